@@ -1,0 +1,1 @@
+"""What runs: retrain, score, publish; settings; the command."""
