@@ -1,0 +1,181 @@
+"""Every setting of a run, in one place and with one order of precedence.
+
+The command line (or a deployment's parameters) comes first, then the environment (``REVEALED_HORIZON=120``), then
+the nearest ``revealed.toml`` above the working folder, then the defaults below.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from data.errors import InputError
+
+SETTINGS_FILE = "revealed.toml"
+TableName = Literal["transactions", "answers", "events", "customers"]
+TABLES: tuple[TableName, ...] = ("transactions", "answers", "events", "customers")
+Paths = Annotated[list[str], NoDecode]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Format(BaseModel):
+    """How the files of one table are written, where that cannot be found out from the files themselves."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    time_format: str | None = Field(None, description="strptime format of its times, such as %d.%m.%Y")
+    decimal: Literal[".", ","] = Field(".", description="sign before the decimals")
+    encoding: str | None = Field(None, description="text encoding, such as cp1252")
+    separator: str | None = Field(None, description="sign between the cells of a CSV file")
+
+
+class Settings(BaseSettings):
+    """All parameters of ``retrain`` and ``score``; the same model serves flows, command and deployments."""
+
+    model_config = SettingsConfigDict(extra="forbid", env_prefix="REVEALED_", env_nested_delimiter="__")
+
+    transactions: Paths = Field([], description="files, folders, globs or URLs of the shop's transactions")
+    answers: Paths = Field([], description="the same of the survey's answers")
+    events: Paths = Field([], description="the same of events: deliveries, support contacts, visits")
+    customers: Paths = Field([], description="the same of customer attributes")
+    olist: str | None = Field(None, description="a folder with the public Olist files, instead of the four tables")
+    columns: dict[TableName, dict[str, str]] = Field({}, description="our column name -> yours, per table")
+    formats: dict[TableName, Format] = Field({}, description="how a table's files are written")
+
+    timezone: str = Field("UTC", description="the shop's time zone, such as Europe/Berlin")
+    currency: str | None = Field(None, description="the currency of all amounts, such as EUR")
+    quarantine_limit: dict[TableName, Share] = Field(
+        dict.fromkeys(TABLES, 0.05),
+        description="share of bad rows above which a run is refused: one, or per table",
+    )
+    quarantine_retention_days: int = Field(90, ge=0, description="how long the rows set aside stay with their runs")
+
+    as_of: date | None = Field(None, description="the day to describe customers at; default: after the newest day")
+    horizon: int | None = Field(None, ge=1, le=3650, description="days to look ahead; 90 unless told")
+    churn_horizon: int = Field(365, ge=1, le=3650, description="days without a purchase that mean churn")
+    clv_horizon: int = Field(365, ge=1, le=3650, description="days of customer lifetime value")
+    annual_rate: float = Field(0.10, ge=0, le=1, description="annual discount rate of customer lifetime value")
+    margin: float = Field(1.0, gt=0, le=1, description="share of revenue that customer lifetime value counts")
+
+    nps_question: str = Field("nps", description="the question whose category is predicted")
+    label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")
+    static_attributes: list[str] = Field([], description="customer attributes that never change: used as features")
+    without_answers: bool = Field(False, description="retrain without answers and carry the NPS model over")
+
+    scorer: int | None = Field(None, ge=1, description="score with this version instead of the champion")
+    mlruns: str | None = Field(None, description="folder of the embedded store")
+    wait_minutes: float = Field(30, ge=0, description="how long score waits for another run")
+    seed: int = Field(0, ge=0, description="seed of everything random")
+    notes: list[str] = Field([], description="sentences to be shown with the run")
+    tags: dict[str, str] = Field({}, description="tags to be set on the run")
+
+    @field_validator("transactions", "answers", "events", "customers", mode="before")
+    @classmethod
+    def _one_path_is_a_list(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("quarantine_limit", mode="before")
+    @classmethod
+    def _one_limit_is_for_all(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {**dict.fromkeys(TABLES, 0.05), **value}
+        return dict.fromkeys(TABLES, value)
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("must be a time zone such as 'Europe/Berlin'") from None
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: given values, environment, the nearest settings file."""
+        return init_settings, env_settings, InitSettingsSource(settings_cls, read_settings_file())
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """Build the settings and turn what is wrong with them into one clear error.
+
+        Parameters
+        ----------
+        **given
+            Settings by name; None means not given.
+
+        Raises
+        ------
+        InputError
+            Where a setting is unknown or is not what it must be.
+        """
+        try:
+            return cls(**{name: value for name, value in given.items() if value is not None})
+        except ValidationError as error:
+            raise InputError(describe_mistakes(error)) from None
+
+
+def describe_mistakes(error: ValidationError) -> str:
+    """Say each mistake of pydantic's report in one line: the setting, what it must be, what was got."""
+    lines = []
+    for mistake in error.errors(include_url=False):
+        name = ".".join(str(part) for part in mistake["loc"]) or "settings"
+        if mistake["type"] == "extra_forbidden":
+            lines.append(f"setting '{name}' is not known; see `revealed retrain --help` for those that are")
+        else:
+            said = mistake["msg"].removeprefix("Value error, ").replace("Input should", "must")
+            lines.append(f"setting '{name}' {said}, got {mistake['input']!r}")
+    return "\n".join(lines)
+
+
+def nearest_settings_file() -> Path | None:
+    """Return the ``revealed.toml`` of the working folder or of the nearest folder above it."""
+    here = Path.cwd()
+    return next((f for folder in (here, *here.parents) if (f := folder / SETTINGS_FILE).is_file()), None)
+
+
+def read_settings_file() -> dict[str, Any]:
+    """Read the nearest settings file; its relative paths start at its own folder.
+
+    Raises
+    ------
+    InputError
+        Where the file is not TOML.
+    """
+    file = nearest_settings_file()
+    if file is None:
+        return {}
+    try:
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is not a TOML file in UTF-8: {error}") from None
+    for name in (*TABLES, "olist", "mlruns"):
+        if isinstance(found.get(name), str):
+            found[name] = _from_folder(found[name], file.parent)
+        elif isinstance(found.get(name), list):
+            found[name] = [_from_folder(path, file.parent) for path in found[name]]
+    return found
+
+
+def _from_folder(path: Any, folder: Path) -> Any:
+    is_local = isinstance(path, str) and "://" not in path
+    return os.path.join(folder, path) if is_local else path  # noqa: PTH118 - a glob is no Path

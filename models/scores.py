@@ -1,0 +1,147 @@
+"""The published table of scores: its contract, how it is written, and how it is checked.
+
+Grain: one row per customer with at least one purchase visible at ``as_of``. Adding a column is allowed,
+renaming is not.
+"""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from data.errors import RevealedError
+
+_DATES = ("as_of", "first_purchase", "last_purchase")
+_PROBABILITIES = ("p_alive", "p_purchase", "p_churn", "p_detractor", "p_passive", "p_promoter", "p_satisfied")
+
+SCHEMA = pa.schema(
+    [
+        pa.field("customer_id", pa.string(), nullable=False),
+        *[pa.field(name, pa.date32(), nullable=False) for name in _DATES],
+        *[pa.field(name, pa.int64(), nullable=False) for name in ("frequency", "recency", "T")],
+        pa.field("monetary_value", pa.float64(), nullable=False),
+        pa.field("p_alive", pa.float64(), nullable=False),
+        pa.field("p_purchase", pa.float64(), nullable=False),
+        pa.field("expected_purchases", pa.float64(), nullable=False),
+        pa.field("p_churn", pa.float64(), nullable=False),
+        pa.field("expected_spend", pa.float64(), nullable=False),
+        pa.field("expected_revenue", pa.float64(), nullable=False),
+        pa.field("revenue_low", pa.float64(), nullable=False),
+        pa.field("revenue_high", pa.float64(), nullable=False),
+        pa.field("clv", pa.float64(), nullable=False),
+        pa.field("clv_low", pa.float64(), nullable=False),
+        pa.field("clv_high", pa.float64(), nullable=False),
+        pa.field("next_purchase_index", pa.float64(), nullable=False),
+        pa.field("next_purchase_index_change", pa.float64()),
+        pa.field("rfm", pa.string(), nullable=False),
+        pa.field("segment", pa.string(), nullable=False),
+        pa.field("p_detractor", pa.float64()),
+        pa.field("p_passive", pa.float64()),
+        pa.field("p_promoter", pa.float64()),
+        pa.field("nps_category", pa.string()),
+        pa.field("nps_source", pa.string()),
+        pa.field("p_satisfied", pa.float64()),
+        pa.field("reasons", pa.string()),
+    ]
+)
+COLUMNS: tuple[str, ...] = tuple(SCHEMA.names)
+METADATA_KEYS = (
+    "scorer_version",
+    "scorer_trained_after_as_of",
+    "horizon",
+    "churn_horizon",
+    "clv_horizon",
+    "currency",
+    "nps_question",
+    "run_id",
+    "input_digest",
+)
+_PREFIX = "revealed."
+
+
+def to_table(scores: pd.DataFrame, metadata: Mapping[str, str]) -> pa.Table:
+    """Give scores the types and the order of the contract.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        One row per customer with every column of `COLUMNS`.
+    metadata : Mapping of str to str
+        What the table says of itself; `METADATA_KEYS` names what must be there.
+
+    Returns
+    -------
+    pyarrow.Table
+        Sorted by customer_id; missing values are nulls.
+    """
+    named = {f"{_PREFIX}{key}": str(metadata[key]) for key in METADATA_KEYS}
+    schema = SCHEMA.with_metadata(named)
+    ordered = scores.sort_values("customer_id", kind="stable")[list(COLUMNS)]
+    return pa.Table.from_pandas(ordered, schema=schema.remove_metadata(), preserve_index=False).cast(schema)
+
+
+def read_metadata(table: pa.Table | pa.Schema) -> dict[str, str]:
+    """Return what a table of scores says of itself, as written by `to_table`."""
+    found = (table.schema if isinstance(table, pa.Table) else table).metadata or {}
+    prefix = _PREFIX.encode()
+    return {k.removeprefix(prefix).decode(): v.decode() for k, v in found.items() if k.startswith(prefix)}
+
+
+def write_scores(table: pa.Table, file: Path) -> None:
+    """Write scores once; an existing file is never overwritten."""
+    with file.open("xb") as sink:
+        pq.write_table(table, sink, compression="zstd")
+
+
+def check_scores(table: pa.Table, customers: int | None = None) -> None:
+    """Check a table of scores against its contract.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        The table, best as read back from where it was written.
+    customers : int, optional
+        How many rows there must be.
+
+    Raises
+    ------
+    RevealedError
+        Naming the column, what was expected and how many rows break it.
+    """
+    _require(table.schema.remove_metadata().equals(SCHEMA), "schema", "differs from the contract", 0)
+    missing = [key for key in METADATA_KEYS if key not in read_metadata(table)]
+    _require(not missing, "metadata", f"lacks {', '.join(missing)}", 0)
+    _require(table.num_rows > 0, "customer_id", "holds no customer", 0)
+    if customers is not None:
+        _require(table.num_rows == customers, "customer_id", f"holds {table.num_rows:,} of {customers:,} rows", 0)
+    for field in SCHEMA:
+        column = table[field.name]
+        if not field.nullable:
+            _require(column.null_count == 0, field.name, "is null", column.null_count)
+        if pa.types.is_floating(field.type):
+            strange = pc.sum(pc.invert(pc.is_finite(column))).as_py() or 0
+            _require(strange == 0, field.name, "is NaN or infinite", strange)
+    doubles = len(table) - len(pc.unique(table["customer_id"]))
+    _require(doubles == 0, "customer_id", "is repeated", doubles)
+    values = {name: table[name].to_numpy() for name in COLUMNS if pa.types.is_floating(SCHEMA.field(name).type)}
+    for name in _PROBABILITIES:
+        outside = int(np.sum((values[name] < 0) | (values[name] > 1)))
+        _require(outside == 0, name, "is outside 0..1", outside)
+    for low, middle, high in (("clv_low", "clv", "clv_high"), ("revenue_low", None, "revenue_high")):
+        ends = [values[name] for name in (low, middle, high) if name]
+        wrong = int(np.sum([lower > upper for lower, upper in pairwise(ends)]))
+        _require(wrong == 0, low, f"is not in order with {high}", wrong)
+    total = values["p_detractor"] + values["p_passive"] + values["p_promoter"]
+    off = int(np.sum(np.abs(total[~np.isnan(total)] - 1) > 1e-9))
+    _require(off == 0, "p_detractor", "does not sum to 1 with p_passive and p_promoter", off)
+
+
+def _require(holds: bool, column: str, fault: str, rows: int) -> None:
+    if not holds:
+        where = f" in {rows:,} rows" if rows else ""
+        raise RevealedError(f"the scores break their contract: {column} {fault}{where}; nothing was published")
