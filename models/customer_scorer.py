@@ -1,0 +1,415 @@
+"""The registered scorer and the formulas it serves, in one self-contained file.
+
+MLflow logs this file as the model's code, and a consumer runs it with mlflow, lightgbm, scipy, numpy and
+pandas alone, beside any other version and any package of its own called ``models``. It therefore imports
+nothing of this project; the project imports the formulas from here, so that what is tested is what is served.
+
+Sections: purchases (BG/NBD and MBG/NBD), spend (Gamma-Gamma), intervals, NPS category, the scorer.
+
+Words: x is the number of repeat purchases (frequency), t_x the age at the last one (recency), T the age at
+``as_of``, all times in the unit of the parameters (days in this project). A horizon is a length of time from T on.
+
+References
+----------
+[1] Fader, Hardie & Lee (2005), "Counting Your Customers" the Easy Way, Marketing Science 24(2), 275-284.
+[2] Batislam, Denizel & Filiztekin (2007), Empirical validation and comparison of models for customer base
+    analysis, International Journal of Research in Marketing 24(3), 201-209.
+[3] Fader & Hardie (2013), The Gamma-Gamma Model of Monetary Value, http://brucehardie.com/notes/025/.
+[4] Golub & Welsch (1969), Calculation of Gauss Quadrature Rules, Mathematics of Computation 23, 221-230.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy.linalg import eigh_tridiagonal
+from scipy.special import expit
+
+Floats = NDArray[np.float64]
+
+# --- Purchases: BG/NBD and MBG/NBD ---
+
+DAYS_PER_YEAR = 365.25
+
+
+@dataclass(frozen=True)
+class PurchaseParameters:
+    """Parameters of BG/NBD (``m = 0``) or MBG/NBD (``m = 1``).
+
+    While alive a customer buys at a Poisson rate ~ Gamma(r, rate alpha), and leaves after each purchase with
+    a chance ~ Beta(a, b); under MBG/NBD also right after the first one.
+
+    Parameters
+    ----------
+    r, alpha : float
+        Shape and rate of the Gamma distribution of purchase rates, positive; alpha in units of time.
+    a, b : float
+        Parameters of the Beta distribution of the dropout chance, positive.
+    m : int
+        0 for BG/NBD [1], 1 for MBG/NBD [2].
+    """
+
+    r: float
+    alpha: float
+    a: float
+    b: float
+    m: int = 0
+
+
+def log_odds_of_having_left(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Log odds that a customer has left by T; -inf where the model lets nobody leave (x + m = 0).
+
+    ln a - ln(b + x + m - 1) + (r + x) (ln(alpha + T) - ln(alpha + t_x)), the ratio of the two terms of the
+    likelihood of [1], eq. 6. Shapes broadcast.
+    """
+    x, t_x, T = (np.asarray(column, dtype=np.float64) for column in (x, t_x, T))
+    dropouts = x + parameters.m
+    # Where nobody could leave yet the denominator is irrelevant, but must not be b - 1 <= 0.
+    denominator = parameters.b + np.maximum(dropouts - 1.0, 0.0)
+    # log1p of the ratio keeps its digits when the last purchase was just now.
+    silence = np.log1p((T - t_x) / (parameters.alpha + t_x))
+    odds = np.log(parameters.a) - np.log(denominator) + (parameters.r + x) * silence
+    return np.where(dropouts > 0, odds, -np.inf)
+
+
+def p_alive(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Probability that a customer has not left by T.
+
+    Under BG/NBD it is 1 for every one-time buyer, so it ranks nobody: see `p_purchase`.
+
+    Parameters
+    ----------
+    x, t_x, T : array_like
+        Repeat purchases, age at the last one and age; 0 <= t_x <= T. Shapes broadcast.
+    parameters : PurchaseParameters
+
+    Returns
+    -------
+    ndarray of float
+        In [0, 1].
+
+    References
+    ----------
+    Fader, Hardie & Lee (2008), http://brucehardie.com/notes/021/palive_for_BGNBD.pdf.
+    """
+    return np.asarray(expit(-log_odds_of_having_left(x, t_x, T, parameters)))
+
+
+def p_purchase(
+    horizon: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters
+) -> Floats:
+    """Probability of at least one purchase within the horizon.
+
+    P(alive) (1 - ((alpha + T) / (alpha + T + horizon))^(r + x)): the next purchase of a living customer comes
+    at a Gamma(r + x, alpha + T) rate, whatever the dropout chance after it.
+
+    Parameters
+    ----------
+    horizon : array_like
+        Length of time from T on, >= 0.
+    x, t_x, T : array_like
+        As in `p_alive`. Shapes broadcast.
+    parameters : PurchaseParameters
+
+    Returns
+    -------
+    ndarray of float
+        In [0, 1].
+    """
+    horizon, x, T = (np.asarray(column, dtype=np.float64) for column in (horizon, x, T))
+    rate = (parameters.r + x) * np.log1p(horizon / (parameters.alpha + T))
+    return p_alive(x, t_x, T, parameters) * -np.expm1(-rate)
+
+
+def expected_purchases(
+    horizon: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters
+) -> Floats:
+    """Expected number of purchases within the horizon.
+
+    P(alive) E_p[(1 - ((alpha + T) / (alpha + T + p horizon))^(r + x)) / p] with p ~ Beta(a, b + x + m), which
+    equals eq. 10 of [1] without its pole at a = 1, its overflow at large x and its cancellation at small
+    horizons.
+
+    Parameters
+    ----------
+    horizon : array_like
+        Length of time from T on, >= 0.
+    x, t_x, T : array_like
+        As in `p_alive`. Shapes broadcast.
+    parameters : PurchaseParameters
+
+    Returns
+    -------
+    ndarray of float
+        >= 0, to a relative 1e-10.
+    """
+    alive = p_alive(x, t_x, T, parameters)
+    return alive * _purchases_of_the_living(horizon, x, T, parameters)
+
+
+def discounted_purchases(
+    horizon: float,
+    annual_rate: float,
+    x: ArrayLike,
+    t_x: ArrayLike,
+    T: ArrayLike,
+    parameters: PurchaseParameters,
+) -> Floats:
+    """Expected purchases within the horizon, each discounted continuously from its day to T.
+
+    e^(-d h) E(h) + d integral_0^h e^(-d s) E(s) ds, with d = ln(1 + annual_rate) / 365.25 and E as in
+    `expected_purchases`. Times must be in days.
+
+    Parameters
+    ----------
+    horizon : float
+        Days from T on, >= 0.
+    annual_rate : float
+        Discount rate a year, >= 0: 0.1 for 10 %.
+    x, t_x, T : array_like
+        As in `p_alive`. Shapes broadcast.
+    parameters : PurchaseParameters
+
+    Returns
+    -------
+    ndarray of float
+        >= 0, to a relative 1e-8.
+    """
+    alive = p_alive(x, t_x, T, parameters)
+    return alive * _discounted_purchases_of_the_living(horizon, annual_rate, x, T, parameters)
+
+
+def new_customer_p_none(horizon: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Probability that a customer who has just bought for the first time buys nothing more within the horizon.
+
+    (alpha / (alpha + horizon))^r under BG/NBD; 1 - b / (a + b) (1 - that) under MBG/NBD.
+    """
+    none_if_alive = np.exp(-parameters.r * np.log1p(np.asarray(horizon, dtype=np.float64) / parameters.alpha))
+    left_at_once = parameters.a / (parameters.a + parameters.b) if parameters.m else 0.0
+    return np.asarray(left_at_once + (1.0 - left_at_once) * none_if_alive)
+
+
+def new_customer_expected_purchases(horizon: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Expected purchases of a customer who has just bought for the first time ([1], eq. 9)."""
+    return expected_purchases(horizon, 0.0, 0.0, 0.0, parameters)
+
+
+def _purchases_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Expected purchases within the horizon given alive at T: depends on x and horizon / (alpha + T) only."""
+    horizon, x, T = np.broadcast_arrays(*(np.asarray(c, dtype=np.float64) for c in (horizon, x, T)))
+    reach = horizon / (parameters.alpha + T)
+    some_x, some_reach, place = _distinct(x.ravel(), reach.ravel())
+    one = np.ones((some_x.size, 1))
+    values = _mean_over_dropout(some_x, some_reach[:, None], one, parameters)
+    return values[place].reshape(x.shape)
+
+
+def _discounted_purchases_of_the_living(
+    horizon: float, annual_rate: float, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters
+) -> Floats:
+    """Discounted purchases within the horizon given alive at T, once for each distinct (x, T)."""
+    rate = np.log1p(annual_rate) / DAYS_PER_YEAR
+    if rate == 0.0:
+        return _purchases_of_the_living(horizon, x, T, parameters)
+    x, T = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(T, dtype=np.float64))
+    some_x, some_T, place = _distinct(x.ravel(), T.ravel())
+    # What comes after 60 mean discount times weighs less than e^-60.
+    end = min(float(horizon), 60.0 / rate)
+    age = parameters.alpha + some_T
+    values = np.empty(some_x.size)
+    counts = _node_counts_in_time(some_x, end / age, parameters)
+    for count in np.unique(counts):
+        rows = np.flatnonzero(counts == count)
+        # s = (alpha + T)(e^y - 1): in y the expectation bends equally at every horizon.
+        nodes, weights = np.polynomial.legendre.leggauss(int(count))
+        length = np.log1p(end / age[rows])[:, None]
+        y = 0.5 * (nodes + 1.0) * length
+        times = np.expm1(y)
+        shares = 0.5 * weights * length * rate * age[rows, None] * np.exp(y - rate * age[rows, None] * times)
+        times = np.hstack([times, (end / age[rows])[:, None]])
+        shares = np.hstack([shares, np.full((rows.size, 1), np.exp(-rate * end))])
+        values[rows] = _mean_over_dropout(some_x[rows], times, shares, parameters)
+    return values[place].reshape(x.shape)
+
+
+def _distinct(first: Floats, second: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Return the distinct pairs of two columns and, for each row, the place of its pair among them."""
+    first_code, first_values = pd.factorize(first)
+    second_code, second_values = pd.factorize(second)
+    width = max(len(second_values), 1)
+    place, keys = pd.factorize(first_code.astype(np.int64) * width + second_code)
+    return first_values[keys // width], second_values[keys % width], place.astype(np.int64)
+
+
+# Nodes come in a few sizes, so that customers of one frequency share them.
+_NODE_COUNTS = np.array([16, 24, 32, 48, 64, 96, 128, 192])
+_TERMS_AT_ONCE = 1 << 20
+
+
+def _node_counts_in_time(x: Floats, reach: Floats, parameters: PurchaseParameters) -> NDArray[np.int64]:
+    """Gauss-Legendre nodes in time: more where purchases of the living run out early in the horizon."""
+    dropout = parameters.a / (parameters.a + parameters.b + x + parameters.m)
+    bend = (parameters.r + x) * dropout * np.log1p(reach)
+    needed = 16 + np.log1p(reach) + 3.0 * np.sqrt(np.maximum(bend - 1.0, 0.0))
+    return _NODE_COUNTS[np.minimum(np.searchsorted(_NODE_COUNTS, np.floor(needed)), _NODE_COUNTS.size - 1)]
+
+
+def _mean_over_dropout(x: Floats, reach: Floats, shares: Floats, parameters: PurchaseParameters) -> Floats:
+    """Sum over j of shares[i, j] E_p[(1 - (1 + p reach[i, j])^-(r + x[i])) / p], p ~ Beta(a, b + x[i] + m).
+
+    Parameters
+    ----------
+    x : ndarray, shape (n,)
+    reach : ndarray, shape (n, k)
+        Horizons over alpha + T.
+    shares : ndarray, shape (n, k)
+    parameters : PurchaseParameters
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    values = np.empty(x.size)
+    z = reach.max(axis=1, initial=0.0)
+    shape = parameters.r + x
+    needed = 16 + np.minimum(6 * z, (6 + 2 * np.sqrt(shape)) * np.sqrt(z))
+    size = np.searchsorted(_NODE_COUNTS, np.ceil(needed))
+    few = size < _NODE_COUNTS.size
+    for rows in _groups(x, size, np.flatnonzero(few)):
+        B = parameters.b + x[rows[0]] + parameters.m
+        p, weights = _beta_nodes(int(_NODE_COUNTS[size[rows[0]]]), parameters.a, B)
+        for part in _parts(rows, reach.shape[1] * p.size):
+            values[part] = _weighted_terms(shape[part], reach[part], shares[part], p, weights)
+    for part in _parts(np.flatnonzero(~few), reach.shape[1] * _STEPS):
+        p, weights = _beta_steps(x[part], z[part], parameters)
+        values[part] = _weighted_terms(shape[part], reach[part], shares[part], p[:, None, :], weights[:, None, :])
+    return values
+
+
+def _groups(x: Floats, size: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows that share both x and the number of nodes, in ascending order of both."""
+    order = rows[np.lexsort((size[rows], x[rows]))]
+    ends = np.flatnonzero((np.diff(x[order]) != 0) | (np.diff(size[order]) != 0)) + 1
+    return (group for group in np.split(order, ends) if group.size)
+
+
+def _parts(rows: NDArray[np.int64], terms_per_row: int) -> Iterator[NDArray[np.int64]]:
+    """Cut rows into parts whose terms fit in a few megabytes."""
+    step = max(_TERMS_AT_ONCE // terms_per_row, 1)
+    return (rows[start : start + step] for start in range(0, rows.size, step))
+
+
+def _weighted_terms(shape: Floats, reach: Floats, shares: Floats, p: Floats, weights: Floats) -> Floats:
+    """Sum shares * weights * (1 - (1 + p reach)^-shape) / p over times and nodes, for each row."""
+    terms = np.log1p(p * reach[:, :, None])
+    terms *= -shape[:, None, None]
+    np.expm1(terms, out=terms)
+    terms *= -(weights / p)
+    # Not a matrix product: its rounding may depend on the number of rows beside this one.
+    return np.asarray((terms.sum(axis=2) * shares).sum(axis=1))
+
+
+def _beta_nodes(count: int, a: float, B: float) -> tuple[Floats, Floats]:
+    """Gauss-Jacobi nodes and weights (summing to 1) of Beta(a, B) on (0, 1), by Golub & Welsch [4].
+
+    The recurrence is that of the Jacobi polynomials shifted to (0, 1), with its factors arranged so that none
+    vanishes at a + B = 1 or 2.
+    """
+    n = np.arange(1.0, count)
+    s = a + B - 2.0
+    diagonal = np.empty(count)
+    diagonal[0] = a / (a + B)
+    diagonal[1:] = (2 * n * (n + s + 1) + a * s) / ((2 * n + s) * (2 * n + s + 2))
+    squares = np.empty(count - 1)
+    squares[0] = a * B / ((a + B) ** 2 * (a + B + 1))
+    k = n[1:]
+    squares[1:] = (
+        (k / (2 * k + s + 1)) * ((k + a - 1) / (2 * k + s)) * ((k + B - 1) / (2 * k + s)) * ((k + s) / (2 * k + s - 1))
+    )
+    p, vectors = eigh_tridiagonal(diagonal, np.sqrt(squares))
+    weights = vectors[0] ** 2
+    # A node may round to 0 or just below; (1 - (1 + p z)^-k) / p has a limit there.
+    return np.clip(p, 1e-290, 1.0), weights / weights.sum()
+
+
+# Steps of the trapezoid rule that replaces Gauss-Jacobi where that would need hundreds of nodes.
+_STEPS = 416
+
+
+def _beta_steps(x: Floats, z: Floats, parameters: PurchaseParameters) -> tuple[Floats, Floats]:
+    """Nodes and weights of Beta(a, b + x + m), good for (1 - (1 + p s)^-(r + x)) / p at any s <= z.
+
+    The trapezoid rule in logit p, where the integrand is analytic in a strip whose width does not depend on z
+    or x, so that the error falls as exp(-pi^2 / step). Both tails beyond the last step, where the integrand
+    is a constant times p^a or (1 - p)^B, are geometric series and summed as such.
+
+    Returns
+    -------
+    (ndarray, ndarray), shape (n, 416)
+    """
+    a, B = parameters.a, parameters.b + x + parameters.m
+    shape = parameters.r + x
+    peak = np.log(a) - np.log(B)
+    spread = np.sqrt(1.0 / a + 1.0 / B)
+    rise = np.log(np.maximum(shape * z, a + B))
+    depth = 60.0 + rise
+    left = np.maximum(-39.0 - rise, peak - 2 * np.sqrt(depth) * spread - 2 * depth / a)
+    right = np.minimum(39.0 + np.log(np.maximum(shape, a + B)), peak + 2 * np.sqrt(depth) * spread + 2 * depth / B)
+    right = np.maximum(right, left + 1.0)
+    step = (right - left) / (_STEPS - 1)
+    y = left[:, None] + np.arange(_STEPS) * step[:, None]
+    log_density = -a * np.logaddexp(0.0, -y) - B[:, None] * np.logaddexp(0.0, y)
+    log_density[:, 0] -= np.log(-np.expm1(-a * step))
+    log_density[:, -1] -= np.log(-np.expm1(-B * step))
+    weights = np.exp(log_density - log_density.max(axis=1, keepdims=True))
+    return np.maximum(expit(y), 1e-290), weights / weights.sum(axis=1, keepdims=True)
+
+
+# --- Spend: Gamma-Gamma ---
+
+
+@dataclass(frozen=True)
+class SpendParameters:
+    """Parameters of the Gamma-Gamma model [3].
+
+    The value of a customer's purchase is Gamma(p, rate nu), and nu varies between customers as Gamma(q, rate v).
+
+    Parameters
+    ----------
+    p, q : float
+        Shapes, positive; q > 1, or the mean of the base does not exist.
+    v : float
+        Positive, in units of money.
+    """
+
+    p: float
+    q: float
+    v: float
+
+
+def expected_spend(x: ArrayLike, m: ArrayLike, parameters: SpendParameters) -> Floats:
+    """Expected value of a customer's future purchase, p (v + x m) / (p x + q - 1) ([3], eq. 5).
+
+    Parameters
+    ----------
+    x : array_like
+        Repeat purchase days with positive value.
+    m : array_like
+        Their mean value; not read where x = 0, where the result is the mean of the base.
+    parameters : SpendParameters
+
+    Returns
+    -------
+    ndarray of float
+        Positive.
+    """
+    x = np.asarray(x, dtype=np.float64)
+    total = np.where(x > 0, x * np.asarray(m, dtype=np.float64), 0.0)
+    return np.asarray(parameters.p * (parameters.v + total) / (parameters.p * x + (parameters.q - 1.0)))
+
+
+# --- NPS category ---
