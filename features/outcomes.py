@@ -1,0 +1,90 @@
+"""What customers did in the horizon: the truth that predictions are judged by."""
+
+from datetime import date, timedelta
+
+import ibis
+import ibis.expr.types as ir
+
+from data.errors import InputError
+from features.purchases import purchase_days, summarise_purchases
+from features.spine import Spine, everyone
+
+
+def outcomes(transactions: ir.Table, spine: Spine, horizon: int, known_before: date) -> ir.Table:
+    """Count what each known customer bought in [as_of, as_of + horizon days).
+
+    Revenue is the net value of the purchase days, so returns on a purchase day reduce it and days with only returns
+    do not count: it is the quantity that the purchase and spend models expect.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions, one row per line.
+    spine
+        The pairs to judge.
+    horizon
+        Days, at least 1.
+    known_before
+        Only rows available before this midnight are counted, so that a past judgement can be repeated.
+
+    Returns
+    -------
+    Table
+        customer_id, as_of, purchases (purchase days, DOUBLE), revenue (DOUBLE); one row per pair with a purchase
+        visible before as_of, zeros where nothing was bought.
+
+    Raises
+    ------
+    InputError
+        If the horizon is not positive, or ends after `known_before`: its outcomes are not known yet.
+    """
+    _check_horizon(spine, horizon, known_before)
+    customers = summarise_purchases(transactions, spine).select("customer_id", "as_of")
+    days = purchase_days(transactions, everyone(transactions, known_before)).select("customer_id", "day", "net")
+    joined = customers.join(days, "customer_id", how="left")
+    offset = joined.day.delta(joined.as_of, unit="day")
+    within = (offset >= 0) & (offset < horizon)
+    sums = joined.group_by(["customer_id", "as_of"]).agg(
+        purchases=joined.count(where=within), revenue=joined.net.sum(where=within)
+    )
+    return sums.mutate(
+        purchases=sums.purchases.cast("float64"), revenue=ibis.coalesce(sums.revenue.cast("float64"), 0.0)
+    )
+
+
+def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date) -> ir.Table:
+    """Count the purchases of the spine's known customers day by day, before and after as_of, for a tracking plot.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions, one row per line.
+    spine
+        The customers to follow; each pair is followed by itself.
+    known_before
+        Only rows available before this midnight are counted.
+
+    Returns
+    -------
+    Table
+        as_of, date, purchases (purchase days), repeat_purchases (those after a customer's first), as integers; dates
+        without a purchase have no row.
+    """
+    customers = summarise_purchases(transactions, spine).select("customer_id", "as_of", "first_purchase")
+    days = purchase_days(transactions, everyone(transactions, known_before)).select("customer_id", "day")
+    joined = customers.join(days, "customer_id", how="inner")
+    return joined.group_by(["as_of", joined.day.name("date")]).agg(
+        purchases=joined.count(), repeat_purchases=joined.count(where=joined.day > joined.first_purchase)
+    )
+
+
+def _check_horizon(spine: Spine, horizon: int, known_before: date) -> None:
+    if horizon < 1:
+        raise InputError(f"horizon must be at least 1 day, got {horizon}.")
+    newest = spine.as_of or spine.table.as_of.max().to_pyarrow().as_py() or date.min
+    end = newest + timedelta(days=horizon)
+    if end > known_before:
+        raise InputError(
+            f"The outcomes of {horizon} days from {newest} are complete at {end}, but only what was available before "
+            f"{known_before} is known. Take an earlier as_of, a shorter horizon or a later known_before."
+        )

@@ -1,0 +1,56 @@
+"""The clean tables that everything is computed from, opened where they lie."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+
+from data.errors import InputError
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The clean tables of one shop; a table that was not given is None.
+
+    Times are naive timestamps in the shop's zone, money is DECIMAL(18,4). `available_at` is never null and never
+    before `ts`.
+    """
+
+    transactions: ir.Table
+    answers: ir.Table | None = None
+    events: ir.Table | None = None
+    customers: ir.Table | None = None
+
+
+def open_tables(folder: Path) -> Tables:
+    """Open the clean Parquet files of a folder in an embedded engine of their own.
+
+    Parameters
+    ----------
+    folder
+        Holds `transactions.parquet` and, where they were given, `answers.parquet`, `events.parquet` and
+        `customers.parquet`.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no `transactions.parquet`.
+    """
+    if not (folder / "transactions.parquet").exists():
+        raise InputError(
+            f"{folder} holds no transactions.parquet. Expected the folder that the intake writes; take the "
+            "transactions in first, or name the folder they were taken into."
+        )
+    connection = ibis.duckdb.connect()
+
+    def opened(name: str) -> ir.Table | None:
+        file = folder / f"{name}.parquet"
+        return connection.read_parquet(file, table_name=name) if file.exists() else None
+
+    return Tables(
+        transactions=opened("transactions"),
+        answers=opened("answers"),
+        events=opened("events"),
+        customers=opened("customers"),
+    )
