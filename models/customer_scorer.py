@@ -23,11 +23,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+import lightgbm
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh_tridiagonal
-from scipy.special import expit
+from scipy.special import expit, log_softmax, softmax
 
 Floats = NDArray[np.float64]
 
@@ -128,7 +129,7 @@ def p_purchase(
 def expected_purchases(
     horizon: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters
 ) -> Floats:
-    """Expected number of purchases within the horizon.
+    """Return the expected number of purchases within the horizon.
 
     P(alive) E_p[(1 - ((alpha + T) / (alpha + T + p horizon))^(r + x)) / p] with p ~ Beta(a, b + x + m), which
     equals eq. 10 of [1] without its pole at a = 1, its overflow at large x and its cancellation at small
@@ -159,7 +160,7 @@ def discounted_purchases(
     T: ArrayLike,
     parameters: PurchaseParameters,
 ) -> Floats:
-    """Expected purchases within the horizon, each discounted continuously from its day to T.
+    """Return the expected purchases within the horizon, each discounted continuously to T.
 
     e^(-d h) E(h) + d integral_0^h e^(-d s) E(s) ds, with d = ln(1 + annual_rate) / 365.25 and E as in
     `expected_purchases`. Times must be in days.
@@ -194,12 +195,12 @@ def new_customer_p_none(horizon: ArrayLike, parameters: PurchaseParameters) -> F
 
 
 def new_customer_expected_purchases(horizon: ArrayLike, parameters: PurchaseParameters) -> Floats:
-    """Expected purchases of a customer who has just bought for the first time ([1], eq. 9)."""
+    """Return the purchases expected of a customer who has just bought for the first time ([1], eq. 9)."""
     return expected_purchases(horizon, 0.0, 0.0, 0.0, parameters)
 
 
 def _purchases_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
-    """Expected purchases within the horizon given alive at T: depends on x and horizon / (alpha + T) only."""
+    """Return the expected purchases given alive at T, once for each distinct (x, horizon / (alpha + T))."""
     horizon, x, T = np.broadcast_arrays(*(np.asarray(c, dtype=np.float64) for c in (horizon, x, T)))
     reach = horizon / (parameters.alpha + T)
     some_x, some_reach, place = _distinct(x.ravel(), reach.ravel())
@@ -211,7 +212,7 @@ def _purchases_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, par
 def _discounted_purchases_of_the_living(
     horizon: float, annual_rate: float, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters
 ) -> Floats:
-    """Discounted purchases within the horizon given alive at T, once for each distinct (x, T)."""
+    """Return the discounted purchases given alive at T, once for each distinct (x, T)."""
     rate = np.log1p(annual_rate) / DAYS_PER_YEAR
     if rate == 0.0:
         return _purchases_of_the_living(horizon, x, T, parameters)
@@ -392,7 +393,7 @@ class SpendParameters:
 
 
 def expected_spend(x: ArrayLike, m: ArrayLike, parameters: SpendParameters) -> Floats:
-    """Expected value of a customer's future purchase, p (v + x m) / (p x + q - 1) ([3], eq. 5).
+    """Return the expected value of a customer's next purchases, p (v + x m) / (p x + q - 1) ([3], eq. 5).
 
     Parameters
     ----------
@@ -412,4 +413,306 @@ def expected_spend(x: ArrayLike, m: ArrayLike, parameters: SpendParameters) -> F
     return np.asarray(parameters.p * (parameters.v + total) / (parameters.p * x + (parameters.q - 1.0)))
 
 
+# --- Intervals of a customer's figures ---
+
+# Simulated figures given alive are tabulated at every frequency up to 32, then at steps of a tenth, and at ages
+# a quarter apart in ln(alpha + T). The points are the same whatever table is scored, and each has a random stream
+# of its own, so a customer's interval does not depend on who is scored beside them.
+_AGE_STEP = 0.25
+_DENSE_FREQUENCIES = 32
+_FREQUENCY_RATIO = 1.1
+# From so many priced purchases on, those few without a price no longer change what is known of the spend.
+_FEW_PRICED = 20
+_MOST_PURCHASES = 1e15
+
+
+@dataclass(frozen=True)
+class _Traits:
+    """Latent traits of simulated living customers: gamma_rate / (alpha + T) is their purchase rate."""
+
+    gamma_rate: Floats
+    dropout: Floats
+    gamma_spend: Floats
+
+
+def revenue_interval(
+    horizon: float,
+    x: ArrayLike,
+    t_x: ArrayLike,
+    T: ArrayLike,
+    spend_x: ArrayLike,
+    spend_m: ArrayLike,
+    purchase: PurchaseParameters,
+    spend: SpendParameters,
+    *,
+    level: float = 0.9,
+    draws: int = 4000,
+    seed: int = 0,
+) -> tuple[Floats, Floats]:
+    """Predictive interval of the revenue realised within the horizon, by simulation.
+
+    Given alive: a rate ~ Gamma(r + x, alpha + T), a dropout chance p ~ Beta(a, b + x + m), the time of the last
+    purchase ~ Exp(rate p), Poisson purchases before it, and values from the customer's Gamma-Gamma posterior. The
+    quantile at level l is 0 up to l = 1 - P(alive), else that of (l - 1 + P(alive)) / P(alive) given alive.
+
+    Most customers may buy nothing, so ``low`` is mostly 0 and the pair covers more than ``level``: judge it by
+    the randomised probability integral transform.
+
+    Parameters
+    ----------
+    horizon : float
+        Length of time from T on, >= 0.
+    x, t_x, T : array_like, shape (n,)
+        As in `p_alive`.
+    spend_x, spend_m : array_like, shape (n,)
+        Repeat purchase days with positive value and their mean value, as in `expected_spend`.
+    purchase, spend : PurchaseParameters, SpendParameters
+    level : float
+        Probability inside, with equal tails.
+    draws : int
+        Simulated customers at each point of the grid.
+    seed : int
+
+    Returns
+    -------
+    low, high : ndarray of float, shape (n,)
+        In units of ``spend_m``.
+    """
+    x, T, spend_x, spend_m = _columns(x, T, spend_x, spend_m)
+    scale = _purchases_of_the_living(horizon, x, T, purchase) * expected_spend(spend_x, spend_m, spend)
+
+    def simulate(rng: np.random.Generator, traits: _Traits, age: float) -> Floats:
+        rate = traits.gamma_rate / age
+        last = np.full(draws, np.inf)
+        # A rate of exactly 0 never brings the last purchase.
+        np.divide(rng.standard_exponential(draws), rate * traits.dropout, out=last, where=rate > 0)
+        before = rate * (1.0 - traits.dropout) * np.minimum(last, horizon)
+        count = rng.poisson(np.minimum(before, _MOST_PURCHASES)) + (last < horizon)
+        return np.asarray(rng.standard_gamma(spend.p * count) / traits.gamma_spend)
+
+    def expect(frequency: float, ages: Floats) -> Floats:
+        return _purchases_of_the_living(horizon, frequency, ages - purchase.alpha, purchase)
+
+    grid = _Grid(purchase, spend, simulate, expect, draws, seed)
+    low, high = grid.quantiles(level, p_alive(x, t_x, T, purchase), x, T, spend_x)
+    return low * scale, high * scale
+
+
+def clv_interval(
+    horizon: float,
+    annual_rate: float,
+    x: ArrayLike,
+    t_x: ArrayLike,
+    T: ArrayLike,
+    spend_x: ArrayLike,
+    spend_m: ArrayLike,
+    purchase: PurchaseParameters,
+    spend: SpendParameters,
+    *,
+    margin: float = 1.0,
+    level: float = 0.9,
+    draws: int = 4000,
+    seed: int = 0,
+) -> tuple[Floats, Floats, Floats]:
+    """Return customer lifetime value with the interval of that expectation over the customer's latent traits.
+
+    A living customer of rate lambda, dropout chance p and mean spend mu is worth
+    margin mu lambda (1 - e^(-(d + lambda p) h)) / (d + lambda p), with d = ln(1 + annual_rate) / 365.25; one who has
+    left is worth 0. The interval holds the quantiles of that worth given the customer's history, which says
+    less than the realised revenue will vary: see `revenue_interval`. It is widened where needed to hold the
+    mean, which lies above the upper quantile when P(alive) is below the tail.
+
+    Parameters
+    ----------
+    horizon : float
+        Days from T on, >= 0.
+    annual_rate : float
+        Discount rate a year, >= 0.
+    x, t_x, T, spend_x, spend_m, purchase, spend, level, draws, seed
+        As in `revenue_interval`, times in days.
+    margin : float
+        Share of revenue that is kept, >= 0.
+
+    Returns
+    -------
+    low, clv, high : ndarray of float, shape (n,)
+        low <= clv <= high, in units of ``spend_m``.
+    """
+    x, T, spend_x, spend_m = _columns(x, T, spend_x, spend_m)
+    discount = np.log1p(annual_rate) / DAYS_PER_YEAR
+    scale = margin * expected_spend(spend_x, spend_m, spend)
+    scale *= _discounted_purchases_of_the_living(horizon, annual_rate, x, T, purchase)
+
+    def simulate(_: np.random.Generator, traits: _Traits, age: float) -> Floats:
+        rate = traits.gamma_rate / age
+        decay = (discount + rate * traits.dropout) * horizon
+        mean_stay = np.ones(draws)
+        np.divide(-np.expm1(-decay), decay, out=mean_stay, where=decay > 0)
+        return np.asarray(spend.p * rate * horizon * mean_stay / traits.gamma_spend)
+
+    def expect(frequency: float, ages: Floats) -> Floats:
+        return _discounted_purchases_of_the_living(horizon, annual_rate, frequency, ages - purchase.alpha, purchase)
+
+    alive = p_alive(x, t_x, T, purchase)
+    clv = alive * scale
+    grid = _Grid(purchase, spend, simulate, expect, draws, seed)
+    low, high = grid.quantiles(level, alive, x, T, spend_x)
+    return np.minimum(low * scale, clv), clv, np.maximum(high * scale, clv)
+
+
+def _columns(*columns: ArrayLike) -> tuple[Floats, ...]:
+    """Return the columns as one-dimensional arrays of floats, one length."""
+    return tuple(np.broadcast_arrays(*(np.atleast_1d(np.asarray(c, dtype=np.float64)) for c in columns)))
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """Quantiles of a simulated figure over its mean given alive, at points of frequency and age.
+
+    Over its mean the figure's distribution changes so slowly from point to point that straight lines between the
+    points are below the noise of the draws.
+    """
+
+    purchase: PurchaseParameters
+    spend: SpendParameters
+    simulate: Callable[[np.random.Generator, _Traits, float], Floats]
+    expect: Callable[[float, Floats], Floats]
+    draws: int
+    seed: int
+
+    def quantiles(self, level: float, alive: Floats, x: Floats, T: Floats, spend_x: Floats) -> tuple[Floats, Floats]:
+        """Return both ends of the interval for each row, in units of the row's mean given alive."""
+        # Most rows have a price for every purchase; the others differ in what is known of their spend.
+        priced = np.where((spend_x < x) & (spend_x <= _FEW_PRICED), np.floor(spend_x), -1.0)
+        knots = _frequency_knots(float(x.max(initial=0.0)))
+        below = np.searchsorted(knots, x, side="right") - 1
+        share = (x - knots[below]) / (knots[below + 1] - knots[below])
+        place = np.log1p(T / self.purchase.alpha) / _AGE_STEP
+        tails = (0.5 * (1.0 - level), 0.5 * (1.0 + level))
+        ends = np.zeros((2, x.size))
+        for rows in _groups(priced, below, np.arange(x.size)):
+            knot, few = knots[below[rows[0]]], priced[rows[0]]
+            first, last = int(place[rows].min()), int(place[rows].max()) + 1
+            table = self._table(knot, few, first, last)
+            # A table of the knot above is made only where a frequency lies between the two.
+            between = rows[share[rows] > 0]
+            if between.size:
+                above = self._table(knots[below[rows[0]] + 1], few, first, last)
+            for end, tail in zip(ends, tails, strict=True):
+                end[rows] = _read(table, place[rows] - first, tail, alive[rows])
+                if between.size:
+                    higher = _read(above, place[between] - first, tail, alive[between])
+                    end[between] += share[between] * (higher - end[between])
+        return ends[0], ends[1]
+
+    def _table(self, frequency: float, few: float, first: int, last: int) -> Floats:
+        """Return sorted draws of the figure over its mean given alive: one row an age, one column a draw."""
+        spend_x = frequency if few < 0 else few
+        stream = [self.seed, int(frequency), int(few) + 1]
+        rng = np.random.default_rng(stream)
+        purchase = self.purchase
+        traits = _Traits(
+            rng.standard_gamma(purchase.r + frequency, self.draws),
+            rng.beta(purchase.a, purchase.b + frequency + purchase.m, self.draws),
+            rng.standard_gamma(self.spend.q + self.spend.p * spend_x, self.draws),
+        )
+        places = np.arange(first, last + 1)
+        ages = purchase.alpha * np.exp(places * _AGE_STEP)
+        mean_spend = self.spend.p / (self.spend.p * spend_x + (self.spend.q - 1.0))
+        means = self.expect(frequency, ages) * mean_spend
+        table = np.zeros((places.size, self.draws))
+        for row, place, age, mean in zip(table, places, ages, means, strict=True):
+            if mean > 0:
+                row[:] = self.simulate(np.random.default_rng([*stream, int(place)]), traits, age) / mean
+        table.sort(axis=1)
+        return table
+
+
+def _frequency_knots(largest: float) -> Floats:
+    """Return the tabulated frequencies from 0 to the first above the largest one."""
+    knots = list(range(_DENSE_FREQUENCIES + 1))
+    while knots[-1] <= largest:
+        knots.append(int(knots[-1] * _FREQUENCY_RATIO))
+    return np.array(knots, dtype=np.float64)
+
+
+def _read(table: Floats, place: Floats, tail: float, alive: Floats) -> Floats:
+    """Quantile at ``tail`` of a figure that is 0 unless alive, between the table's rows and columns."""
+    draws = table.shape[1]
+    # The share of the living that lies below; 0 where the quantile is the atom at zero.
+    given_alive = 1.0 - (1.0 - tail) / np.maximum(alive, 1.0 - tail)
+    column = np.clip(given_alive * draws - 0.5, 0.0, draws - 1.0)
+    row, left = place.astype(np.int64), column.astype(np.int64)
+    right = np.minimum(left + 1, draws - 1)
+    down, along = place - row, column - left
+    upper = table[row, left] * (1.0 - along) + table[row, right] * along
+    lower = table[row + 1, left] * (1.0 - along) + table[row + 1, right] * along
+    return np.where(given_alive > 0, upper * (1.0 - down) + lower * down, 0.0)
+
+
 # --- NPS category ---
+
+# A category that trees never saw gets a log probability near -35, which would carry a calibration map away.
+LOWEST_LOG_PROBABILITY = -10.0
+
+
+def bounded_log_probabilities(raw: Floats) -> Floats:
+    """Return ln softmax(raw) of each row of (n, 3), not below `LOWEST_LOG_PROBABILITY`."""
+    return np.asarray(np.maximum(log_softmax(np.asarray(raw, dtype=float), axis=1), LOWEST_LOG_PROBABILITY))
+
+
+def calibrated_probabilities(raw: Floats, weights: Floats, bias: Floats) -> Floats:
+    """Return softmax(W ln p + c) with p = softmax(raw): a Dirichlet calibration map (Kull et al. 2019, NeurIPS 32).
+
+    Parameters
+    ----------
+    raw
+        (n, 3) raw scores of the trees, or log probabilities: only differences within a row count.
+    weights, bias
+        (3, 3) and (3,); identity and zeros leave the probabilities as they are.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, 3) of detractor, passive and promoter; rows sum to 1.
+    """
+    log_p = bounded_log_probabilities(raw)
+    # Not a matrix product: its rounding may depend on the number of rows beside this one.
+    logits = (log_p[:, None, :] * np.asarray(weights, dtype=float)).sum(axis=2) + np.asarray(bias, dtype=float)
+    return np.asarray(softmax(logits, axis=1))
+
+
+def nps_category_probabilities(
+    booster: lightgbm.Booster, features: Floats, calibration: tuple[Floats, Floats], threads: int = 1
+) -> Floats:
+    """Return the calibrated probabilities of detractor, passive and promoter of each row.
+
+    Parameters
+    ----------
+    booster
+        Multiclass trees for the categories 0, 1, 2.
+    features
+        (n, k) doubles in the order the trees were trained with; NaN where a feature is not defined.
+    calibration
+        Weights and bias for `calibrated_probabilities`.
+    threads
+        Threads LightGBM may use.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, 3), rows sum to 1.
+    """
+    if len(features) == 0:
+        return np.empty((0, 3))
+    raw = np.asarray(booster.predict(features, raw_score=True, num_threads=threads), dtype=float)
+    return calibrated_probabilities(raw, *calibration)
+
+
+def median_category(probabilities: Floats) -> NDArray[np.int64]:
+    """Return the median class of each row of (n, 3) probabilities: the first category that reaches half of the mass.
+
+    Unlike the most probable class, it respects the order of the categories: its expected absolute distance is least.
+    """
+    below = np.cumsum(np.asarray(probabilities, dtype=float), axis=1)[:, :2] < 0.5
+    return np.asarray(below.sum(axis=1), dtype=np.int64)

@@ -1,0 +1,81 @@
+"""A regularised Dirichlet calibration map: log probabilities in, better calibrated log odds out.
+
+Kull et al. 2019 (NeurIPS 32, "Beyond temperature scaling"): softmax(W ln p + c), fitted by likelihood. With a few
+hundred labels the map needs shrinking; theirs goes to zero, ours to the identity, so that too little evidence leaves
+the probabilities as they are.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+Array = npt.NDArray[np.float64]
+
+# Standard deviations of a normal prior around the identity map. Trees that stop early mostly err in scale, which is
+# the diagonal. Simulated at 500 labels and R^2 = .20, tighter ones lose .003 of log loss and no prior at all .006.
+DIAGONAL_SD = 0.5
+OFF_DIAGONAL_SD = 0.25
+BIAS_SD = 0.25
+
+
+@dataclass(frozen=True)
+class DirichletMap:
+    """Weights (k rows of k) and bias (k) of the map, as plain tuples: JSON-able and comparable."""
+
+    weights: tuple[tuple[float, ...], ...]
+    bias: tuple[float, ...]
+
+    def arrays(self) -> tuple[Array, Array]:
+        """Weights (k, k) and bias (k,) as arrays."""
+        return np.asarray(self.weights, dtype=float), np.asarray(self.bias, dtype=float)
+
+
+def identity_map(categories: int = 3) -> DirichletMap:
+    """Build the map that changes nothing."""
+    return _as_map(np.eye(categories), np.zeros(categories))
+
+
+def fit_dirichlet_map(log_probabilities: Array, category: npt.NDArray[np.integer]) -> DirichletMap:
+    """Fit the map that makes out-of-fold predictions most likely, under a normal prior around the identity.
+
+    Parameters
+    ----------
+    log_probabilities
+        (n, k) log probabilities that were predicted without the row's own label.
+    category
+        (n,) observed categories 0..k-1.
+
+    Notes
+    -----
+    The objective is convex; it is minimised from the identity with its analytic gradient.
+    """
+    n, k = log_probabilities.shape
+    if n == 0:
+        return identity_map(k)
+    happened = np.eye(k)[category]
+    centre = np.concatenate([np.eye(k).ravel(), np.zeros(k)])
+    spread = np.where(np.eye(k, dtype=bool), DIAGONAL_SD, OFF_DIAGONAL_SD).ravel()
+    precision = np.concatenate([spread, np.full(k, BIAS_SD)]) ** -2.0
+
+    def objective(theta: Array) -> tuple[float, Array]:
+        weights, bias = theta[: k * k].reshape(k, k), theta[k * k :]
+        logits = log_probabilities @ weights.T + bias
+        residual = softmax(logits, axis=1) - happened
+        away = theta - centre
+        loss = -np.sum(happened * log_softmax(logits, axis=1)) + 0.5 * np.sum(precision * away**2)
+        gradient = np.concatenate([(residual.T @ log_probabilities).ravel(), residual.sum(axis=0)])
+        return float(loss) / n, (gradient + precision * away) / n
+
+    found = minimize(
+        objective, centre, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-9, "ftol": 1e-14}
+    )
+    return _as_map(found.x[: k * k].reshape(k, k), found.x[k * k :])
+
+
+def _as_map(weights: Array, bias: Array) -> DirichletMap:
+    return DirichletMap(
+        weights=tuple(tuple(float(w) for w in row) for row in weights), bias=tuple(float(b) for b in bias)
+    )
