@@ -20,8 +20,11 @@ References
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -716,3 +719,177 @@ def median_category(probabilities: Floats) -> NDArray[np.int64]:
     """
     below = np.cumsum(np.asarray(probabilities, dtype=float), axis=1)[:, :2] < 0.5
     return np.asarray(below.sum(axis=1), dtype=np.int64)
+
+
+# --- The scorer ---
+
+PURCHASE_COLUMNS = ("frequency", "recency", "T", "spend_frequency", "spend_value")
+CATEGORIES = ("detractor", "passive", "promoter")
+SCORE_COLUMNS = (
+    "p_alive",
+    "p_purchase",
+    "expected_purchases",
+    "p_churn",
+    "expected_spend",
+    "expected_revenue",
+    "revenue_low",
+    "revenue_high",
+    "clv",
+    "clv_low",
+    "clv_high",
+    "next_purchase_index",
+    "p_detractor",
+    "p_passive",
+    "p_promoter",
+    "nps_category",
+    "nps_source",
+    "p_satisfied",
+)
+
+
+class Scorer:
+    """Scores customers from their features with the parameters of one release.
+
+    Parameters
+    ----------
+    parameters : Mapping
+        What a release was fitted to: purchases, spend, NPS category, horizons in days, annual rate, margin.
+    booster_text : str or None
+        The trees of the NPS category as LightGBM text; None where there are none.
+    """
+
+    def __init__(self, parameters: Mapping[str, Any], booster_text: str | None = None) -> None:
+        self.parameters = parameters
+        self.purchases = PurchaseParameters(**parameters["purchases"])
+        self.spend = SpendParameters(**{name: parameters["spend"][name] for name in ("p", "q", "v")})
+        self.booster = lightgbm.Booster(model_str=booster_text) if booster_text else None
+
+    @classmethod
+    def from_files(cls, parameters: str | Path, booster: str | Path | None = None) -> "Scorer":
+        """Read a scorer from its JSON parameters and, where it has trees, their LightGBM text."""
+        text = Path(booster).read_text(encoding="utf-8") if booster else None
+        return cls(json.loads(Path(parameters).read_text(encoding="utf-8")), text)
+
+    def score(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Score each row of the features table.
+
+        Parameters
+        ----------
+        features : pandas.DataFrame
+            Columns by name: `PURCHASE_COLUMNS` (times in days) and the features of the NPS category; of the latter
+            any may be missing or NaN. Other columns are ignored.
+
+        Returns
+        -------
+        pandas.DataFrame
+            `SCORE_COLUMNS`, same index as ``features``.
+
+        Raises
+        ------
+        ValueError
+            Where a purchase column is missing or holds what cannot be: the message names column and rows.
+        """
+        check_purchase_columns(features)
+        scores = pd.concat([self._score_purchases(features), self._score_category(features)], axis=1)
+        return scores[list(SCORE_COLUMNS)]
+
+    def _score_purchases(self, features: pd.DataFrame) -> pd.DataFrame:
+        x, t_x, T, x_spend, m_spend = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS)
+        if not self.parameters["spend"]["individual"]:
+            x_spend = m_spend = np.zeros(len(features))
+        horizon, churn_horizon, clv_horizon, rate, margin, seed = (
+            self.parameters[name]
+            for name in ("horizon", "churn_horizon", "clv_horizon", "annual_rate", "margin", "seed")
+        )
+        history = (x, t_x, T)
+        latent = (*history, x_spend, m_spend, self.purchases, self.spend)
+        buys = p_purchase(horizon, *history, self.purchases)
+        purchases = expected_purchases(horizon, *history, self.purchases)
+        spend = expected_spend(x_spend, m_spend, self.spend)
+        revenue_low, revenue_high = revenue_interval(horizon, *latent, seed=seed)
+        clv_low, clv, clv_high = clv_interval(clv_horizon, rate, *latent, margin=margin, seed=seed)
+        return pd.DataFrame(
+            {
+                "p_alive": p_alive(*history, self.purchases),
+                "p_purchase": buys,
+                "expected_purchases": purchases,
+                "p_churn": 1.0 - p_purchase(churn_horizon, *history, self.purchases),
+                "expected_spend": spend,
+                "expected_revenue": purchases * spend,
+                "revenue_low": revenue_low,
+                "revenue_high": revenue_high,
+                "clv": clv,
+                "clv_low": clv_low,
+                "clv_high": clv_high,
+                "next_purchase_index": 100.0 * buys,
+            },
+            index=features.index,
+        )
+
+    def _score_category(self, features: pd.DataFrame) -> pd.DataFrame:
+        nps = self.parameters["nps"]
+        n = len(features)
+        scores = pd.DataFrame(index=features.index)
+        if nps["source"] is None:
+            probabilities = np.full((n, 3), np.nan)
+            category: Any = None
+        elif nps["source"] == "prior":
+            probabilities = np.tile(np.asarray(nps["prior"], dtype=float), (n, 1))
+            category = np.array(CATEGORIES)[median_category(probabilities)]
+        else:
+            matrix = features.reindex(columns=nps["features"]).to_numpy(float)
+            calibration = np.asarray(nps["calibration"]["weights"]), np.asarray(nps["calibration"]["bias"])
+            probabilities = nps_category_probabilities(self.booster, matrix, calibration)
+            category = np.array(CATEGORIES)[median_category(probabilities)]
+        for k, name in enumerate(CATEGORIES):
+            scores[f"p_{name}"] = probabilities[:, k]
+        scores["nps_category"] = pd.Series(category, index=features.index, dtype=object)
+        scores["nps_source"] = pd.Series(nps["source"], index=features.index, dtype=object)
+        scores["p_satisfied"] = np.nan
+        return scores
+
+
+def check_purchase_columns(features: pd.DataFrame) -> None:
+    """Refuse a purchase history that cannot be, before a formula makes a number of it.
+
+    Raises
+    ------
+    ValueError
+        Naming the column, what it must be, and the first rows that are not.
+    """
+    missing = [name for name in PURCHASE_COLUMNS if name not in features]
+    if missing:
+        raise ValueError(f"the features table lacks {', '.join(missing)}; it has {', '.join(map(str, features))}")
+    x, t_x, T, x_spend, m_spend = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS)
+    rules = {
+        "frequency": (np.isfinite(x) & (x >= 0), "a number of repeat purchases, 0 or more"),
+        "T": (np.isfinite(T) & (T >= 0), "an age in days, 0 or more"),
+        "recency": ((t_x >= 0) & (t_x <= T) & ((x == 0) == (t_x == 0)), "between 0 and T, and 0 only without repeats"),
+        "spend_frequency": ((x_spend >= 0) & (x_spend <= x), "between 0 and frequency"),
+        "spend_value": (np.isfinite(m_spend) & (m_spend >= 0), "a mean value, 0 or more"),
+    }
+    for name, (right, must) in rules.items():
+        if not right.all():
+            rows = ", ".join(str(row) for row in features.index[~right][:3])
+            raise ValueError(f"{name} must be {must}; it is not in {(~right).sum():,} rows, first: {rows}")
+
+
+# MLflow runs this file under a name of its own when it logs or loads the scorer; our code imports it as a module and
+# then needs no MLflow.
+if __name__ != "models.customer_scorer":
+    import mlflow
+
+    class CustomerScorer(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]
+        """The registered model ``customer_scorer``."""
+
+        def load_context(self, context: Any) -> None:
+            """Read parameters and trees from the version's artifacts."""
+            self.scorer = Scorer.from_files(context.artifacts["parameters"], context.artifacts.get("booster"))
+
+        def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
+            """Return the scores of each row of the features table; it takes no parameters."""
+            if params:
+                raise ValueError(f"the scorer takes no parameters, got {sorted(params)}; its horizons belong to it")
+            return self.scorer.score(model_input)
+
+    mlflow.models.set_model(CustomerScorer())
