@@ -765,7 +765,7 @@ class Scorer:
         self.booster = lightgbm.Booster(model_str=booster_text) if booster_text else None
 
     @classmethod
-    def from_files(cls, parameters: str | Path, booster: str | Path | None = None) -> "Scorer":
+    def from_files(cls, parameters: str | Path, booster: str | Path | None = None) -> Scorer:
         """Read a scorer from its JSON parameters and, where it has trees, their LightGBM text."""
         text = Path(booster).read_text(encoding="utf-8") if booster else None
         return cls(json.loads(Path(parameters).read_text(encoding="utf-8")), text)
@@ -886,10 +886,8 @@ if __name__ != "models.customer_scorer":
             """Read parameters and trees from the version's artifacts."""
             self.scorer = Scorer.from_files(context.artifacts["parameters"], context.artifacts.get("booster"))
 
-        def predict(self, context: Any, model_input: pd.DataFrame, params: Any = None) -> pd.DataFrame:
-            """Return the scores of each row of the features table; it takes no parameters."""
-            if params:
-                raise ValueError(f"the scorer takes no parameters, got {sorted(params)}; its horizons belong to it")
+        def predict(self, context: Any, model_input: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002 - MLflow's form
+            """Return the scores of each row of the features table; horizons and rates belong to the scorer."""
             return self.scorer.score(model_input)
 
     mlflow.models.set_model(CustomerScorer())
