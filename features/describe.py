@@ -1,0 +1,117 @@
+"""One row of features per customer and as_of: the one function for training and for scoring."""
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from features.attributes import attribute_features
+from features.behaviour import (
+    category_features,
+    day_features,
+    discount_features,
+    order_features,
+    rhythm_features,
+)
+from features.events import event_features
+from features.names import (
+    channel_names,
+    feature_group,
+    feature_names,
+    kind_names,
+    level_names,
+    numeric_names,
+)
+from features.purchases import summarise_purchases
+from features.spine import Spine
+from features.tables import Tables
+from features.vocabulary import Vocabulary
+
+__all__ = ["describe", "feature_group", "feature_names", "materialise"]
+
+SUMMARY = (
+    "first_purchase",
+    "last_purchase",
+    "frequency",
+    "recency",
+    "T",
+    "monetary_value",
+    "spend_frequency",
+    "spend_value",
+)
+# Columns that order rows, as far as a table has them.
+_ORDER = ("customer_id", "as_of", "date", "answered_at", "score", "invited_at")
+
+
+def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
+    """Describe customers from what was available before as_of, and from nothing else.
+
+    Parameters
+    ----------
+    tables
+        Clean tables. Features of events or attributes are null where the table is not given.
+    spine
+        Whom to describe, and as of when.
+    vocabulary
+        Which kinds, channels and levels become columns: that of the scorer, or a new one when training.
+
+    Returns
+    -------
+    Table
+        One row per pair with a visible purchase: customer_id, as_of, the columns of `summarise_purchases`, then those
+        of `feature_names` that are not among them, all DOUBLE, null where undefined. Ages count to the last day seen,
+        as_of - 1 day; windows reach back from as_of.
+    """
+    transactions = tables.transactions
+    parts = [
+        day_features(transactions, spine),
+        rhythm_features(transactions, spine),
+        order_features(transactions, spine, channel_names(vocabulary)),
+    ]
+    if {"discount", "cost"} & set(vocabulary.purchase_columns):
+        parts.append(discount_features(transactions, spine, vocabulary.purchase_columns))
+    if "category" in vocabulary.purchase_columns:
+        parts.append(category_features(transactions, spine))
+    counts = set()
+    if tables.events is not None and vocabulary.event_kinds:
+        events = event_features(tables.events, spine, kind_names(vocabulary), vocabulary.event_kinds)
+        counts = {name for name in events.columns if name.startswith(("events_", "overdue_", "days_overdue_"))}
+        parts.append(events)
+    numeric, levels = numeric_names(vocabulary), level_names(vocabulary)
+    if tables.customers is not None and (numeric or levels):
+        parts.append(attribute_features(tables.customers, spine, numeric, levels))
+
+    described = summarise_purchases(transactions, spine)
+    for part in parts:
+        described = described.left_join(part, spine.keys, rname="joined_{name}")
+        described = described.drop(*(name for name in described.columns if name.startswith("joined_")))
+    columns = {}
+    for name in feature_names(vocabulary):
+        if name in SUMMARY:
+            continue
+        column = described[name] if name in described.columns else ibis.null("float64")
+        # A customer without any event has none of each kind; that is known, unlike the value of the last one.
+        columns[name] = column.fill_null(0.0) if name in counts else column
+    return described.select("customer_id", "as_of", *SUMMARY, **columns)
+
+
+def materialise(table: ir.Table) -> pd.DataFrame:
+    """Run an expression and give its rows in a fixed order.
+
+    Parameters
+    ----------
+    table
+        Sorted by customer_id and as_of, then by date, answered_at, score and invited_at, those that it has.
+
+    Returns
+    -------
+    DataFrame
+        Doubles as float64 (NaN for null), dates and times as datetime64[us], text as str, a fresh index.
+    """
+    ordered = table.order_by([name for name in _ORDER if name in table.columns])
+    frame: pd.DataFrame = ordered.to_pyarrow().to_pandas(date_as_object=False)
+    for name, kind in table.schema().items():
+        if kind.is_date() or kind.is_timestamp():
+            frame[name] = frame[name].astype("datetime64[us]")
+        elif kind.is_string():
+            frame[name] = frame[name].astype("str")
+    return frame

@@ -1,0 +1,140 @@
+"""What happened to customers: counts, values and promises of each kind of event."""
+
+from collections.abc import Mapping
+
+import ibis.expr.types as ir
+
+from features.purchases import mean
+from features.spine import Spine
+
+EVENT_WINDOWS = (30, 90, 365)
+# The contract's own word for the end of a promise. Other kinds are known by what they are seen to follow.
+COMPLETES_BY_NAME = frozenset({"delivered"})
+
+
+def event_measures(extras: tuple[str, ...]) -> tuple[str, ...]:
+    """Name the measures of a kind of event that fills the given optional columns, in order."""
+    measures = [*(f"events_{days}d" for days in EVENT_WINDOWS), "days_since_last"]
+    if "value" in extras:
+        measures += ["last_value", "mean_value"]
+    if "duration_s" in extras:
+        measures.append("mean_duration_s")
+    if "overdue" in extras:
+        measures += ["overdue", "days_overdue"]
+    elif "due_at" in extras:
+        measures.append("mean_days_late")
+    return tuple(measures)
+
+
+def event_features(
+    events: ir.Table, spine: Spine, kinds: Mapping[str, str], extras: Mapping[str, tuple[str, ...]]
+) -> ir.Table:
+    """Describe each customer's visible events. Grain: one row per pair with any event of these kinds.
+
+    Parameters
+    ----------
+    events
+        Clean events.
+    spine
+        Whom to describe, and as of when.
+    kinds
+        Kind -> its name in feature names.
+    extras
+        Kind -> the optional columns that its features draw on, as in `Vocabulary.event_kinds`.
+
+    Returns
+    -------
+    Table
+        The spine's keys and, per kind, the measures of `event_measures` named '<measure>_of_<kind>': events in the
+        last 30, 90 and 365 days; days from the last one to the last day seen; value of the last one (the mean where
+        several have its time) and mean value; mean duration; mean days from due_at to the event (negative: early);
+        number of promises whose due_at has passed and that are still open, and the days by which the oldest of
+        them is overdue at as_of (0.0 where none is).
+    """
+    visible = spine.visible(events)
+    visible = visible.filter(visible.kind.isin(list(kinds)))
+    day = visible.ts.date()
+    visible = visible.mutate(
+        age=spine.date_of(visible).delta(day, unit="day"),
+        days_late=day.delta(visible.due_at.date(), unit="day"),
+    )
+    overdue = _overdue(visible, spine) if any("overdue" in found for found in extras.values()) else None
+    last = _last_values(visible, spine) if any("value" in found for found in extras.values()) else None
+    # First to one row per pair and kind, then to one column per kind: each row is added up once.
+    by_kind = visible.group_by([*spine.keys, "kind"]).agg(
+        **{f"events_{days}d": visible.count(where=visible.age <= days) for days in EVENT_WINDOWS},
+        age=visible.age.min(),
+        value=visible.value.sum(),
+        values=visible.value.count(),
+        duration=visible.duration_s.sum(),
+        durations=visible.duration_s.count(),
+        late=visible.days_late.sum(),
+        lates=visible.days_late.count(),
+    )
+    by_kind = by_kind.select(
+        *spine.keys,
+        "kind",
+        **{f"events_{days}d": by_kind[f"events_{days}d"].cast("float64") for days in EVENT_WINDOWS},
+        days_since_last=(by_kind.age - 1).cast("float64"),
+        mean_value=mean(by_kind.value, by_kind.values),
+        mean_duration_s=mean(by_kind.duration, by_kind.durations),
+        mean_days_late=mean(by_kind.late, by_kind.lates),
+    )
+    for extra in (overdue, last):
+        if extra is not None:
+            by_kind = by_kind.left_join(extra, [*spine.keys, "kind"]).drop(
+                *(f"{key}_right" for key in (*spine.keys, "kind"))
+            )
+    columns = {}
+    for kind, name in kinds.items():
+        for measure in event_measures(extras[kind]):
+            column = by_kind[measure].max(where=by_kind.kind == kind)
+            is_count = measure.startswith("events_") or measure in ("overdue", "days_overdue")
+            columns[f"{measure}_of_{name}"] = column.fill_null(0.0) if is_count else column
+    return by_kind.group_by(spine.keys).agg(**columns)
+
+
+def _last_values(visible: ir.Table, spine: Spine) -> ir.Table:
+    """Take the value of the newest valued event of each kind, the mean where several have its time."""
+    valued = visible.filter(visible.value.notnull())
+    keys = [*spine.keys, "kind"]
+    newest = valued.group_by(keys).agg(newest=valued.ts.max())
+    joined = valued.join(newest, keys)
+    joined = joined.filter(joined.ts == joined.newest)
+    sums = joined.group_by(keys).agg(total=joined.value.sum(), number=joined.count())
+    return sums.select(*keys, last_value=mean(sums.total, sums.number))
+
+
+def _overdue(visible: ir.Table, spine: Spine) -> ir.Table:
+    """Count promises that are due and open: no other kind with the same due_at has come at or after them."""
+    due = visible.filter(visible.due_at < spine.midnight_of(visible))
+    latest = due.group_by([*spine.keys, "due_at", "kind"]).agg(latest=due.ts.max())
+    latest = latest.rename(other_kind="kind")
+    open_promises = due.anti_join(
+        latest,
+        [*spine.keys, "due_at", due.kind != latest.other_kind, due.ts <= latest.latest],
+    )
+    days = spine.date_of(open_promises).delta(open_promises.due_at.date(), unit="day")
+    return open_promises.group_by([*spine.keys, "kind"]).agg(
+        overdue=open_promises.count().cast("float64"), days_overdue=days.max().cast("float64")
+    )
+
+
+def completing_kinds(events: ir.Table) -> frozenset[str]:
+    """Find the kinds whose due_at ends a promise instead of making one.
+
+    They are 'delivered', and each kind that comes at or after another kind with the same customer and due_at at
+    least twice as often as another comes at or after it.
+    """
+    due = events.filter(events.due_at.notnull()).select("customer_id", "due_at", "kind", "ts")
+    # One row per customer, due_at and kind keeps the join small.
+    firsts = due.group_by(["customer_id", "due_at", "kind"]).agg(first=due.ts.min(), latest=due.ts.max())
+    others = firsts.view()
+    met = firsts.join(others, ["customer_id", "due_at", firsts.kind != others.kind], rname="other_{name}")
+    counts = met.group_by("kind").agg(
+        follows=met.count(where=met.latest >= met.other_first),
+        followed=met.count(where=met.other_latest >= met["first"]),
+    )
+    rows = counts.to_pyarrow().to_pylist()
+    seen = {row["kind"] for row in rows if row["follows"] and 2 * row["followed"] <= row["follows"]}
+    return frozenset(seen) | COMPLETES_BY_NAME

@@ -1,0 +1,141 @@
+"""Which kinds, channels and levels become columns: learned once, kept with the scorer."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+import ibis
+import ibis.expr.types as ir
+
+from data.errors import InputError
+from features.attributes import valid_attributes
+from features.events import completing_kinds
+from features.spine import everyone
+from features.tables import Tables
+
+MAX_KINDS = 20
+MAX_CHANNELS = 8
+MAX_LEVELS = 10
+# Optional columns of a table that make features only where a shop fills them.
+TRANSACTION_EXTRAS = ("order_id", "category", "channel", "quantity", "discount", "cost")
+EVENT_EXTRAS = ("value", "duration_s", "due_at")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a shop's data can say. It decides the feature columns, and holds nothing but text.
+
+    Parameters
+    ----------
+    purchase_columns
+        Those of order_id, category, channel, quantity, discount and cost that transactions fill.
+    channels
+        Channels, the most frequent first.
+    event_kinds
+        For each kind of event, the most frequent first: those of value, duration_s, due_at and overdue that its
+        features draw on. `overdue` is there where due_at promises something, not where it only completes a promise.
+    numeric_attributes
+        Static attributes that are numbers.
+    text_attributes
+        For each static attribute that is text, its levels, the most frequent first.
+    """
+
+    purchase_columns: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    event_kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    numeric_attributes: tuple[str, ...] = ()
+    text_attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the vocabulary as JSON can hold it; the order of kinds, channels and levels is kept."""
+        parts = asdict(self)
+        # JSON objects keep their order here, but not in every store: pairs do.
+        for name in ("event_kinds", "text_attributes"):
+            parts[name] = [[key, list(values)] for key, values in parts[name].items()]
+        return {name: list(value) for name, value in parts.items()}
+
+    @classmethod
+    def from_dict(cls, parts: Mapping[str, Any]) -> "Vocabulary":
+        """Read what `to_dict` gave."""
+        return cls(
+            purchase_columns=tuple(parts["purchase_columns"]),
+            channels=tuple(parts["channels"]),
+            event_kinds={kind: tuple(extras) for kind, extras in parts["event_kinds"]},
+            numeric_attributes=tuple(parts["numeric_attributes"]),
+            text_attributes={name: tuple(levels) for name, levels in parts["text_attributes"]},
+        )
+
+
+def learn_vocabulary(tables: Tables, as_of: date, static_attributes: Sequence[str] = ()) -> Vocabulary:
+    """Learn the vocabulary from the rows visible before as_of, and from no other.
+
+    Parameters
+    ----------
+    tables
+        Clean tables.
+    as_of
+        Exclusive.
+    static_attributes
+        Columns of customers that do not change, or that have valid_from; only these become features.
+
+    Raises
+    ------
+    InputError
+        If a static attribute is not a column of customers.
+    """
+    spine = everyone(tables.transactions, as_of)
+    transactions = spine.visible(tables.transactions)
+    filled = _filled(transactions, TRANSACTION_EXTRAS)
+    event_kinds: dict[str, tuple[str, ...]] = {}
+    if tables.events is not None:
+        events = spine.visible(tables.events)
+        completing = completing_kinds(events)
+        for kind in _most_frequent(events, "kind", MAX_KINDS):
+            extras = _filled(events.filter(events.kind == kind), EVENT_EXTRAS)
+            promises = "due_at" in extras and kind not in completing
+            event_kinds[kind] = (*extras, "overdue") if promises else extras
+    numeric: list[str] = []
+    levels: dict[str, tuple[str, ...]] = {}
+    if static_attributes:
+        customers = _customers_with(tables.customers, static_attributes)
+        valid = valid_attributes(customers, spine, static_attributes)
+        for name in dict.fromkeys(static_attributes):
+            if customers[name].type().is_numeric():
+                numeric.append(name)
+            else:
+                levels[name] = _most_frequent(valid, name, MAX_LEVELS)
+    return Vocabulary(
+        purchase_columns=filled,
+        channels=_most_frequent(transactions, "channel", MAX_CHANNELS),
+        event_kinds=event_kinds,
+        numeric_attributes=tuple(numeric),
+        text_attributes=levels,
+    )
+
+
+def _most_frequent(rows: ir.Table, column: str, at_most: int) -> tuple[str, ...]:
+    """Give the most frequent values, ties by name."""
+    counts = rows.filter(rows[column].notnull()).group_by(column).agg(n=lambda group: group.count())
+    top = counts.order_by([ibis.desc("n"), column]).limit(at_most)
+    return tuple(top.to_pyarrow().column(column).to_pylist())
+
+
+def _filled(rows: ir.Table, columns: Sequence[str]) -> tuple[str, ...]:
+    counts = rows.agg(**{name: rows[name].count() for name in columns}).to_pyarrow().to_pylist()[0]
+    return tuple(name for name in columns if counts[name])
+
+
+def _customers_with(customers: ir.Table | None, attributes: Sequence[str]) -> ir.Table:
+    if customers is None:
+        raise InputError(
+            f"Static attributes are declared ({', '.join(attributes)}), but there is no table of customers. Give "
+            "one, or leave the attributes out of the settings."
+        )
+    missing = [name for name in attributes if name not in customers.columns]
+    if missing:
+        raise InputError(
+            f"customers has no column {', '.join(missing)}, which is declared a static attribute; it has "
+            f"{', '.join(customers.columns)}. Mend the settings or the table."
+        )
+    return customers
