@@ -1,0 +1,242 @@
+"""BG/NBD: how often customers buy and when they leave, fitted on counted purchase patterns."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from lifetimes import BetaGeoFitter
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betainc, betaln, gammaln
+
+from data.errors import InputError
+from models.customer_scorer import (
+    PurchaseParameters,
+    expected_purchases,
+    new_customer_expected_purchases,
+    p_alive,
+)
+from models.maximum_likelihood import Optimum, find_optimum
+from models.purchase_likelihood import (
+    Patterns,
+    count_patterns,
+    log_likelihood,
+    log_likelihood_and_gradient,
+    simulate_purchases,
+)
+
+__all__ = ["BetaGeoModel", "count_patterns", "log_likelihood", "simulate_purchases"]
+
+Floats = NDArray[np.float64]
+NAMES = ["r", "alpha", "a", "b"]
+# Log parameters to begin from, times in units of the largest age: that of lifetimes, a shop of rare buyers, one
+# of regular ones, one of loyal ones, one where customers are much alike.
+STARTS = np.log([[1.1, 1.1, 1.1, 1.1], [0.25, 0.1, 0.8, 2.5], [3, 0.2, 0.3, 3], [1, 0.3, 0.02, 0.5], [10, 3, 5, 20]])
+
+
+class BetaGeoModel(BetaGeoFitter):  # type: ignore[misc]
+    """BG/NBD (Fader, Hardie & Lee 2005) with the interface of ``lifetimes.BetaGeoFitter``.
+
+    The same optimum, from a likelihood on counted patterns with its analytic gradient; predictions that hold at
+    the corners; a covariance that is symmetric; an error that says what the data lack where they do not
+    determine the model.
+
+    Parameters
+    ----------
+    penalizer_coef : float
+        Coefficient of the squared parameters (alpha in units of the largest age) added to the mean negative
+        log-likelihood; 0 by default.
+
+    Attributes
+    ----------
+    params_ : Series
+        r, alpha, a, b, times in the unit of the data.
+    variance_matrix_, standard_errors_, confidence_intervals_, summary
+        Of the parameters; intervals are 95 %.
+    log_likelihood_ : float
+        At the optimum, without the penalty, in the unit of the data.
+    data : DataFrame
+        frequency, recency, T and weights as given to `fit`.
+    """
+
+    def fit(
+        self,
+        frequency: ArrayLike,
+        recency: ArrayLike,
+        T: ArrayLike,
+        weights: ArrayLike | None = None,
+        initial_params: ArrayLike | None = None,
+        verbose: bool = False,
+        tol: float = 1e-7,
+        index: Any = None,
+        **kwargs: Any,
+    ) -> "BetaGeoModel":
+        """Fit the model.
+
+        Parameters
+        ----------
+        frequency, recency, T : array_like, shape (n,)
+            Repeat purchases, age at the last one and age, in one unit of time.
+        weights : array_like, shape (n,), optional
+            Customers that each row stands for; 1 by default.
+        initial_params : array_like, shape (4,), optional
+            Log parameters to try first, alpha in units of the largest age.
+        verbose : bool
+            Print where the search ended.
+        tol : float
+            Gradient norm at which L-BFGS hands over to Newton steps.
+        index : array_like, optional
+            Index of `data`.
+        **kwargs
+            Options of scipy's minimiser that ``lifetimes`` takes are not needed here and refused.
+
+        Raises
+        ------
+        InputError
+            Where the columns are no purchase histories, or do not determine the model.
+        """
+        if kwargs:
+            raise TypeError(f"fit() takes no options of the minimiser here, but got {sorted(kwargs)}")
+        frequency, recency, T = (np.asarray(column, dtype=np.float64) for column in (frequency, recency, T))
+        weights = np.ones_like(T, dtype=np.int64) if weights is None else np.asarray(weights)
+        _check_histories(frequency, recency, T, weights)
+        patterns = count_patterns(frequency, recency, T, weights)
+        longest = float(patterns.T.max())
+        scaled = patterns.in_units_of(longest)
+        starts = STARTS if initial_params is None else [np.asarray(initial_params, dtype=np.float64), *STARTS]
+
+        def objective(log_params: Floats) -> tuple[float, Floats]:
+            natural = np.exp(log_params)
+            value, gradient = log_likelihood_and_gradient(PurchaseParameters(*natural), scaled)
+            penalty = self.penalizer_coef * natural**2
+            return (
+                -value / scaled.customers + float(penalty.sum()),
+                -natural * gradient / scaled.customers + 2 * penalty,
+            )
+
+        optimum = find_optimum(objective, starts, scaled.customers, tol)
+        if verbose:
+            print(optimum)  # noqa: T201 - what `verbose` asks for
+        if not optimum.determined:
+            raise InputError(_what_lacks(optimum, patterns))
+
+        self._scale = 1.0 / longest
+        self._negative_log_likelihood_ = optimum.value
+        self._hessian_ = optimum.hessian
+        self.params_ = pd.Series(np.exp(optimum.point), index=NAMES)
+        self.params_["alpha"] *= longest
+        self.log_likelihood_ = log_likelihood_and_gradient(self.parameters, patterns)[0]
+        columns = {"frequency": frequency.astype(np.int64), "recency": recency, "T": T, "weights": weights}
+        self.data = pd.DataFrame(columns, index=index)
+        self.variance_matrix_ = self._compute_variance_matrix()
+        self.standard_errors_ = self._compute_standard_errors()
+        self.confidence_intervals_ = self._compute_confidence_intervals()
+        return self
+
+    @property
+    def parameters(self) -> PurchaseParameters:
+        """The fitted parameters as the formulas take them."""
+        return PurchaseParameters(*(float(value) for value in self._unload_params(*NAMES)))
+
+    def _compute_variance_matrix(self) -> pd.DataFrame:
+        """Return D H^-1 D / customers: lifetimes forgets to scale the rows, so its matrix is not symmetric."""
+        customers = float(self.data["weights"].sum())
+        covariance = np.linalg.inv(self._hessian_) / customers * np.outer(self.params_, self.params_)
+        return pd.DataFrame(covariance, columns=NAMES, index=NAMES)
+
+    def conditional_expected_number_of_purchases_up_to_time(
+        self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike
+    ) -> Any:
+        """Return the purchases expected in the next ``t``: see `customer_scorer.expected_purchases`.
+
+        A Series where ``frequency`` is one, with its index.
+        """
+        return _like(frequency, expected_purchases(t, frequency, recency, T, self.parameters))
+
+    def predict(self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Any:
+        """Return `conditional_expected_number_of_purchases_up_to_time`, by the name that lifetimes gives it."""
+        return self.conditional_expected_number_of_purchases_up_to_time(t, frequency, recency, T)
+
+    def conditional_probability_alive(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Floats:
+        """Return the probability of not having left by T: see `customer_scorer.p_alive`."""
+        return np.atleast_1d(p_alive(frequency, recency, T, self.parameters))
+
+    def expected_number_of_purchases_up_to_time(self, t: ArrayLike) -> Any:
+        """Return the repeat purchases expected of a new customer in their first ``t``."""
+        return _like(t, new_customer_expected_purchases(t, self.parameters))
+
+    def probability_of_n_purchases_up_to_time(self, t: float, n: int) -> float:
+        """Return the probability that a new customer buys again exactly ``n`` times in ``t``.
+
+        Eq. 8 of Fader, Hardie & Lee (2005), with its finite sum as an incomplete Beta function and all else in
+        logarithms, so that it holds for any n.
+        """
+        r, alpha, a, b = self._unload_params(*NAMES)
+        share = t / (alpha + t)
+        still_alive = np.exp(
+            betaln(a, b + n)
+            - betaln(a, b)
+            + gammaln(r + n)
+            - gammaln(r)
+            - gammaln(n + 1)
+            + r * np.log1p(-share)
+            + (n * np.log(share) if n else 0.0)
+        )
+        left = np.exp(betaln(a + 1, b + n - 1) - betaln(a, b)) * betainc(n, r, share) if n else 0.0
+        return float(still_alive + left)
+
+    def generate_new_data(self, size: int = 1, seed: int = 0) -> pd.DataFrame:
+        """Simulate ``size`` customers of the fitted ages, taken in turn; the same seed gives the same customers."""
+        ages = np.resize(self.data["T"].to_numpy(np.float64), size)
+        return simulate_purchases(ages, self.parameters, np.random.default_rng(seed))
+
+
+def _like(given: ArrayLike, values: Floats) -> Any:
+    """Return the values as a Series where a Series was given, as lifetimes does."""
+    return pd.Series(values, index=given.index) if isinstance(given, pd.Series) else values
+
+
+def _check_histories(frequency: Floats, recency: Floats, T: Floats, weights: NDArray[Any]) -> None:
+    """Raise InputError with the first row that is no purchase history."""
+    if not len(frequency) == len(recency) == len(T) == len(weights):
+        lengths = (len(frequency), len(recency), len(T), len(weights))
+        raise InputError(f"frequency, recency, T and weights must have one length, but have {lengths}.")
+    rules = {
+        "frequency must be a whole number of repeat purchases, 0 or more": (frequency < 0)
+        | (frequency != np.floor(frequency)),
+        "recency must lie between 0 and T": ~((recency >= 0) & (recency <= T)),
+        "recency must be 0 where frequency is 0": (frequency == 0) & (recency != 0),
+        "frequency, recency and T must be finite": ~np.isfinite(frequency + recency + T),
+        "weights must be positive": ~(weights > 0),
+    }
+    for rule, broken in rules.items():
+        if broken.any():
+            row = int(np.flatnonzero(broken)[0])
+            raise InputError(
+                f"{rule}; row {row} has frequency {frequency[row]:g}, recency {recency[row]:g}, T {T[row]:g}, "
+                f"weight {weights[row]:g} ({int(broken.sum())} such rows)."
+            )
+    customers = float(weights.sum())
+    if not frequency.any():
+        raise InputError(
+            f"None of the {customers:.0f} customers bought on more than one day, and BG/NBD learns from repeat "
+            "purchases: give a longer history, or check that customer_id is the customer's and not the order's."
+        )
+
+
+def _what_lacks(optimum: Optimum, patterns: Patterns) -> str:
+    """Say in words why the likelihood has no inner optimum, and what to do."""
+    repeat = float(patterns.weights[patterns.x > 0].sum())
+    r, _, a, b = np.exp(optimum.point)
+    if patterns.x.size == 1 or np.ptp(patterns.x) == 0:
+        reason = "their purchase histories show no spread"
+    elif r > 100 or not np.isfinite(optimum.log_errors).all() and r > 20:
+        reason = "their purchase rates do not differ measurably"
+    elif a < 1e-3 * b:
+        reason = "there is no sign of customers leaving"
+    else:
+        reason = "they are too few to tell customers who left from customers who buy rarely"
+    return (
+        f"BG/NBD is not determined by these {patterns.customers:.0f} customers, {repeat:.0f} of whom bought again: "
+        f"{reason} (the search ended at r {r:.3g}, a {a:.3g}, b {b:.3g}). Give more customers or a longer history, or "
+        "hold the parameters with a small penalty: BetaGeoModel(penalizer_coef=0.001)."
+    )
