@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import minimize
+from scipy.optimize import OptimizeResult, minimize
 
 Floats = NDArray[np.float64]
 # Maps log parameters to the mean negative log-likelihood of a customer and its gradient.
@@ -77,8 +78,14 @@ def find_optimum(objective: Objective, starts: Iterable[ArrayLike], customers: f
 
 def _search(objective: Objective, start: Floats, customers: float, tol: float) -> Optimum:
     bounds = [(-_BOUND, _BOUND)] * start.size
-    options = {"gtol": tol, "ftol": 1e-15, "maxiter": 1000}
-    found = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options)
+    found: OptimizeResult = minimize(
+        cast(Any, objective),
+        start,
+        jac=True,
+        method="L-BFGS-B",
+        bounds=bounds,
+        options={"gtol": tol, "ftol": 1e-15, "maxiter": 1000},
+    )
     point = np.asarray(found.x, dtype=np.float64)
     value, gradient = objective(point)
     hessian = _hessian(objective, point)

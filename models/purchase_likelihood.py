@@ -32,7 +32,7 @@ class Patterns:
     def frequencies(self) -> tuple[Floats, Floats]:
         """Distinct x and the number of customers with each."""
         x, place = np.unique(self.x, return_inverse=True)
-        return x, np.bincount(place, weights=self.weights)
+        return x, np.asarray(np.bincount(place, weights=self.weights), dtype=np.float64)
 
     @cached_property
     def customers(self) -> float:

@@ -30,7 +30,17 @@ Floats = NDArray[np.float64]
 NAMES = ["r", "alpha", "a", "b"]
 # Log parameters to begin from, times in units of the largest age: that of lifetimes, a shop of rare buyers, one
 # of regular ones, one of loyal ones, one where customers are much alike.
-STARTS = np.log([[1.1, 1.1, 1.1, 1.1], [0.25, 0.1, 0.8, 2.5], [3, 0.2, 0.3, 3], [1, 0.3, 0.02, 0.5], [10, 3, 5, 20]])
+STARTS = np.log(
+    np.array(
+        [
+            [1.1, 1.1, 1.1, 1.1],
+            [0.25, 0.1, 0.8, 2.5],
+            [3.0, 0.2, 0.3, 3.0],
+            [1.0, 0.3, 0.02, 0.5],
+            [10.0, 3.0, 5.0, 20.0],
+        ]
+    )
+)
 
 
 class BetaGeoModel(BetaGeoFitter):  # type: ignore[misc]
@@ -135,7 +145,8 @@ class BetaGeoModel(BetaGeoFitter):  # type: ignore[misc]
     @property
     def parameters(self) -> PurchaseParameters:
         """The fitted parameters as the formulas take them."""
-        return PurchaseParameters(*(float(value) for value in self._unload_params(*NAMES)))
+        r, alpha, a, b = (float(value) for value in self._unload_params(*NAMES))
+        return PurchaseParameters(r, alpha, a, b)
 
     def _compute_variance_matrix(self) -> pd.DataFrame:
         """Return D H^-1 D / customers: lifetimes forgets to scale the rows, so its matrix is not symmetric."""
@@ -229,8 +240,10 @@ def _what_lacks(optimum: Optimum, patterns: Patterns) -> str:
     r, _, a, b = np.exp(optimum.point)
     if patterns.x.size == 1 or np.ptp(patterns.x) == 0:
         reason = "their purchase histories show no spread"
-    elif r > 100 or not np.isfinite(optimum.log_errors).all() and r > 20:
+    elif r > 100:
         reason = "their purchase rates do not differ measurably"
+    elif a > 1e3 and b > 1e3:
+        reason = "their chances of leaving do not differ measurably"
     elif a < 1e-3 * b:
         reason = "there is no sign of customers leaving"
     else:

@@ -1,0 +1,229 @@
+"""Gamma-Gamma: what a customer's purchases are worth."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from lifetimes import GammaGammaFitter
+from numpy.typing import ArrayLike, NDArray
+
+from data.errors import InputError
+from models.customer_scorer import SpendParameters, expected_spend
+from models.maximum_likelihood import find_optimum
+from models.spend_likelihood import (
+    Independence,
+    SpendHistories,
+    independence,
+    log_likelihood_and_gradient,
+)
+
+__all__ = ["GammaGammaModel", "Independence"]
+
+Floats = NDArray[np.float64]
+NAMES = ["p", "q", "v"]
+# Log parameters to begin from, values in units of their mean.
+STARTS = np.log(np.array([[2.0, 3.0, 1.0], [6.0, 4.0, 0.5], [0.7, 2.0, 2.0], [30.0, 8.0, 0.3]]))
+# A mean of the base so far above what its buyers were seen to spend is the mark of a q too near to 1.
+_LARGEST_MEAN = 3.0
+
+
+class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
+    """Gamma-Gamma (Fader & Hardie 2013, note 025) with the interface of ``lifetimes.GammaGammaFitter``.
+
+    The mean spend of the base, p v / (q - 1), always exists: q > 1. Where the likelihood alone leads to q <= 1 or
+    to a mean far above all that was seen, the mean is held at that of the observed values instead.
+
+    Parameters
+    ----------
+    penalizer_coef : float
+        Coefficient of the squared parameters (values in units of their mean) added to the mean negative
+        log-likelihood; 0 by default.
+
+    Attributes
+    ----------
+    params_ : Series
+        p, q, v.
+    variance_matrix_, standard_errors_, confidence_intervals_, summary
+        Of the parameters; intervals are 95 %.
+    log_likelihood_ : float
+        At the optimum, without the penalty, in the unit of the data.
+    mean_held : bool
+        Whether the mean of the base had to be held at that of the observed values.
+    independence : Independence
+        Whether frequency and value go together, with a warning in words where they do.
+    data : DataFrame
+        monetary_value, frequency and weights of the customers fitted on.
+    """
+
+    def fit(
+        self,
+        frequency: ArrayLike,
+        monetary_value: ArrayLike,
+        weights: ArrayLike | None = None,
+        initial_params: ArrayLike | None = None,
+        verbose: bool = False,
+        tol: float = 1e-7,
+        index: Any = None,
+    ) -> "GammaGammaModel":
+        """Fit on the customers with a repeat purchase of positive value; the others are left out.
+
+        Parameters
+        ----------
+        frequency : array_like, shape (n,)
+            Repeat purchase days with positive value.
+        monetary_value : array_like, shape (n,)
+            Their mean value.
+        weights : array_like, shape (n,), optional
+            Customers that each row stands for; 1 by default.
+        initial_params : array_like, shape (3,), optional
+            Log of p, q, v to try first, values in units of their mean.
+        verbose : bool
+            Print where the search ended.
+        tol : float
+            Gradient norm at which L-BFGS hands over to Newton steps.
+        index : array_like, shape (n,), optional
+            Index of the rows.
+
+        Raises
+        ------
+        InputError
+            Where no customer has such purchases, or they do not determine the model.
+        """
+        columns = {
+            "monetary_value": np.asarray(monetary_value, dtype=np.float64),
+            "frequency": np.asarray(frequency, dtype=np.float64),
+            "weights": np.ones(np.shape(frequency), dtype=np.int64) if weights is None else np.asarray(weights),
+        }
+        data = _priced_repeat_buyers(columns, index)
+        histories = SpendHistories(
+            *(data[name].to_numpy(np.float64) for name in ("frequency", "monetary_value", "weights"))
+        )
+        scaled = histories.in_units_of(histories.mean)
+
+        def penalised(natural: Floats) -> tuple[float, Floats]:
+            value, gradient = log_likelihood_and_gradient(SpendParameters(*natural), scaled)
+            penalty = self.penalizer_coef * float(natural @ natural)
+            return (
+                penalty - value / scaled.customers,
+                2 * self.penalizer_coef * natural - gradient / scaled.customers,
+            )
+
+        def free(point: Floats) -> tuple[float, Floats]:
+            value, gradient = penalised(np.exp(point))
+            return value, gradient * np.exp(point)
+
+        def held(point: Floats) -> tuple[float, Floats]:
+            natural, slopes = _with_mean_one(point)
+            value, gradient = penalised(natural)
+            return value, gradient @ slopes
+
+        starts = STARTS if initial_params is None else [np.asarray(initial_params, dtype=np.float64), *STARTS]
+        optimum = find_optimum(free, starts, scaled.customers, tol)
+        natural = np.exp(optimum.point)
+        slopes = np.diag(natural)
+        p, q, v = natural
+        self.mean_held = bool(q <= 1 or p * v / (q - 1) > _LARGEST_MEAN)
+        if self.mean_held:
+            optimum = find_optimum(held, STARTS[:, :2], scaled.customers, tol)
+            natural, slopes = _with_mean_one(optimum.point)
+        if verbose:
+            print(optimum)  # noqa: T201 - what `verbose` asks for
+        if not optimum.determined:
+            raise InputError(_what_lacks(natural, scaled))
+
+        units = np.array([1.0, 1.0, histories.mean])
+        self._negative_log_likelihood_ = optimum.value
+        self._hessian_ = optimum.hessian
+        self._slopes = units[:, None] * slopes
+        self.params_ = pd.Series(natural * units, index=NAMES)
+        self.data = data
+        self.log_likelihood_ = log_likelihood_and_gradient(self.parameters, histories)[0]
+        self.independence = independence(histories)
+        self.variance_matrix_ = self._compute_variance_matrix()
+        self.standard_errors_ = self._compute_standard_errors()
+        self.confidence_intervals_ = self._compute_confidence_intervals()
+        return self
+
+    @property
+    def parameters(self) -> SpendParameters:
+        """The fitted parameters as the formulas take them."""
+        p, q, v = (float(value) for value in self._unload_params(*NAMES))
+        return SpendParameters(p, q, v)
+
+    def _compute_variance_matrix(self) -> pd.DataFrame:
+        """Return the covariance by the delta method; lifetimes' is not symmetric."""
+        inverse = np.linalg.inv(self._hessian_) / float(self.data["weights"].sum())
+        covariance = self._slopes @ inverse @ self._slopes.T
+        return pd.DataFrame(0.5 * (covariance + covariance.T), columns=NAMES, index=NAMES)
+
+    def conditional_expected_average_profit(
+        self, frequency: ArrayLike | None = None, monetary_value: ArrayLike | None = None
+    ) -> Any:
+        """Return the expected value of a customer's next purchases: see `customer_scorer.expected_spend`.
+
+        Parameters
+        ----------
+        frequency, monetary_value : array_like, optional
+            As in `fit`, those of the fit by default.
+
+        Returns
+        -------
+        ndarray, or Series with the index of ``frequency`` where that is one.
+        """
+        frequency = self.data["frequency"] if frequency is None else frequency
+        monetary_value = self.data["monetary_value"] if monetary_value is None else monetary_value
+        values = expected_spend(frequency, monetary_value, self.parameters)
+        return pd.Series(values, index=frequency.index) if isinstance(frequency, pd.Series) else values
+
+    def predict(self, frequency: ArrayLike, monetary_value: ArrayLike) -> Any:
+        """Return `conditional_expected_average_profit`, by the name that other models give it."""
+        return self.conditional_expected_average_profit(frequency, monetary_value)
+
+
+def _with_mean_one(point: Floats) -> tuple[Floats, Floats]:
+    """Return p, q, v with p v = q - 1 at (ln p, ln(q - 1)), and their derivatives by the two."""
+    p, excess = np.exp(point)
+    v = excess / p
+    return np.array([p, 1.0 + excess, v]), np.array([[p, 0.0], [0.0, excess], [-v, v]])
+
+
+def _priced_repeat_buyers(columns: dict[str, NDArray[Any]], index: Any) -> pd.DataFrame:
+    """Return the rows of customers with a repeat purchase of positive value; raise InputError where none is."""
+    lengths = {name: len(values) for name, values in columns.items()}
+    if len(set(lengths.values())) != 1:
+        raise InputError(f"frequency, monetary_value and weights must have one length, but have {lengths}.")
+    rows = pd.DataFrame(columns, index=index)
+    bad = ~np.isfinite(rows.to_numpy(np.float64)).all(axis=1) | (rows["weights"] <= 0) | (rows["frequency"] < 0)
+    if bad.any():
+        row = int(np.flatnonzero(bad)[0])
+        raise InputError(
+            f"frequency and monetary_value must be finite, frequency 0 or more, weights positive; row {row} is "
+            f"{rows.iloc[row].to_dict()} ({int(bad.sum())} such rows)."
+        )
+    data = rows[(rows["frequency"] > 0) & (rows["monetary_value"] > 0)]
+    if data.empty:
+        raise InputError(
+            f"None of the {rows['weights'].sum():.0f} customers has a repeat purchase of positive value, and "
+            "Gamma-Gamma learns what a purchase is worth from those: give a longer history, or check the amounts."
+        )
+    return data
+
+
+def _what_lacks(natural: Floats, scaled: SpendHistories) -> str:
+    """Say in words why the likelihood has no inner optimum, and what to do."""
+    p, q, v = natural
+    if np.ptp(scaled.m) <= 1e-9:
+        reason = "all of them spend the same"
+    elif not (scaled.x > 1).any():
+        reason = "each has a single repeat purchase, so spread between purchases and between customers look alike"
+    elif p > 1e3:
+        reason = "each spends the same every time"
+    elif q > 1e3:
+        reason = "they do not differ in what they spend"
+    else:
+        reason = "they are too few to tell the spread between purchases from that between customers"
+    return (
+        f"Gamma-Gamma is not determined by these {scaled.customers:.0f} customers with repeat purchases of positive "
+        f"value: {reason} (the search ended at p {p:.3g}, q {q:.3g}, v {v:.3g} means). Give more customers or a "
+        "longer history, or hold the parameters with a small penalty: GammaGammaModel(penalizer_coef=0.001)."
+    )
