@@ -86,10 +86,10 @@ where is_sale order by ts, order_id, try_cast(order_item_id as integer), order_i
 select customer_unique_id as customer_id, 'csat' as question, '1-5' as scale,
     review_creation_date as invited_at, review_answer_timestamp as answered_at, review_score as score,
     review_comment_message as comment
-from order_reviews join placed using (order_id) order by invited_at, answered_at, order_id
+from order_reviews join placed using (order_id) order by invited_at, answered_at, order_id, score
 """,
     "events": """
-select customer_unique_id as customer_id, ts, kind, value::decimal(18, 4) as value, due_at, available_at
+select customer_unique_id as customer_id, ts, kind, value::decimal(18, 4) as value, event.due_at, available_at
 from placed join (
     select order_id, order_purchase_timestamp as ts, 'promised' as kind,
         date_diff('day', order_purchase_timestamp, due_at) as value, due_at, ts as available_at
