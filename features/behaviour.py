@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import ibis
 import ibis.expr.types as ir
 
-from features.purchases import customer_days, mean, purchase_days
+from features.purchases import mean, purchase_sequence
 from features.spine import Spine
 
 # Days before as_of; "ever" is everything visible.
@@ -13,129 +13,10 @@ WINDOWS: Mapping[str, int | None] = {"30d": 30, "90d": 90, "365d": 365, "ever": 
 TREND_DAYS = 90
 
 
-def day_features(transactions: ir.Table, spine: Spine) -> ir.Table:
-    """Describe value, returns and trend of value. Grain: one row per pair with any visible line.
-
-    Returns
-    -------
-    Table
-        The spine's keys and, per window: purchase_days; net_value (returns deducted); returns (lines), returns_value
-        (positive) and return_rate (share of the lines that are returns). Then sales_trend_90d, the sales of the last
-        90 days against those of the 90 before as (late - early) / (late + early), between -1 and 1, and
-        weekend_share, the share of purchase days on Saturdays and Sundays.
-    """
-    days = customer_days(transactions, spine)
-    is_purchase = days.sales > 0
-    sums: dict[str, ir.Value] = {}
-    for window, length in WINDOWS.items():
-        inside = _inside(days, length)
-        sums |= {
-            f"purchase_days_{window}": days.count(where=inside & is_purchase),
-            f"net_value_{window}": days.net.sum(where=inside),
-            f"returns_{window}": days.returns.sum(where=inside),
-            f"returns_value_{window}": days.returns_value.sum(where=inside),
-            f"sales_{window}": days.sales.sum(where=inside),
-        }
-    summed = days.group_by(spine.keys).agg(
-        **sums,
-        late=days.sales_value.sum(where=_late(days)),
-        early=days.sales_value.sum(where=_early(days)),
-        weekend_days=days.count(where=is_purchase & (days.day.day_of_week.index() >= 5)),
-    )
-    features: dict[str, ir.Value] = {}
-    for window in WINDOWS:
-        returns = summed[f"returns_{window}"].fill_null(0)
-        features |= {
-            f"{name}_{window}": _double(summed[f"{name}_{window}"])
-            for name in ("purchase_days", "net_value", "returns", "returns_value")
-        }
-        features[f"return_rate_{window}"] = mean(returns, returns + summed[f"sales_{window}"].fill_null(0))
-    return summed.select(
-        *spine.keys,
-        **features,
-        sales_trend_90d=_trend(summed),
-        weekend_share=mean(summed.weekend_days, summed.purchase_days_ever),
-    )
-
-
-def rhythm_features(transactions: ir.Table, spine: Spine) -> ir.Table:
-    """Compare the time since the last purchase with the customer's own rhythm. Grain: a row per pair with a purchase.
-
-    Returns
-    -------
-    Table
-        The spine's keys, days_since_last_purchase (T - recency: 0 is the last day seen), days_between_purchases (mean
-        gap), gap_ratio (time since the last purchase / mean gap) and gap_z ((time since - mean gap) / standard
-        deviation of the gaps); null where there are too few gaps, or for gap_z, all are equal.
-    """
-    days = purchase_days(transactions, spine)
-    in_order = ibis.window(group_by=spine.keys, order_by="day")
-    days = days.mutate(previous=days.day.lag().over(in_order))
-    days = days.mutate(gap=days.day.delta(days.previous, unit="day"))
-    sums = days.group_by(spine.keys).agg(
-        since=days.age.min() - 1,
-        gaps=days.gap.count(),
-        total=days.gap.sum(),
-        squares=(days.gap * days.gap).sum(),
-    )
-    since, usual = sums.since.cast("float64"), mean(sums.total, sums.gaps)
-    # Sums of integers are exact, so the variance has no rounding but its own: (n S2 - S1^2) / (n (n - 1)).
-    spread = mean(sums.gaps * sums.squares - sums.total * sums.total, sums.gaps * (sums.gaps - 1)).sqrt()
-    return sums.select(
-        *spine.keys,
-        days_since_last_purchase=since,
-        days_between_purchases=usual,
-        gap_ratio=since / usual.nullif(0.0),
-        gap_z=(since - usual) / spread.nullif(0.0),
-    )
-
-
-def order_features(transactions: ir.Table, spine: Spine, channels: Mapping[str, str]) -> ir.Table:
-    """Describe orders. Grain: one row per pair with a visible sale.
-
-    An order is what shares an order_id; sales of one day without order_id are one order. It belongs to the day of its
-    first sale, and to the channel of its sales (the first by name, should they differ).
-
-    Parameters
-    ----------
-    transactions
-        Clean transactions, one row per line.
-    spine
-        Whom to describe, and as of when.
-    channels
-        Channel -> its name in feature names.
-
-    Returns
-    -------
-    Table
-        The spine's keys; orders per window; orders_trend_90d as sales_trend_90d; quantity_per_order; per channel
-        channel_share_of_<channel>, its share of the orders that name a channel.
-    """
-    lines = _sales(transactions, spine)
-    lines = lines.mutate(order_day=ibis.ifelse(lines.order_id.isnull(), lines.day, ibis.null("date")))
-    orders = lines.group_by([*spine.keys, "order_id", "order_day"]).agg(
-        age=lines.age.max(), channel=lines.channel.min(), quantity=lines.quantity.sum()
-    )
-    sums = orders.group_by(spine.keys).agg(
-        **{f"orders_{window}": orders.count(where=_inside(orders, length)) for window, length in WINDOWS.items()},
-        late=orders.count(where=_late(orders)),
-        early=orders.count(where=_early(orders)),
-        quantity=orders.quantity.sum(),
-        quantities=orders.quantity.count(),
-        channelled=orders.channel.count(),
-        **{f"channel_{name}": orders.count(where=orders.channel == channel) for channel, name in channels.items()},
-    )
-    return sums.select(
-        *spine.keys,
-        **{f"orders_{window}": _double(sums[f"orders_{window}"]) for window in WINDOWS},
-        orders_trend_90d=_trend(sums),
-        quantity_per_order=mean(sums.quantity, sums.quantities),
-        **{f"channel_share_of_{name}": mean(sums[f"channel_{name}"], sums.channelled) for name in channels.values()},
-    )
-
-
-def discount_features(transactions: ir.Table, spine: Spine, columns: Sequence[str]) -> ir.Table:
-    """Describe discounts and margin. Grain: one row per pair with a visible sale.
+def line_features(
+    transactions: ir.Table, spine: Spine, columns: Sequence[str], channels: Mapping[str, str]
+) -> ir.Table:
+    """Describe value, returns, discounts, margin and channels. Grain: one row per pair with any visible line.
 
     Parameters
     ----------
@@ -144,36 +25,152 @@ def discount_features(transactions: ir.Table, spine: Spine, columns: Sequence[st
     spine
         Whom to describe, and as of when.
     columns
-        Those of discount and cost that the shop fills.
+        The optional columns that the shop fills; discount and cost matter here.
+    channels
+        Channel -> its name in feature names.
 
     Returns
     -------
     Table
-        The spine's keys; with discount, per window: discount, and discount_share (discount / (sales + discount)); with
-        cost: margin_share ((sales - cost) / sales over the lines whose cost is known). Null for a customer of whom no
-        line tells it.
+        The spine's keys and, per window: net_value (returns deducted); returns (lines), returns_value (positive) and
+        return_rate (share of the lines that are returns); with discount: discount and discount_share (discount /
+        (sales + discount)). Then sales_trend_90d, the sales of the last 90 days against those of the 90 before as
+        (late - early) / (late + early), between -1 and 1; with cost: margin_share ((sales - cost) / sales, of the lines
+        whose cost is known); per channel: channel_share_of_<channel>, of the sale lines that name one. Discounts and
+        margin are null for a customer of whom no line tells them.
     """
-    lines = _sales(transactions, spine)
-    sums: dict[str, ir.Value] = {}
-    features: dict[str, ir.Value] = {}
+    optional = ["channel", *(name for name in ("discount", "cost") if name in columns)]
+    lines = spine.visible(transactions.select("customer_id", "ts", "available_at", "amount", *optional))
+    lines = lines.mutate(
+        age=spine.date_of(lines).delta(lines.ts.date(), unit="day"),
+        is_sale=lines.amount >= 0,
+        is_return=lines.amount < 0,
+    )
+    sums: dict[str, ir.Value] = {
+        "late": lines.amount.sum(where=lines.is_sale & _late(lines)),
+        "early": lines.amount.sum(where=lines.is_sale & _early(lines)),
+    }
+    for window, length in WINDOWS.items():
+        inside = _inside(lines, length)
+        sums |= {
+            f"lines_{window}": lines.count(where=inside),
+            f"net_value_{window}": lines.amount.sum(where=inside),
+            f"returns_{window}": lines.count(where=_inside(lines, length, lines.is_return)),
+            f"returns_value_{window}": lines.amount.sum(where=_inside(lines, length, lines.is_return)),
+        }
+        if "discount" in columns:
+            sums[f"discount_{window}"] = lines.discount.sum(where=_inside(lines, length, lines.is_sale))
     if "discount" in columns:
-        sums["discounts"] = lines.discount.count()
-        for window, length in WINDOWS.items():
-            sums[f"discount_{window}"] = lines.discount.sum(where=_inside(lines, length))
-            sums[f"sales_{window}"] = lines.amount.sum(where=_inside(lines, length))
+        sums["discounts"] = lines.discount.count(where=lines.is_sale)
     if "cost" in columns:
-        has_cost = lines["cost"].notnull()
-        sums |= {"cost": lines["cost"].sum(), "costed": lines.amount.sum(where=has_cost)}
+        has_cost = lines.is_sale & lines["cost"].notnull()
+        sums |= {"cost": lines["cost"].sum(where=has_cost), "costed": lines.amount.sum(where=has_cost)}
+    if channels:
+        sums["channelled"] = lines.channel.count(where=lines.is_sale)
+        for channel, name in channels.items():
+            sums[f"channel_{name}"] = lines.count(where=lines.is_sale & (lines.channel == channel))
     summed = lines.group_by(spine.keys).agg(**sums)
-    if "discount" in columns:
-        for window in WINDOWS:
+
+    features: dict[str, ir.Value] = {"sales_trend_90d": _trend(summed)}
+    for window in WINDOWS:
+        returns_value = -summed[f"returns_value_{window}"].fill_null(0)
+        features |= {
+            f"net_value_{window}": _double(summed[f"net_value_{window}"]),
+            f"returns_{window}": _double(summed[f"returns_{window}"]),
+            f"returns_value_{window}": _double(returns_value),
+            f"return_rate_{window}": mean(summed[f"returns_{window}"], summed[f"lines_{window}"]),
+        }
+        if "discount" in columns:
+            sales = summed[f"net_value_{window}"].fill_null(0) + returns_value
             discount = summed[f"discount_{window}"].fill_null(0)
             told = ibis.ifelse(summed.discounts > 0, discount, ibis.null(discount.type()))
             features[f"discount_{window}"] = told.cast("float64")
-            features[f"discount_share_{window}"] = mean(told, discount + summed[f"sales_{window}"].fill_null(0))
+            features[f"discount_share_{window}"] = mean(told, discount + sales)
     if "cost" in columns:
         features["margin_share"] = mean(summed.costed - summed["cost"], summed.costed)
+    for name in channels.values():
+        features[f"channel_share_of_{name}"] = mean(summed[f"channel_{name}"], summed.channelled)
     return summed.select(*spine.keys, **features)
+
+
+def rhythm_features(transactions: ir.Table, spine: Spine) -> ir.Table:
+    """Compare the time since the last purchase with the customer's own rhythm. Grain: a row per pair with a purchase.
+
+    Returns
+    -------
+    Table
+        The spine's keys; purchase_days per window; days_since_last_purchase (T - recency: 0 is the last day seen),
+        days_between_purchases (mean gap), gap_ratio (time since the last purchase / mean gap) and gap_z ((time since -
+        mean gap) / standard deviation of the gaps), null where there are too few gaps, or for gap_z, all are equal;
+        weekend_share, the share of purchase days on Saturdays and Sundays.
+    """
+    days = purchase_sequence(transactions, spine)
+    sums = days.group_by(spine.keys).agg(
+        **{f"purchase_days_{window}": days.count(where=_inside(days, length)) for window, length in WINDOWS.items()},
+        since=days.age.min() - 1,
+        gaps=days.gap.count(),
+        total=days.gap.sum(),
+        squares=(days.gap * days.gap).sum(),
+        weekend_days=days.count(where=days.day.day_of_week.index() >= 5),
+    )
+    since, usual = sums.since.cast("float64"), mean(sums.total, sums.gaps)
+    # Sums of integers are exact, so the variance has no rounding but its own: (n S2 - S1^2) / (n (n - 1)).
+    spread = mean(sums.gaps * sums.squares - sums.total * sums.total, sums.gaps * (sums.gaps - 1)).sqrt()
+    return sums.select(
+        *spine.keys,
+        **{f"purchase_days_{window}": _double(sums[f"purchase_days_{window}"]) for window in WINDOWS},
+        days_since_last_purchase=since,
+        days_between_purchases=usual,
+        gap_ratio=since / usual.nullif(0.0),
+        gap_z=(since - usual) / spread.nullif(0.0),
+        weekend_share=mean(sums.weekend_days, sums.purchase_days_ever),
+    )
+
+
+def order_features(transactions: ir.Table, spine: Spine, columns: Sequence[str]) -> ir.Table:
+    """Describe orders. Grain: one row per pair with a visible sale.
+
+    An order is what shares an order_id; sales of one day without order_id are one order. It belongs to the day of its
+    first sale.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions, one row per line.
+    spine
+        Whom to describe, and as of when.
+    columns
+        The optional columns that the shop fills; order_id and quantity matter here.
+
+    Returns
+    -------
+    Table
+        The spine's keys; orders per window; orders_trend_90d as sales_trend_90d; with quantity: quantity_per_order, of
+        the orders that tell it.
+    """
+    optional = [name for name in ("order_id", "quantity") if name in columns]
+    lines = _sales(transactions, spine, *optional)
+    parts = ["day"]
+    if "order_id" in columns:
+        lines = lines.mutate(day_without_id=ibis.ifelse(lines.order_id.isnull(), lines.day, ibis.null("date")))
+        parts = ["order_id", "day_without_id"]
+    quantities = {"quantity": lines.quantity.sum()} if "quantity" in columns else {}
+    orders = lines.group_by([*spine.keys, *parts]).agg(
+        age=spine.date_of(lines).delta(lines.day, unit="day").max(), **quantities
+    )
+    if quantities:
+        quantities = {"quantity": orders.quantity.sum(), "quantities": orders.quantity.count()}
+    sums = orders.group_by(spine.keys).agg(
+        **{f"orders_{window}": orders.count(where=_inside(orders, length)) for window, length in WINDOWS.items()},
+        late=orders.count(where=_late(orders)),
+        early=orders.count(where=_early(orders)),
+        **quantities,
+    )
+    features = {f"orders_{window}": _double(sums[f"orders_{window}"]) for window in WINDOWS}
+    features["orders_trend_90d"] = _trend(sums)
+    if quantities:
+        features["quantity_per_order"] = mean(sums.quantity, sums.quantities)
+    return sums.select(*spine.keys, **features)
 
 
 def category_features(transactions: ir.Table, spine: Spine) -> ir.Table:
@@ -184,7 +181,7 @@ def category_features(transactions: ir.Table, spine: Spine) -> ir.Table:
     Table
         The spine's keys, categories (distinct) and top_category_share (of the lines that name one).
     """
-    lines = _sales(transactions, spine)
+    lines = _sales(transactions, spine, "category")
     lines = lines.filter(lines.category.notnull())
     counts = lines.group_by([*spine.keys, "category"]).agg(number=lines.count())
     sums = counts.group_by(spine.keys).agg(
@@ -193,15 +190,18 @@ def category_features(transactions: ir.Table, spine: Spine) -> ir.Table:
     return sums.select(*spine.keys, categories=_double(sums.categories), top_category_share=mean(sums.top, sums.total))
 
 
-def _sales(transactions: ir.Table, spine: Spine) -> ir.Table:
-    lines = spine.visible(transactions)
+def _sales(transactions: ir.Table, spine: Spine, *optional: str) -> ir.Table:
+    # Each kind of feature reads just its own columns: reading twice is cheaper than keeping all lines in memory.
+    lines = spine.visible(transactions.select("customer_id", "ts", "available_at", "amount", *optional))
     lines = lines.filter(lines.amount >= 0)
-    lines = lines.mutate(day=lines.ts.date())
-    return lines.mutate(age=spine.date_of(lines).delta(lines.day, unit="day"))
+    return lines.mutate(day=lines.ts.date())
 
 
-def _inside(rows: ir.Table, length: int | None) -> ir.BooleanValue:
-    return rows.age >= 1 if length is None else rows.age <= length
+def _inside(rows: ir.Table, length: int | None, also: ir.BooleanValue | None = None) -> ir.BooleanValue | None:
+    if length is None:
+        return also
+    recent = rows.age <= length
+    return recent if also is None else recent & also
 
 
 def _late(rows: ir.Table) -> ir.BooleanValue:

@@ -7,8 +7,7 @@ import pandas as pd
 from features.attributes import attribute_features
 from features.behaviour import (
     category_features,
-    day_features,
-    discount_features,
+    line_features,
     order_features,
     rhythm_features,
 )
@@ -62,14 +61,13 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
         as_of - 1 day; windows reach back from as_of.
     """
     transactions = tables.transactions
+    columns = vocabulary.purchase_columns
     parts = [
-        day_features(transactions, spine),
+        line_features(transactions, spine, columns, channel_names(vocabulary)),
         rhythm_features(transactions, spine),
-        order_features(transactions, spine, channel_names(vocabulary)),
+        order_features(transactions, spine, columns),
     ]
-    if {"discount", "cost"} & set(vocabulary.purchase_columns):
-        parts.append(discount_features(transactions, spine, vocabulary.purchase_columns))
-    if "category" in vocabulary.purchase_columns:
+    if "category" in columns:
         parts.append(category_features(transactions, spine))
     counts = set()
     if tables.events is not None and vocabulary.event_kinds:
@@ -84,14 +82,14 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
     for part in parts:
         described = described.left_join(part, spine.keys, rname="joined_{name}")
         described = described.drop(*(name for name in described.columns if name.startswith("joined_")))
-    columns = {}
+    features = {}
     for name in feature_names(vocabulary):
         if name in SUMMARY:
             continue
         column = described[name] if name in described.columns else ibis.null("float64")
         # A customer without any event has none of each kind; that is known, unlike the value of the last one.
-        columns[name] = column.fill_null(0.0) if name in counts else column
-    return described.select("customer_id", "as_of", *SUMMARY, **columns)
+        features[name] = column.fill_null(0.0) if name in counts else column
+    return described.select("customer_id", "as_of", *SUMMARY, **features)
 
 
 def materialise(table: ir.Table) -> pd.DataFrame:

@@ -6,8 +6,11 @@ import ibis.expr.types as ir
 from features.spine import Spine
 
 
-def customer_days(transactions: ir.Table, spine: Spine) -> ir.Table:
-    """Sum the visible lines of each customer and day. Grain: one row per pair and day with any line.
+def purchase_days(transactions: ir.Table, spine: Spine) -> ir.Table:
+    """Add up the visible lines of each customer and day. Grain: one row per pair and purchase day.
+
+    A purchase is a day with at least one sale (a line of amount >= 0), be its value zero; its value is the day's net,
+    the day's returns included. A day with only returns is no purchase.
 
     Parameters
     ----------
@@ -19,30 +22,27 @@ def customer_days(transactions: ir.Table, spine: Spine) -> ir.Table:
     Returns
     -------
     Table
-        The spine's keys, day, age (days from the day to as_of: 1 is the last day seen), sales and returns (lines of
-        amount >= 0 and < 0), net, sales_value and returns_value (positive) as exact decimals.
+        The spine's keys, day, net (exact decimal), age (days from the day to as_of: 1 is the last day seen).
     """
-    lines = spine.visible(transactions)
+    lines = spine.visible(transactions.select("customer_id", "ts", "available_at", "amount"))
     lines = lines.mutate(day=lines.ts.date())
-    is_sale = lines.amount >= 0
-    days = lines.group_by([*spine.keys, "day"]).agg(
-        sales=lines.count(where=is_sale),
-        returns=lines.count(where=~is_sale),
-        net=lines.amount.sum(),
-        sales_value=ibis.coalesce(lines.amount.sum(where=is_sale), 0),
-        returns_value=-ibis.coalesce(lines.amount.sum(where=~is_sale), 0),
-    )
+    days = lines.group_by([*spine.keys, "day"]).agg(sales=lines.count(where=lines.amount >= 0), net=lines.amount.sum())
+    days = days.filter(days.sales > 0).drop("sales")
     return days.mutate(age=spine.date_of(days).delta(days.day, unit="day"))
 
 
-def purchase_days(transactions: ir.Table, spine: Spine) -> ir.Table:
-    """Keep the customer-days that are purchases: those with at least one sale, be its value zero.
+def purchase_sequence(transactions: ir.Table, spine: Spine) -> ir.Table:
+    """Put each customer's purchase days in order.
 
-    A day with only returns is no purchase. The value of a purchase is the day's net, its returns included. Columns
-    as in `customer_days`.
+    Returns
+    -------
+    Table
+        As `purchase_days`, with gap: days since the purchase day before, null for the first purchase.
     """
-    days = customer_days(transactions, spine)
-    return days.filter(days.sales > 0)
+    days = purchase_days(transactions, spine)
+    in_order = ibis.window(group_by=spine.keys, order_by="day")
+    # The age falls by one a day, so the gap is what it has fallen since the purchase before.
+    return days.mutate(gap=days.age.lag().over(in_order) - days.age)
 
 
 def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
@@ -67,18 +67,16 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         spend_frequency and spend_value (number and mean of the repeat days of positive value, which is what
         Gamma-Gamma takes; 0.0 where there are none).
     """
-    days = purchase_days(transactions, spine)
-    firsts = days.group_by(spine.keys).agg(first_purchase=days.day.min())
-    joined = days.join(firsts, spine.keys, how="inner")
-    is_repeat = joined.day > joined.first_purchase
-    is_spend = is_repeat & (joined.net > 0)
-    sums = joined.group_by(spine.keys).agg(
-        first_purchase=joined.day.min(),
-        last_purchase=joined.day.max(),
-        repeats=joined.count(where=is_repeat),
-        repeat_value=joined.net.sum(where=is_repeat),
-        spends=joined.count(where=is_spend),
-        spend=joined.net.sum(where=is_spend),
+    days = purchase_sequence(transactions, spine)
+    is_repeat = days.gap.notnull()
+    is_spend = is_repeat & (days.net > 0)
+    sums = days.group_by(spine.keys).agg(
+        first_purchase=days.day.min(),
+        last_purchase=days.day.max(),
+        repeats=days.gap.count(),
+        repeat_value=days.net.sum(where=is_repeat),
+        spends=days.count(where=is_spend),
+        spend=days.net.sum(where=is_spend),
     )
     summary = sums.select(
         *spine.keys,
