@@ -9,8 +9,8 @@ becomes of them:
   passed on to the carrier and is no revenue of the shop. A sale is an order that has items and did not end
   ``canceled`` or ``unavailable``: nothing was sold in those, and when they were given up is not recorded, so
   they cannot be booked as a sale and a later return.
-- The grain of answers is an order reviewed, with the score 1-5 under the question ``csat``. Reviews of orders
-  that are no sales are kept too.
+- The grain of answers is an order reviewed, with the score 1-5 under the question ``csat``. A review of two
+  orders is two rows, as published. Reviews of orders that are no sales are kept too.
 - Events: ``promised`` at the purchase (value: days promised, due_at: the date); ``delivered`` when it arrived
   (value: calendar days late, negative when early; due_at as in its ``promised`` event); ``shipped`` when it
   was handed to the carrier (value: days since the purchase); ``payment`` and ``freight`` at the purchase

@@ -83,4 +83,5 @@ def draw_points(satisfaction: Floats, noise: Floats, reliability: float, shares:
     """
     latent = np.sqrt(reliability) * satisfaction + np.sqrt(1.0 - reliability) * noise
     cuts = ndtri(np.cumsum(shares)[:-1])
-    return np.searchsorted(cuts, latent, side="right").astype(np.int64)
+    points: Integers = np.searchsorted(cuts, latent, side="right").astype(np.int64)
+    return points

@@ -89,11 +89,12 @@ def response_probability(
         - 0.4 * np.log((days_since + 15.0) / 90.0)
         - 0.8 * (np.log1p(problem_end - problem_begin) - 0.5)
     )
-    return expit(
+    probability: Floats = expit(
         logit(settings.response_rate)
         + settings.response_behaviour * behaviour
         + settings.response_satisfaction * customers.satisfaction[customer]
     )
+    return probability
 
 
 def draw_answers(
