@@ -36,6 +36,7 @@ SUMMARY = (
     "monetary_value",
     "spend_frequency",
     "spend_value",
+    "total_value",
 )
 # Columns that order rows, as far as a table has them.
 _ORDER = ("customer_id", "as_of", "date", "answered_at", "score", "invited_at")

@@ -65,7 +65,7 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         recency (days from the first to the last purchase), T (days from the first purchase to as_of - 1 day),
         monetary_value (mean value of the repeat days, those of zero value included; 0.0 where there are none),
         spend_frequency and spend_value (number and mean of the repeat days of positive value, which is what
-        Gamma-Gamma takes; 0.0 where there are none).
+        Gamma-Gamma takes; 0.0 where there are none), total_value (value of all purchase days).
     """
     days = purchase_sequence(transactions, spine)
     is_repeat = days.gap.notnull()
@@ -77,6 +77,7 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         repeat_value=days.net.sum(where=is_repeat),
         spends=days.count(where=is_spend),
         spend=days.net.sum(where=is_spend),
+        total=days.net.sum(),
     )
     summary = sums.select(
         *spine.keys,
@@ -89,6 +90,7 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         monetary_value=mean(sums.repeat_value, sums.repeats).fill_null(0.0),
         spend_frequency=sums.spends.cast("float64"),
         spend_value=mean(sums.spend, sums.spends).fill_null(0.0),
+        total_value=sums.total.cast("float64"),
     )
     return spine.with_as_of(summary)
 

@@ -827,26 +827,33 @@ class Scorer:
         )
 
     def _score_category(self, features: pd.DataFrame) -> pd.DataFrame:
-        nps = self.parameters["nps"]
-        n = len(features)
+        source, n = self.parameters["nps"]["source"], len(features)
         scores = pd.DataFrame(index=features.index)
-        if nps["source"] is None:
-            probabilities = np.full((n, 3), np.nan)
-            category: Any = None
-        elif nps["source"] == "prior":
-            probabilities = np.tile(np.asarray(nps["prior"], dtype=float), (n, 1))
-            category = np.array(CATEGORIES)[median_category(probabilities)]
-        else:
-            matrix = features.reindex(columns=nps["features"]).to_numpy(float)
-            calibration = np.asarray(nps["calibration"]["weights"]), np.asarray(nps["calibration"]["bias"])
-            probabilities = nps_category_probabilities(self.booster, matrix, calibration)
-            category = np.array(CATEGORIES)[median_category(probabilities)]
+        probabilities = self.category_probabilities(features) if source else np.full((n, 3), np.nan)
         for k, name in enumerate(CATEGORIES):
             scores[f"p_{name}"] = probabilities[:, k]
+        category = np.array(CATEGORIES, dtype=object)[median_category(probabilities)] if source else None
         scores["nps_category"] = pd.Series(category, index=features.index, dtype=object)
-        scores["nps_source"] = pd.Series(nps["source"], index=features.index, dtype=object)
+        scores["nps_source"] = pd.Series(source, index=features.index, dtype=object)
         scores["p_satisfied"] = np.nan
         return scores
+
+    def category_probabilities(self, features: pd.DataFrame) -> Floats:
+        """Return the probabilities (n, 3) of detractor, passive and promoter of each row of the features table.
+
+        Raises
+        ------
+        ValueError
+            Where the scorer holds no NPS model.
+        """
+        nps = self.parameters["nps"]
+        if nps["source"] is None:
+            raise ValueError(f"the scorer holds no NPS model: {nps['why']}")
+        if self.booster is None:
+            return np.tile(np.asarray(nps["prior"], dtype=float), (len(features), 1))
+        matrix = features.reindex(columns=nps["features"]).to_numpy(float)
+        calibration = np.asarray(nps["calibration"]["weights"]), np.asarray(nps["calibration"]["bias"])
+        return nps_category_probabilities(self.booster, matrix, calibration)
 
 
 def check_purchase_columns(features: pd.DataFrame) -> None:

@@ -25,14 +25,14 @@ NORMAL_95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class BaseNps:
-    """NPS of a frame of customers, in points from -100 to 100; JSON-able by `to_dict`.
+    """NPS of a base of customers, in points from -100 to 100; JSON-able by `to_dict`.
 
     Attributes
     ----------
     nps, low, high, standard_error
         The estimate, its 95 % interval and its standard error.
-    n_frame, n_answers
-        Customers in the frame and those of them who answered.
+    n_base, n_frame, n_answers
+        Customers in the base, in the frame, and those of the frame who answered.
     n_eff
         Effective number of answers (Kish 1965); below about 100 the interval is somewhat too narrow.
     survey_mean, mean_of_predictions
@@ -50,6 +50,7 @@ class BaseNps:
     low: float
     high: float
     standard_error: float
+    n_base: int
     n_frame: int
     n_answers: int
     n_eff: float
@@ -70,11 +71,13 @@ def base_nps(
     category: npt.ArrayLike,
     propensity: npt.ArrayLike,
     frame: str = "customers",
+    base: npt.ArrayLike | None = None,
 ) -> BaseNps:
-    """Estimate the NPS of a frame of customers.
+    """Estimate the NPS of a base of customers.
 
     With t = 100 (1[promoter] - 1[detractor]) of an answer, m = 100 (p_promoter - p_detractor) and w = 1 / propensity:
-    theta = mean(m) + sum_R w (t - m) / sum_R w.
+    theta = mean(m) + sum_R w (t - m) / sum_R w. The mean of m is taken over the base; the residuals are those of the
+    frame, weighted to stand for it.
 
     Parameters
     ----------
@@ -88,6 +91,9 @@ def base_nps(
         (N,) probability of answering given behaviour, see `response_propensity`.
     frame
         What the frame is: "invited" or "customers".
+    base
+        (M, 3) predicted for everyone of the base, where that is not the frame: those who were asked in past waves
+        stand for the base in what the predictions miss. Independent of the frame, but for the customers in both.
 
     Raises
     ------
@@ -99,20 +105,29 @@ def base_nps(
     t = POINTS[y]
     w = clipped_weights(1.0 / pi[R])
     theta, phi = _estimate(m, R, t, w)
-    error = float(np.std(phi, ddof=1) / np.sqrt(len(m)))
+    everyone = m if base is None else np.asarray(base, dtype=float) @ POINTS
+    # Of phi, what is left without the predictions' own spread; that of the base takes its place.
+    residual = phi - (m - m.mean())
+    apart = np.var(residual, ddof=1) / len(m) + np.var(everyone, ddof=1) / len(everyone)
+    error = float(np.sqrt(np.var(phi, ddof=1) / len(m) if base is None else apart))
+    shift = float(everyone.mean() - m.mean())
+    theta += shift
     reach = NORMAL_95 * error
     return BaseNps(
         nps=float(np.clip(theta, -100.0, 100.0)),
         low=float(np.clip(theta - reach, -100.0, 100.0)),
         high=float(np.clip(theta + reach, -100.0, 100.0)),
         standard_error=error,
+        n_base=len(everyone),
         n_frame=len(m),
         n_answers=int(R.sum()),
         n_eff=float(w.sum() ** 2 / np.sum(w**2)),
         survey_mean=float(t.mean()),
-        mean_of_predictions=float(m.mean()),
+        mean_of_predictions=float(everyone.mean()),
         largest_weight=float(w.max() / w.sum()),
-        sensitivity={f"{gamma:+.1f}": tilted_nps(p, R, y, pi, gamma) for gamma in GAMMAS},
+        sensitivity={
+            f"{gamma:+.1f}": float(np.clip(tilted_nps(p, R, y, pi, gamma) + shift, -100.0, 100.0)) for gamma in GAMMAS
+        },
         frame=frame,
     )
 

@@ -1,0 +1,21 @@
+"""What a run says of its input: what was read, what was set aside and why."""
+
+import pandas as pd
+
+from data.intake import Intake
+from flows.report import Section
+
+
+def intake_section(intake: Intake) -> Section:
+    """Say of each table how many rows were read, kept and set aside, and for what reasons."""
+    rows = []
+    for name, report in intake.tables.items():
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.items())
+        rows.append((name, f"{report.rows_read:,}", f"{report.rows_valid:,}", f"{report.set_aside:,}", reasons or "–"))
+    table = pd.DataFrame(rows, columns=["table", "read", "kept", "set aside", "why"])
+    identical = [
+        f"{report.identical_lines:,} lines of {name} are identical to another and carry no line_id: they were kept."
+        for name, report in intake.tables.items()
+        if report.identical_lines
+    ]
+    return Section("What was read", (*identical, *intake.notes), table)

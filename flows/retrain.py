@@ -1,0 +1,97 @@
+"""The flow ``retrain``: fit, judge, register, promote. It publishes no scores."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from prefect import flow, task
+from prefect.states import Completed, State
+
+from data.errors import RefusedError
+from flows.environment import hide_tracebacks
+from flows.inputs import open_inputs
+from flows.progress import step, tell
+from flows.retrain_report import log_retrain, retrain_sections
+from flows.retraining import Fitted, Judged, check_answers, fit, judge_fit
+from flows.settings import Settings
+from flows.steps import extract, io_task, workspace
+from flows.stores import open_settings_store
+from models.registry import promote, read_champion, refuse, register_scorer
+from models.store import Store, holding
+from models.tracking import forget_old_quarantine, tracked
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What a retraining did: the version it registered, whether that is the champion now, and why."""
+
+    version: int
+    promoted: bool
+    reason: str
+    run_id: str
+
+
+@flow(name="retrain", description="Fit a scorer on a shop's tables, judge it beside the champion and promote it.")
+def retrain(settings: Settings) -> Retrained | State[Any]:
+    """Fit a new version of the scorer on everything before as_of and, where the gate lets it, make it the champion.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to read, as of when, and how; what is not said comes from the environment and ``revealed.toml``.
+
+    Returns
+    -------
+    Retrained
+        What was registered and promoted. A refusal is a state ``Completed`` named ``Refused`` that says why.
+    """
+    hide_tracebacks()
+    store = open_settings_store(settings)
+    try:
+        with holding(store, "retrain"):
+            done = retrain_in(store, settings)
+    except RefusedError as error:
+        return Completed(name="Refused", message=str(error))
+    return done if done.promoted else Completed(name="Refused", message=done.reason, data=done)
+
+
+def retrain_in(store: Store, settings: Settings) -> Retrained:
+    """Do the retraining in a store that is held."""
+    with workspace() as folder, tracked(store, "retrain", settings.tags) as run:
+        forget_old_quarantine(store, settings.quarantine_retention_days)
+        try:
+            inputs = open_inputs(extract(settings, folder), settings)
+        except RefusedError:
+            run.log_quarantine(folder)
+            raise
+        run.log_intake(inputs.intake)
+        champion = read_champion(store)
+        check_answers(settings, inputs, champion)
+        fitted = fit_scorer(settings, inputs, champion)
+        judged = judge_scorer(inputs, fitted, champion)
+        with step("register"):
+            version = register(store, run.run_id, fitted)
+            settle(store, version, judged)
+        sections = retrain_sections(settings, inputs, fitted, judged, version)
+        log_retrain(run, inputs, fitted, judged, version, sections)
+    tell(sections)
+    return Retrained(version, judged.verdict.promote, judged.verdict.reason, run.run_id)
+
+
+fit_scorer = task(name="fit")(fit)
+judge_scorer = task(name="judge")(judge_fit)
+
+
+@io_task
+def register(store: Store, run_id: str, fitted: Fitted) -> int:
+    """Write the release and its twin as a new version."""
+    tags = {"as_of": fitted.release.as_of.isoformat(), "horizon": str(fitted.recipe.horizon)}
+    return register_scorer(store, run_id, fitted.release, fitted.twin, tags)
+
+
+@io_task
+def settle(store: Store, version: int, judged: Judged) -> None:
+    """Promote the version, or say why not."""
+    if judged.verdict.promote:
+        promote(store, version, judged.verdict.reason)
+    else:
+        refuse(store, version, judged.verdict.reason)

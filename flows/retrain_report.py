@@ -1,0 +1,172 @@
+"""What a retraining tells people and leaves in its run."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from features.describe import materialise
+from features.outcomes import purchases_by_day
+from features.spine import everyone
+from flows.inputs import Inputs
+from flows.intake_report import intake_section
+from flows.report import Section, number, to_markdown
+from flows.retraining import Fitted, Judged
+from flows.settings import Settings
+from models.backtest import expected_cumulative_purchases, wins
+from models.nps_base import BaseNps
+from models.plots import holdout_tracking, nps_reliability, purchases_by_frequency
+from models.tracking import Run
+
+_SHOWN = {
+    "purchases_mae": "purchases MAE",
+    "purchases_gini": "Gini",
+    "purchases_bias": "bias",
+    "p_purchase_auc": "AUC buys at all",
+    "p_purchase_log_loss": "log loss",
+    "revenue_mae": "revenue MAE",
+    "revenue_gini": "Gini of revenue",
+    "revenue_bias": "bias of revenue",
+}
+
+
+def retrain_sections(settings: Settings, inputs: Inputs, fitted: Fitted, judged: Judged, version: int) -> list[Section]:
+    """Write the report of a retraining: input, fits, backtest, NPS, verdict."""
+    read = intake_section(inputs.intake)
+    as_of = f"Customers are described as of {inputs.as_of}, {_why(settings, inputs)}."
+    sections = [
+        Section(read.title, (*settings.notes, *read.sentences, as_of), read.table),
+        _fits(fitted),
+        _backtest(fitted, judged),
+        _category(fitted),
+        _base(judged.base_nps, settings.nps_question),
+    ]
+    alias = "champion" if judged.verdict.promote else "challenger; the champion stays as it was"
+    return [*sections, Section(f"Scorer {version} is {alias}", (judged.verdict.reason,))]
+
+
+def log_retrain(
+    run: Run, inputs: Inputs, fitted: Fitted, judged: Judged, version: int, sections: Sequence[Section]
+) -> None:
+    """Leave parameters, metrics, plots and the report in the run."""
+    recipe = asdict(fitted.recipe)
+    run.log(parameters={"as_of": inputs.as_of, "cut": fitted.cut, **recipe}, metrics=_metrics(fitted, judged))
+    nps = fitted.release.parameters["nps"]
+    run.tag(scorer_version=str(version), verdict=judged.verdict.reason, nps_source=str(nps["source"]))
+    run.log_text(to_markdown("Retrain", sections), "report.md")
+    run.log_text(fitted.release.fits.to_csv(index=False), "fits.csv")
+    if judged.backtest is not None:
+        run.log_text(judged.backtest.to_csv(), "backtest.csv")
+    _log_plots(run, inputs, fitted, judged)
+
+
+def _why(settings: Settings, inputs: Inputs) -> str:
+    newest = f"the newest transaction is of {inputs.intake.newest_day}"
+    return f"as told; {newest}" if settings.as_of else f"the day after the newest transaction ({newest})"
+
+
+def _fits(fitted: Fitted) -> Section:
+    fits = fitted.release.fits.copy()
+    for name in ("estimate", "standard_error"):
+        fits[name] = [number(value, 5) for value in fits[name]]
+    fits = fits.rename(columns={"standard_error": "standard error"})
+    customers = fitted.release.parameters["customers"]
+    return Section(f"Fitted on {customers:,} customers (time in days)", fitted.release.notes, fits)
+
+
+def _backtest(fitted: Fitted, judged: Judged) -> Section:
+    if judged.backtest is None or judged.holdout is None:
+        why = fitted.why_no_twin or f"nobody had bought before {fitted.cut}"
+        return Section("Backtest", (f"There is none: {why}.",))
+    shown = judged.backtest[list(_SHOWN)].copy()
+    for name in shown:
+        signed = name.endswith("bias")
+        shown[name] = [
+            "–" if np.isnan(v) else f"{100 * v:+.1f} %" if signed else number(v, 4) for v in shown[name].to_numpy(float)
+        ]
+    table = shown.rename(columns=_SHOWN).reset_index()
+    title = f"Backtest: fitted before {fitted.cut}, judged on the {fitted.recipe.horizon} days after it"
+    beaten = [f"A baseline wins here: {sentence}." for sentence in wins(judged.backtest)]
+    return Section(f"{title} ({len(judged.holdout.customers):,} customers)", tuple(beaten), table)
+
+
+def _category(fitted: Fitted) -> Section:
+    nps = fitted.release.parameters["nps"]
+    figures = nps["metrics"]
+    names = {"rps": "RPS", "log_loss": "log loss", "auc_detractor": "AUC detractor", "auc_promoter": "AUC promoter"}
+    if not figures:
+        return Section("NPS category", (nps["why"],))
+    rows = [
+        [who, *(number(figures.get(f"{name}_{who}", float("nan")), 4) for name in names)] for who in ("model", "prior")
+    ]
+    table = pd.DataFrame(rows, columns=["out of fold", *names.values()])
+    return Section(f"NPS category, from {nps['answers']:,} answers", (nps["why"],), table)
+
+
+def _base(base: BaseNps | None, question: str) -> Section:
+    title = "NPS of the base" if question == "nps" else f"Net score of the base, question {question}"
+    if base is None:
+        return Section(title, ("It is not known: there are too few answers.",))
+    shifts = ", ".join(f"{nps:+.1f} at {gamma}" for gamma, nps in base.sensitivity.items())
+    stand_in = {
+        "invited": f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered",
+        "customers": f"{base.n_answers:,} customers have answered; who was asked is not known, so the others stand in",
+    }
+    return Section(
+        title,
+        (
+            f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}, of all {base.n_base:,} customers.",
+            f"{stand_in[base.frame]}; they count for {base.n_eff:,.0f} (effective sample size).",
+            f"Mean of the survey alone {base.survey_mean:+.1f}; mean of predictions {base.mean_of_predictions:+.1f}.",
+            f"If answering depended on satisfaction itself, at equal behaviour (gamma): {shifts}.",
+        ),
+    )
+
+
+def _metrics(fitted: Fitted, judged: Judged) -> dict[str, float]:
+    fits = fitted.release.fits
+    found = {
+        f"{row.model.lower().replace('/', '_').replace('-', '_')}_{row.parameter}{suffix}": value
+        for row in fits.itertuples()
+        for suffix, value in (("", row.estimate), ("_se", row.standard_error))
+    }
+    found |= judged.verdict.metrics
+    found |= {f"nps_{name}": value for name, value in fitted.release.parameters["nps"]["metrics"].items()}
+    if judged.base_nps is not None:
+        base = judged.base_nps.to_dict()
+        found |= {f"base_{name}": base[name] for name in ("nps", "low", "high", "standard_error", "n_eff")}
+    if judged.backtest is not None:
+        for predictor, row in judged.backtest.iterrows():
+            of = str(predictor).replace(" ", "_")
+            found |= {f"backtest_{of}_{measure}": value for measure, value in row.items()}
+    return found
+
+
+def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None:
+    training, answers = fitted.release.training, fitted.release.answers
+    if training is not None and training.out_of_fold is not None and answers is not None:
+        figure = nps_reliability(answers["category"], training.out_of_fold)
+        run.log_figure(figure, "plots/nps_reliability.png")
+    if fitted.twin is None or judged.holdout is None or judged.holdout.customers.empty:
+        return
+    customers, scorer = judged.holdout.customers, fitted.twin.scorer()
+    expected = scorer.score(customers)["expected_purchases"]
+    figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
+    run.log_figure(figure, "plots/purchases_by_frequency.png")
+    days = np.arange(1, fitted.recipe.horizon + 1)
+    history = (customers["frequency"], customers["recency"], customers["T"])
+    wanted = expected_cumulative_purchases(days, *history, scorer.purchases)
+    figure = holdout_tracking(fitted.cut, days, _purchases_since(inputs, fitted), wanted)
+    run.log_figure(figure, "plots/holdout_tracking.png")
+
+
+def _purchases_since(inputs: Inputs, fitted: Fitted) -> np.ndarray:
+    """Count the purchases of the cut's customers within 1, 2, ... days after it."""
+    transactions = inputs.tables.transactions
+    by_day = materialise(purchases_by_day(transactions, everyone(transactions, fitted.cut), inputs.as_of))
+    offset = (by_day["date"] - pd.Timestamp(fitted.cut)).dt.days
+    daily = np.zeros(fitted.recipe.horizon)
+    inside = (offset >= 0) & (offset < fitted.recipe.horizon)
+    np.add.at(daily, offset[inside], by_day.loc[inside, "purchases"])
+    return np.cumsum(daily)

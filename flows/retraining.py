@@ -1,0 +1,143 @@
+"""The steps of a retraining, as plain functions: fit, judge, estimate, register."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from data.errors import InputError, RefusedError
+from flows.inputs import Inputs
+from flows.progress import step
+from flows.settings import Settings
+from models.backtest import backtest
+from models.base_estimate import estimate_base_nps
+from models.gate import Holdout, Verdict, judge
+from models.holdout import answers_since_cut, build_holdout, cut_of
+from models.nps_base import BaseNps
+from models.registry import Registered
+from models.release import Recipe, Release, fit_release
+
+DEFAULT_HORIZON = 90
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a retraining fitted: the release, its twin before the cut, and why there is no twin where there is none."""
+
+    recipe: Recipe
+    release: Release
+    twin: Release | None
+    cut: date
+    why_no_twin: str | None = None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a retraining found out about what it fitted."""
+
+    verdict: Verdict
+    holdout: Holdout | None
+    backtest: pd.DataFrame | None
+    base_nps: BaseNps | None
+
+
+def make_recipe(settings: Settings, inputs: Inputs) -> Recipe:
+    """Take from the settings what belongs to a scorer."""
+    return Recipe(
+        horizon=settings.horizon or DEFAULT_HORIZON,
+        churn_horizon=settings.churn_horizon,
+        clv_horizon=settings.clv_horizon,
+        annual_rate=settings.annual_rate,
+        margin=settings.margin,
+        currency=inputs.intake.currency,
+        nps_question=settings.nps_question,
+        label_gap_days=settings.label_gap_days,
+        static_attributes=tuple(settings.static_attributes),
+        seed=settings.seed,
+    )
+
+
+def check_answers(settings: Settings, inputs: Inputs, champion: Registered | None) -> None:
+    """Refuse to lose an NPS model by forgetting the answers.
+
+    Raises
+    ------
+    RefusedError
+        Where the champion has an NPS model, no answers are given, and that was not said to be meant.
+    InputError
+        Where an NPS model is to be carried over and the champion has none.
+    """
+    has_model = champion is not None and champion.release.parameters["nps"]["source"] is not None
+    if inputs.tables.answers is None and has_model and not settings.without_answers:
+        raise RefusedError(
+            "the champion predicts NPS categories and this retrain has no answers, so it would lose them. "
+            "Name the answers with --answers, or carry its NPS model over unchanged with --without-answers."
+        )
+    if settings.without_answers and not has_model:
+        raise InputError("--without-answers carries over the champion's NPS model, and there is no champion with one")
+
+
+def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitted:
+    """Fit a release on everything before as_of, and its twin on everything before the cut.
+
+    Raises
+    ------
+    InputError
+        Where no purchase model can be fitted.
+    RefusedError
+        Where the answers are too few to keep an NPS model that the champion has.
+    """
+    recipe = make_recipe(settings, inputs)
+    cut = cut_of(inputs.as_of, recipe.horizon)
+    carried = champion if settings.without_answers else None
+    with step("fit purchases, spend and NPS category"):
+        release = fit_release(inputs.tables, inputs.as_of, recipe, carried.release if carried else None)
+    _check_nps_is_kept(release, champion)
+    with step(f"fit the twin on what was available before {cut}"):
+        try:
+            twin = fit_release(inputs.tables, cut, recipe, carried.twin if carried else None)
+        except InputError as error:
+            return Fitted(recipe, release, None, cut, f"no twin could be fitted before {cut}: {error}")
+    return Fitted(recipe, release, twin, cut)
+
+
+def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Judged:
+    """Judge the twin beside the champion's and beside baselines, and estimate the NPS of the base."""
+    with step("estimate the NPS of the base"):
+        base_nps = estimate_base_nps(inputs.tables, fitted.release)
+    if fitted.twin is None:
+        return Judged(judge(None, None, None), None, None, base_nps)
+    with step(f"judge the twin on what happened from {fitted.cut}"):
+        holdout = build_holdout(inputs.tables, inputs.as_of, fitted.recipe, fitted.twin.vocabulary)
+        their_twin = champion.twin if champion else None
+        verdict = judge(
+            fitted.twin.scorer(),
+            their_twin.scorer() if their_twin else None,
+            holdout,
+            _answers_described_for(their_twin, inputs, fitted),
+        )
+        measured = backtest_of(holdout, fitted.twin) if len(holdout.customers) else None
+    return Judged(verdict, holdout, measured, base_nps)
+
+
+def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:
+    """Measure the twin's predictions beside the baselines."""
+    predicted = twin.scorer().score(holdout.customers)[["p_purchase", "expected_purchases", "expected_revenue"]]
+    customers = pd.concat([holdout.customers, predicted], axis=1)
+    return backtest(customers, holdout.customers, twin.parameters["horizon"])
+
+
+def _answers_described_for(twin: Release | None, inputs: Inputs, fitted: Fitted) -> pd.DataFrame | None:
+    """Describe the holdout's answers with the champion's vocabulary."""
+    if twin is None or inputs.tables.answers is None:
+        return None
+    return answers_since_cut(inputs.tables, inputs.as_of, fitted.recipe, twin.vocabulary)
+
+
+def _check_nps_is_kept(release: Release, champion: Registered | None) -> None:
+    had = champion is not None and champion.release.parameters["nps"]["source"] is not None
+    if had and release.parameters["nps"]["source"] is None:
+        raise RefusedError(
+            f"the champion predicts NPS categories and this release would not: {release.parameters['nps']['why']} "
+            "Give more answers, or carry the champion's NPS model over unchanged with --without-answers."
+        )

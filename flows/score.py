@@ -1,0 +1,84 @@
+"""The flow ``score``: describe everyone, score them with the champion, publish one row per customer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from prefect import flow, task
+from prefect.states import Completed, State
+
+from data.errors import RefusedError
+from flows.environment import hide_tracebacks
+from flows.inputs import open_inputs
+from flows.progress import step, tell
+from flows.score_report import log_score, score_sections
+from flows.scoring import choose_scorer, score_base
+from flows.settings import Settings
+from flows.steps import extract, io_task, workspace
+from flows.stores import open_settings_store
+from models.publication import publish_scores
+from models.store import Store, holding
+from models.tracking import forget_old_quarantine, tracked
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a scoring published: its version, whether ``current`` points to it now, and by which scorer."""
+
+    version: int
+    is_current: bool
+    scorer: int
+    customers: int
+    run_id: str
+
+
+@flow(name="score", description="Score every customer of a shop with the champion and publish the table.")
+def score(settings: Settings) -> Published | State[Any]:
+    """Score every customer as of one date and publish the table.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to read, as of when, with which scorer; what is not said comes from the environment and
+        ``revealed.toml``.
+
+    Returns
+    -------
+    Published
+        What was published. A refusal is a state ``Completed`` named ``Refused`` that says why.
+    """
+    hide_tracebacks()
+    store = open_settings_store(settings)
+    try:
+        return score_in(store, settings)
+    except RefusedError as error:
+        return Completed(name="Refused", message=str(error))
+
+
+def score_in(store: Store, settings: Settings) -> Published:
+    """Do the scoring; the store is held only while it is published."""
+    chosen = choose_scorer(store, settings)
+    with workspace() as folder, tracked(store, "score", settings.tags) as run:
+        try:
+            inputs = open_inputs(extract(settings, folder), settings)
+        except RefusedError:
+            run.log_quarantine(folder)
+            raise
+        run.log_intake(inputs.intake)
+        scored = score_everyone(store, inputs, chosen, run.run_id)
+        with step("publish"), holding(store, "score", settings.wait_minutes):
+            forget_old_quarantine(store, settings.quarantine_retention_days)
+            version, is_current = publish(store, run.run_id, scored.table)
+        sections = score_sections(store, settings, inputs, chosen, scored, version, is_current)
+        log_score(run, chosen, scored, version, sections)
+    tell(sections)
+    return Published(version, is_current, chosen.version, scored.table.num_rows, run.run_id)
+
+
+score_everyone = task(name="score everyone")(score_base)
+
+
+@io_task
+def publish(store: Store, run_id: str, table: pa.Table) -> tuple[int, bool]:
+    """Write the table, read it back, check it, and move ``current``."""
+    return publish_scores(store, run_id, table)

@@ -1,0 +1,88 @@
+"""What a scoring tells people and leaves in its run."""
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+import pyarrow.compute as pc
+
+from flows.inputs import Inputs
+from flows.intake_report import intake_section
+from flows.report import Section, to_markdown
+from flows.scoring import Scored
+from flows.settings import Settings
+from models.call_list import CALLS
+from models.publication import SCORES, pull_line
+from models.registry import Registered
+from models.store import Store
+from models.tracking import Run
+
+
+def score_sections(
+    store: Store,
+    settings: Settings,
+    inputs: Inputs,
+    chosen: Registered,
+    scored: Scored,
+    version: int,
+    is_current: bool,
+) -> list[Section]:
+    """Write the report of a scoring: input, the base, whom to call, where the scores are."""
+    read = intake_section(inputs.intake)
+    return [
+        Section(read.title, (*settings.notes, *read.sentences), read.table),
+        _base(inputs, chosen, scored),
+        _calls(scored.calls),
+        _where(store, version, is_current),
+    ]
+
+
+def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sections: Sequence[Section]) -> None:
+    """Leave parameters, totals, the call list and the report in the run."""
+    run.log(parameters={"as_of": scored.table["as_of"][0], "scorer_version": chosen.version}, metrics=_totals(scored))
+    run.tag(scores_version=str(version), scorer_version=str(chosen.version))
+    run.log_text(scored.calls.to_csv(index=False), "call_list.csv")
+    run.log_text(to_markdown("Score", sections), "report.md")
+
+
+def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
+    totals, horizon = _totals(scored), chosen.release.parameters["horizon"]
+    sentences = [
+        f"In the {horizon} days from {inputs.as_of}: {totals['expected_purchases']:,.0f} purchases and "
+        f"{totals['expected_revenue']:,.0f} of revenue expected. "
+        f"Next purchase index {totals['next_purchase_index']:.1f}.",
+    ]
+    if chosen.release.as_of > inputs.as_of:
+        sentences.append(
+            f"Scorer {chosen.version} was trained after {inputs.as_of} (as of {chosen.release.as_of}): "
+            "these scores use past behaviour and today's scorer."
+        )
+    return Section(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}", tuple(sentences))
+
+
+def _calls(calls: pd.DataFrame) -> Section:
+    few = calls.head(CALLS)
+    rows = [
+        (row["customer_id"], f"{row['at_stake']:,.0f}", row["segment"], "; ".join(_texts(row["reasons"])))
+        for row in few.to_dict("records")
+    ]
+    table = pd.DataFrame(rows, columns=["customer", "at stake", "segment", "why"])
+    return Section(f"The {len(few)} customers most worth a call", (), table)
+
+
+def _texts(reasons: str) -> list[str]:
+    return [reason["text"] for reason in json.loads(reasons)]
+
+
+def _where(store: Store, version: int, is_current: bool) -> Section:
+    place = f"Version {version} of {SCORES} in {store.shown_uri}"
+    if not is_current:
+        return Section("Where the scores are", (f"{place}; the current scores are of a later date and stay current.",))
+    return Section("Where the scores are", (f"{place}, alias current. Pull them with", pull_line(store)))
+
+
+def _totals(scored: Scored) -> dict[str, float]:
+    table = scored.table
+    found = {name: float(pc.sum(table[name]).as_py()) for name in ("expected_purchases", "expected_revenue", "clv")}
+    found |= {name: float(pc.mean(table[name]).as_py()) for name in ("next_purchase_index", "p_churn")}
+    return {"customers": float(table.num_rows), **found}

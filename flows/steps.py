@@ -1,0 +1,39 @@
+"""What both flows do around their own steps: Prefect's tasks with their retries, the workspace."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from prefect import State, Task, task
+
+from data.errors import RevealedError
+from data.intake import Intake
+from flows.inputs import read_inputs
+from flows.settings import Settings
+
+RETRIES = 2
+RETRY_DELAY_SECONDS = 2.0
+
+
+def is_worth_a_retry(_task: Task[Any, Any], _run: Any, state: State[Any]) -> bool:
+    """Say whether a failed task may succeed when run again: a fault of disk or network, not a user's mistake."""
+    error = state.result(raise_on_failure=False)
+    return not isinstance(error, RevealedError)
+
+
+io_task = task(retries=RETRIES, retry_delay_seconds=RETRY_DELAY_SECONDS, retry_condition_fn=is_worth_a_retry)
+
+
+@io_task
+def extract(settings: Settings, folder: Path) -> Intake:
+    """Read and check the inputs into a folder of clean tables."""
+    return read_inputs(settings, folder)
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """Give a run a folder of its own for its clean tables; it is gone when the run is."""
+    with tempfile.TemporaryDirectory(prefix="revealed-") as folder:
+        yield Path(folder)

@@ -1,0 +1,75 @@
+"""The NPS of the base from a release and the shop's tables: who was asked, who answered, and everyone else."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from features.describe import describe, feature_names, materialise
+from features.labels import invitations
+from features.spine import everyone, pairs
+from features.tables import Tables
+from models.nps_base import BaseNps, base_nps, newest_per_customer
+from models.release import Release
+from models.response import response_propensity
+
+Array = npt.NDArray[np.float64]
+_ANSWER = ["customer_id", "as_of", "answered_at"]
+
+
+def estimate_base_nps(tables: Tables, release: Release) -> BaseNps | None:
+    """Estimate what the whole base would answer at the release's as_of.
+
+    Those who answered are weighted to stand for all who were asked, each described at the time of asking; the
+    predictions for everyone as of now carry the estimate to the base. Without unanswered invitations in the data the
+    customers without an answer stand in for those who were asked and did not answer, and the frame says so.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    release : Release
+        Freshly fitted, with its answers and out-of-fold probabilities.
+
+    Returns
+    -------
+    BaseNps or None
+        None where nothing was asked, or too few answered to train on.
+    """
+    if tables.answers is None or release.training is None or release.training.out_of_fold is None:
+        return None
+    base = materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
+    base_probabilities = release.scorer().category_probabilities(base)
+    asked = _asked(tables, release)
+    frame_name = "invited"
+    if asked["answered"].all():
+        frame_name = "customers"
+        silent = base[~base["customer_id"].isin(asked["customer_id"])].assign(answered=False)
+        asked = pd.concat([asked, silent], ignore_index=True)
+    category, probabilities = _answers_and_predictions(asked, release)
+    answered = asked["answered"].to_numpy(bool)
+    names = feature_names(release.vocabulary)
+    propensity = response_propensity(asked[names], answered, asked["customer_id"], release.parameters["seed"])
+    return base_nps(probabilities, answered, category, propensity, frame_name, base_probabilities)
+
+
+def _asked(tables: Tables, release: Release) -> pd.DataFrame:
+    """One row per customer who was asked: the newest answer, or the newest invitation, with the features of then."""
+    recipe = release.parameters
+    asked = invitations(tables.answers, recipe["nps_question"], before=release.as_of, gap_days=recipe["label_gap_days"])
+    described = describe(tables, pairs(asked), release.vocabulary)
+    frame = materialise(asked.inner_join(described, ["customer_id", "as_of"]))
+    newest = newest_per_customer(frame["customer_id"], frame["as_of"], frame["answered"])
+    return frame.iloc[newest].reset_index(drop=True)
+
+
+def _answers_and_predictions(asked: pd.DataFrame, release: Release) -> tuple[Array, Array]:
+    """Categories of those who answered (0 elsewhere), and predictions that saw nobody's own answer."""
+    assert release.answers is not None and release.training is not None
+    known = release.answers[_ANSWER].copy()
+    known["category"] = release.answers["category"].to_numpy()
+    known[["p0", "p1", "p2"]] = release.training.out_of_fold
+    joined = asked[_ANSWER].merge(known.drop_duplicates(_ANSWER), on=_ANSWER, how="left")
+    probabilities = release.scorer().category_probabilities(asked)
+    answered = asked["answered"].to_numpy(bool)
+    probabilities[answered] = joined.loc[answered, ["p0", "p1", "p2"]].to_numpy(float)
+    return joined["category"].fillna(0).to_numpy(float), probabilities

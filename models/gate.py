@@ -1,0 +1,137 @@
+"""The gate between a freshly fitted scorer and the alias ``champion``.
+
+The champion has already seen most of any holdout, so versions are not compared directly. Each carries a twin: the same
+recipe fitted only on what was available before its cut. The twins are judged on what happened after the challenger's.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from models.customer_scorer import Scorer
+from models.metrics import clustered_standard_error, ranked_probability_scores
+
+Array = npt.NDArray[np.float64]
+
+MAX_RATIO = 1.01  # worse means more than 1 % higher ...
+ONE_SIDED_95 = 1.645  # ... and a one-sided 95 % bound of the paired difference above 0
+MIN_ANSWERS = 200
+MIN_PURCHASES = 30
+MAX_BIAS = 3.0
+_COMPARABLE = ("horizon", "currency", "returns_policy", "nps_question")
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What happened between the challenger's cut and its as_of.
+
+    Attributes
+    ----------
+    customers : pandas.DataFrame
+        One row per customer with a purchase before the cut: customer_id, the scorer's purchase columns as of the cut,
+        and the realised ``purchases`` and ``revenue``.
+    answers : pandas.DataFrame or None
+        One row per answer asked for within the holdout: customer_id, category and the features at that time.
+    """
+
+    customers: pd.DataFrame
+    answers: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says: whether to promote, why in one sentence, and its figures."""
+
+    promote: bool
+    reason: str
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def judge(
+    challenger: Scorer | None,
+    champion: Scorer | None,
+    holdout: Holdout | None,
+    champion_answers: pd.DataFrame | None = None,
+) -> Verdict:
+    """Judge a challenger by its twin.
+
+    Parameters
+    ----------
+    challenger, champion : Scorer or None
+        The twins; None where there is none (a first version, or a history shorter than the horizon).
+    holdout : Holdout or None
+        Described with the challenger's vocabulary; None where there is no twin.
+    champion_answers : pandas.DataFrame, optional
+        The holdout's answers, row for row, described with the champion's vocabulary.
+
+    Returns
+    -------
+    Verdict
+        A refusal only where the challenger fails an absolute check or is worse than the champion.
+    """
+    if challenger is None or holdout is None or holdout.customers.empty:
+        return Verdict(True, "not comparable: the history before as_of is shorter than the horizon")
+    metrics, fault = _check_alone(challenger, holdout)
+    if fault:
+        return Verdict(False, fault, metrics)
+    if champion is None:
+        return Verdict(True, "not comparable: there is no champion with a twin; absolute checks passed", metrics)
+    changed = [n for n in _COMPARABLE if challenger.parameters.get(n) != champion.parameters.get(n)]
+    if changed:
+        return Verdict(True, f"not comparable: {', '.join(changed)} changed; absolute checks passed", metrics)
+    losses = [_purchase_losses(scorer, holdout) for scorer in (challenger, champion)]
+    ids = holdout.customers["customer_id"].to_numpy()
+    worse, said = _compare("log loss of p_purchase", *losses, ids, metrics, "log_loss")
+    sayings = [said]
+    answers = holdout.answers
+    if answers is not None and champion_answers is not None and _can_judge_answers(challenger, champion, answers):
+        rps = [_category_losses(challenger, answers), _category_losses(champion, champion_answers)]
+        worse_rps, said = _compare("RPS of the NPS category", *rps, answers["customer_id"], metrics, "rps")
+        worse, sayings = worse or worse_rps, [*sayings, said]
+    return Verdict(not worse, "; ".join(sayings), metrics)
+
+
+def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], str | None]:
+    """Absolute checks: every score finite, and purchases in all not off by more than a factor of `MAX_BIAS`."""
+    predicted = float(scorer.score(holdout.customers)["expected_purchases"].sum())
+    actual = float(holdout.customers["purchases"].sum())
+    metrics = {"gate_purchases_expected": predicted, "gate_purchases_actual": actual}
+    if not np.isfinite(predicted):
+        return metrics, "refused: the twin's scores are not finite"
+    ratio = max(predicted, 1e-9) / max(actual, 1e-9)
+    if max(actual, predicted) >= MIN_PURCHASES and not 1 / MAX_BIAS <= ratio <= MAX_BIAS:
+        said = f"refused: the twin expected {predicted:,.0f} purchases in the holdout, {actual:,.0f} came"
+        return metrics, said
+    return metrics, None
+
+
+def _purchase_losses(scorer: Scorer, holdout: Holdout) -> Array:
+    p = np.clip(scorer.score(holdout.customers)["p_purchase"].to_numpy(float), 1e-15, 1 - 1e-15)
+    bought = holdout.customers["purchases"].to_numpy() > 0
+    return np.asarray(-np.where(bought, np.log(p), np.log1p(-p)))
+
+
+def _can_judge_answers(challenger: Scorer, champion: Scorer, answers: pd.DataFrame) -> bool:
+    return len(answers) >= MIN_ANSWERS and all(
+        s.parameters["nps"]["source"] is not None for s in (challenger, champion)
+    )
+
+
+def _category_losses(scorer: Scorer, answers: pd.DataFrame) -> Array:
+    return ranked_probability_scores(answers["category"].to_numpy(int), scorer.category_probabilities(answers))
+
+
+def _compare(
+    what: str, ours: Array, theirs: Array, clusters: Any, metrics: dict[str, float], name: str
+) -> tuple[bool, str]:
+    """Say whether our mean loss is worse than theirs on the same rows, and both figures."""
+    difference = ours - theirs
+    bound = float(difference.mean()) - ONE_SIDED_95 * clustered_standard_error(difference, np.asarray(clusters))
+    mean_ours, mean_theirs = float(ours.mean()), float(theirs.mean())
+    metrics |= {f"gate_{name}_challenger": mean_ours, f"gate_{name}_champion": mean_theirs, f"gate_{name}_bound": bound}
+    worse = mean_ours > MAX_RATIO * mean_theirs and bound > 0
+    verdict = "worse" if worse else "not worse"
+    return worse, f"{what} {mean_ours:.4f} against the champion's {mean_theirs:.4f}: {verdict}"

@@ -1,0 +1,223 @@
+"""A release: everything one version of the scorer is made of, fitted together on what was available at one date."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from data.errors import InputError
+from features.describe import describe, feature_names, materialise
+from features.labels import labelled_answers
+from features.purchases import summarise_purchases
+from features.spine import everyone, pairs
+from features.tables import Tables
+from features.vocabulary import Vocabulary, learn_vocabulary
+from models.customer_scorer import Scorer
+from models.nps_category import NpsModel, NpsTraining, train_nps_category
+from models.purchases import BetaGeoModel
+from models.rfm import rfm_cuts
+from models.spend import GammaGammaModel
+
+SMALLEST_SPEND = 0.01
+NO_SPREAD = 1e6
+RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a release is fitted; horizons are days, and what is here belongs to the scorer.
+
+    Attributes
+    ----------
+    horizon, churn_horizon, clv_horizon : int
+        Days ahead of p_purchase, p_churn and clv.
+    annual_rate, margin : float
+        Annual discount rate and share of revenue of clv.
+    currency : str or None
+        The currency of all amounts, where known.
+    nps_question : str
+        The question whose category is predicted.
+    label_gap_days : int
+        Days between what is seen and the invitation.
+    static_attributes : tuple of str
+        Customer attributes used as features.
+    seed : int
+        Seed of everything random.
+    """
+
+    horizon: int = 90
+    churn_horizon: int = 365
+    clv_horizon: int = 365
+    annual_rate: float = 0.10
+    margin: float = 1.0
+    currency: str | None = None
+    nps_question: str = "nps"
+    label_gap_days: int = 0
+    static_attributes: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Release:
+    """One fitted scorer with what people want to know of its fit.
+
+    Attributes
+    ----------
+    parameters : dict
+        JSON-able; all the scorer needs but the trees.
+    booster : str or None
+        The trees of the NPS category as LightGBM text.
+    fits : pandas.DataFrame
+        Fitted parameters: model, parameter, coefficient, standard error.
+    notes : tuple of str
+        What a reader must know: what could not be fitted and why, assumptions that fail.
+    training : NpsTraining or None
+        The NPS model as trained, with out-of-fold probabilities; None where it was carried over or read back.
+    answers : pandas.DataFrame or None
+        The answers it was trained on, row for row with its out-of-fold probabilities.
+    """
+
+    parameters: dict[str, Any]
+    booster: str | None
+    fits: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: tuple[str, ...] = ()
+    training: NpsTraining | None = None
+    answers: pd.DataFrame | None = None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The kinds, channels and levels that name its features."""
+        return Vocabulary.from_dict(self.parameters["vocabulary"])
+
+    @property
+    def as_of(self) -> date:
+        """The date before which everything it was fitted on was available."""
+        return date.fromisoformat(self.parameters["as_of"])
+
+    def scorer(self) -> Scorer:
+        """Return the scorer of this release, as it is served."""
+        return Scorer(self.parameters, self.booster)
+
+
+def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | None = None) -> Release:
+    """Fit everything a version of the scorer is made of.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables; only what was available before ``as_of`` is used.
+    as_of : datetime.date
+        Exclusive.
+    recipe : Recipe
+        How to fit.
+    carried : Release, optional
+        A release whose NPS model is taken over unchanged, with the vocabulary of its features, instead of training one.
+
+    Raises
+    ------
+    InputError
+        Where no purchase model can be fitted: the message says what the data lacks.
+    """
+    base = materialise(summarise_purchases(tables.transactions, everyone(tables.transactions, as_of)))
+    if base.empty:
+        raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
+    purchases = BetaGeoModel().fit(base["frequency"], base["recency"], base["T"])
+    spend, spend_fits, notes = _fit_spend(base)
+    if carried is None:
+        vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
+        training, answers = _train_nps(tables, as_of, recipe, vocabulary)
+        nps, booster, nps_as_of = training.model.to_dict(), training.model.booster, as_of.isoformat()
+    else:
+        vocabulary, training, answers = carried.vocabulary, None, None
+        nps, booster, nps_as_of = carried.parameters["nps"], carried.booster, carried.parameters["nps_as_of"]
+        notes.append(f"The NPS model is carried over unchanged from the one trained as of {nps_as_of}.")
+    parameters = {
+        "format": 1,
+        "as_of": as_of.isoformat(),
+        **asdict(recipe),
+        "returns_policy": RETURNS_POLICY,
+        "customers": len(base),
+        "purchases": {**{name: float(value) for name, value in purchases.params_.items()}, "m": 0},
+        "spend": spend,
+        "nps": {key: value for key, value in nps.items() if key != "booster"},
+        "nps_as_of": nps_as_of,
+        "vocabulary": vocabulary.to_dict(),
+        "rfm": rfm_cuts(days_since_purchase(base), base["frequency"] + 1, base["total_value"]),
+    }
+    fits = pd.concat([_fit_rows("BG/NBD", purchases.summary), spend_fits], ignore_index=True)
+    # Through JSON and back, so that a release is the same before it is stored and after.
+    return Release(json.loads(json.dumps(parameters)), booster, fits, tuple(notes), training, answers)
+
+
+def answers_with_features(
+    tables: Tables, question: str, vocabulary: Vocabulary, *, before: date, since: date | None = None, gap_days: int = 0
+) -> pd.DataFrame:
+    """Put the features of the time of asking beside each answer.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables, with answers.
+    question : str
+        The question asked.
+    vocabulary : Vocabulary
+        Names the features.
+    before, since : datetime.date
+        Only what was answered before the one and, where given, not before the other.
+    gap_days : int
+        Days between what is seen and the invitation.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per answer of a customer with a visible purchase at that time: customer_id, as_of, answered_at,
+        category (0 detractor, 1 passive, 2 promoter) and all that `features.describe.describe` gives.
+    """
+    labels = labelled_answers(tables.answers, question, before=before, since=since, gap_days=gap_days)
+    described = describe(tables, pairs(labels), vocabulary)
+    return materialise(labels.inner_join(described, ["customer_id", "as_of"]))
+
+
+def days_since_purchase(base: pd.DataFrame) -> pd.Series:
+    """Return the days from the last purchase to the last day seen, from a summary of purchases."""
+    return base["T"] - base["recency"]
+
+
+def _train_nps(
+    tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary
+) -> tuple[NpsTraining, pd.DataFrame | None]:
+    if tables.answers is None:
+        why = "No answers were given, so nothing is said about the NPS category."
+        return NpsTraining(NpsModel(source=None, why=why, answers=0), None), None
+    frame = answers_with_features(tables, recipe.nps_question, vocabulary, before=as_of, gap_days=recipe.label_gap_days)
+    names = feature_names(vocabulary)
+    return train_nps_category(frame[names], frame["category"], frame["customer_id"], recipe.seed), frame
+
+
+def _fit_spend(base: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame, list[str]]:
+    """Fit Gamma-Gamma, or say why not and take the mean value of a purchase for everybody."""
+    repeaters = base[(base["spend_frequency"] > 0) & (base["spend_value"] > 0)]
+    try:
+        model = GammaGammaModel().fit(repeaters["spend_frequency"], repeaters["spend_value"])
+    except InputError as error:
+        mean = max(float(base["total_value"].sum() / (base["frequency"] + 1).sum()), SMALLEST_SPEND)
+        note = f"Gamma-Gamma was not fitted; everybody's expected spend is the mean purchase, {mean:,.2f}: {error}"
+        # The limit of Gamma-Gamma in which every purchase has the same value: p v / (q - 1) is the mean.
+        constant = {"p": NO_SPREAD, "q": NO_SPREAD + 1.0, "v": mean, "individual": False}
+        return constant, pd.DataFrame(), [note]
+    fitted = {name: float(value) for name, value in model.params_.items()}
+    notes = [model.independence.warning] if model.independence.warning else []
+    return {**fitted, "individual": True}, _fit_rows("Gamma-Gamma", model.summary), notes
+
+
+def _fit_rows(model: str, summary: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "model": model,
+            "parameter": summary.index,
+            "estimate": summary["coef"].to_numpy(float),
+            "standard_error": summary["se(coef)"].to_numpy(float),
+        }
+    )
