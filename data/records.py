@@ -1,0 +1,189 @@
+"""CSV text to records, in columns: where each record starts and ends, and which separators are real ones.
+
+DuckDB's own CSV reader is not used for this: it fails on mixed line ends, and a quote that is never closed
+makes it drop the lines that follow without a word. Here a block of a file becomes an Arrow table of records,
+their cells joined by one control character, which DuckDB then splits. Nothing is done row by row but for
+blocks whose quotes are broken.
+"""
+
+import csv
+import re
+from collections.abc import Iterable, Iterator
+from io import StringIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from data.errors import InputError
+
+CELL_END = "\x1f"
+"""Stands between the cells of a record (the ASCII unit separator)."""
+
+SEPARATORS = ",;\t|"
+LONGEST_RECORD = 16 * 2**20
+"""Bytes after which an open quote is taken for a stray one rather than for a long cell."""
+
+_NEWLINE, _RETURN, _QUOTE = 10, 13, 34
+_BATCH, _HEADER_BYTES = 50_000, 2**20
+
+Bytes = npt.NDArray[np.uint8]
+
+
+def read_header(block: bytes, separator: str) -> list[str]:
+    """Names in the first record that is not blank, without surrounding white space."""
+    text = StringIO(block[:_HEADER_BYTES].decode("utf-8", errors="ignore"), newline="")
+    try:
+        record = next((cells for cells in csv.reader(text, delimiter=separator) if any(cells)), [])
+    except csv.Error:  # one cell of more than 131,072 characters: no header
+        return []
+    return [name.strip() for name in record]
+
+
+def find_separator(block: bytes, required: Iterable[str]) -> str:
+    """Find the separator under which the header yields most of the required columns, then most columns at all."""
+    names = set(required)
+
+    def yields(separator: str) -> tuple[int, int]:
+        header = read_header(block, separator)
+        return len(names & set(header)), len(header)
+
+    return max(SEPARATORS, key=yields)
+
+
+def read_records(blocks: Iterable[bytes], separator: str, file: str) -> Iterator[pa.Table]:
+    """Cut UTF-8 text into records.
+
+    Parameters
+    ----------
+    blocks
+        The text, in blocks of any size.
+    separator
+        One ASCII character.
+    file
+        What to call the file in a message.
+
+    Yields
+    ------
+    pyarrow.Table
+        line (int64): number of the record in the file, the first being 1, blank lines counted;
+        text (string): its cells, unquoted, joined by `CELL_END`; broken (bool): the quotes of this line
+        do not match, and its text is the bare line. Where the last record has no line end,
+        the schema's metadata holds `b"open_end"`.
+
+    Raises
+    ------
+    InputError
+        A quote is still open at the end of the file: the file was cut short.
+    """
+    line, rest = 1, b""
+    for block in blocks:
+        text = rest + block
+        batch, used = _cut(text, separator, line, file, final=False)
+        yield batch
+        line += batch.num_rows
+        rest = text[used:]
+        if len(rest) > 4 * LONGEST_RECORD:
+            raise InputError(f"{file} line {line}: no line end in {len(rest):,} bytes; this is not a CSV file.")
+    if rest:
+        batch, _ = _cut(rest + b"\n", separator, line, file, final=True)
+        yield batch.replace_schema_metadata({b"open_end": b"1"})
+
+
+def _cut(text: bytes, separator: str, line: int, file: str, *, final: bool) -> tuple[pa.Table, int]:
+    """Cut records off a text that starts with one, and say how many bytes they took."""
+    codes = np.frombuffer(text, np.uint8)
+    newline = codes == _NEWLINE
+    real = codes == ord(separator)
+    dropped = np.empty(0, np.int64)
+    if b'"' in text:
+        quote = codes == _QUOTE
+        # Sums of bytes wrap at 256, which leaves their parity as it is.
+        outside = np.cumsum(quote, dtype=np.uint8) & 1 == 0
+        newline &= outside
+        real &= outside
+    ends = np.flatnonzero(newline)
+    used = int(ends[-1]) + 1 if len(ends) else 0
+    if b'"' in text:
+        quotes = np.flatnonzero(quote[:used])
+        opening, closing = quotes[0::2], quotes[1::2]
+        stuck = used == 0 and (final or len(text) > LONGEST_RECORD)
+        # At the end of a file nothing may be left over: what is left over stands after an open quote.
+        left_over = final and used < len(text)
+        if stuck or left_over or not _quotes_match(codes, opening, closing, ord(separator)):
+            return _cut_by_hand(text, separator, line, file, final=final)
+        # Of an escaped pair, the second quote stays.
+        starts_cell = (opening == 0) | (codes[opening - 1] != _QUOTE)
+        dropped = np.concatenate([opening[starts_cell], closing])
+    returns = ends[(ends > 0) & (codes[ends - 1] == _RETURN)] - 1
+    dropped = np.sort(np.concatenate([dropped, ends, returns]))
+    kept = np.ones(used, bool)
+    kept[dropped] = False
+    out = codes[:used].copy()
+    out[real[:used]] = ord(CELL_END)
+    offsets = np.concatenate([[0], ends + 1 - np.searchsorted(dropped, ends, side="right")])
+    strings = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(out[kept]))
+    return _as_table(strings, line, None), used
+
+
+def _quotes_match(codes: Bytes, opening: Any, closing: Any, separator: int) -> bool:
+    """Whether each quote opens at the start of a cell and closes at its end, or stands in a pair."""
+    if not len(opening):
+        return True
+    before = np.where(opening == 0, _NEWLINE, codes[opening - 1])
+    after = codes[closing + 1]
+    after_next = codes[np.minimum(closing + 2, len(codes) - 1)]
+    opens = (before == separator) | (before == _NEWLINE) | (before == _QUOTE)
+    closes = (after == separator) | (after == _NEWLINE) | (after == _QUOTE)
+    closes |= (after == _RETURN) & (after_next == _NEWLINE)
+    return bool(opens.all() and closes.all())
+
+
+def _cut_by_hand(text: bytes, separator: str, line: int, file: str, *, final: bool) -> tuple[pa.Table, int]:
+    """Cut a text whose quotes are broken: set bad lines apart, read on at the next line.
+
+    A quote inside a cell that does not start with one is an ordinary character.
+    """
+    sep = re.escape(separator.encode())
+    quoted = rb'"(?:[^"]++|"")*+"(?=' + sep + rb"|\r?\n)"
+    cell = re.compile(rb"(?:" + quoted + rb'|(?!")[^\n' + sep + rb"]*+)")
+    record = re.compile(cell.pattern + rb"(?:" + sep + cell.pattern + rb")*+\r?\n")
+    still_open = re.compile(rb"(?:" + cell.pattern + sep + rb')*+"(?:[^"]++|"")*+"?\r?\Z')
+    texts: list[bytes] = []
+    broken: list[bool] = []
+    at = 0
+    while (newline := text.find(b"\n", at)) >= 0:
+        found = record.match(text, at)
+        if found is None and still_open.match(text, at):
+            if final:
+                raise InputError(
+                    f"{file} line {line + len(texts)}: a quote opens and is not closed before the file ends. "
+                    "Either the file was cut short (fetch it again) or the quote is a stray one (remove it)."
+                )
+            if len(text) - at <= LONGEST_RECORD:
+                break
+        whole = text[at : found.end() if found else newline + 1].removesuffix(b"\n").removesuffix(b"\r")
+        at += len(found[0]) if found else newline + 1 - at
+        texts.append(whole if found is None else CELL_END.encode().join(_cells(whole, cell)))
+        broken.append(found is None)
+    return _as_table(pa.array([t.decode() for t in texts], pa.string()), line, broken), at
+
+
+def _cells(record: bytes, cell: re.Pattern[bytes]) -> Iterator[bytes]:
+    """Unquoted cells of one record."""
+    record, at = record + b"\n", 0
+    while at < len(record):
+        found = cell.match(record, at)
+        assert found, "the record was matched as a sequence of cells"
+        value = found[0]
+        yield value[1:-1].replace(b'""', b'"') if value.startswith(b'"') else value
+        at = found.end() + 1
+
+
+def _as_table(strings: pa.Array, first_line: int, broken: list[bool] | None) -> pa.Table:
+    """Make records an Arrow table in small chunks, for all of DuckDB's threads."""
+    lines = pa.array(np.arange(first_line, first_line + len(strings), dtype=np.int64))
+    flags = pa.array(broken, pa.bool_()) if broken is not None else pa.array(np.zeros(len(strings), bool))
+    table = pa.table({"line": lines, "text": strings, "broken": flags})
+    return pa.Table.from_batches(table.to_batches(max_chunksize=_BATCH), schema=table.schema)

@@ -1,0 +1,86 @@
+"""What is told of an intake: rows read, valid and set aside by table, as JSON can hold it."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class TableReport:
+    """What became of one table.
+
+    Parameters
+    ----------
+    files
+        Names of the files read, without secrets.
+    rows_read, rows_valid, set_aside
+        Rows; the first is the sum of the other two.
+    reasons
+        Rows set aside by reason, the commonest first.
+    identical_lines
+        Valid rows that equal another one in every column and were kept.
+    digest
+        A digest of the valid rows that depends on neither their order nor their files. It is made
+        with DuckDB's hash, so it may change with DuckDB's version.
+    """
+
+    files: tuple[str, ...]
+    rows_read: int
+    rows_valid: int
+    set_aside: int
+    reasons: Mapping[str, int]
+    identical_lines: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Intake:
+    """What was taken in.
+
+    Parameters
+    ----------
+    folder
+        The folder of clean Parquet.
+    tables
+        A report per table that was given.
+    currency
+        The currency of all amounts, where a setting or a column says it.
+    first_day, newest_day
+        Days of the first and the newest valid transaction, in the shop's zone.
+    notes
+        What else is worth telling, in sentences.
+    """
+
+    folder: Path
+    tables: Mapping[str, TableReport]
+    currency: str | None
+    first_day: date
+    newest_day: date
+    notes: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the same as JSON can hold it."""
+        return asdict(self) | {
+            "folder": str(self.folder),
+            "tables": {name: asdict(report) | {"files": list(report.files)} for name, report in self.tables.items()},
+            "first_day": self.first_day.isoformat(),
+            "newest_day": self.newest_day.isoformat(),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Make an intake from what `to_dict` gave."""
+        return cls(
+            folder=Path(values["folder"]),
+            tables={
+                name: TableReport(**{**report, "files": tuple(report["files"])})
+                for name, report in values["tables"].items()
+            },
+            currency=values["currency"],
+            first_day=date.fromisoformat(values["first_day"]),
+            newest_day=date.fromisoformat(values["newest_day"]),
+            notes=tuple(values["notes"]),
+        )
