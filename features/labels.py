@@ -11,7 +11,7 @@ from features.spine import midnight
 # (lowest, highest score of the scale) -> (highest score of a detractor, highest score of a passive).
 CATEGORY_CUTS: dict[tuple[int, int], tuple[int, int]] = {
     (0, 10): (6, 8),
-    (1, 5): (2, 3),
+    (1, 5): (2, 4),
     (1, 6): (3, 5),
     (1, 7): (4, 6),
     (1, 10): (6, 8),

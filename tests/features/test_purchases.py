@@ -1,0 +1,108 @@
+from datetime import date, timedelta
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+from lifetimes.utils import summary_data_from_transaction_data
+
+from features.describe import materialise
+from features.purchases import summarise_purchases
+from features.spine import everyone, pairs
+
+
+@pytest.fixture(scope="module")
+def cdnow_transactions(cdnow):
+    rows = ibis.memtable(cdnow)
+    day = rows.day.cast("timestamp")
+    return ibis.duckdb.connect().create_table(
+        "transactions",
+        rows.select("customer_id", ts=day, available_at=day, amount=rows.amount.cast("decimal(18, 4)")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("last_day", "customers"), [("1997-02-01", 8_151), ("1997-09-30", 23_570), ("1998-06-30", 23_570)]
+)
+def test_all_of_cdnow_is_summarised_as_lifetimes_does(cdnow, cdnow_transactions, last_day, customers):
+    frame = cdnow.assign(amount=cdnow.amount.astype(float))
+    expected = summary_data_from_transaction_data(
+        frame, "customer_id", "day", "amount", observation_period_end=last_day
+    ).sort_index()
+    as_of = date.fromisoformat(last_day) + timedelta(days=1)
+    got = materialise(summarise_purchases(cdnow_transactions, everyone(cdnow_transactions, as_of)))
+    assert len(got) == len(expected) == customers
+    assert got.customer_id.tolist() == expected.index.tolist()
+    for column in ("frequency", "recency", "T"):
+        np.testing.assert_array_equal(got[column], expected[column])
+    np.testing.assert_allclose(got.monetary_value, expected.monetary_value, rtol=1e-12, atol=0)
+
+
+def test_pairs_of_cdnow_equal_everyone_at_each_date(cdnow_transactions):
+    dates = [date(1997, 4, 1), date(1998, 1, 1)]
+    everywhere = [
+        materialise(summarise_purchases(cdnow_transactions, everyone(cdnow_transactions, day))) for day in dates
+    ]
+    expected = pd.concat(everywhere).sort_values(["customer_id", "as_of"], ignore_index=True)
+    spine = pairs(ibis.memtable(expected[["customer_id", "as_of"]]))
+    pd.testing.assert_frame_equal(
+        materialise(summarise_purchases(cdnow_transactions, spine)), expected, check_exact=True
+    )
+
+
+def summarise(shop, rows, as_of=date(2024, 2, 1)):
+    transactions = shop([{"customer_id": "a", "ts": ts, "amount": amount} for ts, amount in rows]).transactions
+    return summarise_purchases(transactions, everyone(transactions, as_of)).to_pyarrow().to_pylist()
+
+
+def test_a_purchase_is_a_day_with_a_sale_and_worth_the_days_net(shop):
+    (row,) = summarise(
+        shop,
+        [
+            ("2024-01-01 09:00", 50),
+            ("2024-01-01 21:00", 5),
+            ("2024-01-04", -20),  # only a return: no purchase
+            ("2024-01-11 08:00", 30),
+            ("2024-01-11 09:00", -10),  # worth 20
+            ("2024-01-21", 0),  # worth nothing, yet a purchase
+            ("2024-01-25 08:00", 5),
+            ("2024-01-25 09:00", -17),  # worth -12
+        ],
+    )
+    assert row == {
+        "customer_id": "a",
+        "as_of": date(2024, 2, 1),
+        "first_purchase": date(2024, 1, 1),
+        "last_purchase": date(2024, 1, 25),
+        "frequency": 3.0,
+        "recency": 24.0,
+        "T": 30.0,
+        "monetary_value": (20 + 0 - 12) / 3,
+        "spend_frequency": 1.0,
+        "spend_value": 20.0,
+        "total_value": 55.0 + 20.0 + 0.0 - 12.0,
+    }
+
+
+def test_a_first_purchase_alone_has_no_monetary_value(shop):
+    (row,) = summarise(shop, [("2024-01-31", 50)])
+    assert (row["frequency"], row["recency"], row["T"]) == (0.0, 0.0, 0.0)
+    assert (row["monetary_value"], row["spend_frequency"], row["spend_value"]) == (0.0, 0.0, 0.0)
+
+
+def test_who_only_returned_or_only_bought_later_has_no_row(shop):
+    assert summarise(shop, [("2024-01-01", -5), ("2024-02-01", 5)]) == []
+
+
+def test_money_is_added_up_exactly(shop):
+    # In doubles 1e13 + 0.0001 ... - 1e13 would lose the small part.
+    (row,) = summarise(
+        shop,
+        [
+            ("2024-01-01", 1),
+            ("2024-01-02", "10000000000000"),
+            ("2024-01-02", "0.0003"),
+            ("2024-01-02", "-10000000000000"),
+        ],
+    )
+    assert row["monetary_value"] == 0.0003
