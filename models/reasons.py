@@ -19,6 +19,8 @@ Array = npt.NDArray[np.float64]
 ROWS_AT_ONCE = 20_000
 # A share of promoters or detractors this near to the base's needs no reason.
 LEAST_DIFFERENCE = 0.02
+# Nor does a group that hardly moves the raw score (log odds) count as one.
+LEAST_CONTRIBUTION = 0.02
 
 
 class Reason(TypedDict):
@@ -123,6 +125,6 @@ def _reasons(
             "text": f"{groups[g]}: associated with {rates}",
         }
         for g in order
-        if leaning[g] > 0
+        if leaning[g] >= LEAST_CONTRIBUTION
     ]
     return reasons or None

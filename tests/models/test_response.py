@@ -1,0 +1,58 @@
+"""Who answers: the propensity finds what drives it, says a share where it cannot, and no row predicts itself."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.special import expit
+
+from models.metrics import auc
+from models.response import response_propensity
+
+
+@pytest.fixture(scope="module")
+def customers():
+    rng = np.random.default_rng(11)
+    X = pd.DataFrame(rng.normal(size=(4000, 4)), columns=list("abcd"))
+    X["e"] = np.exp(3 * rng.normal(size=4000))
+    truth = expit(-2 + X["a"] - 0.5 * X["b"])
+    X.loc[rng.random(4000) < 0.1, "c"] = np.nan
+    return X, rng.random(4000) < truth, truth.to_numpy()
+
+
+def test_comes_near_the_true_probabilities(customers):
+    X, answered, truth = customers
+    found = response_propensity(X, answered, np.arange(4000))
+    assert np.corrcoef(np.log(found), np.log(truth))[0, 1] > 0.95
+    assert found.mean() == pytest.approx(answered.mean(), rel=0.03)
+    assert ((found > 0) & (found < 1)).all()
+
+
+def test_shuffled_rows_give_the_same_bits(customers):
+    X, answered, _ = customers
+    shuffle = np.random.default_rng(0).permutation(4000)
+    found = response_propensity(X, answered, np.arange(4000))
+    again = response_propensity(X.iloc[shuffle], answered[shuffle], np.arange(4000)[shuffle])
+    assert (found[shuffle] == again).all()
+
+
+def test_a_row_does_not_predict_itself():
+    rng = np.random.default_rng(5)
+    noise = pd.DataFrame(rng.normal(size=(600, 150)))
+    answered = rng.random(600) < 0.5
+    assert auc(answered, response_propensity(noise, answered, np.arange(600))) < 0.6
+
+
+def test_columns_that_are_empty_are_no_obstacle(customers):
+    X, answered, _ = customers
+    found = response_propensity(X.assign(empty=np.nan), answered, np.arange(4000))
+    assert found == pytest.approx(response_propensity(X, answered, np.arange(4000)), abs=1e-3)
+
+
+def test_without_a_regression_everyone_has_the_share():
+    X = pd.DataFrame({"a": np.arange(20.0)})
+    few = np.arange(20) < 3
+    assert response_propensity(X, few, np.arange(20)) == pytest.approx(np.full(20, 3.5 / 21))
+    assert response_propensity(X[[]], few, np.arange(20)) == pytest.approx(np.full(20, 3.5 / 21))
+    assert (response_propensity(X, np.ones(20), np.arange(20)) == 1).all()
+    with pytest.raises(ValueError, match="equally long"):
+        response_propensity(X, few[:5], np.arange(20))
