@@ -225,7 +225,7 @@ def _discounted_purchases_of_the_living(
     end = min(float(horizon), 60.0 / rate)
     age = parameters.alpha + some_T
     values = np.empty(some_x.size)
-    counts = _node_counts_in_time(some_x, end / age, parameters)
+    counts = _node_counts_in_time(some_x, end / age, rate * end, parameters)
     for count in np.unique(counts):
         rows = np.flatnonzero(counts == count)
         # s = (alpha + T)(e^y - 1): in y the expectation bends equally at every horizon.
@@ -254,11 +254,11 @@ _NODE_COUNTS = np.array([16, 24, 32, 48, 64, 96, 128, 192])
 _TERMS_AT_ONCE = 1 << 20
 
 
-def _node_counts_in_time(x: Floats, reach: Floats, parameters: PurchaseParameters) -> NDArray[np.int64]:
-    """Gauss-Legendre nodes in time: more where purchases of the living run out early in the horizon."""
+def _node_counts_in_time(x: Floats, reach: Floats, decay: float, parameters: PurchaseParameters) -> NDArray[np.int64]:
+    """Gauss-Legendre nodes in time: more where purchases or their present value run out within the horizon."""
     dropout = parameters.a / (parameters.a + parameters.b + x + parameters.m)
     bend = (parameters.r + x) * dropout * np.log1p(reach)
-    needed = 16 + np.log1p(reach) + 3.0 * np.sqrt(np.maximum(bend - 1.0, 0.0))
+    needed = 16 + np.log1p(reach) + 3.0 * np.sqrt(np.maximum(bend - 1.0, 0.0)) + 0.5 * max(decay - 4.0, 0.0)
     return _NODE_COUNTS[np.minimum(np.searchsorted(_NODE_COUNTS, np.floor(needed)), _NODE_COUNTS.size - 1)]
 
 
@@ -280,7 +280,11 @@ def _mean_over_dropout(x: Floats, reach: Floats, shares: Floats, parameters: Pur
     values = np.empty(x.size)
     z = reach.max(axis=1, initial=0.0)
     shape = parameters.r + x
-    needed = 16 + np.minimum(6 * z, (6 + 2 * np.sqrt(shape)) * np.sqrt(z))
+    needed = (6 + 2 * np.sqrt(shape)) * np.sqrt(z)
+    # The bound that does not grow with the shape fails beyond, where there is no customer's B to match it.
+    if parameters.r <= 30:
+        needed = np.minimum(needed, 6 * z)
+    needed += 16
     size = np.searchsorted(_NODE_COUNTS, np.ceil(needed))
     few = size < _NODE_COUNTS.size
     for rows in _groups(x, size, np.flatnonzero(few)):
