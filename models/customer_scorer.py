@@ -490,11 +490,13 @@ def revenue_interval(
 
     def simulate(rng: np.random.Generator, traits: _Traits, age: float) -> Floats:
         rate = traits.gamma_rate / age
-        last = np.full(draws, np.inf)
-        # A rate of exactly 0 never brings the last purchase.
-        np.divide(rng.standard_exponential(draws), rate * traits.dropout, out=last, where=rate > 0)
-        before = rate * (1.0 - traits.dropout) * np.minimum(last, horizon)
-        count = rng.poisson(np.minimum(before, _MOST_PURCHASES)) + (last < horizon)
+        leaving = rate * traits.dropout
+        wait = rng.standard_exponential(draws)
+        leaves = wait < leaving * horizon
+        last = np.full(draws, float(horizon))
+        np.divide(wait, leaving, out=last, where=leaves)
+        before = rate * (1.0 - traits.dropout) * last
+        count = rng.poisson(np.minimum(before, _MOST_PURCHASES)) + leaves
         return np.asarray(rng.standard_gamma(spend.p * count) / traits.gamma_spend)
 
     def expect(frequency: float, ages: Floats) -> Floats:
