@@ -113,6 +113,12 @@ def _column_faults(contract: Contract, column: Column) -> list[Fault]:
     return found
 
 
+_QUESTION = """CASE
+    WHEN given_question IS NULL THEN 'nps'
+    WHEN usual_scale(lower(trim(given_question))) IS NOT NULL THEN lower(trim(given_question))
+    ELSE given_question END"""
+"""A known question is known in any case."""
+
 _BAD_SCALE = "(read_scale IS NULL OR read_scale[1] >= read_scale[2])"
 
 _CLEAN = {
@@ -155,13 +161,7 @@ def stage(
     attributes
         Attributes of customers that any of the files has.
     """
-    given, values = [], []
-    for column in contract.columns:
-        at = raw.columns.get(column.name)
-        cell, kind = (None, "") if at is None else (f"c{at}", raw.types[at])
-        value = read_value(column.name, cell, column.kind, kind, source, rules.timezone, required=column.required)
-        given.append(f"{value.given} AS given_{column.name}")
-        values.append(f"{value.value} AS {'read_scale' if column.kind == 'scale' else column.name}")
+    given, values = _read_columns(contract, raw, source, rules.timezone)
     for k, name in enumerate(attributes):
         at = raw.columns.get(name)
         cell = "NULL::VARCHAR" if at is None else f"given({as_text(f'c{at}', raw.types[at])})"
@@ -174,26 +174,31 @@ def stage(
     if contract.table == "transactions":
         clean.append("upper(trim(currency))")
         names.append("currency")
-    extra = ""
-    if contract.table == "answers":
-        # A known question is known in any case.
-        values = [value for value in values if not value.endswith(" AS question")]
-        values.append(
-            "CASE WHEN given_question IS NULL THEN 'nps' "
-            "WHEN usual_scale(lower(trim(given_question))) IS NOT NULL THEN lower(trim(given_question)) "
-            "ELSE given_question END AS question"
-        )
-        extra = ", CASE WHEN given_scale IS NULL THEN usual_scale(question) ELSE read_scale END AS scale"
+    answers = contract.table == "answers"
+    scale = ", CASE WHEN given_scale IS NULL THEN usual_scale(question) ELSE read_scale END AS scale" if answers else ""
     now = f"{quote(rules.local_now().isoformat(' '))}::TIMESTAMP"
     connection.execute(
         f"""
         INSERT INTO staged (file, line, fault, {", ".join(map(identifier, names))})
         WITH cells AS (SELECT line, shape, {", ".join(given)} FROM {raw.relation}),
         typed AS (SELECT *, {", ".join(values)}, {now} AS now FROM cells),
-        whole AS (SELECT *{extra} FROM typed)
+        whole AS (SELECT *{scale} FROM typed)
         SELECT {number}, line, CASE {cases} END, {", ".join(clean)} FROM whole
         """
     )
+
+
+def _read_columns(contract: Contract, raw: RawFile, source: Source, zone: str) -> tuple[list[str], list[str]]:
+    """Write SQL for what each cell gives, and for the values made from these."""
+    given, values = [], []
+    for column in contract.columns:
+        at = raw.columns.get(column.name)
+        cell, kind = (None, "") if at is None else (f"c{at}", raw.types[at])
+        read = read_value(column.name, cell, column.kind, kind, source, zone, required=column.required)
+        given.append(f"{read.given} AS given_{column.name}")
+        value = _QUESTION if column.name == "question" else read.value
+        values.append(f"{value} AS {'read_scale' if column.kind == 'scale' else column.name}")
+    return given, values
 
 
 def check_repeated_lines(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:

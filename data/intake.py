@@ -129,10 +129,6 @@ def _take_tables(
             currency = check_currency(connection, rules)
             first, newest = _days(connection)
         reports[table] = _report(connection, contract, raws, rows, reasons, attributes, source, working)
-        if reports[table].identical_lines:
-            notes.append(
-                f"{table}: {reports[table].identical_lines:,} rows equal another one in every column; all are kept."
-            )
         tell(f"{table}: {rows:,} rows read, {rows - reports[table].rows_valid:,} set aside")
         for raw, kind in ((raw, "VIEW" if raw.is_view else "TABLE") for raw in raws):
             connection.execute(f"DROP {kind} {raw.relation}")
@@ -186,7 +182,10 @@ def _stage_file(
 ) -> None:
     try:
         stage(connection, contract, raw, number, source, rules, attributes)
-    except (duckdb.InvalidInputException, duckdb.IOException, duckdb.ConversionException) as error:
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        # Only now are the pages of a Parquet file read, and damaged ones give errors of any kind.
         if raw.is_view:
             raise unreadable(raw.name, error) from None
         raise

@@ -119,15 +119,15 @@ def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> str
     column = reason.split(" ")[0]
     if reason.endswith("is not a time"):
         formats = _fitting_formats(connection, table, reason)
-        told = " or ".join(f'time_format = "{name}"' for name in formats[:2])
-        return f"Say how times are written: {told or 'time_format, a strptime format'}, beside the table's paths."
+        told = " or ".join(f'"{name}"' for name in formats[:2]) or '"…" with their strptime format'
+        return f"Say in revealed.toml how times are written: formats.{table}.time_format = {told}."
     if reason.endswith("is not a number"):
         if _share(connection, table, reason, r"regexp_full_match(cell, '\s*[+-]?\d+,\d+\s*')") > 0.5:
-            return 'Numbers seem to have a decimal comma: set decimal = ",".'
+            return f'Numbers seem to have a decimal comma: set formats.{table}.decimal = "," in revealed.toml.'
         return "A number is written like -12.5, without currency signs or thousands separators."
     hints = {
         SHAPES[0]: "A quote within a quoted cell is written twice.",
-        SHAPES[1]: 'If the separator was taken wrongly, set it: separator = ";".',
+        SHAPES[1]: f'If the separator was taken wrongly, set it: formats.{table}.separator = ";".',
         SHAPES[2]: "A cell that holds the separator must stand in quotes.",
         "score is outside its scale": "Give each question's scale in a column scale, written like 0-10.",
         "question has no scale": "Give the scale of a question of your own in a column scale, written like 0-10.",

@@ -87,8 +87,9 @@ def read_records(blocks: Iterable[bytes], separator: str, file: str) -> Iterator
         if len(rest) > 4 * LONGEST_RECORD:
             raise InputError(f"{file} line {line}: no line end in {len(rest):,} bytes; this is not a CSV file.")
     if rest:
-        batch, _ = _cut(rest + b"\n", separator, line, file, final=True)
-        yield batch.replace_schema_metadata({b"open_end": b"1"})
+        ended = rest.endswith(b"\n")
+        batch, _ = _cut(rest if ended else rest + b"\n", separator, line, file, final=True)
+        yield batch if ended else batch.replace_schema_metadata({b"open_end": b"1"})
 
 
 def _cut(text: bytes, separator: str, line: int, file: str, *, final: bool) -> tuple[pa.Table, int]:

@@ -21,6 +21,7 @@ from data.errors import InputError
 SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".pq")
 """Endings of the files that are read from a folder; a path or a glob may name any file."""
 
+_SCHEMES = ("file", "s3", "gs", "abfs", "hdfs")
 _BLOCK = 16 * 2**20
 _SECONDS = 60
 _MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -61,7 +62,7 @@ class Source:
             raise InputError(f'separator must be one character such as ";" or a tab ("\\t"), got {self.separator!r}.')
         if self.encoding is not None:
             try:
-                b"".decode(self.encoding)
+                b"a".decode(self.encoding, errors="ignore")
             except LookupError:
                 raise InputError(
                     f'encoding {self.encoding!r} is not known; Python\'s names are meant, e.g. "cp1252".'
@@ -70,8 +71,9 @@ class Source:
 
 @dataclass(frozen=True)
 class File:
-    """One file of a source: the name to call it by, free of secrets, and where it lies on disk."""
+    """One file of a table: the name to call it by, free of secrets, and where it lies on disk."""
 
+    table: str
     name: str
     path: Path
 
@@ -105,9 +107,9 @@ def find_files(source: Source, table: str, folder: Path) -> tuple[list[File], li
     notes: list[str] = []
     for given in paths:
         if "://" in str(given):
-            found = [_fetch(str(given), folder / f"fetched_{table}_{len(files)}")]
+            found = [_fetch(str(given), table, folder / f"fetched_{table}_{len(files)}")]
         else:
-            found = [File(str(path), path) for path in _local_files(str(given), table, notes)]
+            found = [File(table, str(path), path) for path in _local_files(str(given), table, notes)]
         for file in found:
             files.setdefault(file.path.resolve(), file)
     return list(files.values()), notes
@@ -151,12 +153,15 @@ def redact(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def _fetch(url: str, target: Path) -> File:
+def _fetch(url: str, table: str, target: Path) -> File:
     name = "the URL"
     try:
         name = redact(url)
-        if urlsplit(url).scheme in ("http", "https"):
+        scheme = urlsplit(url).scheme
+        if scheme in ("http", "https"):
             _fetch_http(url, target)
+        elif scheme not in _SCHEMES:
+            raise InputError(f"{name} cannot be fetched: URLs of http, https, {', '.join(_SCHEMES)} are.")
         else:
             _fetch_other(url, target)
     except InputError:
@@ -167,7 +172,7 @@ def _fetch(url: str, target: Path) -> File:
         # What libraries say of a failed request may repeat the whole address.
         reason = error.reason if isinstance(error, urllib.error.URLError) else type(error).__name__
         raise InputError(f"{name} cannot be fetched: {reason}.") from None
-    return File(name, target)
+    return File(table, name, target)
 
 
 def _fetch_http(url: str, target: Path) -> None:
@@ -189,7 +194,7 @@ def _fetch_http(url: str, target: Path) -> None:
 
 
 def _fetch_other(url: str, target: Path) -> None:
-    """Fetch what Arrow's file systems reach: file, s3, gs, abfs, hdfs."""
+    """Fetch what Arrow's file systems reach."""
     import pyarrow.fs
 
     system, path = pyarrow.fs.FileSystem.from_uri(url)
@@ -252,7 +257,7 @@ def _decode(blocks: Iterator[bytes], file: File, given: str | None) -> Iterator[
         if lines == 1 and b"\0" in block[:4096] and encoding == "utf-8-sig":
             raise InputError(
                 f"{file.name} is not UTF-8 text: it holds zero bytes. CSV, gzipped CSV and Parquet are read. "
-                'If it is UTF-16, say encoding = "utf-16-le".'
+                f'If it is UTF-16, say formats.{file.table}.encoding = "utf-16-le".'
             )
         try:
             text = decoder.decode(block, final=not block)
@@ -276,8 +281,8 @@ def _encoding_message(file: File, line: int, error: UnicodeDecodeError, given: s
         return f"{file.name} was cut short: line {line} ends within a character. Fetch or write it again."
     byte = f"0x{error.object[error.start]:02x}"
     if given:
-        return f"{file.name} line {line} is not {given} (byte {byte}); set encoding to what the file was written in."
+        return f"{file.name} line {line} is not {given} (byte {byte}); set formats.{file.table}.encoding to what it is."
     return (
         f"{file.name} line {line} is not UTF-8 (byte {byte}). Say what the file was written in, "
-        'e.g. encoding = "cp1252" for a file from Windows.'
+        f'e.g. formats.{file.table}.encoding = "cp1252" for a file from Windows.'
     )

@@ -37,8 +37,9 @@ def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
             WHEN regexp_full_match(x, '\d{{4}}-\d\d-\d\d({_CLOCK})?') THEN TRY_CAST(x AS TIMESTAMP)
             WHEN regexp_full_match(x, '\d{{8}}') THEN try_strptime(x, '%Y%m%d')
             WHEN regexp_full_match(x, '\d{{4}}-\d\d-\d\d{_CLOCK}{_OFFSET}') THEN
-                TRY_CAST(regexp_replace(regexp_replace(x, ' ?(Z|z|UTC)$', '+00:00'),
-                                        ' ?([+-]\d\d):?(\d\d)?$', '\1:\2') AS TIMESTAMPTZ) AT TIME ZONE zone
+                TRY_CAST(regexp_replace(regexp_replace(regexp_replace(x,
+                    ' ?(Z|z|UTC)$', '+00:00'), ' ?([+-]\d\d)$', '\1:00'), ' ?([+-]\d\d):?(\d\d)$', '\1:\2')
+                AS TIMESTAMPTZ) AT TIME ZONE zone
             END""",
         r"""as_scale(x) AS CASE WHEN regexp_full_match(x, '\d{1,3} *(-|–|to) *\d{1,3}') THEN
             [CAST(regexp_extract(x, '^\d+') AS INTEGER), CAST(regexp_extract(x, '\d+$') AS INTEGER)] END""",
