@@ -167,3 +167,21 @@ def test_newest_answer_counts_and_else_the_newest_invitation():
     )
     answered = np.array([True, True, True, False, False, False, False])
     assert newest_per_customer(customer, as_of, answered).tolist() == [2, 0, 5]
+
+
+def test_a_base_that_is_not_the_frame_is_weighted_by_its_own_mix():
+    rng = np.random.default_rng(6)
+    cell, answered = rng.random(2000) < 0.3, rng.random(2000) < 0.2
+    category = np.where(rng.random(2000) < np.where(cell, 0.7, 0.2), 2, rng.integers(0, 2, 2000))
+    of_cell = [
+        np.bincount(category[answered & (cell == value)], minlength=3) / (answered & (cell == value)).sum()
+        for value in (False, True)
+    ]
+    frame, base = np.array(of_cell)[cell.astype(int)], np.array(of_cell)[np.repeat([0, 1], [1000, 4000])]
+    found = base_nps(frame, answered, category, np.full(2000, 0.2), "invited", base)
+    assert found.nps == pytest.approx(0.2 * of_cell[0] @ POINTS + 0.8 * of_cell[1] @ POINTS, rel=1e-10)
+    assert (found.n_base, found.n_frame) == (5000, 2000)
+    alone = base_nps(frame, answered, category, np.full(2000, 0.2), "invited")
+    same = base_nps(frame, answered, category, np.full(2000, 0.2), "invited", frame)
+    assert same.nps == pytest.approx(alone.nps)
+    assert same.standard_error == pytest.approx(alone.standard_error, rel=0.02)
