@@ -103,7 +103,8 @@ def _search(objective: Objective, start: Floats, customers: float, tol: float) -
     log_errors = np.full(point.size, np.inf)
     if _is_positive(hessian):
         log_errors = np.sqrt(np.diag(np.linalg.inv(hessian)) / customers)
-    determined = bool(log_errors.max() < _LARGEST_LOG_ERROR and np.abs(gradient).max() < _LARGEST_GRADIENT)
+    inside = np.abs(point).max() < _BOUND and np.abs(gradient).max() < _LARGEST_GRADIENT
+    determined = bool(inside and log_errors.max() < _LARGEST_LOG_ERROR)
     return Optimum(point, float(value), hessian, log_errors, determined)
 
 

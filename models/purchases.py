@@ -226,6 +226,10 @@ def _check_histories(frequency: Floats, recency: Floats, T: Floats, weights: NDA
                 f"{rule}; row {row} has frequency {frequency[row]:g}, recency {recency[row]:g}, T {T[row]:g}, "
                 f"weight {weights[row]:g} ({int(broken.sum())} such rows)."
             )
+    if not len(T):
+        raise InputError("BG/NBD has no customers to learn from: give a table with at least some repeat buyers.")
+    if not T.any():
+        raise InputError("All customers bought for the first time today, at age 0: give a longer history.")
     customers = float(weights.sum())
     if not frequency.any():
         raise InputError(

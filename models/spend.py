@@ -1,5 +1,6 @@
 """Gamma-Gamma: what a customer's purchases are worth."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,13 @@ from data.errors import InputError
 from models.customer_scorer import SpendParameters, expected_spend
 from models.maximum_likelihood import find_optimum
 from models.spend_likelihood import (
+    HELD_AT,
     Independence,
     SpendHistories,
+    free_parameters,
     independence,
     log_likelihood_and_gradient,
+    natural_parameters,
 )
 
 __all__ = ["GammaGammaModel", "Independence"]
@@ -25,13 +29,21 @@ NAMES = ["p", "q", "v"]
 STARTS = np.log(np.array([[2.0, 3.0, 1.0], [6.0, 4.0, 0.5], [0.7, 2.0, 2.0], [30.0, 8.0, 0.3]]))
 # A mean of the base so far above what its buyers were seen to spend is the mark of a q too near to 1.
 _LARGEST_MEAN = 3.0
+_HELD_NOTES = {
+    "mean": "Spend is so unequal that Gamma-Gamma has no credible mean; it was held at the observed one.",
+    "p": "Customers seem to spend the same every time: their expected spend is their own mean.",
+    "q": "Customers do not differ measurably in what they spend: their expected spend is nearly that of the base.",
+}
+_FEWEST_CUSTOMERS = 10
 
 
 class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
     """Gamma-Gamma (Fader & Hardie 2013, note 025) with the interface of ``lifetimes.GammaGammaFitter``.
 
     The mean spend of the base, p v / (q - 1), always exists: q > 1. Where the likelihood alone leads to q <= 1 or
-    to a mean far above all that was seen, the mean is held at that of the observed values instead.
+    to a mean far above all that was seen, the mean is held at that of the observed values instead. Where it
+    grows without end in p (each spends the same every time) or in q (customers do not differ), that one is held
+    at 1,000: the expected spend is then the customer's own mean, or nearly that of the base.
 
     Parameters
     ----------
@@ -47,10 +59,12 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
         Of the parameters; intervals are 95 %.
     log_likelihood_ : float
         At the optimum, without the penalty, in the unit of the data.
-    mean_held : bool
-        Whether the mean of the base had to be held at that of the observed values.
+    held : tuple of str
+        What had to be held: "mean", "p" or "q"; a held p or q has a standard error of 0.
     independence : Independence
-        Whether frequency and value go together, with a warning in words where they do.
+        Whether frequency and value go together.
+    notes : tuple of str
+        What was held, and the warning of `independence`, in words.
     data : DataFrame
         monetary_value, frequency and weights of the customers fitted on.
     """
@@ -99,6 +113,12 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
             *(data[name].to_numpy(np.float64) for name in ("frequency", "monetary_value", "weights"))
         )
         scaled = histories.in_units_of(histories.mean)
+        if scaled.customers < _FEWEST_CUSTOMERS and not self.penalizer_coef:
+            raise InputError(
+                f"Only {scaled.customers:.0f} customers have a repeat purchase of positive value, and Gamma-Gamma "
+                f"needs {_FEWEST_CUSTOMERS}: give more customers or a longer history, or hold the parameters with a "
+                "small penalty: GammaGammaModel(penalizer_coef=0.001)."
+            )
 
         def penalised(natural: Floats) -> tuple[float, Floats]:
             value, gradient = log_likelihood_and_gradient(SpendParameters(*natural), scaled)
@@ -108,28 +128,28 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
                 2 * self.penalizer_coef * natural - gradient / scaled.customers,
             )
 
-        def free(point: Floats) -> tuple[float, Floats]:
-            value, gradient = penalised(np.exp(point))
-            return value, gradient * np.exp(point)
+        held: list[str] = []
+        while True:
 
-        def held(point: Floats) -> tuple[float, Floats]:
-            natural, slopes = _with_mean_one(point)
-            value, gradient = penalised(natural)
-            return value, gradient @ slopes
+            def objective(point: Floats, held: tuple[str, ...] = tuple(held)) -> tuple[float, Floats]:
+                natural, slopes = natural_parameters(point, held)
+                value, gradient = penalised(natural)
+                return value, gradient @ slopes
 
-        starts = STARTS if initial_params is None else [np.asarray(initial_params, dtype=np.float64), *STARTS]
-        optimum = find_optimum(free, starts, scaled.customers, tol)
-        natural = np.exp(optimum.point)
-        slopes = np.diag(natural)
-        p, q, v = natural
-        self.mean_held = bool(q <= 1 or p * v / (q - 1) > _LARGEST_MEAN)
-        if self.mean_held:
-            optimum = find_optimum(held, STARTS[:, :2], scaled.customers, tol)
-            natural, slopes = _with_mean_one(optimum.point)
+            starts = [free_parameters(start, held) for start in STARTS]
+            if initial_params is not None and not held:
+                starts.insert(0, np.asarray(initial_params, dtype=np.float64))
+            optimum = find_optimum(objective, starts, scaled.customers, tol)
+            natural, slopes = natural_parameters(optimum.point, held)
+            lacking = _to_hold(natural, optimum.determined, held)
+            if lacking is None:
+                break
+            held.append(lacking)
         if verbose:
             print(optimum)  # noqa: T201 - what `verbose` asks for
         if not optimum.determined:
             raise InputError(_what_lacks(natural, scaled))
+        self.held = tuple(held)
 
         units = np.array([1.0, 1.0, histories.mean])
         self._negative_log_likelihood_ = optimum.value
@@ -139,6 +159,10 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
         self.data = data
         self.log_likelihood_ = log_likelihood_and_gradient(self.parameters, histories)[0]
         self.independence = independence(histories)
+        self.notes = (
+            *(_HELD_NOTES[name] for name in held),
+            *([self.independence.warning] if self.independence.warning else []),
+        )
         self.variance_matrix_ = self._compute_variance_matrix()
         self.standard_errors_ = self._compute_standard_errors()
         self.confidence_intervals_ = self._compute_confidence_intervals()
@@ -180,11 +204,16 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
         return self.conditional_expected_average_profit(frequency, monetary_value)
 
 
-def _with_mean_one(point: Floats) -> tuple[Floats, Floats]:
-    """Return p, q, v with p v = q - 1 at (ln p, ln(q - 1)), and their derivatives by the two."""
-    p, excess = np.exp(point)
-    v = excess / p
-    return np.array([p, 1.0 + excess, v]), np.array([[p, 0.0], [0.0, excess], [-v, v]])
+def _to_hold(natural: Floats, determined: bool, held: Sequence[str]) -> str | None:
+    """Name what must be held before a next search; None where the search is over."""
+    p, q, v = natural
+    if "mean" not in held and (q <= 1 or p * v / (q - 1) > _LARGEST_MEAN):
+        return "mean"
+    if determined or "p" in held or "q" in held:
+        return None
+    if p > HELD_AT / 10 and q < HELD_AT / 10:
+        return "p"
+    return "q" if q > HELD_AT / 10 and p < HELD_AT / 10 else None
 
 
 def _priced_repeat_buyers(columns: dict[str, NDArray[Any]], index: Any) -> pd.DataFrame:
@@ -214,12 +243,6 @@ def _what_lacks(natural: Floats, scaled: SpendHistories) -> str:
     p, q, v = natural
     if np.ptp(scaled.m) <= 1e-9:
         reason = "all of them spend the same"
-    elif not (scaled.x > 1).any():
-        reason = "each has a single repeat purchase, so spread between purchases and between customers look alike"
-    elif p > 1e3:
-        reason = "each spends the same every time"
-    elif q > 1e3:
-        reason = "they do not differ in what they spend"
     else:
         reason = "they are too few to tell the spread between purchases from that between customers"
     return (

@@ -1,0 +1,251 @@
+"""Gamma-Gamma: reference fits on CDNOW, a mean that always exists, independence, and what the data may lack."""
+
+import mpmath
+import numpy as np
+import pandas as pd
+import pytest
+from lifetimes import GammaGammaFitter
+from numpy.testing import assert_allclose
+from scipy.optimize import approx_fprime
+from scipy.stats import pearsonr
+
+from data.errors import InputError
+from models.customer_scorer import SpendParameters
+from models.purchases import BetaGeoModel
+from models.spend import GammaGammaModel
+from models.spend_likelihood import Independence, SpendHistories, independence, log_likelihood_and_gradient
+
+
+@pytest.fixture(scope="module")
+def sample_fit(cdnow_sample):
+    return GammaGammaModel().fit(cdnow_sample["frequency"], cdnow_sample["monetary_value"])
+
+
+def simulated_spend(p, q, v, n, rng):
+    x = 1 + rng.poisson(2, n).astype(float)
+    return x, rng.gamma(p * x) / (x * rng.gamma(q, 1 / v, n))
+
+
+def test_reference_fit_of_the_sample(sample_fit):
+    assert list(sample_fit.params_.index) == ["p", "q", "v"]
+    assert_allclose(sample_fit.params_, [6.25, 3.74, 15.44], rtol=2e-3)
+    assert_allclose(sample_fit.standard_errors_, [1.19, 0.290, 4.16], rtol=2e-3)
+    assert_allclose(sample_fit.log_likelihood_, -4055.92, atol=0.005)
+    assert len(sample_fit.data) == 946
+    assert sample_fit.held == () and sample_fit.notes == ()
+
+
+def test_reference_fit_of_the_master(cdnow_master):
+    fit = GammaGammaModel().fit(cdnow_master["frequency"], cdnow_master["monetary_value"])
+    assert_allclose(fit.params_, [6.275, 3.624, 14.984], rtol=2e-4)
+    assert_allclose(fit.standard_errors_, [0.400, 0.091, 1.344], rtol=6e-3)
+    assert_allclose(fit.log_likelihood_, -40763.48, atol=0.005)
+    assert len(fit.data) == 9450
+
+
+def test_lifetimes_reaches_the_same_optimum(cdnow_sample, sample_fit):
+    some = cdnow_sample[(cdnow_sample["frequency"] > 0) & (cdnow_sample["monetary_value"] > 0)]
+    theirs = GammaGammaFitter().fit(some["frequency"], some["monetary_value"])
+    assert_allclose(sample_fit.params_, theirs.params_, rtol=2e-3)
+    assert_allclose(sample_fit.standard_errors_, theirs.standard_errors_, rtol=5e-3)
+    assert_allclose(sample_fit.summary, theirs.summary, rtol=1e-2)
+    assert_allclose(
+        sample_fit.predict(cdnow_sample["frequency"], cdnow_sample["monetary_value"]),
+        theirs.conditional_expected_average_profit(cdnow_sample["frequency"], cdnow_sample["monetary_value"]),
+        rtol=1e-3,
+    )
+
+
+def test_likelihood_equals_its_formula_in_fifty_digits():
+    x, m = np.array([1.0, 7.0, 400.0]), np.array([12.5, 0.01, 3000.0])
+    exact = mpmath.mpf(0)
+    with mpmath.workdps(50):
+        p, q, v = map(mpmath.mpf, (6.25, 3.74, 15.44))
+        for n, mean in zip(map(mpmath.mpf, x), map(mpmath.mpf, m), strict=True):
+            density = mpmath.gamma(p * n + q) / (mpmath.gamma(p * n) * mpmath.gamma(q))
+            density *= v**q * mean ** (p * n - 1) * n ** (p * n) / (n * mean + v) ** (p * n + q)
+            exact += mpmath.log(density)
+    value, _ = log_likelihood_and_gradient(SpendParameters(6.25, 3.74, 15.44), SpendHistories(x, m, np.ones(3)))
+    assert_allclose(value, float(exact), rtol=1e-12)
+
+
+def test_gradient_is_the_slope_of_the_likelihood(rng):
+    x, m = simulated_spend(4.0, 3.0, 20.0, 300, rng)
+    shop = SpendHistories(x, m, rng.integers(1, 4, 300).astype(float))
+    point = np.array([5.0, 2.5, 18.0])
+    gradient = log_likelihood_and_gradient(SpendParameters(*point), shop)[1]
+    slope = approx_fprime(point, lambda at: log_likelihood_and_gradient(SpendParameters(*at), shop)[0], 1e-6)
+    assert_allclose(gradient, slope, rtol=1e-4, atol=1e-3)
+
+
+def test_truth_is_recovered_in_any_currency(rng):
+    x, m = simulated_spend(4.0, 3.0, 20.0, 5000, rng)
+    fit = GammaGammaModel().fit(x, m)
+    assert (np.abs(fit.params_ - [4.0, 3.0, 20.0]) < 4 * fit.standard_errors_).all()
+    for money in (1e-6, 1e6):
+        other = GammaGammaModel().fit(x, m * money)
+        assert_allclose(other.params_, fit.params_ * [1, 1, money], rtol=1e-6)
+        assert_allclose(other.standard_errors_, fit.standard_errors_ * [1, 1, money], rtol=1e-4)
+
+
+def test_weights_are_customers(rng):
+    x, m = simulated_spend(4.0, 3.0, 20.0, 400, rng)
+    weights = rng.integers(1, 4, 400)
+    weighted = GammaGammaModel().fit(x, m, weights)
+    repeated = GammaGammaModel().fit(np.repeat(x, weights), np.repeat(m, weights))
+    assert_allclose(weighted.params_, repeated.params_, rtol=1e-6)
+    assert_allclose(weighted.variance_matrix_, repeated.variance_matrix_, rtol=1e-4)
+    assert_allclose(weighted.independence.p_value, repeated.independence.p_value, rtol=1e-9)
+
+
+def test_covariance_is_symmetric(sample_fit):
+    covariance = sample_fit.variance_matrix_
+    assert_allclose(covariance, covariance.T, rtol=1e-12)
+    assert np.linalg.eigvalsh(covariance).min() > 0
+
+
+def test_where_the_mean_does_not_exist_it_is_held_at_the_observed_one(rng):
+    x, m = simulated_spend(2.0, 0.7, 10.0, 3000, rng)
+    free = GammaGammaFitter().fit(x, m / m.mean())
+    assert free.params_["q"] < 1
+    fit = GammaGammaModel().fit(x, m)
+    assert fit.held == ("mean",) and "held at the observed one" in fit.notes[0]
+    assert fit.params_["q"] > 1
+    p, q, v = fit.params_
+    assert_allclose(p * v / (q - 1), m.mean(), rtol=1e-9)
+    assert (fit.predict(np.array([0, 1, 30]), np.array([0.0, 1.0, 500.0])) > 0).all()
+    assert (fit.standard_errors_ > 0).all()
+    assert_allclose(fit.variance_matrix_, fit.variance_matrix_.T)
+
+
+def test_held_mean_is_the_best_of_its_kind(rng):
+    x, m = simulated_spend(2.0, 0.7, 10.0, 2000, rng)
+    fit = GammaGammaModel().fit(x, m)
+    shop = SpendHistories(x, m, np.ones(2000))
+    p, q, _ = fit.params_
+    for p_factor, q_excess_factor in [(1.02, 1), (0.98, 1), (1, 1.02), (1, 0.98)]:
+        p_near, q_near = p * p_factor, 1 + (q - 1) * q_excess_factor
+        near = SpendParameters(p_near, q_near, m.mean() * (q_near - 1) / p_near)
+        assert log_likelihood_and_gradient(near, shop)[0] < fit.log_likelihood_
+
+
+@pytest.mark.parametrize("seed", [2, 3, 6])
+def test_where_each_has_a_price_of_their_own_it_is_expected_again(seed):
+    rng = np.random.default_rng(seed)
+    x = 1 + rng.poisson(3, 400).astype(float)
+    m = 20.0 / rng.gamma(3.0, 1.0, 400)
+    fit = GammaGammaModel().fit(x, m)
+    assert fit.held == ("p",) and "same every time" in fit.notes[0]
+    assert_allclose(fit.predict(x, m), m, rtol=0.01)
+    assert fit.standard_errors_["p"] == 0 and fit.standard_errors_["q"] > 0
+
+
+def test_where_customers_do_not_differ_the_base_is_expected(rng):
+    x = 1 + rng.poisson(5, 500).astype(float)
+    m = rng.gamma(0.5 * x) / (0.5 * x) * 30.0
+    fit = GammaGammaModel().fit(x, m)
+    assert fit.held == ("q",) and "do not differ" in fit.notes[0]
+    assert_allclose(fit.predict(x, m), 30.0, rtol=0.1)
+
+
+def test_interface_of_lifetimes(cdnow_sample, sample_fit):
+    of_the_fit = sample_fit.conditional_expected_average_profit()
+    assert len(of_the_fit) == 946 and (of_the_fit > 0).all()
+    chosen = sample_fit.predict(cdnow_sample["frequency"], cdnow_sample["monetary_value"])
+    assert chosen.index.equals(cdnow_sample.index)
+    assert_allclose(chosen[of_the_fit.size :].min() > 0, True)
+    assert isinstance(sample_fit.predict([1, 2], [10.0, 20.0]), np.ndarray)
+    assert "GammaGammaModel" in repr(sample_fit)
+    purchases = BetaGeoModel().fit(cdnow_sample["frequency"], cdnow_sample["recency"], cdnow_sample["T"])
+    columns = [cdnow_sample[name] for name in ("frequency", "recency", "T", "monetary_value")]
+    value = sample_fit.customer_lifetime_value(purchases, *columns, time=12, discount_rate=0.01, freq="W")
+    assert len(value) == 2357 and (value > 0).all()
+
+
+def test_verbose_says_where_it_ended(rng, capsys):
+    GammaGammaModel().fit(*simulated_spend(4.0, 3.0, 20.0, 500, rng), verbose=True, initial_params=np.zeros(3))
+    assert "determined=True" in capsys.readouterr().out
+
+
+# --- Independence of frequency and value ---
+
+
+def test_correlation_is_the_published_one(cdnow_sample, sample_fit):
+    some = cdnow_sample[(cdnow_sample["frequency"] > 0) & (cdnow_sample["monetary_value"] > 0)]
+    expected = pearsonr(some["frequency"], some["monetary_value"])
+    assert_allclose(sample_fit.independence.correlation, 0.114, atol=5e-4)
+    assert_allclose(sample_fit.independence.correlation, expected.statistic, rtol=1e-10)
+    assert_allclose(sample_fit.independence.p_value, expected.pvalue, rtol=1e-8)
+    assert sample_fit.independence.customers == 946
+    assert sample_fit.independence.warning is None
+
+
+@pytest.mark.parametrize(("sign", "words"), [(1, "spend more"), (-1, "spend less")])
+def test_a_notable_correlation_is_said_in_words(rng, sign, words):
+    x, m = simulated_spend(4.0, 3.0, 20.0, 1000, rng)
+    found = GammaGammaModel().fit(x, m * x ** (0.6 * sign)).independence
+    assert found.correlation * sign > 0.2
+    assert words in found.warning and "apart" in found.warning
+
+
+def test_chance_is_no_warning():
+    assert Independence(0.5, 0.3, 6.0).warning is None
+
+
+def test_no_correlation_where_one_side_is_constant_or_customers_are_two():
+    for x, m in [([2.0, 2, 2], [1.0, 5, 9]), ([1.0, 2], [3.0, 4])]:
+        found = independence(SpendHistories(np.array(x), np.array(m), np.ones(len(x))))
+        assert np.isnan(found.correlation) and np.isnan(found.p_value) and found.warning is None
+
+
+def test_a_perfect_correlation_has_no_doubt():
+    found = independence(SpendHistories(np.array([1.0, 2, 3, 4]), np.array([2.0, 4, 6, 8]), np.ones(4)))
+    assert found.correlation == pytest.approx(1.0) and found.p_value < 1e-6
+
+
+# --- What the data lack ---
+
+
+def refused(*columns, **kwargs):
+    with pytest.raises(InputError) as caught:
+        GammaGammaModel().fit(*columns, **kwargs)
+    return str(caught.value)
+
+
+def test_nobody_came_back():
+    message = refused(np.zeros(40), np.zeros(40))
+    assert "None of the 40 customers has a repeat purchase of positive value" in message
+
+
+def test_all_were_free():
+    assert "None of the 3 customers" in refused([1, 2, 3], [0.0, 0.0, -4.0])
+
+
+def test_one_price_for_all():
+    assert "all of them spend the same" in refused(np.arange(1, 40), np.full(39, 9.99))
+
+
+def test_two_customers_lack_and_a_penalty_holds():
+    assert "Only 2 customers" in refused([3, 1], [20.0, 30.0])
+    fit = GammaGammaModel(penalizer_coef=0.01).fit([3, 1, 2], [20.0, 30.0, 11.0])
+    assert fit.params_["q"] > 1 and np.isfinite(fit.predict([0], [0.0])).all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (([1, np.nan], [2.0, 3.0]), "row 1"),
+        (([1, 2], [2.0, np.inf]), "row 1"),
+        (([1, -2], [2.0, 3.0]), "row 1"),
+        (([1, 2], [2.0, 3.0], [1, 0]), "weights positive"),
+        (([1, 2], [2.0]), "one length"),
+    ],
+)
+def test_what_is_no_spend_is_named(columns, words):
+    assert words in refused(*columns)
+
+
+def test_rows_left_out_keep_their_index():
+    shop = pd.DataFrame({"x": [0, 2, 3, 1, 4, 2], "m": [0.0, 20, 31, 14, 0, 55]}, index=list("abcdef"))
+    fit = GammaGammaModel(penalizer_coef=0.01).fit(shop["x"], shop["m"], index=shop.index)
+    assert list(fit.data.index) == ["b", "c", "d", "f"]
