@@ -81,8 +81,8 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
 
     described = summarise_purchases(transactions, spine)
     for part in parts:
-        described = described.left_join(part, spine.keys, rname="joined_{name}")
-        described = described.drop(*(name for name in described.columns if name.startswith("joined_")))
+        joined = described.left_join(part, spine.keys, rname="joined_{name}")
+        described = joined.select(*(name for name in joined.columns if not name.startswith("joined_")))
     features = {}
     for name in feature_names(vocabulary):
         if name in SUMMARY:

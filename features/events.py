@@ -82,9 +82,8 @@ def event_features(
     )
     for extra in (overdue, last):
         if extra is not None:
-            by_kind = by_kind.left_join(extra, [*spine.keys, "kind"]).drop(
-                *(f"{key}_right" for key in (*spine.keys, "kind"))
-            )
+            joined = by_kind.left_join(extra, [*spine.keys, "kind"], rname="joined_{name}")
+            by_kind = joined.select(*(name for name in joined.columns if not name.startswith("joined_")))
     columns = {}
     for kind, name in kinds.items():
         for measure in event_measures(extras[kind]):

@@ -89,12 +89,7 @@ def learn_vocabulary(tables: Tables, as_of: date, static_attributes: Sequence[st
     filled = _filled(transactions, TRANSACTION_EXTRAS)
     event_kinds: dict[str, tuple[str, ...]] = {}
     if tables.events is not None:
-        events = spine.visible(tables.events)
-        completing = completing_kinds(events)
-        for kind in _most_frequent(events, "kind", MAX_KINDS):
-            extras = _filled(events.filter(events.kind == kind), EVENT_EXTRAS)
-            promises = "due_at" in extras and kind not in completing
-            event_kinds[kind] = (*extras, "overdue") if promises else extras
+        event_kinds = _kinds(spine.visible(tables.events))
     numeric: list[str] = []
     levels: dict[str, tuple[str, ...]] = {}
     if static_attributes:
@@ -119,6 +114,20 @@ def _most_frequent(rows: ir.Table, column: str, at_most: int) -> tuple[str, ...]
     counts = rows.filter(rows[column].notnull()).group_by(column).agg(n=lambda group: group.count())
     top = counts.order_by([ibis.desc("n"), column]).limit(at_most)
     return tuple(top.to_pyarrow().column(column).to_pylist())
+
+
+def _kinds(events: ir.Table) -> dict[str, tuple[str, ...]]:
+    """Give the most frequent kinds with the optional columns that each fills."""
+    extras = {name: events[name].count() for name in EVENT_EXTRAS}
+    counts = events.group_by("kind").agg(n=events.count(), **extras)
+    top = counts.order_by([ibis.desc("n"), "kind"]).limit(MAX_KINDS).to_pyarrow().to_pylist()
+    completing = completing_kinds(events)
+    kinds = {}
+    for row in top:
+        filled = tuple(name for name in EVENT_EXTRAS if row[name])
+        promises = "due_at" in filled and row["kind"] not in completing
+        kinds[row["kind"]] = (*filled, "overdue") if promises else filled
+    return kinds
 
 
 def _filled(rows: ir.Table, columns: Sequence[str]) -> tuple[str, ...]:
