@@ -96,6 +96,12 @@ def _arrow(name: str, rows: Rows) -> pa.Table:
 
 
 @pytest.fixture(scope="session")
+def clean_rows() -> Callable[[str, Rows], pa.Table]:
+    """Give rows the columns and types of a clean table."""
+    return _arrow
+
+
+@pytest.fixture(scope="session")
 def shop() -> Callable[..., Tables]:
     """Build the clean tables from rows; times as ISO text, money as numbers, `threads` of the engine."""
 
