@@ -1,5 +1,6 @@
 """Taking tables in: files become clean Parquet that everything else reads, bad rows are set aside."""
 
+import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
@@ -28,7 +29,8 @@ from data.values import attribute_value, check_time_format, create_macros
 
 __all__ = ["Intake", "Rules", "Source", "TableReport", "take_in"]
 
-_MEMORY = "4GB"
+_MEMORY = 4 * 2**30
+"""Most bytes the working database takes; of a small machine's memory, half."""
 
 
 def take_in(
@@ -85,7 +87,8 @@ def take_in(
 def _open_database(working: Path) -> duckdb.DuckDBPyConnection:
     """Open a database that spills to the working folder, so that tables may be larger than memory."""
     connection = duckdb.connect()
-    connection.execute(f"SET memory_limit = '{_MEMORY}'")
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    connection.execute(f"SET memory_limit = '{min(_MEMORY, machine // 2)}B'")
     connection.execute(f"SET temp_directory = {quote(str(working / 'spilled'))}")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("CREATE TABLE known (customer_id VARCHAR)")
