@@ -1,11 +1,12 @@
 """The command ``revealed``."""
 
+import atexit
 import os
 import sys
 import tomllib
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -83,9 +84,9 @@ def check(
     others: Others = None,
 ) -> None:
     """Read and validate the tables, and say what would be set aside and why. Nothing is fitted or written."""
+    settings = _settings(locals())
     from flows.checking import run_check
 
-    settings = _settings(locals())
     run_check(settings, _console())
 
 
@@ -162,13 +163,40 @@ def rollback(mlruns: Mlruns = None) -> None:
     roll_back_all(_settings({"mlruns": mlruns}), _console())
 
 
-def main() -> None:
-    """Run the command; a mistake of the user's is one message and an exit code, never a traceback."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; a mistake of the user's is one message and an exit code, never a traceback.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        What follows ``revealed``; that of the process unless given.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
     try:
-        app()
+        app(arguments)
     except RevealedError as error:
         Console(stderr=True, highlight=False).print("[red]revealed:[/] " + escape(str(error)), soft_wrap=True)
-        sys.exit(error.exit_code)
+        return error.exit_code
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0
+
+
+def run() -> NoReturn:
+    """Run the command as a process of its own.
+
+    Prefect's threads outlive the command and hold DuckDB's module, which then complains while Python takes itself
+    apart. So what was registered for the end is run, and the process ends without that.
+    """
+    code = main()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _settings(given: dict[str, Any]) -> Any:

@@ -13,9 +13,4 @@ def intake_section(intake: Intake) -> Section:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.items())
         rows.append((name, f"{report.rows_read:,}", f"{report.rows_valid:,}", f"{report.set_aside:,}", reasons or "–"))
     table = pd.DataFrame(rows, columns=["table", "read", "kept", "set aside", "why"])
-    identical = [
-        f"{report.identical_lines:,} lines of {name} are identical to another and carry no line_id: they were kept."
-        for name, report in intake.tables.items()
-        if report.identical_lines
-    ]
-    return Section("What was read", (*identical, *intake.notes), table)
+    return Section("What was read", intake.notes, table)

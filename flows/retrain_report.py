@@ -79,16 +79,20 @@ def _backtest(fitted: Fitted, judged: Judged) -> Section:
     if judged.backtest is None or judged.holdout is None:
         why = fitted.why_no_twin or f"nobody had bought before {fitted.cut}"
         return Section("Backtest", (f"There is none: {why}.",))
-    shown = judged.backtest[list(_SHOWN)].copy()
-    for name in shown:
-        signed = name.endswith("bias")
-        shown[name] = [
-            "–" if np.isnan(v) else f"{100 * v:+.1f} %" if signed else number(v, 4) for v in shown[name].to_numpy(float)
-        ]
-    table = shown.rename(columns=_SHOWN).reset_index()
+    shown = {
+        words: [_figure(name, value) for value in judged.backtest[name].to_numpy(float)]
+        for name, words in _SHOWN.items()
+    }
+    table = pd.DataFrame(shown, index=judged.backtest.index).T.rename_axis("measure").reset_index()
     title = f"Backtest: fitted before {fitted.cut}, judged on the {fitted.recipe.horizon} days after it"
     beaten = [f"A baseline wins here: {sentence}." for sentence in wins(judged.backtest)]
     return Section(f"{title} ({len(judged.holdout.customers):,} customers)", tuple(beaten), table)
+
+
+def _figure(measure: str, value: float) -> str:
+    if measure.endswith("bias") and not np.isnan(value):
+        return f"{100 * value:+.1f} %"
+    return number(value, 4)
 
 
 def _category(fitted: Fitted) -> Section:

@@ -71,7 +71,12 @@ def _calls(calls: pd.DataFrame) -> Section:
 
 
 def _texts(reasons: str) -> list[str]:
-    return [reason["text"] for reason in json.loads(reasons)]
+    """Return the sentences of a customer's reasons, one that several groups share only once, with their names."""
+    groups: dict[str, list[str]] = {}
+    for reason in json.loads(reasons):
+        group, mark, rest = reason["text"].partition(": associated with ")
+        groups.setdefault(rest or reason["text"], []).extend([group] if mark else [])
+    return [f"{text}, going with {', '.join(names)}" if names else text for text, names in groups.items()]
 
 
 def _where(store: Store, version: int, is_current: bool) -> Section:

@@ -1,8 +1,10 @@
 """Whom to call: the customers with most at stake, and why each of them."""
 
 import json
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from features.names import feature_group
@@ -18,8 +20,9 @@ LONGEST_LIST = 1000
 def call_list(scores: pd.DataFrame, release: Release, longest: int = LONGEST_LIST) -> pd.DataFrame:
     """Choose the customers most worth a call: those with most lifetime value at stake.
 
-    What is at stake is clv times the probability that the customer is a detractor; where no model tells detractors
-    apart, times the probability that they do not come back within the churn horizon.
+    With an NPS model these are the customers likelier to be detractors than the base, and what is at stake is clv times
+    that probability. Where no model tells detractors apart, it is clv times the probability that the customer does
+    not come back within the churn horizon.
 
     Parameters
     ----------
@@ -36,13 +39,18 @@ def call_list(scores: pd.DataFrame, release: Release, longest: int = LONGEST_LIS
         Rows of ``scores`` with ``at_stake`` (money), most first; its index is that of ``scores``. Nobody without
         anything at stake is listed.
     """
-    risk = scores["p_detractor"] if release.parameters["nps"]["source"] == "model" else scores["p_churn"]
-    chosen = scores.assign(at_stake=scores["clv"] * risk.astype(float))
-    chosen = chosen[chosen["at_stake"] > 0]
+    if release.parameters["nps"]["source"] == "model":
+        risk = scores["p_detractor"].astype(float)
+        listed = risk > risk.mean()
+    else:
+        risk = scores["p_churn"]
+        listed = pd.Series(True, index=scores.index)
+    chosen = scores.assign(at_stake=scores["clv"] * risk)
+    chosen = chosen[listed & (chosen["at_stake"] > 0)]
     return chosen.sort_values(["at_stake", "customer_id"], ascending=[False, True], kind="stable").head(longest)
 
 
-def explain(calls: pd.DataFrame, described: pd.DataFrame, release: Release, base: np.ndarray) -> pd.Series:
+def explain(calls: pd.DataFrame, described: pd.DataFrame, release: Release, base: npt.NDArray[np.float64]) -> pd.Series:
     """Say why each customer of a list is on it.
 
     Parameters
@@ -76,17 +84,17 @@ def explain(calls: pd.DataFrame, described: pd.DataFrame, release: Release, base
     return pd.Series(texts, index=calls.index, dtype=object)
 
 
-def base_rates(scores: pd.DataFrame) -> np.ndarray:
+def base_rates(scores: pd.DataFrame) -> npt.NDArray[np.float64]:
     """Return the mean probabilities (3,) of the base; NaN where there is no NPS model."""
     return scores[[f"p_{name}" for name in CATEGORIES]].astype(float).mean().to_numpy()
 
 
-def _stake(call: dict[str, object]) -> dict[str, str]:
+def _stake(call: dict[Any, Any]) -> dict[str, str]:
     text = f"{call['at_stake']:,.0f} of {call['clv']:,.0f} lifetime value at stake"
     return {"group": "value", "text": text}
 
 
-def _rhythm(row: dict[str, float]) -> list[dict[str, str]]:
+def _rhythm(row: dict[Any, Any]) -> list[dict[str, str]]:
     """Say how long a customer has been silent against their own rhythm, where that is long."""
     usual, since = row["days_between_purchases"], row["days_since_last_purchase"]
     if not (usual > 0 and since > usual):

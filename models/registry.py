@@ -12,6 +12,8 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import mlflow
+import numpy as np
+import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
@@ -61,14 +63,15 @@ def register_scorer(store: Store, run_id: str, release: Release, twin: Release |
         The new version.
     """
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
-        files = _write_release(release, Path(folder), "")
+        files, signature = _write_release(release, Path(folder), ""), _signature(release)
         if twin is not None:
             files |= _write_release(twin, Path(folder), "twin_")
         logged = mlflow.pyfunc.log_model(
             name=SCORER,
             python_model=str(scorer_code.__file__),
             artifacts={name: str(file) for name, file in files.items()},
-            signature=_signature(release),
+            signature=signature,
+            input_example=_example(signature),
             pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
         )
     ensure_registered(store, SCORER, "Purchases, value, churn and NPS category of customers from what they do")
@@ -202,6 +205,12 @@ def _read_release(folder: Path, prefix: str) -> Release | None:
         return None
     text = booster.read_text(encoding="utf-8") if booster.exists() else None
     return Release(json.loads(parameters.read_text(encoding="utf-8")), text)
+
+
+def _example(signature: ModelSignature) -> pd.DataFrame:
+    """Return one made-up customer, who bought three times in 100 days and has no NPS features."""
+    bought = dict(zip(PURCHASE_COLUMNS, (2.0, 60.0, 100.0, 2.0, 25.0), strict=True))
+    return pd.DataFrame([{name: bought.get(name, np.nan) for name in signature.inputs.input_names()}])
 
 
 def _signature(release: Release) -> ModelSignature:
