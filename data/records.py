@@ -117,14 +117,17 @@ def _cut(text: bytes, separator: str, line: int, file: str, *, final: bool) -> t
         # Of an escaped pair, the second quote stays.
         starts_cell = (opening == 0) | (codes[opening - 1] != _QUOTE)
         dropped = np.concatenate([opening[starts_cell], closing])
-    returns = ends[(ends > 0) & (codes[ends - 1] == _RETURN)] - 1
-    dropped = np.sort(np.concatenate([dropped, ends, returns]))
     kept = np.ones(used, bool)
     kept[dropped] = False
+    kept[ends] = False
+    kept[ends[(ends > 0) & (codes[ends - 1] == _RETURN)] - 1] = False
     out = codes[:used].copy()
     out[real[:used]] = ord(CELL_END)
-    offsets = np.concatenate([[0], ends + 1 - np.searchsorted(dropped, ends, side="right")])
-    strings = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets.astype(np.int32)), pa.py_buffer(out[kept]))
+    offsets = np.zeros(len(ends) + 1, np.int32)
+    if used:
+        starts = np.concatenate([[0], ends[:-1] + 1])
+        np.cumsum(np.add.reduceat(kept.view(np.uint8), starts, dtype=np.int32), out=offsets[1:])
+    strings = pa.StringArray.from_buffers(len(ends), pa.py_buffer(offsets), pa.py_buffer(out[kept]))
     return _as_table(strings, line, None), used
 
 
