@@ -39,9 +39,8 @@ def read_inputs(settings: Settings, folder: Path) -> Intake:
     RefusedError
         Where too large a share of a table was set aside.
     """
-    rules = Rules(
-        timezone=settings.timezone, currency=settings.currency, quarantine_limit=dict(settings.quarantine_limit)
-    )
+    limits: dict[str, float] = {**settings.quarantine_limit}
+    rules = Rules(timezone=settings.timezone, currency=settings.currency, quarantine_limit=limits)
     sources = _sources(settings, folder / "source")
     with step(f"read and check {', '.join(sources)}"):
         return take_in(sources, folder, rules)

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from prefect import flow, task
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from data.errors import RefusedError
 from flows.environment import hide_tracebacks

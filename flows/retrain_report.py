@@ -129,12 +129,10 @@ def _base(base: BaseNps | None, question: str) -> Section:
 
 
 def _metrics(fitted: Fitted, judged: Judged) -> dict[str, float]:
-    fits = fitted.release.fits
-    found = {
-        f"{row.model.lower().replace('/', '_').replace('-', '_')}_{row.parameter}{suffix}": value
-        for row in fits.itertuples()
-        for suffix, value in (("", row.estimate), ("_se", row.standard_error))
-    }
+    found: dict[str, float] = {}
+    for fit in fitted.release.fits.to_dict("records"):
+        name = f"{fit['model'].lower().replace('/', '_').replace('-', '_')}_{fit['parameter']}"
+        found |= {name: fit["estimate"], f"{name}_se": fit["standard_error"]}
     found |= judged.verdict.metrics
     found |= {f"nps_{name}": value for name, value in fitted.release.parameters["nps"]["metrics"].items()}
     if judged.base_nps is not None:
@@ -143,7 +141,7 @@ def _metrics(fitted: Fitted, judged: Judged) -> dict[str, float]:
     if judged.backtest is not None:
         for predictor, row in judged.backtest.iterrows():
             of = str(predictor).replace(" ", "_")
-            found |= {f"backtest_{of}_{measure}": value for measure, value in row.items()}
+            found |= {f"backtest_{of}_{measure}": float(value) for measure, value in row.items()}
     return found
 
 
@@ -158,7 +156,7 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
     expected = scorer.score(customers)["expected_purchases"]
     figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
     run.log_figure(figure, "plots/purchases_by_frequency.png")
-    days = np.arange(1, fitted.recipe.horizon + 1)
+    days = np.arange(1.0, fitted.recipe.horizon + 1)
     history = (customers["frequency"], customers["recency"], customers["T"])
     wanted = expected_cumulative_purchases(days, *history, scorer.purchases)
     figure = holdout_tracking(fitted.cut, days, _purchases_since(inputs, fitted), wanted)

@@ -5,7 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 from prefect import flow, task
-from prefect.states import Completed, State
+from prefect.client.schemas.objects import State
+from prefect.states import Completed
 
 from data.errors import RefusedError
 from flows.environment import hide_tracebacks

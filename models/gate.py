@@ -82,14 +82,14 @@ def judge(
     changed = [n for n in _COMPARABLE if challenger.parameters.get(n) != champion.parameters.get(n)]
     if changed:
         return Verdict(True, f"not comparable: {', '.join(changed)} changed; absolute checks passed", metrics)
-    losses = [_purchase_losses(scorer, holdout) for scorer in (challenger, champion)]
-    ids = holdout.customers["customer_id"].to_numpy()
-    worse, said = _compare("log loss of p_purchase", *losses, ids, metrics, "log_loss")
+    ours, theirs = _purchase_losses(challenger, holdout), _purchase_losses(champion, holdout)
+    ids = holdout.customers["customer_id"]
+    worse, said = _compare("log loss of p_purchase", ours, theirs, ids, metrics, "log_loss")
     sayings = [said]
     answers = holdout.answers
     if answers is not None and champion_answers is not None and _can_judge_answers(challenger, champion, answers):
-        rps = [_category_losses(challenger, answers), _category_losses(champion, champion_answers)]
-        worse_rps, said = _compare("RPS of the NPS category", *rps, answers["customer_id"], metrics, "rps")
+        ours, theirs = _category_losses(challenger, answers), _category_losses(champion, champion_answers)
+        worse_rps, said = _compare("RPS of the NPS category", ours, theirs, answers["customer_id"], metrics, "rps")
         worse, sayings = worse or worse_rps, [*sayings, said]
     return Verdict(not worse, "; ".join(sayings), metrics)
 

@@ -17,7 +17,7 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
 import models.customer_scorer as scorer_code
 from data.errors import InputError, RefusedError
@@ -215,9 +215,9 @@ def _example(signature: ModelSignature) -> pd.DataFrame:
 
 def _signature(release: Release) -> ModelSignature:
     features = release.parameters["nps"]["features"]
-    inputs = [ColSpec(DataType.double, name) for name in PURCHASE_COLUMNS]
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in PURCHASE_COLUMNS]
     inputs += [ColSpec(DataType.double, name, required=False) for name in features if name not in PURCHASE_COLUMNS]
-    outputs = [
+    outputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.string if name in _TEXT_COLUMNS else DataType.double, name, required=name in _ALWAYS)
         for name in SCORE_COLUMNS
     ]

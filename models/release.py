@@ -207,7 +207,7 @@ def _fit_spend(base: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame, list[s
         # The limit of Gamma-Gamma in which every purchase has the same value: p v / (q - 1) is the mean.
         constant = {"p": NO_SPREAD, "q": NO_SPREAD + 1.0, "v": mean, "individual": False}
         return constant, pd.DataFrame(), [note]
-    fitted = {name: float(value) for name, value in model.params_.items()}
+    fitted: dict[str, Any] = {str(name): float(value) for name, value in model.params_.items()}
     notes = [model.independence.warning] if model.independence.warning else []
     return {**fitted, "individual": True}, _fit_rows("Gamma-Gamma", model.summary), notes
 

@@ -11,8 +11,6 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from mlflow.data.meta_dataset import MetaDataset
-from mlflow.data.sources import LocalArtifactDatasetSource
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
@@ -63,9 +61,9 @@ class Run:
         self.log_text(json.dumps(said, indent=1), "intake.json")
         inputs = []
         for name, report in intake.tables.items():
-            source = LocalArtifactDatasetSource(f"{name}: {', '.join(report.files)}")
-            meta = MetaDataset(source, name=name, digest=report.digest[:36])
-            inputs.append(DatasetInput(Dataset(**meta.to_dict()), [InputTag("mlflow.data.context", name)]))
+            source = json.dumps({"files": list(report.files)})
+            dataset = Dataset(name=name, digest=report.digest[:36], source_type="files", source=source)
+            inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", name)]))
             self.log(metrics={f"{name}_read": report.rows_read, f"{name}_set_aside": report.set_aside})
         self.store.client.log_inputs(self.run_id, datasets=inputs)
         self.log_quarantine(intake.folder)
@@ -123,6 +121,6 @@ def forget_old_quarantine(store: Store, days: int) -> int:
     filters = f"tags.`{_KEPT}` = 'true' and attributes.start_time < {oldest}"
     old = store.client.search_runs([store.experiment_id], filter_string=filters)
     for run in old:
-        get_artifact_repository(run.info.artifact_uri).delete_artifacts(QUARANTINE)
+        get_artifact_repository(run.info.artifact_uri).delete_artifacts(QUARANTINE)  # type: ignore[no-untyped-call]
         store.client.set_tag(run.info.run_id, _KEPT, "false")
     return len(old)
