@@ -103,7 +103,7 @@ def _search(objective: Objective, start: Floats, customers: float, tol: float) -
     log_errors = np.full(point.size, np.inf)
     if _is_positive(hessian):
         log_errors = np.sqrt(np.diag(np.linalg.inv(hessian)) / customers)
-    inside = np.abs(point).max() < _BOUND and np.abs(gradient).max() < _LARGEST_GRADIENT
+    inside = np.abs(point).max() < _BOUND - 1 and np.abs(gradient).max() < _LARGEST_GRADIENT
     determined = bool(inside and log_errors.max() < _LARGEST_LOG_ERROR)
     return Optimum(point, float(value), hessian, log_errors, determined)
 

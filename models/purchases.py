@@ -246,7 +246,7 @@ def _what_lacks(optimum: Optimum, patterns: Patterns) -> str:
         reason = "their purchase histories show no spread"
     elif r > 100:
         reason = "their purchase rates do not differ measurably"
-    elif a > 1e3 and b > 1e3:
+    elif min(a, b) > 50:
         reason = "their chances of leaving do not differ measurably"
     elif a < 1e-3 * b:
         reason = "there is no sign of customers leaving"

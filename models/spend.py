@@ -211,9 +211,9 @@ def _to_hold(natural: Floats, determined: bool, held: Sequence[str]) -> str | No
         return "mean"
     if determined or "p" in held or "q" in held:
         return None
-    if p > HELD_AT / 10 and q < HELD_AT / 10:
-        return "p"
-    return "q" if q > HELD_AT / 10 and p < HELD_AT / 10 else None
+    if max(p, q) < HELD_AT / 100:
+        return None
+    return "p" if p > q else "q"
 
 
 def _priced_repeat_buyers(columns: dict[str, NDArray[Any]], index: Any) -> pd.DataFrame:
@@ -241,8 +241,8 @@ def _priced_repeat_buyers(columns: dict[str, NDArray[Any]], index: Any) -> pd.Da
 def _what_lacks(natural: Floats, scaled: SpendHistories) -> str:
     """Say in words why the likelihood has no inner optimum, and what to do."""
     p, q, v = natural
-    if np.ptp(scaled.m) <= 1e-9:
-        reason = "all of them spend the same"
+    if min(p, q) > HELD_AT / 10:
+        reason = "all of them spend the same, or nearly"
     else:
         reason = "they are too few to tell the spread between purchases from that between customers"
     return (

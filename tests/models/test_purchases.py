@@ -296,6 +296,20 @@ def test_alike_customers_show_no_spread():
     assert "no spread" in refused(np.full(300, 4), np.full(300, 80), np.full(300, 100))
 
 
+def test_customers_who_buy_at_one_rate():
+    rng = np.random.default_rng(0)
+    shop = simulate_purchases(np.full(600, 300.0), PurchaseParameters(1e6, 2e7, 0.7, 3.0), rng)
+    assert "purchase rates do not differ" in refused(*histories(shop))
+
+
+def test_customers_who_leave_with_one_chance_and_a_penalty_that_holds_it():
+    rng = np.random.default_rng(0)
+    shop = simulate_purchases(np.full(600, 300.0), PurchaseParameters(0.8, 40.0, 1e6, 3e6), rng)
+    assert "chances of leaving do not differ" in refused(*histories(shop))
+    held = BetaGeoModel(penalizer_coef=0.001).fit(*histories(shop))
+    assert_allclose(held.params_["a"] / (held.params_["a"] + held.params_["b"]), 0.25, atol=0.07)
+
+
 def test_customers_who_never_leave(rng):
     shop = simulate_purchases(np.full(400, 900.0), PurchaseParameters(5.0, 50.0, 1e-4, 1e3), rng)
     assert "no sign of customers leaving" in refused(*histories(shop))
