@@ -39,7 +39,7 @@ def read_inputs(settings: Settings, folder: Path) -> Intake:
     RefusedError
         Where too large a share of a table was set aside.
     """
-    limits: dict[str, float] = {**settings.quarantine_limit}
+    limits = {str(table): share for table, share in settings.quarantine_limit.items()}
     rules = Rules(timezone=settings.timezone, currency=settings.currency, quarantine_limit=limits)
     sources = _sources(settings, folder / "source")
     with step(f"read and check {', '.join(sources)}"):

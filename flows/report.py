@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -40,7 +41,7 @@ def to_markdown(title: str, sections: Sequence[Section]) -> str:
 
 def number(value: float, digits: int = 3) -> str:
     """Write a number for a table: an en dash where there is none, separators of thousands where it is large."""
-    if pd.isna(value):
+    if np.isnan(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.{digits}f}"
 

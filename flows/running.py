@@ -30,7 +30,7 @@ def run_flow(flow: Flow[Any, Any], settings: Settings, console: Console) -> Any:
     """
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     with shown_on(console):
-        state = flow(settings, return_state=True)
+        state: Any = flow(settings, return_state=True)
     if state.name == "Refused":
         raise RefusedError(state.message or "refused")
     return state.result()

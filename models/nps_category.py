@@ -25,6 +25,7 @@ from models.nps_trees import customer_folds, grow_trees, out_of_fold_scores
 
 Array = npt.NDArray[np.float64]
 Categories = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 
 CATEGORIES = ("detractor", "passive", "promoter")
 FEWEST_ANSWERS = 30
@@ -128,6 +129,8 @@ def train_nps_category(
         model = NpsModel(source="prior", why=too_few, answers=n, features=names, prior=prior)
         return NpsTraining(model, np.tile(prior, (n, 1)))
 
+    varies = _varies(X)
+    X, names = X[:, varies], tuple(name for name, kept in zip(names, varies, strict=True) if kept)
     # One order of the rows, whatever order they came in: folds, bagging and sums of gradients depend on it.
     order = np.lexsort((*X.T[::-1], y, who))
     X, y, who = X[order], y[order], who[order]
@@ -212,9 +215,18 @@ def _why_no_trees(X: Array, who: npt.NDArray[np.str_]) -> str | None:
     people = np.unique(who).size
     if people < FEWEST_ANSWERS:
         return f"Only {people} customers gave the {len(X)} answers, so everyone gets the shares of the classes."
-    if not (np.nanmax(X, axis=0, initial=-np.inf) > np.nanmin(X, axis=0, initial=np.inf)).any():
+    if not _varies(X).any():
         return "No feature differs between the answers, so everyone gets the shares of the classes."
     return None
+
+
+def _varies(X: Array) -> Flags:
+    """Say which features have two values or more.
+
+    The others tell at most where they are missing, which other features say in their own name: a shop without
+    returns has no return rate where nothing was bought, and that is no reason to speak of returns.
+    """
+    return np.asarray(np.nanmax(X, axis=0, initial=-np.inf) > np.nanmin(X, axis=0, initial=np.inf))
 
 
 def _smoothed_shares(y: Categories) -> tuple[float, float, float]:

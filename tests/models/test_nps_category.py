@@ -51,6 +51,14 @@ def test_small_trees_reach_the_published_gain_at_500_labels():
     assert np.mean(gains) > 0.035
 
 
+def test_a_feature_of_one_value_is_left_out_wherever_it_is_missing(learned):
+    X, y, training = learned
+    with_constant = X.assign(return_rate_30d=np.where(X["x0"] > 1, 0.0, np.nan))
+    again = train_nps_category(with_constant, y, np.arange(800)).model
+    assert "return_rate_30d" not in again.features
+    assert again.booster == training.model.booster
+
+
 def test_out_of_fold_figures_foretell_those_on_new_customers():
     X, y = simulate(9000, 0.25, 3)
     training = train_nps_category(X[:3000], y[:3000], np.arange(3000))
