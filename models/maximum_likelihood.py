@@ -84,7 +84,7 @@ def _search(objective: Objective, start: Floats, customers: float, tol: float) -
         jac=True,
         method="L-BFGS-B",
         bounds=bounds,
-        options={"gtol": tol, "ftol": 1e-15, "maxiter": 1000},
+        options={"gtol": tol, "ftol": 1e-15, "maxiter": 150},
     )
     point = np.asarray(found.x, dtype=np.float64)
     value, gradient = objective(point)

@@ -6,9 +6,9 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import digamma, expit, gammaln
+from scipy.special import digamma, gammaln
 
-from models.customer_scorer import PurchaseParameters, log_odds_of_having_left
+from models.customer_scorer import PurchaseParameters
 
 Floats = NDArray[np.float64]
 
@@ -29,9 +29,15 @@ class Patterns:
     weights: Floats
 
     @cached_property
+    def distinct(self) -> dict[str, tuple[Floats, NDArray[np.intp]]]:
+        """Distinct x, t_x and T, each with the place of every pattern's own among them."""
+        columns = {"x": self.x, "t_x": self.t_x, "T": self.T}
+        return {name: np.unique(column, return_inverse=True) for name, column in columns.items()}
+
+    @cached_property
     def frequencies(self) -> tuple[Floats, Floats]:
         """Distinct x and the number of customers with each."""
-        x, place = np.unique(self.x, return_inverse=True)
+        x, place = self.distinct["x"]
         return x, np.asarray(np.bincount(place, weights=self.weights), dtype=np.float64)
 
     @cached_property
@@ -107,17 +113,29 @@ def log_likelihood_and_gradient(parameters: PurchaseParameters, patterns: Patter
         ]
     )
 
-    x, t_x, T, w = patterns.x, patterns.t_x, patterns.T, patterns.weights
-    log_odds = log_odds_of_having_left(x, t_x, T, parameters)
-    left = w * expit(log_odds)
-    silence = np.log1p((T - t_x) / (alpha + t_x))
-    log_age = np.log(alpha + T)
-    value = n @ by_frequency + w @ (np.logaddexp(0.0, log_odds) - (r + x) * log_age)
+    # Days repeat among patterns, so each logarithm is taken once for each distinct day.
+    x_place = patterns.distinct["x"][1]
+    last, last_place = patterns.distinct["t_x"]
+    age, age_place = patterns.distinct["T"]
+    w, shape = patterns.weights, (r + x)[x_place]
+    log_age = np.log(alpha + age)[age_place]
+    silence = log_age - np.log(alpha + last)[last_place]
+    # Where nobody could leave yet (x + m = 0) the odds of having left are nil, whatever stands below the fraction.
+    denominator = b + np.maximum(x + m - 1.0, 0.0)
+    log_ratio = np.where(x + m > 0, np.log(a) - np.log(denominator), -np.inf)
+    log_odds = log_ratio[x_place] + shape * silence
+    small = np.exp(-np.abs(log_odds))
+    log_total = np.maximum(log_odds, 0.0) + np.log1p(small)
+    left = w * np.where(log_odds > 0, 1.0, small) / (1.0 + small)
+    # Of a, b: sums over x; of alpha: over ages and last purchases.
+    left_by_x = np.bincount(x_place, weights=left, minlength=x.size)
+    stayed_by_age = np.bincount(age_place, weights=(left - w) * shape, minlength=age.size)
+    left_by_last = np.bincount(last_place, weights=left * shape, minlength=last.size)
+    value = n @ by_frequency + w @ (log_total - shape * log_age)
     gradient[0] += left @ silence - w @ log_age
-    gradient[1] += left @ ((r + x) * (1 / (alpha + T) - 1 / (alpha + t_x))) - w @ ((r + x) / (alpha + T))
+    gradient[1] += stayed_by_age @ (1.0 / (alpha + age)) - left_by_last @ (1.0 / (alpha + last))
     gradient[2] += left.sum() / a
-    # Nobody has left where x + m = 0, whatever stands below the fraction.
-    gradient[3] -= left @ (1 / (b + np.maximum(x + m - 1, 0.0)))
+    gradient[3] -= left_by_x @ (1.0 / denominator)
     return float(value), gradient
 
 
