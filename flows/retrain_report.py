@@ -15,6 +15,7 @@ from flows.report import Section, number, to_markdown
 from flows.retraining import Fitted, Judged
 from flows.settings import Settings
 from models.backtest import expected_cumulative_purchases, wins
+from models.base_estimate import MOST_UNLIKE
 from models.nps_base import BaseNps
 from models.plots import holdout_tracking, nps_reliability, purchases_by_frequency
 from models.tracking import Run
@@ -117,10 +118,16 @@ def _base(base: BaseNps | None, question: str) -> Section:
         "invited": f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered",
         "customers": f"{base.n_answers:,} customers have answered; who was asked is not known, so the others stand in",
     }
+    unlike = 0.0 if base.unlike_share is None else base.unlike_share
+    of_whom = f"of all {base.n_base:,} customers"
+    if unlike > MOST_UNLIKE:
+        of_whom = f"of the {base.n_frame:,} customers who could answer, as they were when asked"
     return Section(
         title,
         (
-            f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}, of all {base.n_base:,} customers.",
+            f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}, {of_whom}.",
+            f"{unlike:.0%} of today's base is less like those who answered than all but 1 % of them: "
+            + ("too many to say more of it." if unlike > MOST_UNLIKE else "there the estimate rests on the model."),
             f"{stand_in[base.frame]}; they count for {base.n_eff:,.0f} (effective sample size).",
             f"Mean of the survey alone {base.survey_mean:+.1f}; mean of predictions {base.mean_of_predictions:+.1f}.",
             f"If answering depended on satisfaction itself, at equal behaviour (gamma): {shifts}.",

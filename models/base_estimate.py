@@ -1,5 +1,7 @@
 """The NPS of the base from a release and the shop's tables: who was asked, who answered, and everyone else."""
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -13,6 +15,8 @@ from models.release import Release
 from models.response import response_propensity
 
 Array = npt.NDArray[np.float64]
+# From here on the base is too unlike those who answered, at the time of asking, for their estimate to be carried over.
+MOST_UNLIKE = 0.8
 _ANSWER = ["customer_id", "as_of", "answered_at"]
 
 
@@ -20,7 +24,9 @@ def estimate_base_nps(tables: Tables, release: Release) -> BaseNps | None:
     """Estimate what the whole base would answer at the release's as_of.
 
     Those who answered are weighted to stand for all who were asked, each described at the time of asking; the
-    predictions for everyone as of now carry the estimate to the base. Without unanswered invitations in the data the
+    predictions for everyone as of now carry the estimate to the base. Where hardly anyone of the base is like those who
+    answered (a survey right after each delivery, a base last seen months ago), that would be a guess: the estimate then
+    stays with the frame, as it was when asked. Without unanswered invitations in the data the
     customers without an answer stand in for those who were asked and did not answer, and the frame says so.
 
     Parameters
@@ -49,7 +55,18 @@ def estimate_base_nps(tables: Tables, release: Release) -> BaseNps | None:
     answered = asked["answered"].to_numpy(bool)
     names = feature_names(release.vocabulary)
     propensity = response_propensity(asked[names], answered, asked["customer_id"], release.parameters["seed"])
-    return base_nps(probabilities, answered, category, propensity, frame_name, base_probabilities)
+    unlike = _unlike_share(asked.loc[answered, [*names, "customer_id"]], base[[*names, "customer_id"]])
+    carried = base_probabilities if unlike <= MOST_UNLIKE else None
+    estimate = base_nps(probabilities, answered, category, propensity, frame_name, carried)
+    return replace(estimate, unlike_share=unlike)
+
+
+def _unlike_share(answered: pd.DataFrame, base: pd.DataFrame) -> float:
+    """Share of the base that looks less like an answer than all but 1 % of the answers do, to a cross-fitted model."""
+    both = pd.concat([answered, base], ignore_index=True)
+    is_answer = np.arange(len(both)) < len(answered)
+    likeness = response_propensity(both.drop(columns="customer_id"), is_answer, both["customer_id"])
+    return float(np.mean(likeness[~is_answer] < np.quantile(likeness[is_answer], 0.01)))
 
 
 def _asked(tables: Tables, release: Release) -> pd.DataFrame:

@@ -79,7 +79,7 @@ def judge(
         return Verdict(False, fault, metrics)
     if champion is None:
         return Verdict(True, "not comparable: there is no champion with a twin; absolute checks passed", metrics)
-    changed = [n for n in _COMPARABLE if challenger.parameters.get(n) != champion.parameters.get(n)]
+    changed = [str(n) for n in _COMPARABLE if challenger.parameters.get(n) != champion.parameters.get(n)]
     if changed:
         return Verdict(True, f"not comparable: {', '.join(changed)} changed; absolute checks passed", metrics)
     ours, theirs = _purchase_losses(challenger, holdout), _purchase_losses(champion, holdout)
@@ -96,11 +96,13 @@ def judge(
 
 def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], str | None]:
     """Absolute checks: every score finite, and purchases in all not off by more than a factor of `MAX_BIAS`."""
-    predicted = float(scorer.score(holdout.customers)["expected_purchases"].sum())
-    actual = float(holdout.customers["purchases"].sum())
+    scores = scorer.score(holdout.customers)
+    predicted, actual = float(scores["expected_purchases"].sum()), float(holdout.customers["purchases"].sum())
     metrics = {"gate_purchases_expected": predicted, "gate_purchases_actual": actual}
-    if not np.isfinite(predicted):
-        return metrics, "refused: the twin's scores are not finite"
+    numbers = scores.loc[:, :"next_purchase_index"]
+    strange = [name for name in numbers if not np.isfinite(numbers[name]).all()]
+    if strange:
+        return metrics, f"refused: the twin's scores are not finite: {', '.join(strange)}"
     ratio = max(predicted, 1e-9) / max(actual, 1e-9)
     if max(actual, predicted) >= MIN_PURCHASES and not 1 / MAX_BIAS <= ratio <= MAX_BIAS:
         said = f"refused: the twin expected {predicted:,.0f} purchases in the holdout, {actual:,.0f} came"

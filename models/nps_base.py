@@ -44,6 +44,8 @@ class BaseNps:
         each step detractor -> passive -> promoter at equal behaviour.
     frame
         "invited" (customers who were asked) or "customers" (all: unanswered invitations are not in the data).
+    unlike_share
+        Share of the base that is less like those who answered than all but 1 % of them are; None where not measured.
     """
 
     nps: float
@@ -59,6 +61,7 @@ class BaseNps:
     largest_weight: float
     sensitivity: dict[str, float]
     frame: str = "customers"
+    unlike_share: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict of JSON types."""
