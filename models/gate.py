@@ -100,7 +100,7 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
     predicted, actual = float(scores["expected_purchases"].sum()), float(holdout.customers["purchases"].sum())
     metrics = {"gate_purchases_expected": predicted, "gate_purchases_actual": actual}
     numbers = scores.loc[:, :"next_purchase_index"]
-    strange = [name for name in numbers if not np.isfinite(numbers[name]).all()]
+    strange = [str(name) for name in numbers if not np.isfinite(numbers[name]).all()]
     if strange:
         return metrics, f"refused: the twin's scores are not finite: {', '.join(strange)}"
     ratio = max(predicted, 1e-9) / max(actual, 1e-9)

@@ -18,6 +18,7 @@ from data.errors import RevealedError
 
 _DATES = ("as_of", "first_purchase", "last_purchase")
 _PROBABILITIES = ("p_alive", "p_purchase", "p_churn", "p_detractor", "p_passive", "p_promoter", "p_satisfied")
+_NPS = ("p_detractor", "p_passive", "p_promoter", "nps_category", "nps_source")
 
 SCHEMA = pa.schema(
     [
@@ -136,6 +137,9 @@ def check_scores(table: pa.Table, customers: int | None = None) -> None:
         ends = [values[name] for name in (low, middle, high) if name]
         wrong = int(np.sum([lower > upper for lower, upper in pairwise(ends)]))
         _require(wrong == 0, low, f"is not in order with {high}", wrong)
+    nulls = np.sum([pc.is_null(table[name]).to_numpy() for name in _NPS], axis=0)
+    partly = int(np.sum((nulls > 0) & (nulls < len(_NPS))))
+    _require(partly == 0, ", ".join(_NPS), "are null only in part", partly)
     total = values["p_detractor"] + values["p_passive"] + values["p_promoter"]
     off = int(np.sum(np.abs(total[~np.isnan(total)] - 1) > 1e-9))
     _require(off == 0, "p_detractor", "does not sum to 1 with p_passive and p_promoter", off)

@@ -1,11 +1,20 @@
-"""CDNOW as Fader and Hardie summarise it: the real purchases that ship inside lifetimes."""
+"""CDNOW as Fader and Hardie summarise it, and a simulated shop with the releases fitted on it."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import lifetimes
 import numpy as np
 import pandas as pd
 import pytest
+
+from data.intake import Source, take_in
+from data.simulated import ShopSettings, write_shop
+from features.tables import Tables, open_tables
+from models.release import Recipe, Release, fit_release
 
 
 def read_cdnow(name: str, columns: list[int], header: int) -> pd.DataFrame:
@@ -53,3 +62,95 @@ def cdnow_master() -> pd.DataFrame:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(1997)
+
+
+@dataclass(frozen=True)
+class SimulatedShop:
+    """A shop whose answers depend on behaviour: its raw files, its clean tables and what is true of it."""
+
+    files: Mapping[str, Path]
+    clean: Path
+    as_of: date
+    cut: date
+    recipe: Recipe
+
+    @property
+    def tables(self) -> Tables:
+        return open_tables(self.clean)
+
+    @property
+    def truth(self) -> pd.DataFrame:
+        return pd.read_parquet(self.files["truth"])
+
+
+def take(files: Mapping[str, Path], folder: Path) -> Path:
+    tables = ("transactions", "answers", "events", "customers")
+    take_in({name: Source((str(files[name]),)) for name in tables if name in files}, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def simulated_shop(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
+    """1,500 customers over 400 days; half of the answers are asked for within the last 90 days."""
+    folder = tmp_path_factory.mktemp("shop")
+    settings = ShopSettings(invited_share=0.7, response_rate=0.4, response_behaviour=1.2, reliability=0.8)
+    files = write_shop(folder / "raw", 1500, seed=5, days=400, settings=settings)
+    as_of, recipe = date(2023, 1, 1) + timedelta(days=400), Recipe(horizon=90)
+    return SimulatedShop(files, take(files, folder / "clean"), as_of, as_of - timedelta(days=90), recipe)
+
+
+@pytest.fixture(scope="session")
+def release(simulated_shop: SimulatedShop) -> Release:
+    """Everything fitted on the whole of the simulated shop."""
+    return fit_release(simulated_shop.tables, simulated_shop.as_of, simulated_shop.recipe)
+
+
+@pytest.fixture(scope="session")
+def take_frames(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Tables]:
+    """Take raw tables in from frames and open them."""
+
+    def build(**frames: pd.DataFrame) -> Tables:
+        folder = tmp_path_factory.mktemp("frames")
+        files = {name: folder / f"raw_{name}.parquet" for name in frames}
+        for name, frame in frames.items():
+            frame.to_parquet(files[name], index=False)
+        return open_tables(take(files, folder / "clean"))
+
+    return build
+
+
+@pytest.fixture(scope="session")
+def a_scorer() -> Callable[..., dict[str, Any]]:
+    """Parameters of a scorer, of which a test says what matters to it."""
+
+    def build(**said: Any) -> dict[str, Any]:
+        return {
+            "format": 1,
+            "as_of": "2024-01-01",
+            "horizon": 90,
+            "churn_horizon": 365,
+            "clv_horizon": 365,
+            "annual_rate": 0.1,
+            "margin": 1.0,
+            "currency": "EUR",
+            "nps_question": "nps",
+            "label_gap_days": 0,
+            "static_attributes": [],
+            "seed": 0,
+            "returns_policy": "net of the day",
+            "customers": 100,
+            "purchases": {"r": 0.5, "alpha": 60.0, "a": 0.8, "b": 2.5, "m": 0},
+            "spend": {"p": 6.0, "q": 4.0, "v": 15.0, "individual": True},
+            "nps": {"source": None, "why": "No answers were given.", "features": []},
+            "nps_as_of": "2024-01-01",
+            "vocabulary": {
+                "purchase_columns": [],
+                "channels": [],
+                "event_kinds": [],
+                "numeric_attributes": [],
+                "text_attributes": [],
+            },
+            "rfm": {"recency": [10, 20, 30, 40], "frequency": [1, 2, 3, 4], "monetary": [10, 20, 30, 40]},
+        } | said
+
+    return build
