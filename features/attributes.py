@@ -57,7 +57,7 @@ def attribute_features(
         *spine.keys,
         **{feature: valid[attribute].cast("float64") for feature, attribute in numeric.items()},
         **{
-            feature: (valid[attribute] == level).fill_null(False).cast("int8").cast("float64")
+            feature: ibis.ifelse(valid[attribute] == level, 1, 0).cast("float64")
             for feature, (attribute, level) in levels.items()
         },
     )
