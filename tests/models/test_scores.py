@@ -88,6 +88,7 @@ def test_without_an_nps_model_its_columns_are_null_and_typed(scores):
 
 
 NAN, INFINITY = float("nan"), float("inf")
+NPS = "p_detractor, p_passive, p_promoter, nps_category, nps_source"
 
 
 @pytest.mark.parametrize(
@@ -108,12 +109,12 @@ NAN, INFINITY = float("nan"), float("inf")
         (
             "p_passive",
             None,
-            "p_detractor, p_passive, p_promoter, nps_category, nps_source are null only in part in 1 rows",
+            f"{NPS} are null only in part in 1 rows",
         ),
         (
             "nps_source",
             None,
-            "p_detractor, p_passive, p_promoter, nps_category, nps_source are null only in part in 1 rows",
+            f"{NPS} are null only in part in 1 rows",
         ),
         ("clv_low", 91.0, "clv_low is not in order with clv_high in 1 rows"),
         ("clv", 91.0, "clv_low is not in order with clv_high in 1 rows"),
