@@ -18,6 +18,7 @@ _BOUND = 15.0
 _LARGEST_LOG_ERROR = 5.0
 _LARGEST_GRADIENT = 1e-6
 _DIFFERENCE = 1e-4
+_SAME_VALUE = 1e-7
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,9 @@ def find_optimum(objective: Objective, starts: Iterable[ArrayLike], customers: f
         optimum = _search(objective, np.asarray(start, dtype=np.float64), customers, tol)
         if optimum.determined:
             return optimum
+        # Two searches that run equally low agree that there is no inner optimum.
+        if best is not None and abs(optimum.value - best.value) < _SAME_VALUE:
+            break
         if best is None or optimum.value < best.value:
             best = optimum
     if best is None:
