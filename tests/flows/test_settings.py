@@ -1,0 +1,71 @@
+import pytest
+
+from data.errors import InputError
+from flows.settings import Settings
+
+
+def test_the_order_of_precedence_is_given_then_environment_then_file_then_default(own_environment, monkeypatch):
+    assert Settings.load().churn_horizon == 365
+    (own_environment / "revealed.toml").write_text("churn_horizon = 100\nclv_horizon = 100\nmargin = 0.5\n")
+    monkeypatch.setenv("REVEALED_CHURN_HORIZON", "200")
+    monkeypatch.setenv("REVEALED_CLV_HORIZON", "200")
+    settings = Settings.load(clv_horizon=300)
+    assert (settings.clv_horizon, settings.churn_horizon, settings.margin) == (300, 200, 0.5)
+
+
+def test_the_nearest_file_above_is_found_and_its_paths_start_at_its_folder(own_environment, monkeypatch):
+    (own_environment / "revealed.toml").write_text(
+        'transactions = ["sales/*.csv", "s3://bucket/sales"]\nanswers = "survey.csv"\nmlruns = "store"\n'
+    )
+    below = own_environment / "deep" / "er"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    settings = Settings.load()
+    assert settings.transactions == [str(own_environment / "sales/*.csv"), "s3://bucket/sales"]
+    assert settings.answers == [str(own_environment / "survey.csv")]
+    assert settings.mlruns == str(own_environment / "store")
+
+
+def test_tables_and_environment_name_columns_and_formats(own_environment, monkeypatch):
+    (own_environment / "revealed.toml").write_text(
+        '[columns.transactions]\ncustomer_id = "client"\n[formats.answers]\nencoding = "cp1251"\n'
+    )
+    monkeypatch.setenv("REVEALED_COLUMNS__TRANSACTIONS__TS", "sold_at")
+    monkeypatch.setenv("REVEALED_TRANSACTIONS", "sales.csv")
+    settings = Settings.load()
+    assert settings.columns == {"transactions": {"customer_id": "client", "ts": "sold_at"}}
+    assert settings.formats["answers"].encoding == "cp1251"
+    assert settings.transactions == ["sales.csv"]
+
+
+def test_one_quarantine_limit_is_for_all_tables_and_one_for_a_table_leaves_the_others(own_environment):
+    assert set(Settings.load(quarantine_limit=0.2).quarantine_limit.values()) == {0.2}
+    assert Settings.load(quarantine_limit={"events": 0.5}).quarantine_limit == {
+        "transactions": 0.05,
+        "answers": 0.05,
+        "events": 0.5,
+        "customers": 0.05,
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"horizn": 3}, "setting 'horizn' is not known"),
+        ({"horizon": 0}, "setting 'horizon' must be greater than or equal to 1, got 0"),
+        ({"timezone": "Berlin"}, "setting 'timezone' must be a time zone such as 'Europe/Berlin', got 'Berlin'"),
+        ({"quarantine_limit": 2}, "must be less than or equal to 1, got 2"),
+        ({"as_of": "soon"}, "setting 'as_of'"),
+        ({"columns": {"sales": {"ts": "x"}}}, "must be 'transactions', 'answers', 'events' or 'customers'"),
+    ],
+)
+def test_a_mistake_is_named_with_what_must_be_and_what_was_got(own_environment, given, said):
+    with pytest.raises(InputError, match="setting") as caught:
+        Settings.load(**given)
+    assert said in str(caught.value)
+
+
+def test_a_settings_file_that_is_no_toml_is_named(own_environment):
+    (own_environment / "revealed.toml").write_text("horizon: 3")
+    with pytest.raises(InputError, match=r"revealed\.toml is not a TOML file"):
+        Settings.load()
