@@ -11,6 +11,8 @@ from rich.console import Console
 from flows.report import Section, show, to_markdown
 
 logger = logging.getLogger("revealed")
+# Prefect gives a logger it is told to keep its own handlers, but no level.
+logger.setLevel(logging.INFO)
 _console: ContextVar[Console | None] = ContextVar("console", default=None)
 
 
