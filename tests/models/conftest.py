@@ -13,6 +13,8 @@ import pytest
 
 from data.intake import Source, take_in
 from data.simulated import ShopSettings, write_shop
+from features.describe import describe, materialise
+from features.spine import everyone
 from features.tables import Tables, open_tables
 from models.release import Recipe, Release, fit_release
 
@@ -95,7 +97,7 @@ def simulated_shop(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
     folder = tmp_path_factory.mktemp("shop")
     settings = ShopSettings(invited_share=0.7, response_rate=0.4, response_behaviour=1.2, reliability=0.8)
     files = write_shop(folder / "raw", 1500, seed=5, days=400, settings=settings)
-    as_of, recipe = date(2023, 1, 1) + timedelta(days=400), Recipe(horizon=90)
+    as_of, recipe = date(2023, 1, 1) + timedelta(days=400), Recipe(horizon=90, static_attributes=("region",))
     return SimulatedShop(files, take(files, folder / "clean"), as_of, as_of - timedelta(days=90), recipe)
 
 
@@ -154,3 +156,16 @@ def a_scorer() -> Callable[..., dict[str, Any]]:
         } | said
 
     return build
+
+
+@pytest.fixture(scope="session")
+def described(simulated_shop: SimulatedShop, release: Release) -> pd.DataFrame:
+    """The features of everyone at the release's as_of."""
+    tables = simulated_shop.tables
+    return materialise(describe(tables, everyone(tables.transactions, simulated_shop.as_of), release.vocabulary))
+
+
+@pytest.fixture(scope="session")
+def predicted(described: pd.DataFrame, release: Release) -> pd.DataFrame:
+    """What the release says of everyone."""
+    return release.scorer().score(described)
