@@ -11,7 +11,7 @@ help:
 	@echo "make demo       score 23,570 real customers, from raw purchases to published scores"
 	@echo "make test       run all tests, with coverage"
 	@echo "make lint       check style, types and the direction of imports"
-	@echo "make consumers  check that scores and scorer work in a consumer's own environment"
+	@echo "make consumers  check the schedules on a Prefect server, and scores and scorer in consumers' own environments"
 
 setup: $(READY)
 
@@ -34,3 +34,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Starts servers and builds environments, so it is apart from make test.
+consumers: $(READY)
+	$(BIN)/python -m pytest tests/consumers

@@ -1,0 +1,40 @@
+"""A consumer without our code pulls the current scores in one line."""
+
+import json
+
+import pandas as pd
+import pytest
+
+LINE = (
+    "import mlflow, pandas as pd; "
+    'pd.read_parquet(mlflow.artifacts.download_artifacts("models:/customer_scores@current/scores.parquet"))'
+)
+NOT_NEEDED = ("flows", "features", "prefect", "lightgbm", "duckdb", "ibis", "lifetimes")
+
+
+@pytest.fixture(scope="module")
+def reader(consumer_with):
+    return consumer_with("mlflow", "pandas", "pyarrow")
+
+
+def pull(reader, line, **environment):
+    """Run the line as it stands, and bring back the table it gives."""
+    imports, _, expression = line.rpartition("; ")
+    reader.run(f"{imports}; ({expression}).to_parquet('pulled.parquet')", **environment)
+    return pd.read_parquet(reader.folder / "pulled.parquet")
+
+
+def test_the_consumer_has_neither_our_code_nor_what_it_is_built_on(reader):
+    found = reader.run(
+        f"import json, importlib.util as u; print(json.dumps([n for n in {NOT_NEEDED} if u.find_spec(n)]))"
+    )
+    assert json.loads(found) == []
+
+
+def test_one_line_pulls_the_current_scores(reader, published):
+    pd.testing.assert_frame_equal(pull(reader, LINE, MLFLOW_TRACKING_URI=published.uri), published.current())
+
+
+def test_the_line_that_a_run_logs_needs_no_setting(reader, scheduler, published):
+    (line,) = [said for said in scheduler.logs(published.scored) if said.startswith("import mlflow")]
+    pd.testing.assert_frame_equal(pull(reader, line), published.current())

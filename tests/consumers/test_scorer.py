@@ -1,0 +1,88 @@
+"""A consumer with the scorer's own requirements alone loads the champion and scores rows of their own."""
+
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from features.describe import describe, materialise
+from features.spine import everyone
+from flows.inputs import open_inputs, read_inputs
+from flows.settings import TABLES, Settings
+from models.customer_scorer import PURCHASE_COLUMNS, SCORE_COLUMNS
+from models.registry import read_champion
+from models.store import open_store
+
+CHAMPION = "models:/customer_scorer@champion"
+PREDICT = f"""
+import mlflow, pandas as pd
+import models
+scorer = mlflow.pyfunc.load_model("{CHAMPION}")
+assert models.owner == "the consumer"
+features = pd.read_parquet("features.parquet")
+names = scorer.metadata.get_input_schema().input_names()
+scorer.predict(features[names].astype("float64")).to_parquet("predicted.parquet")
+scorer.predict(features[{list(PURCHASE_COLUMNS)}].astype("float64")).to_parquet("purchases_only.parquet")
+"""
+
+
+@pytest.fixture(scope="module")
+def requirements(published) -> Path:
+    """The requirements.txt that was logged with the champion."""
+    mlflow.set_tracking_uri(published.uri)
+    return Path(mlflow.pyfunc.get_model_dependencies(CHAMPION))
+
+
+@pytest.fixture(scope="module")
+def scores(published) -> pd.DataFrame:
+    """The published scores of the date that was asked for."""
+    return published.scores("1")
+
+
+@pytest.fixture(scope="module")
+def predictions(consumer_with, requirements, published, scores, tmp_path_factory) -> Path:
+    """A consumer's folder with what the champion predicts there for everyone in the published table."""
+    consumer = consumer_with("-r", requirements)
+    (consumer.folder / "models.py").write_text("owner = 'the consumer'", encoding="utf-8")
+    described = describe_anew(published.project, scores, tmp_path_factory.mktemp("clean"))
+    described.to_parquet(consumer.folder / "features.parquet")
+    consumer.run(PREDICT, MLFLOW_TRACKING_URI=published.uri, MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false")
+    return consumer.folder
+
+
+def describe_anew(project: Path, scores: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """Compute the features of everyone in a published table, in its order."""
+    tables = {name: [str(project / "shop" / f"{name}.parquet")] for name in TABLES}
+    settings = Settings.load(**tables, as_of=scores["as_of"].iloc[0])
+    inputs = open_inputs(read_inputs(settings, folder), settings)
+    vocabulary = read_champion(open_store(str(project / "mlruns"))).release.vocabulary
+    spine = everyone(inputs.tables.transactions, inputs.as_of)
+    described = materialise(describe(inputs.tables, spine, vocabulary)).set_index("customer_id")
+    return described.loc[scores["customer_id"]].reset_index()
+
+
+def test_the_scorer_names_exact_versions_of_public_packages_only(requirements):
+    named = dict(line.split("==") for line in requirements.read_text(encoding="utf-8").split())
+    assert set(named) == {"mlflow", "lightgbm", "scipy", "numpy", "pandas"}
+
+
+def test_nothing_of_the_scorer_is_pickled(requirements):
+    files = {file.suffix for file in requirements.parent.rglob("*") if file.is_file()}
+    assert files >= {".py", ".json", ".txt"}
+    assert not files & {".pkl", ".pickle", ".joblib", ".cloudpickle"}
+
+
+def test_the_champion_gives_the_published_scores(predictions, scores):
+    predicted = pd.read_parquet(predictions / "predicted.parquet")
+    assert set(scores["nps_source"]) == {"model"}
+    pd.testing.assert_frame_equal(
+        predicted, scores[list(SCORE_COLUMNS)], check_dtype=False, check_exact=False, rtol=1e-12, atol=0
+    )
+
+
+def test_purchases_alone_are_enough_for_the_scores_of_purchases(predictions, scores):
+    predicted = pd.read_parquet(predictions / "purchases_only.parquet")
+    names = list(SCORE_COLUMNS[: SCORE_COLUMNS.index("p_detractor")])
+    pd.testing.assert_frame_equal(predicted[names], scores[names], check_exact=False, rtol=1e-12, atol=0)
+    assert predicted["p_detractor"].notna().all()
