@@ -177,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code.
     """
     try:
-        app(arguments)
+        app(arguments, prog_name="revealed")
     except RevealedError as error:
         Console(stderr=True, highlight=False).print("[red]revealed:[/] " + escape(str(error)), soft_wrap=True)
         return error.exit_code
@@ -203,7 +203,8 @@ def _settings(given: dict[str, Any]) -> Any:
     """Build the settings from a command's options."""
     from flows.settings import Settings
 
-    named = {key: value for key, value in given.items() if value not in (None, False, [], ())}
+    # An option that was not given is None, an empty list or a flag not set; 0 is a value.
+    named = {key: value for key, value in given.items() if value is not None and value is not False and value != []}
     columns = _columns(named.pop("column", []))
     others = _others(named.pop("others", []))
     if "as_of" in named:

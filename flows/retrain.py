@@ -86,6 +86,7 @@ judge_scorer = task(name="judge")(judge_fit)
 def register(store: Store, run_id: str, fitted: Fitted) -> int:
     """Write the release and its twin as a new version."""
     tags = {"as_of": fitted.release.as_of.isoformat(), "horizon": str(fitted.recipe.horizon)}
+    tags["nps_model"] = "carried over" if fitted.is_carried else str(fitted.release.parameters["nps"]["source"])
     return register_scorer(store, run_id, fitted.release, fitted.twin, tags)
 
 

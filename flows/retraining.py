@@ -22,13 +22,14 @@ DEFAULT_HORIZON = 90
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a retraining fitted: the release, its twin before the cut, and why there is no twin where there is none."""
+    """What a retraining fitted: the release, its twin before the cut, why there is none, and whose NPS model it has."""
 
     recipe: Recipe
     release: Release
     twin: Release | None
     cut: date
     why_no_twin: str | None = None
+    is_carried: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,9 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
         try:
             twin = fit_release(inputs.tables, cut, recipe, carried.twin if carried else None)
         except InputError as error:
-            return Fitted(recipe, release, None, cut, f"no twin could be fitted before {cut}: {error}")
-    return Fitted(recipe, release, twin, cut)
+            why = f"no twin could be fitted before {cut}: {error}"
+            return Fitted(recipe, release, None, cut, why, carried is not None)
+    return Fitted(recipe, release, twin, cut, None, carried is not None)
 
 
 def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Judged:

@@ -1,0 +1,224 @@
+"""Both flows through the command, on Prefect's test server and an embedded store of their own."""
+
+import json
+import shutil
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from models.publication import CURRENT, SCORES
+from models.registry import CHALLENGER, CHAMPION, PREVIOUS, SCORER, alias_version, model_versions
+from models.scores import check_scores, read_metadata
+from models.store import holding, open_store
+
+pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.xdist_group("prefect")]
+
+
+@pytest.fixture(scope="module")
+def tables(shop):
+    """Options that name the shop's tables."""
+    return [text for name in ("transactions", "answers", "events") for text in (f"--{name}", str(shop[name]))]
+
+
+@pytest.fixture
+def trained(revealed, tables, tmp_path_factory):
+    """A store with a champion and its scores: made once, its database put back before every test."""
+    place = tmp_path_factory.getbasetemp() / "mlruns"
+    kept = place.with_name("kept.db")
+    if not kept.exists():
+        assert revealed("retrain", *tables, "--mlruns", place)[0] == 0
+        assert revealed("score", *tables, "--mlruns", place)[0] == 0
+        shutil.copyfile(place / "mlflow.db", kept)
+    # In place: MLflow keeps its connection to the file.
+    shutil.copyfile(kept, place / "mlflow.db")
+    return place
+
+
+def current(place: Path) -> pd.DataFrame:
+    mlflow.set_tracking_uri(f"sqlite:///{place}/mlflow.db")
+    return pd.read_parquet(mlflow.artifacts.download_artifacts(f"models:/{SCORES}@{CURRENT}/scores.parquet"))
+
+
+def test_a_retrain_and_a_score_publish_every_customer_once(trained, shop):
+    bought = pd.read_parquet(shop["transactions"])
+    scores = current(trained)
+    assert set(scores["customer_id"]) == set(bought.loc[bought["amount"] >= 0, "customer_id"])
+    assert scores["customer_id"].is_unique
+    assert scores["next_purchase_index_change"].isna().all()
+    assert set(scores["nps_source"]) == {"model"}
+    reasons = [json.loads(text) for text in scores["reasons"].dropna()]
+    assert reasons
+    assert all(reason["text"] for of_one in reasons for reason in of_one)
+
+
+def test_the_published_file_says_where_it_comes_from_and_keeps_its_contract(trained):
+    store = open_store(str(trained))
+    file = mlflow.artifacts.download_artifacts(f"models:/{SCORES}@{CURRENT}/scores.parquet", tracking_uri=store.uri)
+    table = pq.read_table(file)
+    check_scores(table)
+    said = read_metadata(table)
+    assert said["scorer_version"] == "1"
+    assert said["horizon"] == "90"
+    assert said["scorer_trained_after_as_of"] == "false"
+    assert store.client.get_run(said["run_id"]).data.tags["kind"] == "score"
+
+
+def test_the_runs_hold_parameters_metrics_plots_report_and_digests(trained):
+    store = open_store(str(trained))
+    runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'retrain'")
+    run = runs[0]
+    assert run.data.params["horizon"] == "90"
+    assert {"bg_nbd_r", "bg_nbd_r_se", "backtest_model_purchases_mae", "nps_rps_model", "base_nps"} <= set(
+        run.data.metrics
+    )
+    assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"transactions", "answers", "events"}
+    logged = {file.path for file in store.client.list_artifacts(run.info.run_id)}
+    assert {"report.md", "fits.csv", "backtest.csv", "plots", "intake.json"} <= logged
+    plots = {Path(file.path).name for file in store.client.list_artifacts(run.info.run_id, "plots")}
+    assert plots == {"purchases_by_frequency.png", "holdout_tracking.png", "nps_reliability.png"}
+
+
+def test_the_same_input_gives_the_same_scores_bit_for_bit(trained, revealed, tables):
+    before = current(trained)
+    assert revealed("score", *tables, "--mlruns", trained)[0] == 0
+    after = current(trained)
+    assert (after["next_purchase_index_change"] == 0).all()
+    same = [name for name in before if name != "next_purchase_index_change"]
+    pd.testing.assert_frame_equal(before[same], after[same], check_exact=True)
+
+
+def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(trained, revealed, tables):
+    store = open_store(str(trained))
+    code, out, _ = revealed("retrain", *tables, "--mlruns", trained)
+    assert code == 0
+    assert "Scorer 2 is champion" in out
+    assert "log loss of p_purchase" in out
+    aliases = [alias_version(store, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)]
+    assert aliases == [2, 2, 1]
+    assert revealed("score", *tables, "--mlruns", trained)[0] == 0
+    assert alias_version(store, CURRENT, SCORES) == 2
+
+    code, out, _ = revealed("rollback", "--mlruns", trained)
+    assert code == 0
+    assert "champion is version 1 again" in out
+    assert alias_version(store, CURRENT, SCORES) == 1
+    code, _, err = revealed("rollback", "--mlruns", trained)
+    assert code == 3
+    assert "has no previous version" in err
+    assert alias_version(store, CHAMPION) == 1
+    assert store.client.get_model_version(SCORER, "2").tags["rolled_back"] == "true"
+
+
+def test_a_worse_scorer_is_refused_and_nothing_moves(trained, revealed, tables, monkeypatch):
+    store = open_store(str(trained))
+    monkeypatch.setattr("models.gate.MAX_BIAS", 1.0)
+    code, _, err = revealed("retrain", *tables, "--mlruns", trained)
+    assert code == 3
+    assert "the twin expected" in err
+    assert alias_version(store, CHAMPION) == 1
+    assert alias_version(store, CHALLENGER) == 2
+    assert "refused" in store.client.get_model_version(SCORER, "2").tags["verdict"]
+
+
+def test_a_retrain_that_forgets_the_answers_is_refused_unless_that_is_said(trained, revealed, shop):
+    transactions = ("--transactions", shop["transactions"], "--mlruns", trained)
+    code, _, err = revealed("retrain", *transactions)
+    assert code == 3
+    assert "--without-answers" in err
+    assert revealed("retrain", *transactions, "--without-answers")[0] == 0
+    store = open_store(str(trained))
+    assert alias_version(store, CHAMPION) == 2
+    assert store.client.get_model_version(SCORER, "2").tags["nps_model"] == "carried over"
+
+
+def test_a_past_date_is_scored_with_past_behaviour_and_does_not_become_current(trained, revealed, tables):
+    before = alias_version(open_store(str(trained)), CURRENT, SCORES)
+    code, out, _ = revealed("score", *tables, "--mlruns", trained, "--as-of", "2023-12-01")
+    assert code == 0
+    assert "was trained after 2023-12-01" in out
+    assert "stay current" in out
+    store = open_store(str(trained))
+    assert alias_version(store, CURRENT, SCORES) == before
+    newest = model_versions(store, SCORES)[0]
+    assert newest.tags["as_of"] == "2023-12-01"
+    assert newest.tags["scorer_trained_after_as_of"] == "true"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (("--horizon", "30"), "scorer 1 was fitted for 90"),
+        (("--scorer", "9"), "there is no version 9"),
+        (("--as-of", "2020-01-01"), "nothing is visible before as_of"),
+    ],
+)
+def test_a_score_with_what_the_scorer_does_not_have_is_a_mistake(trained, revealed, tables, more, said):
+    code, _, err = revealed("score", *tables, "--mlruns", trained, *more)
+    assert code == 2
+    assert said in err
+
+
+def test_a_score_without_a_champion_is_a_mistake(revealed, tables, own_environment):
+    code, _, err = revealed("score", *tables, "--mlruns", own_environment / "empty")
+    assert code == 2
+    assert "run `revealed retrain` first" in err
+
+
+def test_bad_rows_above_the_limit_stop_before_anything_is_published_and_are_kept(revealed, own_environment):
+    rows = "\n".join(f"{i},2024-01-0{i % 9 + 1},{'x' if i % 3 == 0 else 1}" for i in range(30))
+    (own_environment / "sales.csv").write_text(f"customer_id,ts,amount\n{rows}\n")
+    code, _, err = revealed("retrain", "--transactions", "sales.csv")
+    assert code == 3
+    assert "amount is not a number" in err
+    store = open_store()
+    assert alias_version(store, CHAMPION) is None
+    run = store.client.search_runs([store.experiment_id])[0]
+    assert run.info.status == "FAILED"
+    assert [file.path for file in store.client.list_artifacts(run.info.run_id, "quarantine")]
+
+
+def test_a_second_run_is_told_who_holds_the_store(trained, revealed, tables):
+    store = open_store(str(trained))
+    with holding(store, "retrain"):
+        code, _, err = revealed("retrain", *tables, "--mlruns", trained)
+        assert code == 4
+        assert "another run holds the store" in err
+        assert "retrain, process" in err
+        assert revealed("score", *tables, "--mlruns", trained, "--wait", "0")[0] == 4
+    assert alias_version(store, CURRENT, SCORES) == 1
+
+
+def test_a_crash_while_publishing_leaves_the_current_scores_and_running_again_works(
+    trained, revealed, tables, monkeypatch
+):
+    store = open_store(str(trained))
+    with monkeypatch.context() as broken:
+
+        def fail(*_, **__):
+            raise ConnectionError("the disk is gone")
+
+        broken.setattr("models.publication.read_scores", fail)
+        broken.setattr("flows.score.publish.retries", 0)
+        with pytest.raises(ConnectionError):
+            revealed("score", *tables, "--mlruns", trained)
+    assert alias_version(store, CURRENT, SCORES) == 1
+    assert revealed("score", *tables, "--mlruns", trained)[0] == 0
+    assert alias_version(store, CURRENT, SCORES) == 3
+
+
+def test_scores_are_shown_looked_up_and_written(trained, revealed, own_environment):
+    code, out, _ = revealed("scores", "--mlruns", trained)
+    assert code == 0
+    assert "customers as of" in out
+    someone = current(trained)["customer_id"].iloc[0]
+    code, out, _ = revealed("scores", "--mlruns", trained, "--customer", someone)
+    assert code == 0
+    assert someone in out
+    for name, read in (("s.csv", pd.read_csv), ("s.parquet", pd.read_parquet)):
+        assert revealed("scores", "--mlruns", trained, "--output", name)[0] == 0
+        assert len(read(own_environment / name)) == len(current(trained))
+    assert revealed("scores", "--mlruns", trained, "--output", "s.xlsx")[0] == 2
+    assert revealed("scores", "--mlruns", trained, "--customer", "nobody")[0] == 2
