@@ -33,6 +33,7 @@ for _name, _value in {
 import mlflow  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
+from sqlalchemy.exc import SQLAlchemyError  # noqa: E402
 
 EXPERIMENT = "revealed"
 DATABASE = "mlflow.db"
@@ -133,7 +134,7 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
             experiment_id = client.create_experiment(EXPERIMENT, artifact_location=location)
         else:
             experiment_id = experiment.experiment_id
-    except (OSError, MlflowException) as error:
+    except (OSError, MlflowException, SQLAlchemyError) as error:
         said = str(error).replace(uri, without_secrets(uri)).splitlines()[0]
         raise InputError(
             f"the store {without_secrets(uri)} cannot be opened: {said}. "

@@ -96,7 +96,7 @@ def simulated_shop(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
     """1,500 customers over 400 days; half of the answers are asked for within the last 90 days."""
     folder = tmp_path_factory.mktemp("shop")
     settings = ShopSettings(invited_share=0.7, response_rate=0.4, response_behaviour=1.2, reliability=0.8)
-    files = write_shop(folder / "raw", 1500, seed=5, days=400, settings=settings)
+    files = write_shop(folder / "raw", 1500, seed=9, days=400, settings=settings)
     as_of, recipe = date(2023, 1, 1) + timedelta(days=400), Recipe(horizon=90, static_attributes=("region",))
     return SimulatedShop(files, take(files, folder / "clean"), as_of, as_of - timedelta(days=90), recipe)
 

@@ -1,0 +1,69 @@
+"""The NPS of the base beside the truth of a simulated shop, whose survey is biased."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from features.tables import Tables
+from models.base_estimate import estimate_base_nps
+
+POINTS = {0: -100, 1: 0, 2: 100}
+
+
+@pytest.fixture(scope="module")
+def estimate(simulated_shop, release):
+    return estimate_base_nps(simulated_shop.tables, release)
+
+
+@pytest.fixture(scope="module")
+def newest(release) -> pd.DataFrame:
+    """The newest answer of each customer who gave one."""
+    return release.answers.sort_values("as_of").groupby("customer_id").tail(1)
+
+
+def test_the_interval_covers_the_truth_that_the_survey_misses(simulated_shop, estimate, newest):
+    truth = simulated_shop.truth
+    true_nps = 100 * (truth["p_promoter"] - truth["p_detractor"]).mean()
+    assert estimate.low < true_nps < estimate.high
+    assert estimate.high - estimate.low < 20
+    assert not estimate.low < estimate.survey_mean < estimate.high
+    assert abs(estimate.survey_mean - true_nps) > 2 * estimate.standard_error
+    assert estimate.survey_mean == pytest.approx(newest["category"].map(POINTS).mean())
+
+
+def test_it_counts_customers(simulated_shop, estimate, newest):
+    bought = pd.read_parquet(simulated_shop.files["transactions"])
+    first = bought.groupby("customer_id")["ts"].min().dt.normalize()
+    asked = pd.read_parquet(simulated_shop.files["answers"])
+    known = asked["invited_at"].dt.normalize() > asked["customer_id"].map(first)
+    assert estimate.frame == "invited"
+    assert estimate.n_base == len(first)
+    assert estimate.n_frame == asked["customer_id"][known].nunique()
+    assert estimate.n_answers == len(newest)
+
+
+def test_the_base_is_predicted_as_of_now(estimate, predicted):
+    points = 100 * (predicted["p_promoter"] - predicted["p_detractor"])
+    assert estimate.mean_of_predictions == pytest.approx(points.mean())
+
+
+def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, release, estimate, newest):
+    tables = simulated_shop.tables
+    answered = tables.answers.dropna("score")
+    found = estimate_base_nps(Tables(tables.transactions, answered, tables.events, tables.customers), release)
+    assert found.frame == "customers"
+    assert found.n_frame == found.n_base == estimate.n_base
+    assert found.n_answers == len(newest)
+    assert found.survey_mean == estimate.survey_mean
+    truth = simulated_shop.truth
+    true_nps = 100 * (truth["p_promoter"] - truth["p_detractor"]).mean()
+    assert abs(found.nps - true_nps) < abs(found.survey_mean - true_nps)
+
+
+def test_where_nothing_was_asked_or_learned_there_is_none(simulated_shop, release):
+    tables = simulated_shop.tables
+    assert estimate_base_nps(Tables(tables.transactions, None, None, None), release) is None
+    assert estimate_base_nps(tables, replace(release, training=None, answers=None)) is None
+    too_few = replace(release.training, out_of_fold=None)
+    assert estimate_base_nps(tables, replace(release, training=too_few)) is None
