@@ -231,6 +231,28 @@ def published(scheduler: Scheduler) -> Published:
 
 
 @dataclass(frozen=True)
+class Shared:
+    """What a team shares: an MLflow server, and the folder in which it alone keeps its files."""
+
+    uri: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def shared(scheduler: Scheduler, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """An MLflow server to which the command has published scores."""
+    folder, port = tmp_path_factory.mktemp("mlflow"), free_port()
+    uri = f"http://127.0.0.1:{port}"
+    server = [BIN / "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    keeps = ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", folder / "artifacts"]
+    with running([*server, *keeps], "Application startup complete", folder, clean_environment()):
+        environment = {**scheduler.environment, "MLFLOW_TRACKING_URI": uri}
+        for command in ("retrain", "score"):
+            call([BIN / "revealed", command], scheduler.project, environment)
+        yield Shared(uri, folder)
+
+
+@dataclass(frozen=True)
 class Consumer:
     """Somebody with an environment and a folder of their own."""
 

@@ -38,3 +38,11 @@ def test_one_line_pulls_the_current_scores(reader, published):
 def test_the_line_that_a_run_logs_needs_no_setting(reader, scheduler, published):
     (line,) = [said for said in scheduler.logs(published.scored) if said.startswith("import mlflow")]
     pd.testing.assert_frame_equal(pull(reader, line), published.current())
+
+
+def test_over_a_network_a_small_client_pulls_the_same_line(consumer_with, shared):
+    (file,) = shared.folder.rglob("scores.parquet")
+    reader = consumer_with("mlflow-skinny", "pandas", "pyarrow")
+    pulled = pull(reader, LINE, MLFLOW_TRACKING_URI=shared.uri)
+    pd.testing.assert_frame_equal(pulled, pd.read_parquet(file))
+    assert len(pulled) == 1_000
