@@ -10,7 +10,9 @@ from features.describe import describe, feature_names, materialise
 from features.labels import invitations
 from features.spine import everyone, pairs
 from features.tables import Tables
-from models.nps_base import BaseNps, base_nps, newest_per_customer
+from models.customer_scorer import nps_category_probabilities
+from models.nps_base import POINTS, BaseNps, base_nps, clipped_weights, newest_per_customer
+from models.nps_trees import customer_folds, grow_trees
 from models.release import Release
 from models.response import response_propensity
 
@@ -57,8 +59,36 @@ def estimate_base_nps(tables: Tables, release: Release) -> BaseNps | None:
     propensity = response_propensity(asked[names], answered, asked["customer_id"], release.parameters["seed"])
     unlike = _unlike_share(asked.loc[answered, [*names, "customer_id"]], base[[*names, "customer_id"]])
     carried = base_probabilities if unlike <= MOST_UNLIKE else None
-    estimate = base_nps(probabilities, answered, category, propensity, frame_name, carried)
+    noise = 0.0
+    if carried is not None:
+        weights = clipped_weights(1.0 / propensity[answered])
+        noise = _noise_of_carrying(release, base, asked[answered], weights)
+    estimate = base_nps(probabilities, answered, category, propensity, frame_name, carried, noise)
     return replace(estimate, unlike_share=unlike)
+
+
+def _noise_of_carrying(release: Release, base: pd.DataFrame, asked: pd.DataFrame, weights: Array) -> float:
+    """Variance, from the training of the trees, of what carries the estimate from those who answered to the base.
+
+    That is the mean prediction of the base less the weighted one of those who answered: a delete-one-fold jackknife
+    over customers (Shao & Wu 1989, Annals of Statistics 17) of trees grown as those of the release.
+    """
+    assert release.training is not None and release.answers is not None
+    model = release.training.model
+    if model.booster is None or model.calibration is None:
+        return 0.0
+    names, seed = list(model.features), release.parameters["seed"]
+    X, y = release.answers[names].to_numpy(float), release.answers["category"].to_numpy(int)
+    fold = customer_folds(release.answers["customer_id"].to_numpy(str), seed)
+    calibration, rounds, folds = model.calibration.arrays(), int(model.metrics["trees"]), int(fold.max()) + 1
+    base_X, asked_X = base[names].to_numpy(float), asked[names].to_numpy(float)
+    carried = np.empty(folds)
+    for k in range(folds):
+        booster = grow_trees(X[fold != k], y[fold != k], rounds, seed, threads=1)
+        of_base = nps_category_probabilities(booster, base_X, calibration) @ POINTS
+        of_asked = nps_category_probabilities(booster, asked_X, calibration) @ POINTS
+        carried[k] = of_base.mean() - np.average(of_asked, weights=weights)
+    return float((folds - 1) / folds * np.sum((carried - carried.mean()) ** 2))
 
 
 def _unlike_share(answered: pd.DataFrame, base: pd.DataFrame) -> float:

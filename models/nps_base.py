@@ -75,6 +75,7 @@ def base_nps(
     propensity: npt.ArrayLike,
     frame: str = "customers",
     base: npt.ArrayLike | None = None,
+    carrying_variance: float = 0.0,
 ) -> BaseNps:
     """Estimate the NPS of a base of customers.
 
@@ -97,6 +98,8 @@ def base_nps(
     base
         (M, 3) predicted for everyone of the base, where that is not the frame: those who were asked in past waves
         stand for the base in what the predictions miss. Independent of the frame, but for the customers in both.
+    carrying_variance
+        Variance of mean(m) of the base less the weighted mean of m of those who answered, from the training of m.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def base_nps(
     # Of phi, what is left without the predictions' own spread; that of the base takes its place.
     residual = phi - (m - m.mean())
     apart = np.var(residual, ddof=1) / len(m) + np.var(everyone, ddof=1) / len(everyone)
-    error = float(np.sqrt(np.var(phi, ddof=1) / len(m) if base is None else apart))
+    error = float(np.sqrt(np.var(phi, ddof=1) / len(m) if base is None else apart + carrying_variance))
     shift = float(everyone.mean() - m.mean())
     theta += shift
     reach = NORMAL_95 * error
