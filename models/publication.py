@@ -40,8 +40,10 @@ def publish_scores(store: Store, run_id: str, table: pa.Table) -> tuple[int, boo
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / FILE
         write_scores(table, file)
-        client.log_artifact(run_id, str(file), "scores")
-    source = f"{client.get_run(run_id).info.artifact_uri}/scores"
+        # A run that tries again writes beside what it wrote before: that may be read already, and is write-protected.
+        place = f"scores/{len(client.list_artifacts(run_id, 'scores')) + 1}"
+        client.log_artifact(run_id, str(file), place)
+    source = f"{client.get_run(run_id).info.artifact_uri}/{place}"
     _protect(f"{source}/{FILE}")
     ensure_registered(store, SCORES, "One row of scores per customer; alias current is the newest")
     metadata, as_of = read_metadata(table), _as_of(table)

@@ -121,7 +121,7 @@ def read_champion(store: Store) -> Registered | None:
 
 
 def promote(store: Store, version: int, reason: str) -> int | None:
-    """Make a version the champion; the champion so far becomes ``previous``.
+    """Make a version the champion; the champion so far becomes ``previous``, unless it was rolled back.
 
     Setting ``champion`` is the last call: before it nothing has changed for a consumer.
 
@@ -133,7 +133,7 @@ def promote(store: Store, version: int, reason: str) -> int | None:
     client = store.client
     before = alias_version(store, CHAMPION)
     client.set_model_version_tag(SCORER, str(version), "verdict", reason)
-    if before is not None and before != version:
+    if before is not None and before != version and not _is_rolled_back(store, before):
         client.set_registered_model_alias(SCORER, PREVIOUS, str(before))
     client.set_registered_model_alias(SCORER, CHAMPION, str(version))
     return before
@@ -162,7 +162,8 @@ def roll_back(store: Store) -> tuple[int, int]:
     left, target = alias_version(store, CHAMPION), alias_version(store, PREVIOUS)
     if left is None:
         raise InputError(f"there is no champion in {store.shown_uri} to roll back; run `revealed retrain` first")
-    if target is None:
+    # A crash just before the champion moved leaves both aliases on one version: that is nowhere to go back to.
+    if target is None or target == left:
         raise RefusedError(
             f"version {left} has no previous version to go back to: it is the first, or a rollback was the last thing "
             "done. Run `revealed retrain`, or score with a version you name: `revealed score --scorer VERSION`."
@@ -172,6 +173,10 @@ def roll_back(store: Store) -> tuple[int, int]:
     client.set_registered_model_alias(SCORER, CHAMPION, str(target))
     client.delete_registered_model_alias(SCORER, PREVIOUS)
     return left, target
+
+
+def _is_rolled_back(store: Store, version: int) -> bool:
+    return "rolled_back" in store.client.get_model_version(SCORER, str(version)).tags
 
 
 def model_versions(store: Store, model: str) -> list[ModelVersion]:

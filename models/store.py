@@ -18,12 +18,14 @@ from filelock import FileLock, Timeout
 
 from data.errors import InputError, StoreBusyError
 
-# No account, no network, no pickle, and no progress bars in logs: said before mlflow is imported.
+# No account, no network but the store's, no pickle, and no progress bars in logs: said before mlflow is imported.
 for _name, _value in {
     "DO_NOT_TRACK": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Half a minute of patience with a server that does not answer, not four.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
     "MLFLOW_RECORD_ENV_VARS_IN_MODEL_LOGGING": "false",
     "MLFLOW_SKIP_PIP_REQUIREMENTS_CHECK": "true",
     "MLFLOW_UV_AUTO_DETECT": "false",

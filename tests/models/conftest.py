@@ -1,6 +1,7 @@
 """CDNOW as Fader and Hardie summarise it, and a simulated shop with the releases fitted on it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 import lifetimes
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from data.intake import Source, take_in
@@ -17,6 +19,7 @@ from features.describe import describe, materialise
 from features.spine import everyone
 from features.tables import Tables, open_tables
 from models.release import Recipe, Release, fit_release
+from models.scores import METADATA_KEYS, SCHEMA, to_table
 
 
 def read_cdnow(name: str, columns: list[int], header: int) -> pd.DataFrame:
@@ -169,3 +172,63 @@ def described(simulated_shop: SimulatedShop, release: Release) -> pd.DataFrame:
 def predicted(described: pd.DataFrame, release: Release) -> pd.DataFrame:
     """What the release says of everyone."""
     return release.scorer().score(described)
+
+
+@pytest.fixture
+def four_customers() -> pd.DataFrame:
+    """Scores of four customers, in no order, with everything the contract asks for."""
+    numbers = {field.name: 0.25 for field in SCHEMA if pa.types.is_floating(field.type)}
+    frame = pd.DataFrame({**numbers, "customer_id": ["007", "b", "a", "ü"]})
+    for name in ("as_of", "first_purchase", "last_purchase"):
+        frame[name] = pd.Timestamp("2024-01-31").as_unit("us")
+    frame[["frequency", "recency", "T"]] = [2, 30, 90]
+    frame[["revenue_low", "clv_low"]], frame[["clv", "clv_high", "revenue_high"]] = 0.1, 90.0
+    frame["p_promoter"] = 0.5
+    frame["next_purchase_index_change"] = [1.5, np.nan, np.nan, -2.0]
+    frame["rfm"], frame["segment"], frame["nps_category"], frame["nps_source"] = "545", "champions", "passive", "model"
+    frame["reasons"] = ["[]", None, None, None]
+    return frame
+
+
+@pytest.fixture
+def published(four_customers: pd.DataFrame) -> Callable[..., pa.Table]:
+    """Their table at a date, by a version of the scorer."""
+
+    def build(as_of: str = "2024-01-31", scorer: int = 1, **changed: Any) -> pa.Table:
+        said = {key: f"the {key}" for key in METADATA_KEYS} | {"scorer_version": str(scorer)}
+        return to_table(four_customers.assign(as_of=pd.Timestamp(as_of).as_unit("us"), **changed), said)
+
+    return build
+
+
+@pytest.fixture
+def crash_at(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, str], AbstractContextManager[list[str]]]:
+    """Kill the work before or after the nth call by which it writes to the store; tells the calls so far."""
+    from mlflow.tracking import MlflowClient
+
+    starts = ("create_", "delete_", "log_", "set_registered", "set_model", "set_tag")
+    writing = [name for name in vars(MlflowClient) if name.startswith(starts)]
+
+    @contextmanager
+    def crashing(n: int, when: str) -> Iterator[list[str]]:
+        calls: list[str] = []
+
+        def counted(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*arguments: Any, **options: Any) -> Any:
+                calls.append(name)
+                number = len(calls)
+                if number == n and when == "before":
+                    raise KeyboardInterrupt
+                done = method(*arguments, **options)
+                if number == n:
+                    raise KeyboardInterrupt
+                return done
+
+            return call
+
+        with monkeypatch.context() as patch:
+            for name in writing:
+                patch.setattr(MlflowClient, name, counted(name, getattr(MlflowClient, name)))
+            yield calls
+
+    return crashing

@@ -3,7 +3,6 @@
 from datetime import date
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -16,19 +15,8 @@ SAID = {key: f"the {key}" for key in METADATA_KEYS}
 
 
 @pytest.fixture
-def scores():
-    """Four customers, in no order, with everything the contract asks for."""
-    numbers = {field.name: 0.25 for field in SCHEMA if pa.types.is_floating(field.type)}
-    frame = pd.DataFrame({**numbers, "customer_id": ["007", "b", "a", "ü"]})
-    for name in ("as_of", "first_purchase", "last_purchase"):
-        frame[name] = pd.Timestamp("2024-01-31").as_unit("us")
-    frame[["frequency", "recency", "T"]] = [2, 30, 90]
-    frame[["revenue_low", "clv_low"]], frame[["clv", "clv_high", "revenue_high"]] = 0.1, 90.0
-    frame["p_promoter"] = 0.5
-    frame["next_purchase_index_change"] = [1.5, np.nan, np.nan, -2.0]
-    frame["rfm"], frame["segment"], frame["nps_category"], frame["nps_source"] = "545", "champions", "passive", "model"
-    frame["reasons"] = ["[]", None, None, None]
-    return frame
+def scores(four_customers):
+    return four_customers
 
 
 @pytest.fixture

@@ -123,6 +123,15 @@ def test_a_store_that_is_no_store_is_told_without_its_secrets(tmp_path, new_stor
     assert "MLFLOW_TRACKING_URI" in str(told.value)
 
 
+def test_a_server_that_does_not_answer_is_told_without_its_secrets(tmp_path, new_store, monkeypatch):
+    assert int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) < 7
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    with pytest.raises(InputError, match=r"the store http://\*\*\*@127\.0\.0\.1:9 cannot be opened: .*refused") as told:
+        open_store(None, tmp_path)
+    assert "secret" not in str(told.value)
+
+
 def hold_until_told(store, what, line):
     with holding(store, what):
         line.send("held")
