@@ -1,6 +1,6 @@
 # Every target sets up what it needs: a virtual environment and the pinned packages, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint consumers
+.PHONY: help setup demo test lint bench consumers
 
 PYTHON ?= python3
 VENV := .venv
@@ -11,6 +11,7 @@ help:
 	@echo "make demo       score 23,570 real customers, from raw purchases to published scores"
 	@echo "make test       run all tests, with coverage"
 	@echo "make lint       check style, types and the direction of imports"
+	@echo "make bench      time the job beside lifetimes, as ratios of one run"
 	@echo "make consumers  check the schedules on a Prefect server, and scores and scorer in consumers' own environments"
 
 setup: $(READY)
@@ -34,6 +35,9 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: $(READY)
+	@$(BIN)/python benchmarks/against_lifetimes.py
 
 # Starts servers and builds environments, so it is apart from make test.
 consumers: $(READY)
