@@ -127,7 +127,7 @@ def _take_tables(
             raise InputError(f"{table}: no rows in {', '.join(raw.name for raw in raws[:5])}, only a header.")
         set_aside(connection, table, raws, faults(contract))
         reasons = count_reasons(connection, table)
-        judge(connection, table, rows, reasons, rules, folder)
+        judge(connection, table, rows, reasons, rules)
         if table == "transactions":
             currency = check_currency(connection, rules)
             first, newest = _days(connection)

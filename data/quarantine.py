@@ -1,7 +1,6 @@
 """Rows that break their contract: kept with their reasons, counted, and named when there are too many."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import duckdb
 
@@ -64,7 +63,6 @@ def judge(
     rows: int,
     reasons: Mapping[str, int],
     rules: Rules,
-    folder: Path,
 ) -> None:
     """Stop where no row is valid (InputError) or too many are set aside (RefusedError).
 
@@ -76,8 +74,6 @@ def judge(
         The table, the rows read, and those set aside by reason.
     rules
         The limits.
-    folder
-        Where the quarantine is written, to name it.
     """
     bad, limit = sum(reasons.values()), rules.limit(table)
     if bad < rows and bad <= limit * rows:
@@ -94,7 +90,6 @@ def judge(
     lines += _examples(connection, table, commonest)
     hint = _hint(connection, table, commonest)
     lines += [hint] if hint else []
-    lines.append(f"All rows set aside are in {folder / 'quarantine.parquet'}.")
     raise (InputError if bad == rows else RefusedError)("\n".join(lines))
 
 

@@ -9,12 +9,11 @@ from prefect.states import Completed
 
 from data.errors import RefusedError
 from flows.environment import hide_tracebacks
-from flows.inputs import open_inputs
 from flows.progress import step, tell
 from flows.retrain_report import log_retrain, retrain_sections
 from flows.retraining import Fitted, Judged, check_answers, fit, judge_fit
 from flows.settings import Settings
-from flows.steps import extract, io_task, workspace
+from flows.steps import io_task, take_inputs, workspace
 from flows.stores import open_settings_store
 from models.registry import promote, read_champion, refuse, register_scorer
 from models.store import Store, holding
@@ -59,12 +58,7 @@ def retrain_in(store: Store, settings: Settings) -> Retrained:
     """Do the retraining in a store that is held."""
     with workspace() as folder, tracked(store, "retrain", settings.tags) as run:
         forget_old_quarantine(store, settings.quarantine_retention_days)
-        try:
-            inputs = open_inputs(extract(settings, folder), settings)
-        except RefusedError:
-            run.log_quarantine(folder)
-            raise
-        run.log_intake(inputs.intake)
+        inputs = take_inputs(run, settings, folder)
         champion = read_champion(store)
         check_answers(settings, inputs, champion)
         fitted = fit_scorer(settings, inputs, champion)

@@ -10,12 +10,11 @@ from prefect.states import Completed
 
 from data.errors import RefusedError
 from flows.environment import hide_tracebacks
-from flows.inputs import open_inputs
 from flows.progress import step, tell
 from flows.score_report import log_score, score_sections
 from flows.scoring import choose_scorer, score_base
 from flows.settings import Settings
-from flows.steps import extract, io_task, workspace
+from flows.steps import io_task, take_inputs, workspace
 from flows.stores import open_settings_store
 from models.publication import publish_scores
 from models.store import Store, holding
@@ -60,12 +59,7 @@ def score_in(store: Store, settings: Settings) -> Published:
     """Do the scoring; the store is held only while it is published."""
     chosen = choose_scorer(store, settings)
     with workspace() as folder, tracked(store, "score", settings.tags) as run:
-        try:
-            inputs = open_inputs(extract(settings, folder), settings)
-        except RefusedError:
-            run.log_quarantine(folder)
-            raise
-        run.log_intake(inputs.intake)
+        inputs = take_inputs(run, settings, folder)
         scored = score_everyone(store, inputs, chosen, run.run_id)
         with step("publish"), holding(store, "score", settings.wait_minutes):
             forget_old_quarantine(store, settings.quarantine_retention_days)

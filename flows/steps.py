@@ -8,10 +8,11 @@ from typing import Any
 
 from prefect import State, Task, task
 
-from data.errors import RevealedError
+from data.errors import InputError, RefusedError, RevealedError
 from data.intake import Intake
-from flows.inputs import read_inputs
+from flows.inputs import Inputs, open_inputs, read_inputs
 from flows.settings import Settings
+from models.tracking import Run
 
 RETRIES = 2
 RETRY_DELAY_SECONDS = 2.0
@@ -30,6 +31,25 @@ io_task = task(retries=RETRIES, retry_delay_seconds=RETRY_DELAY_SECONDS, retry_c
 def extract(settings: Settings, folder: Path) -> Intake:
     """Read and check the inputs into a folder of clean tables."""
     return read_inputs(settings, folder)
+
+
+def take_inputs(run: Run, settings: Settings, folder: Path) -> Inputs:
+    """Read the inputs and leave what was read, and the rows set aside, with the run.
+
+    Raises
+    ------
+    InputError, RefusedError
+        As the intake; where rows were set aside the message says where they are kept.
+    """
+    try:
+        intake = extract(settings, folder)
+    except (InputError, RefusedError) as error:
+        if not run.log_quarantine(folder):
+            raise
+        kept = f"All rows set aside are kept with run {run.run_id}: quarantine/quarantine.parquet."
+        raise type(error)(f"{error}\n{kept}") from None
+    run.log_intake(intake)
+    return open_inputs(intake, settings)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -68,12 +69,14 @@ class Run:
         self.store.client.log_inputs(self.run_id, datasets=inputs)
         self.log_quarantine(intake.folder)
 
-    def log_quarantine(self, folder: Path) -> None:
-        """Log the rows set aside, where there are any."""
+    def log_quarantine(self, folder: Path) -> bool:
+        """Log the rows set aside, and say whether there were any."""
         file = folder / "quarantine.parquet"
-        if file.exists():
-            self.store.client.log_artifact(self.run_id, str(file), QUARANTINE)
-            self.tag(**{_KEPT: "true"})
+        if not file.exists() or pq.read_metadata(file).num_rows == 0:
+            return False
+        self.store.client.log_artifact(self.run_id, str(file), QUARANTINE)
+        self.tag(**{_KEPT: "true"})
+        return True
 
 
 @contextmanager

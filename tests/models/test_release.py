@@ -200,6 +200,13 @@ def test_a_date_before_the_first_purchase_is_told(simulated_shop):
         fit_release(simulated_shop.tables, date(2023, 1, 1), Recipe())
 
 
+def test_a_small_shop_gets_a_release_that_says_what_it_is_worth(purchases, take_frames):
+    few = purchases[purchases["customer_id"] <= FEW_CUSTOMERS]
+    release = fit_release(take_frames(transactions=with_amounts(few, 10 + few.index % 7)), AS_OF, Recipe())
+    assert "customers do not settle the parameters of BG/NBD" in release.notes[0]
+    assert all(0 < value < 1e4 for name, value in release.parameters["purchases"].items() if name != "m")
+
+
 def test_a_history_without_a_repeat_purchase_is_told(purchases, take_frames):
     tables = take_frames(transactions=with_amounts(purchases[purchases["nth"] == 0], 10))
     with pytest.raises(InputError, match="BG/NBD"):

@@ -79,8 +79,10 @@ def open_and_tell(folder, barrier, told):
     told.put((opened.uri, opened.experiment_id))
 
 
-def test_two_processes_open_a_new_store_at_once(tmp_path, new_store):
+def test_two_processes_open_a_new_store_at_once_beside_the_draft_of_a_killed_one(tmp_path, new_store, mlflow_template):
     folder, barrier, told = tmp_path / "new", processes.Barrier(2), processes.Queue()
+    folder.mkdir()
+    (folder / ".mlflow.db.draft").write_bytes(mlflow_template.read_bytes()[:5000])
     both = [processes.Process(target=open_and_tell, args=(folder, barrier, told)) for _ in range(2)]
     for process in both:
         process.start()
@@ -92,14 +94,6 @@ def test_two_processes_open_a_new_store_at_once(tmp_path, new_store):
     assert found == [(store.uri, store.experiment_id)] * 2
     assert len(store.client.search_runs([store.experiment_id])) == 2
     assert not list(folder.glob(".*draft*"))
-
-
-def test_a_draft_left_by_a_killed_process_is_no_obstacle(tmp_path, new_store, mlflow_template):
-    folder = tmp_path / "new"
-    folder.mkdir()
-    (folder / ".mlflow.db.draft").write_bytes(mlflow_template.read_bytes()[:5000])
-    store = open_store(str(folder))
-    assert store.client.get_experiment_by_name(EXPERIMENT) is not None
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path, new_store):
