@@ -13,6 +13,7 @@ from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
 from models.customer_scorer import SCORE_COLUMNS, Scorer
+from models.purchases import BetaGeoModel
 from models.release import Recipe, Release, answers_with_features, days_since_purchase, fit_release
 
 TABLES = ("transactions", "answers", "events", "customers")
@@ -113,6 +114,13 @@ def with_amounts(purchases: pd.DataFrame, amount: object) -> pd.DataFrame:
     return purchases[["customer_id", "ts"]].assign(amount=amount)
 
 
+def history_of(purchases: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+    """Frequency, recency and T at AS_OF, with pandas."""
+    days = purchases.groupby("customer_id")["ts"].agg(["min", "max", "size"])
+    age = (pd.Timestamp(AS_OF) - days["min"]).dt.days - 1
+    return days["size"] - 1, (days["max"] - days["min"]).dt.days, age
+
+
 def test_without_answers_nothing_is_said_of_the_nps_category(purchases, take_frames):
     tables = take_frames(transactions=with_amounts(purchases, 10 + purchases.index % 7))
     release = fit_release(tables, AS_OF, Recipe())
@@ -201,9 +209,11 @@ def test_a_date_before_the_first_purchase_is_told(simulated_shop):
 
 
 def test_a_small_shop_gets_a_release_that_says_what_it_is_worth(purchases, take_frames):
-    few = purchases[purchases["customer_id"] <= FEW_CUSTOMERS]
+    few = purchases[purchases["customer_id"] <= "00000030"]
+    with pytest.raises(InputError, match="BG/NBD is not determined by these 30 customers"):
+        BetaGeoModel().fit(*history_of(few))
     release = fit_release(take_frames(transactions=with_amounts(few, 10 + few.index % 7)), AS_OF, Recipe())
-    assert "customers do not settle the parameters of BG/NBD" in release.notes[0]
+    assert release.notes[0].startswith("The 30 customers do not settle the parameters of BG/NBD")
     assert all(0 < value < 1e4 for name, value in release.parameters["purchases"].items() if name != "m")
 
 
