@@ -1,6 +1,7 @@
 """Versions of the scorer, and that no crash moves an alias that consumers read."""
 
 import json
+from importlib import import_module
 
 import pytest
 
@@ -209,7 +210,8 @@ def test_a_crash_while_rolling_back_leaves_one_of_both_and_running_again_ends_th
 def test_a_crash_while_registering_leaves_the_champion(versions, a_scorer, crash_at, monkeypatch, n, when):
     promote(versions, 1, "")
     logged = type("Logged", (), {"model_uri": versions.folder.as_uri(), "model_id": None})
-    monkeypatch.setattr("mlflow.pyfunc.log_model", lambda **_: logged)
+    # Imported first: MLflow would load the module lazily, over what is set here.
+    monkeypatch.setattr(import_module("mlflow.pyfunc"), "log_model", lambda **_: logged)
     run = versions.client.create_run(versions.experiment_id)
     release = Release(a_scorer(), None)
     with crash_at(n, when) as calls, pytest.raises(KeyboardInterrupt):
