@@ -65,11 +65,15 @@ Others = Annotated[
 
 @app.command()
 def demo(mlruns: Mlruns = None) -> None:
-    """Score 23,570 real customers: all CDNOW purchases and a simulated survey, from raw rows to published scores."""
-    _prepare_prefect(mlruns)
+    """Score 23,570 real customers: all CDNOW purchases and a simulated survey, from raw rows to published scores.
+
+    It has a store of its own, mlruns/demo, and touches no other.
+    """
+    own = mlruns or os.path.join("mlruns", "demo")  # noqa: PTH118 - a setting is text
+    _prepare_prefect(own)
     from flows.demo import run_demo
 
-    run_demo(mlruns, _console())
+    run_demo(own, _console())
 
 
 @app.command()
@@ -109,7 +113,7 @@ def retrain(
 ) -> None:
     """Fit a scorer, judge it beside the champion, register it and promote it. Publishes no scores."""
     settings = _settings(locals())
-    _prepare_prefect(mlruns)
+    _prepare_prefect(settings.mlruns)
     from flows.retrain import retrain as flow
     from flows.running import run_flow
 
@@ -136,7 +140,7 @@ def score(
 ) -> None:
     """Score every customer with the champion and publish one row for each."""
     settings = _settings(locals())
-    _prepare_prefect(mlruns)
+    _prepare_prefect(settings.mlruns)
     from flows.running import run_flow
     from flows.score import score as flow
 

@@ -35,13 +35,13 @@ class DemoSettings(Settings):
         return (init_settings,)
 
 
-def run_demo(mlruns: str | None, console: Console) -> None:
+def run_demo(mlruns: str, console: Console) -> None:
     """Retrain and score on the demo's shop.
 
     Parameters
     ----------
-    mlruns : str or None
-        Folder of the store; ``mlruns`` in the working folder unless told.
+    mlruns : str
+        Folder of the store: one of the demo's own, so that no shop is ever judged beside it.
     console : rich.console.Console
         Where everything is shown.
     """

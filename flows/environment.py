@@ -7,7 +7,7 @@ import logging
 import os
 from pathlib import Path
 
-from data.errors import RevealedError
+from data.errors import InputError, RevealedError
 
 _DEFAULTS = {
     "DO_NOT_TRACK": "true",
@@ -29,7 +29,12 @@ def prepare(home: Path) -> None:
     for name, value in _DEFAULTS.items():
         os.environ.setdefault(name, value)
     if not (Path.home() / ".prefect" / "profiles.toml").exists():
-        home.mkdir(parents=True, exist_ok=True)
+        try:
+            home.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"{home} cannot be made: {error.strerror}. Name a folder that can be written with --mlruns."
+            ) from None
         os.environ.setdefault("PREFECT_HOME", str(home))
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from data.errors import InputError
 from data.intake import Intake, Rules, Source, take_in
@@ -52,9 +53,15 @@ def open_inputs(intake: Intake, settings: Settings) -> Inputs:
     Raises
     ------
     InputError
-        Where as_of is not after the first transaction.
+        Where as_of is not after the first transaction, or lies in the future.
     """
     as_of = settings.as_of or intake.newest_day + timedelta(days=1)
+    today = datetime.now(ZoneInfo(settings.timezone)).date()
+    if as_of > max(today, intake.newest_day) + timedelta(days=1):
+        raise InputError(
+            f"as_of is {as_of}, which lies in the future (today is {today}): what happens until then is not known. "
+            "Name a date up to tomorrow with --as-of, or leave it out."
+        )
     if as_of <= intake.first_day:
         raise InputError(
             f"as_of is {as_of}, but the first transaction is of {intake.first_day}: nothing is visible before as_of. "

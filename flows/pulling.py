@@ -11,7 +11,7 @@ from data.errors import InputError
 from flows.report import Section, number, show
 from flows.settings import Settings
 from flows.stores import open_settings_store
-from models.publication import CURRENT, SCORES, newest_scores_of, pull_line, read_current
+from models.publication import finish_rollback, is_rollback_unfinished, pull_line, read_current
 from models.registry import roll_back
 from models.scores import read_metadata
 from models.store import holding
@@ -64,9 +64,11 @@ def roll_back_all(settings: Settings, console: Console) -> None:
     """
     store = open_settings_store(settings)
     with holding(store, "rollback"):
-        left, now = roll_back(store)
-        newest = newest_scores_of(store, now)
-        if newest is not None:
-            store.client.set_registered_model_alias(SCORES, CURRENT, str(newest))
-    said = f"current scores are version {newest} again" if newest else "it has published none; run `revealed score`"
-    console.print(f"champion is version {now} again, version {left} is left; {said}", markup=False)
+        if is_rollback_unfinished(store):
+            said = "the rollback that was interrupted is finished"
+        else:
+            left, now = roll_back(store)
+            said = f"champion is version {now} again, version {left} is left"
+        newest = finish_rollback(store)
+    scores = f"current scores are version {newest}" if newest else "it has published no scores; run `revealed score`"
+    console.print(f"{said}; {scores}", markup=False)

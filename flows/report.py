@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -21,7 +22,7 @@ class Section:
 def show(sections: Sequence[Section], console: Console) -> None:
     """Print sections on a console."""
     for section in sections:
-        console.print(f"\n[bold]{section.title}[/]")
+        console.print(f"\n[bold]{escape(section.title)}[/]")
         if section.table is not None:
             console.print(_rich_table(section.table))
         for sentence in section.sentences:
@@ -49,9 +50,9 @@ def number(value: float, digits: int = 3) -> str:
 def _rich_table(frame: pd.DataFrame) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in frame:
-        table.add_column(str(name), justify="left" if _is_words(frame[name]) else "right", overflow="fold")
+        table.add_column(escape(str(name)), justify="left" if _is_words(frame[name]) else "right", overflow="fold")
     for row in frame.itertuples(index=False):
-        table.add_row(*(str(cell) for cell in row))
+        table.add_row(*(escape(str(cell)) for cell in row))
     return table
 
 

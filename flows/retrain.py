@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from prefect import flow, task
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -13,7 +13,7 @@ from flows.progress import step, tell
 from flows.retrain_report import log_retrain, retrain_sections
 from flows.retraining import Fitted, Judged, check_answers, fit, judge_fit
 from flows.settings import Settings
-from flows.steps import io_task, take_inputs, workspace
+from flows.steps import io_task, plain_task, take_inputs, workspace
 from flows.stores import open_settings_store
 from models.registry import promote, read_champion, refuse, register_scorer
 from models.store import Store, holding
@@ -57,7 +57,6 @@ def retrain(settings: Settings) -> Retrained | State[Any]:
 def retrain_in(store: Store, settings: Settings) -> Retrained:
     """Do the retraining in a store that is held."""
     with workspace() as folder, tracked(store, "retrain", settings.tags) as run:
-        forget_old_quarantine(store, settings.quarantine_retention_days)
         inputs = take_inputs(run, settings, folder)
         champion = read_champion(store)
         check_answers(settings, inputs, champion)
@@ -65,15 +64,16 @@ def retrain_in(store: Store, settings: Settings) -> Retrained:
         judged = judge_scorer(inputs, fitted, champion)
         with step("register"):
             version = register(store, run.run_id, fitted)
+            sections = retrain_sections(settings, inputs, fitted, judged, version)
+            log_retrain(run, inputs, fitted, judged, version, sections)
             settle(store, version, judged)
-        sections = retrain_sections(settings, inputs, fitted, judged, version)
-        log_retrain(run, inputs, fitted, judged, version, sections)
+        forget_old_quarantine(store, settings.quarantine_retention_days)
     tell(sections)
     return Retrained(version, judged.verdict.promote, judged.verdict.reason, run.run_id)
 
 
-fit_scorer = task(name="fit")(fit)
-judge_scorer = task(name="judge")(judge_fit)
+fit_scorer = plain_task(fit)
+judge_scorer = plain_task(judge_fit)
 
 
 @io_task

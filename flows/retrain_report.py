@@ -112,7 +112,7 @@ def _category(fitted: Fitted) -> Section:
 def _base(base: BaseNps | None, question: str) -> Section:
     title = "NPS of the base" if question == "nps" else f"Net score of the base, question {question}"
     if base is None:
-        return Section(title, ("It is not known: there are too few answers.",))
+        return Section(title, ("It is not estimated: this run has no answers, or too few, of its own.",))
     shifts = ", ".join(f"{nps:+.1f} at {gamma}" for gamma, nps in base.sensitivity.items())
     stand_in = {
         "invited": f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered",

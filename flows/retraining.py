@@ -42,8 +42,20 @@ class Judged:
     base_nps: BaseNps | None
 
 
-def make_recipe(settings: Settings, inputs: Inputs) -> Recipe:
-    """Take from the settings what belongs to a scorer."""
+def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None = None) -> Recipe:
+    """Take from the settings what belongs to a scorer; with an NPS model carried over, what belongs to that one.
+
+    Raises
+    ------
+    InputError
+        Where another question is named than the model carried over predicts.
+    """
+    kept = champion.release.parameters if champion and settings.without_answers else {}
+    if kept and "nps_question" in settings.model_fields_set and settings.nps_question != kept["nps_question"]:
+        raise InputError(
+            f"nps_question is {settings.nps_question!r}, but the NPS model that is carried over predicts "
+            f"{kept['nps_question']!r}: leave out --without-answers and name answers, or leave out nps_question"
+        )
     return Recipe(
         horizon=settings.horizon or DEFAULT_HORIZON,
         churn_horizon=settings.churn_horizon,
@@ -51,9 +63,9 @@ def make_recipe(settings: Settings, inputs: Inputs) -> Recipe:
         annual_rate=settings.annual_rate,
         margin=settings.margin,
         currency=inputs.intake.currency,
-        nps_question=settings.nps_question,
-        label_gap_days=settings.label_gap_days,
-        static_attributes=tuple(settings.static_attributes),
+        nps_question=kept.get("nps_question", settings.nps_question),
+        label_gap_days=kept.get("label_gap_days", settings.label_gap_days),
+        static_attributes=tuple(kept.get("static_attributes", settings.static_attributes)),
         seed=settings.seed,
     )
 
@@ -88,12 +100,15 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
     RefusedError
         Where the answers are too few to keep an NPS model that the champion has.
     """
-    recipe = make_recipe(settings, inputs)
+    recipe = make_recipe(settings, inputs, champion)
     cut = cut_of(inputs.as_of, recipe.horizon)
     carried = champion if settings.without_answers else None
     with step("fit purchases, spend and NPS category"):
         release = fit_release(inputs.tables, inputs.as_of, recipe, carried.release if carried else None)
     _check_nps_is_kept(release, champion)
+    if carried is not None and carried.twin is None:
+        why = f"the NPS model is carried over from scorer {carried.version}, which has no twin"
+        return Fitted(recipe, release, None, cut, why, True)
     with step(f"fit the twin on what was available before {cut}"):
         try:
             twin = fit_release(inputs.tables, cut, recipe, carried.twin if carried else None)
@@ -107,8 +122,9 @@ def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Ju
     """Judge the twin beside the champion's and beside baselines, and estimate the NPS of the base."""
     with step("estimate the NPS of the base"):
         base_nps = estimate_base_nps(inputs.tables, fitted.release)
-    if fitted.twin is None:
-        return Judged(judge(None, None, None), None, None, base_nps)
+    verdict = _verdict_without_holdout(fitted, champion)
+    if verdict is not None or fitted.twin is None:
+        return Judged(verdict or judge(None, None, None), None, None, base_nps)
     with step(f"judge the twin on what happened from {fitted.cut}"):
         holdout = build_holdout(inputs.tables, inputs.as_of, fitted.recipe, fitted.twin.vocabulary)
         their_twin = champion.twin if champion else None
@@ -120,6 +136,21 @@ def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Ju
         )
         measured = backtest_of(holdout, fitted.twin) if len(holdout.customers) else None
     return Judged(verdict, holdout, measured, base_nps)
+
+
+def _verdict_without_holdout(fitted: Fitted, champion: Registered | None) -> Verdict | None:
+    """Judge where twins cannot be: no twin beside a champion that has one, or an as_of before the champion's."""
+    if champion is not None and fitted.release.as_of < champion.release.as_of:
+        return Verdict(
+            False,
+            f"refused: as_of {fitted.release.as_of} is before the champion's, {champion.release.as_of}, which has seen "
+            "what this scorer would be judged on",
+        )
+    if fitted.twin is None and champion is not None and champion.twin is not None:
+        return Verdict(False, f"refused: it cannot be judged beside the champion: {fitted.why_no_twin}")
+    if fitted.twin is None:
+        return Verdict(True, f"not comparable: {fitted.why_no_twin}")
+    return None
 
 
 def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:

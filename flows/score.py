@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from prefect import flow, task
+from prefect import flow
 from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
@@ -14,9 +14,9 @@ from flows.progress import step, tell
 from flows.score_report import log_score, score_sections
 from flows.scoring import choose_scorer, score_base
 from flows.settings import Settings
-from flows.steps import io_task, take_inputs, workspace
+from flows.steps import io_task, plain_task, take_inputs, workspace
 from flows.stores import open_settings_store
-from models.publication import publish_scores
+from models.publication import make_current, register_scores, why_not_current
 from models.store import Store, holding
 from models.tracking import forget_old_quarantine, tracked
 
@@ -62,18 +62,21 @@ def score_in(store: Store, settings: Settings) -> Published:
         inputs = take_inputs(run, settings, folder)
         scored = score_everyone(store, inputs, chosen, run.run_id)
         with step("publish"), holding(store, "score", settings.wait_minutes):
-            forget_old_quarantine(store, settings.quarantine_retention_days)
-            version, is_current = publish(store, run.run_id, scored.table)
-        sections = score_sections(store, settings, inputs, chosen, scored, version, is_current)
-        log_score(run, chosen, scored, version, sections)
+            version = publish(store, run.run_id, scored.table)
+            why_not = why_not_current(store, chosen.version, inputs.as_of)
+            sections = score_sections(store, settings, inputs, chosen, scored, version, why_not)
+            log_score(run, chosen, scored, version, sections)
+            if why_not is None:
+                make_current(store, version)
+        forget_old_quarantine(store, settings.quarantine_retention_days)
     tell(sections)
-    return Published(version, is_current, chosen.version, scored.table.num_rows, run.run_id)
+    return Published(version, why_not is None, chosen.version, scored.table.num_rows, run.run_id)
 
 
-score_everyone = task(name="score everyone")(score_base)
+score_everyone = plain_task(score_base)
 
 
 @io_task
-def publish(store: Store, run_id: str, table: pa.Table) -> tuple[int, bool]:
-    """Write the table, read it back, check it, and move ``current``."""
-    return publish_scores(store, run_id, table)
+def publish(store: Store, run_id: str, table: pa.Table) -> int:
+    """Write the table, read it back and check it."""
+    return register_scores(store, run_id, table)

@@ -25,7 +25,7 @@ def score_sections(
     chosen: Registered,
     scored: Scored,
     version: int,
-    is_current: bool,
+    why_not_current: str | None,
 ) -> list[Section]:
     """Write the report of a scoring: input, the base, whom to call, where the scores are."""
     read = intake_section(inputs.intake)
@@ -33,7 +33,7 @@ def score_sections(
         Section(read.title, (*settings.notes, *read.sentences), read.table),
         _base(inputs, chosen, scored),
         _calls(scored.calls),
-        _where(store, version, is_current),
+        _where(store, version, why_not_current),
     ]
 
 
@@ -79,10 +79,10 @@ def _texts(reasons: str) -> list[str]:
     return [f"{text}, going with {', '.join(names)}" if names else text for text, names in groups.items()]
 
 
-def _where(store: Store, version: int, is_current: bool) -> Section:
+def _where(store: Store, version: int, why_not_current: str | None) -> Section:
     place = f"Version {version} of {SCORES} in {store.shown_uri}"
-    if not is_current:
-        return Section("Where the scores are", (f"{place}; the current scores are of a later date and stay current.",))
+    if why_not_current:
+        return Section("NOT the current scores", (f"{place}. The current ones stay as they are: {why_not_current}.",))
     return Section("Where the scores are", (f"{place}, alias current. Pull them with", pull_line(store)))
 
 

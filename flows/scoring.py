@@ -1,5 +1,6 @@
 """The steps of a scoring, as plain functions: choose the scorer, describe, predict, explain, assemble."""
 
+import tempfile
 from dataclasses import dataclass
 
 import mlflow
@@ -14,8 +15,8 @@ from flows.progress import step
 from flows.settings import Settings
 from models.assembly import assemble_scores, index_at, scores_table
 from models.call_list import base_rates, call_list, explain
-from models.publication import CURRENT, SCORES, scores_as_of
-from models.registry import SCORER, Registered, alias_version, read_champion, read_scorer
+from models.publication import as_of_before
+from models.registry import SCORER, Registered, read_champion, read_scorer
 from models.store import Store
 
 
@@ -73,8 +74,8 @@ def score_base(store: Store, inputs: Inputs, chosen: Registered, run_id: str) ->
         described = materialise(describe(inputs.tables, spine, release.vocabulary))
     with step(f"score {len(described):,} customers with scorer {chosen.version}"):
         predicted = predict(chosen.version, described)
-        current = alias_version(store, CURRENT, SCORES)
-        before = None if current is None else index_at(inputs.tables, scores_as_of(store, current), release)
+        day_before = as_of_before(store, as_of)
+        before = None if day_before is None else index_at(inputs.tables, day_before, release)
         scores = assemble_scores(described, predicted, release, before)
     with step("find whom to call, and why"):
         calls = call_list(scores, release)
@@ -82,16 +83,17 @@ def score_base(store: Store, inputs: Inputs, chosen: Registered, run_id: str) ->
         scores["reasons"] = (
             calls["reasons"].reindex(scores.index).astype(object).where(lambda texts: texts.notna(), None)
         )
-    said = {"run_id": run_id, "input_digest": input_digest(inputs.intake)}
+    currency = release.parameters["currency"] or inputs.intake.currency or ""
+    said = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     return Scored(scores_table(scores, release, chosen.version, as_of, said), calls)
 
 
 def predict(version: int, described: pd.DataFrame) -> pd.DataFrame:
     """Score features with the scorer as it is registered: the same code and parameters a consumer loads."""
-    model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}")
-    wanted = model.metadata.get_input_schema().input_names()
-    predicted = model.predict(described.reindex(columns=wanted).astype("float64"))
-    return pd.DataFrame(predicted)
+    with tempfile.TemporaryDirectory() as folder:
+        model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}", dst_path=folder)
+        wanted = model.metadata.get_input_schema().input_names()
+        return pd.DataFrame(model.predict(described.reindex(columns=wanted).astype("float64")))
 
 
 def _check_currency(inputs: Inputs, chosen: Registered) -> None:

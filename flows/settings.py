@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -22,6 +22,7 @@ from pydantic_settings import (
 )
 
 from data.errors import InputError
+from data.sources import redact
 
 SETTINGS_FILE = "revealed.toml"
 TableName = Literal["transactions", "answers", "events", "customers"]
@@ -92,6 +93,11 @@ class Settings(BaseSettings):
         if isinstance(value, Mapping):
             return {**dict.fromkeys(TABLES, 0.05), **value}
         return dict.fromkeys(TABLES, value)
+
+    @field_serializer("transactions", "answers", "events", "customers", when_used="json")
+    def _without_secrets(self, paths: list[str]) -> list[str]:
+        """Keep passwords and signatures of URLs out of what Prefect stores; the run itself has them."""
+        return [redact(path) if "://" in path else path for path in paths]
 
     @field_validator("timezone")
     @classmethod

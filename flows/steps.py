@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from prefect import State, Task, task
+from prefect.cache_policies import NO_CACHE
 
 from data.errors import InputError, RefusedError, RevealedError
 from data.intake import Intake
@@ -24,7 +25,15 @@ def is_worth_a_retry(_task: Task[Any, Any], _run: Any, state: State[Any]) -> boo
     return not isinstance(error, RevealedError)
 
 
-io_task = task(retries=RETRIES, retry_delay_seconds=RETRY_DELAY_SECONDS, retry_condition_fn=is_worth_a_retry)
+# Nothing is cached: what a step takes and gives are tables, which Prefect would otherwise read through to hash them.
+plain_task = task(cache_policy=NO_CACHE, persist_result=False)
+io_task = task(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=RETRIES,
+    retry_delay_seconds=RETRY_DELAY_SECONDS,
+    retry_condition_fn=is_worth_a_retry,
+)
 
 
 @io_task

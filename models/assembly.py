@@ -80,14 +80,13 @@ def scores_table(
     as_of : datetime.date
         The day customers are described at.
     said : Mapping of str to str
-        ``run_id`` and ``input_digest``.
+        ``run_id``, ``input_digest`` and ``currency``.
     """
     parameters = release.parameters
     metadata = {
         **{name: str(parameters[name]) for name in ("horizon", "churn_horizon", "clv_horizon", "nps_question")},
         "scorer_version": str(version),
         "scorer_trained_after_as_of": str(release.as_of > as_of).lower(),
-        "currency": parameters["currency"] or "",
         **said,
     }
     return to_table(scores, metadata)

@@ -19,6 +19,7 @@ from models.response import response_propensity
 Array = npt.NDArray[np.float64]
 # From here on the base is too unlike those who answered, at the time of asking, for their estimate to be carried over.
 MOST_UNLIKE = 0.8
+FEWEST_WHO_ANSWERED = 2
 _ANSWER = ["customer_id", "as_of", "answered_at"]
 
 
@@ -41,7 +42,7 @@ def estimate_base_nps(tables: Tables, release: Release) -> BaseNps | None:
     Returns
     -------
     BaseNps or None
-        None where nothing was asked, or too few answered to train on.
+        None where nothing was asked, too few answered to train on, or all answers are one customer's.
     """
     if tables.answers is None or release.training is None or release.training.out_of_fold is None:
         return None
@@ -55,6 +56,8 @@ def estimate_base_nps(tables: Tables, release: Release) -> BaseNps | None:
         asked = pd.concat([asked, silent], ignore_index=True)
     category, probabilities = _answers_and_predictions(asked, release)
     answered = asked["answered"].to_numpy(bool)
+    if answered.sum() < FEWEST_WHO_ANSWERED:
+        return None
     names = feature_names(release.vocabulary)
     propensity = response_propensity(asked[names], answered, asked["customer_id"], release.parameters["seed"])
     unlike = _unlike_share(asked.loc[answered, [*names, "customer_id"]], base[[*names, "customer_id"]])

@@ -21,7 +21,7 @@ ONE_SIDED_95 = 1.645  # ... and a one-sided 95 % bound of the paired difference 
 MIN_ANSWERS = 200
 MIN_PURCHASES = 30
 MAX_BIAS = 3.0
-_COMPARABLE = ("horizon", "currency", "returns_policy", "nps_question")
+_COMPARABLE = ("horizon", "currency", "returns_policy")
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def judge(
         return Verdict(False, fault, metrics)
     if champion is None:
         return Verdict(True, "not comparable: there is no champion with a twin; absolute checks passed", metrics)
-    changed = [str(n) for n in _COMPARABLE if challenger.parameters.get(n) != champion.parameters.get(n)]
+    changed = [name for name in _COMPARABLE if _differs(challenger.parameters.get(name), champion.parameters.get(name))]
     if changed:
         return Verdict(True, f"not comparable: {', '.join(changed)} changed; absolute checks passed", metrics)
     ours, theirs = _purchase_losses(challenger, holdout), _purchase_losses(champion, holdout)
@@ -92,6 +92,11 @@ def judge(
         worse_rps, said = _compare("RPS of the NPS category", ours, theirs, answers["customer_id"], metrics, "rps")
         worse, sayings = worse or worse_rps, [*sayings, said]
     return Verdict(not worse, "; ".join(sayings), metrics)
+
+
+def _differs(ours: object, theirs: object) -> bool:
+    """Say whether two values differ; one that nobody named, as a currency may be, differs from none."""
+    return ours is not None and theirs is not None and ours != theirs
 
 
 def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], str | None]:
@@ -117,9 +122,9 @@ def _purchase_losses(scorer: Scorer, holdout: Holdout) -> Array:
 
 
 def _can_judge_answers(challenger: Scorer, champion: Scorer, answers: pd.DataFrame) -> bool:
-    return len(answers) >= MIN_ANSWERS and all(
-        s.parameters["nps"]["source"] is not None for s in (challenger, champion)
-    )
+    have_models = all(scorer.parameters["nps"]["source"] is not None for scorer in (challenger, champion))
+    same_question = challenger.parameters["nps_question"] == champion.parameters["nps_question"]
+    return same_question and have_models and len(answers) >= MIN_ANSWERS
 
 
 def _category_losses(scorer: Scorer, answers: pd.DataFrame) -> Array:

@@ -8,19 +8,21 @@ from urllib.parse import unquote, urlsplit
 import mlflow
 import pyarrow as pa
 import pyarrow.parquet as pq
+from mlflow.entities.model_registry import ModelVersion
 
 from data.errors import InputError
-from models.registry import alias_version, ensure_registered, model_versions
+from models.registry import CHAMPION, SCORER, alias_version, ensure_registered, model_versions
 from models.scores import check_scores, read_metadata, write_scores
 from models.store import Store
 
 SCORES = "customer_scores"
 CURRENT = "current"
+CHECKED = "checked"
 FILE = "scores.parquet"
 
 
-def publish_scores(store: Store, run_id: str, table: pa.Table) -> tuple[int, bool]:
-    """Write a table of scores as a new version and, once it is read back and checked, move ``current`` to it.
+def register_scores(store: Store, run_id: str, table: pa.Table) -> int:
+    """Write a table of scores as a new version, read it back and check it. No alias moves.
 
     Parameters
     ----------
@@ -33,8 +35,8 @@ def publish_scores(store: Store, run_id: str, table: pa.Table) -> tuple[int, boo
 
     Returns
     -------
-    tuple of (int, bool)
-        The new version, and whether ``current`` moved: it stays where it points to scores of a later date.
+    int
+        The new version; its tag ``checked`` says that it was read back and keeps the contract.
     """
     client = store.client
     with tempfile.TemporaryDirectory() as folder:
@@ -46,21 +48,37 @@ def publish_scores(store: Store, run_id: str, table: pa.Table) -> tuple[int, boo
     source = f"{client.get_run(run_id).info.artifact_uri}/{place}"
     _protect(f"{source}/{FILE}")
     ensure_registered(store, SCORES, "One row of scores per customer; alias current is the newest")
-    metadata, as_of = read_metadata(table), _as_of(table)
-    tags = {"as_of": as_of.isoformat(), **metadata}
+    tags = {"as_of": _as_of(table).isoformat(), **read_metadata(table)}
     version = int(client.create_model_version(SCORES, source=source, run_id=run_id, tags=tags).version)
     check_scores(read_scores(store, version), customers=table.num_rows)
+    client.set_model_version_tag(SCORES, str(version), CHECKED, "true")
+    return version
+
+
+def why_not_current(store: Store, scorer: int, as_of: date) -> str | None:
+    """Say why scores of a scorer and a date are not to become the current ones; None where they are.
+
+    Asked while the store is held: the champion may have changed since the scoring began.
+    """
+    if alias_version(store, CHAMPION) != scorer:
+        return f"scorer {scorer} is not the champion"
     current = alias_version(store, CURRENT, SCORES)
-    if current is not None and as_of < scores_as_of(store, current):
-        return version, False
-    client.set_registered_model_alias(SCORES, CURRENT, str(version))
-    return version, True
+    newest = None if current is None else scores_as_of(store, current)
+    if newest is not None and as_of < newest:
+        return f"the current scores are of a later date, {newest}"
+    return None
+
+
+def make_current(store: Store, version: int) -> None:
+    """Move the alias that consumers read: the last call of a scoring."""
+    store.client.set_registered_model_alias(SCORES, CURRENT, str(version))
 
 
 def read_scores(store: Store, version: int) -> pa.Table:
     """Read a published version back from the store."""
     uri = f"models:/{SCORES}/{version}/{FILE}"
-    return pq.read_table(mlflow.artifacts.download_artifacts(uri, tracking_uri=store.uri))
+    with tempfile.TemporaryDirectory() as folder:
+        return pq.read_table(mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri))
 
 
 def read_current(store: Store) -> pa.Table:
@@ -83,10 +101,54 @@ def scores_as_of(store: Store, version: int) -> date:
 
 
 def newest_scores_of(store: Store, scorer: int) -> int | None:
-    """Return the version with the latest as_of (the newest of several) that a scorer's version made, or None."""
-    of_scorer = [v for v in model_versions(store, SCORES) if v.tags.get("scorer_version") == str(scorer)]
-    best = max(of_scorer, key=lambda v: (v.tags["as_of"], int(v.version)), default=None)
+    """Return the checked version with the latest as_of (the newest of several) that a scorer made, or None."""
+    best = max(_checked(store, scorer_version=str(scorer)), key=_date_and_number, default=None)
     return None if best is None else int(best.version)
+
+
+def as_of_before(store: Store, as_of: date) -> date | None:
+    """Return the latest earlier date at which scores were published; None where current is later, or at first."""
+    current = alias_version(store, CURRENT, SCORES)
+    if current is None or scores_as_of(store, current) > as_of:
+        return None
+    earlier = [date.fromisoformat(version.tags["as_of"]) for version in _checked(store)]
+    return max((day for day in earlier if day < as_of), default=None)
+
+
+def finish_rollback(store: Store) -> int | None:
+    """Move ``current`` to the champion's newest scores; None where it has published none.
+
+    Returns
+    -------
+    int or None
+        The version that is current now.
+    """
+    champion = alias_version(store, CHAMPION)
+    newest = None if champion is None else newest_scores_of(store, champion)
+    if newest is not None:
+        check_scores(read_scores(store, newest))
+        make_current(store, newest)
+    return newest
+
+
+def is_rollback_unfinished(store: Store) -> bool:
+    """Say whether a rollback ended between the scorer and its scores: they are still those of the version left."""
+    current = alias_version(store, CURRENT, SCORES)
+    if current is None:
+        return False
+    scorer = store.client.get_model_version(SCORES, str(current)).tags["scorer_version"]
+    if alias_version(store, CHAMPION) == int(scorer):
+        return False
+    return store.client.get_model_version(SCORER, scorer).tags.get("rolled_back") == "true"
+
+
+def _checked(store: Store, **tags: str) -> list[ModelVersion]:
+    wanted = {CHECKED: "true", **tags}
+    return [version for version in model_versions(store, SCORES) if wanted.items() <= version.tags.items()]
+
+
+def _date_and_number(version: ModelVersion) -> tuple[str, int]:
+    return version.tags["as_of"], int(version.version)
 
 
 def pull_line(store: Store) -> str:

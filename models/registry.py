@@ -107,11 +107,13 @@ def read_scorer(store: Store, version: int) -> Registered:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             raise InputError(f"there is no version {version} of {SCORER} in {store.shown_uri}") from None
         raise
-    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{SCORER}/{found.version}", tracking_uri=store.uri))
-    release = _read_release(folder / "artifacts", "")
+    with tempfile.TemporaryDirectory() as place:
+        uri = f"models:/{SCORER}/{found.version}"
+        folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=place, tracking_uri=store.uri)) / "artifacts"
+        release, twin = _read_release(folder, ""), _read_release(folder, "twin_")
     if release is None:
         raise InputError(f"version {version} of {SCORER} holds no parameters; it was not registered by this project")
-    return Registered(int(found.version), release, _read_release(folder / "artifacts", "twin_"))
+    return Registered(int(found.version), release, twin)
 
 
 def read_champion(store: Store) -> Registered | None:

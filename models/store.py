@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from filelock import FileLock, Timeout
 
@@ -102,12 +102,23 @@ def store_location(mlruns: str | None, beside: Path) -> tuple[str, Path, bool]:
     named = os.environ.get("MLFLOW_TRACKING_URI")
     folder = Path(mlruns or beside / "mlruns").resolve()
     if mlruns is None and named:
+        named = _credentials_apart(named)
         sqlite = named.removeprefix("sqlite:///")
         if sqlite != named:
             file = Path(sqlite).resolve()
             return f"sqlite:///{file}", file.parent, True
         return named, folder, False
     return f"sqlite:///{folder / DATABASE}", folder, True
+
+
+def _credentials_apart(uri: str) -> str:
+    """Give MLflow user name and password of an address apart from it, so that no message repeats them."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+        return uri
+    os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
+    os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
 
 
 def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from data.errors import RevealedError
@@ -99,8 +100,10 @@ def tracked(store: Store, kind: str, tags: Mapping[str, str]) -> Iterator[Run]:
         yield Run(store, run_id)
     except BaseException as error:
         said = str(error) if isinstance(error, RevealedError) else type(error).__name__
-        client.set_tag(run_id, "error", said[:4000])
-        client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+        # Where the store itself is gone, what ended the run matters more than that this cannot be noted in it.
+        with suppress(MlflowException):
+            client.set_tag(run_id, "error", said[:4000])
+            client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     client.set_terminated(run_id, "FINISHED")
 

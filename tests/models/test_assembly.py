@@ -11,7 +11,7 @@ from models.assembly import assemble_scores, index_at, scores_table
 from models.customer_scorer import SCORE_COLUMNS
 from models.scores import COLUMNS, check_scores, read_metadata
 
-SAID = {"run_id": "a-run", "input_digest": "a-digest"}
+SAID = {"run_id": "a-run", "input_digest": "a-digest", "currency": "EUR"}
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from models.publication import publish_scores, pull_line
+from models.publication import make_current, pull_line, register_scores
 from models.registry import promote, register_scorer
 from models.scores import COLUMNS
 
@@ -156,7 +156,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 def test_the_line_pulls_the_scores_with_mlflow_pandas_and_pyarrow(store, published, tmp_path):
     run = store.client.create_run(store.experiment_id)
-    publish_scores(store, run.info.run_id, published())
+    make_current(store, register_scores(store, run.info.run_id, published()))
     allowed = modules_of("mlflow", "pandas", "pyarrow")
     said = run_as_consumer(PULL, pull_line(store), allowed=allowed, folder=tmp_path)
     pulled = pd.read_csv(tmp_path / "pulled.csv", dtype={"customer_id": str, "rfm": str})

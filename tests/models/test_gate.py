@@ -87,7 +87,6 @@ def test_a_better_challenger_is_promoted_and_its_mirror_image_refused(who_says):
         ("horizon", 30),
         ("currency", "USD"),
         ("returns_policy", "returns are ignored"),
-        ("nps_question", "csat"),
     ],
 )
 def test_what_is_not_the_same_question_is_not_compared(who_says, name, value):
@@ -96,6 +95,16 @@ def test_what_is_not_the_same_question_is_not_compared(who_says, name, value):
     assert verdict.promote
     assert verdict.reason == f"not comparable: {name} changed; absolute checks passed"
     assert not judge(who_says(0.4), who_says(0.25), holdout).promote
+
+
+def test_another_question_leaves_the_purchases_to_be_compared(who_says):
+    holdout = Holdout(one_time_buyers(2000, 500))
+    assert not judge(who_says(0.4), who_says(0.25, nps_question="csat"), holdout).promote
+
+
+def test_a_currency_that_nobody_named_differs_from_none(who_says):
+    holdout = Holdout(one_time_buyers(2000, 500))
+    assert not judge(who_says(0.4, currency=None), who_says(0.25), holdout).promote
 
 
 def test_the_first_version_only_passes_absolute_checks(who_says):

@@ -13,20 +13,42 @@ from data.errors import InputError, RevealedError
 from models.publication import (
     CURRENT,
     SCORES,
+    as_of_before,
+    finish_rollback,
+    is_rollback_unfinished,
+    make_current,
     newest_scores_of,
-    publish_scores,
     pull_line,
     read_current,
     read_scores,
+    register_scores,
     scores_as_of,
+    why_not_current,
 )
-from models.registry import alias_version
+from models.registry import CHAMPION, PREVIOUS, SCORER, alias_version, roll_back
+from models.scores import read_metadata
 from models.store import Store
 
 
 @pytest.fixture
 def run_id(store):
-    return store.client.create_run(store.experiment_id).info.run_id
+    """A run, in a store whose champion is version 1 of two."""
+    run = store.client.create_run(store.experiment_id)
+    store.client.create_registered_model(SCORER)
+    for _ in range(2):
+        store.client.create_model_version(SCORER, source=run.info.artifact_uri, run_id=run.info.run_id)
+    store.client.set_registered_model_alias(SCORER, CHAMPION, "1")
+    return run.info.run_id
+
+
+def publish_scores(store, run_id, table):
+    """Do as a scoring does: register, ask, move."""
+    version = register_scores(store, run_id, table)
+    scorer, as_of = int(read_metadata(table)["scorer_version"]), table["as_of"][0].as_py()
+    if why_not_current(store, scorer, as_of) is not None:
+        return version, False
+    make_current(store, version)
+    return version, True
 
 
 def files_of(store):
@@ -116,20 +138,26 @@ def test_a_file_that_is_not_what_was_written_never_becomes_current(
     assert read_current(store).equals(published())
 
 
-WRITES = ["log_artifact", "create_registered_model", "create_model_version", "set_registered_model_alias"]
+WRITES = [
+    "log_artifact",
+    "create_registered_model",
+    "create_model_version",
+    "set_model_version_tag",
+    "set_registered_model_alias",
+]
 
 
 @pytest.mark.parametrize(
     ("n", "when"),
     # The second call finds the model registered already, which is no fault: nothing comes right after it.
-    [(n, when) for n in (1, 2, 3, 4) for when in ("before", "after") if (n, when) != (2, "after")],
+    [(n, when) for n in (1, 2, 3, 4, 5) for when in ("before", "after") if (n, when) != (2, "after")],
 )
 def test_a_crash_leaves_current_and_running_again_works(store, run_id, published, crash_at, n, when):
     publish_scores(store, run_id, published())
     with crash_at(n, when) as calls, pytest.raises(KeyboardInterrupt):
         publish_scores(store, run_id, published("2024-02-01"))
     assert calls == WRITES[:n]
-    has_moved = (n, when) == (4, "after")
+    has_moved = (n, when) == (5, "after")
     assert read_current(store).equals(published("2024-02-01" if has_moved else "2024-01-31"))
     assert publish_scores(store, run_id, published("2024-02-01"))[1]
     assert read_current(store).equals(published("2024-02-01"))
@@ -147,6 +175,42 @@ def test_the_newest_scores_of_a_scorer_are_those_of_its_latest_date(store, run_i
     assert newest_scores_of(store, 1) == 5
     assert newest_scores_of(store, 2) == 4
     assert newest_scores_of(store, 3) is None
+
+
+def test_scores_that_were_never_checked_are_nobodys_newest(store, run_id, published, crash_at):
+    publish_scores(store, run_id, published())
+    with crash_at(4, "before"), pytest.raises(KeyboardInterrupt):
+        register_scores(store, run_id, published("2024-02-01"))
+    assert newest_scores_of(store, 1) == 1
+
+
+def test_scores_of_another_scorer_than_the_champion_do_not_become_current(store, run_id, published):
+    publish_scores(store, run_id, published())
+    assert publish_scores(store, run_id, published("2024-02-01", 2)) == (2, False)
+    assert why_not_current(store, 2, date(2024, 2, 1)) == "scorer 2 is not the champion"
+    assert "of a later date, 2024-01-31" in why_not_current(store, 1, date(2024, 1, 1))
+
+
+def test_the_change_is_against_the_latest_earlier_date_and_never_a_later_one(store, run_id, published):
+    assert as_of_before(store, date(2024, 1, 31)) is None
+    for as_of in ("2024-01-15", "2024-01-31"):
+        publish_scores(store, run_id, published(as_of))
+    assert as_of_before(store, date(2024, 2, 7)) == date(2024, 1, 31)
+    assert as_of_before(store, date(2024, 1, 31)) == date(2024, 1, 15)
+    assert as_of_before(store, date(2024, 1, 20)) is None
+
+
+def test_a_rollback_that_was_interrupted_before_the_scores_moved_can_be_finished(store, run_id, published):
+    publish_scores(store, run_id, published())
+    store.client.set_registered_model_alias(SCORER, PREVIOUS, "1")
+    store.client.set_registered_model_alias(SCORER, CHAMPION, "2")
+    assert publish_scores(store, run_id, published("2024-02-01", 2)) == (2, True)
+    assert not is_rollback_unfinished(store)
+    roll_back(store)
+    assert is_rollback_unfinished(store)
+    assert finish_rollback(store) == 1
+    assert read_current(store).equals(published())
+    assert not is_rollback_unfinished(store)
 
 
 def test_one_line_pulls_the_table(store, run_id, published):
