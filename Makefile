@@ -28,7 +28,7 @@ demo: $(READY)
 	@$(BIN)/revealed demo
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term
+	$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 lint: $(READY)
 	$(BIN)/ruff check .

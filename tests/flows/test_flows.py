@@ -14,7 +14,7 @@ from models.registry import CHALLENGER, CHAMPION, PREVIOUS, SCORER, alias_versio
 from models.scores import check_scores, read_metadata
 from models.store import holding, open_store
 
-pytestmark = [pytest.mark.usefixtures("prefect_server"), pytest.mark.xdist_group("prefect")]
+pytestmark = pytest.mark.usefixtures("prefect_server")
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +85,17 @@ def test_the_same_input_gives_the_same_scores_bit_for_bit(trained, revealed, tab
     before = current(trained)
     assert revealed("score", *tables, "--mlruns", trained)[0] == 0
     after = current(trained)
-    assert (after["next_purchase_index_change"] == 0).all()
-    same = [name for name in before if name != "next_purchase_index_change"]
-    pd.testing.assert_frame_equal(before[same], after[same], check_exact=True)
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
+def test_the_change_of_the_index_is_against_the_scores_of_the_date_before(trained, revealed, tables):
+    before = current(trained).set_index("customer_id")["next_purchase_index"]
+    later = (pd.Timestamp(current(trained)["as_of"].iloc[0]) + pd.Timedelta(days=1)).date()
+    assert revealed("score", *tables, "--mlruns", trained, "--as-of", later)[0] == 0
+    after = current(trained).set_index("customer_id")
+    change = after["next_purchase_index"] - before.reindex(after.index)
+    pd.testing.assert_series_equal(after["next_purchase_index_change"], change, check_names=False)
+    assert change.abs().max() > 0
 
 
 def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(trained, revealed, tables):
@@ -134,12 +142,51 @@ def test_a_retrain_that_forgets_the_answers_is_refused_unless_that_is_said(train
     assert store.client.get_model_version(SCORER, "2").tags["nps_model"] == "carried over"
 
 
+def test_a_retrain_as_of_a_day_before_the_champions_is_refused(trained, revealed, tables):
+    code, _, err = revealed("retrain", *tables, "--mlruns", trained, "--as-of", "2024-03-01")
+    assert code == 3
+    assert "as_of 2024-03-01 is before the champion's" in err
+    assert alias_version(open_store(str(trained)), CHAMPION) == 1
+
+
+def test_a_scorer_that_cannot_be_judged_does_not_replace_one_that_was(trained, revealed, shop, own_environment):
+    lines = pd.read_parquet(shop["transactions"])
+    lines[lines["ts"] >= lines["ts"].max() - pd.Timedelta(days=60)].to_parquet("cut_short.parquet")
+    code, _, err = revealed(
+        *("retrain", "--transactions", "cut_short.parquet", "--answers", shop["answers"], "--mlruns", trained),
+        *("--set", "quarantine_limit=0.99"),
+    )
+    assert code == 3
+    assert "refused" in err or "would not" in err
+    assert alias_version(open_store(str(trained)), CHAMPION) == 1
+
+
+def test_a_carried_over_model_keeps_its_question(trained, revealed, shop):
+    code, _, err = revealed(
+        *("retrain", "--transactions", shop["transactions"], "--mlruns", trained, "--without-answers"),
+        *("--set", "nps_question=csat"),
+    )
+    assert code == 2
+    assert "the NPS model that is carried over predicts 'nps'" in err
+
+
+def test_scores_of_a_version_that_is_no_champion_do_not_become_current(trained, revealed, tables, monkeypatch):
+    with monkeypatch.context() as strict:
+        strict.setattr("models.gate.MAX_BIAS", 1.0)
+        assert revealed("retrain", *tables, "--mlruns", trained)[0] == 3
+    code, out, _ = revealed("score", *tables, "--mlruns", trained, "--scorer", "2")
+    assert code == 0
+    assert "scorer 2 is not the champion" in out
+    assert alias_version(open_store(str(trained)), CURRENT, SCORES) == 1
+
+
 def test_a_past_date_is_scored_with_past_behaviour_and_does_not_become_current(trained, revealed, tables):
     before = alias_version(open_store(str(trained)), CURRENT, SCORES)
     code, out, _ = revealed("score", *tables, "--mlruns", trained, "--as-of", "2023-12-01")
     assert code == 0
     assert "was trained after 2023-12-01" in out
-    assert "stay current" in out
+    assert "NOT the current scores" in out
+    assert "the current scores are of a later date" in out
     store = open_store(str(trained))
     assert alias_version(store, CURRENT, SCORES) == before
     newest = model_versions(store, SCORES)[0]
@@ -153,6 +200,7 @@ def test_a_past_date_is_scored_with_past_behaviour_and_does_not_become_current(t
         (("--horizon", "30"), "scorer 1 was fitted for 90"),
         (("--scorer", "9"), "there is no version 9"),
         (("--as-of", "2020-01-01"), "nothing is visible before as_of"),
+        (("--as-of", "2062-01-01"), "which lies in the future"),
     ],
 )
 def test_a_score_with_what_the_scorer_does_not_have_is_a_mistake(trained, revealed, tables, more, said):

@@ -30,6 +30,12 @@ def test_an_as_of_before_everything_is_a_mistake(settings, own_environment):
         open_inputs(intake, early)
 
 
+def test_an_as_of_in_the_future_is_a_mistake(settings, own_environment):
+    intake = read_inputs(settings, own_environment / "clean")
+    with pytest.raises(InputError, match="which lies in the future"):
+        open_inputs(intake, settings.model_copy(update={"as_of": date(2062, 1, 1)}))
+
+
 def test_the_section_says_what_was_set_aside_and_why(settings, own_environment):
     table = intake_section(read_inputs(settings, own_environment / "clean")).table
     assert table.iloc[0].tolist() == ["transactions", "3", "2", "1", "1 amount is not a number"]

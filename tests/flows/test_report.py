@@ -36,6 +36,12 @@ def test_a_section_is_shown_with_title_table_and_sentences():
     ]
 
 
+def test_an_id_that_looks_like_markup_is_shown_as_it_is():
+    console = printed()
+    show([Section("[x]", (), pd.DataFrame({"customer": ["[/b]evil", "[abc]"]}))], console)
+    assert {"[x]", "[/b]evil", "[abc]"} <= {line.strip() for line in console.file.getvalue().splitlines()}
+
+
 def test_markdown_sets_figures_right_and_escapes_the_bar():
     assert to_markdown("Run", [SECTION]) == (
         "# Run\n\n## Read\n\n| table | rows |\n| :-- | --: |\n| a\\|b | 1,000 |\n| c | – |\n\nAll is well.\n"

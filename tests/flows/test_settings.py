@@ -65,6 +65,14 @@ def test_a_mistake_is_named_with_what_must_be_and_what_was_got(own_environment, 
     assert said in str(caught.value)
 
 
+def test_what_prefect_stores_of_the_settings_holds_no_password(own_environment):
+    secret = "https://bob:hunter2@example.org/sales.csv?sig=abc"
+    settings = Settings.load(transactions=[secret, "local.csv"])
+    assert settings.transactions == [secret, "local.csv"]
+    stored = settings.model_dump(mode="json")["transactions"]
+    assert stored == ["https://example.org/sales.csv", "local.csv"]
+
+
 def test_a_settings_file_that_is_no_toml_is_named(own_environment):
     (own_environment / "revealed.toml").write_text("horizon: 3")
     with pytest.raises(InputError, match=r"revealed\.toml is not a TOML file"):

@@ -72,11 +72,19 @@ def test_a_store_in_the_environment_is_opened(store, monkeypatch):
     assert open_store(None, Path("/nowhere")) == store
 
 
+def leave():
+    """End a forked process here: what its parent registered for its own end, such as Prefect's, is not its to do."""
+    os._exit(0)
+
+
 def open_and_tell(folder, barrier, told):
     barrier.wait()
     opened = open_store(str(folder))
     opened.client.create_run(opened.experiment_id)
     told.put((opened.uri, opened.experiment_id))
+    told.close()
+    told.join_thread()
+    leave()
 
 
 def test_two_processes_open_a_new_store_at_once_beside_the_draft_of_a_killed_one(tmp_path, new_store, mlflow_template):
@@ -121,7 +129,7 @@ def test_a_server_that_does_not_answer_is_told_without_its_secrets(tmp_path, new
     assert int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) < 7
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
-    with pytest.raises(InputError, match=r"the store http://\*\*\*@127\.0\.0\.1:9 cannot be opened: .*refused") as told:
+    with pytest.raises(InputError, match=r"the store http://127\.0\.0\.1:9 cannot be opened: .*refused") as told:
         open_store(None, tmp_path)
     assert "secret" not in str(told.value)
 
@@ -130,6 +138,7 @@ def hold_until_told(store, what, line):
     with holding(store, what):
         line.send("held")
         line.recv()
+    leave()
 
 
 @pytest.fixture
