@@ -175,10 +175,10 @@ def test_no_row_is_ever_lost(rows):
         (folder / "t.csv").write_text(text, encoding="utf-8")
         rules = Rules(quarantine_limit=1.0)
         report = take_in({"transactions": Source(folder / "t.csv")}, folder / "clean", rules).tables["transactions"]
-        kept = duckdb.execute(f"SELECT count(*) FROM '{folder}/clean/transactions.parquet'").fetchone()
+        kept = duckdb.execute(f"SELECT count(*) FROM '{folder}/clean/transactions.parquet'").fetchall()[0]
         aside = duckdb.execute(
             f"SELECT count(*), count(DISTINCT line) FROM '{folder}/clean/quarantine.parquet'"
-        ).fetchone()
+        ).fetchall()[0]
     assert report.rows_read == report.rows_valid + report.set_aside == expected
     assert kept == (report.rows_valid,)
     assert aside == (report.set_aside, report.set_aside)

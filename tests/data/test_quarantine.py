@@ -20,7 +20,7 @@ def test_too_many_bad_rows_stop_the_intake_with_counts_and_three_examples(take, 
     assert 'formats.transactions.time_format = "%d/%m/%Y"' in message
     assert "secret" not in message
     assert [path.name for path in (tmp_path / "clean").iterdir()] == ["quarantine.parquet"]
-    assert duckdb.execute(f"SELECT count(*) FROM '{tmp_path}/clean/quarantine.parquet'").fetchone() == (5,)
+    assert duckdb.execute(f"SELECT count(*) FROM '{tmp_path}/clean/quarantine.parquet'").fetchall()[0] == (5,)
 
 
 def test_a_share_at_the_limit_passes_and_limits_are_per_table(take):
