@@ -36,9 +36,12 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
     if output is not None:
         if output.suffix not in (".csv", ".parquet"):
             raise InputError(f"--output must end in .csv or .parquet, got {output.name!r}")
+        draft = output.with_name(f".{output.name}.draft")
         try:
-            pa_csv.write_csv(table, output) if output.suffix == ".csv" else pq.write_table(table, output)
+            pa_csv.write_csv(table, draft) if output.suffix == ".csv" else pq.write_table(table, draft)
+            draft.replace(output)
         except OSError as error:
+            draft.unlink(missing_ok=True)
             raise InputError(f"{output} cannot be written: {error.strerror or error}") from None
         console.print(f"{table.num_rows:,} customers written to {output}", markup=False)
         return

@@ -20,6 +20,8 @@ Array = npt.NDArray[np.float64]
 # From here on the base is too unlike those who answered, at the time of asking, for their estimate to be carried over.
 MOST_UNLIKE = 0.8
 FEWEST_WHO_ANSWERED = 2
+# A share is known well enough from so many customers, however large the base.
+LARGEST_SAMPLE = 20_000
 _ANSWER = ["customer_id", "as_of", "answered_at"]
 
 
@@ -96,7 +98,8 @@ def _noise_of_carrying(release: Release, base: pd.DataFrame, asked: pd.DataFrame
 
 def _unlike_share(answered: pd.DataFrame, base: pd.DataFrame) -> float:
     """Share of the base that looks less like an answer than all but 1 % of the answers do, to a cross-fitted model."""
-    both = pd.concat([answered, base], ignore_index=True)
+    some = base.sample(min(len(base), LARGEST_SAMPLE), random_state=0)
+    both = pd.concat([answered, some], ignore_index=True)
     is_answer = np.arange(len(both)) < len(answered)
     likeness = response_propensity(both.drop(columns="customer_id"), is_answer, both["customer_id"])
     return float(np.mean(likeness[~is_answer] < np.quantile(likeness[is_answer], 0.01)))

@@ -74,6 +74,8 @@ def register_scorer(store: Store, run_id: str, release: Release, twin: Release |
             input_example=_example(signature),
             pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
         )
+    # Leaving MLflow's own context ended the run; it goes on.
+    store.client.update_run(run_id, status="RUNNING")
     ensure_registered(store, SCORER, "Purchases, value, churn and NPS category of customers from what they do")
     created = store.client.create_model_version(
         SCORER, source=logged.model_uri, run_id=run_id, tags=dict(tags), model_id=logged.model_id
