@@ -27,6 +27,12 @@ def test_a_deployment_runs_on_its_schedule_and_one_run_at_a_time(scheduler, name
     assert found["work_pool_name"] == "revealed"
 
 
+@pytest.mark.parametrize("name", ["weekly", "nightly"])
+def test_the_server_has_put_the_next_runs_on_the_schedule(scheduler, published, name):
+    wanted = {"deployments": {"name": {"any_": [name]}}, "flow_runs": {"state": {"type": {"any_": ["SCHEDULED"]}}}}
+    assert scheduler.ask("/flow_runs/filter", wanted)
+
+
 def test_runs_triggered_by_hand_publish_one_row_per_customer(scheduler, published):
     states = [(run["state"]["type"], run["state"]["name"]) for run in (published.retrained, published.scored)]
     assert states == [("COMPLETED", "Completed")] * 2, [scheduler.logs(published.retrained), published.scored]
