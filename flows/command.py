@@ -183,7 +183,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         app(arguments, prog_name="revealed")
     except RevealedError as error:
-        Console(stderr=True, highlight=False).print("[red]revealed:[/] " + escape(str(error)), soft_wrap=True, emoji=False)
+        Console(stderr=True, highlight=False).print(
+            "[red]revealed:[/] " + escape(str(error)), soft_wrap=True, emoji=False
+        )
         return error.exit_code
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else 0

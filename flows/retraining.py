@@ -123,8 +123,9 @@ def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Ju
     with step("estimate the NPS of the base"):
         base_nps = estimate_base_nps(inputs.tables, fitted.release)
     verdict = _verdict_without_holdout(fitted, champion)
-    if verdict is not None or fitted.twin is None:
-        return Judged(verdict or judge(None, None, None), None, None, base_nps)
+    if verdict is not None:
+        return Judged(verdict, None, None, base_nps)
+    assert fitted.twin is not None
     with step(f"judge the twin on what happened from {fitted.cut}"):
         holdout = build_holdout(inputs.tables, inputs.as_of, fitted.recipe, fitted.twin.vocabulary)
         their_twin = champion.twin if champion else None
