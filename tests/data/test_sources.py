@@ -177,15 +177,15 @@ def test_old_mac_line_ends_become_new_ones(tmp_path):
 
 def test_a_gzipped_file_is_read_whatever_its_name(tmp_path):
     path = tmp_path / "x.csv"
-    path.write_bytes(gzip.compress(CSV.encode()) + gzip.compress(b"more\n"))
+    path.write_bytes(gzip.compress(CSV.encode(), mtime=0) + gzip.compress(b"more\n", mtime=0))
     assert text(path) == CSV + "more\n"
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(CSV.encode())[:-9], "was cut short: its gzip stream has no end"),
-        (gzip.compress(CSV.encode())[:12] + b"\0\1\2" * 9, "cannot be read"),
+        (gzip.compress(CSV.encode(), mtime=0)[:-9], "was cut short: its gzip stream has no end"),
+        (gzip.compress(CSV.encode(), mtime=0)[:12] + b"\0\1\2" * 9, "cannot be read"),
         (b"a\0b\0\n\0", "zero bytes"),
         (CSV.encode() + "é".encode()[:1], "was cut short: line 3 ends within a character"),
     ],
