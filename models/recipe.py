@@ -1,0 +1,46 @@
+"""How a release is fitted: all that belongs to a scorer and not to the data."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+PurchaseModel = Literal["bg_nbd", "mbg_nbd"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a release is fitted; horizons are days, and what is here belongs to the scorer.
+
+    Attributes
+    ----------
+    horizon, churn_horizon, clv_horizon : int
+        Days ahead of p_purchase, p_churn and clv.
+    annual_rate, margin : float
+        Annual discount rate and share of revenue of clv.
+    currency : str or None
+        The currency of all amounts, where known.
+    nps_question : str
+        The question whose category is predicted.
+    label_gap_days : int
+        Days between what is seen and the invitation.
+    static_attributes : tuple of str
+        Customer attributes used as features.
+    seed : int
+        Seed of everything random.
+    purchase_model : "bg_nbd" or "mbg_nbd"
+        The model of purchases.
+    second_stage : bool
+        Whether trees correct the purchase and spend models.
+    """
+
+    horizon: int = 90
+    churn_horizon: int = 365
+    clv_horizon: int = 365
+    annual_rate: float = 0.10
+    margin: float = 1.0
+    currency: str | None = None
+    nps_question: str = "nps"
+    label_gap_days: int = 0
+    static_attributes: tuple[str, ...] = ()
+    seed: int = 0
+    purchase_model: PurchaseModel = "bg_nbd"
+    second_stage: bool = False
