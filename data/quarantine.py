@@ -81,7 +81,7 @@ def judge(
     verdict = (
         f"no row of {table} is valid: all {rows:,} break the contract"
         if bad == rows
-        else f"{table}: {bad:,} of {rows:,} rows ({bad / rows:.1%}) break the contract; the limit is {limit:.1%}"
+        else f"{table}: {bad:,} of {rows:,} rows ({bad / rows:.1%}) break the contract; quarantine_limit is {limit:.1%}"
     )
     lines = [f"{verdict}. Nothing was published."]
     lines += [f"  {count:>9,}  {reason}" for reason, count in reasons.items()]

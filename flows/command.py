@@ -3,16 +3,15 @@
 import atexit
 import os
 import sys
-import tomllib
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from data.errors import InputError, RevealedError
+from data.errors import RevealedError
+from flows.options import RUN, TABLES, TIME, Given, Mlruns, Wait, settings_from, takes
 
 app = typer.Typer(
     name="revealed",
@@ -29,39 +28,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-INPUT, TIME, STORE = "Input", "Time and horizon", "Store and other settings"
-Transactions = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="The shop's transactions: a CSV or Parquet file, a folder, a glob or a URL.", rich_help_panel=INPUT
-    ),
-]
-Answers = Annotated[list[str] | None, typer.Option(help="The answers of surveys.", rich_help_panel=INPUT)]
-Events = Annotated[list[str] | None, typer.Option(help="Deliveries, support contacts, visits.", rich_help_panel=INPUT)]
-Customers = Annotated[list[str] | None, typer.Option(help="Attributes of customers.", rich_help_panel=INPUT)]
-Olist = Annotated[
-    str | None, typer.Option(help="A folder with the public Olist files, instead of tables.", rich_help_panel=INPUT)
-]
-Columns = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--column", metavar="TABLE.OURS=YOURS", help="transactions.customer_id=client, say.", rich_help_panel=INPUT
-    ),
-]
-Timezone = Annotated[str | None, typer.Option(help="The shop's time zone. [default: UTC]", rich_help_panel=TIME)]
-AsOf = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d"], help="Describe customers as of this day, exclusive.", rich_help_panel=TIME, metavar="DATE"
-    ),
-]
-Horizon = Annotated[int | None, typer.Option(help="Days to look ahead. [default: 90]", rich_help_panel=TIME)]
-Mlruns = Annotated[str | None, typer.Option(help="Folder of the embedded store.", rich_help_panel=STORE)]
-Others = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any other setting: --set margin=0.3", rich_help_panel=STORE),
-]
-
 
 @app.command()
 def demo(mlruns: Mlruns = None) -> None:
@@ -77,42 +43,23 @@ def demo(mlruns: Mlruns = None) -> None:
 
 
 @app.command()
-def check(
-    transactions: Transactions = None,
-    answers: Answers = None,
-    events: Events = None,
-    customers: Customers = None,
-    olist: Olist = None,
-    column: Columns = None,
-    timezone: Timezone = None,
-    others: Others = None,
-) -> None:
+@takes(TABLES)
+def check(given: Given) -> None:
     """Read and validate the tables, and say what would be set aside and why. Nothing is fitted or written."""
-    settings = _settings(locals())
+    settings = settings_from(given)
     from flows.checking import run_check
 
     run_check(settings, _console())
 
 
+WITHOUT_ANSWERS = typer.Option("--without-answers", help="Carry the champion's NPS model over unchanged.")
+
+
 @app.command()
-def retrain(
-    transactions: Transactions = None,
-    answers: Answers = None,
-    events: Events = None,
-    customers: Customers = None,
-    olist: Olist = None,
-    column: Columns = None,
-    timezone: Timezone = None,
-    as_of: AsOf = None,
-    horizon: Horizon = None,
-    without_answers: Annotated[
-        bool, typer.Option("--without-answers", help="Carry the champion's NPS model over unchanged.")
-    ] = False,
-    mlruns: Mlruns = None,
-    others: Others = None,
-) -> None:
+@takes(TABLES, RUN, {"without_answers": Annotated[bool | None, WITHOUT_ANSWERS]})
+def retrain(given: Given) -> None:
     """Fit a scorer, judge it beside the champion, register it and promote it. Publishes no scores."""
-    settings = _settings(locals())
+    settings = settings_from(given)
     _prepare_prefect(settings.mlruns)
     from flows.retrain import retrain as flow
     from flows.running import run_flow
@@ -120,31 +67,42 @@ def retrain(
     run_flow(flow, settings, _console())
 
 
+SCORER = typer.Option(help="Score with this version, not the champion.")
+
+
 @app.command()
-def score(
-    transactions: Transactions = None,
-    answers: Answers = None,
-    events: Events = None,
-    customers: Customers = None,
-    olist: Olist = None,
-    column: Columns = None,
-    timezone: Timezone = None,
-    as_of: AsOf = None,
-    horizon: Horizon = None,
-    scorer: Annotated[int | None, typer.Option(help="Score with this version, not the champion.")] = None,
-    wait: Annotated[
-        float | None, typer.Option(help="Minutes to wait for another run. [default: 30]", rich_help_panel=STORE)
-    ] = None,
-    mlruns: Mlruns = None,
-    others: Others = None,
-) -> None:
+@takes(TABLES, RUN, {"scorer": Annotated[int | None, SCORER], "wait": Wait})
+def score(given: Given) -> None:
     """Score every customer with the champion and publish one row for each."""
-    settings = _settings(locals())
+    settings = settings_from(given)
     _prepare_prefect(settings.mlruns)
     from flows.running import run_flow
     from flows.score import score as flow
 
     run_flow(flow, settings, _console())
+
+
+CUTS = typer.Option(help="How many horizons to go back. \\[default: 3]", rich_help_panel=TIME)
+
+
+@app.command()
+@takes(TABLES, RUN, {"cuts": Annotated[int | None, CUTS]})
+def backtest(given: Given) -> None:
+    """Fit before past days, judge on what came after, beside rules that need no model. Publishes nothing."""
+    settings = settings_from(given)
+    _prepare_prefect(settings.mlruns)
+    from flows.backtest import backtest as flow
+    from flows.running import run_flow
+
+    run_flow(flow, settings, _console())
+
+
+@app.command()
+def settings() -> None:
+    """List every setting: what it is, what it must be, its default. All can stand in revealed.toml."""
+    from flows.settings_list import show_settings
+
+    show_settings(_console())
 
 
 @app.command()
@@ -156,7 +114,7 @@ def scores(
     """Pull the current scores: show them, write them to a file, or look one customer up."""
     from flows.pulling import pull
 
-    pull(_settings({"mlruns": mlruns}), output, customer, _console())
+    pull(settings_from({"mlruns": mlruns}), output, customer, _console())
 
 
 @app.command()
@@ -164,7 +122,7 @@ def rollback(mlruns: Mlruns = None) -> None:
     """Make the previous scorer the champion again, and its newest scores the current ones."""
     from flows.pulling import roll_back_all
 
-    roll_back_all(_settings({"mlruns": mlruns}), _console())
+    roll_back_all(settings_from({"mlruns": mlruns}), _console())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -203,48 +161,6 @@ def run() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _settings(given: dict[str, Any]) -> Any:
-    """Build the settings from a command's options."""
-    from flows.settings import Settings
-
-    # An option that was not given is None, an empty list or a flag not set; 0 is a value.
-    named = {key: value for key, value in given.items() if value is not None and value is not False and value != []}
-    columns = _columns(named.pop("column", []))
-    others = _others(named.pop("others", []))
-    if "as_of" in named:
-        named["as_of"] = named["as_of"].date()
-    if "wait" in named:
-        named["wait_minutes"] = named.pop("wait")
-    if columns:
-        named["columns"] = columns
-    return Settings.load(**{**others, **named})
-
-
-def _columns(pairs: list[str]) -> dict[str, dict[str, str]]:
-    columns: dict[str, dict[str, str]] = {}
-    for pair in pairs:
-        ours, found, yours = pair.partition("=")
-        table, dot, name = ours.partition(".")
-        if not (found and dot and name and yours):
-            raise InputError(f"--column must be TABLE.OURS=YOURS: transactions.customer_id=client, say; got {pair!r}")
-        columns.setdefault(table, {})[name] = yours
-    return columns
-
-
-def _others(pairs: list[str]) -> dict[str, Any]:
-    """Read NAME=VALUE pairs; a value is TOML where it can be, else text."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not (name and sign):
-            raise InputError(f"--set must be NAME=VALUE, such as margin=0.3; got {pair!r}")
-        try:
-            found[name] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[name] = value
-    return found
 
 
 def _prepare_prefect(mlruns: str | None) -> None:

@@ -45,7 +45,9 @@ class Format(BaseModel):
 class Settings(BaseSettings):
     """All parameters of ``retrain`` and ``score``; the same model serves flows, command and deployments."""
 
-    model_config = SettingsConfigDict(extra="forbid", env_prefix="REVEALED_", env_nested_delimiter="__")
+    model_config = SettingsConfigDict(
+        extra="forbid", env_prefix="REVEALED_", env_nested_delimiter="__", env_ignore_empty=True
+    )
 
     transactions: Paths = Field([], description="files, folders, globs or URLs of the shop's transactions")
     answers: Paths = Field([], description="the same of the survey's answers")
@@ -154,7 +156,7 @@ def describe_mistakes(error: ValidationError) -> str:
     for mistake in error.errors(include_url=False):
         name = ".".join(str(part) for part in mistake["loc"]) or "settings"
         if mistake["type"] == "extra_forbidden":
-            lines.append(f"setting '{name}' is not known; see `revealed retrain --help` for those that are")
+            lines.append(f"setting '{name}' is not known; see `revealed settings` for those that are")
         else:
             said = mistake["msg"].removeprefix("Value error, ").replace("Input should", "must")
             lines.append(f"setting '{name}' {said}, got {mistake['input']!r}")

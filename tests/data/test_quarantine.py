@@ -13,7 +13,7 @@ def test_too_many_bad_rows_stop_the_intake_with_counts_and_three_examples(take, 
     with pytest.raises(RefusedError) as error:
         take(SHOP + bad, {"quarantine_limit": 0.1}, columns={"customer_id": "customer_id"})
     message = str(error.value)
-    assert "5 of 25 rows (20.0%) break the contract; the limit is 10.0%" in message
+    assert "5 of 25 rows (20.0%) break the contract; quarantine_limit is 10.0%" in message
     assert "4  ts is not a time" in message
     assert "1  amount is not a number" in message
     assert [f"line {line}: ts = '31/01/2024'" in message for line in (22, 23, 24, 25)] == [True, True, True, False]

@@ -6,8 +6,9 @@ import sys
 import pytest
 
 from data.errors import RefusedError, StoreBusyError
+from flows.settings import Settings
 
-COMMANDS = ("demo", "check", "retrain", "score", "scores", "rollback")
+COMMANDS = ("demo", "check", "retrain", "score", "backtest", "settings", "scores", "rollback")
 
 
 def test_help_names_every_command_and_exit_code(revealed):
@@ -46,6 +47,18 @@ def test_columns_and_other_settings_are_given_on_the_command_line(revealed, own_
     )
     assert (code, err) == (0, "")
     assert "2     2          0" in out
+
+
+def test_settings_are_listed_with_default_and_meaning(revealed):
+    code, out, _ = revealed("settings")
+    assert code == 0
+    assert all(f"{name} " in out for name in Settings.model_fields)
+    assert "0.05 each" in out
+
+
+def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
+    monkeypatch.setenv("REVEALED_ANSWERS", "")
+    assert revealed("check", "--transactions", shop["transactions"])[0] == 0
 
 
 @pytest.mark.parametrize(

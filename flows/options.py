@@ -1,0 +1,137 @@
+"""The options that commands share, and the settings made of them."""
+
+import tomllib
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from inspect import Parameter, Signature
+from typing import Annotated, Any
+
+import typer
+
+from data.errors import InputError
+
+INPUT, TIME, STORE = "Input", "Time and horizon", "Store and other settings"
+Transactions = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The shop's transactions: a CSV or Parquet file, a folder, a glob or a URL.", rich_help_panel=INPUT
+    ),
+]
+Answers = Annotated[list[str] | None, typer.Option(help="The answers of surveys.", rich_help_panel=INPUT)]
+Events = Annotated[list[str] | None, typer.Option(help="Deliveries, support contacts, visits.", rich_help_panel=INPUT)]
+Customers = Annotated[list[str] | None, typer.Option(help="Attributes of customers.", rich_help_panel=INPUT)]
+Olist = Annotated[
+    str | None, typer.Option(help="A folder with the public Olist files, instead of tables.", rich_help_panel=INPUT)
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--column", metavar="TABLE.OURS=YOURS", help="transactions.customer_id=client, say.", rich_help_panel=INPUT
+    ),
+]
+Timezone = Annotated[str | None, typer.Option(help="The shop's time zone. \\[default: UTC]", rich_help_panel=TIME)]
+AsOf = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=["%Y-%m-%d"], help="Describe customers as of this day, exclusive.", rich_help_panel=TIME, metavar="DATE"
+    ),
+]
+Horizon = Annotated[int | None, typer.Option(help="Days to look ahead. \\[default: 90]", rich_help_panel=TIME)]
+Mlruns = Annotated[str | None, typer.Option(help="Folder of the embedded store.", rich_help_panel=STORE)]
+Others = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Any other setting: --set margin=0.3", rich_help_panel=STORE),
+]
+
+Wait = Annotated[
+    float | None, typer.Option(help="Minutes to wait for another run. \\[default: 30]", rich_help_panel=STORE)
+]
+
+# What a command that reads a shop's tables takes, by name.
+TABLES: dict[str, Any] = {
+    "transactions": Transactions,
+    "answers": Answers,
+    "events": Events,
+    "customers": Customers,
+    "olist": Olist,
+    "column": Columns,
+    "timezone": Timezone,
+}
+RUN: dict[str, Any] = {"as_of": AsOf, "horizon": Horizon, "mlruns": Mlruns}
+
+
+Given = dict[str, Any]
+
+
+def takes(*groups: dict[str, Any]) -> Callable[[Callable[[Given], None]], Callable[..., None]]:
+    """Give a command options that are settings; it gets those given in one mapping.
+
+    Parameters
+    ----------
+    *groups : dict
+        Annotations of typer by option name; every option may be left out, and ``--set`` is always one.
+    """
+    options = {name: kind for group in groups for name, kind in group.items()} | {"others": Others}
+    parameters = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=options[name]) for name in options]
+
+    def decorate(command: Callable[[Given], None]) -> Callable[..., None]:
+        @wraps(command)
+        def wrapped(**given: Any) -> None:
+            command(given)
+
+        # typer reads both.
+        wrapped.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
+        wrapped.__annotations__ = options
+        return wrapped
+
+    return decorate
+
+
+def settings_from(given: Given) -> Any:
+    """Build the settings from a command's options.
+
+    Raises
+    ------
+    InputError
+        Where an option is not what it must be.
+    """
+    from flows.settings import Settings
+
+    # An option that was not given is None, an empty list or a flag not set; 0 is a value.
+    named = {key: value for key, value in given.items() if value is not None and value is not False and value != []}
+    columns = _columns(named.pop("column", []))
+    others = _others(named.pop("others", []))
+    if "as_of" in named:
+        named["as_of"] = named["as_of"].date()
+    for option, setting in {"wait": "wait_minutes", "cuts": "backtest_cuts"}.items():
+        if option in named:
+            named[setting] = named.pop(option)
+    if columns:
+        named["columns"] = columns
+    return Settings.load(**{**others, **named})
+
+
+def _columns(pairs: list[str]) -> dict[str, dict[str, str]]:
+    columns: dict[str, dict[str, str]] = {}
+    for pair in pairs:
+        ours, found, yours = pair.partition("=")
+        table, dot, name = ours.partition(".")
+        if not (found and dot and name and yours):
+            raise InputError(f"--column must be TABLE.OURS=YOURS: transactions.customer_id=client, say; got {pair!r}")
+        columns.setdefault(table, {})[name] = yours
+    return columns
+
+
+def _others(pairs: list[str]) -> dict[str, Any]:
+    """Read NAME=VALUE pairs; a value is TOML where it can be, else text."""
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not (name and sign):
+            raise InputError(f"--set must be NAME=VALUE, such as margin=0.3; got {pair!r}")
+        try:
+            found[name] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[name] = value
+    return found
