@@ -74,10 +74,12 @@ def explain(calls: pd.DataFrame, described: pd.DataFrame, release: Release, base
     for reasons, row in zip(why, rows.to_dict("records"), strict=True):
         reasons.extend(_rhythm(row))
     scorer, nps = release.scorer(), release.parameters["nps"]
-    if scorer.booster is not None and len(rows):
+    if "nps_category" in scorer.boosters and len(rows):
         matrix = rows.reindex(columns=nps["features"]).to_numpy(float)
         calibration = np.asarray(nps["calibration"]["weights"]), np.asarray(nps["calibration"]["bias"])
-        found = nps_reasons(scorer.booster, matrix, nps["features"], feature_group, calibration, list(base))
+        found = nps_reasons(
+            scorer.boosters["nps_category"], matrix, nps["features"], feature_group, calibration, list(base)
+        )
         for reasons, more in zip(why, found, strict=True):
             reasons.extend({"group": reason["group"], "text": reason["text"]} for reason in more or [])
     texts = [json.dumps(reasons, ensure_ascii=False) for reasons in why]

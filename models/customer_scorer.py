@@ -760,21 +760,21 @@ class Scorer:
     ----------
     parameters : Mapping
         What a release was fitted to: purchases, spend, NPS category, horizons in days, annual rate, margin.
-    booster_text : str or None
-        The trees of the NPS category as LightGBM text; None where there are none.
+    boosters : Mapping of str to str, optional
+        Trees as LightGBM text by name: "nps_category", and "buys", "purchases" and "revenue" of the second stage.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], booster_text: str | None = None) -> None:
+    def __init__(self, parameters: Mapping[str, Any], boosters: Mapping[str, str] | None = None) -> None:
         self.parameters = parameters
         self.purchases = PurchaseParameters(**parameters["purchases"])
         self.spend = SpendParameters(**{name: parameters["spend"][name] for name in ("p", "q", "v")})
-        self.booster = lightgbm.Booster(model_str=booster_text) if booster_text else None
+        self.boosters = {name: lightgbm.Booster(model_str=text) for name, text in (boosters or {}).items()}
 
     @classmethod
-    def from_files(cls, parameters: str | Path, booster: str | Path | None = None) -> Scorer:
-        """Read a scorer from its JSON parameters and, where it has trees, their LightGBM text."""
-        text = Path(booster).read_text(encoding="utf-8") if booster else None
-        return cls(json.loads(Path(parameters).read_text(encoding="utf-8")), text)
+    def from_files(cls, parameters: str | Path, boosters: Mapping[str, str | Path] | None = None) -> Scorer:
+        """Read a scorer from its JSON parameters and, where it has trees, their LightGBM texts by name."""
+        texts = {name: Path(file).read_text(encoding="utf-8") for name, file in (boosters or {}).items()}
+        return cls(json.loads(Path(parameters).read_text(encoding="utf-8")), texts)
 
     def score(self, features: pd.DataFrame) -> pd.DataFrame:
         """Score each row of the features table.
@@ -855,11 +855,11 @@ class Scorer:
         nps = self.parameters["nps"]
         if nps["source"] is None:
             raise ValueError(f"the scorer holds no NPS model: {nps['why']}")
-        if self.booster is None:
+        if "nps_category" not in self.boosters:
             return np.tile(np.asarray(nps["prior"], dtype=float), (len(features), 1))
         matrix = features.reindex(columns=nps["features"]).to_numpy(float)
         calibration = np.asarray(nps["calibration"]["weights"]), np.asarray(nps["calibration"]["bias"])
-        return nps_category_probabilities(self.booster, matrix, calibration)
+        return nps_category_probabilities(self.boosters["nps_category"], matrix, calibration)
 
 
 def check_purchase_columns(features: pd.DataFrame) -> None:
@@ -892,12 +892,17 @@ def check_purchase_columns(features: pd.DataFrame) -> None:
 if __name__ != "models.customer_scorer":
     import mlflow
 
+    # The artifact of trees is named after them: "booster_nps_category".
+    _BOOSTER = "booster_"
+
     class CustomerScorer(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]
         """The registered model ``customer_scorer``."""
 
         def load_context(self, context: Any) -> None:
             """Read parameters and trees from the version's artifacts."""
-            self.scorer = Scorer.from_files(context.artifacts["parameters"], context.artifacts.get("booster"))
+            files = context.artifacts
+            boosters = {name.removeprefix(_BOOSTER): file for name, file in files.items() if name.startswith(_BOOSTER)}
+            self.scorer = Scorer.from_files(files["parameters"], boosters)
 
         def predict(self, context: Any, model_input: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002 - MLflow's form
             """Return the scores of each row of the features table; horizons and rates belong to the scorer."""

@@ -202,18 +202,22 @@ def _write_release(release: Release, folder: Path, prefix: str) -> dict[str, Pat
     parameters = folder / f"{prefix}parameters.json"
     parameters.write_text(json.dumps(release.parameters, indent=1, allow_nan=False), encoding="utf-8")
     files = {f"{prefix}parameters": parameters}
-    if release.booster is not None:
-        files[f"{prefix}booster"] = folder / f"{prefix}booster.txt"
-        files[f"{prefix}booster"].write_text(release.booster, encoding="utf-8")
+    for name, trees in release.boosters.items():
+        files[f"{prefix}booster_{name}"] = folder / f"{prefix}booster_{name}.txt"
+        files[f"{prefix}booster_{name}"].write_text(trees, encoding="utf-8")
     return files
 
 
 def _read_release(folder: Path, prefix: str) -> Release | None:
-    parameters, booster = folder / f"{prefix}parameters.json", folder / f"{prefix}booster.txt"
+    parameters = folder / f"{prefix}parameters.json"
     if not parameters.exists():
         return None
-    text = booster.read_text(encoding="utf-8") if booster.exists() else None
-    return Release(json.loads(parameters.read_text(encoding="utf-8")), text)
+    boosters = {}
+    for file in sorted(folder.glob(f"{prefix}booster*.txt")):
+        # The first versions called their only trees "booster".
+        name = file.stem.removeprefix(f"{prefix}booster").removeprefix("_") or "nps_category"
+        boosters[name] = file.read_text(encoding="utf-8")
+    return Release(json.loads(parameters.read_text(encoding="utf-8")), boosters)
 
 
 def _example(signature: ModelSignature) -> pd.DataFrame:

@@ -69,8 +69,8 @@ class Release:
     ----------
     parameters : dict
         JSON-able; all the scorer needs but the trees.
-    booster : str or None
-        The trees of the NPS category as LightGBM text.
+    boosters : dict of str to str
+        Trees as LightGBM text by name, as `models.customer_scorer.Scorer` takes them; none where nothing needs them.
     fits : pandas.DataFrame
         Fitted parameters: model, parameter, coefficient, standard error.
     notes : tuple of str
@@ -82,7 +82,7 @@ class Release:
     """
 
     parameters: dict[str, Any]
-    booster: str | None
+    boosters: dict[str, str]
     fits: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: tuple[str, ...] = ()
     training: NpsTraining | None = None
@@ -100,7 +100,7 @@ class Release:
 
     def scorer(self) -> Scorer:
         """Return the scorer of this release, as it is served."""
-        return Scorer(self.parameters, self.booster)
+        return Scorer(self.parameters, self.boosters)
 
 
 def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | None = None) -> Release:
@@ -131,10 +131,11 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
     if carried is None:
         vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
         training, answers = _train_nps(tables, as_of, recipe, vocabulary)
-        nps, booster, nps_as_of = training.model.to_dict(), training.model.booster, as_of.isoformat()
+        nps, trees, nps_as_of = training.model.to_dict(), training.model.booster, as_of.isoformat()
     else:
         vocabulary, training, answers = carried.vocabulary, None, None
-        nps, booster, nps_as_of = carried.parameters["nps"], carried.booster, carried.parameters["nps_as_of"]
+        nps, nps_as_of = carried.parameters["nps"], carried.parameters["nps_as_of"]
+        trees = carried.boosters.get("nps_category")
         notes.append(f"The NPS model is carried over unchanged from the one trained as of {nps_as_of}.")
     parameters = {
         "format": 1,
@@ -150,8 +151,9 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
         "rfm": rfm_cuts(days_since_purchase(base), base["frequency"] + 1, base["total_value"]),
     }
     fits = pd.concat([_fit_rows("BG/NBD", purchases.summary), spend_fits], ignore_index=True)
+    boosters = {} if trees is None else {"nps_category": trees}
     # Through JSON and back, so that a release is the same before it is stored and after.
-    return Release(json.loads(json.dumps(parameters)), booster, fits, tuple(notes), training, answers)
+    return Release(json.loads(json.dumps(parameters)), boosters, fits, tuple(notes), training, answers)
 
 
 def answers_with_features(

@@ -25,7 +25,7 @@ def scores() -> pd.DataFrame:
 
 
 def release_with(a_scorer, source) -> Release:
-    return Release(a_scorer(nps={"source": source, "why": "", "features": []}), None)
+    return Release(a_scorer(nps={"source": source, "why": "", "features": []}), {})
 
 
 def test_likelier_detractors_than_the_base_by_value_at_stake(scores, a_scorer):

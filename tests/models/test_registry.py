@@ -46,7 +46,7 @@ def tags(store, version):
 
 def test_a_version_is_read_back_as_it_was_registered(store, release, a_scorer):
     run = store.client.create_run(store.experiment_id)
-    twin = Release(a_scorer(customers=7), None)
+    twin = Release(a_scorer(customers=7), {})
     version = register_scorer(store, run.info.run_id, release, twin, {"as_of": "2024-02-05"})
     assert version == 1
     assert aliases(store) == {CHALLENGER: 1}
@@ -56,9 +56,10 @@ def test_a_version_is_read_back_as_it_was_registered(store, release, a_scorer):
     found = read_scorer(store, 1)
     assert found.version == 1
     assert found.release.parameters == release.parameters
-    assert found.release.booster == release.booster is not None
+    assert found.release.boosters == release.boosters
+    assert list(release.boosters) == ["nps_category"]
     assert found.twin.parameters == twin.parameters
-    assert found.twin.booster is None
+    assert found.twin.boosters == {}
     assert found.release.vocabulary == release.vocabulary
 
     alone = register_scorer(store, run.info.run_id, twin, None, {})
@@ -67,14 +68,16 @@ def test_a_version_is_read_back_as_it_was_registered(store, release, a_scorer):
     promote(store, alone, "first")
     assert read_champion(store).release.parameters == twin.parameters
     # What is stored is text: parameters as JSON, trees as LightGBM writes them, and this project's one file of code.
-    (artifacts,) = {file.parent for file in store.folder.rglob("booster.txt")}
+    (artifacts,) = {file.parent for file in store.folder.rglob("booster_nps_category.txt")}
     assert sorted(file.name for file in artifacts.iterdir()) == [
-        "booster.txt",
+        "booster_nps_category.txt",
         "parameters.json",
         "twin_parameters.json",
     ]
     assert json.loads((artifacts / "parameters.json").read_text()) == release.parameters
     assert not list(store.folder.rglob("*.pkl"))
+    (artifacts / "booster_nps_category.txt").rename(artifacts / "booster.txt")
+    assert read_scorer(store, 1).release.boosters == release.boosters
     assert [version.version for version in model_versions(store, SCORER)] == [2, 1]
 
 
@@ -213,7 +216,7 @@ def test_a_crash_while_registering_leaves_the_champion(versions, a_scorer, crash
     # Imported first: MLflow would load the module lazily, over what is set here.
     monkeypatch.setattr(import_module("mlflow.pyfunc"), "log_model", lambda **_: logged)
     run = versions.client.create_run(versions.experiment_id)
-    release = Release(a_scorer(), None)
+    release = Release(a_scorer(), {})
     with crash_at(n, when) as calls, pytest.raises(KeyboardInterrupt):
         register_scorer(versions, run.info.run_id, release, None, {})
     assert calls == ["create_registered_model", "create_model_version", "set_registered_model_alias"][:n]

@@ -21,7 +21,7 @@ TABLES = ("transactions", "answers", "events", "customers")
 
 def assert_same(one: Release, other: Release) -> None:
     assert json.dumps(one.parameters) == json.dumps(other.parameters)
-    assert one.booster == other.booster
+    assert one.boosters == other.boosters
     pd.testing.assert_frame_equal(one.fits, other.fits, check_exact=True)
     assert one.notes == other.notes
 
@@ -38,7 +38,7 @@ def raw(simulated_shop) -> dict[str, pd.DataFrame]:
 def test_shuffled_rows_give_the_same_release_bit_for_bit(simulated_shop, release, raw, take_frames):
     shuffled = {name: frame.sample(frac=1.0, random_state=7) for name, frame in raw.items()}
     assert not shuffled["transactions"].index.equals(raw["transactions"].index)
-    assert release.booster is not None
+    assert list(release.boosters) == ["nps_category"]
     again = fit_release(take_frames(**shuffled), simulated_shop.as_of, simulated_shop.recipe)
     assert_same(again, release)
     assert np.array_equal(again.training.out_of_fold, release.training.out_of_fold)
@@ -46,7 +46,7 @@ def test_shuffled_rows_give_the_same_release_bit_for_bit(simulated_shop, release
 
 def test_a_twin_sees_nothing_at_or_after_its_cut(simulated_shop, raw, take_frames):
     twin = fit_release(simulated_shop.tables, simulated_shop.cut, simulated_shop.recipe)
-    assert twin.booster is not None
+    assert list(twin.boosters) == ["nps_category"]
     cut = pd.Timestamp(simulated_shop.cut)
     bought, asked, happened, known = (raw[name] for name in TABLES)
     late = bought["ts"] >= cut
@@ -69,9 +69,9 @@ def test_a_twin_sees_nothing_at_or_after_its_cut(simulated_shop, raw, take_frame
 def test_parameters_survive_json_and_score_the_same(simulated_shop, release, described, predicted):
     stored = json.dumps(release.parameters, allow_nan=False)
     assert json.loads(stored) == release.parameters
-    back = Scorer(json.loads(stored), release.booster)
+    back = Scorer(json.loads(stored), release.boosters)
     pd.testing.assert_frame_equal(back.score(described), predicted, check_exact=True)
-    read_back = Release(json.loads(stored), release.booster)
+    read_back = Release(json.loads(stored), release.boosters)
     assert read_back.vocabulary == release.vocabulary
     assert read_back.as_of == simulated_shop.as_of
 
@@ -126,7 +126,7 @@ def test_without_answers_nothing_is_said_of_the_nps_category(purchases, take_fra
     release = fit_release(tables, AS_OF, Recipe())
     assert release.parameters["nps"]["source"] is None
     assert release.parameters["nps"]["why"] == "No answers were given, so nothing is said about the NPS category."
-    assert release.booster is None
+    assert release.boosters == {}
     assert release.answers is None
     scores = release.scorer().score(described_at(tables, AS_OF, release))
     assert scores[["p_detractor", "p_passive", "p_promoter"]].isna().all(axis=None)
@@ -191,7 +191,7 @@ def test_a_carried_nps_model_is_unchanged_beside_new_purchase_models(simulated_s
     earlier = simulated_shop.as_of - timedelta(days=20)
     carrying = fit_release(without, earlier, Recipe(horizon=30), carried=release)
     assert carrying.parameters["nps"] == release.parameters["nps"]
-    assert carrying.booster == release.booster
+    assert carrying.boosters == release.boosters
     assert carrying.vocabulary == release.vocabulary
     assert carrying.parameters["nps_as_of"] == simulated_shop.as_of.isoformat()
     assert carrying.as_of == earlier
