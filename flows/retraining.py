@@ -12,10 +12,11 @@ from flows.settings import Settings
 from models.backtest import backtest
 from models.base_estimate import estimate_base_nps
 from models.gate import Holdout, Verdict, judge
-from models.holdout import answers_since_cut, build_holdout, cut_of
+from models.holdout import build_holdout, cut_of
 from models.nps_base import BaseNps
+from models.recipe import Recipe
 from models.registry import Registered
-from models.release import Recipe, Release, fit_release
+from models.release import Release, fit_release
 
 DEFAULT_HORIZON = 90
 
@@ -127,13 +128,13 @@ def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Ju
         return Judged(verdict, None, None, base_nps)
     assert fitted.twin is not None
     with step(f"judge the twin on what happened from {fitted.cut}"):
-        holdout = build_holdout(inputs.tables, inputs.as_of, fitted.recipe, fitted.twin.vocabulary)
-        their_twin = champion.twin if champion else None
+        holdout = _holdout_for(fitted.twin, inputs, fitted)
+        theirs = champion.twin if champion else None
         verdict = judge(
             fitted.twin.scorer(),
-            their_twin.scorer() if their_twin else None,
+            theirs.scorer() if theirs else None,
             holdout,
-            _answers_described_for(their_twin, inputs, fitted),
+            _holdout_for(theirs, inputs, fitted) if theirs else None,
         )
         measured = backtest_of(holdout, fitted.twin) if len(holdout.customers) else None
     return Judged(verdict, holdout, measured, base_nps)
@@ -161,11 +162,10 @@ def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:
     return backtest(customers, holdout.customers, twin.parameters["horizon"])
 
 
-def _answers_described_for(twin: Release | None, inputs: Inputs, fitted: Fitted) -> pd.DataFrame | None:
-    """Describe the holdout's answers with the champion's vocabulary."""
-    if twin is None or inputs.tables.answers is None:
-        return None
-    return answers_since_cut(inputs.tables, inputs.as_of, fitted.recipe, twin.vocabulary)
+def _holdout_for(twin: Release, inputs: Inputs, fitted: Fitted) -> Holdout:
+    """Describe the customers and answers of the holdout as a twin needs them."""
+    trees = bool(twin.parameters.get("second_stage", {}).get("used"))
+    return build_holdout(inputs.tables, inputs.as_of, fitted.recipe, twin.vocabulary, behaviour=trees)
 
 
 def _check_nps_is_kept(release: Release, champion: Registered | None) -> None:

@@ -31,7 +31,7 @@ class Holdout:
     Attributes
     ----------
     customers : pandas.DataFrame
-        One row per customer with a purchase before the cut: customer_id, the scorer's purchase columns as of the cut,
+        One row per customer with a purchase before the cut: customer_id, the columns the scorer reads as of the cut,
         and the realised ``purchases`` and ``revenue``.
     answers : pandas.DataFrame or None
         One row per answer asked for within the holdout: customer_id, category and the features at that time.
@@ -54,7 +54,7 @@ def judge(
     challenger: Scorer | None,
     champion: Scorer | None,
     holdout: Holdout | None,
-    champion_answers: pd.DataFrame | None = None,
+    champion_holdout: Holdout | None = None,
 ) -> Verdict:
     """Judge a challenger by its twin.
 
@@ -64,8 +64,8 @@ def judge(
         The twins; None where there is none (a first version, or a history shorter than the horizon).
     holdout : Holdout or None
         Described with the challenger's vocabulary; None where there is no twin.
-    champion_answers : pandas.DataFrame, optional
-        The holdout's answers, row for row, described with the champion's vocabulary.
+    champion_holdout : Holdout, optional
+        The same customers and answers, row for row, described for the champion; as for the challenger by default.
 
     Returns
     -------
@@ -82,13 +82,14 @@ def judge(
     changed = [name for name in _COMPARABLE if _differs(challenger.parameters.get(name), champion.parameters.get(name))]
     if changed:
         return Verdict(True, f"not comparable: {', '.join(changed)} changed; absolute checks passed", metrics)
-    ours, theirs = _purchase_losses(challenger, holdout), _purchase_losses(champion, holdout)
+    theirs_of = champion_holdout or holdout
+    ours, theirs = _purchase_losses(challenger, holdout), _purchase_losses(champion, theirs_of)
     ids = holdout.customers["customer_id"]
     worse, said = _compare("log loss of p_purchase", ours, theirs, ids, metrics, "log_loss")
     sayings = [said]
-    answers = holdout.answers
-    if answers is not None and champion_answers is not None and _can_judge_answers(challenger, champion, answers):
-        ours, theirs = _category_losses(challenger, answers), _category_losses(champion, champion_answers)
+    answers, their_answers = holdout.answers, theirs_of.answers
+    if answers is not None and their_answers is not None and _can_judge_answers(challenger, champion, answers):
+        ours, theirs = _category_losses(challenger, answers), _category_losses(champion, their_answers)
         worse_rps, said = _compare("RPS of the NPS category", ours, theirs, answers["customer_id"], metrics, "rps")
         worse, sayings = worse or worse_rps, [*sayings, said]
     return Verdict(not worse, "; ".join(sayings), metrics)

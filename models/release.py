@@ -17,6 +17,7 @@ from features.vocabulary import Vocabulary, learn_vocabulary
 from models.customer_scorer import Scorer
 from models.nps_category import NpsModel, NpsTraining, train_nps_category
 from models.purchases import BetaGeoModel
+from models.recipe import Recipe
 from models.rfm import rfm_cuts
 from models.spend import GammaGammaModel
 
@@ -25,40 +26,6 @@ SMALL_SHOP_PENALTY = 0.001
 SMALLEST_SPEND = 0.01
 NO_SPREAD = 1e6
 RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a release is fitted; horizons are days, and what is here belongs to the scorer.
-
-    Attributes
-    ----------
-    horizon, churn_horizon, clv_horizon : int
-        Days ahead of p_purchase, p_churn and clv.
-    annual_rate, margin : float
-        Annual discount rate and share of revenue of clv.
-    currency : str or None
-        The currency of all amounts, where known.
-    nps_question : str
-        The question whose category is predicted.
-    label_gap_days : int
-        Days between what is seen and the invitation.
-    static_attributes : tuple of str
-        Customer attributes used as features.
-    seed : int
-        Seed of everything random.
-    """
-
-    horizon: int = 90
-    churn_horizon: int = 365
-    clv_horizon: int = 365
-    annual_rate: float = 0.10
-    margin: float = 1.0
-    currency: str | None = None
-    nps_question: str = "nps"
-    label_gap_days: int = 0
-    static_attributes: tuple[str, ...] = ()
-    seed: int = 0
 
 
 @dataclass(frozen=True)
@@ -141,6 +108,7 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
         "format": 1,
         "as_of": as_of.isoformat(),
         **asdict(recipe),
+        "second_stage": {"used": False, "features": []},
         "returns_policy": RETURNS_POLICY,
         "customers": len(base),
         "purchases": {**{name: float(value) for name, value in purchases.params_.items()}, "m": 0},

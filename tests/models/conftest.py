@@ -18,7 +18,8 @@ from data.simulated import ShopSettings, write_shop
 from features.describe import describe, materialise
 from features.spine import everyone
 from features.tables import Tables, open_tables
-from models.release import Recipe, Release, fit_release
+from models.recipe import Recipe
+from models.release import Release, fit_release
 from models.scores import METADATA_KEYS, SCHEMA, to_table
 
 

@@ -158,6 +158,14 @@ def test_a_short_history_is_not_judged(who_says):
         assert verdict.metrics == {}
 
 
+def test_each_is_judged_on_the_customers_as_described_for_it(who_says):
+    customers = one_time_buyers(2000, 500)
+    blind = customers.assign(T=AGE * 100.0)
+    ours, theirs = judge(who_says(0.25), who_says(0.25), Holdout(customers), Holdout(blind)).reason.split(" against ")
+    assert ours == f"log loss of p_purchase {log_losses(0.25, 2000, 500).mean():.4f}"
+    assert not theirs.startswith(f"the champion's {log_losses(0.25, 2000, 500).mean():.4f}")
+
+
 # --- Answers: RPS of the NPS category ---
 
 GOOD, BAD = (0.25, 0.25, 0.5), (0.6, 0.3, 0.1)
@@ -176,8 +184,9 @@ def rps(prior, category):
 
 
 def judge_answers(who_says, ours, theirs, frame, their_frame=None):
-    holdout = Holdout(one_time_buyers(2000, 500), frame)
-    return judge(who_says(0.25, ours), who_says(0.25, theirs), holdout, their_frame)
+    customers = one_time_buyers(2000, 500)
+    seen = Holdout(customers, frame), Holdout(customers, their_frame)
+    return judge(who_says(0.25, ours), who_says(0.25, theirs), *seen)
 
 
 def test_worse_categories_are_refused_from_two_hundred_answers_on(who_says):
@@ -201,7 +210,7 @@ def test_worse_categories_are_refused_from_two_hundred_answers_on(who_says):
 def test_good_categories_do_not_make_up_for_worse_purchases(who_says):
     frame = answers(400)
     holdout = Holdout(one_time_buyers(2000, 500), frame)
-    verdict = judge(who_says(0.4, GOOD), who_says(0.25, BAD), holdout, frame)
+    verdict = judge(who_says(0.4, GOOD), who_says(0.25, BAD), holdout)
     assert not verdict.promote
 
 

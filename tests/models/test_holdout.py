@@ -5,10 +5,11 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from features.describe import feature_names
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
-from models.holdout import answers_since_cut, build_holdout, cut_of
-from models.release import Recipe
+from models.holdout import build_holdout, cut_of
+from models.recipe import Recipe
 
 AS_OF, CUT = date(2024, 4, 1), date(2024, 3, 2)
 RECIPE = Recipe(horizon=30)
@@ -68,15 +69,23 @@ def test_answers_of_the_holdout_are_described_as_of_when_they_were_asked_for(tab
 
 
 def test_another_vocabulary_describes_the_same_answers_row_for_row(tables):
-    ours = answers_since_cut(tables, AS_OF, RECIPE, learn_vocabulary(tables, AS_OF))
-    theirs = answers_since_cut(tables, AS_OF, RECIPE, learn_vocabulary(tables, date(2024, 1, 2)))
+    ours = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, AS_OF)).answers
+    theirs = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, date(2024, 1, 2))).answers
     keys = ["customer_id", "answered_at", "category"]
     assert ours[keys].equals(theirs[keys])
 
 
+def test_with_behaviour_the_same_customers_have_every_feature(tables):
+    vocabulary = learn_vocabulary(tables, CUT)
+    plain = build_holdout(tables, AS_OF, RECIPE, vocabulary).customers
+    full = build_holdout(tables, AS_OF, RECIPE, vocabulary, behaviour=True).customers
+    assert set(feature_names(vocabulary)) <= set(full)
+    pd.testing.assert_frame_equal(full[list(plain)], plain)
+
+
 def test_the_gap_moves_what_is_seen_of_an_answer(tables):
     recipe = Recipe(horizon=30, label_gap_days=10)
-    found = answers_since_cut(tables, AS_OF, recipe, learn_vocabulary(tables, CUT)).set_index("customer_id")
+    found = build_holdout(tables, AS_OF, recipe, learn_vocabulary(tables, CUT)).answers.set_index("customer_id")
     assert found["as_of"].to_dict() == {"a": pd.Timestamp("2024-02-24"), "d": pd.Timestamp("2024-02-18")}
     assert found["frequency"].to_dict() == {"a": 1, "d": 0}
 

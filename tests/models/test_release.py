@@ -14,7 +14,8 @@ from features.tables import Tables
 from features.vocabulary import learn_vocabulary
 from models.customer_scorer import SCORE_COLUMNS, Scorer
 from models.purchases import BetaGeoModel
-from models.release import Recipe, Release, answers_with_features, days_since_purchase, fit_release
+from models.recipe import Recipe
+from models.release import Release, answers_with_features, days_since_purchase, fit_release
 
 TABLES = ("transactions", "answers", "events", "customers")
 
