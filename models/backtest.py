@@ -4,7 +4,7 @@ The table says plainly where a simple rule is the better one: on CDNOW the days 
 better than any of the models. So no single figure decides anything here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,18 +12,22 @@ import pandas as pd
 
 from models import metrics
 from models.customer_scorer import PurchaseParameters, expected_purchases, p_alive
+from models.deciles import calibration_error
 
 Array = npt.NDArray[np.float64]
 
-MODEL, ZERO, RECENCY, OWN_PAST, CONSTANT = (
-    "model",
+MODEL = "model"
+ZERO, RECENCY, OWN_RATE, LAST_PERIOD, CONSTANT = (
     "always zero",
     "days since last purchase",
-    "own past rate",
+    "own average rate",
+    "last period repeated",
     "best constant in hindsight",
 )
-AMOUNT_MEASURES = ("mae", "rmse", "correlation", "gini", "bias")
-BUYER_MEASURES = ("auc", "log_loss", "brier")
+BASELINES = (ZERO, RECENCY, OWN_RATE, LAST_PERIOD, CONSTANT)
+PREDICTED = ("p_purchase", "expected_purchases", "expected_revenue")
+AMOUNT_MEASURES = ("mae", "rmse", "correlation", "gini", "bias", "calibration")
+BUYER_MEASURES = ("auc", "log_loss", "brier", "calibration")
 _LARGER_IS_BETTER = ("correlation", "gini", "auc")
 _IN_WORDS = {
     "mae": "mean absolute error",
@@ -31,31 +35,43 @@ _IN_WORDS = {
     "correlation": "correlation",
     "gini": "normalised Gini",
     "bias": "bias of the total",
+    "calibration": "calibration error by decile",
     "auc": "AUC",
     "log_loss": "log loss",
     "brier": "Brier score",
 }
 
 
-def backtest(customers: pd.DataFrame, outcomes: pd.DataFrame, horizon: float) -> pd.DataFrame:
+def backtest(
+    customers: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    horizon: float,
+    predictions: Mapping[str, pd.DataFrame] | None = None,
+) -> pd.DataFrame:
     """Measure the predictions of the cut, and of baselines, on the outcomes of the horizon.
 
     Parameters
     ----------
     customers
         One row per customer known at the cut: customer_id, frequency, recency and T (days), total_value (net value of
-        all purchases), and the predictions p_purchase, expected_purchases, expected_revenue.
+        all purchases) and, for the baseline "last period repeated", purchases_before and revenue_before: those of the
+        last days before the cut, as many as the horizon has.
     outcomes
         One row per customer: customer_id, and the purchases and revenue realised in the horizon (zeros included).
     horizon
         Days.
+    predictions
+        Per model p_purchase, expected_purchases and expected_revenue, with the index of ``customers``. Where it is
+        left out they are columns of ``customers``, of one model named "model".
 
     Returns
     -------
     pandas.DataFrame
-        One row per predictor, one column per measure: purchases_ and revenue_ with mae, rmse, correlation, gini
-        (normalised by the perfect order), bias (of the total, as a share of the realised one), and p_purchase_ with
-        auc, log_loss and brier. NaN where a predictor does not predict the quantity, or the figure is not defined.
+        One row per predictor, models first; one column per measure: purchases_ and revenue_ with mae, rmse,
+        correlation, gini (normalised by the perfect order), bias (of the total, as a share of the realised one) and
+        calibration (`deciles.calibration_error`), and p_purchase_ with auc, log_loss, brier and calibration. NaN where
+        a predictor does not predict the quantity, or the figure is not defined. Predicted to buy for certain, as who
+        repeats the last period is, has no log loss.
 
     Raises
     ------
@@ -63,47 +79,60 @@ def backtest(customers: pd.DataFrame, outcomes: pd.DataFrame, horizon: float) ->
         If a customer is twice in either table, or has no outcome.
     """
     frame = _joined(customers, outcomes)
-    realised = {"purchases": frame["purchases"].to_numpy(float), "revenue": frame["revenue"].to_numpy(float)}
+    of_model = {MODEL: customers} if predictions is None else predictions
+    models = {name: predicted.loc[customers.index, list(PREDICTED)] for name, predicted in of_model.items()}
+    realised = {what: frame[what].to_numpy(float) for what in ("purchases", "revenue")}
     bought = realised["purchases"] > 0
-    rows: dict[str, dict[str, float]] = {}
-    for name, predicted in _amounts(frame, realised, horizon).items():
-        rows[name] = {
-            f"{what}_{measure}": value
-            for what, prediction in predicted.items()
-            for measure, value in _amount_measures(realised[what], prediction).items()
-        }
-    for name, (score, is_probability) in _buyers(frame, bought).items():
-        found = {"p_purchase_auc": metrics.auc(bought, score)}
-        if is_probability:
-            found["p_purchase_log_loss"] = metrics.log_loss(bought, score)
-            found["p_purchase_brier"] = metrics.brier(bought, score)
-        rows.setdefault(name, {}).update(found)
-    columns = [f"{what}_{measure}" for what in ("purchases", "revenue") for measure in AMOUNT_MEASURES]
-    columns += [f"p_purchase_{measure}" for measure in BUYER_MEASURES]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return table.loc[[MODEL, ZERO, RECENCY, OWN_PAST, CONSTANT]].astype(float).rename_axis("predictor")
+    rows: dict[str, dict[str, float]] = {name: {} for name in (*models, *BASELINES)}
+    for name, predicted in _amounts(frame, realised, horizon, models).items():
+        for what, prediction in predicted.items():
+            found = _amount_measures(realised[what], prediction)
+            rows[name] |= {f"{what}_{measure}": value for measure, value in found.items()}
+    for name, (score, probability) in _buyers(frame, bought, models).items():
+        rows[name] |= {f"p_purchase_{m}": value for m, value in _buyer_measures(bought, score, probability).items()}
+    return pd.DataFrame.from_dict(
+        {name: row for name, row in rows.items() if row}, orient="index", columns=_columns(), dtype=float
+    ).rename_axis("predictor")
 
 
 def wins(table: pd.DataFrame) -> list[str]:
-    """Say in one sentence each where a baseline is better than the model.
+    """Say in one sentence each where a baseline is better than a model.
 
     Parameters
     ----------
     table
-        As `backtest` returns it.
+        As `backtest` returns it; every row that is no baseline is a model's.
     """
+    return [sentence for model in models_of(table) for sentence in _wins_over(table, model)]
+
+
+def models_of(table: pd.DataFrame) -> list[str]:
+    """Name the rows that are models, in order."""
+    return [str(name) for name in table.index if name not in BASELINES]
+
+
+def _wins_over(table: pd.DataFrame, model: str) -> list[str]:
     said = []
+    named = "the model" if model == MODEL else model
+    baselines = [name for name in table.index if name in BASELINES and name != CONSTANT]
     for column in table.columns:
         what, measure = _split(column)
         sign = -1.0 if measure in _LARGER_IS_BETTER else 1.0
         loss = sign * (table[column].abs() if measure == "bias" else table[column])
-        others = loss.drop(index=[MODEL, CONSTANT]).dropna()
-        if others.empty or not others.min() < loss[MODEL]:
+        others = loss.loc[baselines].dropna()
+        if others.empty or not others.min() < loss[model]:
             continue
         best = str(others.idxmin())
-        of_best, of_model = (_shown(measure, float(table[column].loc[name])) for name in (best, MODEL))
-        said.append(f"{_IN_WORDS[measure]} of {what}: {best} beats the model, {of_best} against {of_model}")
+        of_best, of_model = (shown(measure, float(table[column].loc[name])) for name in (best, model))
+        said.append(f"{_IN_WORDS[measure]} of {what}: {best} beats {named}, {of_best} against {of_model}")
     return said
+
+
+def shown(measure: str, value: float) -> str:
+    """Write a figure as people read it: a bias and a calibration error in percent."""
+    if measure == "bias":
+        return f"{100 * value:+.1f} %"
+    return f"{100 * value:.1f} %" if measure == "calibration" else f"{value:.4g}"
 
 
 def expected_cumulative_purchases(
@@ -165,33 +194,56 @@ def _joined(customers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _amounts(frame: pd.DataFrame, realised: dict[str, Array], horizon: float) -> dict[str, dict[str, Array]]:
+def _amounts(
+    frame: pd.DataFrame, realised: dict[str, Array], horizon: float, models: Mapping[str, pd.DataFrame]
+) -> dict[str, dict[str, Array]]:
     """Predicted purchases and revenue of each predictor that predicts amounts."""
     days = frame["T"].to_numpy(float)
     repeats = frame["frequency"].to_numpy(float)
     expected = np.divide(repeats, days, out=np.zeros(len(frame)), where=days > 0) * horizon
     mean_value = frame["total_value"].to_numpy(float) / (repeats + 1.0)
     zero = np.zeros(len(frame))
-    return {
-        MODEL: {
-            "purchases": frame["expected_purchases"].to_numpy(float),
-            "revenue": frame["expected_revenue"].to_numpy(float),
-        },
-        ZERO: {"purchases": zero, "revenue": zero},
-        OWN_PAST: {"purchases": expected, "revenue": expected * mean_value},
-        CONSTANT: {what: np.full(len(frame), values.mean()) for what, values in realised.items()},
+    found = {
+        name: {what: predicted[f"expected_{what}"].to_numpy(float) for what in realised}
+        for name, predicted in models.items()
     }
+    found[ZERO] = {"purchases": zero, "revenue": zero}
+    found[OWN_RATE] = {"purchases": expected, "revenue": expected * mean_value}
+    if "purchases_before" in frame:
+        found[LAST_PERIOD] = {what: frame[f"{what}_before"].to_numpy(float) for what in realised}
+    found[CONSTANT] = {what: np.full(len(frame), values.mean()) for what, values in realised.items()}
+    return found
 
 
-def _buyers(frame: pd.DataFrame, bought: npt.NDArray[np.bool_]) -> dict[str, tuple[Array, bool]]:
-    """How each predictor ranks who buys at all, and whether its score is a probability."""
+def _buyers(
+    frame: pd.DataFrame, bought: npt.NDArray[np.bool_], models: Mapping[str, pd.DataFrame]
+) -> dict[str, tuple[Array, Array | None]]:
+    """How each predictor ranks who buys at all, and with what probability where it says one."""
+    found: dict[str, tuple[Array, Array | None]] = {}
+    for name, predicted in models.items():
+        p = predicted["p_purchase"].to_numpy(float)
+        found[name] = (p, p)
+    zero, share = np.zeros(len(frame)), np.full(len(frame), bought.mean())
     rate = frame["frequency"] / frame["T"].where(frame["T"] > 0)
-    return {
-        MODEL: (frame["p_purchase"].to_numpy(float), True),
-        RECENCY: ((frame["recency"] - frame["T"]).to_numpy(float), False),
-        OWN_PAST: (rate.fillna(0.0).to_numpy(float), False),
-        CONSTANT: (np.full(len(frame), bought.mean()), True),
-    }
+    found[ZERO] = (zero, zero)
+    found[RECENCY] = ((frame["recency"] - frame["T"]).to_numpy(float), None)
+    found[OWN_RATE] = (rate.fillna(0.0).to_numpy(float), None)
+    if "purchases_before" in frame:
+        before = frame["purchases_before"].to_numpy(float)
+        found[LAST_PERIOD] = (before, (before > 0).astype(float))
+    found[CONSTANT] = (share, share)
+    return found
+
+
+def _buyer_measures(bought: npt.NDArray[np.bool_], score: Array, probability: Array | None) -> dict[str, float]:
+    found = {"auc": metrics.auc(bought, score)}
+    if probability is None:
+        return found
+    found["brier"] = metrics.brier(bought, probability)
+    found["calibration"] = calibration_error(probability, bought)
+    if np.any((probability > 0) & (probability < 1)):
+        found["log_loss"] = metrics.log_loss(bought, probability)
+    return found
 
 
 def _amount_measures(realised: Array, predicted: Array) -> dict[str, float]:
@@ -204,14 +256,16 @@ def _amount_measures(realised: Array, predicted: Array) -> dict[str, float]:
         "correlation": float(np.corrcoef(predicted, realised)[0, 1]) if varies else float("nan"),
         "gini": metrics.normalised_gini(realised, predicted) if np.ptp(predicted) > 0 else float("nan"),
         "bias": float(error.sum()) / total if total else float("nan"),
+        "calibration": calibration_error(predicted, realised),
     }
+
+
+def _columns() -> list[str]:
+    amounts = [f"{what}_{measure}" for what in ("purchases", "revenue") for measure in AMOUNT_MEASURES]
+    return [*amounts, *(f"p_purchase_{measure}" for measure in BUYER_MEASURES)]
 
 
 def _split(column: str) -> tuple[str, str]:
     """Quantity and measure of a column."""
     measure = next(m for m in (*AMOUNT_MEASURES, *BUYER_MEASURES) if column.endswith(f"_{m}"))
     return column.removesuffix(f"_{measure}"), measure
-
-
-def _shown(measure: str, value: float) -> str:
-    return f"{100 * value:+.1f} %" if measure == "bias" else f"{value:.4g}"
