@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh_tridiagonal
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_softmax, ndtri, softmax
 
 Floats = NDArray[np.float64]
 
@@ -435,11 +435,15 @@ _MOST_PURCHASES = 1e15
 
 @dataclass(frozen=True)
 class _Traits:
-    """Latent traits of simulated living customers: gamma_rate / (alpha + T) is their purchase rate."""
+    """Latent traits of simulated living customers: gamma_rate / (alpha + T) is their purchase rate.
+
+    p is the shape of the values of their purchases: the fitted one, or that of each draw's own parameters.
+    """
 
     gamma_rate: Floats
     dropout: Floats
     gamma_spend: Floats
+    p: Floats
 
 
 def revenue_interval(
@@ -455,6 +459,7 @@ def revenue_interval(
     level: float = 0.9,
     draws: int = 4000,
     seed: int = 0,
+    uncertainty: Mapping[str, Any] | None = None,
 ) -> tuple[Floats, Floats]:
     """Predictive interval of the revenue realised within the horizon, by simulation.
 
@@ -479,16 +484,20 @@ def revenue_interval(
     draws : int
         Simulated customers at each point of the grid.
     seed : int
+    uncertainty : Mapping, optional
+        What the parameters themselves are uncertain by: "purchases", the (4, 4) covariance of ln r, ln alpha, ln a,
+        ln b, and "spend", the (3, 3) covariance of ln p, ln q, ln v; None where they are taken as known. See
+        `_Grid` for how they enter.
 
     Returns
     -------
     low, high : ndarray of float, shape (n,)
-        In units of ``spend_m``.
+        0 <= low <= high, in units of ``spend_m``.
     """
     x, T, spend_x, spend_m = _columns(x, T, spend_x, spend_m)
     scale = _purchases_of_the_living(horizon, x, T, purchase) * expected_spend(spend_x, spend_m, spend)
 
-    def simulate(rng: np.random.Generator, traits: _Traits, age: float) -> Floats:
+    def simulate(rng: np.random.Generator, traits: _Traits, age: Floats) -> Floats:
         rate = traits.gamma_rate / age
         leaving = rate * traits.dropout
         wait = rng.standard_exponential(draws)
@@ -497,14 +506,15 @@ def revenue_interval(
         np.divide(wait, leaving, out=last, where=leaves)
         before = rate * (1.0 - traits.dropout) * last
         count = rng.poisson(np.minimum(before, _MOST_PURCHASES)) + leaves
-        return np.asarray(rng.standard_gamma(spend.p * count) / traits.gamma_spend)
+        return np.asarray(rng.standard_gamma(traits.p * count) / traits.gamma_spend)
 
     def expect(frequency: float, ages: Floats) -> Floats:
         return _purchases_of_the_living(horizon, frequency, ages - purchase.alpha, purchase)
 
-    grid = _Grid(purchase, spend, simulate, expect, draws, seed)
-    low, high = grid.quantiles(level, p_alive(x, t_x, T, purchase), x, T, spend_x)
-    return low * scale, high * scale
+    sets = _ParameterSets.of(purchase, spend, uncertainty)
+    grid = _Grid(purchase, spend, sets, simulate, expect, draws, seed)
+    low, high = grid.quantiles(level, log_odds_of_having_left(x, t_x, T, purchase), x, T, spend_x, spend_m)
+    return low * scale, np.maximum(low, high) * scale
 
 
 def clv_interval(
@@ -522,14 +532,16 @@ def clv_interval(
     level: float = 0.9,
     draws: int = 4000,
     seed: int = 0,
+    uncertainty: Mapping[str, Any] | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Return customer lifetime value with the interval of that expectation over the customer's latent traits.
 
     A living customer of rate lambda, dropout chance p and mean spend mu is worth
     margin mu lambda (1 - e^(-(d + lambda p) h)) / (d + lambda p), with d = ln(1 + annual_rate) / 365.25; one who has
-    left is worth 0. The interval holds the quantiles of that worth given the customer's history, which says
-    less than the realised revenue will vary: see `revenue_interval`. It is widened where needed to hold the
-    mean, which lies above the upper quantile when P(alive) is below the tail.
+    left is worth 0. The interval holds the quantiles of that worth given the customer's history, over the latent
+    traits and, with ``uncertainty``, over the parameters; it says less than the realised revenue will vary: see
+    `revenue_interval`. It is widened where needed to hold the mean, which lies above the upper quantile when
+    P(alive) is below the tail.
 
     Parameters
     ----------
@@ -537,7 +549,7 @@ def clv_interval(
         Days from T on, >= 0.
     annual_rate : float
         Discount rate a year, >= 0.
-    x, t_x, T, spend_x, spend_m, purchase, spend, level, draws, seed
+    x, t_x, T, spend_x, spend_m, purchase, spend, level, draws, seed, uncertainty
         As in `revenue_interval`, times in days.
     margin : float
         Share of revenue that is kept, >= 0.
@@ -545,27 +557,28 @@ def clv_interval(
     Returns
     -------
     low, clv, high : ndarray of float, shape (n,)
-        low <= clv <= high, in units of ``spend_m``.
+        0 <= low <= clv <= high, in units of ``spend_m``.
     """
     x, T, spend_x, spend_m = _columns(x, T, spend_x, spend_m)
     discount = np.log1p(annual_rate) / DAYS_PER_YEAR
     scale = margin * expected_spend(spend_x, spend_m, spend)
     scale *= _discounted_purchases_of_the_living(horizon, annual_rate, x, T, purchase)
 
-    def simulate(_: np.random.Generator, traits: _Traits, age: float) -> Floats:
+    def simulate(_: np.random.Generator, traits: _Traits, age: Floats) -> Floats:
         rate = traits.gamma_rate / age
         decay = (discount + rate * traits.dropout) * horizon
         mean_stay = np.ones(draws)
         np.divide(-np.expm1(-decay), decay, out=mean_stay, where=decay > 0)
-        return np.asarray(spend.p * rate * horizon * mean_stay / traits.gamma_spend)
+        return np.asarray(traits.p * rate * horizon * mean_stay / traits.gamma_spend)
 
     def expect(frequency: float, ages: Floats) -> Floats:
         return _discounted_purchases_of_the_living(horizon, annual_rate, frequency, ages - purchase.alpha, purchase)
 
-    alive = p_alive(x, t_x, T, purchase)
-    clv = alive * scale
-    grid = _Grid(purchase, spend, simulate, expect, draws, seed)
-    low, high = grid.quantiles(level, alive, x, T, spend_x)
+    odds = log_odds_of_having_left(x, t_x, T, purchase)
+    clv = expit(-odds) * scale
+    sets = _ParameterSets.of(purchase, spend, uncertainty)
+    grid = _Grid(purchase, spend, sets, simulate, expect, draws, seed)
+    low, high = grid.quantiles(level, odds, x, T, spend_x, spend_m)
     return np.minimum(low * scale, clv), clv, np.maximum(high * scale, clv)
 
 
@@ -575,66 +588,224 @@ def _columns(*columns: ArrayLike) -> tuple[Floats, ...]:
 
 
 @dataclass(frozen=True)
+class _ParameterSets:
+    """Sets of parameters, shape (k,) each: the fitted ones alone (k = 1), or draws of what they may be."""
+
+    r: Floats
+    alpha: Floats
+    a: Floats
+    b: Floats
+    p: Floats
+    q: Floats
+    v: Floats
+
+    @property
+    def size(self) -> int:
+        """Number of sets."""
+        return self.r.size
+
+    @classmethod
+    def of(
+        cls, purchase: PurchaseParameters, spend: SpendParameters, uncertainty: Mapping[str, Any] | None
+    ) -> _ParameterSets:
+        """Return the fitted set, or draws of ln theta ~ N(fitted, covariance), evenly spread."""
+        names = (purchase.r, purchase.alpha, purchase.a, purchase.b, spend.p, spend.q, spend.v)
+        if uncertainty is None:
+            return cls(*(np.array([value], dtype=np.float64) for value in names))
+        normal = _even_normal_draws(len(names))
+        deviations = np.concatenate(
+            [
+                _correlated(normal[:, :4], uncertainty.get("purchases")),
+                _correlated(normal[:, 4:], uncertainty.get("spend")),
+            ]
+        )
+        r, alpha, a, b, p, q, v = np.exp(np.log(names)[:, None] + deviations)
+        # Without q > 1 the mean of the base does not exist.
+        return cls(r, alpha, a, b, p, np.maximum(q, 1.0 + 1e-9), v)
+
+    def repeated(self, draws: int) -> _ParameterSets:
+        """Return the sets in turn, as many times as it takes to give each of ``draws`` one."""
+        columns = (self.r, self.alpha, self.a, self.b, self.p, self.q, self.v)
+        return _ParameterSets(*(np.resize(column, draws) for column in columns))
+
+
+_PARAMETER_SETS = 256
+
+
+def _even_normal_draws(dimensions: int) -> Floats:
+    """Return 256 points, z beside -z, whose mean is 0 and whose covariance is that of independent standard normals.
+
+    The points are Roberts' additive recurrence, which fills the cube more evenly than chance does, then scaled.
+    """
+    base = 2.0
+    for _ in range(64):
+        base = (1.0 + base) ** (1.0 / (dimensions + 1))
+    steps = base ** -np.arange(1.0, dimensions + 1)
+    half = ndtri((0.5 + np.arange(1, _PARAMETER_SETS // 2 + 1)[:, None] * steps) % 1.0)
+    half = np.linalg.solve(np.linalg.cholesky(half.T @ half / len(half)), half.T).T
+    return np.stack([half, -half], axis=1).reshape(-1, dimensions)
+
+
+def _correlated(normal: Floats, covariance: ArrayLike | None) -> Floats:
+    """Return deviations of that covariance, shape (parameters, draws); none where it is not given."""
+    if covariance is None:
+        return np.zeros(normal.T.shape)
+    # By eigenvalues, for a parameter that is held has no variance.
+    values, vectors = np.linalg.eigh(np.asarray(covariance, dtype=np.float64))
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ normal.T)
+
+
+# Log odds of being alive at which quantiles are tabulated: densest where the quantile leaves the atom at zero.
+_ALIVE_STEP, _ALIVE_SCALE, _ALIVE_POINTS = 0.2, 0.05, 75
+_RANK_BINS = 64
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """What the tables are read by: ln(1 + T / alpha) in steps, log odds of being alive, v over v + spent."""
+
+    place: Floats
+    log_odds: Floats
+    prior_share: Floats
+
+    def at(self, rows: NDArray[np.int64]) -> _Rows:
+        """Return some of the rows."""
+        return _Rows(self.place[rows], self.log_odds[rows], self.prior_share[rows])
+
+
+@dataclass(frozen=True)
 class _Grid:
     """Quantiles of a simulated figure over its mean given alive, at points of frequency and age.
 
     Over its mean the figure's distribution changes so slowly from point to point that straight lines between the
     points are below the noise of the draws.
+
+    Where the parameters theta are uncertain, ln theta ~ N(fitted, covariance), a customer's figure W is a mixture:
+    P(W > w) = E_theta[A(theta) P(W > w | alive, theta)], A being P(alive) of the customer's history. So each draw
+    has parameters of its own and counts with the A of those. Of the customer, beside frequency and age, that takes
+
+    - t_x, which A depends on. Of customers of one frequency and age the fitted P(alive) gives t_x away, so the
+      quantile is a function of P(alive), tabulated over its log odds, each point with its own weights A.
+    - S, the sum spent. W is in proportion to v + S, so with s = v / (v + S) at the fitted v a draw's W is
+      (1 + s (v_draw / v - 1)) times what it is at s = 0: linear in s, as to first order its quantiles are. At given
+      x the model spreads s as Beta(q, p x); they are tabulated one standard deviation to either side of its mean.
     """
 
     purchase: PurchaseParameters
     spend: SpendParameters
-    simulate: Callable[[np.random.Generator, _Traits, float], Floats]
+    sets: _ParameterSets
+    simulate: Callable[[np.random.Generator, _Traits, Floats], Floats]
     expect: Callable[[float, Floats], Floats]
     draws: int
     seed: int
 
-    def quantiles(self, level: float, alive: Floats, x: Floats, T: Floats, spend_x: Floats) -> tuple[Floats, Floats]:
+    def quantiles(
+        self, level: float, log_odds: Floats, x: Floats, T: Floats, spend_x: Floats, spend_m: Floats
+    ) -> tuple[Floats, Floats]:
         """Return both ends of the interval for each row, in units of the row's mean given alive."""
         # Most rows have a price for every purchase; the others differ in what is known of their spend.
         priced = np.where((spend_x < x) & (spend_x <= _FEW_PRICED), np.floor(spend_x), -1.0)
         knots = _frequency_knots(float(x.max(initial=0.0)))
         below = np.searchsorted(knots, x, side="right") - 1
         share = (x - knots[below]) / (knots[below + 1] - knots[below])
-        place = np.log1p(T / self.purchase.alpha) / _AGE_STEP
+        spent = np.where(spend_x > 0, spend_x * spend_m, 0.0)
+        columns = _Rows(np.log1p(T / self.purchase.alpha) / _AGE_STEP, -log_odds, self.spend.v / (self.spend.v + spent))
         tails = (0.5 * (1.0 - level), 0.5 * (1.0 + level))
         ends = np.zeros((2, x.size))
         for rows in _groups(priced, below, np.arange(x.size)):
-            knot, few = knots[below[rows[0]]], priced[rows[0]]
-            first, last = int(place[rows].min()), int(place[rows].max()) + 1
-            table = self._table(knot, few, first, last)
-            # A table of the knot above is made only where a frequency lies between the two.
-            between = rows[share[rows] > 0]
+            knot, few, some = below[rows[0]], priced[rows[0]], columns.at(rows)
+            span = np.arange(int(some.place.min()), int(some.place.max()) + 2)
+            values = self._ends(knots[knot], few, span, tails, some)
+            # The tables of the knot above are made only where a frequency lies between the two.
+            between = np.flatnonzero(share[rows] > 0)
             if between.size:
-                above = self._table(knots[below[rows[0]] + 1], few, first, last)
-            for end, tail in zip(ends, tails, strict=True):
-                end[rows] = _read(table, place[rows] - first, tail, alive[rows])
-                if between.size:
-                    higher = _read(above, place[between] - first, tail, alive[between])
-                    end[between] += share[between] * (higher - end[between])
+                higher = self._ends(knots[knot + 1], few, span, tails, some.at(between))
+                values[:, between] += share[rows[between]] * (higher - values[:, between])
+            ends[:, rows] = values
         return ends[0], ends[1]
 
-    def _table(self, frequency: float, few: float, first: int, last: int) -> Floats:
-        """Return sorted draws of the figure over its mean given alive: one row an age, one column a draw."""
+    def _ends(
+        self, frequency: float, few: float, places: NDArray[np.int64], tails: tuple[float, float], rows: _Rows
+    ) -> Floats:
+        """Return the quantiles at both tails of rows as if all were of this frequency, shape (2, n)."""
         spend_x = frequency if few < 0 else few
-        stream = [self.seed, int(frequency), int(few) + 1]
+        figures = self._figures(frequency, spend_x, [self.seed, int(frequency), int(few) + 1], places)
+        place = rows.place - places[0]
+        if self.sets.size == 1:
+            figures.sort(axis=1)
+            alive = np.asarray(expit(rows.log_odds))
+            return np.stack([_read(figures, place, tail, alive) for tail in tails])
+        # s is v / (v + sum spent), which the model spreads as Beta(q, p x).
+        known = self.spend.q + self.spend.p * spend_x
+        mean = self.spend.q / known
+        deviation = np.sqrt(mean * (1.0 - mean) / (known + 1.0))
+        nodes = np.array([mean - deviation, min(mean + deviation, 1.0)] if spend_x else [1.0])
+        tables = self._tables(figures, frequency, places, nodes, tails)
+        ends = np.empty((2, place.size))
+        for end, tail, by_node in zip(ends, tails, tables, strict=True):
+            column = _alive_column(rows.log_odds, tail)
+            end[:] = _between(by_node[0], place, column)
+            if spend_x:
+                along = (rows.prior_share - nodes[0]) / (nodes[1] - nodes[0])
+                end += along * (_between(by_node[1], place, column) - end)
+        return np.maximum(ends, 0.0)
+
+    def _figures(self, frequency: float, spend_x: float, stream: list[int], places: NDArray[np.int64]) -> Floats:
+        """Return draws of the figure over its mean given alive: one row an age, one column a draw.
+
+        Where parameters are uncertain, of a customer whose spend is known so well that v no longer matters.
+        """
+        purchase, sets = self.purchase, self.sets.repeated(self.draws)
         rng = np.random.default_rng(stream)
-        purchase = self.purchase
         traits = _Traits(
-            rng.standard_gamma(purchase.r + frequency, self.draws),
-            rng.beta(purchase.a, purchase.b + frequency + purchase.m, self.draws),
-            rng.standard_gamma(self.spend.q + self.spend.p * spend_x, self.draws),
+            rng.standard_gamma(sets.r + frequency),
+            rng.beta(sets.a, sets.b + frequency + purchase.m),
+            rng.standard_gamma(sets.q + sets.p * spend_x),
+            sets.p,
         )
-        places = np.arange(first, last + 1)
         ages = purchase.alpha * np.exp(places * _AGE_STEP)
         mean_spend = self.spend.p / (self.spend.p * spend_x + (self.spend.q - 1.0))
         means = self.expect(frequency, ages) * mean_spend
-        table = np.zeros((places.size, self.draws))
-        for row, place, age, mean in zip(table, places, ages, means, strict=True):
+        figures = np.zeros((places.size, self.draws))
+        for row, place, age, mean in zip(figures, places, ages, means, strict=True):
             if mean > 0:
-                row[:] = self.simulate(np.random.default_rng([*stream, int(place)]), traits, age) / mean
-        table.sort(axis=1)
-        return table
+                age_of_set = age + (sets.alpha - purchase.alpha)
+                row[:] = self.simulate(np.random.default_rng([*stream, int(place)]), traits, age_of_set) / mean
+        return figures
+
+    def _tables(
+        self,
+        figures: Floats,
+        frequency: float,
+        places: NDArray[np.int64],
+        nodes: Floats,
+        tails: tuple[float, float],
+    ) -> Floats:
+        """Return quantiles by tail, node of s, age and log odds of being alive: shape (2, nodes, ages, points)."""
+        log_odds = np.concatenate([_alive_points(tail) for tail in tails])
+        above = 1.0 - np.repeat(tails, _ALIVE_POINTS)
+        change = np.resize(self.sets.v / self.spend.v - 1.0, self.draws)
+        tables = np.empty((nodes.size, places.size, log_odds.size))
+        for i, place in enumerate(places):
+            weights = self._weights(frequency, self.purchase.alpha * np.expm1(place * _AGE_STEP), log_odds)
+            for node, table in zip(nodes, tables, strict=True):
+                table[i] = _weighted_quantiles(figures[i] * (1.0 + node * change), weights, above)
+        return tables.reshape(nodes.size, places.size, 2, -1).transpose(2, 0, 1, 3)
+
+    def _weights(self, frequency: float, T: float, log_odds: Floats) -> Floats:
+        """P(alive) under each set of parameters where the fitted ones give these log odds: shape (points, sets)."""
+        fitted, sets = self.purchase, self.sets
+        dropouts = frequency + fitted.m
+        if dropouts == 0:
+            return np.ones((log_odds.size, sets.size))
+        ratio = np.log(fitted.a) - np.log(fitted.b + dropouts - 1.0)
+        shape = fitted.r + frequency
+        # The silence ln(alpha + T) - ln(alpha + t_x) that makes the odds, as far as there is a t_x for it.
+        silence = np.clip((-log_odds - ratio) / shape, 0.0, np.log1p(T / fitted.alpha))
+        t_x = np.clip((fitted.alpha + T) * np.exp(-silence) - fitted.alpha, 0.0, T)[:, None]
+        of_set = np.log(sets.a) - np.log(sets.b + dropouts - 1.0)
+        of_set = of_set + (sets.r + frequency) * np.log1p((T - t_x) / (sets.alpha + t_x))
+        return np.asarray(expit(log_odds[:, None] - (of_set - (ratio + shape * silence)[:, None])))
 
 
 def _frequency_knots(largest: float) -> Floats:
@@ -646,17 +817,67 @@ def _frequency_knots(largest: float) -> Floats:
 
 
 def _read(table: Floats, place: Floats, tail: float, alive: Floats) -> Floats:
-    """Quantile at ``tail`` of a figure that is 0 unless alive, between the table's rows and columns."""
+    """Quantile at ``tail`` of a figure that is 0 unless alive, from sorted draws: between the rows and columns."""
     draws = table.shape[1]
     # The share of the living that lies below; 0 where the quantile is the atom at zero.
     given_alive = 1.0 - (1.0 - tail) / np.maximum(alive, 1.0 - tail)
     column = np.clip(given_alive * draws - 0.5, 0.0, draws - 1.0)
+    return np.where(given_alive > 0, _between(table, place, column), 0.0)
+
+
+def _between(table: Floats, place: Floats, column: Floats) -> Floats:
+    """Read a table between its rows and columns."""
     row, left = place.astype(np.int64), column.astype(np.int64)
-    right = np.minimum(left + 1, draws - 1)
+    right = np.minimum(left + 1, table.shape[1] - 1)
     down, along = place - row, column - left
     upper = table[row, left] * (1.0 - along) + table[row, right] * along
     lower = table[row + 1, left] * (1.0 - along) + table[row + 1, right] * along
-    return np.where(given_alive > 0, upper * (1.0 - down) + lower * down, 0.0)
+    return np.asarray(upper * (1.0 - down) + lower * down)
+
+
+def _alive_points(tail: float) -> Floats:
+    """Log odds of being alive that are tabulated: symmetric about where the quantile at ``tail`` leaves zero."""
+    steps = np.arange(_ALIVE_POINTS) - _ALIVE_POINTS // 2
+    return np.asarray(np.log(1.0 / tail - 1.0) + _ALIVE_SCALE * np.sinh(_ALIVE_STEP * steps))
+
+
+def _alive_column(log_odds: Floats, tail: float) -> Floats:
+    """Return the place of log odds among `_alive_points`."""
+    steps = np.arcsinh((log_odds - np.log(1.0 / tail - 1.0)) / _ALIVE_SCALE) / _ALIVE_STEP
+    return np.asarray(np.clip(steps + _ALIVE_POINTS // 2, 0.0, _ALIVE_POINTS - 1.0))
+
+
+def _weighted_quantiles(values: Floats, weights: Floats, above: Floats) -> Floats:
+    """Quantiles of a figure that is a value of its set with the set's weight, else 0.
+
+    Parameters
+    ----------
+    values : ndarray, shape (draws,)
+        Of the sets in turn.
+    weights : ndarray, shape (n, sets)
+    above : ndarray, shape (n,)
+        The probability that is to lie above each quantile.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    draws, sets = values.size, weights.shape[1]
+    order = np.argsort(values, kind="stable")
+    edges = np.linspace(0, draws, _RANK_BINS + 1).astype(np.int64)
+    bins = np.repeat(np.arange(_RANK_BINS), np.diff(edges))
+    counts = np.bincount(bins * sets + order % sets, minlength=_RANK_BINS * sets).reshape(_RANK_BINS, sets)
+    # What of each set lies above each edge, weighted: how likely the figure is to be more than the value there.
+    beyond = np.zeros((_RANK_BINS + 1, sets))
+    beyond[:-1] = counts[::-1].cumsum(axis=0)[::-1]
+    survival = weights @ beyond.T / draws
+    found = np.clip((survival > above[:, None]).sum(axis=1), 1, _RANK_BINS)
+    rows = np.arange(above.size)
+    upper, lower = survival[rows, found - 1], survival[rows, found]
+    along = np.divide(upper - above, upper - lower, out=np.ones(above.size), where=upper > lower)
+    position = edges[found - 1] + along * (edges[found] - edges[found - 1]) - 0.5
+    quantiles = np.interp(position, np.arange(draws), values[order])
+    return np.where(survival[:, 0] > above, quantiles, 0.0)
 
 
 # --- NPS category ---
