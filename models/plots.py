@@ -42,7 +42,7 @@ def purchases_by_frequency(
     error = np.array([y[x == g].std(ddof=1) / np.sqrt(n) if n > 1 else 0.0 for g, n in zip(groups, count, strict=True)])
     predicted = np.array([p[x == g].mean() for g in groups])
 
-    figure, axes = _figure("Purchases in the horizon by past repeat purchases")
+    figure, axes = new_figure("Purchases in the horizon by past repeat purchases")
     place = np.arange(len(groups))
     axes.errorbar(place, mean, NORMAL_95 * error, fmt="o", color=ACTUAL, capsize=3, label="realised, 95 % interval")
     axes.plot(place, predicted, "D-", color=MODEL, markersize=5, linewidth=1.4, label="predicted")
@@ -70,16 +70,14 @@ def holdout_tracking(
     """
     found, wanted = np.asarray(actual, dtype=float), np.asarray(expected, dtype=float)
     when = np.datetime64(cut, "D") + np.asarray(days, dtype=float).astype("timedelta64[D]")
-    figure, axes = _figure("Purchases since the cut, all customers")
+    figure, axes = new_figure("Purchases since the cut, all customers")
     axes.plot(when, found, color=ACTUAL, linewidth=2, label=f"actual: {found[-1]:,.0f}")
     axes.plot(when, wanted, color=MODEL, linewidth=2, linestyle="--", label=f"expected: {wanted[-1]:,.0f}")
     if found[-1] > 0:
         off = wanted[-1] / found[-1] - 1
         side = "above" if off > 0 else "below"
         axes.set_xlabel(f"at the end the expectation is {100 * abs(off):.1f} % {side} what happened")
-    locator = mdates.AutoDateLocator()  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    date_axis(axes)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_ylabel("cumulative purchases")
     axes.set_ylim(bottom=0)
@@ -121,7 +119,7 @@ def nps_reliability(category: npt.ArrayLike, probabilities: npt.ArrayLike, bins:
         axes.set_aspect("equal")
         axes.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        _plain(axes)
+        plain(axes)
         if k == 0:
             axes.set_ylabel("realised share")
     return figure
@@ -138,16 +136,25 @@ def wilson_interval(share: Array, count: Array) -> tuple[Array, Array]:
     return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
 
 
-def _figure(title: str) -> tuple[Figure, Axes]:
+def new_figure(title: str) -> tuple[Figure, Axes]:
+    """Return a figure with one plain pair of axes under a title."""
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     axes.set_title(title, fontsize=12, fontweight="bold", loc="left")
-    _plain(axes)
+    plain(axes)
     return figure, axes
 
 
-def _plain(axes: Axes) -> None:
+def plain(axes: Axes) -> None:
+    """Draw no frame, and a quiet grid behind."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e5e8ee", linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def date_axis(axes: Axes) -> None:
+    """Write the dates below short."""
+    locator = mdates.AutoDateLocator()  # type: ignore[no-untyped-call]
+    axes.xaxis.set_major_locator(locator)
+    axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
