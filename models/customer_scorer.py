@@ -203,13 +203,19 @@ def new_customer_expected_purchases(horizon: ArrayLike, parameters: PurchasePara
 
 
 def _purchases_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
-    """Return the expected purchases given alive at T, once for each distinct (x, horizon / (alpha + T))."""
-    horizon, x, T = np.broadcast_arrays(*(np.asarray(c, dtype=np.float64) for c in (horizon, x, T)))
-    reach = horizon / (parameters.alpha + T)
-    some_x, some_reach, place = _distinct(x.ravel(), reach.ravel())
+    """Return the expected purchases given alive at T, once for each distinct (x, T) or (x, horizon / (alpha + T))."""
+    horizon, x, T = (np.asarray(column, dtype=np.float64) for column in (horizon, x, T))
+    shape = np.broadcast_shapes(horizon.shape, x.shape, T.shape)
+    if horizon.size == 1:
+        x, T = np.broadcast_to(x, shape), np.broadcast_to(T, shape)
+        some_x, some_T, place = _distinct(x.ravel(), T.ravel())
+        some_reach = horizon.ravel() / (parameters.alpha + some_T)
+    else:
+        x, reach = np.broadcast_to(x, shape), np.broadcast_to(horizon / (parameters.alpha + T), shape)
+        some_x, some_reach, place = _distinct(x.ravel(), reach.ravel())
     one = np.ones((some_x.size, 1))
     values = _mean_over_dropout(some_x, some_reach[:, None], one, parameters)
-    return values[place].reshape(x.shape)
+    return values[place].reshape(shape)
 
 
 def _discounted_purchases_of_the_living(
@@ -242,11 +248,32 @@ def _discounted_purchases_of_the_living(
 
 def _distinct(first: Floats, second: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Return the distinct pairs of two columns and, for each row, the place of its pair among them."""
+    dense = _dense_keys(first, second)
+    if dense is not None:
+        keys, width = dense
+        seen = np.zeros(int(keys.max()) + 1, dtype=bool)
+        seen[keys] = True
+        some = np.flatnonzero(seen)
+        return (some // width).astype(np.float64), (some % width).astype(np.float64), (np.cumsum(seen) - 1)[keys]
     first_code, first_values = pd.factorize(first)
     second_code, second_values = pd.factorize(second)
     width = max(len(second_values), 1)
     place, keys = pd.factorize(first_code.astype(np.int64) * width + second_code)
     return first_values[keys // width], second_values[keys % width], place.astype(np.int64)
+
+
+def _dense_keys(first: Floats, second: Floats) -> tuple[NDArray[np.int64], int] | None:
+    """Return first * width + second, and the width, where both are whole numbers so small that they need no hashing."""
+    if not first.size:
+        return None
+    with np.errstate(invalid="ignore"):
+        whole, other = first.astype(np.int64), second.astype(np.int64)
+    if (whole != first).any() or (other != second).any() or whole.min() < 0 or other.min() < 0:
+        return None
+    width = int(other.max()) + 1
+    if (int(whole.max()) + 1) * width > 4 * first.size:
+        return None
+    return whole * width + other, width
 
 
 # Nodes come in a few sizes, so that customers of one frequency share them.
@@ -863,7 +890,7 @@ def _weighted_quantiles(values: Floats, weights: Floats, above: Floats) -> Float
     ndarray, shape (n,)
     """
     draws, sets = values.size, weights.shape[1]
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)
     edges = np.linspace(0, draws, _RANK_BINS + 1).astype(np.int64)
     bins = np.repeat(np.arange(_RANK_BINS), np.diff(edges))
     counts = np.bincount(bins * sets + order % sets, minlength=_RANK_BINS * sets).reshape(_RANK_BINS, sets)
@@ -1030,11 +1057,14 @@ class Scorer:
         )
         history = (x, t_x, T)
         latent = (*history, x_spend, m_spend, self.purchases, self.spend)
+        uncertainty = self.parameters.get("uncertainty")
         buys = p_purchase(horizon, *history, self.purchases)
         purchases = expected_purchases(horizon, *history, self.purchases)
         spend = expected_spend(x_spend, m_spend, self.spend)
-        revenue_low, revenue_high = revenue_interval(horizon, *latent, seed=seed)
-        clv_low, clv, clv_high = clv_interval(clv_horizon, rate, *latent, margin=margin, seed=seed)
+        revenue_low, revenue_high = revenue_interval(horizon, *latent, seed=seed, uncertainty=uncertainty)
+        clv_low, clv, clv_high = clv_interval(
+            clv_horizon, rate, *latent, margin=margin, seed=seed, uncertainty=uncertainty
+        )
         return pd.DataFrame(
             {
                 "p_alive": p_alive(*history, self.purchases),
