@@ -653,7 +653,8 @@ class _ParameterSets:
     def repeated(self, draws: int) -> _ParameterSets:
         """Return the sets in turn, as many times as it takes to give each of ``draws`` one."""
         columns = (self.r, self.alpha, self.a, self.b, self.p, self.q, self.v)
-        return _ParameterSets(*(np.resize(column, draws) for column in columns))
+        turn = np.arange(draws) % self.size
+        return _ParameterSets(*(column[turn] for column in columns))
 
 
 _PARAMETER_SETS = 256
@@ -811,7 +812,7 @@ class _Grid:
         """Return quantiles by tail, node of s, age and log odds of being alive: shape (2, nodes, ages, points)."""
         log_odds = np.concatenate([_alive_points(tail) for tail in tails])
         above = 1.0 - np.repeat(tails, _ALIVE_POINTS)
-        change = np.resize(self.sets.v / self.spend.v - 1.0, self.draws)
+        change = self.sets.repeated(self.draws).v / self.spend.v - 1.0
         tables = np.empty((nodes.size, places.size, log_odds.size))
         for i, place in enumerate(places):
             weights = self._weights(frequency, self.purchase.alpha * np.expm1(place * _AGE_STEP), log_odds)
