@@ -1,4 +1,4 @@
-"""The likelihood of BG/NBD and MBG/NBD on counted purchase patterns, and histories simulated from the models."""
+"""The likelihood of BG/NBD and MBG/NBD on counted purchase patterns, purchases of a new customer, simulated ones."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,9 +6,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import digamma, gammaln
+from scipy.special import betainc
 
 from models.customer_scorer import PurchaseParameters
+from models.gamma_differences import rising
+from models.maximum_likelihood import Derivatives, blocks, evenly
 
 Floats = NDArray[np.float64]
 
@@ -19,7 +21,7 @@ class Patterns:
 
     Parameters
     ----------
-    x, t_x, T, weights : ndarray, shape (k,)
+    x, t_x, T, weights : ndarray of float, shape (k,)
         Repeat purchases, age at the last one, age, number of customers; sorted by the first three.
     """
 
@@ -29,25 +31,30 @@ class Patterns:
     weights: Floats
 
     @cached_property
-    def distinct(self) -> dict[str, tuple[Floats, NDArray[np.intp]]]:
-        """Distinct x, t_x and T, each with the place of every pattern's own among them."""
-        columns = {"x": self.x, "t_x": self.t_x, "T": self.T}
-        return {name: np.unique(column, return_inverse=True) for name, column in columns.items()}
-
-    @cached_property
     def frequencies(self) -> tuple[Floats, Floats]:
         """Distinct x and the number of customers with each."""
-        x, place = self.distinct["x"]
-        return x, np.asarray(np.bincount(place, weights=self.weights), dtype=np.float64)
+        starts = np.flatnonzero(np.diff(self.x, prepend=np.nan) != 0)
+        return self.x[starts], np.asarray(np.add.reduceat(self.weights, starts))
 
     @cached_property
     def customers(self) -> float:
         """Number of customers."""
         return float(self.weights.sum())
 
+    @property
+    def in_order(self) -> bool:
+        """Whether the patterns are distinct and sorted."""
+        x, t_x, T = (np.diff(column) for column in (self.x, self.t_x, self.T))
+        return bool(((x > 0) | ((x == 0) & ((t_x > 0) | ((t_x == 0) & (T > 0))))).all())
+
     def in_units_of(self, time: float) -> "Patterns":
         """Return the same patterns with times divided by ``time``."""
         return Patterns(self.x, self.t_x / time, self.T / time, self.weights)
+
+    def thinned(self, size: int) -> "Patterns":
+        """Return the patterns of ``size`` customers at even distances, standing for all."""
+        places, weights = evenly(self.weights, size)
+        return Patterns(self.x[places], self.t_x[places], self.T[places], weights)
 
 
 def count_patterns(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, weights: ArrayLike | None = None) -> Patterns:
@@ -60,10 +67,19 @@ def count_patterns(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, weights: ArrayLik
     weights : array_like, shape (n,), optional
         Customers that each row stands for; 1 by default.
     """
-    rows = pd.DataFrame({"x": np.asarray(x, float), "t_x": np.asarray(t_x, float), "T": np.asarray(T, float)})
-    rows["weights"] = 1.0 if weights is None else np.asarray(weights, float)
-    counted = rows.groupby(["x", "t_x", "T"], sort=True)["weights"].sum().reset_index()
-    return Patterns(*(counted[column].to_numpy(np.float64) for column in ("x", "t_x", "T", "weights")))
+    columns = [np.asarray(column, dtype=np.float64) for column in (x, t_x, T)]
+    # Few values repeat many times, so each row becomes one whole number, which sorts fast.
+    codes, values = zip(*(pd.factorize(column, sort=True) for column in columns), strict=True)
+    sizes = tuple(max(len(some), 1) for some in values)
+    key = np.ravel_multi_index(codes, sizes)
+    if weights is None:
+        keys, counts = np.unique(key, return_counts=True)
+    else:
+        order = np.lexsort((np.asarray(weights, dtype=np.float64), key))
+        keys, starts = np.unique(key[order], return_index=True)
+        counts = np.add.reduceat(np.asarray(weights, dtype=np.float64)[order], starts) if keys.size else starts
+    distinct = [some[code] for some, code in zip(values, np.unravel_index(keys, sizes), strict=True)]
+    return Patterns(distinct[0], distinct[1], distinct[2], counts.astype(np.float64))
 
 
 def log_likelihood(
@@ -88,55 +104,120 @@ def log_likelihood(
     -------
     float
     """
-    return log_likelihood_and_gradient(parameters, count_patterns(x, t_x, T, weights))[0]
+    return log_likelihood_and_derivatives(parameters, count_patterns(x, t_x, T, weights))[0]
 
 
 def log_likelihood_and_gradient(parameters: PurchaseParameters, patterns: Patterns) -> tuple[float, Floats]:
-    """Return the summed log-likelihood and its gradient by r, alpha, a, b.
+    """Return the summed log-likelihood and its gradient by r, alpha, a, b."""
+    value, gradient, _ = log_likelihood_and_derivatives(parameters, patterns)
+    return value, gradient / [parameters.r, parameters.alpha, parameters.a, parameters.b]
 
-    With B = b + x + m and the log odds o of having left, one customer's term is
-    ln Gamma(r + x) - ln Gamma(r) + r ln alpha + ln Beta(a, B) - ln Beta(a, b) - (r + x) ln(alpha + T) + ln(1 + e^o).
+
+def log_likelihood_and_derivatives(parameters: PurchaseParameters, patterns: Patterns) -> Derivatives:
+    """Return the summed log-likelihood, its gradient and its Hessian by ln r, ln alpha, ln a, ln b.
+
+    With k = r + x, n = x + m and d = b + max(n - 1, 0), one customer's term is (Fader, Hardie & Lee 2005, eq. 6;
+    Batislam, Denizel & Filiztekin 2007, eq. 4)
+
+        ln [Gamma(k) / Gamma(r)] + ln [Gamma(b + n) / Gamma(b)] - ln [Gamma(a + b + n) / Gamma(a + b)]
+        - x ln alpha - k ln(1 + T / alpha) + ln(1 + e^o),    o = ln a - ln d + k ln[(alpha + T) / (alpha + t_x)],
+
+    o being the log odds of having left, -inf where nobody could leave yet (n = 0).
     """
     r, alpha, a, b, m = (parameters.r, parameters.alpha, parameters.a, parameters.b, parameters.m)
-    # The Gamma and Beta functions see x alone: once for each frequency.
-    x, n = patterns.frequencies
-    B = b + x + m
-    by_frequency = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-    by_frequency += gammaln(a + b) - gammaln(b) + gammaln(B) - gammaln(a + B)
-    from_a = digamma(a + b) - digamma(a + B)
-    gradient = np.array(
-        [
-            n @ (digamma(r + x) - digamma(r) + np.log(alpha)),
-            n.sum() * r / alpha,
-            n @ from_a,
-            n @ (from_a + digamma(B) - digamma(b)),
-        ]
-    )
+    value, gradient, hessian = _of_frequencies(parameters, *patterns.frequencies)
+    for part in blocks(patterns.x.size):
+        x, t_x, T, w = patterns.x[part], patterns.t_x[part], patterns.T[part], patterns.weights[part]
+        k = r + x
+        by_age, by_last = 1.0 / (alpha + T), 1.0 / (alpha + t_x)
+        past, still = T * by_age, alpha * by_age
+        log_past, k_past = np.log1p(T / alpha), k * past
 
-    # Days repeat among patterns, so each logarithm is taken once for each distinct day.
-    x_place = patterns.distinct["x"][1]
-    last, last_place = patterns.distinct["t_x"]
-    age, age_place = patterns.distinct["T"]
-    w, shape = patterns.weights, (r + x)[x_place]
-    log_age = np.log(alpha + age)[age_place]
-    silence = log_age - np.log(alpha + last)[last_place]
-    # Where nobody could leave yet (x + m = 0) the odds of having left are nil, whatever stands below the fraction.
-    denominator = b + np.maximum(x + m - 1.0, 0.0)
-    log_ratio = np.where(x + m > 0, np.log(a) - np.log(denominator), -np.inf)
-    log_odds = log_ratio[x_place] + shape * silence
-    small = np.exp(-np.abs(log_odds))
-    log_total = np.maximum(log_odds, 0.0) + np.log1p(small)
-    left = w * np.where(log_odds > 0, 1.0, small) / (1.0 + small)
-    # Of a, b: sums over x; of alpha: over ages and last purchases.
-    left_by_x = np.bincount(x_place, weights=left, minlength=x.size)
-    stayed_by_age = np.bincount(age_place, weights=(left - w) * shape, minlength=age.size)
-    left_by_last = np.bincount(last_place, weights=left * shape, minlength=last.size)
-    value = n @ by_frequency + w @ (log_total - shape * log_age)
-    gradient[0] += left @ silence - w @ log_age
-    gradient[1] += stayed_by_age @ (1.0 / (alpha + age)) - left_by_last @ (1.0 / (alpha + last))
-    gradient[2] += left.sum() / a
-    gradient[3] -= left_by_x @ (1.0 / denominator)
-    return float(value), gradient
+        d = b + np.maximum(x + (m - 1.0), 0.0)
+        gap = (T - t_x) * by_last
+        silence = np.log1p(gap)
+        odds = k * silence
+        odds += np.log(a)
+        odds -= np.log(d)
+        if not m:
+            odds[x == 0] = -np.inf
+        small = np.exp(-np.abs(odds))
+        inverse = 1.0 / (1.0 + small)
+        left = w * np.where(odds > 0, inverse, small * inverse)
+        spread = w * small * inverse**2
+        # Slopes of the log odds by the four log parameters.
+        slopes = np.ones((4, x.size))
+        np.multiply(r, silence, out=slopes[0])
+        np.multiply(gap, -still, out=slopes[3])
+        np.multiply(slopes[3], k, out=slopes[1])
+        by_r_and_alpha = r * (left @ slopes[3])
+        np.divide(-b, d, out=slopes[3])
+
+        value += float(w @ (np.maximum(odds, 0.0) + np.log1p(small) - k * log_past))
+        by_left = np.vecdot(slopes, left)
+        gradient += by_left
+        gradient[0] -= r * (w @ log_past)
+        gradient[1] += w @ k_past
+        hessian += (slopes * spread) @ slopes.T
+        hessian[0, 0] += by_left[0] - r * (w @ log_past)
+        hessian[0, 1] += by_r_and_alpha + r * (w @ past)
+        hessian[1, 1] += (left * slopes[1]) @ (1.0 - still - alpha * by_last) - (w * k_past) @ still
+        hessian[3, 3] += by_left[3] + (left * slopes[3]) @ slopes[3]
+    hessian[1, 0] = hessian[0, 1]
+    return value, gradient, hessian
+
+
+def _of_frequencies(parameters: PurchaseParameters, x: Floats, customers: Floats) -> Derivatives:
+    """Sum the terms that see x alone, once for each distinct x."""
+    r, a, b = parameters.r, parameters.a, parameters.b
+    purchases = float(customers @ x)
+    r_value, r_slope, r_bend = (customers @ term for term in rising(r, x))
+    b_value, b_slope, b_bend = (customers @ term for term in rising(b, x + parameters.m))
+    s_value, s_slope, s_bend = (customers @ term for term in rising(a + b, x + parameters.m))
+    value = r_value + b_value - s_value - purchases * np.log(parameters.alpha)
+    gradient = np.array([r * r_slope, -purchases, -a * s_slope, b * (b_slope - s_slope)])
+    hessian = np.zeros((4, 4))
+    hessian[0, 0] = r * r_slope + r**2 * r_bend
+    hessian[2, 2] = -a * s_slope - a**2 * s_bend
+    hessian[2, 3] = hessian[3, 2] = -a * b * s_bend
+    hessian[3, 3] = b * (b_slope - s_slope) + b**2 * (b_bend - s_bend)
+    return float(value), gradient, hessian
+
+
+def new_customer_p_purchases(n: ArrayLike, horizon: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Probability that a customer who has just bought for the first time buys again exactly n times in the horizon.
+
+    Still alive after n purchases, or gone right after the last of them, which came in time with the probability of a
+    negative binomial count of at least n, an incomplete Beta function (Fader, Hardie & Lee 2005, eq. 8; under MBG/NBD
+    there is a chance of leaving more, right after the first purchase). In logarithms, so that it holds for any n.
+
+    Parameters
+    ----------
+    n : array_like
+        Whole numbers, 0 or more.
+    horizon : array_like
+        In the unit of ``parameters.alpha``, 0 or more. Shapes broadcast.
+    parameters : PurchaseParameters
+
+    Returns
+    -------
+    ndarray of float
+        In [0, 1].
+    """
+    n, horizon = np.broadcast_arrays(np.asarray(n, dtype=np.float64), np.asarray(horizon, dtype=np.float64))
+    r, alpha, a, b = parameters.r, parameters.alpha, parameters.a, parameters.b
+    chances = n + parameters.m
+    stayed = rising(b, chances)[0] - rising(a + b, chances)[0]
+    share = horizon / (alpha + horizon)
+    with np.errstate(divide="ignore"):
+        log_share = np.where(n > 0, n * np.log(share), 0.0)
+    count = rising(r, n)[0] - rising(1.0, n)[0] - r * np.log1p(horizon / alpha) + log_share
+    # One of the chances to leave was taken, after all the others were not.
+    before = np.maximum(chances - 1.0, 0.0)
+    leaving = rising(b, before)[0] - rising(a + b, before)[0] + np.log(a) - np.log(a + b + before)
+    in_time = np.where(n > 0, betainc(np.maximum(n, 1.0), r, share), 1.0)
+    left = np.where(chances > 0, np.exp(leaving) * in_time, 0.0)
+    return np.asarray(np.minimum(np.exp(stayed + count) + left, 1.0))
 
 
 def simulate_purchases(T: ArrayLike, parameters: PurchaseParameters, rng: np.random.Generator) -> pd.DataFrame:

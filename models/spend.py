@@ -10,15 +10,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from data.errors import InputError
 from models.customer_scorer import SpendParameters, expected_spend
-from models.maximum_likelihood import find_optimum
+from models.maximum_likelihood import MANY_ROWS, SOME_ROWS, Derivatives, Objective, find_optimum, penalised
 from models.spend_likelihood import (
     HELD_AT,
     Independence,
     SpendHistories,
     free_parameters,
     independence,
-    log_likelihood_and_gradient,
-    natural_parameters,
+    log_likelihood_and_derivatives,
+    log_parameters,
 )
 
 __all__ = ["GammaGammaModel", "Independence"]
@@ -58,7 +58,9 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
     variance_matrix_, standard_errors_, confidence_intervals_, summary
         Of the parameters; intervals are 95 %.
     log_likelihood_ : float
-        At the optimum, without the penalty, in the unit of the data.
+        Summed over customers at the optimum, without the penalty, in the unit of the data.
+    log_covariance : ndarray, shape (3, 3)
+        Of ln p, ln q, ln v; zero for what is held.
     held : tuple of str
         What had to be held: "mean", "p" or "q"; a held p or q has a standard error of 0.
     independence : Independence
@@ -109,9 +111,8 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
             "weights": np.ones(np.shape(frequency), dtype=np.int64) if weights is None else np.asarray(weights),
         }
         data = _priced_repeat_buyers(columns, index)
-        histories = SpendHistories(
-            *(data[name].to_numpy(np.float64) for name in ("frequency", "monetary_value", "weights"))
-        )
+        given = (data[name].to_numpy(np.float64) for name in ("frequency", "monetary_value", "weights"))
+        histories = SpendHistories(*given).in_order()
         scaled = histories.in_units_of(histories.mean)
         if scaled.customers < _FEWEST_CUSTOMERS and not self.penalizer_coef:
             raise InputError(
@@ -119,28 +120,16 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
                 f"needs {_FEWEST_CUSTOMERS}: give more customers or a longer history, or hold the parameters with a "
                 "small penalty: GammaGammaModel(penalizer_coef=0.001)."
             )
-
-        def penalised(natural: Floats) -> tuple[float, Floats]:
-            value, gradient = log_likelihood_and_gradient(SpendParameters(*natural), scaled)
-            penalty = self.penalizer_coef * float(natural @ natural)
-            return (
-                penalty - value / scaled.customers,
-                2 * self.penalizer_coef * natural - gradient / scaled.customers,
-            )
-
+        thinned = [scaled.thinned(SOME_ROWS)] if scaled.x.size > MANY_ROWS else []
         held: list[str] = []
         while True:
-
-            def objective(point: Floats, held: tuple[str, ...] = tuple(held)) -> tuple[float, Floats]:
-                natural, slopes = natural_parameters(point, held)
-                value, gradient = penalised(natural)
-                return value, gradient @ slopes
-
             starts = [free_parameters(start, held) for start in STARTS]
             if initial_params is not None and not held:
                 starts.insert(0, np.asarray(initial_params, dtype=np.float64))
-            optimum = find_optimum(objective, starts, scaled.customers, tol)
-            natural, slopes = natural_parameters(optimum.point, held)
+            objectives = [self._objective(some, tuple(held)) for some in (scaled, *thinned)]
+            optimum = find_optimum(objectives[0], starts, scaled.customers, tol, *objectives[1:])
+            free = log_parameters(optimum.point, held)
+            natural = np.exp(free.logs)
             lacking = _to_hold(natural, optimum.determined, held)
             if lacking is None:
                 break
@@ -151,22 +140,34 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
             raise InputError(_what_lacks(natural, scaled))
         self.held = tuple(held)
 
-        units = np.array([1.0, 1.0, histories.mean])
         self._negative_log_likelihood_ = optimum.value
         self._hessian_ = optimum.hessian
-        self._slopes = units[:, None] * slopes
-        self.params_ = pd.Series(natural * units, index=NAMES)
+        self.params_ = pd.Series(natural * [1.0, 1.0, histories.mean], index=NAMES)
         self.data = data
-        self.log_likelihood_ = log_likelihood_and_gradient(self.parameters, histories)[0]
+        penalty = self.penalizer_coef * float(natural @ natural)
+        # The density of a value in another unit of money.
+        self.log_likelihood_ = (penalty - optimum.value - float(np.log(histories.mean))) * histories.customers
         self.independence = independence(histories)
         self.notes = (
             *(_HELD_NOTES[name] for name in held),
             *([self.independence.warning] if self.independence.warning else []),
         )
+        self.log_covariance = free.slopes @ optimum.log_covariance @ free.slopes.T
         self.variance_matrix_ = self._compute_variance_matrix()
         self.standard_errors_ = self._compute_standard_errors()
         self.confidence_intervals_ = self._compute_confidence_intervals()
         return self
+
+    def _objective(self, scaled: SpendHistories, held: tuple[str, ...]) -> Objective:
+        """Map free log parameters to the penalised mean negative log-likelihood and its derivatives."""
+
+        def objective(point: Floats) -> Derivatives:
+            free = log_parameters(point, held)
+            natural = np.exp(free.logs)
+            of_data = log_likelihood_and_derivatives(SpendParameters(*natural), scaled)
+            return free.derivatives(penalised(of_data, scaled.customers, self.penalizer_coef, natural))
+
+        return objective
 
     @property
     def parameters(self) -> SpendParameters:
@@ -175,10 +176,9 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
         return SpendParameters(p, q, v)
 
     def _compute_variance_matrix(self) -> pd.DataFrame:
-        """Return the covariance by the delta method; lifetimes' is not symmetric."""
-        inverse = np.linalg.inv(self._hessian_) / float(self.data["weights"].sum())
-        covariance = self._slopes @ inverse @ self._slopes.T
-        return pd.DataFrame(0.5 * (covariance + covariance.T), columns=NAMES, index=NAMES)
+        """Return the covariance of the parameters; lifetimes' is scaled on one side only, so not symmetric."""
+        covariance = self.log_covariance * np.outer(self.params_, self.params_)
+        return pd.DataFrame(covariance, columns=NAMES, index=NAMES)
 
     def conditional_expected_average_profit(
         self, frequency: ArrayLike | None = None, monetary_value: ArrayLike | None = None
@@ -221,18 +221,20 @@ def _priced_repeat_buyers(columns: dict[str, NDArray[Any]], index: Any) -> pd.Da
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) != 1:
         raise InputError(f"frequency, monetary_value and weights must have one length, but have {lengths}.")
-    rows = pd.DataFrame(columns, index=index)
-    bad = ~np.isfinite(rows.to_numpy(np.float64)).all(axis=1) | (rows["weights"] <= 0) | (rows["frequency"] < 0)
+    m, x, weights = columns.values()
+    bad = ~(np.isfinite(x) & np.isfinite(m) & np.isfinite(weights) & (weights > 0) & (x >= 0))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
         raise InputError(
             f"frequency and monetary_value must be finite, frequency 0 or more, weights positive; row {row} is "
-            f"{rows.iloc[row].to_dict()} ({int(bad.sum())} such rows)."
+            f"{ {name: float(values[row]) for name, values in columns.items()} } ({int(bad.sum())} such rows)."
         )
-    data = rows[(rows["frequency"] > 0) & (rows["monetary_value"] > 0)]
+    priced = (x > 0) & (m > 0)
+    kept = np.arange(x.size)[priced] if index is None else pd.Index(index)[priced]
+    data = pd.DataFrame({name: values[priced] for name, values in columns.items()}, index=kept)
     if data.empty:
         raise InputError(
-            f"None of the {rows['weights'].sum():.0f} customers has a repeat purchase of positive value, and "
+            f"None of the {weights.sum():.0f} customers has a repeat purchase of positive value, and "
             "Gamma-Gamma learns what a purchase is worth from those: give a longer history, or check the amounts."
         )
     return data

@@ -6,10 +6,12 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, gammaln
+from scipy.special import digamma, expit, gammaln, polygamma
 from scipy.stats import t as student
 
 from models.customer_scorer import SpendParameters
+from models.gamma_differences import rising
+from models.maximum_likelihood import Derivatives, blocks, evenly
 
 Floats = NDArray[np.float64]
 # A p or q on its way to infinity is held here: a spread of 3 % between a customer's purchases, or between customers.
@@ -32,6 +34,7 @@ class SpendHistories:
     m: Floats
     weights: Floats
 
+    # Sums over all rows are numpy's own: those of BLAS depend on its number of threads.
     @cached_property
     def customers(self) -> float:
         """Number of customers."""
@@ -40,63 +43,142 @@ class SpendHistories:
     @cached_property
     def mean(self) -> float:
         """Mean over customers of their mean value."""
-        return float(self.weights @ self.m / self.customers)
+        return float((self.weights * self.m).sum() / self.customers)
 
     @cached_property
     def frequencies(self) -> tuple[Floats, Floats]:
-        """Distinct x and the number of customers with each."""
-        x, place = np.unique(self.x, return_inverse=True)
-        return x, np.asarray(np.bincount(place, weights=self.weights), dtype=np.float64)
+        """Distinct x and the number of customers with each; x may come again where the rows are not in order."""
+        starts = np.flatnonzero(np.diff(self.x, prepend=np.nan) != 0)
+        return self.x[starts], np.asarray(np.add.reduceat(self.weights, starts))
+
+    @cached_property
+    def log_sums(self) -> tuple[float, float]:
+        """Sum over customers of ln m, and of the logarithm of their total x m."""
+        log_m = float((self.weights * np.log(self.m)).sum())
+        x, customers = self.frequencies
+        return log_m, log_m + float(customers @ np.log(x))
 
     def in_units_of(self, money: float) -> "SpendHistories":
         """Return the same histories with values divided by ``money``."""
         return SpendHistories(self.x, self.m / money, self.weights)
 
+    def thinned(self, size: int) -> "SpendHistories":
+        """Return the histories of ``size`` customers at even distances, standing for all."""
+        places, weights = evenly(self.weights, size)
+        return SpendHistories(self.x[places], self.m[places], weights)
+
+    def in_order(self) -> "SpendHistories":
+        """Return the same histories sorted, so that their sums do not depend on the order of the rows."""
+        x, m = np.diff(self.x), np.diff(self.m)
+        if ((x > 0) | ((x == 0) & (m > 0))).all():
+            return self
+        order = np.lexsort((self.weights, self.m, self.x))
+        return SpendHistories(self.x[order], self.m[order], self.weights[order])
+
 
 def log_likelihood_and_gradient(parameters: SpendParameters, histories: SpendHistories) -> tuple[float, Floats]:
-    """Return the summed log-likelihood and its gradient by p, q, v (Fader & Hardie 2013, eq. 1a).
+    """Return the summed log-likelihood and its gradient by p, q, v."""
+    value, gradient, _ = log_likelihood_and_derivatives(parameters, histories)
+    return value, gradient / [parameters.p, parameters.q, parameters.v]
 
-    One customer's term is ln Gamma(p x + q) - ln Gamma(p x) - ln Gamma(q) + q ln(v / s) + p x ln(x m / s) - ln m,
-    with s = x m + v.
+
+def log_likelihood_and_derivatives(parameters: SpendParameters, histories: SpendHistories) -> Derivatives:
+    """Return the summed log-likelihood, its gradient and its Hessian by ln p, ln q, ln v.
+
+    With y = ln(1 + v / (x m)) one customer's term is (Fader & Hardie 2013, eq. 1a)
+
+        ln [Gamma(p x + q) / Gamma(p x)] - ln Gamma(q) + q (ln v - ln(x m) - y) - p x y - ln m,
+
+    where y alone must be taken for every customer, and its slope by ln v is v / (v + x m).
     """
     p, q, v = parameters.p, parameters.q, parameters.v
-    # The Gamma functions see x alone: once for each frequency.
-    x, n = histories.frequencies
-    by_frequency = gammaln(p * x + q) - gammaln(p * x) - gammaln(q)
-    value = n @ by_frequency
-    gradient = np.array([n @ (x * (digamma(p * x + q) - digamma(p * x))), n @ (digamma(p * x + q) - digamma(q)), 0.0])
-    x, m, w = histories.x, histories.m, histories.weights
-    total = x * m
-    log_observed, log_prior = -np.log1p(v / total), -np.log1p(total / v)
-    value += w @ (q * log_prior + p * x * log_observed - np.log(m))
-    gradient += [
-        w @ (x * log_observed),
-        w @ log_prior,
-        w @ (q / v - (p * x + q) / (total + v)),
+    value, gradient, hessian = _of_frequencies(parameters, *histories.frequencies)
+    # Sums over customers of y, its slope and its bend by ln v, and of those times x.
+    sums = np.zeros((2, 3))
+    for part in blocks(histories.x.size):
+        x, m, w = histories.x[part], histories.m[part], histories.weights[part]
+        total = x * m
+        both = v + total
+        share = v / both
+        of_y = np.stack([np.log1p(v / total), share, share * (total / both)])
+        sums += [np.vecdot(of_y, w), np.vecdot(of_y, w * x)]
+    (y, slope, bend), (xy, x_slope, x_bend) = sums
+    customers = histories.customers
+    log_m, log_total = histories.log_sums
+    of_q = q * (customers * np.log(v) - log_total - y)
+    value += of_q - p * xy - log_m
+    gradient += [-p * xy, of_q, q * (customers - slope) - p * x_slope]
+    hessian += [
+        [-p * xy, 0.0, -p * x_slope],
+        [0.0, of_q, q * (customers - slope)],
+        [-p * x_slope, q * (customers - slope), -q * bend - p * x_bend],
     ]
-    return float(value), gradient
+    return float(value), gradient, hessian
 
 
-def natural_parameters(point: Floats, held: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return p, q, v (values in units of their mean) at the free log parameters, and their derivatives by those.
+def _of_frequencies(parameters: SpendParameters, x: Floats, customers: Floats) -> Derivatives:
+    """Sum the terms that see x alone, once for each distinct x."""
+    p, q = parameters.p, parameters.q
+    n = customers.sum()
+    log_gamma, slope, bend = rising(p * x, q)
+    by_p = p * (customers @ (x * slope))
+    by_q = q * (customers @ digamma(p * x + q) - n * digamma(q))
+    trigamma = polygamma(1, p * x + q)
+    across = p * q * (customers @ (x * trigamma))
+    hessian = np.zeros((3, 3))
+    hessian[0, 0] = by_p + p**2 * (customers @ (x**2 * bend))
+    hessian[0, 1] = hessian[1, 0] = across
+    hessian[1, 1] = by_q + q**2 * (customers @ trigamma - n * polygamma(1, q))
+    return float(customers @ log_gamma - n * gammaln(q)), np.array([by_p, by_q, 0.0]), hessian
+
+
+@dataclass(frozen=True)
+class Free:
+    """ln p, ln q, ln v at the free log parameters.
+
+    Parameters
+    ----------
+    logs : ndarray, shape (3,)
+    slopes : ndarray, shape (3, k)
+        Their derivatives by the free ones; zero where one is held.
+    bend : float
+        Second derivative of ln q by its free parameter, the only one that is not linear.
+    """
+
+    logs: Floats
+    slopes: Floats
+    bend: float
+
+    def derivatives(self, of_logs: Derivatives) -> Derivatives:
+        """Turn derivatives by ln p, ln q, ln v into those by the free log parameters."""
+        value, gradient, hessian = of_logs
+        hessian = self.slopes.T @ hessian @ self.slopes
+        if self.bend:
+            hessian[-1, -1] += gradient[1] * self.bend
+        return value, gradient @ self.slopes, hessian
+
+
+def log_parameters(point: Floats, held: Sequence[str]) -> Free:
+    """Return ln p, ln q, ln v (values in units of their mean) at the free log parameters, and their derivatives.
 
     Free are ln p and ln q unless held, and ln v; with the mean held at 1, ln(q - 1) in place of ln q and no v.
     """
+    logs, slopes, bend = np.full(3, np.log(HELD_AT)), np.zeros((3, point.size)), 0.0
     free = iter(range(point.size))
-    natural, slopes = np.empty(3), np.zeros((3, point.size))
     for row, name in enumerate(("p", "q")):
-        natural[row] = HELD_AT
         if name not in held:
             column = next(free)
-            slopes[row, column] = np.exp(point[column])
-            natural[row] = slopes[row, column] + (1.0 if name == "q" and "mean" in held else 0.0)
-    p, q = natural[:2]
-    if "mean" in held:
-        natural[2] = (q - 1.0) / p
-        slopes[2] = slopes[1] / p - natural[2] * slopes[0] / p
+            logs[row], slopes[row, column] = point[column], 1.0
+    if "mean" not in held:
+        logs[2], slopes[2, -1] = point[-1], 1.0
     else:
-        slopes[2, next(free)] = natural[2] = np.exp(point[-1])
-    return natural, slopes
+        # v = (q - 1) / p.
+        log_excess, of_excess = (np.log(HELD_AT - 1.0), 0.0) if "q" in held else (logs[1], slopes[1].copy())
+        logs[2], slopes[2] = log_excess - logs[0], of_excess - slopes[0]
+        if "q" not in held:
+            share = float(expit(log_excess))
+            logs[1], slopes[1, -1], bend = np.logaddexp(0.0, log_excess), share, share * (1.0 - share)
+    return Free(logs, slopes, bend)
 
 
 def free_parameters(start: Floats, held: Sequence[str]) -> Floats:
@@ -140,11 +222,16 @@ class Independence:
 def independence(histories: SpendHistories) -> Independence:
     """Test whether frequency and value are correlated between customers (t test of Pearson's r)."""
     x, m, w, customers = histories.x, histories.m, histories.weights, histories.customers
-    away_x, away_m = x - w @ x / customers, m - w @ m / customers
-    spread = np.sqrt((w @ away_x**2) * (w @ away_m**2))
+    mean_x, mean_m = (w * x).sum() / customers, histories.mean
+    of_x = of_m = of_both = 0.0
+    for part in blocks(x.size):
+        away_x, away_m = x[part] - mean_x, m[part] - mean_m
+        weighted = w[part] * away_x
+        of_x, of_m, of_both = of_x + weighted @ away_x, of_m + w[part] @ away_m**2, of_both + weighted @ away_m
+    spread = np.sqrt(of_x * of_m)
     if spread <= 0 or customers < 3:
         return Independence(float("nan"), float("nan"), customers)
-    correlation = float(np.clip(w @ (away_x * away_m) / spread, -1.0, 1.0))
+    correlation = float(np.clip(of_both / spread, -1.0, 1.0))
     freedom = customers - 2
     with np.errstate(divide="ignore"):
         t = abs(correlation) * np.sqrt(freedom / np.float64(1.0 - correlation**2))

@@ -6,19 +6,16 @@ matplotlib.use("Agg")
 
 import lifetimes.plotting
 import matplotlib.pyplot as plt
-import mpmath
 import numpy as np
 import pandas as pd
 import pytest
 from lifetimes import BetaGeoFitter
 from numpy.testing import assert_allclose
-from scipy.optimize import approx_fprime
 
 from data.errors import InputError
 from models.customer_scorer import PurchaseParameters, new_customer_p_none
 from models.maximum_likelihood import find_optimum
-from models.purchase_likelihood import log_likelihood_and_gradient
-from models.purchases import BetaGeoModel, count_patterns, log_likelihood, simulate_purchases
+from models.purchases import BetaGeoModel, count_patterns, simulate_purchases
 
 SAMPLE = PurchaseParameters(0.242595, 4.413602, 0.792922, 2.425907)
 # Simulated shops in days.
@@ -48,27 +45,6 @@ def test_reference_fit_of_the_master(cdnow_master):
     assert_allclose(fit.log_likelihood_, -95368.44, atol=0.005)
 
 
-@pytest.mark.parametrize(
-    ("source", "r", "alpha", "a", "b", "published"),
-    [
-        ("cdnow_sample", 0.52484, 6.18308, 0.89136, 1.6140, -9582.136),
-        ("cdnow_master", 0.63714, 7.31029, 0.80747, 1.22839, -95336.96),
-    ],
-)
-def test_reference_likelihood_of_the_modified_model(request, source, r, alpha, a, b, published):
-    patterns = count_patterns(*histories(request.getfixturevalue(source)))
-
-    def objective(point):
-        natural = np.exp(point)
-        value, gradient = log_likelihood_and_gradient(PurchaseParameters(*natural, m=1), patterns)
-        return -value / patterns.customers, -gradient * natural / patterns.customers
-
-    optimum = find_optimum(objective, [np.zeros(4)], patterns.customers)
-    assert optimum.determined
-    assert_allclose(np.exp(optimum.point), [r, alpha, a, b], rtol=1e-4)
-    assert_allclose(-optimum.value * patterns.customers, published, atol=0.005)
-
-
 def test_lifetimes_reaches_the_same_optimum(cdnow_sample, sample_fit):
     theirs = BetaGeoFitter().fit(*histories(cdnow_sample))
     assert_allclose(sample_fit.params_, theirs.params_, rtol=1e-3)
@@ -83,34 +59,6 @@ def test_time_may_be_in_days(cdnow_sample, sample_fit):
     days = BetaGeoModel().fit(x, t_x * 7, T * 7)
     assert_allclose(days.params_, sample_fit.params_ * [1, 7, 1, 1], rtol=1e-6)
     assert_allclose(days.log_likelihood_, sample_fit.log_likelihood_ - x.sum() * np.log(7), rtol=1e-10)
-
-
-@pytest.mark.parametrize("m", [0, 1])
-@pytest.mark.parametrize("history", [(0, 0.0, 30.0), (1, 0.0, 30.0), (3, 12.5, 30.0), (40, 290.0, 300.0)])
-def test_likelihood_equals_its_formula_in_fifty_digits(history, m):
-    x, t_x, T = history
-    with mpmath.workdps(50):
-        r, alpha, a, b = map(mpmath.mpf, (0.243, 4.414, 0.793, 2.426))
-        B = b + x + m
-        inside = mpmath.beta(a, B) * (alpha + T) ** -(r + x)
-        if x + m > 0:
-            inside += mpmath.beta(a + 1, B - 1) * (alpha + t_x) ** -(r + x)
-        exact = mpmath.log(mpmath.gamma(r + x) * alpha**r / (mpmath.gamma(r) * mpmath.beta(a, b)) * inside)
-    parameters = PurchaseParameters(0.243, 4.414, 0.793, 2.426, m)
-    assert_allclose(log_likelihood(parameters, [x], [t_x], [T]), float(exact), rtol=1e-12)
-    assert_allclose(log_likelihood(parameters, [x], [t_x], [T], [7]), 7 * float(exact), rtol=1e-12)
-
-
-@pytest.mark.parametrize("m", [0, 1])
-def test_gradient_is_the_slope_of_the_likelihood(cdnow_sample, m):
-    patterns = count_patterns(*histories(cdnow_sample))
-    point = np.array([0.4, 6.0, 0.9, 1.7])
-
-    def value(natural):
-        return log_likelihood_and_gradient(PurchaseParameters(*natural, m=m), patterns)[0]
-
-    gradient = log_likelihood_and_gradient(PurchaseParameters(*point, m=m), patterns)[1]
-    assert_allclose(gradient, approx_fprime(point, value, 1e-6), rtol=1e-3, atol=0.05)
 
 
 def test_patterns_hold_every_customer_once(cdnow_sample):
