@@ -135,6 +135,26 @@ def shown(measure: str, value: float) -> str:
     return f"{100 * value:.1f} %" if measure == "calibration" else f"{value:.4g}"
 
 
+def own_average_rate(customers: pd.DataFrame, horizon: float) -> dict[str, Array]:
+    """Return what each customer brings who goes on at the rate, and with the mean value, of the past.
+
+    Parameters
+    ----------
+    customers
+        frequency, T (days), total_value.
+    horizon
+        Days.
+
+    Returns
+    -------
+    dict
+        purchases: frequency / T * horizon, 0 on the day of the first purchase; revenue: that times the mean purchase.
+    """
+    days, repeats = customers["T"].to_numpy(float), customers["frequency"].to_numpy(float)
+    purchases = np.divide(repeats, days, out=np.zeros(len(customers)), where=days > 0) * horizon
+    return {"purchases": purchases, "revenue": purchases * customers["total_value"].to_numpy(float) / (repeats + 1.0)}
+
+
 def expected_cumulative_purchases(
     days: npt.ArrayLike, x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike, parameters: PurchaseParameters
 ) -> Array:
@@ -198,17 +218,13 @@ def _amounts(
     frame: pd.DataFrame, realised: dict[str, Array], horizon: float, models: Mapping[str, pd.DataFrame]
 ) -> dict[str, dict[str, Array]]:
     """Predicted purchases and revenue of each predictor that predicts amounts."""
-    days = frame["T"].to_numpy(float)
-    repeats = frame["frequency"].to_numpy(float)
-    expected = np.divide(repeats, days, out=np.zeros(len(frame)), where=days > 0) * horizon
-    mean_value = frame["total_value"].to_numpy(float) / (repeats + 1.0)
     zero = np.zeros(len(frame))
     found = {
         name: {what: predicted[f"expected_{what}"].to_numpy(float) for what in realised}
         for name, predicted in models.items()
     }
     found[ZERO] = {"purchases": zero, "revenue": zero}
-    found[OWN_RATE] = {"purchases": expected, "revenue": expected * mean_value}
+    found[OWN_RATE] = own_average_rate(frame, horizon)
     if "purchases_before" in frame:
         found[LAST_PERIOD] = {what: frame[f"{what}_before"].to_numpy(float) for what in realised}
     found[CONSTANT] = {what: np.full(len(frame), values.mean()) for what, values in realised.items()}

@@ -47,7 +47,7 @@ def tracking(table: pd.DataFrame, cut: date, *, cumulative: bool) -> Figure:
             linestyle="-" if is_actual else _STYLES[number - 1],
             label=f"{name}: {shown[name].iloc[-1]:,.0f}" if cumulative else name,
         )
-    day = float(mdates.date2num(cut))
+    day = float(mdates.date2num(cut))  # type: ignore[no-untyped-call]
     axes.axvline(day, color=QUIET, linewidth=1, linestyle=":")
     axes.annotate(f" cut {cut}", (day, 0.02), xycoords=("data", "axes fraction"), color=QUIET, fontsize=9)
     date_axis(axes)
