@@ -12,6 +12,7 @@ import pandas as pd
 from data.errors import InputError
 from features.patterns import purchase_patterns, spend_patterns
 from models.customer_scorer import (
+    PURCHASE_COLUMNS,
     PurchaseParameters,
     SpendParameters,
     expected_purchases,
@@ -94,16 +95,15 @@ class PurchaseFit:
         pandas.DataFrame
             p_alive, p_purchase, expected_purchases, expected_spend and expected_revenue, same index.
         """
-        history = tuple(customers[name].to_numpy(float) for name in ("frequency", "recency", "T"))
-        seen = [customers[name].to_numpy(float) for name in ("spend_frequency", "spend_value")]
+        x, t_x, T, spend_x, spend_m = (customers[name].to_numpy(float) for name in PURCHASE_COLUMNS)
         if not self.spend["individual"]:
-            seen = [np.zeros(len(customers))] * 2
-        purchases = expected_purchases(horizon, *history, self.purchase_parameters)
-        spend = expected_spend(*seen, self.spend_parameters)
+            spend_x = spend_m = np.zeros(len(customers))
+        purchases = expected_purchases(horizon, x, t_x, T, self.purchase_parameters)
+        spend = expected_spend(spend_x, spend_m, self.spend_parameters)
         return pd.DataFrame(
             {
-                "p_alive": p_alive(*history, self.purchase_parameters),
-                "p_purchase": p_purchase(horizon, *history, self.purchase_parameters),
+                "p_alive": p_alive(x, t_x, T, self.purchase_parameters),
+                "p_purchase": p_purchase(horizon, x, t_x, T, self.purchase_parameters),
                 "expected_purchases": purchases,
                 "expected_spend": spend,
                 "expected_revenue": purchases * spend,
