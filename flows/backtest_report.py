@@ -11,7 +11,7 @@ from flows.inputs import Inputs
 from flows.intake_report import intake_section
 from flows.report import Section, number, to_markdown
 from flows.settings import Settings
-from models.backtest import OWN_RATE, own_average_rate
+from models.backtest import OWN_RATE, ZERO, own_average_rate
 from models.backtest_plots import calibration, decile_lift, tracking
 from models.deciles import calibration_by_decile, calibration_by_frequency
 from models.plots import purchases_by_frequency
@@ -187,6 +187,11 @@ def _where_baselines_win(results: Sequence[CutResult]) -> Section:
     said = wins_over_cuts(results)
     if not said:
         said = ["Nowhere: every model is better than every baseline on every measure"]
+    if any(f": {ZERO} beats" in sentence for sentence in said):
+        said.append(
+            "Where fewer than half of the customers buy, always zero is the median: no error in absolute terms is "
+            "harder to beat, and it says nothing of who buys"
+        )
     return Section("Where a baseline wins", tuple(f"{sentence}." for sentence in said))
 
 

@@ -119,12 +119,17 @@ def _wins_over(table: pd.DataFrame, model: str) -> list[str]:
         what, measure = _split(column)
         sign = -1.0 if measure in _LARGER_IS_BETTER else 1.0
         loss = sign * (table[column].abs() if measure == "bias" else table[column])
-        others = loss.loc[baselines].dropna()
-        if others.empty or not others.min() < loss[model]:
+        better = loss.loc[baselines].dropna().sort_values(kind="stable")
+        better = better[better < loss[model]]
+        if better.empty:
             continue
-        best = str(others.idxmin())
-        of_best, of_model = (shown(measure, float(table[column].loc[name])) for name in (best, model))
-        said.append(f"{_IN_WORDS[measure]} of {what}: {best} beats {named}, {of_best} against {of_model}")
+        best, *others = [str(name) for name in better.index]
+        figures = {name: shown(measure, float(table.loc[name, column])) for name in (best, *others, model)}
+        also = " and ".join(f"{name} ({figures[name]})" for name in others)
+        said.append(
+            f"{_IN_WORDS[measure]} of {what}: {best} beats {named}, {figures[best]} against {figures[model]}"
+            + (f"; so {'do' if len(others) > 1 else 'does'} {also}" if others else "")
+        )
     return said
 
 

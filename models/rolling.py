@@ -233,11 +233,12 @@ def choose_purchase_model(results: Sequence[CutResult]) -> tuple[PurchaseModel, 
     saved = of_bg - of_mbg
     error = clustered_standard_error(saved, customers)
     takes_mbg = bool(saved.mean() > ONE_SIDED_95 * error)
-    verdict = "which is clear" if takes_mbg else f"not the {ONE_SIDED_95} standard errors that it takes"
+    side = "better" if saved.mean() > 0 else "worse"
     why = (
         f"log loss of p_purchase {of_mbg.mean():.5f} under {MBG} against {of_bg.mean():.5f} under {BG}, over "
-        f"{len(saved):,} predictions at {len(paired)} cut{'s' * (len(paired) > 1)}: {MBG} is better by "
-        f"{saved.mean():.5f}, standard error {error:.5f} (clustered by customer), {verdict}"
+        f"{len(saved):,} predictions at {len(paired)} cut{'s' * (len(paired) > 1)}: {MBG} is {side} by "
+        f"{abs(saved.mean()):.5f}, standard error {error:.5f} (clustered by customer); to be taken it must be better "
+        f"by more than {ONE_SIDED_95} of them"
     )
     return ("mbg_nbd" if takes_mbg else "bg_nbd"), why
 
