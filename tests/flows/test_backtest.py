@@ -1,0 +1,135 @@
+"""The backtest of a shop: what it finds, tells and keeps. The flow around it adds only the reading of the inputs."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from data.errors import InputError
+from flows.backtest import report
+from flows.backtest_report import backtest_sections, decile_table, frequency_table
+from flows.backtesting import Backtested, look_back
+from flows.inputs import Inputs, open_inputs, read_inputs
+from flows.progress import shown_on
+from flows.settings import Settings
+from models.rolling import BG, MBG, SECOND_STAGE, CutResult, over_cuts
+from models.tracking import Run, tracked
+
+
+@pytest.fixture(scope="module")
+def settings(shop) -> Settings:
+    return Settings(transactions=[str(shop["transactions"])], horizon=90, backtest_cuts=9, purchase_model="auto")
+
+
+@pytest.fixture(scope="module")
+def inputs(settings, tmp_path_factory) -> Inputs:
+    return open_inputs(read_inputs(settings, tmp_path_factory.mktemp("clean")), settings)
+
+
+@pytest.fixture(scope="module")
+def found(settings, inputs) -> Backtested:
+    return look_back(settings, inputs)
+
+
+def test_every_cut_that_the_history_allows_is_judged_with_every_model(found, inputs):
+    cuts = [result.cut for result in found.results]
+    assert cuts == [inputs.as_of - pd.Timedelta(days=90 * k) for k in range(1, 5)]
+    for result in found.results:
+        assert {BG, MBG} <= set(result.predictions)
+        assert SECOND_STAGE in {*result.predictions, *result.left_out}
+    assert found.automatic.startswith("BG/NBD" if found.recipe.purchase_model == "bg_nbd" else "MBG/NBD")
+
+
+def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(store, settings, inputs, found):
+    console = Console(file=io.StringIO(), width=160)
+    with tracked(store, "backtest", {}) as run, shown_on(console):
+        report(run, settings, inputs, found)
+    shown = console.file.getvalue()
+    for said in (
+        "9 cuts were asked for",
+        "Purchases in the horizon, mean over 4 cuts",
+        "Calibration by decile",
+        "Where a baseline wins",
+        'What purchase_model = "auto" takes',
+        "Second stage",
+        run.run_id,
+    ):
+        assert said in shown
+    kept = store.client.get_run(run.run_id)
+    assert kept.data.tags["kind"] == "backtest"
+    assert kept.data.params["horizon"] == "90"
+    mean = over_cuts(found.results)
+    assert kept.data.metrics["bg_nbd_purchases_mae"] == mean.loc[BG, "purchases_mae"]
+    assert kept.data.metrics["days_since_last_purchase_p_purchase_auc"] > 0.5
+    files = {file.path for file in store.client.list_artifacts(run.run_id)}
+    tables = {"backtest.csv", "backtest_by_cut.csv", "calibration_by_decile.csv", "calibration_by_frequency.csv"}
+    assert files == {*tables, "report.md", "plots"}
+    plots = {Path(file.path).stem for file in store.client.list_artifacts(run.run_id, "plots")}
+    assert plots == {
+        *("cumulative_tracking", "incremental_tracking", "purchases_by_frequency"),
+        *(f"{kind}_{what}" for kind in ("calibration", "lift") for what in ("purchases", "revenue")),
+    }
+    csv = pd.read_csv(store.client.download_artifacts(run.run_id, "backtest_by_cut.csv"))
+    again = csv.groupby("predictor")["revenue_gini"].mean()
+    assert again[BG] == pytest.approx(mean.loc[BG, "revenue_gini"])
+
+
+def test_tables_of_calibration_add_up_to_everyone(found):
+    customers = pd.concat([result.customers for result in found.results])
+    for table in (decile_table(found.results), frequency_table(found.results)):
+        of_bg = table[table["model"] == BG]
+        assert (of_bg.groupby("quantity")["n"].sum() == len(customers)).all()
+        totals = (of_bg["n"] * of_bg["realised"]).groupby(of_bg["quantity"]).sum()
+        bought = (customers["purchases"] > 0).sum()
+        expected = {
+            "purchases": customers["purchases"].sum(),
+            "revenue": customers["revenue"].sum(),
+            "p_purchase": bought,
+        }
+        assert totals.to_dict() == pytest.approx(expected)
+
+
+def figures_of(section: str, sections: list) -> pd.DataFrame:
+    (table,) = (found.table for found in sections if found.title.startswith(section))
+    return table
+
+
+def test_figures_in_the_report_are_those_of_the_customers(store, settings, inputs, found):
+    sections = backtest_sections(settings, inputs, replace(found, results=found.results[:1]), Run(store, "0"))
+    result: CutResult = found.results[0]
+    predicted, came = result.predictions[BG]["expected_purchases"], result.customers["purchases"]
+    row = figures_of("Purchases in the horizon, one cut", sections).set_index("predictor").loc[BG]
+    assert row["MAE"] == f"{np.abs(predicted - came).mean():.4f}"
+    assert row["bias"] == f"{100 * (predicted.sum() / came.sum() - 1):+.1f} %"
+    deciles = figures_of("Calibration by decile", sections)
+    top = predicted.sort_values().index[-round(len(predicted) / 10) :]
+    assert float(deciles[f"{BG} predicted"].iloc[-1]) == pytest.approx(predicted[top].mean(), rel=0.02)
+    assert not [section for section in sections if section.title.startswith("Cut ")]
+
+
+def test_a_second_stage_that_is_nowhere_is_said_to_be_not_judged(store, settings, inputs, found):
+    bare = [
+        replace(
+            result,
+            predictions={name: frame for name, frame in result.predictions.items() if name != SECOND_STAGE},
+            left_out={SECOND_STAGE: "the history is too short"},
+        )
+        for result in found.results
+    ]
+    sections = backtest_sections(settings, inputs, replace(found, results=bare, stage=None), Run(store, "0"))
+    (section,) = (section for section in sections if section.title.startswith("Second stage"))
+    assert section.title == "Second stage: not judged"
+    assert section.sentences == ("The history is too short.",)
+
+
+def test_a_shop_without_a_purchase_model_says_what_its_data_lack(own_environment):
+    days = pd.date_range("2024-01-01", periods=60)
+    pd.DataFrame({"customer_id": [f"c{i}" for i in range(60)], "ts": days, "amount": 5.0}).to_parquet("once.parquet")
+    settings = Settings(transactions=["once.parquet"], horizon=20)
+    inputs = open_inputs(read_inputs(settings, own_environment / "clean"), settings)
+    with pytest.raises(InputError, match="no purchase model could be fitted before any cut"):
+        look_back(settings, inputs)
