@@ -1,7 +1,7 @@
 """The purchase and spend models of one date, fitted together on patterns counted in the engine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import ibis.expr.types as ir
@@ -131,7 +131,7 @@ def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> Pur
     purchases, notes = _fit_purchases(patterns, purchase_model)
     spend, spend_covariance, spend_fits, spend_notes = _fit_spend(summary)
     return PurchaseFit(
-        purchases={**{str(name): float(value) for name, value in purchases.params_.items()}, "m": purchases.m},
+        purchases=asdict(purchases.parameters),
         spend=spend,
         uncertainty={"purchases": purchases.log_covariance.tolist(), "spend": spend_covariance},
         fits=pd.concat([_purchase_rows(purchases, purchase_model), spend_fits], ignore_index=True),

@@ -15,16 +15,12 @@ from features.spine import everyone, pairs
 from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
 from models.customer_scorer import Scorer
+from models.drift import TrainingFit
 from models.nps_category import NpsModel, NpsTraining, train_nps_category
-from models.purchases import BetaGeoModel
+from models.purchase_fit import fit_purchase_models
 from models.recipe import Recipe
 from models.rfm import rfm_cuts
-from models.spend import GammaGammaModel
 
-# Of 40 shops of 100 customers whose data left BG/NBD open this fitted all, at some bias.
-SMALL_SHOP_PENALTY = 0.001
-SMALLEST_SPEND = 0.01
-NO_SPREAD = 1e6
 RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"
 
 
@@ -39,7 +35,7 @@ class Release:
     boosters : dict of str to str
         Trees as LightGBM text by name, as `models.customer_scorer.Scorer` takes them; none where nothing needs them.
     fits : pandas.DataFrame
-        Fitted parameters: model, parameter, coefficient, standard error.
+        Fitted parameters, as `models.purchase_fit.PurchaseFit.fits`.
     notes : tuple of str
         What a reader must know: what could not be fitted and why, assumptions that fail.
     training : NpsTraining or None
@@ -59,6 +55,15 @@ class Release:
     def vocabulary(self) -> Vocabulary:
         """The kinds, channels and levels that name its features."""
         return Vocabulary.from_dict(self.parameters["vocabulary"])
+
+    @property
+    def training_fit(self) -> TrainingFit | None:
+        """How well the purchase model fitted what it was trained on; None in releases that did not keep it."""
+        known = self.parameters.get("log_likelihood_per_customer")
+        if known is None:
+            return None
+        covariance = self.parameters["uncertainty"]["purchases"]
+        return TrainingFit(self.as_of, self.parameters["customers"], known, tuple(map(tuple, covariance)))
 
     @property
     def as_of(self) -> date:
@@ -89,12 +94,13 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
     InputError
         Where no purchase model can be fitted: the message says what the data lacks.
     """
-    base = materialise(summarise_purchases(tables.transactions, everyone(tables.transactions, as_of)))
-    if base.empty:
-        raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
-    purchases, purchase_notes = _fit_purchases(base)
-    spend, spend_fits, spend_notes = _fit_spend(base)
-    notes = [*purchase_notes, *spend_notes]
+    with summarise_purchases(tables.transactions, everyone(tables.transactions, as_of)).cache() as summary:
+        if not summary.count().to_pyarrow().as_py():
+            raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
+        fit = fit_purchase_models(summary, recipe.purchase_model)
+        base = materialise(summary)
+        cuts = rfm_cuts(days_since_purchase(base), base["frequency"] + 1, base["total_value"])
+    notes = list(fit.notes)
     if carried is None:
         vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
         training, answers = _train_nps(tables, as_of, recipe, vocabulary)
@@ -108,20 +114,21 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
         "format": 1,
         "as_of": as_of.isoformat(),
         **asdict(recipe),
-        "second_stage": {"used": False, "features": []},
         "returns_policy": RETURNS_POLICY,
-        "customers": len(base),
-        "purchases": {**{name: float(value) for name, value in purchases.params_.items()}, "m": 0},
-        "spend": spend,
+        "customers": fit.customers,
+        "purchases": fit.purchases,
+        "spend": fit.spend,
+        "uncertainty": fit.uncertainty,
+        "log_likelihood_per_customer": fit.log_likelihood_per_customer,
+        "second_stage": {"used": False, "features": []},
         "nps": {key: value for key, value in nps.items() if key != "booster"},
         "nps_as_of": nps_as_of,
         "vocabulary": vocabulary.to_dict(),
-        "rfm": rfm_cuts(days_since_purchase(base), base["frequency"] + 1, base["total_value"]),
+        "rfm": cuts,
     }
-    fits = pd.concat([_fit_rows("BG/NBD", purchases.summary), spend_fits], ignore_index=True)
     boosters = {} if trees is None else {"nps_category": trees}
     # Through JSON and back, so that a release is the same before it is stored and after.
-    return Release(json.loads(json.dumps(parameters)), boosters, fits, tuple(notes), training, answers)
+    return Release(json.loads(json.dumps(parameters)), boosters, fit.fits, tuple(notes), training, answers)
 
 
 def answers_with_features(
@@ -167,46 +174,3 @@ def _train_nps(
     frame = answers_with_features(tables, recipe.nps_question, vocabulary, before=as_of, gap_days=recipe.label_gap_days)
     names = feature_names(vocabulary)
     return train_nps_category(frame[names], frame["category"], frame["customer_id"], recipe.seed), frame
-
-
-def _fit_purchases(base: pd.DataFrame) -> tuple[BetaGeoModel, list[str]]:
-    """Fit BG/NBD; in a small shop whose data leave it open, hold its parameters together a little and say so."""
-    history = (base["frequency"], base["recency"], base["T"])
-    try:
-        return BetaGeoModel().fit(*history), []
-    except InputError as error:
-        try:
-            model = BetaGeoModel(penalizer_coef=SMALL_SHOP_PENALTY).fit(*history)
-        except InputError:
-            raise error from None
-    note = (
-        f"The {len(base):,} customers do not settle the parameters of BG/NBD: they are held together by a penalty of "
-        f"{SMALL_SHOP_PENALTY}, and purchases may be off. They settle as customers come back."
-    )
-    return model, [note]
-
-
-def _fit_spend(base: pd.DataFrame) -> tuple[dict[str, Any], pd.DataFrame, list[str]]:
-    """Fit Gamma-Gamma, or say why not and take the mean value of a purchase for everybody."""
-    try:
-        model = GammaGammaModel().fit(base["spend_frequency"], base["spend_value"])
-    except InputError as error:
-        mean = max(float(base["total_value"].sum() / (base["frequency"] + 1).sum()), SMALLEST_SPEND)
-        note = f"Gamma-Gamma was not fitted; everybody's expected spend is the mean purchase, {mean:,.2f}: {error}"
-        # The limit of Gamma-Gamma in which every purchase has the same value: p v / (q - 1) is the mean.
-        constant = {"p": NO_SPREAD, "q": NO_SPREAD + 1.0, "v": mean, "individual": False}
-        return constant, pd.DataFrame(), [note]
-    fitted: dict[str, Any] = {str(name): float(value) for name, value in model.params_.items()}
-    notes = [*model.notes, *([model.independence.warning] if model.independence.warning else [])]
-    return {**fitted, "individual": True}, _fit_rows("Gamma-Gamma", model.summary), notes
-
-
-def _fit_rows(model: str, summary: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "model": model,
-            "parameter": summary.index,
-            "estimate": summary["coef"].to_numpy(float),
-            "standard_error": summary["se(coef)"].to_numpy(float),
-        }
-    )

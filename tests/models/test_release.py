@@ -87,10 +87,13 @@ def test_it_says_what_it_was_fitted_with_and_to(simulated_shop, release):
     assert release.parameters["nps_as_of"] == simulated_shop.as_of.isoformat()
     fits = release.fits.set_index(["model", "parameter"])
     assert set(fits.index) == {
-        *(("BG/NBD", name) for name in ("r", "alpha", "a", "b")),
+        *(("BG/NBD", name) for name in ("r", "alpha", "a", "b", "a / (a + b)")),
         *(("Gamma-Gamma", name) for name in ("p", "q", "v")),
     }
-    for (model, name), row in fits.iterrows():
+    dropout = fits.loc[("BG/NBD", "a / (a + b)")]
+    a, b = fits.loc[("BG/NBD", "a"), "estimate"], fits.loc[("BG/NBD", "b"), "estimate"]
+    assert dropout["low"] < dropout["estimate"] == pytest.approx(a / (a + b)) < dropout["high"]
+    for (model, name), row in fits.drop(index=("BG/NBD", "a / (a + b)")).iterrows():
         part = release.parameters["purchases" if model == "BG/NBD" else "spend"]
         assert part[name] == row["estimate"]
         assert row["standard_error"] > 0
