@@ -7,14 +7,12 @@ from typing import Any, Literal
 
 import ibis.expr.types as ir
 import numpy as np
-import pandas as pd
 
-from features.purchases import summarise_purchases
-from features.spine import everyone
+from features.changes import purchase_changes
 from features.tables import Tables
 from models.customer_scorer import PurchaseParameters
-from models.drift_figures import Change, FitDrift, PurchaseTracking, compare
-from models.drift_simulation import Histories
+from models.drift_figures import FitDrift, PurchaseTracking, compare
+from models.drift_simulation import Change, Histories
 
 Verdict = Literal["due", "not due", "too early", "nothing new", "not available"]
 
@@ -156,18 +154,13 @@ def measure_drift(
 
 
 def changes(transactions: ir.Table, trained_as_of: date, as_of: date) -> Change:
-    """Count equal pairs of a customer's history at training and now, in the engine that holds the data."""
-    now = summarise_purchases(transactions, everyone(transactions, as_of))
-    then = summarise_purchases(transactions, everyone(transactions, trained_as_of))
-    then = then.select(before="customer_id", x_then="frequency", t_x_then="recency", T_then="T")
-    joined = now.left_join(then, now.customer_id == then.before)
-    names = ["frequency", "recency", "T", "x_then", "t_x_then", "T_then"]
-    pairs: pd.DataFrame = joined.group_by(names).agg(customers=joined.count()).order_by(names).to_pandas()
-    columns = {name: pairs[name].to_numpy(np.float64) for name in names}
-    known = ~np.isnan(columns["T_then"])
-    at_training = Histories(*(np.nan_to_num(columns[name]) for name in ("x_then", "t_x_then", "T_then")))
-    today = Histories(*(columns[name] for name in ("frequency", "recency", "T")))
-    return Change(at_training, today, known, pairs["customers"].to_numpy(np.float64))
+    """Bring the pairs of histories, counted by the engine that holds the data, into arrays."""
+    pairs = purchase_changes(transactions, trained_as_of, as_of).to_pandas()
+    now = [pairs[name].to_numpy(np.float64) for name in ("frequency", "recency", "T")]
+    then = [pairs[f"{name}_before"].to_numpy(np.float64) for name in ("frequency", "recency", "T")]
+    known = ~np.isnan(then[0])
+    at_training = Histories(*(np.nan_to_num(column) for column in then))
+    return Change(at_training, Histories(*now), known, pairs["customers"].to_numpy(np.float64))
 
 
 def decide(

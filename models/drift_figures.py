@@ -7,13 +7,12 @@ with gradient g by the log parameters moves by g V s for each customer (the delt
 """
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.customer_scorer import PurchaseParameters, expected_purchases, new_customer_expected_purchases
-from models.drift_simulation import Histories, Simulated, log_likelihoods, log_scores, moved, simulate_two_dates
+from models.customer_scorer import PurchaseParameters
+from models.drift_simulation import Change, log_likelihoods, log_scores, moved
 
 Floats = NDArray[np.float64]
 # 95 %, two-sided.
@@ -21,75 +20,8 @@ QUANTILE = 1.96
 # Off by this share, a figure is notable: of purchases, or of every customer's purchase rate since training.
 NOTABLE = 0.1
 # Expectations and variances over customers are known well enough from so many, however large the base.
-SAMPLE = 20_000
+SAMPLE = 40_000
 _STEP = 1e-3
-
-
-@dataclass(frozen=True)
-class Change:
-    """Distinct pairs of a history at training and the same customer's now, with how many customers share each.
-
-    Parameters
-    ----------
-    then, now : Histories
-        Of k pairs, in days; ``then`` is all zeros for who was not known at training.
-    known : ndarray of bool, shape (k,)
-        Whether known at training.
-    customers : ndarray, shape (k,)
-    """
-
-    then: Histories
-    now: Histories
-    known: NDArray[np.bool_]
-    customers: Floats
-
-    @cached_property
-    def total(self) -> float:
-        """Number of customers."""
-        return float(self.customers.sum())
-
-    @cached_property
-    def total_known(self) -> float:
-        """Number of customers known at training."""
-        return float(self.customers[self.known].sum())
-
-    @property
-    def purchases(self) -> Floats:
-        """Purchases since training, for new customers since their first; shape (k,)."""
-        return self.now.x - self.then.x
-
-    def expected(self, parameters: PurchaseParameters) -> Floats:
-        """Purchases since training that the model expects; shape (k,)."""
-        expected = np.empty(self.known.size)
-        known, then, now = self.known, self.then, self.now
-        days = now.T[known] - then.T[known]
-        expected[known] = expected_purchases(days, then.x[known], then.t_x[known], then.T[known], parameters)
-        ages, place = np.unique(now.T[~known], return_inverse=True)
-        expected[~known] = new_customer_expected_purchases(ages, parameters)[place]
-        return expected
-
-    def sample(self, size: int, rng: np.random.Generator) -> "Change":
-        """Take ``size`` customers evenly from old and new, by age, in random order within an age.
-
-        Each row stands for one customer or, in ``customers``, for as many of the base as were not taken.
-        """
-        chosen, weights = [], []
-        for stratum in (np.flatnonzero(self.known), np.flatnonzero(~self.known)):
-            order = stratum[np.lexsort((rng.random(stratum.size), self.now.T[stratum]))]
-            ends = np.cumsum(self.customers[order])
-            if not stratum.size:
-                continue
-            # Two at least, so that they have a variance.
-            n = max(round(size * ends[-1] / self.total), 2)
-            chosen.append(order[np.searchsorted(ends, (np.arange(n) + 0.5) * ends[-1] / n)])
-            weights.append(np.full(n, ends[-1] / n))
-        rows = np.concatenate(chosen)
-        return Change(self.then.take(rows), self.now.take(rows), self.known[rows], np.concatenate(weights))
-
-    def simulate(self, parameters: PurchaseParameters, rng: np.random.Generator) -> tuple["Change", Floats]:
-        """Replace the histories by the model's own of the same ages; with the surprise of `Simulated`."""
-        story: Simulated = simulate_two_dates(self.then.T, self.now.T, parameters, rng)
-        return Change(story.then, story.now, self.known, self.customers), story.surprise
 
 
 @dataclass(frozen=True)

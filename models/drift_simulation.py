@@ -1,12 +1,18 @@
-"""Histories simulated from the model and seen at two dates, and the log-likelihood of each customer's history."""
+"""Purchase histories seen at two dates, those found and those simulated from the model, and how likely each is."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, gammaln
 
-from models.customer_scorer import PurchaseParameters, log_odds_of_having_left
+from models.customer_scorer import (
+    PurchaseParameters,
+    expected_purchases,
+    log_odds_of_having_left,
+    new_customer_expected_purchases,
+)
 
 Floats = NDArray[np.float64]
 _STEP = 1e-4
@@ -126,3 +132,71 @@ def simulate_two_dates(
         surprise[buying[~early]] += 1
         buying = buying[rng.random(buying.size) >= dropout[buying]]
     return Simulated(Histories(x_then, t_x_then, then), Histories(x, t_x, now), surprise)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Distinct pairs of a history at training and the same customer's now, with how many customers share each.
+
+    Parameters
+    ----------
+    then, now : Histories
+        Of k pairs, in days; ``then`` is all zeros for who was not known at training.
+    known : ndarray of bool, shape (k,)
+        Whether known at training.
+    customers : ndarray, shape (k,)
+    """
+
+    then: Histories
+    now: Histories
+    known: NDArray[np.bool_]
+    customers: Floats
+
+    @cached_property
+    def total(self) -> float:
+        """Number of customers."""
+        return float(self.customers.sum())
+
+    @cached_property
+    def total_known(self) -> float:
+        """Number of customers known at training."""
+        return float(self.customers[self.known].sum())
+
+    @property
+    def purchases(self) -> Floats:
+        """Purchases since training, for new customers since their first; shape (k,)."""
+        return self.now.x - self.then.x
+
+    def expected(self, parameters: PurchaseParameters) -> Floats:
+        """Purchases since training that the model expects; shape (k,)."""
+        expected = np.empty(self.known.size)
+        known, then, now = self.known, self.then, self.now
+        days = now.T[known] - then.T[known]
+        expected[known] = expected_purchases(days, then.x[known], then.t_x[known], then.T[known], parameters)
+        ages, place = np.unique(now.T[~known], return_inverse=True)
+        expected[~known] = new_customer_expected_purchases(ages, parameters)[place]
+        return expected
+
+    def sample(self, size: int, rng: np.random.Generator) -> "Change":
+        """Take ``size`` customers evenly from old and new, by age, in random order within an age.
+
+        Each row stands for one customer or, in ``customers``, for as many of the base as were not taken.
+        """
+        chosen, weights = [], []
+        for stratum in (np.flatnonzero(self.known), np.flatnonzero(~self.known)):
+            if not stratum.size:
+                continue
+            by_age = stratum[np.argsort(self.now.T[stratum], kind="stable")]
+            ends = np.cumsum(self.customers[by_age])
+            # Two at least, so that they have a variance.
+            n = max(round(size * ends[-1] / self.total), 2)
+            rows = by_age[np.searchsorted(ends, (np.arange(n) + 0.5) * ends[-1] / n)]
+            chosen.append(rows[np.lexsort((rng.random(n), self.now.T[rows]))])
+            weights.append(np.full(n, ends[-1] / n))
+        every = np.concatenate(chosen)
+        return Change(self.then.take(every), self.now.take(every), self.known[every], np.concatenate(weights))
+
+    def simulate(self, parameters: PurchaseParameters, rng: np.random.Generator) -> tuple["Change", Floats]:
+        """Replace the histories by the model's own of the same ages; with the surprise of `Simulated`."""
+        story: Simulated = simulate_two_dates(self.then.T, self.now.T, parameters, rng)
+        return Change(story.then, story.now, self.known, self.customers), story.surprise
