@@ -16,7 +16,7 @@ from models.backtest_plots import calibration, decile_lift, tracking
 from models.deciles import calibration_by_decile, calibration_by_frequency
 from models.plots import purchases_by_frequency
 from models.purchase_fit import MODEL_NAMES
-from models.rolling import MODELS, SECOND_STAGE, CutResult, measures, over_cuts, wins_over_cuts
+from models.rolling import MODELS, SECOND_STAGE, CutResult, over_cuts, wins_over_cuts
 from models.tracking import Run
 from models.weekly import weekly_repeat_purchases
 
@@ -79,7 +79,7 @@ def log_backtest(run: Run, inputs: Inputs, found: Backtested, sections: Sequence
     run.tag(second_stage=verdict, auto_purchase_model=found.automatic)
     run.log_text(to_markdown("Backtest", sections), "report.md")
     run.log_text(over_cuts(results).to_csv(), "backtest.csv")
-    each = {result.cut: measures(result) for result in results}
+    each = {result.cut: result.measures for result in results}
     run.log_text(pd.concat(each, names=["cut"]).to_csv(), "backtest_by_cut.csv")
     run.log_text(decile_table(results).to_csv(index=False), "calibration_by_decile.csv")
     run.log_text(frequency_table(results).to_csv(index=False), "calibration_by_frequency.csv")
@@ -133,7 +133,8 @@ def _about_cuts(settings: Settings, inputs: Inputs, found: Backtested) -> list[s
             f"{horizon} days on both sides of {len(results)}."
         )
     for result in results:
-        said += [f"Left out at {result.cut}: {name}, because {why}." for name, why in result.left_out.items()]
+        missing = {name: why for name, why in result.left_out.items() if name != SECOND_STAGE}
+        said += [f"Left out at {result.cut}: {name}. {why}" for name, why in missing.items()]
     return said
 
 
@@ -146,7 +147,7 @@ def _of_cut(result: CutResult) -> Section:
     customers = result.customers
     bought, purchases = int((customers["purchases"] > 0).sum()), customers["purchases"].sum()
     title = f"Cut {result.cut}: {len(customers):,} customers, {bought:,} bought, {purchases:,.0f} purchases"
-    return Section(title, (), _texts(measures(result)[list(_MAIN)], list(_MAIN.values())))
+    return Section(title, (), _texts(result.measures[list(_MAIN)], list(_MAIN.values())))
 
 
 def _texts(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
@@ -162,7 +163,7 @@ def _figure(column: str, value: float) -> str:
     if np.isnan(value):
         return number(value)
     if column.endswith("_bias"):
-        return f"{100 * value:+.1f} %"
+        return f"{round(100 * value, 1) + 0.0:+.1f} %"  # a bias of nothing has no minus
     return f"{100 * value:.1f} %" if column.endswith("_calibration") else number(value, 4)
 
 
@@ -196,14 +197,18 @@ def _where_baselines_win(results: Sequence[CutResult]) -> Section:
 
 
 def _second_stage(found: Backtested) -> Section:
+    missing = [
+        f"It could not be trained before {result.cut}: {result.left_out[SECOND_STAGE]}."
+        for result in found.results
+        if SECOND_STAGE in result.left_out
+    ]
     if found.stage is None:
-        reasons = dict.fromkeys(result.left_out[SECOND_STAGE] for result in found.results)
-        return Section("Second stage: not judged", tuple(f"{why[0].upper()}{why[1:]}." for why in reasons))
+        return Section("Second stage: not judged", tuple(missing))
     title = "Second stage: would enter the scores" if found.stage.used else "Second stage: would not enter the scores"
     base = MODEL_NAMES[found.recipe.purchase_model]
     there = sum(SECOND_STAGE in result.predictions for result in found.results)
-    both = f"It stands on {base} and was judged beside it at {there} of {len(found.results)} cuts."
-    return Section(title, (found.stage.why, both))
+    beside = f"It stands on {base} and was judged beside it at {there} of {len(found.results)} cuts."
+    return Section(title, (found.stage.why, beside, *missing))
 
 
 def _metrics(found: Backtested) -> dict[str, float]:

@@ -124,7 +124,7 @@ def _wins_over(table: pd.DataFrame, model: str) -> list[str]:
         if better.empty:
             continue
         best, *others = [str(name) for name in better.index]
-        figures = {name: shown(measure, float(table.loc[name, column])) for name in (best, *others, model)}
+        figures = {name: shown(measure, float(table[column].loc[name])) for name in (best, *others, model)}
         also = " and ".join(f"{name} ({figures[name]})" for name in others)
         said.append(
             f"{_IN_WORDS[measure]} of {what}: {best} beats {named}, {figures[best]} against {figures[model]}"

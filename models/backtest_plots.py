@@ -61,7 +61,8 @@ def tracking(table: pd.DataFrame, cut: date, *, cumulative: bool) -> Figure:
 def calibration(predictions: Mapping[str, npt.ArrayLike], realised: npt.ArrayLike, what: str) -> Figure:
     """Predicted against realised means in ten groups by each model's own prediction.
 
-    Bars are 95 % intervals of the realised mean (normal, from the spread between customers).
+    Bars are 95 % intervals of the realised mean (normal, from the spread between customers). The axes grow with the
+    square root, so that the many who buy little can be told apart.
 
     Parameters
     ----------
@@ -80,15 +81,26 @@ def calibration(predictions: Mapping[str, npt.ArrayLike], realised: npt.ArrayLik
         squares = calibration_by_decile(predicted, y**2)["realised"]
         spread = np.sqrt(np.maximum(squares - table["realised"] ** 2, 0.0) / table["n"])
         bars = NORMAL_95 * spread.to_numpy(float)
-        axes.errorbar(
-            table["predicted"], table["realised"], bars, fmt="o-", color=colour, markersize=4, linewidth=1, capsize=2,
-            label=name,
-        )  # fmt: skip
-        top = max(top, float(table[["predicted", "realised"]].to_numpy().max()))
-    axes.plot([0, top], [0, top], color=QUIET, linewidth=1, linestyle=":", label="as predicted")
+        below = np.minimum(bars, table["realised"])
+        drawn = axes.errorbar(
+            table["predicted"], table["realised"], [below, bars], fmt="o-", color=colour, capsize=2, label=name
+        )
+        drawn.lines[0].set(markersize=4, linewidth=1)
+        top = max(top, float(table["predicted"].max()), float((table["realised"] + bars).max()))
+    axes.plot(
+        np.linspace(0, top, 100),
+        np.linspace(0, top, 100),
+        color=QUIET,
+        linewidth=1,
+        linestyle=":",
+        label="as predicted",
+    )
     axes.set_xlabel(f"mean predicted {what} per customer")
     axes.set_ylabel(f"mean realised {what}")
-    axes.set_ylim(bottom=0)
+    if top > 0:
+        axes.set(xlim=(0, 1.05 * top), ylim=(0, 1.05 * top))
+        axes.set_xscale("function", functions=(_root, np.square))
+        axes.set_yscale("function", functions=(_root, np.square))
     axes.legend(frameon=False, loc="upper left")
     return figure
 
@@ -120,3 +132,7 @@ def decile_lift(predictions: Mapping[str, npt.ArrayLike], realised: npt.ArrayLik
     axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     axes.legend(frameon=False, loc="upper right")
     return figure
+
+
+def _root(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.sqrt(np.maximum(values, 0.0))

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +56,11 @@ class CutResult:
     predictions: Mapping[str, pd.DataFrame]
     fits: Mapping[str, PurchaseFit] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def measures(self) -> pd.DataFrame:
+        """The models beside the baselines, as `models.backtest.backtest` measures them."""
+        return backtest(self.customers, self.customers, self.horizon, self.predictions)
 
 
 def rolling_cuts(first_day: date, as_of: date, horizon: int, wanted: int) -> list[date]:
@@ -168,14 +174,9 @@ def add_second_stage(tables: Tables, result: CutResult, recipe: Recipe) -> CutRe
     return replace(result, predictions={**result.predictions, SECOND_STAGE: predicted})
 
 
-def measures(result: CutResult) -> pd.DataFrame:
-    """Measure the models of one cut beside the baselines; as `models.backtest.backtest`."""
-    return backtest(result.customers, result.customers, result.horizon, result.predictions)
-
-
 def over_cuts(results: Sequence[CutResult]) -> pd.DataFrame:
-    """Return the means of `measures` over the cuts at which a model is there and a figure is defined."""
-    tables = pd.concat([measures(result) for result in results])
+    """Return the means of the measures over the cuts at which a model is there and a figure is defined."""
+    tables = pd.concat([result.measures for result in results])
     mean = tables.groupby(level="predictor").mean()
     return mean.loc[[name for name in (*MODELS, *BASELINES) if name in mean.index]]
 

@@ -123,7 +123,7 @@ def test_a_second_stage_that_is_nowhere_is_said_to_be_not_judged(store, settings
     sections = backtest_sections(settings, inputs, replace(found, results=bare, stage=None), Run(store, "0"))
     (section,) = (section for section in sections if section.title.startswith("Second stage"))
     assert section.title == "Second stage: not judged"
-    assert section.sentences == ("The history is too short.",)
+    assert section.sentences[0] == f"It could not be trained before {bare[0].cut}: the history is too short."
 
 
 def test_a_shop_without_a_purchase_model_says_what_its_data_lack(own_environment):

@@ -40,7 +40,9 @@ def test_calibration_puts_each_tenth_at_its_means_with_the_interval_of_its_mean(
     assert points.get_ydata() == pytest.approx(groups.mean(axis=1))
     assert points.get_xdata() == pytest.approx(rate.reshape(10, 100).mean(axis=1))
     heights = [segment[1, 1] - segment[0, 1] for segment in bars.get_segments()]
-    assert heights == pytest.approx(2 * 1.96 * groups.std(axis=1) / 10)
+    above = 1.96 * groups.std(axis=1) / 10
+    assert heights == pytest.approx(above + np.minimum(above, groups.mean(axis=1)))
+    assert calibration({"BG/NBD": np.zeros(5)}, np.zeros(5), "purchases").axes[0].get_xscale() == "linear"
     figure.savefig(tmp_path / "calibration.png")
 
 

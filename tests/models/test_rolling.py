@@ -21,7 +21,6 @@ from models.rolling import (
     backtest_at,
     choose_purchase_model,
     log_losses,
-    measures,
     over_cuts,
     rolling_cuts,
     wins_over_cuts,
@@ -64,7 +63,7 @@ def test_both_models_give_the_published_figures_of_cdnow(name, sample, take_fram
     if name == "master":
         master = pd.read_parquet(write_cdnow(tmp_path)["transactions"])
         result = backtest_at(take_frames(transactions=master), CUT, RECIPE, with_second_stage=False)
-    table = measures(result)
+    table = result.measures
     for model, figures in PUBLISHED[name].items():
         for column, published in zip(COLUMNS, figures, strict=False):
             # The reference broke ties of the Gini by the order of rows; here they share their rank.
@@ -81,7 +80,7 @@ def test_last_period_is_what_each_customer_bought_in_as_many_days_before_the_cut
     before = frame["purchases_before"]
     assert before.to_dict() == {str(key): float(value) for key, value in days.size().items()}
     assert frame["revenue_before"].sum() == pytest.approx(seen["value"].sum())
-    bias = measures(sample).loc["last period repeated", "purchases_bias"]
+    bias = sample.measures.loc["last period repeated", "purchases_bias"]
     assert bias == pytest.approx(before.sum() / frame["purchases"].sum() - 1)
 
 
@@ -145,7 +144,7 @@ def test_a_second_stage_predicts_from_the_features_of_the_cut(sample_tables, sam
     assert asked == [(CUT, "mbg_nbd")]
     half, base = (result.predictions[name]["expected_purchases"] for name in (SECOND_STAGE, MBG))
     assert half.to_numpy() == pytest.approx(base.to_numpy() / 2)
-    assert measures(result).index[:3].tolist() == [BG, MBG, SECOND_STAGE]
+    assert result.measures.index[:3].tolist() == [BG, MBG, SECOND_STAGE]
 
 
 @pytest.mark.parametrize("why", ["too short", "too few buyers"])
@@ -226,7 +225,7 @@ def test_means_are_over_the_cuts_that_have_a_model(made):
     both, one = made(lambda p: {BG: p, SECOND_STAGE: p**2}), made(lambda p: {BG: p})
     mean = over_cuts([one, both])
     assert mean.index[:2].tolist() == [BG, SECOND_STAGE]
-    each = [measures(result) for result in (one, both)]
+    each = [result.measures for result in (one, both)]
     pd.testing.assert_series_equal(mean.loc[BG], (each[0].loc[BG] + each[1].loc[BG]) / 2, check_names=False)
     pd.testing.assert_series_equal(mean.loc[SECOND_STAGE], each[1].loc[SECOND_STAGE])
 
@@ -238,7 +237,7 @@ def test_a_baseline_is_set_beside_a_model_on_the_cuts_of_that_model(made):
     assert not [sentence for sentence in said if "beats BG/NBD" in sentence and "AUC" in sentence]
     (auc,) = [sentence for sentence in said if "AUC of p_purchase" in sentence]
     own, recency = (
-        measures(good).loc[name, "p_purchase_auc"] for name in ("own average rate", "days since last purchase")
+        good.measures.loc[name, "p_purchase_auc"] for name in ("own average rate", "days since last purchase")
     )
     best = max((own, "own average rate"), (recency, "days since last purchase"), (0.5, "always zero"))
     assert auc.startswith(f"AUC of p_purchase: {best[1]} beats second stage, {best[0]:.4g} against ")
