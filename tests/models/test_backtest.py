@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.backtest import backtest, cumulative_purchases, expected_cumulative_purchases, wins
+from models.backtest import (
+    BASELINES,
+    backtest,
+    cumulative_purchases,
+    expected_cumulative_purchases,
+    own_average_rate,
+    wins,
+)
 from models.customer_scorer import PurchaseParameters, expected_purchases, expected_spend, p_purchase
 from models.purchases import BetaGeoModel
 from models.spend import GammaGammaModel
@@ -173,3 +180,33 @@ def test_expected_cumulative_purchases_agree_with_a_simulated_base():
 
 def test_cumulative_purchases_count_whole_days():
     assert cumulative_purchases([0, 0, 1, 5], [0, 1, 2, 6]).tolist() == [0, 2, 3, 4]
+
+
+def test_several_models_stand_before_the_baselines_and_the_last_period_is_one_of_those(sample):
+    customers, outcomes, _ = sample
+    said = customers[["p_purchase", "expected_purchases", "expected_revenue"]]
+    before = customers.drop(columns=said.columns).assign(purchases_before=outcomes["purchases"], revenue_before=1.0)
+    table = backtest(before, outcomes, HORIZON, {"good": said, "half": said / 2})
+    assert table.index.tolist() == ["good", "half", *BASELINES]
+    alone = backtest(customers, outcomes, HORIZON).loc["model"]
+    pd.testing.assert_series_equal(table.loc["good"], alone, check_names=False)
+    assert table.loc["half", "purchases_bias"] == pytest.approx((1 + alone["purchases_bias"]) / 2 - 1)
+    # Here the last period is what came: nothing ranks or counts better.
+    last = table.loc["last period repeated"]
+    assert last[["purchases_mae", "purchases_bias", "purchases_calibration", "p_purchase_brier"]].tolist() == [0.0] * 4
+    assert last[["purchases_gini", "p_purchase_auc"]].tolist() == [1.0, 1.0]
+    assert math.isnan(last["p_purchase_log_loss"])
+    assert table.loc["always zero", "p_purchase_brier"] == (outcomes["purchases"] > 0).mean()
+    sentences = wins(table)
+    for model in ("good", "half"):
+        assert f"mean absolute error of purchases: last period repeated beats {model}, 0 against" in "\n".join(
+            sentences
+        )
+    assert not [sentence for sentence in wins(table.drop(index="half")) if "half" in sentence]
+
+
+def test_own_average_rate_goes_on_as_before():
+    customers = pd.DataFrame({"frequency": [2.0, 0.0], "T": [60.0, 0.0], "total_value": [30.0, 7.0]})
+    found = own_average_rate(customers, 90)
+    assert found["purchases"].tolist() == [3.0, 0.0]
+    assert found["revenue"].tolist() == [30.0, 0.0]
