@@ -646,7 +646,8 @@ class _ParameterSets:
                 _correlated(normal[:, 4:], uncertainty.get("spend")),
             ]
         )
-        r, alpha, a, b, p, q, v = np.exp(np.log(names)[:, None] + deviations)
+        # What is not known at all still has to be a number.
+        r, alpha, a, b, p, q, v = np.exp(np.clip(np.log(names)[:, None] + deviations, -100.0, 100.0))
         # Without q > 1 the mean of the base does not exist.
         return cls(r, alpha, a, b, p, np.maximum(q, 1.0 + 1e-9), v)
 
@@ -678,9 +679,9 @@ def _correlated(normal: Floats, covariance: ArrayLike | None) -> Floats:
     """Return deviations of that covariance, shape (parameters, draws); none where it is not given."""
     if covariance is None:
         return np.zeros(normal.T.shape)
-    # By eigenvalues, for a parameter that is held has no variance.
+    # The symmetric root by eigenvalues: a parameter that is held has no variance, and rounding may make it negative.
     values, vectors = np.linalg.eigh(np.asarray(covariance, dtype=np.float64))
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ normal.T)
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T @ normal.T)
 
 
 # Log odds of being alive at which quantiles are tabulated: densest where the quantile leaves the atom at zero.
