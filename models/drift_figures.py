@@ -100,8 +100,8 @@ class PurchaseTracking:
 
     @property
     def ratio(self) -> float:
-        """Purchases found over expected."""
-        return self.actual / self.expected
+        """Purchases found over expected; 1 where all first bought on the last day, so that none could come."""
+        return self.actual / self.expected if self.expected else 1.0
 
     @property
     def is_outside(self) -> bool:
