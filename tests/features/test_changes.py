@@ -41,7 +41,9 @@ def transactions(shop):
 
 
 def summary(transactions, as_of):
-    return materialise(summarise_purchases(transactions, everyone(transactions, as_of))).set_index("customer_id")[HISTORY]
+    return materialise(summarise_purchases(transactions, everyone(transactions, as_of))).set_index("customer_id")[
+        HISTORY
+    ]
 
 
 def test_both_histories_are_those_of_the_summary(transactions):
