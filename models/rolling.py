@@ -166,8 +166,6 @@ def add_second_stage(tables: Tables, result: CutResult, recipe: Recipe) -> CutRe
         stage = train_second_stage(tables, result.cut, recipe, recipe.purchase_model)
     except InputError as error:
         return _without_second_stage(result, str(error))
-    if stage is None:
-        return _without_second_stage(result, f"the history before {result.cut} is too short to train it out of time")
     described = materialise(describe(tables, everyone(tables.transactions, result.cut), stage.vocabulary))
     described.index = result.customers.index
     predicted = stage.predict(described, result.predictions[base])
