@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import betainc
+from scipy.special import betainc, betaincc
 
 from models.customer_scorer import PurchaseParameters
 from models.gamma_differences import rising
@@ -208,14 +208,16 @@ def new_customer_p_purchases(n: ArrayLike, horizon: ArrayLike, parameters: Purch
     r, alpha, a, b = parameters.r, parameters.alpha, parameters.a, parameters.b
     chances = n + parameters.m
     stayed = rising(b, chances)[0] - rising(a + b, chances)[0]
-    share = horizon / (alpha + horizon)
+    some = np.maximum(n, 1.0)
     with np.errstate(divide="ignore"):
-        log_share = np.where(n > 0, n * np.log(share), 0.0)
+        log_share = np.where(n > 0, -some * np.log1p(alpha / horizon), 0.0)
     count = rising(r, n)[0] - rising(1.0, n)[0] - r * np.log1p(horizon / alpha) + log_share
     # One of the chances to leave was taken, after all the others were not.
     before = np.maximum(chances - 1.0, 0.0)
     leaving = rising(b, before)[0] - rising(a + b, before)[0] + np.log(a) - np.log(a + b + before)
-    in_time = np.where(n > 0, betainc(np.maximum(n, 1.0), r, share), 1.0)
+    # From the side on which the argument keeps its digits.
+    early, late = betainc(some, r, horizon / (alpha + horizon)), betaincc(r, some, alpha / (alpha + horizon))
+    in_time = np.where(n > 0, np.where(horizon < alpha, early, late), 1.0)
     left = np.where(chances > 0, np.exp(leaving) * in_time, 0.0)
     return np.asarray(np.minimum(np.exp(stayed + count) + left, 1.0))
 

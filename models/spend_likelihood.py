@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma, expit, gammaln, polygamma
+from scipy.special import expit, gammaln, polygamma
 from scipy.stats import t as student
 
 from models.customer_scorer import SpendParameters
@@ -93,25 +93,24 @@ def log_likelihood_and_derivatives(parameters: SpendParameters, histories: Spend
     """
     p, q, v = parameters.p, parameters.q, parameters.v
     value, gradient, hessian = _of_frequencies(parameters, *histories.frequencies)
-    # Sums over customers of y, its slope and its bend by ln v, and of those times x.
-    sums = np.zeros((2, 3))
+    # Sums over customers of y, its slope by ln v, one minus that, and its bend; and of those times x.
+    sums = np.zeros((2, 4))
     for part in blocks(histories.x.size):
         x, m, w = histories.x[part], histories.m[part], histories.weights[part]
         total = x * m
         both = v + total
-        share = v / both
-        of_y = np.stack([np.log1p(v / total), share, share * (total / both)])
+        share, rest = v / both, total / both
+        of_y = np.stack([np.log1p(v / total), share, rest, share * rest])
         sums += [np.vecdot(of_y, w), np.vecdot(of_y, w * x)]
-    (y, slope, bend), (xy, x_slope, x_bend) = sums
-    customers = histories.customers
+    (y, _, rest, bend), (x_y, x_share, _, x_bend) = sums
     log_m, log_total = histories.log_sums
-    of_q = q * (customers * np.log(v) - log_total - y)
-    value += of_q - p * xy - log_m
-    gradient += [-p * xy, of_q, q * (customers - slope) - p * x_slope]
+    of_q = q * (histories.customers * np.log(v) - log_total - y)
+    value += of_q - p * x_y - log_m
+    gradient += [-p * x_y, of_q, q * rest - p * x_share]
     hessian += [
-        [-p * xy, 0.0, -p * x_slope],
-        [0.0, of_q, q * (customers - slope)],
-        [-p * x_slope, q * (customers - slope), -q * bend - p * x_bend],
+        [-p * x_y, 0.0, -p * x_share],
+        [0.0, of_q, q * rest],
+        [-p * x_share, q * rest, -q * bend - p * x_bend],
     ]
     return float(value), gradient, hessian
 
@@ -119,17 +118,16 @@ def log_likelihood_and_derivatives(parameters: SpendParameters, histories: Spend
 def _of_frequencies(parameters: SpendParameters, x: Floats, customers: Floats) -> Derivatives:
     """Sum the terms that see x alone, once for each distinct x."""
     p, q = parameters.p, parameters.q
-    n = customers.sum()
     log_gamma, slope, bend = rising(p * x, q)
     by_p = p * (customers @ (x * slope))
-    by_q = q * (customers @ digamma(p * x + q) - n * digamma(q))
-    trigamma = polygamma(1, p * x + q)
-    across = p * q * (customers @ (x * trigamma))
+    _, slope_q, bend_q = rising(q, p * x)
+    by_q = q * (customers @ slope_q)
+    across = p * q * (customers @ (x * polygamma(1, p * x + q)))
     hessian = np.zeros((3, 3))
     hessian[0, 0] = by_p + p**2 * (customers @ (x**2 * bend))
     hessian[0, 1] = hessian[1, 0] = across
-    hessian[1, 1] = by_q + q**2 * (customers @ trigamma - n * polygamma(1, q))
-    return float(customers @ log_gamma - n * gammaln(q)), np.array([by_p, by_q, 0.0]), hessian
+    hessian[1, 1] = by_q + q**2 * (customers @ bend_q)
+    return float(customers @ log_gamma - customers.sum() * gammaln(q)), np.array([by_p, by_q, 0.0]), hessian
 
 
 @dataclass(frozen=True)
@@ -223,11 +221,12 @@ def independence(histories: SpendHistories) -> Independence:
     """Test whether frequency and value are correlated between customers (t test of Pearson's r)."""
     x, m, w, customers = histories.x, histories.m, histories.weights, histories.customers
     mean_x, mean_m = (w * x).sum() / customers, histories.mean
-    of_x = of_m = of_both = 0.0
+    sums = np.zeros(3)
     for part in blocks(x.size):
         away_x, away_m = x[part] - mean_x, m[part] - mean_m
         weighted = w[part] * away_x
-        of_x, of_m, of_both = of_x + weighted @ away_x, of_m + w[part] @ away_m**2, of_both + weighted @ away_m
+        sums += [weighted @ away_x, w[part] @ away_m**2, weighted @ away_m]
+    of_x, of_m, of_both = sums
     spread = np.sqrt(of_x * of_m)
     if spread <= 0 or customers < 3:
         return Independence(float("nan"), float("nan"), customers)

@@ -7,15 +7,14 @@ matplotlib.use("Agg")
 import lifetimes.plotting
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 from lifetimes import BetaGeoFitter
 from numpy.testing import assert_allclose
 
 from data.errors import InputError
 from models.customer_scorer import PurchaseParameters, new_customer_p_none
-from models.maximum_likelihood import find_optimum
-from models.purchases import BetaGeoModel, count_patterns, simulate_purchases
+from models.purchase_likelihood import log_likelihood
+from models.purchases import BetaGeoModel, Patterns, count_patterns, simulate_purchases
 
 SAMPLE = PurchaseParameters(0.242595, 4.413602, 0.792922, 2.425907)
 # Simulated shops in days.
@@ -78,11 +77,54 @@ def test_order_and_counting_do_not_change_a_bit(cdnow_sample, sample_fit):
     assert_allclose(counted.variance_matrix_, sample_fit.variance_matrix_, rtol=1e-12)
 
 
+def test_patterns_are_fitted_like_the_customers_they_stand_for(cdnow_sample, sample_fit):
+    patterns = count_patterns(*histories(cdnow_sample))
+    fit = BetaGeoModel().fit_patterns(patterns)
+    assert (fit.params_ == sample_fit.params_).all() and fit.log_likelihood_ == sample_fit.log_likelihood_
+    assert (fit.variance_matrix_ == sample_fit.variance_matrix_).all(axis=None)
+    assert fit.data["weights"].sum() == 2357 and len(fit.data) == patterns.x.size
+    # Out of order and with one pattern in two rows.
+    columns = [np.append(column, column[:1])[::-1] for column in (patterns.x, patterns.t_x, patterns.T)]
+    weights = np.append(patterns.weights, 1.0)[::-1]
+    weights[-1] -= 1.0
+    untidy = BetaGeoModel().fit_patterns(Patterns(*columns, weights))
+    assert (untidy.params_ == fit.params_).all() and len(untidy.data) == len(fit.data) + 1
+    with pytest.raises(InputError, match="recency must lie between 0 and T"):
+        BetaGeoModel().fit_patterns(Patterns(patterns.x, patterns.T, patterns.t_x, patterns.weights))
+
+
+def test_many_patterns_begin_with_some_and_end_at_the_optimum_of_all():
+    rng = np.random.default_rng(2)
+    shop = simulate_purchases(rng.uniform(100, 700, 90_000), SHOP, rng)
+    patterns = count_patterns(*histories(shop))
+    assert patterns.x.size > 50_000
+    fit = BetaGeoModel().fit_patterns(patterns)
+    assert (np.abs(fit.params_ - [0.8, 40.0, 0.7, 3.0]) < 4 * fit.standard_errors_).all()
+    assert_allclose(fit.log_likelihood_, log_likelihood(fit.parameters, *histories(shop)), rtol=1e-12)
+    shuffled = shop.sample(frac=1, random_state=1)
+    assert (BetaGeoModel().fit(*histories(shuffled)).params_ == fit.params_).all()
+    step = np.linalg.cholesky(fit.log_covariance)
+    near = [PurchaseParameters(*np.exp(np.log(fit.params_) + sign * move)) for move in step.T for sign in (1, -1)]
+    # A standard error away along any axis costs half a unit of log-likelihood: a bowl, and its bottom.
+    costs = [fit.log_likelihood_ - log_likelihood(at, *histories(shop)) for at in near]
+    assert_allclose(costs, 0.5, rtol=0.05)
+
+
+def test_dropout_share_and_its_interval(sample_fit):
+    a, b = sample_fit.params_[["a", "b"]]
+    share, low, high = sample_fit.dropout_share
+    assert_allclose(share, a / (a + b))
+    draws = np.random.default_rng(0).multivariate_normal(np.log(sample_fit.params_), sample_fit.log_covariance, 400_000)
+    shares = 1 / (1 + np.exp(draws[:, 3] - draws[:, 2]))
+    assert_allclose([low, high], np.quantile(shares, [0.025, 0.975]), rtol=5e-3)
+
+
 def test_covariance_is_symmetric_and_explains_the_intervals(sample_fit):
     covariance = sample_fit.variance_matrix_
     assert list(covariance.columns) == list(covariance.index) == ["r", "alpha", "a", "b"]
     assert_allclose(covariance, covariance.T, rtol=1e-12)
     assert np.linalg.eigvalsh(covariance).min() > 0
+    assert_allclose(covariance / np.outer(sample_fit.params_, sample_fit.params_), sample_fit.log_covariance)
     assert_allclose(np.sqrt(np.diag(covariance)), sample_fit.standard_errors_)
     half = 1.96 * sample_fit.standard_errors_
     assert_allclose(sample_fit.confidence_intervals_["upper 95% bound"], sample_fit.params_ + half)
@@ -209,85 +251,6 @@ def test_plots_of_lifetimes_run(name, small_fit, cdnow_transactions):
     plt.close("all")
 
 
-# --- What the data lack ---
-
-
-def refused(*columns, **kwargs):
-    with pytest.raises(InputError) as caught:
-        BetaGeoModel().fit(*columns, **kwargs)
-    return str(caught.value)
-
-
-def test_one_time_buyers_only():
-    message = refused(np.zeros(50), np.zeros(50), np.arange(50))
-    assert "None of the 50 customers bought on more than one day" in message
-    assert "customer_id" in message
-
-
-def test_no_customers_at_all():
-    assert "no customers" in refused([], [], [])
-
-
-def test_everybody_came_today():
-    assert "age" in refused([0, 0], [0, 0], [0, 0])
-
-
-def test_two_customers_lack_and_a_penalty_holds():
-    message = refused([2, 0], [30, 0], [90, 60])
-    assert "2 customers, 1 of whom bought again" in message
-    assert "penalizer_coef" in message
-    fit = BetaGeoModel(penalizer_coef=0.1).fit([2, 0], [30, 0], [90, 60])
-    assert np.isfinite(fit.params_).all() and (fit.params_ > 0).all()
-
-
-def test_alike_customers_show_no_spread():
-    assert "no spread" in refused(np.full(300, 4), np.full(300, 80), np.full(300, 100))
-
-
-def test_customers_who_buy_at_one_rate():
-    rng = np.random.default_rng(0)
-    shop = simulate_purchases(np.full(600, 300.0), PurchaseParameters(1e6, 2e7, 0.7, 3.0), rng)
-    assert "purchase rates do not differ" in refused(*histories(shop))
-
-
-def test_customers_who_leave_with_one_chance_and_a_penalty_that_holds_it():
-    rng = np.random.default_rng(0)
-    shop = simulate_purchases(np.full(600, 300.0), PurchaseParameters(0.8, 40.0, 1e6, 3e6), rng)
-    assert "chances of leaving do not differ" in refused(*histories(shop))
-    held = BetaGeoModel(penalizer_coef=0.001).fit(*histories(shop))
-    assert_allclose(held.params_["a"] / (held.params_["a"] + held.params_["b"]), 0.25, atol=0.07)
-
-
-def test_customers_who_never_leave(rng):
-    shop = simulate_purchases(np.full(400, 900.0), PurchaseParameters(5.0, 50.0, 1e-4, 1e3), rng)
-    assert "no sign of customers leaving" in refused(*histories(shop))
-
-
-@pytest.mark.parametrize(
-    ("column", "value", "words"),
-    [
-        ("frequency", 1.5, "whole number"),
-        ("frequency", -1, "whole number"),
-        ("frequency", 0, "recency must be 0 where frequency is 0"),
-        ("recency", 50.0, "between 0 and T"),
-        ("recency", -1.0, "between 0 and T"),
-        ("recency", np.nan, "between 0 and T"),
-        ("T", np.inf, "finite"),
-        ("weights", 0, "weights must be positive"),
-        ("weights", np.nan, "weights must be positive"),
-    ],
-)
-def test_what_is_no_history_is_named_with_its_row(column, value, words):
-    rows = pd.DataFrame({"frequency": [1.0, 2, 0], "recency": [3.0, 9, 0], "T": [10.0, 20, 30], "weights": [1.0, 1, 1]})
-    rows.loc[1, column] = value
-    message = refused(rows["frequency"], rows["recency"], rows["T"], rows["weights"])
-    assert words in message and "row 1" in message and "1 such row" in message
-
-
-def test_columns_of_different_lengths():
-    assert "one length" in refused([1, 0], [3.0], [10.0, 10.0])
-
-
 def test_options_of_the_minimiser_are_refused(cdnow_sample):
     with pytest.raises(TypeError, match="maxiter"):
         BetaGeoModel().fit(*histories(cdnow_sample), maxiter=3)
@@ -296,8 +259,3 @@ def test_options_of_the_minimiser_are_refused(cdnow_sample):
 def test_a_model_not_fitted_says_so():
     with pytest.raises(ValueError, match="not been fit"):
         BetaGeoModel().predict(10, 1, 5, 10)
-
-
-def test_find_optimum_needs_a_start():
-    with pytest.raises(ValueError, match="at least one start"):
-        find_optimum(lambda point: (0.0, point), [], 1.0)
