@@ -96,7 +96,7 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
         verbose : bool
             Print where the search ended.
         tol : float
-            Gradient norm at which L-BFGS hands over to Newton steps.
+            Largest slope by a log parameter at which one last Newton step is taken.
         index : array_like, shape (n,), optional
             Index of the rows.
 
