@@ -686,7 +686,7 @@ def _correlated(normal: Floats, covariance: ArrayLike | None) -> Floats:
 
 # Log odds of being alive at which quantiles are tabulated: densest where the quantile leaves the atom at zero.
 _ALIVE_STEP, _ALIVE_SCALE, _ALIVE_POINTS = 0.2, 0.05, 75
-_RANK_BINS = 64
+_RANK_BINS = 32
 
 
 @dataclass(frozen=True)
@@ -899,7 +899,9 @@ def _weighted_quantiles(values: Floats, weights: Floats, above: Floats) -> Float
     # What of each set lies above each edge, weighted: how likely the figure is to be more than the value there.
     beyond = np.zeros((_RANK_BINS + 1, sets))
     beyond[:-1] = counts[::-1].cumsum(axis=0)[::-1]
-    survival = weights @ beyond.T / draws
+    # In blocks so small that BLAS starts no threads for them, which cost more than they bring.
+    by_set = np.ascontiguousarray(beyond.T) / draws
+    survival = (weights.reshape(5, -1, sets) @ by_set).reshape(-1, _RANK_BINS + 1)
     found = np.clip((survival > above[:, None]).sum(axis=1), 1, _RANK_BINS)
     rows = np.arange(above.size)
     upper, lower = survival[rows, found - 1], survival[rows, found]
