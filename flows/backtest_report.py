@@ -22,6 +22,7 @@ from models.weekly import weekly_repeat_purchases
 
 _AMOUNTS = {
     "bias": "bias",
+    "absolute_bias": "without sign",
     "mae": "MAE",
     "rmse": "RMSE",
     "correlation": "correlation",
@@ -75,8 +76,7 @@ def log_backtest(run: Run, inputs: Inputs, found: Backtested, sections: Sequence
         },
         metrics=_metrics(found),
     )
-    verdict = "could not be judged" if found.stage is None else found.stage.why
-    run.tag(second_stage=verdict, auto_purchase_model=found.automatic)
+    run.tag(second_stage=found.stage.why, auto_purchase_model=found.automatic)
     run.log_text(to_markdown("Backtest", sections), "report.md")
     run.log_text(over_cuts(results).to_csv(), "backtest.csv")
     each = {result.cut: result.measures for result in results}
@@ -162,9 +162,11 @@ def _texts(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
 def _figure(column: str, value: float) -> str:
     if np.isnan(value):
         return number(value)
+    if column.endswith(("_absolute_bias", "_calibration")):
+        return f"{100 * value:.1f} %"
     if column.endswith("_bias"):
         return f"{round(100 * value, 1) + 0.0:+.1f} %"  # a bias of nothing has no minus
-    return f"{100 * value:.1f} %" if column.endswith("_calibration") else number(value, 4)
+    return number(value, 4)
 
 
 def _calibration(results: Sequence[CutResult]) -> Section:
@@ -202,13 +204,8 @@ def _second_stage(found: Backtested) -> Section:
         for result in found.results
         if SECOND_STAGE in result.left_out
     ]
-    if found.stage is None:
-        return Section("Second stage: not judged", tuple(missing))
-    title = "Second stage: would enter the scores" if found.stage.used else "Second stage: would not enter the scores"
-    base = MODEL_NAMES[found.recipe.purchase_model]
-    there = sum(SECOND_STAGE in result.predictions for result in found.results)
-    beside = f"It stands on {base} and was judged beside it at {there} of {len(found.results)} cuts."
-    return Section(title, (found.stage.why, beside, *missing))
+    title = f"Second stage: would {'' if found.stage.used else 'not '}enter the scores"
+    return Section(title, (found.stage.why, *missing))
 
 
 def _metrics(found: Backtested) -> dict[str, float]:
@@ -216,10 +213,8 @@ def _metrics(found: Backtested) -> dict[str, float]:
     for predictor, row in over_cuts(found.results).iterrows():
         of = str(predictor).lower().replace("/", "_").replace(" ", "_")
         logged |= {f"{of}_{measure}": float(value) for measure, value in row.items()}
-    if found.stage is not None:
-        logged |= {f"gate_{name}": value for name, value in found.stage.metrics.items()}
-        logged["second_stage_used"] = float(found.stage.used)
-    return logged
+    logged |= {f"second_stage_gate_{name}": value for name, value in found.stage.metrics.items()}
+    return {**logged, "second_stage_used": float(found.stage.used)}
 
 
 def _log_plots(run: Run, inputs: Inputs, found: Backtested) -> None:

@@ -10,7 +10,7 @@ from flows.retraining import make_recipe
 from flows.settings import Settings
 from models.purchase_fit import MODEL_NAMES
 from models.recipe import Recipe
-from models.rolling import SECOND_STAGE, CutResult, add_second_stage, backtest_at, choose_purchase_model, rolling_cuts
+from models.rolling import CutResult, add_second_stage, backtest_at, choose_purchase_model, rolling_cuts
 from models.second_stage_gate import StageVerdict, judge_second_stage
 
 
@@ -26,14 +26,14 @@ class Backtested:
         The newest cut first.
     automatic : str
         The purchase model that ``purchase_model = "auto"`` takes, and why.
-    stage : StageVerdict or None
-        Whether the second stage would enter the scores, and why; None where it could be trained at no cut.
+    stage : StageVerdict
+        Whether the second stage would enter the scores, and why.
     """
 
     recipe: Recipe
     results: Sequence[CutResult]
     automatic: str
-    stage: StageVerdict | None
+    stage: StageVerdict
 
 
 def look_back(settings: Settings, inputs: Inputs) -> Backtested:
@@ -65,6 +65,5 @@ def look_back(settings: Settings, inputs: Inputs) -> Backtested:
     recipe = replace(recipe, purchase_model=taken)
     with step("train the second stage before each cut and judge it"):
         results = [add_second_stage(inputs.tables, result, recipe) for result in results]
-        is_there = any(SECOND_STAGE in result.predictions for result in results)
-        stage = judge_second_stage(results, MODEL_NAMES[taken]) if is_there else None
+        stage = judge_second_stage(results, MODEL_NAMES[taken])
     return Backtested(recipe, results, f"{MODEL_NAMES[chosen]}: {why}.", stage)

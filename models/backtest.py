@@ -26,7 +26,7 @@ ZERO, RECENCY, OWN_RATE, LAST_PERIOD, CONSTANT = (
 )
 BASELINES = (ZERO, RECENCY, OWN_RATE, LAST_PERIOD, CONSTANT)
 PREDICTED = ("p_purchase", "expected_purchases", "expected_revenue")
-AMOUNT_MEASURES = ("mae", "rmse", "correlation", "gini", "bias", "calibration")
+AMOUNT_MEASURES = ("mae", "rmse", "correlation", "gini", "absolute_bias", "bias", "calibration")
 BUYER_MEASURES = ("auc", "log_loss", "brier", "calibration")
 _LARGER_IS_BETTER = ("correlation", "gini", "auc")
 _IN_WORDS = {
@@ -34,7 +34,7 @@ _IN_WORDS = {
     "rmse": "root mean squared error",
     "correlation": "correlation",
     "gini": "normalised Gini",
-    "bias": "bias of the total",
+    "absolute_bias": "bias of the total",
     "calibration": "calibration error by decile",
     "auc": "AUC",
     "log_loss": "log loss",
@@ -68,10 +68,10 @@ def backtest(
     -------
     pandas.DataFrame
         One row per predictor, models first; one column per measure: purchases_ and revenue_ with mae, rmse,
-        correlation, gini (normalised by the perfect order), bias (of the total, as a share of the realised one) and
-        calibration (`deciles.calibration_error`), and p_purchase_ with auc, log_loss, brier and calibration. NaN where
-        a predictor does not predict the quantity, or the figure is not defined. Predicted to buy for certain, as who
-        repeats the last period is, has no log loss.
+        correlation, gini (normalised by the perfect order), bias and absolute_bias (of the total, as a share of the
+        realised one, with and without its sign) and calibration (`deciles.calibration_error`); p_purchase_ with auc,
+        log_loss, brier and calibration. NaN where a predictor does not predict the quantity, or the figure is not
+        defined: who repeats the last period is certain of each customer, and has no log loss.
 
     Raises
     ------
@@ -117,8 +117,10 @@ def _wins_over(table: pd.DataFrame, model: str) -> list[str]:
     baselines = [name for name in table.index if name in BASELINES and name != CONSTANT]
     for column in table.columns:
         what, measure = _split(column)
+        if measure == "bias":
+            continue  # judged without its sign
         sign = -1.0 if measure in _LARGER_IS_BETTER else 1.0
-        loss = sign * (table[column].abs() if measure == "bias" else table[column])
+        loss = sign * table[column]
         better = loss.loc[baselines].dropna().sort_values(kind="stable")
         better = better[better < loss[model]]
         if better.empty:
@@ -135,9 +137,7 @@ def _wins_over(table: pd.DataFrame, model: str) -> list[str]:
 
 def shown(measure: str, value: float) -> str:
     """Write a figure as people read it: a bias and a calibration error in percent."""
-    if measure == "bias":
-        return f"{100 * value:+.1f} %"
-    return f"{100 * value:.1f} %" if measure == "calibration" else f"{value:.4g}"
+    return f"{100 * value:.2f} %" if measure in ("absolute_bias", "calibration") else f"{value:.4g}"
 
 
 def own_average_rate(customers: pd.DataFrame, horizon: float) -> dict[str, Array]:
@@ -271,12 +271,14 @@ def _amount_measures(realised: Array, predicted: Array) -> dict[str, float]:
     error = predicted - realised
     varies = np.ptp(predicted) > 0 and np.ptp(realised) > 0
     total = float(realised.sum())
+    bias = float(error.sum()) / total if total else float("nan")
     return {
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt(np.mean(error**2))),
         "correlation": float(np.corrcoef(predicted, realised)[0, 1]) if varies else float("nan"),
         "gini": metrics.normalised_gini(realised, predicted) if np.ptp(predicted) > 0 else float("nan"),
-        "bias": float(error.sum()) / total if total else float("nan"),
+        "absolute_bias": abs(bias),
+        "bias": bias,
         "calibration": calibration_error(predicted, realised),
     }
 

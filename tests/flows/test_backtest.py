@@ -42,7 +42,6 @@ def test_every_cut_that_the_history_allows_is_judged_with_every_model(found, inp
         assert {BG, MBG} <= set(result.predictions)
     # Trained out of time, the second stage needs two horizons before its cut.
     assert [SECOND_STAGE in result.predictions for result in found.results] == [True, True, True, False]
-    assert found.stage is not None
     assert found.automatic.startswith("BG/NBD" if found.recipe.purchase_model == "bg_nbd" else "MBG/NBD")
 
 
@@ -66,6 +65,9 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
     assert kept.data.params["horizon"] == "90"
     mean = over_cuts(found.results)
     assert kept.data.metrics["bg_nbd_purchases_mae"] == mean.loc[BG, "purchases_mae"]
+    assert kept.data.metrics["second_stage_used"] == found.stage.used
+    assert kept.data.metrics["second_stage_gate_auc_second"] > 0.5
+    assert kept.data.tags["second_stage"] == found.stage.why
     assert kept.data.metrics["days_since_last_purchase_p_purchase_auc"] > 0.5
     files = {file.path for file in store.client.list_artifacts(run.run_id)}
     tables = {"backtest.csv", "backtest_by_cut.csv", "calibration_by_decile.csv", "calibration_by_frequency.csv"}
@@ -113,19 +115,13 @@ def test_figures_in_the_report_are_those_of_the_customers(store, settings, input
     assert not [section for section in sections if section.title.startswith("Cut ")]
 
 
-def test_a_second_stage_that_is_nowhere_is_said_to_be_not_judged(store, settings, inputs, found):
-    bare = [
-        replace(
-            result,
-            predictions={name: frame for name, frame in result.predictions.items() if name != SECOND_STAGE},
-            left_out={SECOND_STAGE: "the history is too short"},
-        )
-        for result in found.results
-    ]
-    sections = backtest_sections(settings, inputs, replace(found, results=bare, stage=None), Run(store, "0"))
+def test_the_verdict_on_the_second_stage_and_the_cuts_that_lack_it_are_told(store, settings, inputs, found):
+    sections = backtest_sections(settings, inputs, found, Run(store, "0"))
     (section,) = (section for section in sections if section.title.startswith("Second stage"))
-    assert section.title == "Second stage: not judged"
-    assert section.sentences[0] == f"It could not be trained before {bare[0].cut}: the history is too short."
+    assert section.title == f"Second stage: would {'' if found.stage.used else 'not '}enter the scores"
+    verdict, missing = section.sentences
+    assert verdict == found.stage.why
+    assert missing.startswith(f"It could not be trained before {found.results[-1].cut}: ")
 
 
 def test_a_shop_without_a_purchase_model_says_what_its_data_lack(own_environment):

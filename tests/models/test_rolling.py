@@ -236,3 +236,13 @@ def test_a_baseline_is_set_beside_a_model_on_the_cuts_of_that_model(made):
     best = max((own, "own average rate"), (recency, "days since last purchase"), (0.5, "always zero"))
     assert auc.startswith(f"AUC of p_purchase: {best[1]} beats second stage, {best[0]:.4g} against ")
     assert "; so do " in auc
+
+
+def test_biases_of_opposite_sign_do_not_cancel(made):
+    """Half too much at one cut and half too little at another is off by a half, and the mean says both."""
+    over, under = made(lambda p: {BG: 1.5 * p}), made(lambda p: {BG: 0.5 * p})
+    each = [result.measures.loc[BG, "purchases_bias"] for result in (over, under)]
+    mean = over_cuts([over, under]).loc[BG]
+    assert each[0] > 0 > each[1]
+    assert mean["purchases_bias"] == pytest.approx(sum(each) / 2)
+    assert mean["purchases_absolute_bias"] == pytest.approx((each[0] - each[1]) / 2)
