@@ -99,14 +99,16 @@ def materialise(table: ir.Table) -> pd.DataFrame:
     Parameters
     ----------
     table
-        Sorted by customer_id and as_of, then by date, answered_at, score and invited_at, those that it has.
+        Sorted by customer_id and as_of, then by date, answered_at, score and invited_at, those that it has; a table
+        that has none of them, such as counted patterns, keeps its own order.
 
     Returns
     -------
     DataFrame
         Doubles as float64 (NaN for null), dates and times as datetime64[us], text as str, a fresh index.
     """
-    ordered = table.order_by([name for name in _ORDER if name in table.columns])
+    order = [name for name in _ORDER if name in table.columns]
+    ordered = table.order_by(order) if order else table
     frame: pd.DataFrame = ordered.to_pyarrow().to_pandas(date_as_object=False)
     for name, kind in table.schema().items():
         if kind.is_date() or kind.is_timestamp():

@@ -26,8 +26,9 @@ def purchase_days(transactions: ir.Table, spine: Spine) -> ir.Table:
     """
     lines = spine.visible(transactions.select("customer_id", "ts", "available_at", "amount"))
     lines = lines.mutate(day=lines.ts.date())
-    days = lines.group_by([*spine.keys, "day"]).agg(sales=lines.count(where=lines.amount >= 0), net=lines.amount.sum())
-    days = days.filter(days.sales > 0).drop("sales")
+    # A day holds a sale where its largest line is none of a return: cheaper than to count the sales.
+    days = lines.group_by([*spine.keys, "day"]).agg(largest=lines.amount.max(), net=lines.amount.sum())
+    days = days.filter(days.largest >= 0).drop("largest")
     return days.mutate(age=spine.date_of(days).delta(days.day, unit="day"))
 
 
@@ -67,17 +68,22 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         spend_frequency and spend_value (number and mean of the repeat days of positive value, which is what
         Gamma-Gamma takes; 0.0 where there are none), total_value (value of all purchase days).
     """
-    days = purchase_sequence(transactions, spine)
-    is_repeat = days.gap.notnull()
-    is_spend = is_repeat & (days.net > 0)
+    days = purchase_days(transactions, spine)
+    # The first purchase is taken off again below: sums of decimals are exact, and days need not be put in order.
     sums = days.group_by(spine.keys).agg(
         first_purchase=days.day.min(),
         last_purchase=days.day.max(),
-        repeats=days.gap.count(),
-        repeat_value=days.net.sum(where=is_repeat),
-        spends=days.count(where=is_spend),
-        spend=days.net.sum(where=is_spend),
+        first_value=days.net.argmin(days.day),
+        days=days.count(),
         total=days.net.sum(),
+        paid_days=days.count(where=days.net > 0),
+        paid=days.net.sum(where=days.net > 0),
+    )
+    sums = sums.mutate(
+        repeats=sums.days - 1,
+        repeat_value=sums.total - sums.first_value,
+        spends=sums.paid_days - ibis.ifelse(sums.first_value > 0, 1, 0),
+        spend=sums.paid - ibis.greatest(sums.first_value, 0),
     )
     summary = sums.select(
         *spine.keys,

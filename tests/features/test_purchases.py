@@ -106,3 +106,43 @@ def test_money_is_added_up_exactly(shop):
         ],
     )
     assert row["monetary_value"] == 0.0003
+
+
+def test_the_first_day_counts_neither_as_repeat_nor_as_spend(shop):
+    # The first day is worth nothing, or less; what is paid later is all of the spend.
+    for first in (0, -3):
+        (row,) = summarise(shop, [("2024-01-02", 0), ("2024-01-02", first), ("2024-01-05", 8), ("2024-01-09", 4)])
+        assert (row["frequency"], row["spend_frequency"]) == (2.0, 2.0)
+        assert (row["monetary_value"], row["spend_value"], row["total_value"]) == (6.0, 6.0, 12.0 + first)
+    (row,) = summarise(shop, [("2024-01-02", 7), ("2024-01-05", 0), ("2024-01-09", 1), ("2024-01-09", -2)])
+    assert (row["frequency"], row["monetary_value"]) == (2.0, -0.5)
+    assert (row["spend_frequency"], row["spend_value"], row["total_value"]) == (0.0, 0.0, 6.0)
+    (row,) = summarise(shop, [("2024-01-02", 1), ("2024-01-02", -9), ("2024-01-05", 0)])
+    assert (row["spend_frequency"], row["spend_value"], row["total_value"]) == (0.0, 0.0, -8.0)
+
+
+def test_random_days_with_returns_equal_a_count_by_hand(shop):
+    random = np.random.default_rng(5)
+    frame = pd.DataFrame(
+        {
+            "customer_id": random.integers(0, 60, 1_500).astype(str),
+            "ts": pd.Timestamp("2024-01-01") + pd.to_timedelta(random.integers(0, 20 * 24, 1_500), unit="h"),
+            # Whole numbers of a hundredth: sums of floats below are then exact after rounding.
+            "amount": random.integers(-300, 900, 1_500) / 100,
+        }
+    )
+    transactions = shop(frame.assign(ts=frame.ts.astype(str)).to_dict("records"), threads=2).transactions
+    got = materialise(summarise_purchases(transactions, everyone(transactions, date(2024, 2, 1))))
+    days = frame.assign(day=frame.ts.dt.normalize(), sale=frame.amount >= 0)
+    days = days.groupby(["customer_id", "day"]).agg(net=("amount", "sum"), sale=("sale", "any")).round(2)
+    days = days[days.sale].reset_index()
+    for row, (customer, own) in zip(got.itertuples(), days.groupby("customer_id"), strict=True):
+        repeats = own.net.iloc[1:]
+        assert row.customer_id == customer
+        assert (row.first_purchase, row.last_purchase) == (own.day.iloc[0], own.day.iloc[-1])
+        assert row.frequency == len(repeats)
+        assert row.recency == (own.day.iloc[-1] - own.day.iloc[0]).days
+        assert row.monetary_value == round(repeats.sum(), 2) / max(len(repeats), 1)
+        assert row.spend_frequency == (repeats > 0).sum()
+        assert row.spend_value == round(repeats[repeats > 0].sum(), 2) / max((repeats > 0).sum(), 1)
+        assert row.total_value == round(own.net.sum(), 2)
