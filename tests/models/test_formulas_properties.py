@@ -53,7 +53,7 @@ def check(*figures: np.ndarray) -> None:
         assert np.isfinite(figure).all() and (np.asarray(figure) >= 0).all()
 
 
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(purchase_parameters, histories(), horizons, annual_rates)
 def test_any_purchase_history_has_finite_figures_in_order(parameters, history, horizon, annual_rate):
     x, t_x, T = history[:3]
@@ -71,7 +71,7 @@ def test_any_purchase_history_has_finite_figures_in_order(parameters, history, h
     assert 1 - none <= first * slack + 1e-15
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(spend_parameters, histories())
 def test_any_spend_is_finite_and_positive(parameters, history):
     value = expected_spend(*history[3:], parameters)
@@ -93,7 +93,7 @@ uncertainties = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(purchase_parameters, spend_parameters, histories(), horizons, annual_rates, uncertainties)
 def test_any_customer_has_finite_intervals_in_order(purchase, spend, history, horizon, annual_rate, uncertainty):
     options = {"draws": 256, "uncertainty": uncertainty}
