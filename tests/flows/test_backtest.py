@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from data.errors import InputError
-from flows.backtest import report
+from data.errors import InputError, RefusedError
+from flows.backtest import backtest, report
 from flows.backtest_report import backtest_sections, decile_table, frequency_table
 from flows.backtesting import Backtested, look_back
 from flows.inputs import Inputs, open_inputs, read_inputs
@@ -82,6 +82,24 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
     assert again[BG] == pytest.approx(mean.loc[BG, "revenue_gini"])
 
 
+def test_the_flow_reads_judges_and_reports_in_a_run_of_its_own(store, settings, found, monkeypatch):
+    """Without Prefect: its tasks are replaced by the plain functions they are made of."""
+    monkeypatch.setattr("flows.steps.extract", read_inputs)
+    monkeypatch.setattr("flows.backtest.judge_models", lambda *_: found)
+    there = settings.model_copy(update={"mlruns": str(store.folder)})
+    run = store.client.get_run(backtest.fn(there))
+    assert run.info.status == "FINISHED"
+    assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"transactions"}
+    assert not store.client.search_registered_models()
+
+    def refuse(*_):
+        raise RefusedError("too many bad rows")
+
+    monkeypatch.setattr("flows.steps.extract", refuse)
+    state = backtest.fn(there)
+    assert (state.name, state.message) == ("Refused", "too many bad rows")
+
+
 def test_tables_of_calibration_add_up_to_everyone(found):
     customers = pd.concat([result.customers for result in found.results])
     for table in (decile_table(found.results), frequency_table(found.results)):
@@ -122,6 +140,17 @@ def test_the_verdict_on_the_second_stage_and_the_cuts_that_lack_it_are_told(stor
     verdict, missing = section.sentences
     assert verdict == found.stage.why
     assert missing.startswith(f"It could not be trained before {found.results[-1].cut}: ")
+
+
+def test_a_model_that_nothing_beats_is_said_to_be_beaten_nowhere(store, settings, inputs, found):
+    result = found.results[0]
+    customers = result.customers
+    came = {"expected_purchases": customers["purchases"], "expected_revenue": customers["revenue"]}
+    perfect = pd.DataFrame({"p_purchase": (customers["purchases"] > 0).clip(0.01, 0.99), **came})
+    best = replace(result, predictions={BG: perfect})
+    sections = backtest_sections(settings, inputs, replace(found, results=[best]), Run(store, "0"))
+    (section,) = (section for section in sections if section.title == "Where a baseline wins")
+    assert section.sentences == ("Nowhere: every model is better than every baseline on every measure.",)
 
 
 def test_a_shop_without_a_purchase_model_says_what_its_data_lack(own_environment):

@@ -240,7 +240,7 @@ def test_a_baseline_is_set_beside_a_model_on_the_cuts_of_that_model(made):
 
 def test_biases_of_opposite_sign_do_not_cancel(made):
     """Half too much at one cut and half too little at another is off by a half, and the mean says both."""
-    over, under = made(lambda p: {BG: 1.5 * p}), made(lambda p: {BG: 0.5 * p})
+    over, under = made(lambda p: {BG: np.minimum(1.5 * p, 1.0)}), made(lambda p: {BG: 0.5 * p})
     each = [result.measures.loc[BG, "purchases_bias"] for result in (over, under)]
     mean = over_cuts([over, under]).loc[BG]
     assert each[0] > 0 > each[1]
