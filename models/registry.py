@@ -227,7 +227,8 @@ def _example(signature: ModelSignature) -> pd.DataFrame:
 
 
 def _signature(release: Release) -> ModelSignature:
-    features = release.parameters["nps"]["features"]
+    parts = (release.parameters["nps"], release.parameters.get("second_stage", {"features": []}))
+    features = dict.fromkeys(name for part in parts for name in part["features"])
     inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in PURCHASE_COLUMNS]
     inputs += [ColSpec(DataType.double, name, required=False) for name in features if name not in PURCHASE_COLUMNS]
     outputs: list[ColSpec | TensorSpec] = [
