@@ -1,9 +1,8 @@
 """Refit or not: what has come since the champion was trained, beside what it expects, and whether a retrain is due."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
 import ibis.expr.types as ir
 import numpy as np
@@ -42,18 +41,6 @@ class TrainingFit:
     customers: int
     log_likelihood_per_customer: float
     log_covariance: tuple[tuple[float, ...], ...] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return what JSON can hold."""
-        return asdict(self) | {"as_of": self.as_of.isoformat()}
-
-    @classmethod
-    def from_dict(cls, said: Mapping[str, Any]) -> "TrainingFit":
-        """Read what `to_dict` wrote, before or after JSON."""
-        covariance = said["log_covariance"]
-        rows = None if covariance is None else tuple(tuple(map(float, row)) for row in covariance)
-        as_of = date.fromisoformat(said["as_of"])
-        return cls(as_of, int(said["customers"]), float(said["log_likelihood_per_customer"]), rows)
 
 
 @dataclass(frozen=True)

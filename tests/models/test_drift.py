@@ -1,6 +1,5 @@
 """Refit or not: the verdict, what a release keeps for it, and CDNOW looked at later than it was fitted."""
 
-import json
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -117,12 +116,6 @@ def test_a_shop_whose_customers_are_all_new(cdnow):
     assert drift.fit is None
     assert drift.new_customers == drift.customers == 781
     assert "0 customers before 1996-12-01, where" in drift.notes[0]
-
-
-def test_a_training_fit_survives_json(training):
-    assert TrainingFit.from_dict(json.loads(json.dumps(training.to_dict()))) == training
-    unknown = replace(training, log_covariance=None)
-    assert TrainingFit.from_dict(json.loads(json.dumps(unknown.to_dict()))) == unknown
 
 
 @pytest.mark.parametrize(
