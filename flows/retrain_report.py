@@ -18,6 +18,7 @@ from models.backtest import expected_cumulative_purchases, wins
 from models.base_estimate import MOST_UNLIKE
 from models.nps_base import BaseNps
 from models.plots import holdout_tracking, nps_reliability, purchases_by_frequency
+from models.release import Release
 from models.tracking import Run
 
 _SHOWN = {
@@ -39,6 +40,7 @@ def retrain_sections(settings: Settings, inputs: Inputs, fitted: Fitted, judged:
     sections = [
         Section(read.title, (*settings.notes, *read.sentences, as_of), read.table),
         _fits(fitted),
+        *([Section("Decided by looking back", fitted.decision.sentences)] if fitted.decision.sentences else []),
         _backtest(fitted, judged),
         _category(fitted),
         _base(judged.base_nps, settings.nps_question),
@@ -57,9 +59,21 @@ def log_retrain(
     run.tag(scorer_version=str(version), verdict=judged.verdict.reason, nps_source=str(nps["source"]))
     run.log_text(to_markdown("Retrain", sections), "report.md")
     run.log_text(fitted.release.fits.to_csv(index=False), "fits.csv")
+    for model, covariance in covariances(fitted.release).items():
+        run.log_text(covariance.to_csv(), f"covariance_{model}.csv")
     if judged.backtest is not None:
         run.log_text(judged.backtest.to_csv(), "backtest.csv")
     _log_plots(run, inputs, fitted, judged)
+
+
+def covariances(release: Release) -> dict[str, pd.DataFrame]:
+    """Return the covariance of the fitted parameters, by model: that of their logarithms, scaled on both sides."""
+    found = {}
+    for model, names in {"purchases": ("r", "alpha", "a", "b"), "spend": ("p", "q", "v")}.items():
+        scale = np.array([release.parameters[model][name] for name in names])
+        covariance = np.array(release.parameters["uncertainty"][model]) * np.outer(scale, scale)
+        found[model] = pd.DataFrame(covariance, index=names, columns=names)
+    return found
 
 
 def _why(settings: Settings, inputs: Inputs) -> str:
@@ -71,6 +85,9 @@ def _fits(fitted: Fitted) -> Section:
     fits = fitted.release.fits.copy()
     for name in ("estimate", "standard_error"):
         fits[name] = [number(value, 5) for value in fits[name]]
+    fits["95 % interval"] = [
+        f"{number(low, 4)} to {number(high, 4)}" for low, high in zip(fits.pop("low"), fits.pop("high"), strict=True)
+    ]
     fits = fits.rename(columns={"standard_error": "standard error"})
     customers = fitted.release.parameters["customers"]
     return Section(f"Fitted on {customers:,} customers (time in days)", fitted.release.notes, fits)
@@ -138,9 +155,13 @@ def _base(base: BaseNps | None, question: str) -> Section:
 def _metrics(fitted: Fitted, judged: Judged) -> dict[str, float]:
     found: dict[str, float] = {}
     for fit in fitted.release.fits.to_dict("records"):
-        name = f"{fit['model'].lower().replace('/', '_').replace('-', '_')}_{fit['parameter']}"
-        found |= {name: fit["estimate"], f"{name}_se": fit["standard_error"]}
+        name = f"{fit['model']} {fit['parameter']}".lower().replace("a / (a + b)", "dropout_share")
+        name = name.replace(" ", "_").replace("/", "_").replace("-", "_")
+        figures = {"": "estimate", "_se": "standard_error", "_low": "low", "_high": "high"}
+        found |= {f"{name}{ending}": fit[column] for ending, column in figures.items() if np.isfinite(fit[column])}
     found |= judged.verdict.metrics
+    if fitted.decision.stage is not None:
+        found |= fitted.decision.stage.metrics
     found |= {f"nps_{name}": value for name, value in fitted.release.parameters["nps"]["metrics"].items()}
     if judged.base_nps is not None:
         base = judged.base_nps.to_dict()

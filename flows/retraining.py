@@ -6,6 +6,7 @@ from datetime import date
 import pandas as pd
 
 from data.errors import InputError, RefusedError
+from flows.deciding import Decision, decide
 from flows.inputs import Inputs
 from flows.progress import step
 from flows.settings import Settings
@@ -23,14 +24,22 @@ DEFAULT_HORIZON = 90
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a retraining fitted: the release, its twin before the cut, why there is none, and whose NPS model it has."""
+    """What a retraining fitted: what it decided, the release, its twin before the cut or why there is none.
 
-    recipe: Recipe
+    ``is_carried`` says that the NPS model is the champion's.
+    """
+
+    decision: Decision
     release: Release
     twin: Release | None
     cut: date
     why_no_twin: str | None = None
     is_carried: bool = False
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it was fitted."""
+        return self.decision.recipe
 
 
 @dataclass(frozen=True)
@@ -101,7 +110,8 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
     RefusedError
         Where the answers are too few to keep an NPS model that the champion has.
     """
-    recipe = make_recipe(settings, inputs, champion)
+    decision = decide(settings, inputs, make_recipe(settings, inputs, champion))
+    recipe = decision.recipe
     cut = cut_of(inputs.as_of, recipe.horizon)
     carried = champion if settings.without_answers else None
     with step("fit purchases, spend and NPS category"):
@@ -109,14 +119,14 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
     _check_nps_is_kept(release, champion)
     if carried is not None and carried.twin is None:
         why = f"the NPS model is carried over from scorer {carried.version}, which has no twin"
-        return Fitted(recipe, release, None, cut, why, True)
+        return Fitted(decision, release, None, cut, why, True)
     with step(f"fit the twin on what was available before {cut}"):
         try:
             twin = fit_release(inputs.tables, cut, recipe, carried.twin if carried else None)
         except InputError as error:
             why = f"no twin could be fitted before {cut}: {error}"
-            return Fitted(recipe, release, None, cut, why, carried is not None)
-    return Fitted(recipe, release, twin, cut, None, carried is not None)
+            return Fitted(decision, release, None, cut, why, carried is not None)
+    return Fitted(decision, release, twin, cut, None, carried is not None)
 
 
 def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Judged:

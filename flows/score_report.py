@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 import pyarrow.compute as pc
 
+from flows.drift_report import drift_metrics, drift_section
 from flows.inputs import Inputs
 from flows.intake_report import intake_section
 from flows.report import Section, to_markdown
@@ -27,20 +28,24 @@ def score_sections(
     version: int,
     why_not_current: str | None,
 ) -> list[Section]:
-    """Write the report of a scoring: input, the base, whom to call, where the scores are."""
+    """Write the report of a scoring: input, the base, whom to call, whether a retrain is due, where the scores are."""
     read = intake_section(inputs.intake)
     return [
         Section(read.title, (*settings.notes, *read.sentences), read.table),
         _base(inputs, chosen, scored),
         _calls(scored.calls),
+        drift_section(scored.drift),
         _where(store, version, why_not_current),
     ]
 
 
 def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sections: Sequence[Section]) -> None:
     """Leave parameters, totals, the call list and the report in the run."""
-    run.log(parameters={"as_of": scored.table["as_of"][0], "scorer_version": chosen.version}, metrics=_totals(scored))
-    run.tag(scores_version=str(version), scorer_version=str(chosen.version))
+    run.log(
+        parameters={"as_of": scored.table["as_of"][0], "scorer_version": chosen.version},
+        metrics=_totals(scored) | drift_metrics(scored.drift),
+    )
+    run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
     run.log_text(scored.calls.to_csv(index=False), "call_list.csv")
     run.log_text(to_markdown("Score", sections), "report.md")
 

@@ -15,6 +15,7 @@ from flows.progress import step
 from flows.settings import Settings
 from models.assembly import assemble_scores, index_at, scores_table
 from models.call_list import base_rates, call_list, explain
+from models.drift import Drift, measure_drift
 from models.publication import as_of_before
 from models.registry import SCORER, Registered, read_champion, read_scorer
 from models.store import Store
@@ -22,10 +23,11 @@ from models.store import Store
 
 @dataclass(frozen=True)
 class Scored:
-    """What a scoring made: the table to publish and the customers most worth a call, with why."""
+    """What a scoring made: the table to publish, the customers most worth a call, and the drift of the scorer's fit."""
 
     table: pa.Table
     calls: pd.DataFrame
+    drift: Drift
 
 
 def choose_scorer(store: Store, settings: Settings) -> Registered:
@@ -83,9 +85,12 @@ def score_base(store: Store, inputs: Inputs, chosen: Registered, run_id: str) ->
         scores["reasons"] = (
             calls["reasons"].reindex(scores.index).astype(object).where(lambda texts: texts.notna(), None)
         )
+    with step("look whether a retrain is due"):
+        purchases, horizon = release.scorer().purchases, release.parameters["horizon"]
+        drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
     currency = release.parameters["currency"] or inputs.intake.currency or ""
     said = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
-    return Scored(scores_table(scores, release, chosen.version, as_of, said), calls)
+    return Scored(scores_table(scores, release, chosen.version, as_of, said), calls, drift)
 
 
 def predict(version: int, described: pd.DataFrame) -> pd.DataFrame:
