@@ -6,10 +6,14 @@ the customer moved, not because others did.
 
 from typing import TypedDict
 
+import ibis
+import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-QUINTILES = (0.2, 0.4, 0.6, 0.8)
+from data.errors import InputError
+
+FIFTHS = (1, 2, 3, 4)
 
 # The name of each pair of recency score and mean of frequency and monetary score, from Champions (5, 5) down.
 SEGMENTS: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
@@ -35,24 +39,33 @@ class RfmCuts(TypedDict):
     monetary: list[float]
 
 
-def rfm_cuts(days_since: pd.Series, purchases: pd.Series, value: pd.Series) -> RfmCuts:
-    """Find the quintiles of a base.
+def rfm_cuts(summary: ir.Table) -> RfmCuts:
+    """Find the quintiles of a base, in the engine that holds it: only the cut points leave it.
 
     Parameters
     ----------
-    days_since : pandas.Series
-        Days since the last purchase.
-    purchases : pandas.Series
-        Purchase days so far.
-    value : pandas.Series
-        Net revenue so far.
+    summary : ibis.expr.types.Table
+        What ``features.purchases.summarise_purchases`` gives: recency and T (days), frequency, total_value. It is read
+        once per measure, so let the engine keep it where it is a long expression.
 
     Returns
     -------
     RfmCuts
-        The observed values at the quintiles, so that ties fall on one side of a cut.
+        Quintiles of the days since the last purchase (T - recency), of the purchase days (frequency + 1) and of the
+        net revenue (total_value) so far: the smallest observed value that at least 20, 40, 60 and 80 % of the
+        customers do not exceed (the inverse of the empirical distribution, type 1 of Hyndman & Fan 1996), so that ties
+        fall on one side of a cut.
+
+    Raises
+    ------
+    InputError
+        Where the summary holds no customer.
     """
-    return RfmCuts(recency=_quintiles(days_since), frequency=_quintiles(purchases), monetary=_quintiles(value))
+    return RfmCuts(
+        recency=_quintiles(summary.select(value=summary["T"] - summary.recency)),
+        frequency=_quintiles(summary.select(value=summary.frequency + 1.0)),
+        monetary=_quintiles(summary.select(value=summary.total_value)),
+    )
 
 
 def rfm_scores(days_since: pd.Series, purchases: pd.Series, value: pd.Series, cuts: RfmCuts) -> pd.DataFrame:
@@ -84,5 +97,25 @@ def segment_names() -> np.ndarray:
     return names
 
 
-def _quintiles(values: pd.Series) -> list[float]:
-    return [float(q) for q in np.quantile(values, QUINTILES, method="inverted_cdf")]
+def _quintiles(values: ir.Table) -> list[float]:
+    """Give the four quintiles of the one column of a table."""
+    [found] = quintile_query(values).to_pyarrow().to_pylist()
+    if found["cut_1"] is None:
+        raise InputError("RFM cut points need at least one customer with a purchase; the summary holds none.")
+    return [found[f"cut_{fifth}"] for fifth in FIFTHS]
+
+
+def quintile_query(values: ir.Table) -> ir.Table:
+    """Say how the engine finds the quintiles of ``value``: one row with cut_1 to cut_4.
+
+    Equal values are counted first, so that few rows are put in order where values repeat; the share of customers up
+    to a value is compared in whole numbers, which is exact.
+    """
+    counts = values.group_by("value").agg(customers=values.count())
+    ranked = counts.mutate(
+        up_to=counts.customers.sum().over(ibis.cumulative_window(order_by="value")),
+        total=counts.customers.sum().over(),
+    )
+    return ranked.agg(
+        **{f"cut_{fifth}": ranked.value.min(where=5 * ranked.up_to >= fifth * ranked.total) for fifth in FIFTHS}
+    )

@@ -1,19 +1,39 @@
 """Quintiles, ties and segment names, by hand."""
 
+import ibis
+import numpy as np
 import pandas as pd
 import pytest
 
-from models.rfm import SEGMENTS, rfm_cuts, rfm_scores, segment_names
+from data.errors import InputError
+from models.rfm import SEGMENTS, quintile_query, rfm_cuts, rfm_scores, segment_names
 
 
-def scored(days_since, purchases, value, cuts=None):
-    columns = [pd.Series(column) for column in (days_since, purchases, value)]
-    return rfm_scores(*columns, cuts or rfm_cuts(*columns))
+@pytest.fixture(scope="module")
+def find_cuts():
+    """Give the engine a summary with these days since the last purchase, purchase days and values; find the cuts."""
+    connection = ibis.duckdb.connect()
+
+    def find(days_since, purchases, value):
+        frame = pd.DataFrame({"days": days_since, "purchases": purchases, "total_value": value}).astype(float)
+        summary = frame.assign(T=frame.days + 7.0, recency=7.0, frequency=frame.purchases - 1.0)
+        return rfm_cuts(connection.create_table("summary", summary, overwrite=True))
+
+    return find
 
 
-def test_ten_customers_fall_into_five_pairs():
+@pytest.fixture(scope="module")
+def scored(find_cuts):
+    def score(days_since, purchases, value, cuts=None):
+        columns = [pd.Series(column) for column in (days_since, purchases, value)]
+        return rfm_scores(*columns, cuts or find_cuts(*columns))
+
+    return score
+
+
+def test_ten_customers_fall_into_five_pairs(find_cuts, scored):
     ten = list(range(1, 11))
-    cuts = rfm_cuts(pd.Series(ten), pd.Series(ten), pd.Series(ten))
+    cuts = find_cuts(ten, ten, ten)
     assert cuts == {"recency": [2, 4, 6, 8], "frequency": [2, 4, 6, 8], "monetary": [2, 4, 6, 8]}
     # Recency is best where the days since are few; the other two where there is much.
     assert scored(ten, ten, ten)["rfm"].tolist() == [
@@ -25,7 +45,7 @@ def test_ten_customers_fall_into_five_pairs():
     ]
 
 
-def test_equal_customers_get_equal_scores_whatever_their_order():
+def test_equal_customers_get_equal_scores_whatever_their_order(scored):
     purchases = [1, 1, 1, 1, 1, 1, 2, 2, 3, 9]
     found = scored([5] * 10, purchases, [7.5] * 10)
     # Six of ten bought once: the quintiles are 1, 1, 1, 2, and a cut belongs to what lies below it.
@@ -34,7 +54,29 @@ def test_equal_customers_get_equal_scores_whatever_their_order():
     assert backwards["rfm"].tolist() == found["rfm"].tolist()[::-1]
 
 
-def test_scores_move_only_when_the_customer_moves():
+@pytest.mark.parametrize("customers", [1, 2, 3, 4, 5, 6, 24, 25, 26, 99, 100, 1_000, 7_777])
+def test_cuts_are_the_quantiles_that_numpy_finds(find_cuts, customers):
+    random = np.random.default_rng(customers)
+    days = random.integers(0, 60, customers)
+    purchases = random.geometric(0.4, customers)
+    value = random.normal(20, 30, customers)  # no two alike, some below zero
+    found = find_cuts(days, purchases, value)
+    for measure, values in (("recency", days), ("frequency", purchases), ("monetary", value)):
+        assert found[measure] == np.quantile(values, [0.2, 0.4, 0.6, 0.8], method="inverted_cdf").tolist()
+
+
+def test_a_base_without_customers_has_no_cuts(find_cuts):
+    with pytest.raises(InputError, match="at least one customer"):
+        find_cuts([], [], [])
+
+
+def test_the_cuts_can_be_said_to_postgres():
+    values = ibis.table({"value": "float64"}, name="summary")
+    sql = ibis.to_sql(quintile_query(values), dialect="postgres")
+    assert "OVER (ORDER BY" in sql and "GROUP BY" in sql and "QUANTILE" not in sql.upper()
+
+
+def test_scores_move_only_when_the_customer_moves(scored):
     cuts = {"recency": [10.0, 20.0, 30.0, 40.0], "frequency": [1.0, 2.0, 3.0, 4.0], "monetary": [5.0, 6.0, 7.0, 8.0]}
     alone = scored([20], [3], [8.5], cuts)
     among = scored([20, 0, 400], [3, 90, 1], [8.5, 1e6, -3.0], cuts)
@@ -42,7 +84,7 @@ def test_scores_move_only_when_the_customer_moves():
     assert among["rfm"].tolist() == ["435", "555", "111"]
 
 
-def test_values_on_beside_and_beyond_the_cuts():
+def test_values_on_beside_and_beyond_the_cuts(scored):
     cuts = {"recency": [10.0, 20.0, 30.0, 40.0], "frequency": [1.0, 2.0, 3.0, 4.0], "monetary": [5.0, 6.0, 7.0, 8.0]}
     days = [0, 10, 10.5, 20, 30, 40, 41]
     assert scored(days, [1] * 7, [5] * 7, cuts)["rfm"].str[0].tolist() == ["5", "5", "4", "4", "3", "2", "1"]
@@ -75,7 +117,7 @@ def test_values_on_beside_and_beyond_the_cuts():
         ("121", "lost"),
     ],
 )
-def test_segments(rfm, segment):
+def test_segments(scored, rfm, segment):
     recency, frequency, monetary = map(int, rfm)
     cuts = {"recency": [1.0, 2.0, 3.0, 4.0], "frequency": [1.0, 2.0, 3.0, 4.0], "monetary": [1.0, 2.0, 3.0, 4.0]}
     found = scored([6 - recency], [frequency], [monetary], cuts)
@@ -94,11 +136,11 @@ def test_every_pair_of_scores_has_exactly_one_name():
     assert set(segment_names().ravel()) == set(SEGMENTS)
 
 
-def test_the_index_is_kept():
+def test_the_index_is_kept(find_cuts):
     found = rfm_scores(
         pd.Series([1, 2], index=["b", "a"]),
         pd.Series([1, 1], index=["b", "a"]),
         pd.Series([1, 1], index=["b", "a"]),
-        rfm_cuts(*[pd.Series([1, 2, 3, 4, 5])] * 3),
+        find_cuts(*[[1, 2, 3, 4, 5]] * 3),
     )
     assert found.index.tolist() == ["b", "a"]
