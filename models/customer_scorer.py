@@ -826,7 +826,7 @@ class _Grid:
         fitted, sets = self.purchase, self.sets
         dropouts = frequency + fitted.m
         if dropouts == 0:
-            return np.ones((log_odds.size, sets.size))
+            return np.repeat(expit(log_odds)[:, None], sets.size, axis=1)
         ratio = np.log(fitted.a) - np.log(fitted.b + dropouts - 1.0)
         shape = fitted.r + frequency
         # The silence ln(alpha + T) - ln(alpha + t_x) that makes the odds, as far as there is a t_x for it.
