@@ -4,7 +4,7 @@ MLflow logs this file as the model's code, and a consumer runs it with mlflow, l
 pandas alone, beside any other version and any package of its own called ``models``. It therefore imports
 nothing of this project; the project imports the formulas from here, so that what is tested is what is served.
 
-Sections: purchases (BG/NBD and MBG/NBD), spend (Gamma-Gamma), intervals, NPS category, the scorer.
+Sections: purchases (BG/NBD and MBG/NBD), spend (Gamma-Gamma), intervals, second stage, NPS category, the scorer.
 
 Words: x is the number of repeat purchases (frequency), t_x the age at the last one (recency), T the age at
 ``as_of``, all times in the unit of the parameters (days in this project). A horizon is a length of time from T on.
@@ -21,7 +21,7 @@ References
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import eigh_tridiagonal
-from scipy.special import expit, log_softmax, ndtri, softmax
+from scipy.special import expit, log_softmax, logit, ndtri, softmax
 
 Floats = NDArray[np.float64]
 
@@ -124,9 +124,7 @@ def p_purchase(
     ndarray of float
         In [0, 1].
     """
-    horizon, x, T = (np.asarray(column, dtype=np.float64) for column in (horizon, x, T))
-    rate = (parameters.r + x) * np.log1p(horizon / (parameters.alpha + T))
-    return p_alive(x, t_x, T, parameters) * -np.expm1(-rate)
+    return p_alive(x, t_x, T, parameters) * _p_purchase_of_the_living(horizon, x, T, parameters)
 
 
 def expected_purchases(
@@ -200,6 +198,12 @@ def new_customer_p_none(horizon: ArrayLike, parameters: PurchaseParameters) -> F
 def new_customer_expected_purchases(horizon: ArrayLike, parameters: PurchaseParameters) -> Floats:
     """Return the purchases expected of a customer who has just bought for the first time ([1], eq. 9)."""
     return expected_purchases(horizon, 0.0, 0.0, 0.0, parameters)
+
+
+def _p_purchase_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Return the probability of at least one purchase given alive at T."""
+    horizon, x, T = (np.asarray(column, dtype=np.float64) for column in (horizon, x, T))
+    return -np.expm1(-(parameters.r + x) * np.log1p(horizon / (parameters.alpha + T)))
 
 
 def _purchases_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
@@ -487,6 +491,7 @@ def revenue_interval(
     draws: int = 4000,
     seed: int = 0,
     uncertainty: Mapping[str, Any] | None = None,
+    log_odds_left: ArrayLike | None = None,
 ) -> tuple[Floats, Floats]:
     """Predictive interval of the revenue realised within the horizon, by simulation.
 
@@ -515,6 +520,8 @@ def revenue_interval(
         What the parameters themselves are uncertain by: "purchases", the (4, 4) covariance of ln r, ln alpha, ln a,
         ln b, and "spend", the (3, 3) covariance of ln p, ln q, ln v; None where they are taken as known. See
         `_Grid` for how they enter.
+    log_odds_left : array_like, shape (n,), optional
+        Log odds of having left where more is known than the purchases tell; those of the model by default.
 
     Returns
     -------
@@ -540,7 +547,8 @@ def revenue_interval(
 
     sets = _ParameterSets.of(purchase, spend, uncertainty)
     grid = _Grid(purchase, spend, sets, simulate, expect, draws, seed)
-    low, high = grid.quantiles(level, log_odds_of_having_left(x, t_x, T, purchase), x, T, spend_x, spend_m)
+    odds = _log_odds_left(log_odds_left, x, t_x, T, purchase)
+    low, high = grid.quantiles(level, odds, x, T, spend_x, spend_m)
     return low * scale, np.maximum(low, high) * scale
 
 
@@ -560,6 +568,7 @@ def clv_interval(
     draws: int = 4000,
     seed: int = 0,
     uncertainty: Mapping[str, Any] | None = None,
+    log_odds_left: ArrayLike | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Return customer lifetime value with the interval of that expectation over the customer's latent traits.
 
@@ -576,7 +585,7 @@ def clv_interval(
         Days from T on, >= 0.
     annual_rate : float
         Discount rate a year, >= 0.
-    x, t_x, T, spend_x, spend_m, purchase, spend, level, draws, seed, uncertainty
+    x, t_x, T, spend_x, spend_m, purchase, spend, level, draws, seed, uncertainty, log_odds_left
         As in `revenue_interval`, times in days.
     margin : float
         Share of revenue that is kept, >= 0.
@@ -601,12 +610,20 @@ def clv_interval(
     def expect(frequency: float, ages: Floats) -> Floats:
         return _discounted_purchases_of_the_living(horizon, annual_rate, frequency, ages - purchase.alpha, purchase)
 
-    odds = log_odds_of_having_left(x, t_x, T, purchase)
+    odds = _log_odds_left(log_odds_left, x, t_x, T, purchase)
     clv = expit(-odds) * scale
     sets = _ParameterSets.of(purchase, spend, uncertainty)
     grid = _Grid(purchase, spend, sets, simulate, expect, draws, seed)
     low, high = grid.quantiles(level, odds, x, T, spend_x, spend_m)
     return np.minimum(low * scale, clv), clv, np.maximum(high * scale, clv)
+
+
+def _log_odds_left(
+    known: ArrayLike | None, x: Floats, t_x: ArrayLike, T: Floats, purchase: PurchaseParameters
+) -> Floats:
+    if known is None:
+        return log_odds_of_having_left(x, t_x, T, purchase)
+    return np.broadcast_to(np.asarray(known, dtype=np.float64), x.shape)
 
 
 def _columns(*columns: ArrayLike) -> tuple[Floats, ...]:
@@ -826,6 +843,7 @@ class _Grid:
         fitted, sets = self.purchase, self.sets
         dropouts = frequency + fitted.m
         if dropouts == 0:
+            # The model lets nobody leave yet: whatever else says so does not depend on its parameters.
             return np.repeat(expit(log_odds)[:, None], sets.size, axis=1)
         ratio = np.log(fitted.a) - np.log(fitted.b + dropouts - 1.0)
         shape = fitted.r + frequency
@@ -909,6 +927,141 @@ def _weighted_quantiles(values: Floats, weights: Floats, above: Floats) -> Float
     position = edges[found - 1] + along * (edges[found] - edges[found - 1]) - 0.5
     quantiles = np.interp(position, np.arange(draws), values[order])
     return np.where(survival[:, 0] > above, quantiles, 0.0)
+
+
+# --- Second stage: trees on what the purchase and spend models say ---
+
+# What the trees see of the first stage, before the behavioural features.
+FIRST_STAGE = ("p_alive", "p_purchase", "expected_purchases", "expected_spend", "expected_revenue")
+SECOND_STAGE_BOOSTERS = ("buys", "purchases", "revenue")
+_NEVER, _NO_MORE = 1e-12, 1e-6
+_ROWS_AT_ONCE = 100_000
+
+
+@dataclass(frozen=True)
+class Offsets:
+    """The first stage as the trees correct it, shape (n,) each.
+
+    Attributes
+    ----------
+    buys : ndarray
+        Log odds of p_purchase.
+    purchases : ndarray
+        Logarithm of the purchases beyond the first that are expected of one who buys.
+    revenue : ndarray
+        Logarithm of the expected value of a purchase.
+    """
+
+    buys: Floats
+    purchases: Floats
+    revenue: Floats
+
+    @classmethod
+    def of(cls, first: pd.DataFrame) -> Offsets:
+        """Take them from the columns `FIRST_STAGE`."""
+        buys, purchases, spend = (first[name].to_numpy(float) for name in FIRST_STAGE[1:4])
+        buys = np.clip(buys, _NEVER, 1.0 - _NEVER)
+        return cls(logit(buys), np.log(np.maximum(purchases / buys - 1.0, _NO_MORE)), np.log(spend))
+
+
+def second_stage_matrix(first: pd.DataFrame, features: pd.DataFrame, names: Sequence[str]) -> Floats:
+    """Return what the trees see, shape (n, 5 + k): the first stage, then the named features, NaN where not there."""
+    seen = features.reindex(columns=list(names)).to_numpy(float)
+    return np.column_stack([first[list(FIRST_STAGE)].to_numpy(float), seen])
+
+
+def second_stage(
+    boosters: Mapping[str, lightgbm.Booster],
+    first: pd.DataFrame,
+    features: pd.DataFrame,
+    names: Sequence[str],
+    levels: Mapping[str, float] | None = None,
+    threads: int = 1,
+) -> pd.DataFrame:
+    """Correct what the purchase and spend models expect of the horizon by what else customers do.
+
+    A hurdle model (Mullahy 1986, Journal of Econometrics 33), each part of which starts from the first stage:
+    p' = expit(logit p + f), E' = p' (1 + (E / p - 1) e^g), spend' = spend e^h, revenue' = E' spend', with f, g and h
+    the trees "buys", "purchases" and "revenue" and their levels. Without them a part is that of the first stage, and
+    E' >= p' always.
+
+    Parameters
+    ----------
+    boosters : Mapping of str to lightgbm.Booster
+        Any of `SECOND_STAGE_BOOSTERS`.
+    first : pandas.DataFrame
+        Columns `FIRST_STAGE`, n rows.
+    features : pandas.DataFrame
+        The features table, row for row. A row of which no named feature is known but those of `PURCHASE_COLUMNS`
+        keeps the first stage: its purchases tell nothing that the first stage does not know.
+    names : sequence of str
+        The features in the order the trees were trained with.
+    levels : Mapping of str to float, optional
+        By name of the booster, a constant beside its trees.
+    threads : int
+        Threads LightGBM may use.
+
+    Returns
+    -------
+    pandas.DataFrame
+        p_purchase, expected_purchases, expected_spend and expected_revenue; index of ``first``.
+    """
+    behaviour = [name for name in names if name not in PURCHASE_COLUMNS]
+    is_known = features.reindex(columns=behaviour).notna().any(axis=1).to_numpy()
+    rows = np.flatnonzero(is_known)
+    log_ratio = {name: np.full(len(first), (levels or {}).get(name, 0.0)) for name in SECOND_STAGE_BOOSTERS}
+    for start in range(0, rows.size, _ROWS_AT_ONCE):
+        part = rows[start : start + _ROWS_AT_ONCE]
+        matrix = second_stage_matrix(first.iloc[part], features.iloc[part], names)
+        for name, booster in boosters.items():
+            raw = booster.predict(matrix, raw_score=True, num_threads=threads)
+            log_ratio[name][part] += np.asarray(raw, dtype=float)
+    offsets = Offsets.of(first)
+    buys = expit(offsets.buys + log_ratio["buys"])
+    purchases = buys * (1.0 + np.exp(offsets.purchases + log_ratio["purchases"]))
+    spend = np.exp(offsets.revenue + log_ratio["revenue"])
+    corrected = first[list(FIRST_STAGE[1:])].copy()
+    corrected.loc[is_known] = np.column_stack([buys, purchases, spend, purchases * spend])[is_known]
+    return corrected
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the second stage says of a customer's future, in the terms of the purchase models, shape (n,) each.
+
+    A customer who buys in the horizon with p' instead of p is taken to be alive with p' / q, q being the probability
+    that a living customer buys: what trees saw is foremost who has left. As nobody is alive with more than 1, what is
+    beyond that, and whatever else changes the expected revenue, changes the rate at which a living customer spends,
+    by one factor for the horizon and after it.
+
+    Attributes
+    ----------
+    alive : ndarray
+        min(p' / q, 1); p_alive stays that of the purchase model.
+    scale : ndarray
+        Factor of the revenue of the living, so that its mean is the second stage's.
+    beyond : ndarray
+        (1 - p') / (1 - q) where p' > q, else 1: a factor of the probability that a living customer does not buy.
+    """
+
+    alive: Floats
+    scale: Floats
+    beyond: Floats
+
+    @classmethod
+    def of(cls, corrected: pd.DataFrame, p_living: Floats, revenue_living: Floats) -> Evidence:
+        """Take it from the second stage beside the probability and the revenue expected of the living."""
+        buys, revenue = (corrected[name].to_numpy(float) for name in ("p_purchase", "expected_revenue"))
+        alive = np.minimum(buys / p_living, 1.0)
+        beyond = np.minimum((1.0 - buys) / np.maximum(1.0 - p_living, _NEVER), 1.0)
+        return cls(alive, revenue / (alive * revenue_living), beyond)
+
+    def p_none(self, p_living: Floats) -> Floats:
+        """Probability of no purchase in a horizon in which a living customer buys with ``p_living``.
+
+        1 - alive (1 - (1 - p_living) beyond): 1 - p' at the second stage's own horizon, and falling with the horizon.
+        """
+        return np.asarray(1.0 - self.alive * (1.0 - (1.0 - p_living) * self.beyond))
 
 
 # --- NPS category ---
@@ -1034,8 +1187,8 @@ class Scorer:
         Parameters
         ----------
         features : pandas.DataFrame
-            Columns by name: `PURCHASE_COLUMNS` (times in days) and the features of the NPS category; of the latter
-            any may be missing or NaN. Other columns are ignored.
+            Columns by name: `PURCHASE_COLUMNS` (times in days) and the features of the second stage and of the NPS
+            category; of the latter two any may be missing or NaN. Other columns are ignored.
 
         Returns
         -------
@@ -1060,29 +1213,47 @@ class Scorer:
             for name in ("horizon", "churn_horizon", "clv_horizon", "annual_rate", "margin", "seed")
         )
         history = (x, t_x, T)
-        latent = (*history, x_spend, m_spend, self.purchases, self.spend)
-        uncertainty = self.parameters.get("uncertainty")
-        buys = p_purchase(horizon, *history, self.purchases)
-        purchases = expected_purchases(horizon, *history, self.purchases)
         spend = expected_spend(x_spend, m_spend, self.spend)
-        revenue_low, revenue_high = revenue_interval(horizon, *latent, seed=seed, uncertainty=uncertainty)
-        clv_low, clv, clv_high = clv_interval(
-            clv_horizon, rate, *latent, margin=margin, seed=seed, uncertainty=uncertainty
-        )
-        return pd.DataFrame(
+        first = pd.DataFrame(
             {
                 "p_alive": p_alive(*history, self.purchases),
-                "p_purchase": buys,
-                "expected_purchases": purchases,
-                "p_churn": 1.0 - p_purchase(churn_horizon, *history, self.purchases),
+                "p_purchase": p_purchase(horizon, *history, self.purchases),
+                "expected_purchases": expected_purchases(horizon, *history, self.purchases),
                 "expected_spend": spend,
-                "expected_revenue": purchases * spend,
-                "revenue_low": revenue_low,
-                "revenue_high": revenue_high,
-                "clv": clv,
-                "clv_low": clv_low,
-                "clv_high": clv_high,
-                "next_purchase_index": 100.0 * buys,
+            },
+            index=features.index,
+        )
+        first["expected_revenue"] = first["expected_purchases"] * spend
+        stage = self.parameters.get("second_stage")
+        if stage and stage["used"]:
+            trees = {name: self.boosters[name] for name in SECOND_STAGE_BOOSTERS if name in self.boosters}
+            expected = second_stage(trees, first, features, stage["features"], stage.get("levels"))
+            revenue_living = _purchases_of_the_living(horizon, x, T, self.purchases) * spend
+            p_living = _p_purchase_of_the_living(horizon, x, T, self.purchases)
+            evidence = Evidence.of(expected, p_living, revenue_living)
+            log_odds_left, scale = -logit(evidence.alive), evidence.scale
+            p_churn = evidence.p_none(_p_purchase_of_the_living(churn_horizon, x, T, self.purchases))
+        else:
+            expected, log_odds_left, scale = first, None, np.ones(len(first))
+            p_churn = 1.0 - p_purchase(churn_horizon, *history, self.purchases)
+        latent = (*history, x_spend, m_spend, self.purchases, self.spend)
+        beside = {"seed": seed, "uncertainty": self.parameters.get("uncertainty"), "log_odds_left": log_odds_left}
+        revenue_low, revenue_high = revenue_interval(horizon, *latent, **beside)
+        clv_low, clv, clv_high = clv_interval(clv_horizon, rate, *latent, margin=margin, **beside)
+        return pd.DataFrame(
+            {
+                "p_alive": first["p_alive"],
+                "p_purchase": expected["p_purchase"],
+                "expected_purchases": expected["expected_purchases"],
+                "p_churn": p_churn,
+                "expected_spend": expected["expected_spend"],
+                "expected_revenue": expected["expected_revenue"],
+                "revenue_low": revenue_low * scale,
+                "revenue_high": revenue_high * scale,
+                "clv": clv * scale,
+                "clv_low": clv_low * scale,
+                "clv_high": clv_high * scale,
+                "next_purchase_index": 100.0 * expected["p_purchase"],
             },
             index=features.index,
         )

@@ -1,0 +1,201 @@
+"""The gate of the second stage: it enters the scores only where it ranks better and is calibrated better."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata
+
+from models.metrics import (
+    auc,
+    calibration_bins,
+    clustered_standard_error,
+    expected_calibration_error,
+    normalised_gini,
+)
+
+Array = npt.NDArray[np.float64]
+RowFigure = Callable[[npt.NDArray[np.bool_], Array], Array]
+
+SECOND_STAGE = "second stage"
+ONE_SIDED_95 = 1.645
+_SURE = 1e-15  # a probability of 0 or 1 that was wrong costs much, and not all
+
+
+class JudgedCut(Protocol):
+    """What is judged: customers with what they did, predictions by name of the stage, and who was left out and why."""
+
+    @property
+    def customers(self) -> pd.DataFrame:
+        """customer_id, purchases and revenue of the horizon."""
+
+    @property
+    def predictions(self) -> Mapping[str, pd.DataFrame]:
+        """p_purchase, expected_purchases and expected_revenue, row for row."""
+
+
+@dataclass(frozen=True)
+class StageVerdict:
+    """Whether the second stage enters the scores, why, and the figures (means over the cuts)."""
+
+    used: bool
+    why: str
+    metrics: dict[str, float]
+
+
+def judge_second_stage(results: Sequence[JudgedCut], first: str, second: str = SECOND_STAGE) -> StageVerdict:
+    """Judge the second stage beside the first over the cuts that have both.
+
+    It must win on both counts, each a mean over the cuts:
+
+    - Ranking: AUC of p_purchase higher by more than 1.645 standard errors of the difference (DeLong, DeLong &
+      Clarke-Pearson 1988, Biometrics 44), and the normalised Gini of revenue not lower.
+    - Calibration: log loss of p_purchase lower by more than 1.645 standard errors, and calibration error in shared
+      groups lower; the error by own deciles and the absolute bias of the total purchases not higher by more than
+      chance gives.
+
+    Standard errors are paired and clustered by customer. Groups are shared because a stage's own deciles cannot tell
+    which one knows less: one probability for everybody is right in its only group. So both stages are judged in the
+    deciles of the one and in those of the other: who is calibrated is right in any group known beforehand
+    (Hebert-Johnson et al. 2018, ICML).
+
+    Parameters
+    ----------
+    results : sequence of JudgedCut
+        Of a rolling backtest.
+    first, second : str
+        Names of the stages among the predictions.
+
+    Returns
+    -------
+    StageVerdict
+    """
+    both = [result for result in results if first in result.predictions and second in result.predictions]
+    both = [result for result in both if _bought(result).any() and not _bought(result).all()]
+    if not both:
+        why = "The second stage stays out of the scores: there is no cut at which it could be judged beside the first."
+        return StageVerdict(False, why, {})
+    tables = [_measure(result, first, second) for result in both]
+    metrics = {name: float(np.mean([table[name] for table in tables])) for name in tables[0]}
+    people = [result.customers["customer_id"].to_numpy(str) for result in both]
+    for name, influence in (("auc", _auc_influence), ("log_loss", _log_loss)):
+        gains = [_paired(result, first, second, influence) for result in both]
+        metrics[f"{name}_gain_error"] = _standard_error(gains, people)
+    metrics["cuts"] = float(len(both))
+    wins = _wins(metrics)
+    return StageVerdict(all(wins.values()), _sentence(metrics, wins, first), metrics)
+
+
+def _wins(m: Mapping[str, float]) -> dict[str, bool]:
+    """Say by what it is judged, and whether it wins there."""
+    auc_gain, loss_gain = m["auc_second"] - m["auc_first"], m["log_loss_first"] - m["log_loss_second"]
+    return {
+        "AUC": auc_gain > ONE_SIDED_95 * m["auc_gain_error"],
+        "Gini": m["gini_second"] >= m["gini_first"],
+        "log loss": loss_gain > ONE_SIDED_95 * m["log_loss_gain_error"],
+        "calibration error": m["calibration_second"] < m["calibration_first"],
+        "calibration error by own deciles": m["own_deciles_second"] <= m["own_deciles_first"] + m["own_deciles_chance"],
+        "bias": m["bias_second"] <= m["bias_first"] + m["bias_chance"],
+    }
+
+
+def _sentence(m: Mapping[str, float], wins: Mapping[str, bool], first: str) -> str:
+    verdict = "enters the scores: it wins on ranking and on calibration"
+    if not all(wins.values()):
+        verdict = (
+            f"stays out of the scores, for it does not win on {', '.join(n for n, won in wins.items() if not won)}"
+        )
+    cuts = f"{m['cuts']:.0f} cut{'s' * (m['cuts'] > 1)}"
+
+    def beside(name: str, digits: int = 4, unit: float = 1.0) -> str:
+        return f"{unit * m[f'{name}_second']:.{digits}f} against {unit * m[f'{name}_first']:.{digits}f}"
+
+    return (
+        f"The second stage {verdict}. Over {cuts}, beside {first}: AUC of p_purchase {beside('auc', 3)} (standard error "
+        f"of the difference {m['auc_gain_error']:.4f}), Gini of revenue {beside('gini', 3)}; log loss "
+        f"{beside('log_loss')} ({m['log_loss_gain_error']:.4f}), calibration error in shared deciles "
+        f"{beside('calibration')}, in own ones {beside('own_deciles')} (chance gives {m['own_deciles_chance']:.4f}), "
+        f"absolute bias of the total purchases in % {beside('bias', 1, 100)} (standard error "
+        f"{100 * m['bias_chance']:.1f})."
+    )
+
+
+def _measure(result: JudgedCut, first: str, second: str) -> dict[str, float]:
+    """Measure both stages at one cut."""
+    bought = _bought(result)
+    purchases, revenue = (result.customers[name].to_numpy(float) for name in ("purchases", "revenue"))
+    predicted = {"first": result.predictions[first], "second": result.predictions[second]}
+    p = {stage: frame["p_purchase"].to_numpy(float) for stage, frame in predicted.items()}
+    groups = [calibration_bins(bought, p[stage])[0] for stage in predicted]
+    found: dict[str, float] = {}
+    for stage, frame in predicted.items():
+        expected = frame["expected_purchases"].to_numpy(float)
+        found |= {
+            f"auc_{stage}": auc(bought, p[stage]),
+            f"gini_{stage}": normalised_gini(revenue, frame["expected_revenue"]),
+            f"log_loss_{stage}": float(np.mean(_log_loss(bought, p[stage]))),
+            f"calibration_{stage}": float(np.mean([_error_in(group, bought, p[stage]) for group in groups])),
+            f"own_deciles_{stage}": expected_calibration_error(bought, p[stage]),
+            f"bias_{stage}": abs(float(expected.sum() / purchases.sum()) - 1.0),
+        }
+    expected = predicted["second"]["expected_purchases"].to_numpy(float)
+    found["bias_chance"] = float(np.sqrt(np.sum((purchases - expected) ** 2)) / purchases.sum())
+    found["own_deciles_chance"] = _error_by_chance(p["second"])
+    return found
+
+
+def _bought(result: JudgedCut) -> npt.NDArray[np.bool_]:
+    return np.asarray(result.customers["purchases"].to_numpy(float) > 0)
+
+
+def _error_in(group: npt.NDArray[np.intp], bought: npt.NDArray[np.bool_], p: Array) -> float:
+    """Mean distance of predicted from realised share over groups, weighted by their size."""
+    return float(np.abs(np.bincount(group, weights=p - bought)).sum() / len(p))
+
+
+def _error_by_chance(p: Array) -> float:
+    """Return the calibration error by deciles that is to be expected where the probabilities are exactly right.
+
+    In a group of n the sum of outcomes has the variance sum p (1 - p), and a normal's mean distance is sqrt(2 / pi) of
+    its standard deviation.
+    """
+    group = calibration_bins(np.zeros(len(p)), p)[0]
+    variance = np.bincount(group, weights=p * (1.0 - p))
+    return float(np.sqrt(2.0 / np.pi * variance).sum() / len(p))
+
+
+def _log_loss(bought: npt.NDArray[np.bool_], p: Array) -> Array:
+    """Log loss of each row."""
+    sure = np.clip(p, _SURE, 1.0 - _SURE)
+    return np.asarray(-np.where(bought, np.log(sure), np.log1p(-sure)))
+
+
+def _auc_influence(bought: npt.NDArray[np.bool_], p: Array) -> Array:
+    """Return what each row adds to the AUC, mean 0: DeLong's placements less the AUC, over the share of their kind."""
+    ranks = rankdata(p)
+    influence = np.empty(len(p))
+    for kind in (bought, ~bought):
+        others = len(p) - kind.sum()
+        below = (ranks[kind] - rankdata(p[kind])) / others
+        placed = below if kind is bought else 1.0 - below
+        influence[kind] = (placed - placed.mean()) * len(p) / kind.sum()
+    return influence
+
+
+def _paired(result: JudgedCut, first: str, second: str, of_row: RowFigure) -> Array:
+    """Return the difference of a row's figure between the stages."""
+    bought = _bought(result)
+    one, two = (of_row(bought, result.predictions[name]["p_purchase"].to_numpy(float)) for name in (first, second))
+    return two - one
+
+
+def _standard_error(gains: Sequence[Array], people: Sequence[npt.NDArray[np.str_]]) -> float:
+    """Return the standard error of the mean over cuts of the mean gains, clustered by customer over the cuts."""
+    rows = sum(len(gain) for gain in gains)
+    # A cut counts as one, however many customers it has.
+    even = [gain * rows / (len(gains) * len(gain)) for gain in gains]
+    centred = [gain - gain.mean() for gain in even]
+    return clustered_standard_error(np.concatenate(centred), np.concatenate(people))
