@@ -177,3 +177,16 @@ def test_the_atom_at_zero_counts_the_chance_of_having_left_under_all_parameters(
     _, clv, high = clv_interval(*columns, uncertainty=uncertainty, draws=20_000)
     assert clv_interval(*columns)[2][0] == clv[0]
     assert_allclose(high[0], np.quantile(worth, 0.95), rtol=0.08)
+
+
+def test_odds_of_having_left_from_elsewhere_count_whoever_the_customer_is():
+    """With nothing uncertain the weighted reading is the plain one, for one-time buyers as for others."""
+    purchase, spend = PurchaseParameters(0.5, 60.0, 0.8, 2.5), SpendParameters(6.0, 4.0, 15.0)
+    columns = (np.array([0, 0, 4.0]), np.array([0, 0, 100.0]), np.full(3, 200.0), [0, 0, 4], [0.0, 0.0, 30.0])
+    odds = np.array([0.0, 2.0, 1.0])
+    known, weighted = (
+        clv_interval(YEAR, 0.1, *columns, purchase, spend, uncertainty=uncertainty, log_odds_left=odds)
+        for uncertainty in (None, {"purchases": np.zeros((4, 4)), "spend": None})
+    )
+    assert_allclose(weighted, known, rtol=0.02)
+    assert (known[2] > known[1]).all() and known[2][0] > known[2][1]
