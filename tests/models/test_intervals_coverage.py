@@ -97,7 +97,7 @@ def test_fitted_on_the_base_itself_about_nine_in_ten_lie_within(model, seed):
 @pytest.mark.parametrize("model", TRUTH)
 def test_fitted_on_a_small_shop_about_nine_in_ten_lie_within_over_shops(model):
     shares = []
-    for seed in range(8):
+    for seed in range(6):
         base = live_through(TRUTH[model], 400, seed)
         try:
             fitted = fit(base, TRUTH[model].m)
@@ -105,6 +105,6 @@ def test_fitted_on_a_small_shop_about_nine_in_ten_lie_within_over_shops(model):
             # A small shop may leave a model open; the next one tells more.
             continue
         shares.append(coverage(base, *fitted))
-    assert len(shares) >= 6
+    assert len(shares) >= 5
     of_revenue, of_worth = np.mean(shares, axis=0)
     assert 0.85 < of_revenue < 0.95 and 0.85 < of_worth < 0.95
