@@ -934,7 +934,7 @@ def _weighted_quantiles(values: Floats, weights: Floats, above: Floats) -> Float
 # What the trees see of the first stage, before the behavioural features.
 FIRST_STAGE = ("p_alive", "p_purchase", "expected_purchases", "expected_spend", "expected_revenue")
 SECOND_STAGE_BOOSTERS = ("buys", "purchases", "revenue")
-_NEVER, _NO_MORE = 1e-12, 1e-6
+_NEVER, _NO_MORE, _LEAST_ALIVE = 1e-12, 1e-6, 1e-200
 _ROWS_AT_ONCE = 100_000
 
 
@@ -1052,7 +1052,8 @@ class Evidence:
     def of(cls, corrected: pd.DataFrame, p_living: Floats, revenue_living: Floats) -> Evidence:
         """Take it from the second stage beside the probability and the revenue expected of the living."""
         buys, revenue = (corrected[name].to_numpy(float) for name in ("p_purchase", "expected_revenue"))
-        alive = np.minimum(buys / p_living, 1.0)
+        # Whose first stage underflows has no revenue either: any positive number gives them the factor 0.
+        alive = np.clip(buys / p_living, _LEAST_ALIVE, 1.0)
         beyond = np.minimum((1.0 - buys) / np.maximum(1.0 - p_living, _NEVER), 1.0)
         return cls(alive, revenue / (alive * revenue_living), beyond)
 
@@ -1204,45 +1205,77 @@ class Scorer:
         scores = pd.concat([self._score_purchases(features), self._score_category(features)], axis=1)
         return scores[list(SCORE_COLUMNS)]
 
-    def _score_purchases(self, features: pd.DataFrame) -> pd.DataFrame:
+    @property
+    def has_second_stage(self) -> bool:
+        """Whether trees that read behavioural features correct the purchase and spend models."""
+        return bool((self.parameters.get("second_stage") or {}).get("used"))
+
+    def predict_horizon(self, features: pd.DataFrame) -> pd.DataFrame:
+        """Predict purchases and spend of each row within the horizon, by the second stage where there is one.
+
+        Parameters
+        ----------
+        features : pandas.DataFrame
+            As in `score`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            p_purchase, expected_purchases, expected_spend and expected_revenue, same index as ``features``.
+        """
+        first = self._first_stage(features)
+        if not self.has_second_stage:
+            return first.drop(columns="p_alive")
+        stage = self.parameters["second_stage"]
+        trees = {name: self.boosters[name] for name in SECOND_STAGE_BOOSTERS if name in self.boosters}
+        return second_stage(trees, first, features, stage["features"], stage.get("levels"))
+
+    def _first_stage(self, features: pd.DataFrame) -> pd.DataFrame:
+        x, t_x, T, x_spend, m_spend = self._history(features)
+        horizon = self.parameters["horizon"]
+        purchases = expected_purchases(horizon, x, t_x, T, self.purchases)
+        spend = expected_spend(x_spend, m_spend, self.spend)
+        return pd.DataFrame(
+            {
+                "p_alive": p_alive(x, t_x, T, self.purchases),
+                "p_purchase": p_purchase(horizon, x, t_x, T, self.purchases),
+                "expected_purchases": purchases,
+                "expected_spend": spend,
+                "expected_revenue": purchases * spend,
+            },
+            index=features.index,
+        )
+
+    def _history(self, features: pd.DataFrame) -> tuple[Floats, ...]:
         x, t_x, T, x_spend, m_spend = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS)
         if not self.parameters["spend"]["individual"]:
             x_spend = m_spend = np.zeros(len(features))
+        return x, t_x, T, x_spend, m_spend
+
+    def _score_purchases(self, features: pd.DataFrame) -> pd.DataFrame:
+        x, t_x, T, x_spend, m_spend = self._history(features)
         horizon, churn_horizon, clv_horizon, rate, margin, seed = (
             self.parameters[name]
             for name in ("horizon", "churn_horizon", "clv_horizon", "annual_rate", "margin", "seed")
         )
-        history = (x, t_x, T)
-        spend = expected_spend(x_spend, m_spend, self.spend)
-        first = pd.DataFrame(
-            {
-                "p_alive": p_alive(*history, self.purchases),
-                "p_purchase": p_purchase(horizon, *history, self.purchases),
-                "expected_purchases": expected_purchases(horizon, *history, self.purchases),
-                "expected_spend": spend,
-            },
-            index=features.index,
-        )
-        first["expected_revenue"] = first["expected_purchases"] * spend
-        stage = self.parameters.get("second_stage")
-        if stage and stage["used"]:
-            trees = {name: self.boosters[name] for name in SECOND_STAGE_BOOSTERS if name in self.boosters}
-            expected = second_stage(trees, first, features, stage["features"], stage.get("levels"))
+        expected = self.predict_horizon(features)
+        if self.has_second_stage:
+            spend = expected_spend(x_spend, m_spend, self.spend)
             revenue_living = _purchases_of_the_living(horizon, x, T, self.purchases) * spend
             p_living = _p_purchase_of_the_living(horizon, x, T, self.purchases)
             evidence = Evidence.of(expected, p_living, revenue_living)
             log_odds_left, scale = -logit(evidence.alive), evidence.scale
             p_churn = evidence.p_none(_p_purchase_of_the_living(churn_horizon, x, T, self.purchases))
         else:
-            expected, log_odds_left, scale = first, None, np.ones(len(first))
-            p_churn = 1.0 - p_purchase(churn_horizon, *history, self.purchases)
-        latent = (*history, x_spend, m_spend, self.purchases, self.spend)
+            log_odds_left, scale = None, np.ones(len(features))
+            p_churn = 1.0 - p_purchase(churn_horizon, x, t_x, T, self.purchases)
+        latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
         beside = {"seed": seed, "uncertainty": self.parameters.get("uncertainty"), "log_odds_left": log_odds_left}
         revenue_low, revenue_high = revenue_interval(horizon, *latent, **beside)
         clv_low, clv, clv_high = clv_interval(clv_horizon, rate, *latent, margin=margin, **beside)
         return pd.DataFrame(
             {
-                "p_alive": first["p_alive"],
+                "p_alive": p_alive(x, t_x, T, self.purchases),
                 "p_purchase": expected["p_purchase"],
                 "expected_purchases": expected["expected_purchases"],
                 "p_churn": p_churn,

@@ -114,8 +114,8 @@ def _sentence(m: Mapping[str, float], wins: Mapping[str, bool], first: str) -> s
         return f"{unit * m[f'{name}_second']:.{digits}f} against {unit * m[f'{name}_first']:.{digits}f}"
 
     return (
-        f"The second stage {verdict}. Over {cuts}, beside {first}: AUC of p_purchase {beside('auc', 3)} (standard error "
-        f"of the difference {m['auc_gain_error']:.4f}), Gini of revenue {beside('gini', 3)}; log loss "
+        f"The second stage {verdict}. Over {cuts}, beside {first}: AUC of p_purchase {beside('auc', 3)} (standard "
+        f"error of the difference {m['auc_gain_error']:.4f}), Gini of revenue {beside('gini', 3)}; log loss "
         f"{beside('log_loss')} ({m['log_loss_gain_error']:.4f}), calibration error in shared deciles "
         f"{beside('calibration')}, in own ones {beside('own_deciles')} (chance gives {m['own_deciles_chance']:.4f}), "
         f"absolute bias of the total purchases in % {beside('bias', 1, 100)} (standard error "
