@@ -181,7 +181,7 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
     if fitted.twin is None or judged.holdout is None or judged.holdout.customers.empty:
         return
     customers, scorer = judged.holdout.customers, fitted.twin.scorer()
-    expected = scorer.score(customers)["expected_purchases"]
+    expected = scorer.predict_horizon(customers)["expected_purchases"]
     figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
     run.log_figure(figure, "plots/purchases_by_frequency.png")
     days = np.arange(1.0, fitted.recipe.horizon + 1)

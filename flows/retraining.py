@@ -167,15 +167,15 @@ def _verdict_without_holdout(fitted: Fitted, champion: Registered | None) -> Ver
 
 def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:
     """Measure the twin's predictions beside the baselines."""
-    predicted = twin.scorer().score(holdout.customers)[["p_purchase", "expected_purchases", "expected_revenue"]]
+    predicted = twin.scorer().predict_horizon(holdout.customers).drop(columns="expected_spend")
     customers = pd.concat([holdout.customers, predicted], axis=1)
     return backtest(customers, holdout.customers, twin.parameters["horizon"])
 
 
 def _holdout_for(twin: Release, inputs: Inputs, fitted: Fitted) -> Holdout:
     """Describe the customers and answers of the holdout as a twin needs them."""
-    trees = bool(twin.parameters.get("second_stage", {}).get("used"))
-    return build_holdout(inputs.tables, inputs.as_of, fitted.recipe, twin.vocabulary, behaviour=trees)
+    behaviour = twin.scorer().has_second_stage
+    return build_holdout(inputs.tables, inputs.as_of, fitted.recipe, twin.vocabulary, behaviour=behaviour)
 
 
 def _check_nps_is_kept(release: Release, champion: Registered | None) -> None:

@@ -6,11 +6,11 @@ from datetime import date
 import pandas as pd
 import pyarrow as pa
 
-from features.describe import materialise
+from features.describe import describe, materialise
 from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
-from models.customer_scorer import SCORE_COLUMNS, p_purchase
+from models.customer_scorer import SCORE_COLUMNS
 from models.release import Release, days_since_purchase
 from models.rfm import rfm_scores
 from models.scores import to_table
@@ -56,11 +56,12 @@ def assemble_scores(
 
 def index_at(tables: Tables, as_of: date, release: Release) -> pd.Series:
     """Return the next purchase index of everyone at an earlier date, under a release, by customer_id."""
-    base = materialise(summarise_purchases(tables.transactions, everyone(tables.transactions, as_of)))
-    scorer = release.scorer()
-    index = 100.0 * p_purchase(
-        release.parameters["horizon"], base["frequency"], base["recency"], base["T"], scorer.purchases
-    )
+    spine, scorer = everyone(tables.transactions, as_of), release.scorer()
+    if scorer.has_second_stage:
+        base = materialise(describe(tables, spine, release.vocabulary))
+    else:
+        base = materialise(summarise_purchases(tables.transactions, spine))
+    index = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
     return pd.Series(index, index=base["customer_id"])
 
 

@@ -117,7 +117,7 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
 
 
 def _purchase_losses(scorer: Scorer, holdout: Holdout) -> Array:
-    p = np.clip(scorer.score(holdout.customers)["p_purchase"].to_numpy(float), 1e-15, 1 - 1e-15)
+    p = np.clip(scorer.predict_horizon(holdout.customers)["p_purchase"].to_numpy(float), 1e-15, 1 - 1e-15)
     bought = holdout.customers["purchases"].to_numpy() > 0
     return np.asarray(-np.where(bought, np.log(p), np.log1p(-p)))
 

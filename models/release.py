@@ -20,6 +20,7 @@ from models.nps_category import NpsModel, NpsTraining, train_nps_category
 from models.purchase_fit import fit_purchase_models
 from models.recipe import Recipe
 from models.rfm import rfm_cuts
+from models.second_stage import train_second_stage
 
 RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"
 
@@ -98,8 +99,7 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
         if not summary.count().to_pyarrow().as_py():
             raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
         fit = fit_purchase_models(summary, recipe.purchase_model)
-        base = materialise(summary)
-        cuts = rfm_cuts(days_since_purchase(base), base["frequency"] + 1, base["total_value"])
+        cuts = rfm_cuts(summary)
     notes = list(fit.notes)
     if carried is None:
         vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
@@ -110,6 +110,7 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
         nps, nps_as_of = carried.parameters["nps"], carried.parameters["nps_as_of"]
         trees = carried.boosters.get("nps_category")
         notes.append(f"The NPS model is carried over unchanged from the one trained as of {nps_as_of}.")
+    stage, stage_boosters = _train_second_stage(tables, as_of, recipe, vocabulary)
     parameters = {
         "format": 1,
         "as_of": as_of.isoformat(),
@@ -120,13 +121,15 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
         "spend": fit.spend,
         "uncertainty": fit.uncertainty,
         "log_likelihood_per_customer": fit.log_likelihood_per_customer,
-        "second_stage": {"used": False, "features": []},
+        "second_stage": stage,
         "nps": {key: value for key, value in nps.items() if key != "booster"},
         "nps_as_of": nps_as_of,
         "vocabulary": vocabulary.to_dict(),
         "rfm": cuts,
     }
-    boosters = {} if trees is None else {"nps_category": trees}
+    boosters = stage_boosters | ({} if trees is None else {"nps_category": trees})
+    if recipe.second_stage and not stage["used"]:
+        notes.append(f"There is no second stage: {stage['why']}.")
     # Through JSON and back, so that a release is the same before it is stored and after.
     return Release(json.loads(json.dumps(parameters)), boosters, fit.fits, tuple(notes), training, answers)
 
@@ -163,6 +166,23 @@ def answers_with_features(
 def days_since_purchase(base: pd.DataFrame) -> pd.Series:
     """Return the days from the last purchase to the last day seen, from a summary of purchases."""
     return base["T"] - base["recency"]
+
+
+def _train_second_stage(
+    tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Train the second stage where the recipe has one and the history is long enough for it."""
+    if not recipe.second_stage:
+        return {
+            "used": False,
+            "why": "the backtest did not say that it wins, or it is switched off",
+            "features": [],
+        }, {}
+    try:
+        stage = train_second_stage(tables, as_of, recipe, recipe.purchase_model, vocabulary)
+    except InputError as error:
+        return {"used": False, "why": str(error), "features": []}, {}
+    return {"used": True, "why": "the backtest says that it wins", **stage.to_dict()}, stage.boosters
 
 
 def _train_nps(

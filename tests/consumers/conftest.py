@@ -179,7 +179,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def scheduler(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scheduler]:
-    """A Prefect server with both deployments and a worker, set up with the README's commands."""
+    """A Prefect server with all deployments and a worker, set up with the README's commands."""
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
     environment = clean_environment(

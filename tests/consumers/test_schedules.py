@@ -1,4 +1,4 @@
-"""Both deployments run on schedules and by hand, on a Prefect server with a process worker."""
+"""Deployments run on schedules and by hand, on a Prefect server with a process worker."""
 
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
@@ -50,6 +50,14 @@ def test_the_steps_of_a_run_are_log_lines_of_the_server(scheduler, published):
     lines = scheduler.logs(published.scored)
     assert any(line.startswith("publish:") for line in lines), lines
     assert any("customers most worth a call" in line for line in lines)
+
+
+def test_the_backtest_waits_for_a_hand(scheduler, published):
+    (found,) = scheduler.ask("/deployments/filter", {"deployments": {"name": {"any_": ["by-hand"]}}})
+    assert found["schedules"] == []
+    run = scheduler.trigger("backtest/by-hand", horizon=60, backtest_cuts=1)
+    assert run["state"]["name"] == "Completed", scheduler.logs(run)
+    assert any("last period repeated" in line for line in scheduler.logs(run))
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(scheduler):

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -76,7 +77,17 @@ def test_the_runs_hold_parameters_metrics_plots_report_and_digests(trained):
     )
     assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"transactions", "answers", "events"}
     logged = {file.path for file in store.client.list_artifacts(run.info.run_id)}
-    assert {"report.md", "fits.csv", "backtest.csv", "plots", "intake.json"} <= logged
+    wanted = {"report.md", "fits.csv", "covariance_purchases.csv", "covariance_spend.csv", "backtest.csv", "plots"}
+    assert wanted | {"intake.json"} <= logged
+    covariance = pd.read_csv(
+        mlflow.artifacts.download_artifacts(
+            run_id=run.info.run_id, artifact_path="covariance_purchases.csv", tracking_uri=store.uri
+        ),
+        index_col=0,
+    ).to_numpy()
+    np.testing.assert_allclose(covariance, covariance.T, rtol=1e-12)
+    np.testing.assert_allclose(np.sqrt(covariance[0, 0]), run.data.metrics["bg_nbd_r_se"], rtol=1e-9)
+    assert 0 < run.data.metrics["bg_nbd_dropout_share_low"] < run.data.metrics["bg_nbd_dropout_share"] < 1
     plots = {Path(file.path).name for file in store.client.list_artifacts(run.info.run_id, "plots")}
     assert plots == {"purchases_by_frequency.png", "holdout_tracking.png", "nps_reliability.png"}
 
@@ -96,6 +107,28 @@ def test_the_change_of_the_index_is_against_the_scores_of_the_date_before(traine
     change = after["next_purchase_index"] - before.reindex(after.index)
     pd.testing.assert_series_equal(after["next_purchase_index_change"], change, check_names=False)
     assert change.abs().max() > 0
+
+
+def test_a_score_says_whether_a_retrain_is_due(trained, revealed, tables):
+    later = (pd.Timestamp(current(trained)["as_of"].iloc[0]) + pd.Timedelta(days=1)).date()
+    code, out, _ = revealed("score", *tables, "--mlruns", trained, "--as-of", later)
+    assert code == 0
+    assert "It is too early to tell whether a retrain is due: 1 day since the training" in " ".join(out.split())
+    store = open_store(str(trained))
+    runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'score'")
+    assert [run.data.tags["retrain"] for run in runs] == ["too early", "nothing new"]
+    assert runs[0].data.metrics["drift_retrain_due"] == 0
+
+
+def test_a_backtest_is_kept_with_its_run_and_moves_nothing(trained, revealed, tables):
+    store = open_store(str(trained))
+    before = [alias_version(store, CHAMPION), len(model_versions(store, SCORER))]
+    code, out, _ = revealed("backtest", *tables, "--mlruns", trained, "--cuts", "1", "--horizon", "90")
+    assert code == 0
+    assert all(name in out for name in ("BG/NBD", "MBG/NBD", "second stage", "last period repeated"))
+    assert [alias_version(store, CHAMPION), len(model_versions(store, SCORER))] == before
+    [run] = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'backtest'")
+    assert {"report.md", "plots"} <= {file.path for file in store.client.list_artifacts(run.info.run_id)}
 
 
 def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(trained, revealed, tables):

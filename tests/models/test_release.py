@@ -92,7 +92,8 @@ def test_it_says_what_it_was_fitted_with_and_to(simulated_shop, release):
     }
     dropout = fits.loc[("BG/NBD", "a / (a + b)")]
     a, b = fits.loc[("BG/NBD", "a"), "estimate"], fits.loc[("BG/NBD", "b"), "estimate"]
-    assert dropout["low"] < dropout["estimate"] == pytest.approx(a / (a + b)) < dropout["high"]
+    assert dropout["estimate"] == pytest.approx(a / (a + b))
+    assert dropout["low"] < dropout["estimate"] < dropout["high"]
     for (model, name), row in fits.drop(index=("BG/NBD", "a / (a + b)")).iterrows():
         part = release.parameters["purchases" if model == "BG/NBD" else "spend"]
         assert part[name] == row["estimate"]
