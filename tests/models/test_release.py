@@ -1,21 +1,26 @@
 """A release is the same from the same input, sees nothing from its as_of on, and is the same after it is stored."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.testing import assert_allclose
 
 from data.errors import InputError
 from features.describe import describe, materialise
+from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
 from models.customer_scorer import SCORE_COLUMNS, Scorer
+from models.purchase_fit import fit_purchase_models
 from models.purchases import BetaGeoModel
 from models.recipe import Recipe
 from models.release import Release, answers_with_features, days_since_purchase, fit_release
+from models.second_stage import train_second_stage
 
 TABLES = ("transactions", "answers", "events", "customers")
 
@@ -29,6 +34,10 @@ def assert_same(one: Release, other: Release) -> None:
 
 def described_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
     return materialise(describe(tables, everyone(tables.transactions, as_of), release.vocabulary))
+
+
+def without_answers(tables: Tables) -> Tables:
+    return replace(tables, answers=None)
 
 
 @pytest.fixture(scope="module")
@@ -99,6 +108,37 @@ def test_it_says_what_it_was_fitted_with_and_to(simulated_shop, release):
         assert part[name] == row["estimate"]
         assert row["standard_error"] > 0
     assert len(release.answers) == len(release.training.out_of_fold)
+
+
+def test_the_recipe_names_the_purchase_model(simulated_shop):
+    recipe = replace(simulated_shop.recipe, purchase_model="mbg_nbd")
+    release = fit_release(without_answers(simulated_shop.tables), simulated_shop.as_of, recipe)
+    assert release.parameters["purchases"]["m"] == 1
+    assert set(release.fits["model"]) == {"MBG/NBD", "Gamma-Gamma"}
+    assert release.scorer().purchases.m == 1
+
+
+def test_a_second_stage_is_part_of_the_release_and_of_what_it_says(simulated_shop, described):
+    recipe = replace(simulated_shop.recipe, second_stage=True)
+    tables = without_answers(simulated_shop.tables)
+    release = fit_release(tables, simulated_shop.as_of, recipe)
+    stage = train_second_stage(tables, simulated_shop.as_of, recipe, "bg_nbd", release.vocabulary)
+    assert release.parameters["second_stage"]["used"]
+    assert release.boosters == stage.boosters
+    base = summarise_purchases(tables.transactions, everyone(tables.transactions, simulated_shop.as_of))
+    fit = fit_purchase_models(base, "bg_nbd")
+    expected = stage.predict(described, fit.predict(described, recipe.horizon))
+    scores = release.scorer().score(described)
+    for name in ("p_purchase", "expected_purchases", "expected_revenue"):
+        assert_allclose(scores[name], expected[name], rtol=1e-12)
+
+
+def test_a_history_too_short_for_a_second_stage_gives_a_release_that_says_so(simulated_shop):
+    early = date(2023, 1, 1) + timedelta(days=170)
+    recipe = replace(simulated_shop.recipe, second_stage=True)
+    release = fit_release(without_answers(simulated_shop.tables), early, recipe)
+    assert not release.scorer().has_second_stage
+    assert any(note.startswith("There is no second stage: the second stage is trained on") for note in release.notes)
 
 
 # --- Smaller shops ---
