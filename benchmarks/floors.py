@@ -1,0 +1,77 @@
+"""What each part of our job cannot be faster than: the least work that any way of doing it holds, timed here."""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import duckdb
+import numpy as np
+from job import AS_OF
+from ours import MEMORY, numbers
+
+from features.patterns import purchase_patterns, spend_patterns
+from features.purchases import summarise_purchases
+from features.spine import everyone
+from features.tables import open_tables
+from models.customer_scorer import PurchaseParameters, SpendParameters
+from models.purchase_likelihood import Patterns
+from models.purchase_likelihood import log_likelihood_and_derivatives as purchase_pass
+from models.spend_likelihood import SpendHistories
+from models.spend_likelihood import log_likelihood_and_derivatives as spend_pass
+
+BARE = "SELECT customer_id, count(*), sum(amount), min(ts), max(ts) FROM read_parquet('{}') GROUP BY customer_id"
+
+
+def timed(function: Callable[[], object], runs: int) -> float:
+    seconds = []
+    for _ in range(runs):
+        start = time.perf_counter()
+        function()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+def main(folder: Path, runs: int, spilled: str) -> None:
+    file = folder / "clean" / "transactions.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"SET memory_limit = '{MEMORY}'")
+        connection.execute(f"SET temp_directory = '{spilled}'")
+        query = f"CREATE OR REPLACE TEMP TABLE bare AS {BARE.format(file)}"
+        bare = timed(lambda: connection.execute(query), runs)
+    transactions = open_tables(folder / "clean").transactions
+    engine = transactions.get_backend()
+    engine.raw_sql(f"SET memory_limit = '{MEMORY}'")
+    engine.raw_sql(f"SET temp_directory = '{spilled}'")
+    summary = summarise_purchases(transactions, everyone(transactions, AS_OF)).cache()
+    patterns = Patterns(*numbers(purchase_patterns(summary).to_pyarrow()))
+    histories = SpendHistories(*numbers(spend_patterns(summary).to_pyarrow()))
+    ages = numbers(summary.select("T").to_pyarrow())[0]
+    purchases = PurchaseParameters(r=0.6, alpha=50.0, a=0.8, b=2.8)
+    spend = SpendParameters(p=6.0, q=4.0, v=15.0)
+    customers = len(ages)
+    grouped = {
+        name: f"SELECT {', '.join(names)}, count(*) FROM {summary.get_name()} {where} GROUP BY ALL"
+        for name, names, where in (
+            ("purchases", ("frequency", "recency", '"T"'), ""),
+            ("spend", ("spend_frequency", "spend_value"), "WHERE spend_frequency > 0"),
+        )
+    }
+    floors = {
+        "bare": bare,
+        "group purchases": timed(lambda: engine.con.sql(grouped["purchases"]).to_arrow_table(), runs),
+        "purchase pass": timed(lambda: purchase_pass(purchases, patterns), runs),
+        "group spend": timed(lambda: engine.con.sql(grouped["spend"]).to_arrow_table(), runs),
+        "spend pass": timed(lambda: spend_pass(spend, histories), runs),
+        "formula": timed(lambda: np.exp(-np.log1p(ages)), runs),
+    }
+    facts = {"customers": customers, "purchase patterns": len(patterns.x), "spend patterns": len(histories.x)}
+    print(json.dumps({"floors": floors, "facts": facts}))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as spilled:
+        main(Path(sys.argv[1]), int(sys.argv[2]), spilled)
