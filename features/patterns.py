@@ -14,7 +14,8 @@ def purchase_patterns(summary: ir.Table) -> ir.Table:
     Parameters
     ----------
     summary
-        What `features.purchases.summarise_purchases` gives, or any table that holds frequency, recency and T.
+        What `features.purchases.summarise_purchases` gives, or any table that holds frequency, recency and T in whole
+        days.
 
     Returns
     -------
@@ -22,7 +23,9 @@ def purchase_patterns(summary: ir.Table) -> ir.Table:
         frequency, recency, T (days) and customers (rows of the summary that have the pattern), all DOUBLE, ordered by
         the first three. The customers add up to the rows of the summary.
     """
-    return _counted(summary, "frequency", "recency", "T")
+    counts = _counted(summary, "frequency", "recency", "T")
+    # Whole numbers are put in order in half the time that doubles take.
+    return counts.order_by([counts[name].cast("int64") for name in ("frequency", "recency", "T")])
 
 
 def spend_patterns(summary: ir.Table) -> ir.Table:
@@ -40,9 +43,9 @@ def spend_patterns(summary: ir.Table) -> ir.Table:
         a repeat day of positive value count: the others tell Gamma-Gamma nothing.
     """
     priced = summary.filter((summary.spend_frequency > 0) & (summary.spend_value > 0))
-    return _counted(priced, "spend_frequency", "spend_value")
+    return _counted(priced, "spend_frequency", "spend_value").order_by(["spend_frequency", "spend_value"])
 
 
 def _counted(rows: ir.Table, *names: str) -> ir.Table:
     counts = rows.group_by(names).agg(customers=rows.count())
-    return counts.select(*names, customers=counts.customers.cast("float64")).order_by(names)
+    return counts.select(*names, customers=counts.customers.cast("float64"))
