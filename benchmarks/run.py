@@ -10,7 +10,7 @@ import argparse
 import sys
 
 from rich.console import Console
-from sides import SideError, Side, interpreter, run, shop
+from sides import Side, SideError, interpreter, run, shop
 from table import beside_peers, growth, profile
 
 LARGEST = {"lifetimes": 1_000_000, "clvkit": 100_000, "pymc-marketing": 100_000}
