@@ -1,0 +1,53 @@
+"""The bench runs on a small shop, and both sides find the same: so it is the same job that is timed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCH = Path(__file__).parents[2] / "benchmarks"
+STEPS = {
+    "summary from transactions",
+    "BG/NBD fit",
+    "Gamma-Gamma fit",
+    "P(alive)",
+    "expected purchases",
+    "value of 12 months",
+}
+
+
+def run(script, *given):
+    command = [sys.executable, str(BENCH / script), *map(str, given)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout) if ended.stdout else None
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shop")
+    run("shop.py", 3_000, folder)
+    return folder
+
+
+def test_both_sides_do_the_same_job(shop):
+    ours, theirs = run("ours.py", shop), run("peers.py", "lifetimes", shop)
+    for side in (ours, theirs):
+        assert {step for step, _, _ in side["parts"]} == STEPS
+        assert all(seconds > 0 for _, _, seconds in side["parts"])
+        assert 50e6 < side["peak"] < 2e9
+    value = "value of 12 months"
+    for name in theirs["found"].keys() - {value}:
+        assert ours["found"][name] == pytest.approx(theirs["found"][name], rel=1e-3), name
+    # lifetimes takes twelve months of 30 days.
+    assert 1.01 < ours["found"][value] / theirs["found"][value] < 1.02
+
+
+def test_floors_are_measured_for_every_part_that_names_one(shop):
+    found = run("floors.py", shop, 1)
+    assert all(seconds > 0 for seconds in found["floors"].values())
+    table = (BENCH / "table.py").read_text()
+    assert all(f'"{name}")' in table for name in found["floors"])
+    assert 0 < found["facts"]["spend patterns"] < found["facts"]["purchase patterns"] < found["facts"]["customers"]
