@@ -13,7 +13,6 @@ from models.metrics import (
     auc,
     calibration_bins,
     clustered_standard_error,
-    expected_calibration_error,
     normalised_gini,
 )
 
@@ -54,13 +53,14 @@ def judge_second_stage(results: Sequence[JudgedCut], first: str, second: str = S
     - Ranking: AUC of p_purchase higher by more than 1.645 standard errors of the difference (DeLong, DeLong &
       Clarke-Pearson 1988, Biometrics 44), and the normalised Gini of revenue not lower.
     - Calibration: log loss of p_purchase lower by more than 1.645 standard errors, and calibration error in shared
-      groups lower; the error by own deciles and the absolute bias of the total purchases not higher by more than
+      deciles lower; the error in own deciles and the absolute bias of the total purchases not higher by more than
       chance gives.
 
-    Standard errors are paired and clustered by customer. Groups are shared because a stage's own deciles cannot tell
-    which one knows less: one probability for everybody is right in its only group. So both stages are judged in the
-    deciles of the one and in those of the other: who is calibrated is right in any group known beforehand
-    (Hebert-Johnson et al. 2018, ICML).
+    Standard errors are paired and clustered by customer. The calibration error is the mean distance of predicted from
+    realised totals by decile, over the realised total: the mean of those of p_purchase, purchases and revenue. Deciles
+    are shared because own ones cannot tell who knows less: one expectation for everybody is right in its only group.
+    So both stages are judged in the deciles of the one and in those of the other: who is calibrated is right in any
+    group known beforehand (Hebert-Johnson et al. 2018, ICML).
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ def _wins(m: Mapping[str, float]) -> dict[str, bool]:
         "Gini": m["gini_second"] >= m["gini_first"],
         "log loss": loss_gain > ONE_SIDED_95 * m["log_loss_gain_error"],
         "calibration error": m["calibration_second"] < m["calibration_first"],
-        "calibration error by own deciles": m["own_deciles_second"] <= m["own_deciles_first"] + m["own_deciles_chance"],
+        "calibration error in own deciles": m["own_deciles_second"] <= m["own_deciles_first"] + m["own_deciles_chance"],
         "bias": m["bias_second"] <= m["bias_first"] + m["bias_chance"],
     }
 
@@ -110,40 +110,51 @@ def _sentence(m: Mapping[str, float], wins: Mapping[str, bool], first: str) -> s
         )
     cuts = f"{m['cuts']:.0f} cut{'s' * (m['cuts'] > 1)}"
 
-    def beside(name: str, digits: int = 4, unit: float = 1.0) -> str:
+    def beside(name: str, digits: int, unit: float = 1.0) -> str:
         return f"{unit * m[f'{name}_second']:.{digits}f} against {unit * m[f'{name}_first']:.{digits}f}"
 
     return (
         f"The second stage {verdict}. Over {cuts}, beside {first}: AUC of p_purchase {beside('auc', 3)} (standard "
         f"error of the difference {m['auc_gain_error']:.4f}), Gini of revenue {beside('gini', 3)}; log loss "
-        f"{beside('log_loss')} ({m['log_loss_gain_error']:.4f}), calibration error in shared deciles "
-        f"{beside('calibration')}, in own ones {beside('own_deciles')} (chance gives {m['own_deciles_chance']:.4f}), "
-        f"absolute bias of the total purchases in % {beside('bias', 1, 100)} (standard error "
-        f"{100 * m['bias_chance']:.1f})."
+        f"{beside('log_loss', 4)} ({m['log_loss_gain_error']:.4f}); in %: calibration error in shared deciles "
+        f"{beside('calibration', 1, 100)}, in own ones {beside('own_deciles', 1, 100)} (chance gives "
+        f"{100 * m['own_deciles_chance']:.1f}), absolute bias of the total purchases {beside('bias', 1, 100)} "
+        f"(standard error {100 * m['bias_chance']:.1f})."
     )
 
 
 def _measure(result: JudgedCut, first: str, second: str) -> dict[str, float]:
     """Measure both stages at one cut."""
     bought = _bought(result)
-    purchases, revenue = (result.customers[name].to_numpy(float) for name in ("purchases", "revenue"))
-    predicted = {"first": result.predictions[first], "second": result.predictions[second]}
-    p = {stage: frame["p_purchase"].to_numpy(float) for stage, frame in predicted.items()}
-    groups = [calibration_bins(bought, p[stage])[0] for stage in predicted]
+    happened = {
+        "p_purchase": bought.astype(float),
+        "expected_purchases": result.customers["purchases"].to_numpy(float),
+        "expected_revenue": result.customers["revenue"].to_numpy(float),
+    }
+    predicted = {
+        stage: {figure: result.predictions[name][figure].to_numpy(float) for figure in happened}
+        for stage, name in (("first", first), ("second", second))
+    }
     found: dict[str, float] = {}
-    for stage, frame in predicted.items():
-        expected = frame["expected_purchases"].to_numpy(float)
+    for stage, figures in predicted.items():
+        errors = {
+            other: [
+                _error_in_deciles(predicted[other][figure], happened[figure], figures[figure]) for figure in happened
+            ]
+            for other in predicted
+        }
+        expected, purchases = figures["expected_purchases"], happened["expected_purchases"]
         found |= {
-            f"auc_{stage}": auc(bought, p[stage]),
-            f"gini_{stage}": normalised_gini(revenue, frame["expected_revenue"]),
-            f"log_loss_{stage}": float(np.mean(_log_loss(bought, p[stage]))),
-            f"calibration_{stage}": float(np.mean([_error_in(group, bought, p[stage]) for group in groups])),
-            f"own_deciles_{stage}": expected_calibration_error(bought, p[stage]),
+            f"auc_{stage}": auc(bought, figures["p_purchase"]),
+            f"gini_{stage}": normalised_gini(happened["expected_revenue"], figures["expected_revenue"]),
+            f"log_loss_{stage}": float(np.mean(_log_loss(bought, figures["p_purchase"]))),
+            f"calibration_{stage}": float(np.mean([*errors["first"], *errors["second"]])),
+            f"own_deciles_{stage}": float(np.mean(errors[stage])),
             f"bias_{stage}": abs(float(expected.sum() / purchases.sum()) - 1.0),
         }
-    expected = predicted["second"]["expected_purchases"].to_numpy(float)
+    of_second = [(happened[figure], predicted["second"][figure]) for figure in happened]
+    found["own_deciles_chance"] = float(np.mean([_error_by_chance(y, figure) for y, figure in of_second]))
     found["bias_chance"] = float(np.sqrt(np.sum((purchases - expected) ** 2)) / purchases.sum())
-    found["own_deciles_chance"] = _error_by_chance(p["second"])
     return found
 
 
@@ -151,20 +162,25 @@ def _bought(result: JudgedCut) -> npt.NDArray[np.bool_]:
     return np.asarray(result.customers["purchases"].to_numpy(float) > 0)
 
 
-def _error_in(group: npt.NDArray[np.intp], bought: npt.NDArray[np.bool_], p: Array) -> float:
-    """Mean distance of predicted from realised share over groups, weighted by their size."""
-    return float(np.abs(np.bincount(group, weights=p - bought)).sum() / len(p))
+def _error_in_deciles(by: Array, happened: Array, predicted: Array) -> float:
+    """Sum of the distances of predicted from realised totals of the deciles of a score, over the realised total."""
+    group = calibration_bins(happened, by)[0]
+    return float(np.abs(np.bincount(group, weights=predicted - happened)).sum() / _total(happened))
 
 
-def _error_by_chance(p: Array) -> float:
-    """Return the calibration error by deciles that is to be expected where the probabilities are exactly right.
+def _error_by_chance(happened: Array, predicted: Array) -> float:
+    """Return the error by own deciles that is to be expected where every expectation is exactly right.
 
-    In a group of n the sum of outcomes has the variance sum p (1 - p), and a normal's mean distance is sqrt(2 / pi) of
-    its standard deviation.
+    The total of a decile then has the variance of its residuals, and a normal's mean distance is sqrt(2 / pi) of its
+    standard deviation.
     """
-    group = calibration_bins(np.zeros(len(p)), p)[0]
-    variance = np.bincount(group, weights=p * (1.0 - p))
-    return float(np.sqrt(2.0 / np.pi * variance).sum() / len(p))
+    group = calibration_bins(happened, predicted)[0]
+    variance = np.bincount(group, weights=(predicted - happened) ** 2)
+    return float(np.sqrt(2.0 / np.pi * variance).sum() / _total(happened))
+
+
+def _total(happened: Array) -> float:
+    return max(float(happened.sum()), np.finfo(float).tiny)
 
 
 def _log_loss(bought: npt.NDArray[np.bool_], p: Array) -> Array:
