@@ -29,7 +29,7 @@ from models.second_stage_levels import Bias, lasting_share, levels, log_bias
 from models.second_stage_trees import Target, TargetTrees, grow_target
 
 # Trees learn hardly more from more customers, and a million would take minutes.
-LARGEST_SAMPLE = 100_000
+LARGEST_SAMPLE = 60_000
 FEWEST_BUYERS = 100
 
 
@@ -102,7 +102,7 @@ def train_second_stage(
     """Train the second stage on the horizon before a cut.
 
     The purchase models are fitted on what was available before t0 = cut - horizon and everyone is described as of t0;
-    the trees learn what happened in [t0, cut). Of a base above 100,000 a random sample is taken by a hash of its ids.
+    the trees learn what happened in [t0, cut). Of a base above 60,000 a random sample is taken by a hash of its ids.
 
     Parameters
     ----------

@@ -21,6 +21,7 @@ RowFigure = Callable[[npt.NDArray[np.bool_], Array], Array]
 
 SECOND_STAGE = "second stage"
 ONE_SIDED_95 = 1.645
+_ROUNDING = 1e-9  # of stages that say the same, neither wins by it
 _SURE = 1e-15  # a probability of 0 or 1 that was wrong costs much, and not all
 
 
@@ -93,9 +94,9 @@ def _wins(m: Mapping[str, float]) -> dict[str, bool]:
     """Say by what it is judged, and whether it wins there."""
     auc_gain, loss_gain = m["auc_second"] - m["auc_first"], m["log_loss_first"] - m["log_loss_second"]
     return {
-        "AUC": auc_gain > ONE_SIDED_95 * m["auc_gain_error"],
+        "AUC": auc_gain > ONE_SIDED_95 * m["auc_gain_error"] + _ROUNDING,
         "Gini": m["gini_second"] >= m["gini_first"],
-        "log loss": loss_gain > ONE_SIDED_95 * m["log_loss_gain_error"],
+        "log loss": loss_gain > ONE_SIDED_95 * m["log_loss_gain_error"] + _ROUNDING,
         "calibration error": m["calibration_second"] < m["calibration_first"],
         "calibration error in own deciles": m["own_deciles_second"] <= m["own_deciles_first"] + m["own_deciles_chance"],
         "bias": m["bias_second"] <= m["bias_first"] + m["bias_chance"],
