@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import ibis
-import ibis.backends.duckdb  # imports are no part of any side's time, and this one ibis leaves to the first query
+import ibis.backends.duckdb  # imports are no part of any side's time; ibis leaves these two to the first query
 import ibis.expr.types as ir
+import ibis.expr.types.groupby
 import numpy as np
 import pyarrow as pa
 from job import ALIVE, ANNUAL_RATE, AS_OF, EXPECTED, HORIZON, PURCHASES, SPEND, SUMMARY, VALUE, YEAR, Clock
@@ -22,7 +23,7 @@ from models.purchases import BetaGeoModel
 from models.spend import GammaGammaModel
 
 CHUNK = 1_000_000
-MEMORY = "4GB"
+MEMORY = "6GB"
 
 
 def chunks(table: ir.Table) -> Iterator[pa.Table]:
