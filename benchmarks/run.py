@@ -20,8 +20,11 @@ def measure(customers: int, runs: int, peers: list[str], console: Console) -> Si
     with console.status(f"writing a shop of {customers:,} customers"):
         folder = shop(customers)
     ours, theirs = Side("revealed"), [Side(name) for name in peers if customers <= LARGEST[name]]
+    floors = []
     # In turn, so that a busy moment of the machine does not fall on one side alone.
     for number in range(runs):
+        with console.status(f"floors, {customers:,} customers, run {number + 1} of {runs}"):
+            floors.append(run(sys.executable, "floors.py", folder))
         for side in (ours, *theirs):
             if side.failure:
                 continue
@@ -35,8 +38,6 @@ def measure(customers: int, runs: int, peers: list[str], console: Console) -> Si
                     if side is ours:
                         raise
                     side.failure = str(failure)
-    with console.status("floors"):
-        floors = run(sys.executable, "floors.py", folder, runs)
     lines = int((folder / "lines").read_text())
     title = f"{customers:,} customers, {lines:,} lines, median of {runs} runs"
     beside_peers(console, title, ours, theirs)

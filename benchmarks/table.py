@@ -1,5 +1,6 @@
 """What the bench prints: ratios beside the peers, and a profile of what is left of our own job."""
 
+from statistics import median
 from typing import Any
 
 from job import ALIVE, EXPECTED, PURCHASES, SPEND, STEPS, SUMMARY, VALUE
@@ -7,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from sides import Side
 
-# Part of our job -> (what it is held against, name of that floor, how often it is needed).
+# Part of our job -> (what it is held against, name of that floor).
 FLOORS = {
     (SUMMARY, ""): ("bare GROUP BY customer over the same file", "bare"),
     (PURCHASES, "count patterns"): ("bare GROUP BY pattern", "group purchases"),
@@ -46,9 +47,10 @@ def beside_peers(console: Console, title: str, ours: Side, peers: list[Side]) ->
             console.print(f"{peer.name}: {peer.failure}", style="yellow")
 
 
-def profile(console: Console, ours: Side, measured: dict[str, Any]) -> None:
+def profile(console: Console, ours: Side, measured: list[dict[str, Any]]) -> None:
     """Print each part's share of our job, and how near it is to its floor."""
-    floors, facts = measured["floors"], measured["facts"]
+    facts = measured[0]["facts"]
+    floors = {name: median(run["floors"][name] for run in measured) for name in measured[0]["floors"]}
     table = Table(title="Where our time goes: " + ", ".join(f"{number:,} {name}" for name, number in facts.items()))
     for name in ("part", "s", "share", "floor", "floor, s", "times the floor"):
         table.add_column(name, justify="left" if name in ("part", "floor") else "right")

@@ -46,7 +46,7 @@ def test_both_sides_do_the_same_job(shop):
 
 
 def test_floors_are_measured_for_every_part_that_names_one(shop):
-    found = run("floors.py", shop, 1)
+    found = run("floors.py", shop)
     assert all(seconds > 0 for seconds in found["floors"].values())
     table = (BENCH / "table.py").read_text()
     assert all(f'"{name}")' in table for name in found["floors"])
