@@ -11,7 +11,7 @@ help:
 	@echo "make demo       score 23,570 real customers, from raw purchases to published scores"
 	@echo "make test       run all tests, with coverage"
 	@echo "make lint       check style, types and the direction of imports"
-	@echo "make bench      time the job beside lifetimes, as ratios of one run"
+	@echo "make bench      time the job beside its peers, as ratios of one run"
 	@echo "make consumers  check the schedules on a Prefect server, and scores and scorer in consumers' own environments"
 
 setup: $(READY)
@@ -37,7 +37,7 @@ lint: $(READY)
 	$(BIN)/lint-imports
 
 bench: $(READY)
-	@$(BIN)/python benchmarks/against_lifetimes.py
+	@$(BIN)/python benchmarks/run.py
 
 # Starts servers and builds environments, so it is apart from make test.
 consumers: $(READY)

@@ -17,6 +17,9 @@ from models.store import holding, open_store
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
+# Without looking back, for what has nothing to do with it.
+QUICK = ("--set", "second_stage=off")
+
 
 @pytest.fixture(scope="module")
 def tables(shop):
@@ -156,7 +159,7 @@ def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(t
 def test_a_worse_scorer_is_refused_and_nothing_moves(trained, revealed, tables, monkeypatch):
     store = open_store(str(trained))
     monkeypatch.setattr("models.gate.MAX_BIAS", 1.0)
-    code, _, err = revealed("retrain", *tables, "--mlruns", trained)
+    code, _, err = revealed("retrain", *tables, "--mlruns", trained, *QUICK)
     assert code == 3
     assert "the twin expected" in err
     assert alias_version(store, CHAMPION) == 1
@@ -169,14 +172,14 @@ def test_a_retrain_that_forgets_the_answers_is_refused_unless_that_is_said(train
     code, _, err = revealed("retrain", *transactions)
     assert code == 3
     assert "--without-answers" in err
-    assert revealed("retrain", *transactions, "--without-answers")[0] == 0
+    assert revealed("retrain", *transactions, "--without-answers", *QUICK)[0] == 0
     store = open_store(str(trained))
     assert alias_version(store, CHAMPION) == 2
     assert store.client.get_model_version(SCORER, "2").tags["nps_model"] == "carried over"
 
 
 def test_a_retrain_as_of_a_day_before_the_champions_is_refused(trained, revealed, tables):
-    code, _, err = revealed("retrain", *tables, "--mlruns", trained, "--as-of", "2024-03-01")
+    code, _, err = revealed("retrain", *tables, "--mlruns", trained, "--as-of", "2024-03-01", *QUICK)
     assert code == 3
     assert "as_of 2024-03-01 is before the champion's" in err
     assert alias_version(open_store(str(trained)), CHAMPION) == 1
@@ -206,7 +209,7 @@ def test_a_carried_over_model_keeps_its_question(trained, revealed, shop):
 def test_scores_of_a_version_that_is_no_champion_do_not_become_current(trained, revealed, tables, monkeypatch):
     with monkeypatch.context() as strict:
         strict.setattr("models.gate.MAX_BIAS", 1.0)
-        assert revealed("retrain", *tables, "--mlruns", trained)[0] == 3
+        assert revealed("retrain", *tables, "--mlruns", trained, *QUICK)[0] == 3
     code, out, _ = revealed("score", *tables, "--mlruns", trained, "--scorer", "2")
     assert code == 0
     assert "scorer 2 is not the champion" in out
