@@ -24,7 +24,8 @@ FLOORS = {
 def beside_peers(console: Console, title: str, ours: Side, peers: list[Side]) -> None:
     """Print seconds of each side and how many times ours theirs are."""
     done = [peer for peer in peers if peer.runs]
-    table = Table(title=title)
+    console.print(f"\n{title}", style="bold")
+    table = Table()
     table.add_column("step")
     table.add_column("revealed, s", justify="right")
     for peer in done:
@@ -41,7 +42,7 @@ def beside_peers(console: Console, title: str, ours: Side, peers: list[Side]) ->
     for peer in done:
         off = {name: peer.found[name] / value - 1 for name, value in ours.found.items()}
         told = ", ".join(f"{name} {100 * share:+.3f} %" for name, share in off.items())
-        console.print(f"{peer.name} against revealed: {told}")
+        console.print(f"Found by {peer.name}, against ours: {told}")
     for peer in peers:
         if peer.failure:
             console.print(f"{peer.name}: {peer.failure}", style="yellow")
@@ -51,7 +52,9 @@ def profile(console: Console, ours: Side, measured: list[dict[str, Any]]) -> Non
     """Print each part's share of our job, and how near it is to its floor."""
     facts = measured[0]["facts"]
     floors = {name: median(run["floors"][name] for run in measured) for name in measured[0]["floors"]}
-    table = Table(title="Where our time goes: " + ", ".join(f"{number:,} {name}" for name, number in facts.items()))
+    counts = ", ".join(f"{number:,} {name}" for name, number in facts.items())
+    console.print(f"\nWhere our time goes: {counts}", style="bold")
+    table = Table()
     for name in ("part", "s", "share", "floor", "floor, s", "times the floor"):
         table.add_column(name, justify="left" if name in ("part", "floor") else "right")
     parts = [(step, part) for step, part, _ in ours.runs[0]["parts"]]
@@ -70,7 +73,7 @@ def growth(console: Console, sizes: dict[int, Side]) -> None:
     for small, large in zip(sorted(sizes), sorted(sizes)[1:], strict=False):
         times = sizes[large].total / sizes[small].total
         console.print(
-            f"From {small:,} to {large:,} customers our job takes {times:.1f} times as long, "
+            f"\nFrom {small:,} to {large:,} customers our job takes {times:.1f} times as long, "
             f"{times / (large / small):.2f} times linear growth; its peak is {sizes[large].peak:.2f} GB."
         )
 
