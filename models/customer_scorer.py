@@ -976,6 +976,7 @@ def second_stage(
     features: pd.DataFrame,
     names: Sequence[str],
     levels: Mapping[str, float] | None = None,
+    needed: Sequence[str] = (),
     threads: int = 1,
 ) -> pd.DataFrame:
     """Correct what the purchase and spend models expect of the horizon by what else customers do.
@@ -993,11 +994,15 @@ def second_stage(
         Columns `FIRST_STAGE`, n rows.
     features : pandas.DataFrame
         The features table, row for row. A row of which no named feature is known but those of `PURCHASE_COLUMNS`
-        keeps the first stage: its purchases tell nothing that the first stage does not know.
+        keeps the first stage: its purchases tell nothing that the first stage does not know. So does a row that lacks
+        a needed feature.
     names : sequence of str
         The features in the order the trees were trained with.
     levels : Mapping of str to float, optional
         By name of the booster, a constant beside its trees.
+    needed : sequence of str
+        Those of the names that tell, row by row, that behaviour is given. Trees that never saw a feature missing read
+        it as 0, so events that are not given would say that nothing had happened.
     threads : int
         Threads LightGBM may use.
 
@@ -1006,8 +1011,7 @@ def second_stage(
     pandas.DataFrame
         p_purchase, expected_purchases, expected_spend and expected_revenue; index of ``first``.
     """
-    behaviour = [name for name in names if name not in PURCHASE_COLUMNS]
-    is_known = features.reindex(columns=behaviour).notna().any(axis=1).to_numpy()
+    is_known = _is_behaviour_known(features, names, needed)
     rows = np.flatnonzero(is_known)
     log_ratio = {name: np.full(len(first), (levels or {}).get(name, 0.0)) for name in SECOND_STAGE_BOOSTERS}
     for start in range(0, rows.size, _ROWS_AT_ONCE):
@@ -1023,6 +1027,18 @@ def second_stage(
     corrected = first[list(FIRST_STAGE[1:])].copy()
     corrected.loc[is_known] = np.column_stack([buys, purchases, spend, purchases * spend])[is_known]
     return corrected
+
+
+def _is_behaviour_known(features: pd.DataFrame, names: Sequence[str], needed: Sequence[str]) -> NDArray[np.bool_]:
+    """Say of which rows every needed feature is known and any at all besides purchases; one column at a time."""
+    known, complete = np.zeros(len(features), dtype=bool), np.ones(len(features), dtype=bool)
+    for name in names:
+        there = features[name].notna().to_numpy() if name in features else np.zeros(len(features), dtype=bool)
+        if name not in PURCHASE_COLUMNS:
+            known |= there
+        if name in needed:
+            complete &= there
+    return np.asarray(known & complete)
 
 
 @dataclass(frozen=True)
@@ -1042,11 +1058,14 @@ class Evidence:
         Factor of the revenue of the living, so that its mean is the second stage's.
     beyond : ndarray
         (1 - p') / (1 - q) where p' > q, else 1: a factor of the probability that a living customer does not buy.
+    p_living : ndarray
+        q.
     """
 
     alive: Floats
     scale: Floats
     beyond: Floats
+    p_living: Floats
 
     @classmethod
     def of(cls, corrected: pd.DataFrame, p_living: Floats, revenue_living: Floats) -> Evidence:
@@ -1055,14 +1074,17 @@ class Evidence:
         # Whose first stage underflows has no revenue either: any positive number gives them the factor 0.
         alive = np.clip(buys / p_living, _LEAST_ALIVE, 1.0)
         beyond = np.minimum((1.0 - buys) / np.maximum(1.0 - p_living, _NEVER), 1.0)
-        return cls(alive, revenue / (alive * revenue_living), beyond)
+        return cls(alive, revenue / (alive * revenue_living), beyond, p_living)
 
     def p_none(self, p_living: Floats) -> Floats:
         """Probability of no purchase in a horizon in which a living customer buys with ``p_living``.
 
-        1 - alive (1 - (1 - p_living) beyond): 1 - p' at the second stage's own horizon, and falling with the horizon.
+        1 - alive (1 - (1 - p_living) beyond^s) with s = min(ln(1 - p_living) / ln(1 - q), 1), the share of the second
+        stage's own horizon in purchases: 1 where the horizon has no length, 1 - p' at the stage's own, and falling.
         """
-        return np.asarray(1.0 - self.alive * (1.0 - (1.0 - p_living) * self.beyond))
+        log_none, own = (np.log1p(-np.minimum(p, 1.0 - _NEVER)) for p in (p_living, self.p_living))
+        share = np.minimum(log_none / own, 1.0)
+        return np.asarray(1.0 - self.alive * (1.0 - (1.0 - p_living) * self.beyond**share))
 
 
 # --- NPS category ---
@@ -1228,7 +1250,7 @@ class Scorer:
             return first.drop(columns="p_alive")
         stage = self.parameters["second_stage"]
         trees = {name: self.boosters[name] for name in SECOND_STAGE_BOOSTERS if name in self.boosters}
-        return second_stage(trees, first, features, stage["features"], stage.get("levels"))
+        return second_stage(trees, first, features, stage["features"], stage.get("levels"), stage.get("needed", ()))
 
     def _first_stage(self, features: pd.DataFrame) -> pd.DataFrame:
         x, t_x, T, x_spend, m_spend = self._history(features)

@@ -31,6 +31,8 @@ from models.second_stage_trees import Target, TargetTrees, grow_target
 # Trees learn hardly more from more customers, and a million would take minutes.
 LARGEST_SAMPLE = 60_000
 FEWEST_BUYERS = 100
+# Whether behaviour, events and attributes are given shows by these: a count is 0, not missing, where nothing happened.
+_TELLS = ("orders_30d", "orders_90d", "orders_365d", "orders_ever", "events_", "attribute_")
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class SecondStage:
         What the features were seen at; outcomes are those of the horizon after it.
     vocabulary : Vocabulary
         Names the features.
+    needed : tuple of str
+        Counts and attributes that everybody trained on had; who lacks one keeps the first stage.
     """
 
     features: tuple[str, ...]
@@ -60,11 +64,13 @@ class SecondStage:
     levels: dict[str, float]
     trained_at: date
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    needed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Give what a scorer keeps beside the boosters, as JSON can hold it."""
         return {
             "features": list(self.features),
+            "needed": list(self.needed),
             "levels": dict(self.levels),
             "metrics": dict(self.metrics),
             "trained_at": self.trained_at.isoformat(),
@@ -89,7 +95,7 @@ class SecondStage:
         pandas.DataFrame
             p_purchase, expected_purchases, expected_spend and expected_revenue, index of ``base``.
         """
-        return second_stage(self._trees, base, described, self.features, self.levels)
+        return second_stage(self._trees, base, described, self.features, self.levels, self.needed)
 
 
 def train_second_stage(
@@ -145,8 +151,9 @@ def train_second_stage(
     metrics = {"customers": float(len(frame)), "buyers": float((frame["purchases"] > 0).sum())}
     for name, grown in trees.items():
         metrics |= {f"{name}_{figure}": value for figure, value in grown.metrics.items()}
+    needed = tuple(name for name in names if name.startswith(_TELLS) and frame[name].notna().all())
     boosters = {name: grown.text for name, grown in trees.items() if grown.text is not None}
-    stage = SecondStage(tuple(names), boosters, metrics, {}, trained_at, vocabulary)
+    stage = SecondStage(tuple(names), boosters, metrics, {}, trained_at, vocabulary, needed)
     share = lasting_share(log_bias(first, frame), _earlier_bias(some, trained_at, recipe, purchase_model))
     return replace(stage, levels=levels(first, stage.predict(frame, first), frame, boosters, share))
 

@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from models.customer_scorer import Offsets
 
 Array = npt.NDArray[np.float64]
 Bias = npt.NDArray[np.float64]
-_FARTHEST = 5.0
+# Farther than the log odds of any two probabilities that `Offsets` tells apart.
+_FARTHEST = 100.0
 
 
 def log_bias(predicted: pd.DataFrame, realised: pd.DataFrame) -> Bias:
@@ -73,9 +74,10 @@ def levels(
     wanted = _totals(first) * np.exp(share * log_bias(first, realised))
     buys, spend = (second[name].to_numpy(float) for name in ("p_purchase", "expected_spend"))
     found: dict[str, float] = {}
-    further = np.exp(Offsets.of(second).purchases)
+    offsets = Offsets.of(second)
+    further = np.exp(offsets.purchases)
     if "buys" in parts:
-        odds = logit(buys)
+        odds = offsets.buys
         found["buys"] = float(brentq(lambda level: expit(odds + level).sum() - wanted[0], -_FARTHEST, _FARTHEST))
         buys = expit(odds + found["buys"])
     if "purchases" in parts:

@@ -198,6 +198,19 @@ def test_who_has_no_known_behaviour_keeps_the_first_stage(stage, at_cut):
     pd.testing.assert_frame_equal(predicted[1::2], full[1::2], check_exact=True)
 
 
+def test_who_lacks_a_table_that_everybody_had_keeps_the_first_stage(shop, stage, at_cut):
+    assert {"orders_30d", "events_90d_of_visit"} <= set(stage.needed)
+    # Where all tables are given nobody lacks any of it, be they silent for longer than the training is old.
+    assert at_cut.described[list(stage.needed)].notna().all(axis=None)
+    # A run that forgets the events, and a consumer who gives the summary of purchases.
+    tables, spine = shop.tables, everyone(shop.tables.transactions, CUT)
+    no_events = materialise(describe(replace(tables, events=None), spine, stage.vocabulary))
+    summary = materialise(training.summarise_purchases(tables.transactions, spine))
+    for given in (no_events, summary):
+        predicted = stage.predict(given, at_cut.first)
+        pd.testing.assert_frame_equal(predicted, at_cut.first[PREDICTED], check_exact=True)
+
+
 # --- Serving ---
 
 
@@ -222,6 +235,21 @@ def test_evidence_is_of_being_alive_and_beyond_that_of_the_rate():
     np.testing.assert_allclose(evidence.p_none(q), 1 - said["p_purchase"])
     np.testing.assert_allclose(evidence.p_none(later), [1 - 0.4 * 0.8, 0.2, 0.1, 1.0])
     assert evidence.scale[3] == 0
+    # Sooner fewer have bought: at the horizon that half as many living ones survive as the stage's own, and at none.
+    np.testing.assert_allclose(evidence.p_none(1 - np.sqrt(1 - q)), [1 - 0.4 * (1 - 0.5**0.5), 0.5**0.5, 0.5, 1.0])
+    np.testing.assert_allclose(evidence.p_none(np.zeros(4)), 1.0)
+
+
+def test_churn_falls_with_its_horizon_from_that_of_nobody_having_had_time(scorer, stage, at_cut):
+    horizons = (1, 10, 45, 90, 365, 3650)
+    scorers = [Scorer({**scorer.parameters, "churn_horizon": days}, stage.boosters) for days in horizons]
+    some = at_cut.described.head(400)
+    churn = np.array([one.score(some)["p_churn"] for one in scorers])
+    assert (np.diff(churn, axis=0) <= 1e-12).all()
+    np.testing.assert_allclose(churn[3], 1 - scorers[3].score(some)["p_purchase"], atol=1e-12)
+    # Whoever is nearly sure to buy within 90 days is not so within one.
+    assert churn[3].min() < 0.1
+    assert churn[0].min() > 0.5
 
 
 def test_purchase_columns_alone_are_scored_by_the_first_stage(scorer, at_cut, a_scorer):

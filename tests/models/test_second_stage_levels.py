@@ -65,6 +65,15 @@ def test_parts_without_trees_get_no_level(stages):
     np.testing.assert_allclose(with_levels(second, found)[2], totals(first)[2])
 
 
+def test_a_shop_whose_buyers_nearly_all_stayed_away_has_a_level(stages):
+    first, second, realised = stages
+    for odds in (-20.0, 20.0):
+        far = second.assign(p_purchase=expit(odds), expected_purchases=1.5 * expit(odds))
+        found = levels(first, far, realised, ("buys",), 0.0)
+        total = expit(odds + found["buys"]) * len(far)
+        assert total == pytest.approx(first["p_purchase"].sum(), rel=1e-6)
+
+
 def test_the_share_is_how_alike_two_biases_are():
     bias = np.array([0.1, 0.2, 0.3])
     assert lasting_share(bias, bias) == pytest.approx(1.0)
