@@ -118,7 +118,8 @@ def simulate_two_dates(
     x, t_x, x_then, t_x_then, surprise = np.zeros((5, now.size))
     buying = np.flatnonzero(rng.random(now.size) >= dropout) if parameters.m else np.arange(now.size)
     while buying.size:
-        with np.errstate(divide="ignore"):
+        # Whose rate is 0, or next to it, waits for ever.
+        with np.errstate(divide="ignore", over="ignore"):
             time = t_x[buying] + rng.standard_exponential(buying.size) / rate[buying]
         watched = np.minimum(time, now[buying]) - np.maximum(t_x[buying], then[buying])
         surprise[buying] -= rate[buying] * np.maximum(watched, 0.0)

@@ -56,6 +56,16 @@ def test_scores_of_the_story_have_mean_zero(parameters, rng):
     assert (abs(scores.mean(axis=0)) < 4 * scores.std(axis=0) / np.sqrt(ages.size)).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_who_hardly_ever_buys_waits_without_a_warning(rng):
+    # Rates of so small a shape lie next to 0, and some waiting times are beyond all numbers.
+    hardly = PurchaseParameters(0.013, 20.0, 0.1, 0.3)
+    story = simulate_two_dates(np.full(20_000, 30.0), np.full(20_000, 90.0), hardly, rng)
+    assert np.isfinite(story.surprise).all()
+    assert (story.now.t_x <= 90.0).all()
+    assert (story.now.x == 0).mean() > 0.9
+
+
 def test_a_sample_stands_for_the_base():
     # 300 customers known at training, 100 new ones; ages in no order.
     known = np.array([True, False, True, True, False])
