@@ -7,7 +7,7 @@ from flows.inputs import open_inputs, read_inputs
 from flows.settings import Settings
 from models.purchase_fit import MODEL_NAMES
 from models.recipe import Recipe
-from models.rolling import add_second_stage, backtest_at, choose_purchase_model, rolling_cuts
+from models.rolling import choose_purchase_model, rolling_cuts
 from models.second_stage_gate import judge_second_stage
 
 RECIPE = Recipe(horizon=90)
@@ -25,15 +25,21 @@ def test_what_is_named_is_taken_and_nothing_is_looked_back_on(inputs):
     assert (decision.sentences, decision.stage) == ((), None)
 
 
-def test_the_backtest_decides_and_says_why(inputs):
+def test_the_backtest_decides_and_says_why(inputs, monkeypatch):
+    seen = []
+
+    def judge(results, first):
+        seen.append((results, first))
+        return judge_second_stage(results, first)
+
+    monkeypatch.setattr("flows.deciding.judge_second_stage", judge)
     decision = decide(Settings(purchase_model="auto"), inputs, RECIPE)
-    cuts = rolling_cuts(inputs.intake.first_day, inputs.as_of, 90, 2)
-    results = [backtest_at(inputs.tables, cut, RECIPE, with_second_stage=False) for cut in cuts]
+    [(results, first)] = seen
+    assert [result.cut for result in results] == rolling_cuts(inputs.intake.first_day, inputs.as_of, 90, 2)
     chosen, why = choose_purchase_model(results)
-    recipe = Recipe(horizon=90, purchase_model=chosen)
-    verdict = judge_second_stage(
-        [add_second_stage(inputs.tables, result, recipe) for result in results], MODEL_NAMES[chosen]
-    )
+    verdict = judge_second_stage(results, MODEL_NAMES[chosen])
+    assert first == MODEL_NAMES[chosen]
+    assert verdict.metrics["cuts"] == 2
     assert decision.recipe == Recipe(horizon=90, purchase_model=chosen, second_stage=verdict.used)
     assert decision.stage == verdict
     assert decision.sentences == (f"Purchase model: {MODEL_NAMES[chosen]}; {why}.", verdict.why)
