@@ -42,7 +42,8 @@ def open_tables(folder: Path) -> Tables:
             f"{folder} holds no transactions.parquet. Expected the folder that the intake writes; take the "
             "transactions in first, or name the folder they were taken into."
         )
-    connection = ibis.duckdb.connect()
+    # What does not fit in memory spills beside the tables, not into the working folder.
+    connection = ibis.duckdb.connect(temp_directory=str(folder / "spilled"))
 
     def opened(name: str) -> ir.Table | None:
         file = folder / f"{name}.parquet"
