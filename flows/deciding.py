@@ -37,6 +37,9 @@ class Decision:
 def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
     """Let the backtest choose the purchase model where it is asked to, and judge the second stage unless it is off.
 
+    A choice of recipe, not of parameters: the twin, fitted before the newest of these cuts, shares it. The gate then
+    judges the twin on days that the choice has seen, which favours it by no more than the bounds beyond chance let.
+
     Parameters
     ----------
     settings : Settings

@@ -62,6 +62,11 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
             f"Scorer {chosen.version} was trained after {inputs.as_of} (as of {chosen.release.as_of}): "
             "these scores use past behaviour and today's scorer."
         )
+    if scored.without_behaviour:
+        sentences.append(
+            f"{scored.without_behaviour:,} customers keep the purchase models alone: this run does not say of them "
+            "what the second stage learned from (events or attributes that the retraining had; name them for this run too)."
+        )
     return Section(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}", tuple(sentences))
 
 

@@ -18,16 +18,21 @@ from models.call_list import base_rates, call_list, explain
 from models.drift import Drift, measure_drift
 from models.publication import as_of_before
 from models.registry import SCORER, Registered, read_champion, read_scorer
+from models.release import Release
 from models.store import Store
 
 
 @dataclass(frozen=True)
 class Scored:
-    """What a scoring made: the table to publish, the customers most worth a call, and the drift of the scorer's fit."""
+    """What a scoring made: the table to publish, the customers most worth a call, and the drift of the scorer's fit.
+
+    ``without_behaviour`` says how many customers the second stage knows too little of: they keep the first stage.
+    """
 
     table: pa.Table
     calls: pd.DataFrame
     drift: Drift
+    without_behaviour: int
 
 
 def choose_scorer(store: Store, settings: Settings) -> Registered:
@@ -90,7 +95,15 @@ def score_base(store: Store, inputs: Inputs, chosen: Registered, run_id: str) ->
         drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
     currency = release.parameters["currency"] or inputs.intake.currency or ""
     said = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
-    return Scored(scores_table(scores, release, chosen.version, as_of, said), calls, drift)
+    return Scored(
+        scores_table(scores, release, chosen.version, as_of, said), calls, drift, _lacking(release, described)
+    )
+
+
+def _lacking(release: Release, described: pd.DataFrame) -> int:
+    """Count the customers who lack what the second stage knew of everybody it learned from."""
+    needed = (release.parameters.get("second_stage") or {}).get("needed", [])
+    return int(described.reindex(columns=needed).isna().any(axis=1).sum())
 
 
 def predict(version: int, described: pd.DataFrame) -> pd.DataFrame:

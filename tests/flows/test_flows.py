@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.publication import CURRENT, SCORES
-from models.registry import CHALLENGER, CHAMPION, PREVIOUS, SCORER, alias_version, model_versions
+from models.registry import CHALLENGER, CHAMPION, PREVIOUS, SCORER, alias_version, model_versions, read_champion
 from models.scores import check_scores, read_metadata
 from models.store import holding, open_store
 
@@ -121,6 +121,14 @@ def test_a_score_says_whether_a_retrain_is_due(trained, revealed, tables):
     runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'score'")
     assert [run.data.tags["retrain"] for run in runs] == ["too early", "nothing new"]
     assert runs[0].data.metrics["drift_retrain_due"] == 0
+
+
+def test_customers_of_whom_too_little_is_given_are_counted(trained, revealed, shop):
+    uses_trees = read_champion(open_store(str(trained))).release.scorer().has_second_stage
+    code, out, _ = revealed("score", "--transactions", shop["transactions"], "--mlruns", trained)
+    assert code == 0
+    assert uses_trees
+    assert f"{len(current(trained)):,} customers keep the purchase models alone" in " ".join(out.split())
 
 
 def test_a_backtest_is_kept_with_its_run_and_moves_nothing(trained, revealed, tables):
