@@ -65,7 +65,7 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
     if scored.without_behaviour:
         sentences.append(
             f"{scored.without_behaviour:,} customers keep the purchase models alone: this run does not say of them "
-            "what the second stage learned from (events or attributes that the retraining had; name them for this run too)."
+            "what the second stage learned from (events or attributes that the retraining had; name them here too)."
         )
     return Section(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}", tuple(sentences))
 
