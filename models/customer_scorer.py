@@ -938,6 +938,26 @@ _NEVER, _NO_MORE, _LEAST_ALIVE = 1e-12, 1e-6, 1e-200
 _ROWS_AT_ONCE = 100_000
 
 
+def first_stage(
+    horizon: float,
+    x: ArrayLike,
+    t_x: ArrayLike,
+    T: ArrayLike,
+    spend_x: ArrayLike,
+    spend_m: ArrayLike,
+    purchase: PurchaseParameters,
+    spend: SpendParameters,
+) -> pd.DataFrame:
+    """Return what the purchase and spend models say of each customer: the columns of `FIRST_STAGE`.
+
+    Parameters are those of `revenue_interval`; expected_revenue is undiscounted, purchases times spend.
+    """
+    purchases = expected_purchases(horizon, x, t_x, T, purchase)
+    value = expected_spend(spend_x, spend_m, spend)
+    chances = p_alive(x, t_x, T, purchase), p_purchase(horizon, x, t_x, T, purchase)
+    return pd.DataFrame(dict(zip(FIRST_STAGE, (*chances, purchases, value, purchases * value), strict=True)))
+
+
 @dataclass(frozen=True)
 class Offsets:
     """The first stage as the trees correct it, shape (n,) each.
@@ -1245,30 +1265,15 @@ class Scorer:
         pandas.DataFrame
             p_purchase, expected_purchases, expected_spend and expected_revenue, same index as ``features``.
         """
-        first = self._first_stage(features)
+        first = first_stage(self.parameters["horizon"], *self._history(features), self.purchases, self.spend)
+        first.index = features.index
         if not self.has_second_stage:
             return first.drop(columns="p_alive")
         stage = self.parameters["second_stage"]
         trees = {name: self.boosters[name] for name in SECOND_STAGE_BOOSTERS if name in self.boosters}
         return second_stage(trees, first, features, stage["features"], stage.get("levels"), stage.get("needed", ()))
 
-    def _first_stage(self, features: pd.DataFrame) -> pd.DataFrame:
-        x, t_x, T, x_spend, m_spend = self._history(features)
-        horizon = self.parameters["horizon"]
-        purchases = expected_purchases(horizon, x, t_x, T, self.purchases)
-        spend = expected_spend(x_spend, m_spend, self.spend)
-        return pd.DataFrame(
-            {
-                "p_alive": p_alive(x, t_x, T, self.purchases),
-                "p_purchase": p_purchase(horizon, x, t_x, T, self.purchases),
-                "expected_purchases": purchases,
-                "expected_spend": spend,
-                "expected_revenue": purchases * spend,
-            },
-            index=features.index,
-        )
-
-    def _history(self, features: pd.DataFrame) -> tuple[Floats, ...]:
+    def _history(self, features: pd.DataFrame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         x, t_x, T, x_spend, m_spend = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS)
         if not self.parameters["spend"]["individual"]:
             x_spend = m_spend = np.zeros(len(features))

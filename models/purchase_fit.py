@@ -11,15 +11,7 @@ import pandas as pd
 
 from data.errors import InputError
 from features.patterns import purchase_patterns, spend_patterns
-from models.customer_scorer import (
-    PURCHASE_COLUMNS,
-    PurchaseParameters,
-    SpendParameters,
-    expected_purchases,
-    expected_spend,
-    p_alive,
-    p_purchase,
-)
+from models.customer_scorer import PURCHASE_COLUMNS, PurchaseParameters, SpendParameters, first_stage
 from models.modified_purchases import ModifiedBetaGeoModel
 from models.purchase_likelihood import Patterns
 from models.purchases import BetaGeoModel
@@ -98,18 +90,9 @@ class PurchaseFit:
         x, t_x, T, spend_x, spend_m = (customers[name].to_numpy(float) for name in PURCHASE_COLUMNS)
         if not self.spend["individual"]:
             spend_x = spend_m = np.zeros(len(customers))
-        purchases = expected_purchases(horizon, x, t_x, T, self.purchase_parameters)
-        spend = expected_spend(spend_x, spend_m, self.spend_parameters)
-        return pd.DataFrame(
-            {
-                "p_alive": p_alive(x, t_x, T, self.purchase_parameters),
-                "p_purchase": p_purchase(horizon, x, t_x, T, self.purchase_parameters),
-                "expected_purchases": purchases,
-                "expected_spend": spend,
-                "expected_revenue": purchases * spend,
-            },
-            index=customers.index,
-        )
+        history = (x, t_x, T, spend_x, spend_m)
+        said = first_stage(horizon, *history, self.purchase_parameters, self.spend_parameters)
+        return said.set_index(customers.index)
 
 
 def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> PurchaseFit:
