@@ -226,7 +226,9 @@ def _missing_message(
 ) -> str:
     sources = [mapping.get(name, name) for name in missing]
     named = " and ".join(repr(source) for source in sources)
-    nearest = [_nearest_name(source, header) for source in sources]
+    # A column that is one of ours already is not another one under a wrong name.
+    free = [name for name in header if name not in contract.names]
+    nearest = [_nearest_name(source, free) for source in sources]
     example = next((name for name in nearest if name), "its name in your file")
     found = ", ".join(name for name in header if name) or "none"
     column = missing[next((k for k, name in enumerate(nearest) if name), 0)]

@@ -64,8 +64,8 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
         )
     if scored.without_behaviour:
         sentences.append(
-            f"{scored.without_behaviour:,} customers keep the purchase models alone: this run does not say of them "
-            "what the second stage learned from (events or attributes that the retraining had; name them here too)."
+            f"WARNING: the second stage is not used for {scored.without_behaviour:,} customers, who keep the purchase "
+            "models alone: events or attributes that the retraining read are missing here. Name them for this run too."
         )
     return Section(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}", tuple(sentences))
 

@@ -73,12 +73,12 @@ class Settings(BaseSettings):
     margin: float = Field(1.0, gt=0, le=1, description="share of revenue that customer lifetime value counts")
 
     purchase_model: Literal["bg_nbd", "mbg_nbd", "auto"] = Field(
-        "bg_nbd", description="model of purchases; auto takes the one that the backtest says is better"
+        "bg_nbd", description="bg_nbd, mbg_nbd, or auto: the one that the backtest says is better"
     )
     second_stage: Literal["auto", "off"] = Field(
-        "auto", description="trees on top of the purchase models, where the backtest says they win; or never"
+        "auto", description="trees on top of the purchase models: auto, where the backtest says they win; or off"
     )
-    backtest_cuts: int = Field(3, ge=1, le=24, description="how many horizons the backtest goes back")
+    backtest_cuts: int = Field(3, ge=1, le=24, description="horizons that `revealed backtest` goes back (retrain: two)")
 
     nps_question: str = Field("nps", description="the question whose category is predicted")
     label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")

@@ -118,9 +118,10 @@ def _sentence(m: Mapping[str, float], wins: Mapping[str, bool], first: str) -> s
         f"The second stage {verdict}. Over {cuts}, beside {first}: AUC of p_purchase {beside('auc', 3)} (standard "
         f"error of the difference {m['auc_gain_error']:.4f}), Gini of revenue {beside('gini', 3)}; log loss "
         f"{beside('log_loss', 4)} ({m['log_loss_gain_error']:.4f}); in %: calibration error in shared deciles "
-        f"{beside('calibration', 1, 100)}, in own ones {beside('own_deciles', 1, 100)} (chance gives "
-        f"{100 * m['own_deciles_chance']:.1f}), absolute bias of the total purchases {beside('bias', 1, 100)} "
-        f"(standard error {100 * m['bias_chance']:.1f})."
+        f"{beside('calibration', 1, 100)}, in own ones {beside('own_deciles', 1, 100)} (worse only where beyond the "
+        f"{100 * m['own_deciles_chance']:.1f} that chance gives), absolute bias of the total purchases "
+        f"{beside('bias', 1, 100)} "
+        f"(standard error {100 * m['bias_chance']:.1f}; worse only where beyond it)."
     )
 
 

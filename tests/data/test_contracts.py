@@ -47,6 +47,13 @@ def test_a_column_that_cannot_be_found_is_named_with_what_is_there(header, mappi
         assert part in str(error.value)
 
 
+def test_a_column_of_ours_is_not_taken_for_another_one():
+    with pytest.raises(InputError) as error:
+        match_columns(TRANSACTIONS, ["Client No", "sold at", "Betrag", "order_id", "discount"], {}, "shop.csv")
+    assert "'order_id'" not in str(error.value)
+    assert '"discount"' not in str(error.value)
+
+
 def test_two_unused_columns_may_share_a_name():
     assert match_columns(TRANSACTIONS, ["x", "customer_id", "ts", "amount", "x"], {}, "f")["customer_id"] == 1
 
