@@ -4,7 +4,7 @@ The table says plainly where a simple rule is the better one: on CDNOW the days 
 better than any of the models. So no single figure decides anything here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -190,19 +190,6 @@ def expected_cumulative_purchases(
     of_one = expected_purchases(np.asarray(days, dtype=float)[None, :], few_x, few_T, few_T, parameters)
     of_living = of_one / p_alive(few_x, few_T, few_T, parameters)
     return np.asarray(pairs["alive"].to_numpy() @ of_living)
-
-
-def cumulative_purchases(purchase_days: npt.ArrayLike, days: Sequence[float] | Array) -> Array:
-    """Count the purchases made within each number of days after the cut.
-
-    Parameters
-    ----------
-    purchase_days
-        Days from the cut to each purchase, 0 for the day of the cut itself.
-    days
-        (d,) days after the cut; 1 holds the day of the cut.
-    """
-    return np.searchsorted(np.sort(np.asarray(purchase_days, dtype=float)), days, side="left").astype(float)
 
 
 def _joined(customers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.customer_scorer import Scorer
-from models.metrics import clustered_standard_error, ranked_probability_scores
+from models.metrics import clustered_standard_error, log_losses, ranked_probability_scores
 
 Array = npt.NDArray[np.float64]
 
@@ -117,9 +117,8 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
 
 
 def _purchase_losses(scorer: Scorer, holdout: Holdout) -> Array:
-    p = np.clip(scorer.predict_horizon(holdout.customers)["p_purchase"].to_numpy(float), 1e-15, 1 - 1e-15)
-    bought = holdout.customers["purchases"].to_numpy() > 0
-    return np.asarray(-np.where(bought, np.log(p), np.log1p(-p)))
+    p = scorer.predict_horizon(holdout.customers)["p_purchase"]
+    return log_losses(holdout.customers["purchases"] > 0, p)
 
 
 def _can_judge_answers(challenger: Scorer, champion: Scorer, answers: pd.DataFrame) -> bool:

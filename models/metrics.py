@@ -13,6 +13,7 @@ from sklearn.metrics import log_loss as sklearn_log_loss
 Array = npt.NDArray[np.float64]
 Categories = npt.NDArray[np.integer]
 Flags = npt.NDArray[np.bool_]
+_SURE = 1e-15
 
 
 def log_loss(outcome: npt.ArrayLike, probability: npt.ArrayLike) -> float:
@@ -28,6 +29,20 @@ def log_loss(outcome: npt.ArrayLike, probability: npt.ArrayLike) -> float:
     p = np.asarray(probability, dtype=float)
     labels = np.arange(p.shape[1] if p.ndim == 2 else 2)
     return float(sklearn_log_loss(np.asarray(outcome).astype(int), p, labels=labels))
+
+
+def log_losses(happened: npt.ArrayLike, probability: npt.ArrayLike) -> Array:
+    """Return the log loss of each row, in nats; a certainty that was wrong costs much, and not all.
+
+    Parameters
+    ----------
+    happened
+        (n,) flags.
+    probability
+        (n,) their probabilities; those within 1e-15 of 0 or 1 count as that far away.
+    """
+    p = np.clip(np.asarray(probability, dtype=float), _SURE, 1.0 - _SURE)
+    return np.asarray(-np.where(np.asarray(happened, dtype=bool), np.log(p), np.log1p(-p)))
 
 
 def ranked_probability_scores(category: npt.ArrayLike, probabilities: npt.ArrayLike) -> Array:

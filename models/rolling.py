@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
@@ -16,7 +15,7 @@ from features.purchases import purchase_days, summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
 from models.backtest import BASELINES, backtest, wins
-from models.metrics import clustered_standard_error
+from models.metrics import clustered_standard_error, log_losses
 from models.purchase_fit import MODEL_NAMES, PurchaseFit, fit_purchase_models
 from models.recipe import PurchaseModel, Recipe
 from models.second_stage import train_second_stage
@@ -25,7 +24,6 @@ BG, MBG = MODEL_NAMES["bg_nbd"], MODEL_NAMES["mbg_nbd"]
 SECOND_STAGE = "second stage"
 MODELS = (BG, MBG, SECOND_STAGE)
 ONE_SIDED_95 = 1.645
-_SURE = 1e-15  # a probability of 0 or 1 that was wrong costs much, and not all
 
 
 @dataclass(frozen=True)
@@ -196,12 +194,6 @@ def wins_over_cuts(results: Sequence[CutResult], models: Sequence[str] = MODELS)
             table = over_cuts(having)
             said += wins(table.loc[[name for name in table.index if name in (model, *BASELINES)]])
     return said
-
-
-def log_losses(bought: npt.ArrayLike, p_purchase: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Return minus the log predictive score of "buys at all" of each customer, in nats."""
-    p = np.clip(np.asarray(p_purchase, dtype=float), _SURE, 1 - _SURE)
-    return np.asarray(-np.where(np.asarray(bought, dtype=bool), np.log(p), np.log1p(-p)))
 
 
 def choose_purchase_model(results: Sequence[CutResult]) -> tuple[PurchaseModel, str]:

@@ -13,6 +13,7 @@ from models.metrics import (
     auc,
     calibration_bins,
     clustered_standard_error,
+    log_losses,
     normalised_gini,
 )
 
@@ -22,7 +23,6 @@ RowFigure = Callable[[npt.NDArray[np.bool_], Array], Array]
 SECOND_STAGE = "second stage"
 ONE_SIDED_95 = 1.645
 _ROUNDING = 1e-9  # of stages that say the same, neither wins by it
-_SURE = 1e-15  # a probability of 0 or 1 that was wrong costs much, and not all
 
 
 class JudgedCut(Protocol):
@@ -82,7 +82,7 @@ def judge_second_stage(results: Sequence[JudgedCut], first: str, second: str = S
     tables = [_measure(result, first, second) for result in both]
     metrics = {name: float(np.mean([table[name] for table in tables])) for name in tables[0]}
     people = [result.customers["customer_id"].to_numpy(str) for result in both]
-    for name, influence in (("auc", _auc_influence), ("log_loss", _log_loss)):
+    for name, influence in (("auc", _auc_influence), ("log_loss", log_losses)):
         gains = [_paired(result, first, second, influence) for result in both]
         metrics[f"{name}_gain_error"] = _standard_error(gains, people)
     metrics["cuts"] = float(len(both))
@@ -149,7 +149,7 @@ def _measure(result: JudgedCut, first: str, second: str) -> dict[str, float]:
         found |= {
             f"auc_{stage}": auc(bought, figures["p_purchase"]),
             f"gini_{stage}": normalised_gini(happened["expected_revenue"], figures["expected_revenue"]),
-            f"log_loss_{stage}": float(np.mean(_log_loss(bought, figures["p_purchase"]))),
+            f"log_loss_{stage}": float(np.mean(log_losses(bought, figures["p_purchase"]))),
             f"calibration_{stage}": float(np.mean([*errors["first"], *errors["second"]])),
             f"own_deciles_{stage}": float(np.mean(errors[stage])),
             f"bias_{stage}": abs(float(expected.sum() / purchases.sum()) - 1.0),
@@ -183,12 +183,6 @@ def _error_by_chance(happened: Array, predicted: Array) -> float:
 
 def _total(happened: Array) -> float:
     return max(float(happened.sum()), np.finfo(float).tiny)
-
-
-def _log_loss(bought: npt.NDArray[np.bool_], p: Array) -> Array:
-    """Log loss of each row."""
-    sure = np.clip(p, _SURE, 1.0 - _SURE)
-    return np.asarray(-np.where(bought, np.log(sure), np.log1p(-sure)))
 
 
 def _auc_influence(bought: npt.NDArray[np.bool_], p: Array) -> Array:

@@ -11,7 +11,6 @@ import pytest
 from models.backtest import (
     BASELINES,
     backtest,
-    cumulative_purchases,
     expected_cumulative_purchases,
     own_average_rate,
     wins,
@@ -176,10 +175,6 @@ def test_expected_cumulative_purchases_agree_with_a_simulated_base():
         alive &= (clock <= age + ahead) & (rng.random(n) >= dropout)
     found = expected_cumulative_purchases([ahead], x, t_x, np.full(n, age), parameters)[0]
     assert found == pytest.approx(later.sum(), rel=0.02)
-
-
-def test_cumulative_purchases_count_whole_days():
-    assert cumulative_purchases([0, 0, 1, 5], [0, 1, 2, 6]).tolist() == [0, 2, 3, 4]
 
 
 def test_several_models_stand_before_the_baselines_and_the_last_period_is_one_of_those(sample):

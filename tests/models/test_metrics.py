@@ -141,3 +141,9 @@ def test_randomised_pit_covers_what_it_should_where_plain_coverage_does_not():
         assert ((realised >= low) & (realised <= high)).mean() > level + 0.03
     narrow = metrics.randomised_pit_coverage(realised, 1.5 * quantile(0.05), 0.5 * quantile(0.95), p_zero, rng)
     assert narrow < 0.85
+
+
+def test_log_losses_are_finite_for_certain_predictions():
+    assert metrics.log_losses([1, 0, 1], [0.25, 0.25, 0.0]) == pytest.approx(
+        [np.log(4), np.log(4 / 3), 15 * np.log(10)]
+    )

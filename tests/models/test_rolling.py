@@ -20,7 +20,6 @@ from models.rolling import (
     add_second_stage,
     backtest_at,
     choose_purchase_model,
-    log_losses,
     over_cuts,
     rolling_cuts,
     wins_over_cuts,
@@ -209,10 +208,6 @@ def test_auto_takes_what_can_be_fitted(made):
     chosen, why = choose_purchase_model([made(lambda p: {BG: p}, left_out={MBG: "no spread"})])
     assert chosen == "bg_nbd"
     assert "no spread" in why
-
-
-def test_log_losses_are_finite_for_certain_predictions():
-    assert log_losses([1, 0, 1], [0.25, 0.25, 0.0]) == pytest.approx([np.log(4), np.log(4 / 3), 15 * np.log(10)])
 
 
 def test_means_are_over_the_cuts_that_have_a_model(made):
