@@ -1,5 +1,6 @@
 """Answers become labels: who answered what, described as of when."""
 
+from collections.abc import Mapping
 from datetime import date
 
 import ibis
@@ -16,10 +17,24 @@ CATEGORY_CUTS: dict[tuple[int, int], tuple[int, int]] = {
     (1, 7): (4, 6),
     (1, 10): (6, 8),
 }
+# The same for a question of satisfaction: highest score of the dissatisfied, and of those in between. The satisfied
+# are the top answers: 4-5 of 1-5, 6-7 of 1-7, 9-10 of eleven or ten points (two of six on 1-6).
+SATISFACTION_CUTS: dict[tuple[int, int], tuple[int, int]] = CATEGORY_CUTS | {
+    (1, 5): (2, 3),
+    (1, 6): (2, 4),
+    (1, 7): (2, 5),
+}
+Cuts = Mapping[tuple[int, int], tuple[int, int]]
 
 
 def labelled_answers(
-    answers: ir.Table, question: str, *, before: date, since: date | None = None, gap_days: int = 0
+    answers: ir.Table,
+    question: str,
+    *,
+    before: date,
+    since: date | None = None,
+    gap_days: int = 0,
+    cuts: Cuts = CATEGORY_CUTS,
 ) -> ir.Table:
     """Turn the answers to a question into labels. Grain: one row per answer.
 
@@ -35,13 +50,16 @@ def labelled_answers(
         Only what was answered at or after this midnight is one; so two calls cut at a date share no answer.
     gap_days
         Days, at least 0, by which as_of is moved back from the invitation.
+    cuts
+        Lowest and highest score of a scale -> highest score of category 0 and of category 1.
 
     Returns
     -------
     Table
         customer_id, as_of (DATE: the day of the invitation, or the day before the answer where only that is known,
         minus the gap; exclusive, so that day itself is not seen), invited_at, answered_at, score, scale_low,
-        scale_high, category (INTEGER: 0 detractor, 1 passive, 2 promoter).
+        scale_high, category (INTEGER: 0 detractor, 1 passive, 2 promoter; by `SATISFACTION_CUTS` 0 dissatisfied,
+        1 in between, 2 satisfied).
 
     Raises
     ------
@@ -52,8 +70,8 @@ def labelled_answers(
     known = asked.filter(asked.score.notnull(), asked.answered_at < midnight(before))
     if since is not None:
         known = known.filter(known.answered_at >= midnight(since))
-    _check_scales(known, question)
-    labels = known.mutate(category=_category(known))
+    _check_scales(known, question, cuts)
+    labels = known.mutate(category=_category(known, cuts))
     return labels.select(
         "customer_id", "as_of", "invited_at", "answered_at", "score", "scale_low", "scale_high", "category"
     ).order_by(["customer_id", "as_of", "answered_at", "score", "invited_at"])
@@ -109,24 +127,24 @@ def _asked(answers: ir.Table, question: str, gap_days: int) -> ir.Table:
     return rows.mutate(as_of=(rows.asked_on - ibis.interval(days=gap_days)).cast("date"))
 
 
-def _category(rows: ir.Table) -> ir.IntegerValue:
+def _category(rows: ir.Table, cuts: Cuts) -> ir.IntegerValue:
     branches = []
-    for (low, high), (detractor, passive) in CATEGORY_CUTS.items():
+    for (low, high), (lowest, middle) in cuts.items():
         on_scale = (rows.scale_low == low) & (rows.scale_high == high)
-        branches.append((on_scale & (rows.score <= detractor), 0))
-        branches.append((on_scale & (rows.score <= passive), 1))
+        branches.append((on_scale & (rows.score <= lowest), 0))
+        branches.append((on_scale & (rows.score <= middle), 1))
         branches.append((on_scale, 2))
     return ibis.cases(*branches).cast("int32")
 
 
-def _check_scales(rows: ir.Table, question: str) -> None:
+def _check_scales(rows: ir.Table, question: str, cuts: Cuts) -> None:
     found = rows.select("scale_low", "scale_high").distinct().order_by(["scale_low", "scale_high"])
     scales = [(row["scale_low"], row["scale_high"]) for row in found.to_pyarrow().to_pylist()]
-    unknown = [f"{low}-{high}" for low, high in scales if (low, high) not in CATEGORY_CUTS]
+    unknown = [f"{low}-{high}" for low, high in scales if (low, high) not in cuts]
     if unknown:
-        expected = ", ".join(f"{low}-{high}" for low, high in CATEGORY_CUTS)
+        expected = ", ".join(f"{low}-{high}" for low, high in cuts)
         raise InputError(
             f"answers, column scale: question '{question}' has scores on the scale {', '.join(unknown)}, for which no "
-            f"cut into detractors, passives and promoters is known; expected one of {expected}. Correct the scale, "
+            f"cut into categories is known; expected one of {expected}. Correct the scale, "
             "convert the scores to one of these scales, or choose another question in the settings."
         )

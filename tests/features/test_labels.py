@@ -4,7 +4,7 @@ import pytest
 
 from data.errors import InputError
 from features.describe import materialise
-from features.labels import CATEGORY_CUTS, invitations, labelled_answers
+from features.labels import CATEGORY_CUTS, SATISFACTION_CUTS, invitations, labelled_answers
 
 BEFORE = date(2024, 3, 1)
 
@@ -35,7 +35,20 @@ def test_every_score_of_every_scale_has_its_category(shop, scale, detractors, pa
 
 
 def test_the_scales_of_the_test_are_all_there_are():
-    assert set(CATEGORY_CUTS) == {(0, 10), (1, 5), (1, 6), (1, 7), (1, 10)}
+    assert set(CATEGORY_CUTS) == set(SATISFACTION_CUTS) == {(0, 10), (1, 5), (1, 6), (1, 7), (1, 10)}
+
+
+def test_the_satisfied_are_the_top_answers_of_each_scale(shop):
+    top = {(0, 10): {9, 10}, (1, 5): {4, 5}, (1, 6): {5, 6}, (1, 7): {6, 7}, (1, 10): {9, 10}}
+    answers = [
+        {"customer_id": f"{low}-{high}", "score": score, "scale_low": low, "scale_high": high, "question": "csat"}
+        | {"answered_at": "2024-01-05"}
+        for low, high in top
+        for score in range(low, high + 1)
+    ]
+    rows = label(shop, answers, question="csat", cuts=SATISFACTION_CUTS)
+    satisfied = [(row["scale_low"], row["scale_high"], row["score"]) for row in rows if row["category"] == 2]
+    assert sorted(satisfied) == sorted((*scale, score) for scale, scores in top.items() for score in scores)
 
 
 def test_as_of_is_the_invitation_or_the_day_before_the_answer_minus_the_gap(shop):
