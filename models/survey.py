@@ -1,0 +1,95 @@
+"""A survey as the estimators see it: who was asked, who answered what, and the base the answers are to speak for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+# Answer's contribution to NPS by category: detractor, passive, promoter.
+POINTS = np.array([-100.0, 0.0, 100.0])
+# No answer counts for more than this many typical answers: a few extreme weights cost more variance than they repair
+# bias.
+LARGEST_WEIGHT_RATIO = 10.0
+NO_ANSWER = -1
+
+
+@dataclass(frozen=True)
+class Survey:
+    """Who was asked (the frame), who of them answered what, and everyone (the base), all of them predicted.
+
+    The frame has one row per customer, described at the time of asking; the base has one row per customer, described
+    now. N customers are in the frame, n of them answered, M are in the base. No prediction has seen an answer of its
+    own customer (Chernozhukov et al. 2018, Econometrics Journal 21: cross-fitting).
+
+    Attributes
+    ----------
+    customer
+        (N,) ids of the frame.
+    features
+        (N, k) of the frame, doubles, NaN where undefined.
+    answered
+        (N,) whether the customer answered.
+    category
+        (N,) 0 detractor, 1 passive, 2 promoter; -1 where not answered.
+    probabilities
+        (N, 3) of the three categories.
+    propensity
+        (N,) in (0, 1]: probability of answering given behaviour.
+    mix
+        (N,) how many customers of the base stand where one of the frame does, given behaviour, up to a constant factor;
+        1 where the frame is the base.
+    base_customer, base_features, base_probabilities
+        (M,), (M, k), (M, 3) of the base.
+    fold_points
+        (K, n) points m = 100 (p_promoter - p_detractor) of those who answered, in the order of the frame, by the model
+        that was trained without fold k; K is 0 where the model has no folds (it is the prior).
+    fold_base_points
+        (K, S) the same of the customers at `base_sample`.
+    base_sample
+        (S,) positions in the base: all of a small one, a sample of a large one.
+    frame
+        "invited" (customers who were asked) or "customers" (all: unanswered invitations are not in the data).
+    unlike_share
+        Share of today's customers less like those who answered than all but 1 % of them are; None where not measured.
+    """
+
+    customer: npt.NDArray[np.str_]
+    features: pd.DataFrame
+    answered: Flags
+    category: npt.NDArray[np.int64]
+    probabilities: Array
+    propensity: Array
+    mix: Array
+    base_customer: npt.NDArray[np.str_]
+    base_features: pd.DataFrame
+    base_probabilities: Array
+    fold_points: Array
+    fold_base_points: Array
+    base_sample: npt.NDArray[np.int64]
+    frame: str = "invited"
+    unlike_share: float | None = None
+
+    @property
+    def weights(self) -> Array:
+        """How many customers each answer stands for, (n,): mix / propensity, clipped."""
+        return clipped_weights((self.mix / self.propensity)[self.answered])
+
+    @property
+    def answers(self) -> Array:
+        """Points t of the answers, (n,): -100, 0 or 100."""
+        given: Array = POINTS[self.category[self.answered]]
+        return given
+
+    @property
+    def residuals(self) -> Array:
+        """Points t - m of those who answered, (n,): what the prediction misses."""
+        return self.answers - self.probabilities[self.answered] @ POINTS
+
+
+def clipped_weights(weights: Array) -> Array:
+    """Weights of the answers, none above `LARGEST_WEIGHT_RATIO` medians."""
+    return np.minimum(weights, LARGEST_WEIGHT_RATIO * np.median(weights))
