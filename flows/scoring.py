@@ -13,7 +13,7 @@ from features.spine import everyone
 from flows.inputs import Inputs, input_digest
 from flows.progress import step
 from flows.settings import Settings
-from models.assembly import assemble_scores, index_at, scores_table
+from models.assembly import assemble_scores, scores_at, scores_table
 from models.call_list import base_rates, call_list, explain
 from models.drift import Drift, measure_drift
 from models.publication import as_of_before
@@ -82,7 +82,7 @@ def score_base(store: Store, inputs: Inputs, chosen: Registered, run_id: str) ->
     with step(f"score {len(described):,} customers with scorer {chosen.version}"):
         predicted = predict(chosen.version, described)
         day_before = as_of_before(store, as_of)
-        before = None if day_before is None else index_at(inputs.tables, day_before, release)
+        before = None if day_before is None else scores_at(inputs.tables, day_before, release)
         scores = assemble_scores(described, predicted, release, before)
     with step("find whom to call, and why"):
         calls = call_list(scores, release)

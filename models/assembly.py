@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import date
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -10,17 +11,19 @@ from features.describe import describe, materialise
 from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
-from models.customer_scorer import SCORE_COLUMNS
+from models.customer_scorer import CATEGORIES, SCORE_COLUMNS, median_category
 from models.release import Release, days_since_purchase
 from models.rfm import rfm_scores
 from models.scores import to_table
 
 _FROM_FEATURES = ("customer_id", "as_of", "first_purchase", "last_purchase", "monetary_value")
 _DAYS = ("frequency", "recency", "T")
+_BEFORE = ("next_purchase_index_before", "nps_category_before")
+PROBABILITIES = tuple(f"p_{name}" for name in CATEGORIES)
 
 
 def assemble_scores(
-    described: pd.DataFrame, predicted: pd.DataFrame, release: Release, index_before: pd.Series | None
+    described: pd.DataFrame, predicted: pd.DataFrame, release: Release, before: pd.DataFrame | None
 ) -> pd.DataFrame:
     """Put a base's features and predictions together with what is added at publication.
 
@@ -32,8 +35,8 @@ def assemble_scores(
         The scorer's output, row for row.
     release : Release
         Of the scorer: its RFM cut points are used.
-    index_before : pandas.Series or None
-        next_purchase_index by customer_id at the as_of of the current scores, under this scorer; None at first.
+    before : pandas.DataFrame or None
+        As `scores_at` gives it for the as_of of the scores before these; None at first.
 
     Returns
     -------
@@ -44,9 +47,13 @@ def assemble_scores(
     scores[list(_DAYS)] = described[list(_DAYS)].astype("int64")
     for name in SCORE_COLUMNS:
         scores[name] = predicted[name].to_numpy()
-    before = pd.Series(dtype=float) if index_before is None else index_before
-    earlier = scores["customer_id"].map(before)
-    scores["next_purchase_index_change"] = scores["next_purchase_index"] - earlier.astype(float)
+    earlier = scores[["customer_id"]].join(
+        pd.DataFrame(columns=[*_BEFORE]) if before is None else before, "customer_id"
+    )
+    index_before = earlier["next_purchase_index_before"].astype(float)
+    scores["next_purchase_index_change"] = scores["next_purchase_index"] - index_before
+    known = earlier["nps_category_before"].astype(object)
+    scores["nps_category_before"] = known.where(known.notna(), None)
     value, purchases = described["total_value"], described["frequency"] + 1
     rfm = rfm_scores(days_since_purchase(described), purchases, value, release.parameters["rfm"])
     scores[["rfm", "segment"]] = rfm
@@ -54,15 +61,30 @@ def assemble_scores(
     return scores
 
 
-def index_at(tables: Tables, as_of: date, release: Release) -> pd.Series:
-    """Return the next purchase index of everyone at an earlier date, under a release, by customer_id."""
+def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
+    """Score everyone at an earlier date with today's scorer, so that what changed since is the customer alone.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By customer_id: next_purchase_index_before, nps_category_before (None without an NPS model) and
+        p_detractor, p_passive, p_promoter (NaN without one).
+    """
     spine, scorer = everyone(tables.transactions, as_of), release.scorer()
-    if scorer.has_second_stage:
+    reads_behaviour = scorer.has_second_stage or release.parameters["nps"]["source"] == "model"
+    if reads_behaviour:
         base = materialise(describe(tables, spine, release.vocabulary))
     else:
         base = materialise(summarise_purchases(tables.transactions, spine))
-    index = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
-    return pd.Series(index, index=base["customer_id"])
+    found = pd.DataFrame(index=base["customer_id"])
+    found["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
+    found["nps_category_before"] = None
+    found[list(PROBABILITIES)] = np.nan
+    if release.parameters["nps"]["source"] is not None:
+        probabilities = scorer.category_probabilities(base)
+        found["nps_category_before"] = np.array(CATEGORIES, dtype=object)[median_category(probabilities)]
+        found[list(PROBABILITIES)] = probabilities
+    return found
 
 
 def scores_table(

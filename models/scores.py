@@ -46,6 +46,7 @@ SCHEMA = pa.schema(
         pa.field("p_promoter", pa.float64()),
         pa.field("nps_category", pa.string()),
         pa.field("nps_source", pa.string()),
+        pa.field("nps_category_before", pa.string()),
         pa.field("p_satisfied", pa.float64()),
         pa.field("reasons", pa.string()),
     ]

@@ -187,6 +187,7 @@ def four_customers() -> pd.DataFrame:
     frame["p_promoter"] = 0.5
     frame["next_purchase_index_change"] = [1.5, np.nan, np.nan, -2.0]
     frame["rfm"], frame["segment"], frame["nps_category"], frame["nps_source"] = "545", "champions", "passive", "model"
+    frame["nps_category_before"] = ["promoter", None, None, "passive"]
     frame["reasons"] = ["[]", None, None, None]
     return frame
 

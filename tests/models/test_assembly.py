@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.assembly import assemble_scores, index_at, scores_table
+from features.describe import describe, materialise
+from features.spine import everyone
+from models.assembly import assemble_scores, scores_at, scores_table
 from models.customer_scorer import SCORE_COLUMNS
 from models.scores import COLUMNS, check_scores, read_metadata
 
@@ -44,13 +46,13 @@ def test_every_column_of_the_contract_is_there_row_for_row(scores, described, pr
     assert scores["reasons"].isna().all()
 
 
-def test_the_change_is_null_at_first(scores):
-    assert scores["next_purchase_index_change"].isna().all()
+def test_the_changes_are_null_at_first(scores):
+    assert scores[["next_purchase_index_change", "nps_category_before"]].isna().all(axis=None)
 
 
 def test_the_change_is_that_of_the_index_under_the_same_scorer(simulated_shop, release, described, predicted):
     before = simulated_shop.as_of - timedelta(days=170)
-    found = assemble_scores(described, predicted, release, index_at(simulated_shop.tables, before, release))
+    found = assemble_scores(described, predicted, release, scores_at(simulated_shop.tables, before, release))
     raw = pd.read_parquet(simulated_shop.files["transactions"])
     then, now = (index_by_hand(raw, day, release) for day in (before, simulated_shop.as_of))
     change = found.set_index("customer_id")["next_purchase_index_change"]
@@ -63,8 +65,24 @@ def test_the_change_is_that_of_the_index_under_the_same_scorer(simulated_shop, r
     assert known.abs().max() > 5
 
 
+def test_the_category_before_is_the_one_the_same_scorer_gave_the_features_of_then(
+    simulated_shop, release, described, predicted
+):
+    before = simulated_shop.as_of - timedelta(days=170)
+    tables = simulated_shop.tables
+    then = materialise(describe(tables, everyone(tables.transactions, before), release.vocabulary))
+    expected = release.scorer().score(then).set_index(then["customer_id"])["nps_category"]
+    found = assemble_scores(described, predicted, release, scores_at(tables, before, release))
+    found = found.set_index("customer_id")["nps_category_before"]
+    assert found[expected.index].tolist() == expected.tolist()
+    assert found.drop(expected.index).isna().all()
+    assert (
+        found[expected.index] != predicted.set_index(described["customer_id"])["nps_category"][expected.index]
+    ).any()
+
+
 def test_rows_in_another_order_get_the_same_change(simulated_shop, release, described, predicted):
-    before = index_at(simulated_shop.tables, simulated_shop.cut, release)
+    before = scores_at(simulated_shop.tables, simulated_shop.cut, release)
     found = assemble_scores(described, predicted, release, before)
     turned = assemble_scores(described[::-1], predicted[::-1], release, before.sample(frac=1.0, random_state=1))
     pd.testing.assert_frame_equal(turned.sort_index(), found, check_exact=True)
