@@ -7,12 +7,12 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
-from sklearn.model_selection import GroupKFold
+
+from models.nps_folds import customer_folds as customer_folds
 
 Array = npt.NDArray[np.float64]
 Categories = npt.NDArray[np.int64]
 
-FOLDS = 5
 # Numbers of boosting rounds that compete. The loss is flat between neighbours: a finer choice would only fit noise.
 ROUNDS = (10, 20, 40, 60, 80, 120, 160, 240, 320)
 
@@ -44,16 +44,6 @@ def parameters(answers: int, seed: int, threads: int) -> dict[str, Any]:
 def grow_trees(X: Array, y: Categories, rounds: int, seed: int, threads: int) -> lightgbm.Booster:
     """Grow `rounds` trees per class on (n, k) features and (n,) categories."""
     return lightgbm.train(parameters(len(y), seed, threads), lightgbm.Dataset(X, y), num_boost_round=rounds)
-
-
-def customer_folds(customer: npt.NDArray[np.str_], seed: int) -> Categories:
-    """Fold 0..k-1 of each row; all rows of a customer share one. Five folds, fewer where there are fewer customers."""
-    people = np.unique(customer, return_inverse=True)[1]
-    fold = np.empty(len(people), dtype=np.int64)
-    splitter = GroupKFold(n_splits=min(FOLDS, int(people.max()) + 1), shuffle=True, random_state=seed)
-    for number, (_, held_out) in enumerate(splitter.split(people, groups=people)):
-        fold[held_out] = number
-    return fold
 
 
 @dataclass(frozen=True)

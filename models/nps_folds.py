@@ -1,0 +1,47 @@
+"""Which answers are held out together: folds of customers, and the last wave of a survey."""
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import GroupKFold
+
+FOLDS = 5
+# A wave begins after a pause this many times as long as the usual one between two days of invitations.
+PAUSE_BETWEEN_WAVES = 10
+CONTINUOUS_SHARE = 0.2
+
+
+def customer_folds(customer: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.int64]:
+    """Draw the fold 0..k-1 of each row; all rows of a customer share one.
+
+    Five folds, fewer where there are fewer customers.
+    """
+    people = np.unique(customer, return_inverse=True)[1]
+    fold = np.empty(len(people), dtype=np.int64)
+    splitter = GroupKFold(n_splits=min(FOLDS, int(people.max()) + 1), shuffle=True, random_state=seed)
+    for number, (_, held_out) in enumerate(splitter.split(people, groups=people)):
+        fold[held_out] = number
+    return fold
+
+
+def last_wave(day: npt.ArrayLike) -> npt.NDArray[np.bool_]:
+    """Say which answers belong to the last wave of the survey.
+
+    Parameters
+    ----------
+    day
+        (n,) dates of the invitations.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) flags. A wave ends where the next day with invitations is more than ten times as far as such days usually
+        (median) are. A survey without such a pause is continuous: its newest fifth of days with invitations counts as
+        the last wave. None where all invitations are of one day.
+    """
+    days, of_row = np.unique(np.asarray(day, dtype="datetime64[D]"), return_inverse=True)
+    if len(days) < 2:
+        return np.zeros(len(of_row), dtype=bool)
+    pauses = np.diff(days).astype(float)
+    first_days = np.flatnonzero(pauses > PAUSE_BETWEEN_WAVES * np.median(pauses)) + 1
+    start = first_days[-1] if len(first_days) else len(days) - max(1, round(CONTINUOUS_SHARE * len(days)))
+    return np.asarray(of_row >= start)
