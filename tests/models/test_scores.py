@@ -52,7 +52,8 @@ def test_the_columns_are_those_of_the_contract():
         *("p_alive", "p_purchase", "expected_purchases", "p_churn", "expected_spend", "expected_revenue"),
         *("revenue_low", "revenue_high", "clv", "clv_low", "clv_high"),
         *("next_purchase_index", "next_purchase_index_change", "rfm", "segment"),
-        *("p_detractor", "p_passive", "p_promoter", "nps_category", "nps_source", "p_satisfied", "reasons"),
+        *("p_detractor", "p_passive", "p_promoter", "nps_category", "nps_source", "nps_category_before"),
+        *("p_satisfied", "reasons"),
     ) == COLUMNS
 
 
@@ -67,10 +68,10 @@ def test_a_file_is_written_once(table, tmp_path):
 
 def test_without_an_nps_model_its_columns_are_null_and_typed(scores):
     scores[["p_detractor", "p_passive", "p_promoter", "p_satisfied"]] = np.nan
-    scores[["nps_category", "nps_source", "reasons"]] = None
+    scores[["nps_category", "nps_source", "nps_category_before", "reasons"]] = None
     table = to_table(scores, SAID)
     check_scores(table)
-    for name in ("p_detractor", "nps_category", "nps_source", "p_satisfied", "reasons"):
+    for name in ("p_detractor", "nps_category", "nps_source", "nps_category_before", "p_satisfied", "reasons"):
         assert table[name].null_count == CUSTOMERS
         assert table[name].type == SCHEMA.field(name).type
 
