@@ -81,8 +81,13 @@ class Settings(BaseSettings):
     backtest_cuts: int = Field(3, ge=1, le=24, description="horizons that `revealed backtest` goes back (retrain: two)")
 
     nps_question: str = Field("nps", description="the question whose category is predicted")
+    satisfaction_question: str = Field("csat", description="the question whose top answers p_satisfied predicts")
     label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")
     static_attributes: list[str] = Field([], description="customer attributes that never change: used as features")
+    segments: list[str] = Field([], description="customer attributes by which the NPS is told, beside RFM segments")
+    reasons: Literal["lists", "all", "off"] = Field(
+        "lists", description="reasons behind the NPS: for customers on an action list, for all, or for nobody"
+    )
     without_answers: bool = Field(False, description="retrain without answers and carry the NPS model over")
 
     scorer: int | None = Field(None, ge=1, description="score with this version instead of the champion")

@@ -20,6 +20,8 @@ class Recipe:
         The currency of all amounts, where known.
     nps_question : str
         The question whose category is predicted.
+    satisfaction_question : str
+        The question whose top answers p_satisfied predicts.
     label_gap_days : int
         Days between what is seen and the invitation.
     static_attributes : tuple of str
@@ -39,6 +41,7 @@ class Recipe:
     margin: float = 1.0
     currency: str | None = None
     nps_question: str = "nps"
+    satisfaction_question: str = "csat"
     label_gap_days: int = 0
     static_attributes: tuple[str, ...] = ()
     seed: int = 0
