@@ -270,10 +270,9 @@ def _column(latent: Floats, kind: str, cut: float) -> Floats:
     if kind == "count":
         column = np.floor(np.exp(0.8 + 0.9 * latent))
     elif kind == "money":
-        column = np.round(np.exp(3.5 + 0.8 * latent), 2)
+        column = np.exp(3.5 + 0.8 * latent).round(2)
     elif kind == "age":
-        rank = np.asarray(ndtr(latent), dtype=np.float64)
-        column = np.floor(730.0 * rank)
+        column = np.floor(730.0 * ndtr(latent))
     elif kind == "share":
         column = 1.0 / (1.0 + np.exp(0.5 - 1.5 * latent))
     else:
