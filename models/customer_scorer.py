@@ -1166,6 +1166,135 @@ def nps_category_probabilities(
     return calibrated_probabilities(raw, *calibration)
 
 
+def proportional_odds_terms(member: Mapping[str, Any], features: Floats) -> Floats:
+    """Return what each feature adds to the latent score of a member of kind "proportional_odds".
+
+    Parameters
+    ----------
+    member
+        Per feature j: `knots[j]` and `values[j]`, a line through points that stays level beyond its ends (so nothing
+        is extrapolated), and `missing[j]`, what a missing value adds. Each term has mean 0 over the training rows.
+    features
+        (n, k) doubles, NaN where a feature is not defined.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, k) in log odds; positive leans to promoter. Rows add up to `latent_scores`.
+    """
+    terms = np.empty(features.shape)
+    for j, (knots, values, missing) in enumerate(
+        zip(member["knots"], member["values"], member["missing"], strict=True)
+    ):
+        column = features[:, j]
+        terms[:, j] = np.where(np.isnan(column), missing, np.interp(column, knots, values))
+    return terms
+
+
+def latent_scores(member: Mapping[str, Any], boosters: Mapping[str, lightgbm.Booster], features: Floats) -> Floats:
+    """Return what a member of the blend reads from the features, before links and calibration.
+
+    Parameters
+    ----------
+    member
+        One entry of the NPS parameters' `members`.
+    boosters
+        Trees by the name the member gives them.
+    features
+        (n, k) doubles in the order of the parameters' `features`; NaN where a feature is not defined.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) "proportional_odds": the sum of its terms; "ridit_trees": the predicted ridit; "prior": zeros.
+        (n, 2) "cumulative_trees": log odds of being above detractor and above passive.
+    """
+    kind = member["kind"]
+    if kind == "proportional_odds":
+        score = np.zeros(len(features))
+        # Column by column: the rounding of a matrix product may depend on the rows beside this one.
+        for j in range(features.shape[1]):
+            one = {name: member[name][j : j + 1] for name in ("knots", "values", "missing")}
+            score += proportional_odds_terms(one, features[:, j : j + 1])[:, 0]
+        return score
+    if kind == "prior" or len(features) == 0:
+        return np.zeros((len(features), 2) if kind == "cumulative_trees" else len(features))
+    if kind == "ridit_trees":
+        return np.asarray(boosters[member["booster"]].predict(features, raw_score=True, num_threads=1), dtype=float)
+    each = [boosters[name].predict(features, raw_score=True, num_threads=1) for name in member["boosters"]]
+    return np.column_stack([np.asarray(raw, dtype=float) for raw in each])
+
+
+def latent_probabilities(member: Mapping[str, Any], scores: Floats) -> Floats:
+    """Return the probabilities (n, 3) of detractor, passive and promoter that a member gives to its latent scores.
+
+    Ordinal link (McCullagh 1980, J. R. Statist. Soc. B 42, proportional odds): P(category <= j) = expit(c_j - b s),
+    with b = 1 for "proportional_odds". "cumulative_trees" (Frank & Hall 2001, ECML): P(above passive) is not more than
+    P(above detractor), then a Dirichlet calibration map. "prior": its shares for everyone.
+    """
+    if member["kind"] == "prior":
+        return np.tile(np.asarray(member["shares"], dtype=float), (len(scores), 1))
+    if member["kind"] == "cumulative_trees":
+        calibration = member["calibration"]
+        return calibrated_probabilities(
+            cumulative_log_probabilities(scores), calibration["weights"], calibration["bias"]
+        )
+    latent = member.get("slope", 1.0) * scores
+    lowest, highest = (np.asarray(cut - latent) for cut in member["cuts"])
+    # A difference of two expits would round small probabilities away: F(a) - F(b) = F(a) F(-b) (1 - exp(b - a)).
+    passive = expit(highest) * expit(-lowest) * -np.expm1(lowest - highest)
+    return np.column_stack([expit(lowest), passive, expit(-highest)])
+
+
+def cumulative_log_probabilities(raw: Floats) -> Floats:
+    """Return bounded log probabilities (n, 3) from (n, 2) log odds of being above detractor and above passive."""
+    above_detractor, above_passive = expit(raw[:, 0]), expit(np.minimum(raw[:, 0], raw[:, 1]))
+    shares = np.column_stack([1.0 - above_detractor, above_detractor - above_passive, above_passive])
+    return bounded_log_probabilities(np.log(np.maximum(shares, np.finfo(float).tiny)))
+
+
+def category_probabilities(
+    parameters: Mapping[str, Any], boosters: Mapping[str, lightgbm.Booster], features: pd.DataFrame
+) -> Floats:
+    """Return the probabilities of detractor, passive and promoter of each row under an NPS model.
+
+    Parameters
+    ----------
+    parameters
+        `NpsModel.to_dict()`: `source`, `why`, `features`, `prior`, `members`.
+    boosters
+        Its trees: "ridit", "above_detractor", "above_passive"; those that no member uses are absent.
+    features
+        The features table; a feature it lacks counts as missing.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n, 3): the members' probabilities, weighed. Rows sum to 1.
+
+    Raises
+    ------
+    ValueError
+        Where the model has no source.
+    """
+    if parameters["source"] is None:
+        raise ValueError(f"the scorer holds no NPS model: {parameters['why']}")
+    if parameters["source"] == "prior":
+        return np.tile(np.asarray(parameters["prior"], dtype=float), (len(features), 1))
+    X = features.reindex(columns=parameters["features"]).to_numpy(dtype=float, na_value=np.nan)
+    return blended_probabilities(parameters["members"], boosters, X)
+
+
+def blended_probabilities(
+    members: Sequence[Mapping[str, Any]], boosters: Mapping[str, lightgbm.Booster], features: Floats
+) -> Floats:
+    """Return the weighted mean (n, 3) of what the members say of features (n, k): a linear pool (Stone 1961)."""
+    blended = np.zeros((len(features), 3))
+    for member in members:
+        blended += member["weight"] * latent_probabilities(member, latent_scores(member, boosters, features))
+    return blended
+
+
 def median_category(probabilities: Floats) -> NDArray[np.int64]:
     """Return the median class of each row of (n, 3) probabilities: the first category that reaches half of the mass.
 
@@ -1209,7 +1338,8 @@ class Scorer:
     parameters : Mapping
         What a release was fitted to: purchases, spend, NPS category, horizons in days, annual rate, margin.
     boosters : Mapping of str to str, optional
-        Trees as LightGBM text by name: "nps_category", and "buys", "purchases" and "revenue" of the second stage.
+        Trees as LightGBM text by name: "nps_" and "satisfaction_" followed by "ridit", "above_detractor" and
+        "above_passive", where those models use them, and "buys", "purchases" and "revenue" of the second stage.
     """
 
     def __init__(self, parameters: Mapping[str, Any], boosters: Mapping[str, str] | None = None) -> None:
@@ -1327,7 +1457,9 @@ class Scorer:
         category = np.array(CATEGORIES, dtype=object)[median_category(probabilities)] if source else None
         scores["nps_category"] = pd.Series(category, index=features.index, dtype=object)
         scores["nps_source"] = pd.Series(source, index=features.index, dtype=object)
-        scores["p_satisfied"] = np.nan
+        satisfaction = self.parameters.get("satisfaction") or {"source": None}
+        satisfied = self._probabilities("satisfaction", features)[:, 2] if satisfaction["source"] else np.nan
+        scores["p_satisfied"] = satisfied
         return scores
 
     def category_probabilities(self, features: pd.DataFrame) -> Floats:
@@ -1338,14 +1470,15 @@ class Scorer:
         ValueError
             Where the scorer holds no NPS model.
         """
-        nps = self.parameters["nps"]
-        if nps["source"] is None:
-            raise ValueError(f"the scorer holds no NPS model: {nps['why']}")
-        if "nps_category" not in self.boosters:
-            return np.tile(np.asarray(nps["prior"], dtype=float), (len(features), 1))
-        matrix = features.reindex(columns=nps["features"]).to_numpy(float)
-        calibration = np.asarray(nps["calibration"]["weights"]), np.asarray(nps["calibration"]["bias"])
-        return nps_category_probabilities(self.boosters["nps_category"], matrix, calibration)
+        return self._probabilities("nps", features)
+
+    def _probabilities(self, question: str, features: pd.DataFrame) -> Floats:
+        """Probabilities (n, 3) under the model "nps" or "satisfaction"."""
+        prefix = f"{question}_"
+        boosters = {
+            name.removeprefix(prefix): trees for name, trees in self.boosters.items() if name.startswith(prefix)
+        }
+        return category_probabilities(self.parameters[question], boosters, features)
 
 
 def check_purchase_columns(features: pd.DataFrame) -> None:
@@ -1378,7 +1511,7 @@ def check_purchase_columns(features: pd.DataFrame) -> None:
 if __name__ != "models.customer_scorer":
     import mlflow
 
-    # The artifact of trees is named after them: "booster_nps_category".
+    # The artifact of trees is named after them: "booster_nps_ridit".
     _BOOSTER = "booster_"
 
     class CustomerScorer(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]

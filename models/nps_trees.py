@@ -1,38 +1,47 @@
-"""Small multiclass trees for the NPS category, grown so that a few hundred answers do not teach them noise."""
+"""Trees for the NPS category, grown so that a few hundred answers do not teach them noise: a score, and two cuts.
+
+Their number is chosen out of fold. The trees of all folds grow in step and stop together, once more of them no longer
+help.
+"""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import lightgbm
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
+from scipy.special import expit
+from scipy.stats import rankdata
 
+from models.metrics import log_losses
 from models.nps_folds import customer_folds as customer_folds
 
 Array = npt.NDArray[np.float64]
-Categories = npt.NDArray[np.int64]
+Integers = npt.NDArray[np.int64]
+Objective = Literal["regression", "binary"]
 
 # Numbers of boosting rounds that compete. The loss is flat between neighbours: a finer choice would only fit noise.
-ROUNDS = (10, 20, 40, 60, 80, 120, 160, 240, 320)
+ROUNDS = (10, 20, 30, 45, 65, 95, 140, 200, 280, 400, 560)
+# So many steps without a lower loss end the growing.
+PATIENCE = 2
 
 
-def parameters(answers: int, seed: int, threads: int) -> dict[str, Any]:
-    """LightGBM's parameters: four leaves, strong shrinkage, three features in ten for each tree, no class weights.
+def parameters(objective: Objective, answers: int, seed: int, threads: int) -> dict[str, Any]:
+    """LightGBM's parameters: few leaves, strong shrinkage, three features in ten for each tree, no class weights.
 
     Class weights would move the NPS of the base by many points. `deterministic` and `force_row_wise` make the trees
     the same on every run. The leaves grow with the number of answers.
     """
     return {
-        "objective": "multiclass",
-        "num_class": 3,
+        "objective": objective,
         "learning_rate": 0.05,
-        "num_leaves": 4 if answers < 5000 else 8,
-        "min_data_in_leaf": 20,
+        "num_leaves": int(np.clip(answers // 500, 4, 31)),
+        "min_data_in_leaf": int(np.clip(answers // 200, 20, 100)),
         "feature_fraction": 0.3,
         "bagging_fraction": 0.5,
         "bagging_freq": 1,
         "lambda_l2": 20.0,
+        "max_bin": 63,
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": threads,
@@ -41,44 +50,83 @@ def parameters(answers: int, seed: int, threads: int) -> dict[str, Any]:
     }
 
 
-def grow_trees(X: Array, y: Categories, rounds: int, seed: int, threads: int) -> lightgbm.Booster:
-    """Grow `rounds` trees per class on (n, k) features and (n,) categories."""
-    return lightgbm.train(parameters(len(y), seed, threads), lightgbm.Dataset(X, y), num_boost_round=rounds)
+def ridits(level: npt.NDArray[np.integer]) -> Array:
+    """Return the ridit of each answer: the share below plus half of the share equal (Bross 1958, Biometrics 14)."""
+    return np.asarray((rankdata(level) - 0.5) / max(len(level), 1))
 
 
 @dataclass(frozen=True)
-class OutOfFold:
-    """Raw scores (n, 3) of trees that never saw the row's customer, and the rounds to grow on all rows."""
+class Trees:
+    """Trees of one target.
+
+    Attributes
+    ----------
+    raw
+        (n,) raw scores by trees that never saw the row's customer.
+    rounds
+        How many to grow on all rows.
+    of_fold
+        (folds,) LightGBM text of the trees grown without each fold.
+    """
 
     raw: Array
     rounds: int
+    of_fold: tuple[str, ...]
 
 
-def out_of_fold_scores(X: Array, y: Categories, fold: Categories, seed: int, threads: int) -> OutOfFold:
-    """Grow trees once per fold and choose their number by out-of-fold log loss.
+def grow(X: Array, target: Array, objective: Objective, rounds: int, seed: int, threads: int) -> str:
+    """Grow trees on (n, k) features and (n,) targets; as LightGBM text."""
+    settings = parameters(objective, len(target), seed, threads)
+    return lightgbm.train(settings, lightgbm.Dataset(X, target), num_boost_round=rounds).model_to_string()
+
+
+def grow_out_of_fold(X: Array, target: Array, objective: Objective, fold: Integers, seed: int, threads: int) -> Trees:
+    """Grow trees once per fold and choose their number by the loss out of fold.
 
     A fold's own number of rounds is chosen on the other folds' losses, so that choosing adds no optimism to its scores.
     """
     folds = int(fold.max()) + 1
-    path = np.empty((len(ROUNDS), len(y), 3))
-    for k in range(folds):
-        held_out = fold == k
-        booster = grow_trees(X[~held_out], y[~held_out], ROUNDS[-1], seed, threads)
-        path[:, held_out] = _path_of_scores(booster, X[held_out], threads)
-    losses = -np.take_along_axis(log_softmax(path, axis=2), y[None, :, None], axis=2)[:, :, 0]
-    chosen = [int(np.argmin(losses[:, fold != k].mean(axis=1))) for k in range(folds)]
-    raw = path[np.asarray(chosen)[fold], np.arange(len(y))]
-    return OutOfFold(raw=raw, rounds=ROUNDS[int(np.argmin(losses.mean(axis=1)))])
-
-
-def _path_of_scores(booster: lightgbm.Booster, X: Array, threads: int) -> Array:
-    """Raw scores (rounds, n, 3) after each number in `ROUNDS`; scores of trees add up, so each tree is visited once."""
-    steps = np.diff((0, *ROUNDS))
-    starts = np.asarray(ROUNDS) - steps
-    path = np.empty((len(ROUNDS), len(X), 3))
-    for i, (start, step) in enumerate(zip(starts, steps, strict=True)):
-        scores = booster.predict(
-            X, raw_score=True, start_iteration=int(start), num_iteration=int(step), num_threads=threads
+    boosters = [
+        lightgbm.Booster(
+            parameters(objective, int((fold != k).sum()), seed, threads),
+            lightgbm.Dataset(X[fold != k], target[fold != k]),
         )
-        path[i] = np.asarray(scores, dtype=float)
-    return np.cumsum(path, axis=0)
+        for k in range(folds)
+    ]
+    path: list[Array] = []
+    losses: list[Array] = []
+    for start, end in zip((0, *ROUNDS), ROUNDS, strict=False):
+        raw = np.zeros(len(target)) if not path else path[-1].copy()
+        for k, booster in enumerate(boosters):
+            for _ in range(end - start):
+                booster.update()
+            # Scores of trees add up, so each tree is visited once.
+            held_out = fold == k
+            added = booster.predict(X[held_out], raw_score=True, start_iteration=start, num_iteration=end - start)
+            raw[held_out] += np.asarray(added, dtype=float)
+        path.append(raw)
+        losses.append(_losses(objective, target, raw))
+        if len(path) - 1 - int(np.argmin([loss.mean() for loss in losses])) >= PATIENCE:
+            break
+    loss = np.array(losses)
+    chosen = [int(np.argmin(loss[:, fold != k].mean(axis=1))) for k in range(folds)]
+    return Trees(
+        raw=np.array(path)[np.asarray(chosen)[fold], np.arange(len(target))],
+        rounds=ROUNDS[int(np.argmin(loss.mean(axis=1)))],
+        of_fold=tuple(
+            booster.model_to_string(num_iteration=ROUNDS[step]) for booster, step in zip(boosters, chosen, strict=True)
+        ),
+    )
+
+
+def _losses(objective: Objective, target: Array, raw: Array) -> Array:
+    """Squared error or log loss of each row."""
+    if objective == "regression":
+        return np.asarray((target - raw) ** 2)
+    return log_losses(target > 0, expit(raw))
+
+
+def grow_trees(X: Array, y: Integers, rounds: int, seed: int, threads: int) -> lightgbm.Booster:
+    """Grow `rounds` trees per class on (n, k) features and (n,) categories."""
+    settings = parameters("binary", len(y), seed, threads) | {"objective": "multiclass", "num_class": 3}
+    return lightgbm.train(settings, lightgbm.Dataset(X, y), num_boost_round=rounds)
