@@ -119,7 +119,7 @@ def segment_nps(survey: Survey, segment: npt.ArrayLike) -> pd.DataFrame:
 
 
 def _groups(survey: Survey, segment: npt.ArrayLike) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Number each base customer's segment, and give the segments' names in order."""
+    """Give the number of each base customer's segment, and the segments' names in order."""
     labels = pd.Series(segment).reset_index(drop=True)
     if len(labels) != len(survey.base_customer):
         raise ValueError(
@@ -135,7 +135,7 @@ def _groups(survey: Survey, segment: npt.ArrayLike) -> tuple[npt.NDArray[np.int6
 
 
 def _groups_of_answers(survey: Survey, group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Number the segment in which each customer who answered is now; -1 where not in the base."""
+    """Give the number of the segment in which each customer who answered is now; -1 where not in the base."""
     position = pd.Index(survey.base_customer).get_indexer(pd.Index(survey.customer[survey.answered]))
     return np.where(position >= 0, group[position], -1)
 
