@@ -1,0 +1,45 @@
+"""Every feature has words, and its value is written as people write it."""
+
+import math
+
+import pytest
+
+from features.names import feature_names
+from features.vocabulary import Vocabulary
+from models.reason_words import feature_in_words, value_in_words
+
+ALL = Vocabulary(
+    purchase_columns=("order_id", "quantity", "cost", "discount", "category", "channel"),
+    channels=("web shop",),
+    event_kinds={"delivered": ("value", "duration_s", "due_at"), "promised": ("overdue",)},
+    numeric_attributes=("age",),
+    text_attributes={"region": ("north",)},
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("returns_90d", 3.0, "returns in 90 days 3"),
+        ("net_value_ever", 1234.5, "value bought so far 1,234.50"),
+        ("return_rate_365d", 0.25, "share returned in 365 days 25 %"),
+        ("orders_trend_90d", -0.001, "trend of orders (-1 falling, 1 rising) 0.00"),
+        ("channel_share_of_web_shop", 0.5, "bought by web shop 50 %"),
+        ("mean_days_late_of_delivered", math.nan, "mean days late of delivered unknown"),
+        ("events_30d_of_support_contact", 2.0, "support contact in 30 days 2"),
+        ("days_overdue_of_promised", 4.0, "days promised is overdue 4"),
+        ("attribute_age", 12345.6, "age 12,345.6"),
+        ("attribute_home_region_is_north", 1.0, "home region is north 100 %"),
+        ("something_else", 7.0, "something else 7"),
+    ],
+)
+def test_a_feature_and_its_value(name, value, said):
+    label, written = feature_in_words(name)
+    assert f"{label} {value_in_words(value, written)}" == said
+
+
+def test_no_feature_goes_by_its_name_and_no_two_share_a_label():
+    names = feature_names(ALL)
+    labels = [feature_in_words(name)[0] for name in names]
+    assert len(set(labels)) == len(names) > 50
+    assert not [label for label in labels if "_" in label]
