@@ -13,46 +13,8 @@ from models.customer_scorer import CATEGORIES, median_category
 
 Array = npt.NDArray[np.float64]
 
-PROBABILITIES = ("p_detractor", "p_passive", "p_promoter")
+PROBABILITIES = tuple(f"p_{name}" for name in CATEGORIES)
 NEW, GONE = "new", "gone"
-
-
-def nps_categories(probabilities: pd.DataFrame) -> pd.Series:
-    """Name the median class of each customer.
-
-    Parameters
-    ----------
-    probabilities : pandas.DataFrame
-        p_detractor, p_passive and p_promoter, indexed by customer_id; null for all where nothing is known.
-
-    Returns
-    -------
-    pandas.Series
-        detractor, passive, promoter, or null; named nps_category, same index.
-    """
-    p = _checked(probabilities)
-    named = np.array(CATEGORIES, dtype=object)[median_category(p)]
-    named[np.isnan(p).any(axis=1)] = None
-    return pd.Series(named, index=probabilities.index, name="nps_category", dtype=object)
-
-
-def category_before(before: pd.DataFrame, customer_id: pd.Series) -> pd.Series:
-    """Give each customer the category of the earlier date, under the same model as today's.
-
-    Parameters
-    ----------
-    before : pandas.DataFrame
-        Probabilities at the earlier date, as for `nps_categories`.
-    customer_id : pandas.Series
-        Today's customers.
-
-    Returns
-    -------
-    pandas.Series
-        Same index as `customer_id`; null for who was no customer then.
-    """
-    found = customer_id.map(nps_categories(before)).astype(object)
-    return found.where(found.notna(), None).rename("nps_category_before")
 
 
 def category_moves(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +23,8 @@ def category_moves(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     before, now : pandas.DataFrame
-        Probabilities at the two dates under one model, each as for `nps_categories`.
+        Probabilities at the two dates under one model, each p_detractor, p_passive and p_promoter, indexed by
+        customer_id; null where nothing is predicted.
 
     Returns
     -------
@@ -75,13 +38,18 @@ def category_moves(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If a customer is repeated, a column is missing, or probabilities do not sum to 1.
     """
-    both = pd.concat([nps_categories(before), nps_categories(now)], axis=1, keys=["before", "now"], join="outer")
-    unknown = [both.index.isin(frame.index) & both[name].isna() for name, frame in (("before", before), ("now", now))]
-    known = both[~np.logical_or(*unknown)]
-    counts = pd.crosstab(known["before"].fillna(NEW), known["now"].fillna(GONE))
-    return counts.reindex(index=[*CATEGORIES, NEW], columns=[*CATEGORIES, GONE], fill_value=0).rename_axis(
-        index="before", columns="now"
-    )
+    was, is_now = _classes(before), _classes(now)
+    # Where today's customers stood before, -1 for the new; a class of -1 is not known.
+    place = before.index.get_indexer(now.index)
+    came_from = np.where(place < 0, 3, was[place]) if len(before) else np.full(len(now), 3)
+    known = (came_from >= 0) & (is_now >= 0)
+    counts = np.zeros((4, 4), dtype=np.int64)
+    counts[:, :3] = np.bincount(3 * came_from[known] + is_now[known], minlength=12).reshape(4, 3)
+    left = np.ones(len(before), dtype=bool)
+    left[place[place >= 0]] = False
+    counts[:3, 3] = np.bincount(was[left & (was >= 0)], minlength=3)
+    index, columns = pd.Index([*CATEGORIES, NEW], name="before"), pd.Index([*CATEGORIES, GONE], name="now")
+    return pd.DataFrame(counts, index=index, columns=columns)
 
 
 def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
@@ -100,22 +68,27 @@ def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame
         much that number has changed by now; ``new``, the expected number among the customers who came since; ``now``,
         stayed + moved + new.
     """
-    then, today = (_known(frame) for frame in (before, now))
+    then, today = _checked(before), _checked(now)
+    place = before.index.get_indexer(now.index)
+    known_then, known_now = (np.asarray(~np.isnan(p).any(axis=1)) for p in (then, today))
+    was_known = (place >= 0) & known_then[place] if len(before) else np.zeros(len(now), dtype=bool)
+    both = was_known & known_now
+    stayed, kept = then[place[both]].sum(axis=0), today[both].sum(axis=0)
+    new = today[known_now & ~was_known].sum(axis=0)
     sums = {
-        "before": then.sum(),
-        "stayed": then[then.index.isin(today.index)].sum(),
-        "kept": today[today.index.isin(then.index)].sum(),
-        "new": today[~today.index.isin(then.index)].sum(),
+        "before": then[known_then].sum(axis=0),
+        "stayed": stayed,
+        "moved": kept - stayed,
+        "new": new,
+        "now": kept + new,
     }
-    found = pd.DataFrame(sums).set_axis(list(CATEGORIES))
-    found["moved"] = found["kept"] - found["stayed"]
-    found["now"] = found["kept"] + found["new"]
-    return found[["before", "stayed", "moved", "new", "now"]].rename_axis("category")
+    return pd.DataFrame(sums, index=pd.Index(CATEGORIES, name="category"))
 
 
-def _known(probabilities: pd.DataFrame) -> pd.DataFrame:
-    _checked(probabilities)
-    return probabilities[list(PROBABILITIES)].astype(float).dropna()
+def _classes(probabilities: pd.DataFrame) -> npt.NDArray[np.int64]:
+    """Median class of each customer, -1 where nothing is predicted."""
+    p = _checked(probabilities)
+    return np.where(np.isnan(p).any(axis=1), -1, median_category(p))
 
 
 def _checked(probabilities: pd.DataFrame) -> Array:

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.moves import category_before, category_moves, expected_categories, nps_categories
+from models.moves import category_moves, expected_categories
 
 
 def base(rng, ids):
@@ -62,28 +62,20 @@ def test_classes_flicker_and_expected_numbers_do_not():
     assert expected_categories(before, now)["moved"].tolist() == pytest.approx([2, 0, -2])
 
 
-def test_each_customer_carries_the_category_of_before(dates):
-    before, now = dates
-    ids = pd.Series(now.index, index=range(7, 7 + len(now)))
-    found = category_before(before, ids)
-    assert found.name == "nps_category_before" and found.index.equals(ids.index)
-    assert found.isna().sum() == 30 and found[found.isna()].tolist() == [None] * 30
-    counted = pd.crosstab(found.fillna("new"), nps_categories(now).to_numpy())
-    assert (counted == category_moves(before, now).loc[counted.index, counted.columns]).all(axis=None)
-    assert category_before(before[:0], ids).tolist() == [None] * len(ids)
-
-
 def test_who_has_no_prediction_is_left_out(dates):
     before, now = dates
     some = before.copy()
     some.iloc[:10] = np.nan
-    assert nps_categories(some).isna().sum() == 10
-    found = category_moves(some, now)
-    assert found.to_numpy().sum() == category_moves(before, now).to_numpy().sum() - 10
-    assert found.loc["new"].tolist() == category_moves(before, now).loc["new"].tolist()
+    found, all_known = category_moves(some, now), category_moves(before, now)
+    assert found.to_numpy().sum() == all_known.to_numpy().sum() - 10
+    # A class of before that is not known is no reason to call a customer new.
+    assert found.loc["new"].tolist() == all_known.loc["new"].tolist()
     assert category_moves(before * np.nan, now).drop(index="new").to_numpy().sum() == 0
-    # A score of before that is not known is no reason to call a customer new.
+    assert category_moves(before, now * np.nan).drop(columns="gone").to_numpy().sum() == 0
+    first = category_moves(before[:0], now)
+    assert first.loc["new"].sum() == len(now) == first.to_numpy().sum()
     assert expected_categories(before[:0], now)["new"].sum() == pytest.approx(len(now))
+    assert expected_categories(some, now)["before"].sum() == pytest.approx(60)
 
 
 def test_mistakes_are_told(dates):
