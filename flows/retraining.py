@@ -74,6 +74,7 @@ def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None 
         margin=settings.margin,
         currency=inputs.intake.currency,
         nps_question=kept.get("nps_question", settings.nps_question),
+        satisfaction_question=kept.get("satisfaction_question", settings.satisfaction_question),
         label_gap_days=kept.get("label_gap_days", settings.label_gap_days),
         static_attributes=tuple(kept.get("static_attributes", settings.static_attributes)),
         seed=settings.seed,
@@ -98,6 +99,8 @@ def check_answers(settings: Settings, inputs: Inputs, champion: Registered | Non
         )
     if settings.without_answers and not has_model:
         raise InputError("--without-answers carries over the champion's NPS model, and there is no champion with one")
+    if settings.without_answers and champion is not None:
+        champion.check_format()
 
 
 def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitted:

@@ -46,6 +46,7 @@ def choose_scorer(store: Store, settings: Settings) -> Registered:
     chosen = read_scorer(store, settings.scorer) if settings.scorer else read_champion(store)
     if chosen is None:
         raise InputError(f"there is no champion in {store.shown_uri} to score with; run `revealed retrain` first")
+    chosen.check_format()
     horizon = chosen.release.parameters["horizon"]
     if settings.horizon not in (None, horizon):
         raise InputError(

@@ -21,7 +21,7 @@ ONE_SIDED_95 = 1.645  # ... and a one-sided 95 % bound of the paired difference 
 MIN_ANSWERS = 200
 MIN_PURCHASES = 30
 MAX_BIAS = 3.0
-_COMPARABLE = ("horizon", "currency", "returns_policy")
+_COMPARABLE = ("format", "horizon", "currency", "returns_policy")
 
 
 @dataclass(frozen=True)

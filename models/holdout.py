@@ -8,9 +8,9 @@ from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import Vocabulary
+from models.answers import answers_with_features
 from models.gate import Holdout
 from models.recipe import Recipe
-from models.release import answers_with_features
 
 
 def cut_of(as_of: date, horizon: int) -> date:

@@ -22,7 +22,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 import models.customer_scorer as scorer_code
 from data.errors import InputError, RefusedError
 from models.customer_scorer import PURCHASE_COLUMNS, SCORE_COLUMNS
-from models.release import Release
+from models.release import CATEGORY_MODELS, FORMAT, Release
 from models.store import Store
 
 SCORER = "customer_scorer"
@@ -39,6 +39,21 @@ class Registered:
     version: int
     release: Release
     twin: Release | None
+
+    def check_format(self) -> None:
+        """Refuse to use a version that holds other parameters than this code reads.
+
+        Raises
+        ------
+        InputError
+            Where another release of Revealed registered it.
+        """
+        found = self.release.parameters.get("format")
+        if found != FORMAT:
+            raise InputError(
+                f"scorer {self.version} was registered by another release of Revealed (format {found}, this one reads "
+                f"{FORMAT}); run `revealed retrain` first"
+            )
 
 
 def register_scorer(store: Store, run_id: str, release: Release, twin: Release | None, tags: Mapping[str, str]) -> int:
@@ -213,10 +228,8 @@ def _read_release(folder: Path, prefix: str) -> Release | None:
     if not parameters.exists():
         return None
     boosters = {}
-    for file in sorted(folder.glob(f"{prefix}booster*.txt")):
-        # The first versions called their only trees "booster".
-        name = file.stem.removeprefix(f"{prefix}booster").removeprefix("_") or "nps_category"
-        boosters[name] = file.read_text(encoding="utf-8")
+    for file in sorted(folder.glob(f"{prefix}booster_*.txt")):
+        boosters[file.stem.removeprefix(f"{prefix}booster_")] = file.read_text(encoding="utf-8")
     return Release(json.loads(parameters.read_text(encoding="utf-8")), boosters)
 
 
@@ -227,7 +240,7 @@ def _example(signature: ModelSignature) -> pd.DataFrame:
 
 
 def _signature(release: Release) -> ModelSignature:
-    parts = (release.parameters["nps"], release.parameters.get("second_stage", {"features": []}))
+    parts = [release.parameters.get(name, {"features": []}) for name in (*CATEGORY_MODELS, "second_stage")]
     features = dict.fromkeys(name for part in parts for name in part["features"])
     inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in PURCHASE_COLUMNS]
     inputs += [ColSpec(DataType.double, name, required=False) for name in features if name not in PURCHASE_COLUMNS]

@@ -1,6 +1,7 @@
 """A release: everything one version of the scorer is made of, fitted together on what was available at one date."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
@@ -8,20 +9,24 @@ from typing import Any
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import describe, feature_names, materialise
-from features.labels import labelled_answers
+from features.labels import CATEGORY_CUTS, SATISFACTION_CUTS
 from features.purchases import summarise_purchases
-from features.spine import everyone, pairs
+from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
+from models.answers import train_on_answers
 from models.customer_scorer import Scorer
 from models.drift import TrainingFit
-from models.nps_category import NpsModel, NpsTraining, train_nps_category
+from models.nps_category import NpsTraining
 from models.purchase_fit import fit_purchase_models
 from models.recipe import Recipe
 from models.rfm import rfm_cuts
 from models.second_stage import train_second_stage
 
+# Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models.
+FORMAT = 2
+# Each names its part of the parameters and begins the names of its trees.
+CATEGORY_MODELS = ("nps", "satisfaction")
 RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"
 
 
@@ -103,16 +108,23 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
     notes = list(fit.notes)
     if carried is None:
         vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
-        training, answers = _train_nps(tables, as_of, recipe, vocabulary)
-        nps, trees, nps_as_of = training.model.to_dict(), training.model.booster, as_of.isoformat()
+        given = {"before": as_of, "gap_days": recipe.label_gap_days, "seed": recipe.seed}
+        nps = train_on_answers(tables, recipe.nps_question, vocabulary, cuts=CATEGORY_CUTS, **given)
+        satisfaction = train_on_answers(
+            tables, recipe.satisfaction_question, vocabulary, cuts=SATISFACTION_CUTS, **given
+        )
+        training, answers = nps.training, nps.answers
+        said = {"nps": nps.training.model.to_dict(), "satisfaction": satisfaction.training.model.to_dict()}
+        said["nps_as_of"] = as_of.isoformat()
+        trees = named("nps", nps.training.model.boosters) | named("satisfaction", satisfaction.training.model.boosters)
     else:
         vocabulary, training, answers = carried.vocabulary, None, None
-        nps, nps_as_of = carried.parameters["nps"], carried.parameters["nps_as_of"]
-        trees = carried.boosters.get("nps_category")
-        notes.append(f"The NPS model is carried over unchanged from the one trained as of {nps_as_of}.")
+        said = {name: carried.parameters[name] for name in ("nps", "satisfaction", "nps_as_of")}
+        trees = {name: text for name, text in carried.boosters.items() if name.startswith(CATEGORY_MODELS)}
+        notes.append(f"The NPS model is carried over unchanged from the one trained as of {said['nps_as_of']}.")
     stage, stage_boosters = _train_second_stage(tables, as_of, recipe, vocabulary)
     parameters = {
-        "format": 1,
+        "format": FORMAT,
         "as_of": as_of.isoformat(),
         **asdict(recipe),
         "returns_policy": RETURNS_POLICY,
@@ -122,45 +134,21 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
         "uncertainty": fit.uncertainty,
         "log_likelihood_per_customer": fit.log_likelihood_per_customer,
         "second_stage": stage,
-        "nps": {key: value for key, value in nps.items() if key != "booster"},
-        "nps_as_of": nps_as_of,
+        **said,
         "vocabulary": vocabulary.to_dict(),
         "rfm": cuts,
     }
-    boosters = stage_boosters | ({} if trees is None else {"nps_category": trees})
     if recipe.second_stage and not stage["used"]:
         notes.append(f"There is no second stage: {stage['why']}.")
     # Through JSON and back, so that a release is the same before it is stored and after.
-    return Release(json.loads(json.dumps(parameters)), boosters, fit.fits, tuple(notes), training, answers)
+    return Release(
+        json.loads(json.dumps(parameters)), stage_boosters | trees, fit.fits, tuple(notes), training, answers
+    )
 
 
-def answers_with_features(
-    tables: Tables, question: str, vocabulary: Vocabulary, *, before: date, since: date | None = None, gap_days: int = 0
-) -> pd.DataFrame:
-    """Put the features of the time of asking beside each answer.
-
-    Parameters
-    ----------
-    tables : Tables
-        The shop's checked tables, with answers.
-    question : str
-        The question asked.
-    vocabulary : Vocabulary
-        Names the features.
-    before, since : datetime.date
-        Only what was answered before the one and, where given, not before the other.
-    gap_days : int
-        Days between what is seen and the invitation.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per answer of a customer with a visible purchase at that time: customer_id, as_of, answered_at,
-        category (0 detractor, 1 passive, 2 promoter) and all that `features.describe.describe` gives.
-    """
-    labels = labelled_answers(tables.answers, question, before=before, since=since, gap_days=gap_days)
-    described = describe(tables, pairs(labels), vocabulary)
-    return materialise(labels.inner_join(described, ["customer_id", "as_of"]))
+def named(model: str, boosters: Mapping[str, str]) -> dict[str, str]:
+    """Return a category model's trees under the names they have in a release: "nps_ridit", say."""
+    return {f"{model}_{name}": trees for name, trees in boosters.items()}
 
 
 def days_since_purchase(base: pd.DataFrame) -> pd.Series:
@@ -183,14 +171,3 @@ def _train_second_stage(
     except InputError as error:
         return {"used": False, "why": str(error), "features": []}, {}
     return {"used": True, "why": "the backtest says that it wins", **stage.to_dict()}, stage.boosters
-
-
-def _train_nps(
-    tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary
-) -> tuple[NpsTraining, pd.DataFrame | None]:
-    if tables.answers is None:
-        why = "No answers were given, so nothing is said about the NPS category."
-        return NpsTraining(NpsModel(source=None, why=why, answers=0), None), None
-    frame = answers_with_features(tables, recipe.nps_question, vocabulary, before=as_of, gap_days=recipe.label_gap_days)
-    names = feature_names(vocabulary)
-    return train_nps_category(frame[names], frame["category"], frame["customer_id"], recipe.seed), frame

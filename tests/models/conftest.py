@@ -99,7 +99,9 @@ def take(files: Mapping[str, Path], folder: Path) -> Path:
 def simulated_shop(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
     """1,500 customers over 400 days; half of the answers are asked for within the last 90 days."""
     folder = tmp_path_factory.mktemp("shop")
-    settings = ShopSettings(invited_share=0.7, response_rate=0.4, response_behaviour=1.2, reliability=0.8)
+    settings = ShopSettings(
+        invited_share=0.7, response_rate=0.4, response_behaviour=1.2, reliability=0.8, csat_share=0.6
+    )
     files = write_shop(folder / "raw", 1500, seed=9, days=400, settings=settings)
     as_of, recipe = date(2023, 1, 1) + timedelta(days=400), Recipe(horizon=90, static_attributes=("region",))
     return SimulatedShop(files, take(files, folder / "clean"), as_of, as_of - timedelta(days=90), recipe)
@@ -131,7 +133,7 @@ def a_scorer() -> Callable[..., dict[str, Any]]:
 
     def build(**said: Any) -> dict[str, Any]:
         return {
-            "format": 1,
+            "format": 2,
             "as_of": "2024-01-01",
             "horizon": 90,
             "churn_horizon": 365,

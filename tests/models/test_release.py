@@ -15,11 +15,12 @@ from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
+from models.answers import answers_with_features
 from models.customer_scorer import SCORE_COLUMNS, Scorer
 from models.purchase_fit import fit_purchase_models
 from models.purchases import BetaGeoModel
 from models.recipe import Recipe
-from models.release import Release, answers_with_features, days_since_purchase, fit_release
+from models.release import Release, days_since_purchase, fit_release
 from models.second_stage import train_second_stage
 
 TABLES = ("transactions", "answers", "events", "customers")
@@ -48,7 +49,7 @@ def raw(simulated_shop) -> dict[str, pd.DataFrame]:
 def test_shuffled_rows_give_the_same_release_bit_for_bit(simulated_shop, release, raw, take_frames):
     shuffled = {name: frame.sample(frac=1.0, random_state=7) for name, frame in raw.items()}
     assert not shuffled["transactions"].index.equals(raw["transactions"].index)
-    assert list(release.boosters) == ["nps_category"]
+    assert release.parameters["nps"]["source"] == release.parameters["satisfaction"]["source"] == "model"
     again = fit_release(take_frames(**shuffled), simulated_shop.as_of, simulated_shop.recipe)
     assert_same(again, release)
     assert np.array_equal(again.training.out_of_fold, release.training.out_of_fold)
@@ -56,16 +57,16 @@ def test_shuffled_rows_give_the_same_release_bit_for_bit(simulated_shop, release
 
 def test_a_twin_sees_nothing_at_or_after_its_cut(simulated_shop, raw, take_frames):
     twin = fit_release(simulated_shop.tables, simulated_shop.cut, simulated_shop.recipe)
-    assert list(twin.boosters) == ["nps_category"]
+    assert twin.parameters["nps"]["source"] == "model"
     cut = pd.Timestamp(simulated_shop.cut)
     bought, asked, happened, known = (raw[name] for name in TABLES)
     late = bought["ts"] >= cut
     assert late.sum() > 1000
-    # After the cut the shop is another one: other amounts, a new channel, new customers, nobody visits, all answer 0.
+    # After the cut the shop is another one: other amounts, a new channel, new customers, nobody visits, all answer 1.
     new = bought[late].assign(customer_id=lambda rows: "new-" + rows["customer_id"], amount=999, channel="fax")
     known = pd.concat([known, known.assign(customer_id=lambda rows: "new-" + rows["customer_id"], valid_from=cut)])
     answered_late = asked["answered_at"] >= cut
-    asked = asked.assign(score=asked["score"].mask(answered_late, 0))
+    asked = asked.assign(score=asked["score"].mask(answered_late, 1))
     another = {
         "transactions": pd.concat([bought[~late], new.assign(order_id="new-" + new["order_id"])]),
         "answers": asked[~((asked["invited_at"] >= cut) & asked["answered_at"].isna())],
@@ -169,8 +170,8 @@ def history_of(purchases: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series
 def test_without_answers_nothing_is_said_of_the_nps_category(purchases, take_frames):
     tables = take_frames(transactions=with_amounts(purchases, 10 + purchases.index % 7))
     release = fit_release(tables, AS_OF, Recipe())
-    assert release.parameters["nps"]["source"] is None
-    assert release.parameters["nps"]["why"] == "No answers were given, so nothing is said about the NPS category."
+    assert release.parameters["nps"]["source"] is release.parameters["satisfaction"]["source"] is None
+    assert release.parameters["nps"]["why"] == "No answers were given, so nothing is said about the category."
     assert release.boosters == {}
     assert release.answers is None
     scores = release.scorer().score(described_at(tables, AS_OF, release))
@@ -226,6 +227,9 @@ def test_it_learns_from_every_answer_of_a_customer_and_from_no_other(simulated_s
     asked = raw["answers"].query("answered_at < @simulated_shop.as_of.isoformat()")
     first = raw["transactions"].groupby("customer_id")["ts"].min().dt.normalize()
     known = asked["invited_at"].dt.normalize() > asked["customer_id"].map(first)
+    is_nps = asked["question"] == "nps"
+    assert release.parameters["satisfaction"]["answers"] == (known & ~is_nps).sum()
+    known &= is_nps
     assert len(release.answers) == known.sum() == release.parameters["nps"]["answers"]
     assert sorted(release.answers["answered_at"]) == sorted(asked["answered_at"][known])
 
@@ -243,7 +247,8 @@ def test_a_carried_nps_model_is_unchanged_beside_new_purchase_models(simulated_s
     assert carrying.parameters["purchases"] != release.parameters["purchases"]
     assert carrying.training is None
     assert any("carried over unchanged" in note for note in carrying.notes)
-    categories = ["p_detractor", "p_passive", "p_promoter", "nps_category", "nps_source"]
+    assert carrying.parameters["satisfaction"] == release.parameters["satisfaction"]
+    categories = ["p_detractor", "p_passive", "p_promoter", "nps_category", "nps_source", "p_satisfied"]
     ours = carrying.scorer().score(described)
     pd.testing.assert_frame_equal(ours[categories], predicted[categories], check_exact=True)
 
