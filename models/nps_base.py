@@ -10,17 +10,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import brentq
+from scipy.stats import t as student
+
+from models.balance import covariate_balance
+from models.survey import POINTS, Survey, clipped_weights
 
 Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
-# Answer's contribution to NPS by category: detractor, passive, promoter.
-POINTS = np.array([-100.0, 0.0, 100.0])
 GAMMAS = (-0.2, -0.1, 0.1, 0.2)
-# No answer counts for more than this many typical answers: a few extreme weights cost more variance than they repair
-# bias.
-LARGEST_WEIGHT_RATIO = 10.0
-NORMAL_95 = 1.959963984540054
+LARGEST_GAMMA = 3.0
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,24 @@ class BaseNps:
     ----------
     nps, low, high, standard_error
         The estimate, its 95 % interval and its standard error.
+    degrees_of_freedom
+        Of Student's t in the interval.
     n_base, n_frame, n_answers
         Customers in the base, in the frame, and those of the frame who answered.
     n_eff
-        Effective number of answers (Kish 1965); below about 100 the interval is somewhat too narrow.
+        Effective number of answers (Kish 1965).
     survey_mean, mean_of_predictions
         The two figures that are not the NPS, to be shown beside it.
     largest_weight
         Largest share of one answer in the weighted mean.
+    balance
+        `largest_before`, `largest_after`, `mean_before`, `mean_after`: absolute standardised differences between those
+        who answered and the base, see `models.balance.covariate_balance`; empty where no feature varies.
     sensitivity
         The NPS if answering depended on satisfaction itself: gamma is the change of the log odds of answering for
         each step detractor -> passive -> promoter at equal behaviour.
+    sign_gamma
+        The gamma nearest to 0 at which the NPS would be 0; None if there is none from -3 to 3.
     frame
         "invited" (customers who were asked) or "customers" (all: unanswered invitations are not in the data).
     unlike_share
@@ -52,6 +59,7 @@ class BaseNps:
     low: float
     high: float
     standard_error: float
+    degrees_of_freedom: float
     n_base: int
     n_frame: int
     n_answers: int
@@ -59,7 +67,9 @@ class BaseNps:
     survey_mean: float
     mean_of_predictions: float
     largest_weight: float
+    balance: dict[str, float]
     sensitivity: dict[str, float]
+    sign_gamma: float | None
     frame: str = "customers"
     unlike_share: float | None = None
 
@@ -68,97 +78,122 @@ class BaseNps:
         return asdict(self)
 
 
-def base_nps(
-    probabilities: npt.ArrayLike,
-    answered: npt.ArrayLike,
-    category: npt.ArrayLike,
-    propensity: npt.ArrayLike,
-    frame: str = "customers",
-    base: npt.ArrayLike | None = None,
-    carrying_variance: float = 0.0,
-) -> BaseNps:
-    """Estimate the NPS of a base of customers.
+@dataclass(frozen=True)
+class Estimate:
+    """An estimated NPS and what its error is made of, so that differences of estimates have one too.
 
-    With t = 100 (1[promoter] - 1[detractor]) of an answer, m = 100 (p_promoter - p_detractor) and w = 1 / propensity:
-    theta = mean(m) + sum_R w (t - m) / sum_R w. The mean of m is taken over the base; the residuals are those of the
-    frame, weighted to stand for it.
+    Attributes
+    ----------
+    figures
+        The estimate as it is published.
+    influence
+        psi by customer_id, points: what the customer adds to the estimate's error. The sampling variance is the sum of
+        psi^2 (customers of two estimates are joined by id, and the squares taken of the differences).
+    jackknife
+        (K,) the part of the estimate that depends on how m was trained, by the model without fold k, see
+        `training_variance`; empty where m has no folds.
+    balance
+        `models.balance.covariate_balance` of those who answered against the base.
+    """
+
+    figures: BaseNps
+    influence: pd.Series
+    jackknife: Array
+    balance: pd.DataFrame
+
+
+def estimate_nps(survey: Survey) -> Estimate:
+    """Estimate the NPS of a base of customers from a survey.
+
+    With t = 100 (1[promoter] - 1[detractor]) of an answer, m = 100 (p_promoter - p_detractor) and w the customers of
+    the base that the answer stands for: theta = mean(m) + sum_R w (t - m) / sum_R w, m averaged over the base.
+    The influence of a customer is psi = (m - mean m)/M + h (t - m - rbar) / sqrt(1 - 2h + sum h^2), with h = w / sum w
+    and rbar the weighted mean residual; the root makes up for residuals being taken from their own mean, the more so
+    for who weighs much (HC2, MacKinnon & White 1985, J. Econometrics 29).
 
     Parameters
     ----------
-    probabilities
-        (N, 3) predicted for every customer of the frame, without the customer's own answer for those who answered.
-    answered
-        (N,) whether the customer answered.
-    category
-        (N,) 0 detractor, 1 passive, 2 promoter; read where `answered` only.
-    propensity
-        (N,) probability of answering given behaviour, see `response_propensity`.
-    frame
-        What the frame is: "invited" or "customers".
-    base
-        (M, 3) predicted for everyone of the base, where that is not the frame: those who were asked in past waves
-        stand for the base in what the predictions miss. Independent of the frame, but for the customers in both.
-    carrying_variance
-        Variance of mean(m) of the base less the weighted mean of m of those who answered, from the training of m.
+    survey
+        See `models.survey.Survey`.
 
     Raises
     ------
     ValueError
-        If nobody answered, lengths differ, or a propensity is outside (0, 1].
+        If fewer than two customers answered.
     """
-    p, R, y, pi = _checked(probabilities, answered, category, propensity)
-    m = p @ POINTS
-    t = POINTS[y]
-    w = clipped_weights(1.0 / pi[R])
-    theta, phi = _estimate(m, R, t, w)
-    everyone = m if base is None else np.asarray(base, dtype=float) @ POINTS
-    # Of phi, what is left without the predictions' own spread; that of the base takes its place.
-    residual = phi - (m - m.mean())
-    apart = np.var(residual, ddof=1) / len(m) + np.var(everyone, ddof=1) / len(everyone)
-    error = float(np.sqrt(np.var(phi, ddof=1) / len(m) if base is None else apart + carrying_variance))
-    shift = float(everyone.mean() - m.mean())
-    theta += shift
-    reach = NORMAL_95 * error
-    return BaseNps(
-        nps=float(np.clip(theta, -100.0, 100.0)),
-        low=float(np.clip(theta - reach, -100.0, 100.0)),
-        high=float(np.clip(theta + reach, -100.0, 100.0)),
-        standard_error=error,
-        n_base=len(everyone),
-        n_frame=len(m),
-        n_answers=int(R.sum()),
-        n_eff=float(w.sum() ** 2 / np.sum(w**2)),
-        survey_mean=float(t.mean()),
-        mean_of_predictions=float(everyone.mean()),
-        largest_weight=float(w.max() / w.sum()),
-        sensitivity={
-            f"{gamma:+.1f}": float(np.clip(tilted_nps(p, R, y, pi, gamma) + shift, -100.0, 100.0)) for gamma in GAMMAS
-        },
-        frame=frame,
+    w, t, residual = survey.weights, survey.answers, survey.residuals
+    if len(t) < 2:
+        raise ValueError(f"An NPS needs at least two customers who answered, got {len(t)}")
+    m = survey.base_probabilities @ POINTS
+    h = w / w.sum()
+    theta = float(m.mean() + h @ residual)
+    of_answers = _leverage_corrected(h, residual - h @ residual)
+    of_base = (m - m.mean()) / len(m)
+    influence = pd.concat(
+        [
+            pd.Series(of_base, index=survey.base_customer),
+            pd.Series(of_answers, index=survey.customer[survey.answered]),
+        ]
     )
+    influence = influence.groupby(level=0).sum().rename_axis("customer_id")
+    jackknife = survey.fold_base_points.mean(axis=1) - survey.fold_points @ h
+    sampling, training = float(influence @ influence), training_variance(jackknife)
+    error = float(np.sqrt(sampling + training))
+    freedom = _degrees_of_freedom(h, sampling, training, len(jackknife))
+    reach = float(student.ppf(0.975, freedom)) * error
+    balance = covariate_balance(survey.features[survey.answered], w, survey.base_features)
+    figures = BaseNps(
+        nps=_bounded(theta),
+        low=_bounded(theta - reach),
+        high=_bounded(theta + reach),
+        standard_error=error,
+        degrees_of_freedom=freedom,
+        n_base=len(m),
+        n_frame=len(survey.customer),
+        n_answers=len(t),
+        n_eff=float(1.0 / (h @ h)),
+        survey_mean=float(t.mean()),
+        mean_of_predictions=float(m.mean()),
+        largest_weight=float(h.max()),
+        balance=_summary(balance),
+        sensitivity={f"{gamma:+.1f}": _bounded(tilted_nps(survey, gamma)) for gamma in GAMMAS},
+        sign_gamma=sign_gamma(survey),
+        frame=survey.frame,
+        unlike_share=survey.unlike_share,
+    )
+    return Estimate(figures, influence, jackknife, balance)
 
 
-def clipped_weights(weights: Array) -> Array:
-    """Weights of the answers, none above `LARGEST_WEIGHT_RATIO` medians."""
-    return np.minimum(weights, LARGEST_WEIGHT_RATIO * np.median(weights))
+def training_variance(jackknife: Array) -> float:
+    """Variance of an estimate from the training of m, by the delete-one-fold jackknife.
+
+    (K - 1)/K sum_k (c_k - mean c)^2 with c_k = mean(m_k) - sum_R w m_k / sum_R w (Shao & Wu 1989, Annals of Statistics
+    17); 0 where there are no folds.
+    """
+    folds = len(jackknife)
+    return float((folds - 1) / folds * np.sum((jackknife - jackknife.mean()) ** 2)) if folds else 0.0
 
 
-def tilted_nps(
-    probabilities: Array, answered: Flags, category: npt.NDArray[np.int64], propensity: Array, gamma: float
-) -> float:
-    """NPS if, at equal behaviour, the log odds of answering rose by `gamma` with each category.
+def tilted_nps(survey: Survey, gamma: float) -> float:
+    """NPS if, at equal behaviour, the log odds of answering rose by `gamma` with each category; not cut at +-100.
 
-    Robins, Rotnitzky & Scharfstein (2000, in Statistical Models in Epidemiology).
-    Those who did not answer then have class probabilities proportional to p_c exp(-gamma c), and an answer of
-    category c stands for 1 + (1 - pi)/pi exp(-gamma c) / sum_c p_c exp(-gamma c) customers. `category` is that of
-    those who answered.
+    Robins, Rotnitzky & Scharfstein (2000, in Statistical Models in Epidemiology). Those who did not answer then have
+    class probabilities proportional to p_c exp(-gamma c), and an answer of category c stands for
+    1 + (1 - pi)/pi exp(-gamma c) / sum_c p_c exp(-gamma c) customers.
     """
     tilt = np.exp(-gamma * np.arange(3))
-    norm = probabilities @ tilt
-    silent_m = (probabilities * tilt) @ POINTS / norm
-    pi = propensity[answered]
-    w = clipped_weights(1.0 + (1.0 - pi) / pi * tilt[category] / norm[answered])
-    return float(np.clip(_estimate(silent_m, answered, POINTS[category], w)[0], -100.0, 100.0))
+    R, pi, y = survey.answered, survey.propensity[survey.answered], survey.category[survey.answered]
+    silent_m, norm = _tilted_points(survey.probabilities[R], tilt)
+    w = clipped_weights(1.0 + (1.0 - pi) / pi * tilt[y] / norm)
+    return float(_tilted_points(survey.base_probabilities, tilt)[0].mean() + w @ (POINTS[y] - silent_m) / w.sum())
+
+
+def sign_gamma(survey: Survey) -> float | None:
+    """Gamma nearest to 0 at which `tilted_nps` is 0; None if there is none from -3 to 3."""
+    here = tilted_nps(survey, 0.0)
+    ends = [end for end in (-LARGEST_GAMMA, LARGEST_GAMMA) if here * tilted_nps(survey, end) <= 0.0]
+    found = [float(brentq(lambda gamma: tilted_nps(survey, gamma), 0.0, end)) for end in ends]
+    return min(found, key=abs, default=None)
 
 
 def newest_per_customer(customer: npt.ArrayLike, as_of: npt.ArrayLike, answered: npt.ArrayLike) -> npt.NDArray[np.intp]:
@@ -181,34 +216,45 @@ def newest_per_customer(customer: npt.ArrayLike, as_of: npt.ArrayLike, answered:
     return order[np.unique(who[order], return_index=True)[1]]
 
 
-def _estimate(m: Array, R: Flags, t: Array, w: Array) -> tuple[float, Array]:
-    """Theta and its influence per customer, phi; t and w are of those who answered.
+def _leverage_corrected(h: Array, centred: Array) -> Array:
+    """Influence h e of residuals e that were taken from their weighted mean, each e brought back to its variance."""
+    return h * centred / np.sqrt(1.0 - 2.0 * h + h @ h)
 
-    phi_i = (m_i - mean m) + R_i (N w_i / sum w)(t_i - m_i - weighted mean residual).
+
+def _degrees_of_freedom(h: Array, sampling: float, training: float, folds: int) -> float:
+    """Degrees of freedom of the variance, by Satterthwaite (1946, Biometrics Bulletin 2).
+
+    Those of the sampling variance are 2 E^2 / Var of sum a_i e_i^2, a_i = h_i^2 / G_ii, were the residuals normal with
+    one variance: E = sum h^2, Var = 2 sum_ij a_i a_j G_ij^2 and G = (I - 1h')(I - h1'), the residuals' correlation
+    (Bell & McCaffrey 2002, Survey Methodology 28). Those of the training variance are one less than the folds.
     """
-    residual = t - m[R]
-    correction = float(w @ residual / w.sum())
-    phi = m - m.mean()
-    phi[R] += len(m) * w / w.sum() * (residual - correction)
-    return float(m.mean()) + correction, phi
+    square = h @ h
+    own = 1.0 - 2.0 * h + square
+    a = h**2 / own
+    total, first, second = a.sum(), a @ h, a @ h**2
+    # sum_ij a_i a_j (S - h_i - h_j)^2, then the diagonal as it is.
+    pairs = square**2 * total**2 + 2 * second * total + 2 * first**2 - 4 * square * first * total
+    diagonal = np.sum(a**2 * ((square - 2 * h) ** 2 - own**2))
+    freedom = square**2 / (pairs - diagonal)
+    if training == 0.0:
+        return float(freedom)
+    return float((sampling + training) ** 2 / (sampling**2 / freedom + training**2 / (folds - 1)))
 
 
-def _checked(
-    probabilities: npt.ArrayLike, answered: npt.ArrayLike, category: npt.ArrayLike, propensity: npt.ArrayLike
-) -> tuple[Array, Flags, npt.NDArray[np.int64], Array]:
-    """Arrays of equal length; category of those who answered only."""
-    p, pi = np.asarray(probabilities, dtype=float), np.asarray(propensity, dtype=float)
-    R, given = np.asarray(answered).astype(bool), np.asarray(category)
-    if p.ndim != 2 or p.shape[1] != 3 or not len(p) == len(R) == len(given) == len(pi):
-        raise ValueError(
-            "probabilities must be (N, 3) and answered, category and propensity (N,), "
-            f"got {p.shape}, {R.shape}, {given.shape}, {pi.shape}"
-        )
-    if R.sum() < 2:
-        raise ValueError(f"An NPS needs at least two customers who answered, got {int(R.sum())}")
-    if not ((pi > 0) & (pi <= 1)).all():
-        raise ValueError(f"propensity must be in (0, 1], got {np.nanmin(pi)} to {np.nanmax(pi)}")
-    y = given[R].astype(float)
-    if not np.isin(y, (0, 1, 2)).all():
-        raise ValueError("category of those who answered must be 0, 1 or 2")
-    return p, R, y.astype(np.int64), pi
+def _tilted_points(probabilities: Array, tilt: Array) -> tuple[Array, Array]:
+    """Points m of those who did not answer, and sum_c p_c tilt_c."""
+    norm = probabilities @ tilt
+    return (probabilities * tilt) @ POINTS / norm, norm
+
+
+def _summary(balance: pd.DataFrame) -> dict[str, float]:
+    """Largest and mean absolute difference, before and after."""
+    if balance.empty:
+        return {}
+    size = balance.abs()
+    of = {"largest": size.max(), "mean": size.mean()}
+    return {f"{name}_{when}": float(of[name][when]) for name in of for when in ("before", "after")}
+
+
+def _bounded(nps: float) -> float:
+    return float(np.clip(nps, -100.0, 100.0))

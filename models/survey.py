@@ -39,9 +39,6 @@ class Survey:
         (N, 3) of the three categories.
     propensity
         (N,) in (0, 1]: probability of answering given behaviour.
-    mix
-        (N,) how many customers of the base stand where one of the frame does, given behaviour, up to a constant factor;
-        1 where the frame is the base.
     base_customer, base_features, base_probabilities
         (M,), (M, k), (M, 3) of the base.
     fold_points
@@ -63,7 +60,6 @@ class Survey:
     category: npt.NDArray[np.int64]
     probabilities: Array
     propensity: Array
-    mix: Array
     base_customer: npt.NDArray[np.str_]
     base_features: pd.DataFrame
     base_probabilities: Array
@@ -75,19 +71,18 @@ class Survey:
 
     @property
     def weights(self) -> Array:
-        """How many customers each answer stands for, (n,): mix / propensity, clipped."""
-        return clipped_weights((self.mix / self.propensity)[self.answered])
+        """How many customers each answer stands for, (n,): 1 / propensity, clipped."""
+        return clipped_weights(1.0 / self.propensity[self.answered])
 
     @property
     def answers(self) -> Array:
         """Points t of the answers, (n,): -100, 0 or 100."""
-        given: Array = POINTS[self.category[self.answered]]
-        return given
+        return np.asarray(POINTS[self.category[self.answered]])
 
     @property
     def residuals(self) -> Array:
         """Points t - m of those who answered, (n,): what the prediction misses."""
-        return self.answers - self.probabilities[self.answered] @ POINTS
+        return np.asarray(self.answers - self.probabilities[self.answered] @ POINTS)
 
 
 def clipped_weights(weights: Array) -> Array:

@@ -45,7 +45,8 @@ def test_it_counts_customers(simulated_shop, estimate, newest):
 
 def test_the_base_is_predicted_as_of_now(estimate, predicted):
     points = 100 * (predicted["p_promoter"] - predicted["p_detractor"])
-    assert estimate.mean_of_predictions == pytest.approx(points.mean())
+    # Those who answered are predicted without their own answers, which the published model has seen.
+    assert estimate.mean_of_predictions == pytest.approx(points.mean(), abs=1.0)
 
 
 def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, release, estimate, newest):

@@ -6,7 +6,7 @@ import pytest
 from scipy.special import expit
 
 from models.metrics import auc
-from models.response import response_propensity
+from models.response import SILENT_PER_ANSWER, response_propensity
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +56,20 @@ def test_without_a_regression_everyone_has_the_share():
     assert (response_propensity(X, np.ones(20), np.arange(20)) == 1).all()
     with pytest.raises(ValueError, match="equally long"):
         response_propensity(X, few[:5], np.arange(20))
+
+
+def test_many_answers_let_trees_find_what_a_regression_cannot():
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame(rng.normal(size=(30_000, 3)), columns=list("abc"))
+    truth = expit(-2.5 + 1.5 * (X["a"].abs() > 1) + 0.3 * X["c"]).to_numpy()
+    answered = rng.random(30_000) < truth
+    found = response_propensity(X, answered, np.arange(30_000))
+    assert np.corrcoef(np.log(found), np.log(truth))[0, 1] > 0.9
+    # All silent customers were not learned from, and the level is right all the same.
+    few = answered & (rng.random(30_000) < 0.3)
+    assert few.sum() * SILENT_PER_ANSWER < 20_000
+    rare = response_propensity(X, few, np.arange(30_000))
+    assert rare.mean() == pytest.approx(few.mean(), rel=0.05)
+    assert np.average(rare, weights=X["a"].abs() > 1) == pytest.approx(
+        np.average(few, weights=X["a"].abs() > 1), rel=0.1
+    )

@@ -1,0 +1,65 @@
+"""Covariate balance: whether those who answered, once weighted, look like those they are to speak for."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Array = npt.NDArray[np.float64]
+
+
+def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd.DataFrame) -> pd.DataFrame:
+    """Compare those who answered with those they stand for, feature by feature, before and after weighting.
+
+    The standardised mean difference is (mean of those who answered - mean of the target) / sqrt((s_1^2 + s_2^2) / 2),
+    s_1 and s_2 the two standard deviations before weighting (Austin 2009, Statistics in Medicine 28, section 2): one
+    scale before and after, so that only the means move it (Stuart 2010, Statistical Science 25, section 4.1). A feature
+    that is missing for some is compared where it is known, and so is the share that is missing, as "NAME missing".
+    Absolute values above 0.1 are commonly held to be an imbalance.
+
+    Parameters
+    ----------
+    answered
+        (n, k) features of those who answered.
+    weights
+        (n,) what each of them counts for.
+    target
+        (N, k) features of those they are to speak for.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per feature that varies, indexed by its name, the largest difference before weighting first: `before`
+        and `after`, in standard deviations.
+
+    Raises
+    ------
+    ValueError
+        If the columns differ or there is not one weight per row.
+    """
+    if list(answered.columns) != list(target.columns):
+        raise ValueError("answered and target must have the same columns in the same order")
+    X, Y, w = answered.to_numpy(float), target.to_numpy(float), np.asarray(weights, dtype=float)
+    if len(w) != len(X):
+        raise ValueError(f"there must be one weight per row of answered, got {len(w)} for {len(X)}")
+    names = [str(name) for name in answered.columns]
+    table = pd.DataFrame(
+        np.vstack([_differences(X, w, Y), _differences(np.isnan(X) * 1.0, w, np.isnan(Y) * 1.0)]),
+        index=pd.Index([*names, *(f"{name} missing" for name in names)], name="feature"),
+        columns=["before", "after"],
+    ).dropna()
+    return table.reindex(table["before"].abs().sort_values(ascending=False, kind="stable").index)
+
+
+def _differences(X: Array, w: Array, Y: Array) -> Array:
+    """Standardised differences (k, 2) without and with weights, NaN where nothing varies or nobody is known."""
+    differences = np.full((X.shape[1], 2), np.nan)
+    for j in range(X.shape[1]):
+        x, y = X[:, j], Y[:, j]
+        known, target = ~np.isnan(x), y[~np.isnan(y)]
+        if not known.any() or not len(target):
+            continue
+        spread = np.sqrt((x[known].var() + target.var()) / 2.0)
+        if spread > 0.0:
+            means = np.array([x[known].mean(), np.average(x[known], weights=w[known])])
+            differences[j] = (means - target.mean()) / spread
+    return differences
