@@ -23,7 +23,6 @@ def a_survey(base, base_p, customer, answered, category, p, propensity, fold_poi
         category=np.where(answered, category, -1),
         probabilities=np.asarray(p),
         propensity=np.asarray(propensity),
-        mix=np.ones(len(customer)),
         base_customer=np.asarray(base),
         base_features=pd.DataFrame(index=range(len(base))),
         base_probabilities=np.asarray(base_p),
