@@ -1,0 +1,110 @@
+"""The change of the base's NPS from a release and the shop's tables: two dates of the base, each with its answers."""
+
+from dataclasses import replace
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+
+from data.errors import InputError
+from features.describe import describe, feature_names, materialise
+from features.spine import everyone, midnight
+from features.tables import Tables
+from models.base_estimate import prepare_survey
+from models.nps_category import predict_nps_category
+from models.nps_change import NpsChange, nps_change
+from models.release import Release
+from models.survey import POINTS, Survey
+
+
+def estimate_nps_change(
+    tables: Tables, release: Release, since: date, published: float | None = None
+) -> NpsChange | None:
+    """Estimate how the NPS of the base changed since an earlier date, under one model, and why.
+
+    Parameters
+    ----------
+    tables, release, since
+        As in `prepare_change`.
+    published : float, optional
+        NPS of the base as it was published at the earlier date.
+
+    Returns
+    -------
+    NpsChange or None
+        None where `prepare_change` gives None.
+    """
+    surveys = prepare_change(tables, release, since)
+    return None if surveys is None else nps_change(*surveys, published)
+
+
+def prepare_change(tables: Tables, release: Release, since: date) -> tuple[Survey, Survey] | None:
+    """Describe and predict the base at an earlier date and now, each with the answers of its own time.
+
+    Before are the invitations before `since` with the answers known then, now are the invitations since with the
+    answers known at the release's as_of; who answers is learned for each. Both are predicted by the release, answers of
+    a customer by models that did not see them. A late answer to an invitation before `since` counts for neither.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    release : Release
+        Freshly fitted, with its answers and out-of-fold probabilities.
+    since : datetime.date
+        As_of of the earlier estimate; exclusive for what was known before.
+
+    Returns
+    -------
+    tuple of Survey or None
+        Before and now, without answers where hardly anyone answered. None where nothing was asked, or the release was
+        not freshly fitted or has too few answers for an NPS model.
+
+    Raises
+    ------
+    InputError
+        If `since` is not before the release's as_of, or nobody had bought before it.
+    """
+    if since >= release.as_of:
+        raise InputError(f"a change since {since} needs a release of a later date, got one as of {release.as_of}")
+    if tables.answers is None or release.training is None or release.training.out_of_fold is None:
+        return None
+    # The same model, looking from the earlier date.
+    then = replace(release, parameters=release.parameters | {"as_of": since.isoformat()})
+    asked_since = replace(tables, answers=_asked_since(tables.answers, since))
+    return (
+        prepare_survey(tables, then) or _without_answers(tables, then),
+        prepare_survey(asked_since, release) or _without_answers(tables, release),
+    )
+
+
+def _asked_since(answers: ir.Table, since: date) -> ir.Table:
+    """Rows of invitations at or after a date, as `features.labels.invitations` dates them."""
+    day_before = answers.answered_at - ibis.interval(days=1)
+    invited = ibis.ifelse(answers.answered_at < answers.invited_at, day_before, answers.invited_at)
+    return answers.filter(ibis.coalesce(invited, day_before) >= midnight(since))
+
+
+def _without_answers(tables: Tables, release: Release) -> Survey:
+    """Return the base at the release's as_of, predicted, with a frame in which nobody answered."""
+    assert release.training is not None
+    base = materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
+    if base.empty:
+        raise InputError(f"nobody had bought before {release.as_of}: name a later date to tell the change since")
+    names = feature_names(release.vocabulary)
+    folds = [predict_nps_category(model, base) @ POINTS for model in release.training.fold_models]
+    return Survey(
+        customer=np.empty(0, dtype=str),
+        features=base[names].iloc[:0],
+        answered=np.empty(0, dtype=bool),
+        category=np.empty(0, dtype=np.int64),
+        probabilities=np.empty((0, 3)),
+        propensity=np.empty(0),
+        base_customer=base["customer_id"].to_numpy(str),
+        base_features=base[names],
+        base_probabilities=predict_nps_category(release.training.model, base),
+        fold_points=np.empty((len(folds), 0)),
+        fold_base_points=np.array(folds).reshape(len(folds), len(base)),
+        base_sample=np.arange(len(base)),
+    )
