@@ -118,10 +118,11 @@ def _by_regression(X: Array, R: Flags, of: Array, seed: int) -> Array:  # noqa: 
 
     def standardised(values: Array) -> Array:
         limit = LARGEST_STANDARD_VALUE
-        return np.clip((filled(values) - centre) / scale, -limit, limit)
+        return np.asarray(np.clip((filled(values) - centre) / scale, -limit, limit))
 
     fitted = LogisticRegression(C=RIDGE_C, max_iter=1000).fit(standardised(X), R)
-    return np.asarray(fitted.decision_function(standardised(of)), dtype=float)
+    log_odds: Array = fitted.decision_function(standardised(of))
+    return log_odds
 
 
 def _by_trees(X: Array, R: Flags, of: Array, seed: int) -> Array:
