@@ -20,6 +20,8 @@ SILENT_GAPS = 2.0
 FEWEST_GAPS = 2
 # With less than this chance to be alive a customer has gone, and is no longer going.
 GONE = 0.1
+# What sentences tell of a customer, beside scores.
+_TOLD = ["days_since_last_purchase", "days_between_purchases", "total_value"]
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class _Base:
         # Ids are sorted only among those who may be on the list.
         chosen = chosen.nlargest(self.longest, "worth", keep="all")
         chosen = chosen.sort_values(["worth", "customer_id"], ascending=[False, True]).head(self.longest)
-        known = self.described.loc[chosen.index].assign(**self.scores.loc[chosen.index, ["clv", "p_purchase"]])
+        known = self.described[_TOLD].loc[chosen.index].assign(**self.scores.loc[chosen.index, ["clv", "p_purchase"]])
         texts = pd.Series([why(row) for row in known.to_dict("records")], index=chosen.index, dtype=object)
         unit = f" In {currency}." if currency else ""
         return ActionList(name, title, f"{meaning}.", f"{worth_means}.{unit}", chosen.assign(why=texts))

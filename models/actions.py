@@ -10,7 +10,8 @@ import pandas as pd
 
 from models.action_lists import LONGEST_LIST, ActionList, action_lists
 from models.customer_scorer import CATEGORIES
-from models.reasons import NpsExplainer, Reason, nps_reasons
+from models.nps_explainer import NpsExplainer
+from models.reasons import Reason, nps_reasons
 from models.release import Release
 
 # Customers who stand for the base when a score is split into points.
