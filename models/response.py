@@ -1,6 +1,6 @@
 """Who answers a survey: the probability of answering, from behaviour."""
 
-from typing import Any
+from collections.abc import Callable
 
 import lightgbm
 import numpy as np
@@ -13,6 +13,7 @@ from models.nps_folds import customer_folds
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Fit = Callable[[Array, Flags, Array, int], Array]
 
 # Inverse of the ridge penalty on standardised features.
 RIDGE_C = 0.1
@@ -69,7 +70,7 @@ def response_propensity(
     if X.shape[1] == 0 or np.unique(who).size < 2:
         return constant
 
-    order = np.lexsort((*X.T[::-1], R, who))
+    order = _order(X, R, who)
     X, R, who = X[order], R[order], who[order]
     fold = customer_folds(who, seed)
     learned, share = _case_control_sample(R, seed)
@@ -85,6 +86,12 @@ def response_propensity(
     return propensity
 
 
+def _order(X: Array, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
+    """One order of the rows, whatever order they came in: by customer, and several rows of one by what they say."""
+    people, first = np.unique(who, return_index=True)
+    return first if len(people) == len(who) else np.lexsort((*X.T[::-1], R, who))
+
+
 def _case_control_sample(R: Flags, seed: int) -> tuple[Flags, float]:
     """Rows to learn from, all that answered and a sample of the silent, and the share of the silent in it."""
     silent = np.flatnonzero(~R)
@@ -94,7 +101,7 @@ def _case_control_sample(R: Flags, seed: int) -> tuple[Flags, float]:
     return learned, size / len(silent)
 
 
-def _cross_fitted(fit: Any, X: Array, R: Flags, fold: npt.NDArray[np.int64], learned: Flags, seed: int) -> Array:
+def _cross_fitted(fit: Fit, X: Array, R: Flags, fold: npt.NDArray[np.int64], learned: Flags, seed: int) -> Array:
     """Log odds of every row by a model fitted on the sampled rows of the other folds."""
     found = np.empty(len(R))
     for k in range(int(fold.max()) + 1):
