@@ -56,7 +56,8 @@ def replicate(seed: int, customers: int, answer_rate: float, r_squared: float, i
         behaviour.features[answered], category[answered], who[answered], level=score[answered], seed=seed
     )
     rows = np.arange(answered.sum())
-    survey = predict_survey(people, people, list(behaviour.features), training, who[answered], rows, seed)
+    names = [str(name) for name in behaviour.features]
+    survey = predict_survey(people, people, names, training, who[answered], rows, seed)
     found = estimates(survey)
     found["error"] = found["nps"] - float((behaviour.probabilities @ POINTS).mean())
     return found.assign(seed=seed, answers=len(rows), seconds=time.process_time() - started)
