@@ -1,6 +1,6 @@
 """The flow ``retrain``: fit, judge, register, promote. It publishes no scores."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from prefect import flow
@@ -9,6 +9,7 @@ from prefect.states import Completed
 
 from data.errors import RefusedError
 from flows.environment import hide_tracebacks
+from flows.estimating import estimate, profile
 from flows.progress import step, tell
 from flows.retrain_report import log_retrain, retrain_sections
 from flows.retraining import Fitted, Judged, check_answers, fit, judge_fit
@@ -62,10 +63,12 @@ def retrain_in(store: Store, settings: Settings) -> Retrained:
         check_answers(settings, inputs, champion)
         fitted = fit_scorer(settings, inputs, champion)
         judged = judge_scorer(inputs, fitted, champion)
+        estimated = estimate_base(store, settings, inputs, fitted.release, champion)
+        fitted = replace(fitted, release=profile_base(inputs, fitted.release))
         with step("register"):
             version = register(store, run.run_id, fitted)
-            sections = retrain_sections(settings, inputs, fitted, judged, version)
-            log_retrain(run, inputs, fitted, judged, version, sections)
+            sections = retrain_sections(settings, inputs, fitted, judged, estimated, version)
+            log_retrain(run, inputs, fitted, judged, estimated, version, sections)
             settle(store, version, judged)
         forget_old_quarantine(store, settings.quarantine_retention_days)
     tell(sections)
@@ -74,6 +77,8 @@ def retrain_in(store: Store, settings: Settings) -> Retrained:
 
 fit_scorer = plain_task(fit)
 judge_scorer = plain_task(judge_fit)
+estimate_base = plain_task(estimate)
+profile_base = plain_task(profile)
 
 
 @io_task

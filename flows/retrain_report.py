@@ -9,14 +9,14 @@ import pandas as pd
 from features.describe import materialise
 from features.outcomes import purchases_by_day
 from features.spine import everyone
+from flows.estimating import Estimated
 from flows.inputs import Inputs
 from flows.intake_report import intake_section
+from flows.nps_report import log_nps, nps_metrics, nps_sections
 from flows.report import Section, number, to_markdown
 from flows.retraining import Fitted, Judged
 from flows.settings import Settings
 from models.backtest import expected_cumulative_purchases, wins
-from models.base_estimate import MOST_UNLIKE
-from models.nps_base import BaseNps
 from models.plots import holdout_tracking, nps_reliability, purchases_by_frequency
 from models.release import Release
 from models.tracking import Run
@@ -33,7 +33,9 @@ _SHOWN = {
 }
 
 
-def retrain_sections(settings: Settings, inputs: Inputs, fitted: Fitted, judged: Judged, version: int) -> list[Section]:
+def retrain_sections(
+    settings: Settings, inputs: Inputs, fitted: Fitted, judged: Judged, estimated: Estimated, version: int
+) -> list[Section]:
     """Write the report of a retraining: input, fits, backtest, NPS, verdict."""
     read = intake_section(inputs.intake)
     as_of = f"Customers are described as of {inputs.as_of}, {_why(settings, inputs)}."
@@ -42,19 +44,26 @@ def retrain_sections(settings: Settings, inputs: Inputs, fitted: Fitted, judged:
         _fits(fitted),
         *([Section("Decided by looking back", fitted.decision.sentences)] if fitted.decision.sentences else []),
         _backtest(fitted, judged),
-        _category(fitted),
-        _base(judged.base_nps, settings.nps_question),
+        *nps_sections(fitted.release, estimated),
     ]
     alias = "champion" if judged.verdict.promote else "challenger; the champion stays as it was"
     return [*sections, Section(f"Scorer {version} is {alias}", (judged.verdict.reason,))]
 
 
 def log_retrain(
-    run: Run, inputs: Inputs, fitted: Fitted, judged: Judged, version: int, sections: Sequence[Section]
+    run: Run,
+    inputs: Inputs,
+    fitted: Fitted,
+    judged: Judged,
+    estimated: Estimated,
+    version: int,
+    sections: Sequence[Section],
 ) -> None:
     """Leave parameters, metrics, plots and the report in the run."""
     recipe = asdict(fitted.recipe)
-    run.log(parameters={"as_of": inputs.as_of, "cut": fitted.cut, **recipe}, metrics=_metrics(fitted, judged))
+    run.log(
+        parameters={"as_of": inputs.as_of, "cut": fitted.cut, **recipe}, metrics=_metrics(fitted, judged, estimated)
+    )
     nps = fitted.release.parameters["nps"]
     run.tag(scorer_version=str(version), verdict=judged.verdict.reason, nps_source=str(nps["source"]))
     run.log_text(to_markdown("Retrain", sections), "report.md")
@@ -63,6 +72,7 @@ def log_retrain(
         run.log_text(covariance.to_csv(), f"covariance_{model}.csv")
     if judged.backtest is not None:
         run.log_text(judged.backtest.to_csv(), "backtest.csv")
+    log_nps(run, estimated)
     _log_plots(run, inputs, fitted, judged)
 
 
@@ -113,46 +123,7 @@ def _figure(measure: str, value: float) -> str:
     return number(value, 4)
 
 
-def _category(fitted: Fitted) -> Section:
-    nps = fitted.release.parameters["nps"]
-    figures = nps["metrics"]
-    names = {"rps": "RPS", "log_loss": "log loss", "auc_detractor": "AUC detractor", "auc_promoter": "AUC promoter"}
-    if not figures:
-        return Section("NPS category", (nps["why"],))
-    rows = [
-        [who, *(number(figures.get(f"{name}_{who}", float("nan")), 4) for name in names)] for who in ("model", "prior")
-    ]
-    table = pd.DataFrame(rows, columns=["out of fold", *names.values()])
-    return Section(f"NPS category, from {nps['answers']:,} answers", (nps["why"],), table)
-
-
-def _base(base: BaseNps | None, question: str) -> Section:
-    title = "NPS of the base" if question == "nps" else f"Net score of the base, question {question}"
-    if base is None:
-        return Section(title, ("It is not estimated: this run has no answers, or too few, of its own.",))
-    shifts = ", ".join(f"{nps:+.1f} at {gamma}" for gamma, nps in base.sensitivity.items())
-    stand_in = {
-        "invited": f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered",
-        "customers": f"{base.n_answers:,} customers have answered; who was asked is not known, so the others stand in",
-    }
-    unlike = 0.0 if base.unlike_share is None else base.unlike_share
-    of_whom = f"of all {base.n_base:,} customers"
-    if unlike > MOST_UNLIKE:
-        of_whom = f"of the {base.n_frame:,} customers who could answer, as they were when asked"
-    return Section(
-        title,
-        (
-            f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}, {of_whom}.",
-            f"{unlike:.0%} of today's base is less like those who answered than all but 1 % of them: "
-            + ("too many to say more of it." if unlike > MOST_UNLIKE else "there the estimate rests on the model."),
-            f"{stand_in[base.frame]}; they count for {base.n_eff:,.0f} (effective sample size).",
-            f"Mean of the survey alone {base.survey_mean:+.1f}; mean of predictions {base.mean_of_predictions:+.1f}.",
-            f"If answering depended on satisfaction itself, at equal behaviour (gamma): {shifts}.",
-        ),
-    )
-
-
-def _metrics(fitted: Fitted, judged: Judged) -> dict[str, float]:
+def _metrics(fitted: Fitted, judged: Judged, estimated: Estimated) -> dict[str, float]:
     found: dict[str, float] = {}
     for fit in fitted.release.fits.to_dict("records"):
         name = f"{fit['model']} {fit['parameter']}".lower().replace("a / (a + b)", "dropout_share")
@@ -162,10 +133,7 @@ def _metrics(fitted: Fitted, judged: Judged) -> dict[str, float]:
     found |= judged.verdict.metrics
     if fitted.decision.stage is not None:
         found |= fitted.decision.stage.metrics
-    found |= {f"nps_{name}": value for name, value in fitted.release.parameters["nps"]["metrics"].items()}
-    if judged.base_nps is not None:
-        base = judged.base_nps.to_dict()
-        found |= {f"base_{name}": base[name] for name in ("nps", "low", "high", "standard_error", "n_eff")}
+    found |= nps_metrics(fitted.release, estimated)
     if judged.backtest is not None:
         for predictor, row in judged.backtest.iterrows():
             of = str(predictor).replace(" ", "_")

@@ -11,10 +11,8 @@ from flows.inputs import Inputs
 from flows.progress import step
 from flows.settings import Settings
 from models.backtest import backtest
-from models.base_estimate import estimate_base_nps
 from models.gate import Holdout, Verdict, judge
 from models.holdout import build_holdout, cut_of
-from models.nps_base import BaseNps
 from models.recipe import Recipe
 from models.registry import Registered
 from models.release import Release, fit_release
@@ -49,7 +47,6 @@ class Judged:
     verdict: Verdict
     holdout: Holdout | None
     backtest: pd.DataFrame | None
-    base_nps: BaseNps | None
 
 
 def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None = None) -> Recipe:
@@ -133,12 +130,10 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
 
 
 def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Judged:
-    """Judge the twin beside the champion's and beside baselines, and estimate the NPS of the base."""
-    with step("estimate the NPS of the base"):
-        base_nps = estimate_base_nps(inputs.tables, fitted.release)
+    """Judge the twin beside the champion's and beside baselines."""
     verdict = _verdict_without_holdout(fitted, champion)
     if verdict is not None:
-        return Judged(verdict, None, None, base_nps)
+        return Judged(verdict, None, None)
     assert fitted.twin is not None
     with step(f"judge the twin on what happened from {fitted.cut}"):
         holdout = _holdout_for(fitted.twin, inputs, fitted)
@@ -150,7 +145,7 @@ def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Ju
             _holdout_for(theirs, inputs, fitted) if theirs else None,
         )
         measured = backtest_of(holdout, fitted.twin) if len(holdout.customers) else None
-    return Judged(verdict, holdout, measured, base_nps)
+    return Judged(verdict, holdout, measured)
 
 
 def _verdict_without_holdout(fitted: Fitted, champion: Registered | None) -> Verdict | None:

@@ -60,7 +60,7 @@ def score_in(store: Store, settings: Settings) -> Published:
     chosen = choose_scorer(store, settings)
     with workspace() as folder, tracked(store, "score", settings.tags) as run:
         inputs = take_inputs(run, settings, folder)
-        scored = score_everyone(store, inputs, chosen, run.run_id)
+        scored = score_everyone(store, settings, inputs, chosen, run.run_id)
         with step("publish"), holding(store, "score", settings.wait_minutes):
             version = publish(store, run.run_id, scored.table)
             why_not = why_not_current(store, chosen.version, inputs.as_of)

@@ -1,18 +1,17 @@
 """What a scoring tells people and leaves in its run."""
 
-import json
 from collections.abc import Sequence
 
-import pandas as pd
 import pyarrow.compute as pc
 
+from flows.actions_report import action_sections, log_actions
 from flows.drift_report import drift_metrics, drift_section
 from flows.inputs import Inputs
 from flows.intake_report import intake_section
+from flows.monitoring_report import log_monitoring, monitoring_metrics, monitoring_sections
 from flows.report import Section, to_markdown
 from flows.scoring import Scored
 from flows.settings import Settings
-from models.call_list import CALLS
 from models.publication import SCORES, pull_line
 from models.registry import Registered
 from models.store import Store
@@ -28,25 +27,27 @@ def score_sections(
     version: int,
     why_not_current: str | None,
 ) -> list[Section]:
-    """Write the report of a scoring: input, the base, whom to call, whether a retrain is due, where the scores are."""
+    """Write the report of a scoring: input, the base, whom to act on, what changed, if to retrain, where scores are."""
     read = intake_section(inputs.intake)
     return [
         Section(read.title, (*settings.notes, *read.sentences), read.table),
         _base(inputs, chosen, scored),
-        _calls(scored.calls),
+        *action_sections(scored.actions),
+        *monitoring_sections(scored.since, scored.stability, scored.ahead),
         drift_section(scored.drift),
         _where(store, version, why_not_current),
     ]
 
 
 def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sections: Sequence[Section]) -> None:
-    """Leave parameters, totals, the call list and the report in the run."""
+    """Leave parameters, totals, the action lists, what changed and the report in the run."""
     run.log(
         parameters={"as_of": scored.table["as_of"][0], "scorer_version": chosen.version},
-        metrics=_totals(scored) | drift_metrics(scored.drift),
+        metrics=_totals(scored) | drift_metrics(scored.drift) | monitoring_metrics(scored.stability, scored.ahead),
     )
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
-    run.log_text(scored.calls.to_csv(index=False), "call_list.csv")
+    log_actions(run, scored.actions)
+    log_monitoring(run, scored.since, scored.stability, scored.ahead)
     run.log_text(to_markdown("Score", sections), "report.md")
 
 
@@ -68,25 +69,6 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
             "models alone: events or attributes that the retraining read are missing here. Name them for this run too."
         )
     return Section(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}", tuple(sentences))
-
-
-def _calls(calls: pd.DataFrame) -> Section:
-    few = calls.head(CALLS)
-    rows = [
-        (row["customer_id"], f"{row['at_stake']:,.0f}", row["segment"], "; ".join(_texts(row["reasons"])))
-        for row in few.to_dict("records")
-    ]
-    table = pd.DataFrame(rows, columns=["customer", "at stake", "segment", "why"])
-    return Section(f"The {len(few)} customers most worth a call", (), table)
-
-
-def _texts(reasons: str) -> list[str]:
-    """Return the sentences of a customer's reasons, one that several groups share only once, with their names."""
-    groups: dict[str, list[str]] = {}
-    for reason in json.loads(reasons):
-        group, mark, rest = reason["text"].partition(": associated with ")
-        groups.setdefault(rest or reason["text"], []).extend([group] if mark else [])
-    return [f"{text}, going with {', '.join(names)}" if names else text for text, names in groups.items()]
 
 
 def _where(store: Store, version: int, why_not_current: str | None) -> Section:

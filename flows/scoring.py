@@ -13,10 +13,13 @@ from features.spine import everyone
 from flows.inputs import Inputs, input_digest
 from flows.progress import step
 from flows.settings import Settings
+from models.actions import Actions, find_actions
 from models.assembly import assemble_scores, scores_at, scores_table
-from models.call_list import base_rates, call_list, explain
+from models.calibration_ahead import CalibrationAhead
 from models.drift import Drift, measure_drift
+from models.monitoring import Since, Stability, changes_since, stability_of
 from models.publication import as_of_before
+from models.published_predictions import judge_published
 from models.registry import SCORER, Registered, read_champion, read_scorer
 from models.release import Release
 from models.store import Store
@@ -24,13 +27,31 @@ from models.store import Store
 
 @dataclass(frozen=True)
 class Scored:
-    """What a scoring made: the table to publish, the customers most worth a call, and the drift of the scorer's fit.
+    """What a scoring made.
 
-    ``without_behaviour`` says how many customers the second stage knows too little of: they keep the first stage.
+    Attributes
+    ----------
+    table : pyarrow.Table
+        To publish.
+    actions : Actions
+        Whom to do something about, and why.
+    since : Since or None
+        How categories moved since the scores before; None at first and without an NPS model.
+    stability : Stability
+        How features, scores and those who answer differ from when the scorer was trained.
+    ahead : CalibrationAhead or None
+        How predictions published before answers arrived compare with them; None where there is nothing to compare.
+    drift : Drift
+        Of the scorer's fit.
+    without_behaviour : int
+        Customers of whom the second stage knows too little: they keep the first stage.
     """
 
     table: pa.Table
-    calls: pd.DataFrame
+    actions: Actions
+    since: Since | None
+    stability: Stability
+    ahead: CalibrationAhead | None
     drift: Drift
     without_behaviour: int
 
@@ -56,13 +77,15 @@ def choose_scorer(store: Store, settings: Settings) -> Registered:
     return chosen
 
 
-def score_base(store: Store, inputs: Inputs, chosen: Registered, run_id: str) -> Scored:
+def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registered, run_id: str) -> Scored:
     """Describe and score everyone with a purchase before as_of.
 
     Parameters
     ----------
     store : Store
         Holds the scorer and the current scores.
+    settings : Settings
+        Whose reasons are told.
     inputs : Inputs
         The checked tables and the day.
     chosen : Registered
@@ -85,20 +108,19 @@ def score_base(store: Store, inputs: Inputs, chosen: Registered, run_id: str) ->
         day_before = as_of_before(store, as_of)
         before = None if day_before is None else scores_at(inputs.tables, day_before, release)
         scores = assemble_scores(described, predicted, release, before)
-    with step("find whom to call, and why"):
-        calls = call_list(scores, release)
-        calls["reasons"] = explain(calls, described, release, base_rates(scores))
-        scores["reasons"] = (
-            calls["reasons"].reindex(scores.index).astype(object).where(lambda texts: texts.notna(), None)
-        )
+    with step("find whom to do something about, and why"):
+        actions = find_actions(scores, described, release, settings.reasons)
+        scores["reasons"] = actions.reasons
     with step("look whether a retrain is due"):
+        since = changes_since(day_before, before, scores, release)
+        stable = stability_of(inputs.tables, as_of, release, described, scores)
+        ahead = judge_published(store, inputs.tables, as_of, release)
         purchases, horizon = release.scorer().purchases, release.parameters["horizon"]
         drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
     currency = release.parameters["currency"] or inputs.intake.currency or ""
     said = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
-    return Scored(
-        scores_table(scores, release, chosen.version, as_of, said), calls, drift, _lacking(release, described)
-    )
+    table = scores_table(scores, release, chosen.version, as_of, said)
+    return Scored(table, actions, since, stable, ahead, drift, _lacking(release, described))
 
 
 def _lacking(release: Release, described: pd.DataFrame) -> int:

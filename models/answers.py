@@ -13,6 +13,7 @@ from features.spine import pairs
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 from models.nps_category import NpsModel, NpsTraining, train_nps_category
+from models.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -70,23 +71,20 @@ def answers_with_features(
 
 
 def train_on_answers(
-    tables: Tables,
-    question: str,
-    vocabulary: Vocabulary,
-    *,
-    before: date,
-    gap_days: int = 0,
-    cuts: Cuts = CATEGORY_CUTS,
-    seed: int = 0,
+    tables: Tables, as_of: date, question: str, cuts: Cuts, recipe: Recipe, vocabulary: Vocabulary
 ) -> Trained:
     """Train the model of a question's category on all answers given before a date.
 
     Parameters
     ----------
-    tables, question, vocabulary, before, gap_days, cuts
-        As in `answers_with_features`; the tables may hold no answers.
-    seed : int
-        Of the training.
+    tables : Tables
+        The shop's checked tables; they may hold no answers.
+    as_of : datetime.date
+        Exclusive.
+    question, cuts, vocabulary
+        As in `answers_with_features`.
+    recipe : Recipe
+        Gap and seed.
 
     Returns
     -------
@@ -96,14 +94,16 @@ def train_on_answers(
     if tables.answers is None:
         why = "No answers were given, so nothing is said about the category."
         return Trained(NpsTraining(NpsModel(source=None, why=why, answers=0), None))
-    answers = answers_with_features(tables, question, vocabulary, before=before, gap_days=gap_days, cuts=cuts)
+    answers = answers_with_features(
+        tables, question, vocabulary, before=as_of, gap_days=recipe.label_gap_days, cuts=cuts
+    )
     training = train_nps_category(
         answers[feature_names(vocabulary)],
         answers["category"],
         answers["customer_id"],
         level=_levels(answers),
         day=answers["as_of"],
-        seed=seed,
+        seed=recipe.seed,
     )
     return Trained(training, answers)
 

@@ -1,5 +1,6 @@
 """From predictions to the published table: what the row-wise scorer cannot know is added here."""
 
+import json
 from collections.abc import Mapping
 from datetime import date
 
@@ -109,6 +110,8 @@ def scores_table(
     metadata = {
         **{name: str(parameters[name]) for name in ("horizon", "churn_horizon", "clv_horizon", "nps_question")},
         "scorer_version": str(version),
+        "nps_as_of": str(parameters["nps_as_of"]),
+        "nps_prior": json.dumps(parameters["nps"].get("prior")),
         "scorer_trained_after_as_of": str(release.as_of > as_of).lower(),
         **said,
     }

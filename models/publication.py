@@ -106,6 +106,33 @@ def newest_scores_of(store: Store, scorer: int) -> int | None:
     return None if best is None else int(best.version)
 
 
+def published_before(store: Store, as_of: date, days: int, most: int) -> list[ModelVersion]:
+    """Return versions that described customers in the days before a date: at most so many, evenly spread.
+
+    Parameters
+    ----------
+    store : Store
+        Where they were published.
+    as_of : datetime.date
+        Exclusive.
+    days : int
+        How far to look back.
+    most : int
+        Where more dates were published, the first of each of so many equal spans of time counts.
+
+    Returns
+    -------
+    list of mlflow.entities.model_registry.ModelVersion
+        In the order of their dates; of one date the newest.
+    """
+    chosen: dict[int, ModelVersion] = {}
+    for version in sorted(_checked(store), key=lambda version: (version.tags["as_of"], -int(version.version))):
+        ago = (as_of - date.fromisoformat(version.tags["as_of"])).days
+        if 0 < ago <= days:
+            chosen.setdefault((days - ago) * most // days, version)
+    return list(chosen.values())
+
+
 def as_of_before(store: Store, as_of: date) -> date | None:
     """Return the latest earlier date at which scores were published; None where current is later, or at first."""
     current = alias_version(store, CURRENT, SCORES)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -76,6 +76,10 @@ class Release:
         """The date before which everything it was fitted on was available."""
         return date.fromisoformat(self.parameters["as_of"])
 
+    def with_parameters(self, **parameters: Any) -> "Release":
+        """Return this release with more parameters, JSON-able ones."""
+        return replace(self, parameters=self.parameters | json.loads(json.dumps(parameters)))
+
     def scorer(self) -> Scorer:
         """Return the scorer of this release, as it is served."""
         return Scorer(self.parameters, self.boosters)
@@ -108,13 +112,15 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
     notes = list(fit.notes)
     if carried is None:
         vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
-        given = {"before": as_of, "gap_days": recipe.label_gap_days, "seed": recipe.seed}
-        nps = train_on_answers(tables, recipe.nps_question, vocabulary, cuts=CATEGORY_CUTS, **given)
+        nps = train_on_answers(tables, as_of, recipe.nps_question, CATEGORY_CUTS, recipe, vocabulary)
         satisfaction = train_on_answers(
-            tables, recipe.satisfaction_question, vocabulary, cuts=SATISFACTION_CUTS, **given
+            tables, as_of, recipe.satisfaction_question, SATISFACTION_CUTS, recipe, vocabulary
         )
         training, answers = nps.training, nps.answers
-        said = {"nps": nps.training.model.to_dict(), "satisfaction": satisfaction.training.model.to_dict()}
+        said: dict[str, Any] = {
+            "nps": nps.training.model.to_dict(),
+            "satisfaction": satisfaction.training.model.to_dict(),
+        }
         said["nps_as_of"] = as_of.isoformat()
         trees = named("nps", nps.training.model.boosters) | named("satisfaction", satisfaction.training.model.boosters)
     else:

@@ -60,6 +60,8 @@ METADATA_KEYS = (
     "clv_horizon",
     "currency",
     "nps_question",
+    "nps_as_of",
+    "nps_prior",
     "run_id",
     "input_digest",
 )

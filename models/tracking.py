@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
@@ -50,6 +51,18 @@ class Run:
         """Log a text file."""
         self.store.client.log_text(self.run_id, text, path)
 
+    def log_csv(self, frame: pd.DataFrame, path: str) -> None:
+        """Log a table as CSV, without its index."""
+        self.log_text(frame.to_csv(index=False), path)
+
+    def log_json(self, values: Any, path: str) -> None:
+        """Log JSON-able values."""
+        self.log_text(json.dumps(values, indent=1, ensure_ascii=False), path)
+
+    def log_table(self, frame: pd.DataFrame, path: str) -> None:
+        """Log a table as MLflow shows it beside those of other runs; the path ends in .json."""
+        self.store.client.log_table(self.run_id, frame, path)
+
     def log_figure(self, figure: Figure, path: str) -> None:
         """Log a picture."""
         with TemporaryDirectory() as folder:
@@ -78,6 +91,16 @@ class Run:
         self.store.client.log_artifact(self.run_id, str(file), QUARANTINE)
         self.tag(**{_KEPT: "true"})
         return True
+
+
+def read_json(store: Store, run_id: str, path: str) -> Any:
+    """Read a JSON file that a run logged; None where it logged none there."""
+    folder, _, _ = path.rpartition("/")
+    if path not in {file.path for file in store.client.list_artifacts(run_id, folder or None)}:
+        return None
+    with TemporaryDirectory() as place:
+        file = store.client.download_artifacts(run_id, path, place)
+        return json.loads(Path(file).read_text(encoding="utf-8"))
 
 
 @contextmanager

@@ -117,6 +117,8 @@ def test_the_table_passes_its_contract_and_says_where_it_comes_from(simulated_sh
         "clv_horizon": "365",
         "currency": "",
         "nps_question": "nps",
+        "nps_as_of": simulated_shop.as_of.isoformat(),
+        "nps_prior": str(release.parameters["nps"]["prior"]),
         **SAID,
     }
 

@@ -18,6 +18,7 @@ from models.publication import (
     is_rollback_unfinished,
     make_current,
     newest_scores_of,
+    published_before,
     pull_line,
     read_current,
     read_scores,
@@ -198,6 +199,20 @@ def test_the_change_is_against_the_latest_earlier_date_and_never_a_later_one(sto
     assert as_of_before(store, date(2024, 2, 7)) == date(2024, 1, 31)
     assert as_of_before(store, date(2024, 1, 31)) == date(2024, 1, 15)
     assert as_of_before(store, date(2024, 1, 20)) is None
+
+
+def test_of_many_dates_a_few_evenly_spread_ones_are_looked_back_at(store, run_id, published):
+    for day in (*range(1, 15), 14, 25):
+        publish_scores(store, run_id, published(f"2024-01-{day:02d}"))
+
+    def found(as_of, days, most):
+        versions = published_before(store, as_of, days, most)
+        return [(int(version.tags["as_of"][-2:]), int(version.version)) for version in versions]
+
+    assert found(date(2024, 1, 15), 14, 20) == [*((day, day) for day in range(1, 14)), (14, 15)]
+    assert found(date(2024, 1, 15), 10, 5) == [(5, 5), (7, 7), (9, 9), (11, 11), (13, 13)]
+    assert found(date(2024, 1, 30), 20, 2) == [(10, 10), (25, 16)]
+    assert found(date(2024, 1, 1), 20, 2) == []
 
 
 def test_a_rollback_that_was_interrupted_before_the_scores_moved_can_be_finished(store, run_id, published):
