@@ -25,7 +25,7 @@ Boosters = Mapping[str, lightgbm.Booster]
 
 # The base is seen as so many typical customers, each the mean of as many real ones, from the lowest score up.
 TYPICAL = 10
-# Gauss-Legendre nodes on each line. Where two latent scores cross, points are up to .3 off; otherwise .001.
+# Gauss-Legendre nodes on each line. Of 20,000 simulated customers a feature's points are .0004 off (rms), at most .3.
 NODES = 4
 STEP = 1e-4  # of a latent score, for slopes by central differences
 SHORT = 1e-6  # way of a latent score on which there is nothing to make up for
