@@ -70,6 +70,8 @@ def prepare_change(tables: Tables, release: Release, since: date) -> tuple[Surve
         raise InputError(f"a change since {since} needs a release of a later date, got one as of {release.as_of}")
     if tables.answers is None or release.training is None or release.training.out_of_fold is None:
         return None
+    if not everyone(tables.transactions, since).table.count().to_pyarrow().as_py():
+        raise InputError(f"nobody had bought before {since}: name a later date to tell the change since")
     # The same model, looking from the earlier date.
     then = replace(release, parameters=release.parameters | {"as_of": since.isoformat()})
     asked_since = replace(tables, answers=_asked_since(tables.answers, since))
@@ -90,8 +92,6 @@ def _without_answers(tables: Tables, release: Release) -> Survey:
     """Return the base at the release's as_of, predicted, with a frame in which nobody answered."""
     assert release.training is not None
     base = materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
-    if base.empty:
-        raise InputError(f"nobody had bought before {release.as_of}: name a later date to tell the change since")
     names = feature_names(release.vocabulary)
     folds = [predict_nps_category(model, base) @ POINTS for model in release.training.fold_models]
     return Survey(

@@ -118,22 +118,3 @@ def _log_likelihood(between: Array, direct: Array, noise: Array) -> Array:
     spread = np.sum(precision * (direct - mu[:, None]) ** 2, axis=1)
     value = (np.log(precision).sum(axis=1) - np.log(total) - spread) / 2
     return np.asarray(value - value.max())
-
-
-def jackknife_variance(values: Array) -> Array:
-    """Delete-one-fold jackknife (Shao & Wu 1989, Annals of Statistics 17): (K-1)/K sum_k (v_k - mean)^2.
-
-    Parameters
-    ----------
-    values
-        (K, ...), figure k by the model that left fold k out.
-
-    Returns
-    -------
-    numpy.ndarray
-        (...); 0 with fewer than two folds.
-    """
-    folds = len(values)
-    if folds < 2:
-        return np.zeros(values.shape[1:])
-    return np.asarray((folds - 1) / folds * np.sum((values - values.mean(axis=0)) ** 2, axis=0))

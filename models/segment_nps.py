@@ -4,7 +4,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.fay_herriot import jackknife_variance, shrink
+from models.fay_herriot import shrink
+from models.nps_base import training_variance
 from models.survey import POINTS, Survey
 
 Array = npt.NDArray[np.float64]
@@ -159,7 +160,8 @@ def _training_variance(survey: Survey, group: npt.NDArray[np.int64], G: int) -> 
     total = np.stack([np.bincount(sampled, points, G) for points in survey.fold_base_points])
     with np.errstate(invalid="ignore"):
         mean = total / count
-    variance = jackknife_variance(mean - (survey.fold_points @ survey.weights / survey.weights.sum())[:, None])
+    carried = mean - (survey.fold_points @ survey.weights / survey.weights.sum())[:, None]
+    variance = np.array([training_variance(of_segment) for of_segment in carried.T])
     # None of a small segment is in the sample of a large base.
     return np.where(count > 0, variance, np.nanmax(variance))
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.stats import norm
 
-from models.fay_herriot import jackknife_variance, posterior_of_between, shrink
+from models.fay_herriot import posterior_of_between, shrink
 
 
 def test_groups_of_equal_error_have_the_posterior_of_brute_force():
@@ -75,10 +75,3 @@ def test_with_many_groups_it_is_prasad_and_rao():
     between, weight = posterior_of_between(direct, D, 20.0)
     assert weight @ between == pytest.approx(A, rel=0.05)
     assert np.sqrt(weight @ (between - weight @ between) ** 2) == pytest.approx(np.sqrt(2 / np.sum(V**-2.0)), rel=0.1)
-
-
-def test_the_jackknife_of_a_mean_is_its_variance_over_n():
-    values = np.random.default_rng(3).normal(size=(12, 2))
-    without = np.array([np.delete(values, k, axis=0).mean(axis=0) for k in range(12)])
-    assert jackknife_variance(without) == pytest.approx(values.var(axis=0, ddof=1) / 12)
-    assert jackknife_variance(np.empty((0, 3))).tolist() == [0.0, 0.0, 0.0]

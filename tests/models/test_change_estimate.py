@@ -1,0 +1,74 @@
+"""The change of the base's NPS from the tables of a simulated shop: who was in the base and who answered, when."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pandas as pd
+import pytest
+
+from data.errors import InputError
+from features.describe import materialise
+from features.labels import invitations
+from features.tables import Tables
+from models.change_estimate import _asked_since, estimate_nps_change, prepare_change
+from models.nps_change import nps_change
+
+
+@pytest.fixture(scope="module")
+def surveys(simulated_shop, release):
+    return prepare_change(simulated_shop.tables, release, simulated_shop.cut)
+
+
+def test_each_date_has_its_customers_and_its_answers(simulated_shop, release, surveys):
+    before, now = surveys
+    bought = pd.read_parquet(simulated_shop.files["transactions"])
+    first = bought.groupby("customer_id")["ts"].min()
+    assert set(before.base_customer) == set(first.index[first < pd.Timestamp(simulated_shop.cut)])
+    assert set(now.base_customer) == set(first.index)
+
+    cut = pd.Timestamp(simulated_shop.cut)
+    answers = release.answers
+    known = answers[(answers["invited_at"] < cut) & (answers["answered_at"] < cut)]
+    since = answers[answers["invited_at"] >= cut]
+    assert len(since) > 50
+    for survey, given in ((before, known), (now, since)):
+        assert set(survey.customer[survey.answered]) == set(given["customer_id"])
+        newest = given.sort_values("as_of").groupby("customer_id")["category"].last()
+        assert newest[survey.customer[survey.answered]].tolist() == survey.category[survey.answered].tolist()
+    assert len(before.fold_points) == len(now.fold_points) == len(release.training.fold_models)
+
+
+def test_the_invitations_since_a_date_are_those_of_the_labels(simulated_shop):
+    answers, cut, end = simulated_shop.tables.answers, simulated_shop.cut, simulated_shop.as_of
+    before = materialise(invitations(_asked_since(answers, cut), "nps", before=end))
+    pd.testing.assert_frame_equal(before, materialise(invitations(answers, "nps", before=end, since=cut)))
+
+
+def test_the_change_of_the_shop(surveys):
+    found = nps_change(*surveys, published=12.0)
+    assert found.why is None
+    # The simulated customers are as satisfied as ever.
+    assert found.low < 0 < found.high
+    parts = (found.mix, found.behaviour, found.answers, found.model)
+    assert sum(part.change for part in parts) == pytest.approx(found.now - 12.0, abs=1e-9)
+
+
+def test_where_nobody_was_asked_since_the_predictions_are_told(simulated_shop, release):
+    given = simulated_shop.tables
+    early = given.answers.filter(given.answers.invited_at < pd.Timestamp(simulated_shop.cut))
+    found = estimate_nps_change(Tables(given.transactions, early), release, simulated_shop.cut, published=12.0)
+    assert "0 customers answered since" in found.why
+    assert (found.change, found.answers, found.model) == (None, None, None)
+    assert found.n_answers_before > 100
+    assert found.customers_now == found.customers_before == found.customers_common
+    assert found.behaviour.change != 0.0
+
+
+def test_without_a_fresh_model_or_a_past_there_is_none(simulated_shop, release):
+    tables, cut = simulated_shop.tables, simulated_shop.cut
+    assert estimate_nps_change(replace(tables, answers=None), release, cut) is None
+    assert estimate_nps_change(tables, replace(release, training=None, answers=None), cut) is None
+    with pytest.raises(InputError, match="a later date"):
+        prepare_change(tables, release, simulated_shop.as_of)
+    with pytest.raises(InputError, match="nobody had bought before"):
+        prepare_change(tables, release, simulated_shop.as_of - timedelta(days=4000))
