@@ -22,8 +22,10 @@ LARGEST_STANDARD_VALUE = 4.0
 FEWEST_ANSWERS_PER_FOLD = 2
 # Trees that learn from fewer answers find who answered by chance.
 FEWEST_ANSWERS_FOR_TREES = 1000
-# So many silent customers for each who answered tell nearly all that more of them would (King & Zeng 2001).
+# So many silent customers for each who answered tell nearly all that more of them would (King & Zeng 2001), from so
+# many on that it is worth leaving some out.
 SILENT_PER_ANSWER = 5
+FEWEST_SILENT = 20_000
 TREE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ROUNDS = 100
 
@@ -95,7 +97,7 @@ def _order(X: Array, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.intp
 def _case_control_sample(R: Flags, seed: int) -> tuple[Flags, float]:
     """Rows to learn from, all that answered and a sample of the silent, and the share of the silent in it."""
     silent = np.flatnonzero(~R)
-    size = min(len(silent), SILENT_PER_ANSWER * max(int(R.sum()), FEWEST_ANSWERS_FOR_TREES))
+    size = min(len(silent), max(SILENT_PER_ANSWER * int(R.sum()), FEWEST_SILENT))
     learned = R.copy()
     learned[np.random.default_rng(seed).choice(silent, size, replace=False)] = True
     return learned, size / len(silent)
