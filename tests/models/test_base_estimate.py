@@ -2,18 +2,27 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from features.tables import Tables
-from models.base_estimate import estimate_base_nps
+from models import base_estimate
+from models.base_estimate import estimate_base_nps, prepare_survey
+from models.nps_base import estimate_nps
+from models.nps_category import predict_nps_category
 
 POINTS = {0: -100, 1: 0, 2: 100}
 
 
 @pytest.fixture(scope="module")
-def estimate(simulated_shop, release):
-    return estimate_base_nps(simulated_shop.tables, release)
+def survey(simulated_shop, release):
+    return prepare_survey(simulated_shop.tables, release)
+
+
+@pytest.fixture(scope="module")
+def estimate(survey):
+    return estimate_nps(survey).figures
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +56,35 @@ def test_the_base_is_predicted_as_of_now(estimate, predicted):
     points = 100 * (predicted["p_promoter"] - predicted["p_detractor"])
     # Those who answered are predicted without their own answers, which the published model has seen.
     assert estimate.mean_of_predictions == pytest.approx(points.mean(), abs=1.0)
+
+
+def test_nobody_is_predicted_by_a_model_that_saw_their_answers(survey, release, described, newest):
+    training, answers = release.training, release.answers
+    assert training.model.source == "model"
+    fold_of = dict(zip(answers["customer_id"], training.fold, strict=True))
+    by = {k: predict_nps_category(model, described) for k, model in enumerate(training.fold_models)}
+    published = predict_nps_category(training.model, described)
+    wanted = [by[fold_of[who]][i] if who in fold_of else published[i] for i, who in enumerate(described["customer_id"])]
+    assert survey.base_customer.tolist() == described["customer_id"].tolist()
+    assert survey.base_probabilities == pytest.approx(np.array(wanted))
+    own = training.out_of_fold[newest.sort_values("customer_id").index]
+    assert survey.customer[survey.answered].tolist() == sorted(newest["customer_id"])
+    assert survey.probabilities[survey.answered] == pytest.approx(own)
+    assert survey.category[survey.answered].tolist() == newest.sort_values("customer_id")["category"].tolist()
+    assert survey.fold_base_points[2] == pytest.approx(100 * (by[2][:, 2] - by[2][:, 0]))
+    assert survey.fold_points.shape == (len(training.fold_models), len(newest))
+
+
+def test_a_large_base_is_sampled_for_the_jackknife_and_one_too_unlike_is_not_carried_to(
+    simulated_shop, release, survey, monkeypatch
+):
+    monkeypatch.setattr(base_estimate, "LARGEST_SAMPLE", 500)
+    monkeypatch.setattr(base_estimate, "MOST_UNLIKE", -1.0)
+    found = prepare_survey(simulated_shop.tables, release)
+    assert found.base_customer.tolist() == found.customer.tolist() == survey.customer.tolist()
+    assert found.base_probabilities == pytest.approx(survey.probabilities)
+    assert len(np.unique(found.base_sample)) == found.fold_base_points.shape[1] == 500
+    assert found.fold_points == pytest.approx(survey.fold_points)
 
 
 def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, release, estimate, newest):
