@@ -13,6 +13,7 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from models.customer_scorer import blended_probabilities, category_probabilities
 from models.nps_answers import FEWEST_ANSWERS, Answers, checked, ranked_levels, varying, why_no_model, why_nothing
@@ -149,7 +150,9 @@ def train_nps_category(
     seed
         Of folds and trees. The same rows in any order give the same model, bit for bit.
     threads
-        Threads LightGBM may use.
+        Threads LightGBM and NumPy may use. LightGBM's own setting alone does not hold: any other of its calls between
+        resets it for the whole process, and on a few hundred rows more threads wait for each other longer than they
+        work.
 
     Raises
     ------
@@ -157,7 +160,22 @@ def train_nps_category(
         If lengths differ, a category is not 0, 1 or 2, or a feature is infinite.
     """
     X, y, who, levels = checked(features, category, customer, level)
-    names, n = tuple(str(name) for name in features.columns), len(y)
+    with threadpool_limits(limits=threads):
+        return _train(X, y, who, levels, day, tuple(str(name) for name in features.columns), seed, threads)
+
+
+def _train(
+    X: Array,
+    y: Categories,
+    who: Names,
+    levels: Categories,
+    day: npt.ArrayLike | None,
+    names: tuple[str, ...],
+    seed: int,
+    threads: int,
+) -> NpsTraining:
+    """Train on checked rows."""
+    n = len(y)
     too_few = why_nothing(y)
     if too_few:
         return NpsTraining(NpsModel(source=None, why=too_few, answers=n, features=names), None)

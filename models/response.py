@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from models.nps_folds import customer_folds
 
@@ -79,9 +80,12 @@ def response_propensity(
     counts = np.array([[np.sum(R[learned & (fold != k)] == kind) for kind in (0, 1)] for k in range(fold.max() + 1)])
     if counts.min() < FEWEST_ANSWERS_PER_FOLD:
         return constant
-    log_odds = _cross_fitted(_by_regression, X, R, fold, learned, seed)
-    if R.sum() >= FEWEST_ANSWERS_FOR_TREES:
-        by_trees = _cross_fitted(_by_trees, X, R, fold, learned, seed)
+    # LightGBM's own number of threads does not hold: other calls of it reset that for the whole process.
+    with threadpool_limits(limits=1):
+        log_odds = _cross_fitted(_by_regression, X, R, fold, learned, seed)
+        many = R.sum() >= FEWEST_ANSWERS_FOR_TREES
+        by_trees = _cross_fitted(_by_trees, X, R, fold, learned, seed) if many else log_odds
+    if many:
         log_odds = log_odds + _tree_weight(log_odds[learned], by_trees[learned], R[learned]) * (by_trees - log_odds)
     propensity = np.empty(len(R))
     propensity[order] = np.clip(expit(log_odds + np.log(share)), 1e-6, 1.0)

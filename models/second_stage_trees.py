@@ -7,6 +7,7 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 from scipy.special import expit, xlogy
+from threadpoolctl import threadpool_limits
 
 from models.metrics import clustered_standard_error
 
@@ -81,6 +82,12 @@ def grow_target(X: Array, target: Target, seed: int) -> TargetTrees:
         than 1.645 standard errors of the difference; ``trees``, ``loss_first``, ``loss`` (mean, out of fold) and
         ``gain_in_errors`` say by how much.
     """
+    # The setting num_threads alone does not hold: other calls of LightGBM reset it for the whole process.
+    with threadpool_limits(limits=1):
+        return _grow(X, target, seed)
+
+
+def _grow(X: Array, target: Target, seed: int) -> TargetTrees:
     rows = len(target.y)
     settings = parameters(target.objective, rows, seed)
     data = lightgbm.Dataset(X, target.y, weight=target.weight, init_score=target.offset, params=settings)
