@@ -102,7 +102,8 @@ def rhythm_features(transactions: ir.Table, spine: Spine) -> ir.Table:
         The spine's keys; purchase_days per window; days_since_last_purchase (T - recency: 0 is the last day seen),
         days_between_purchases (mean gap), gap_ratio (time since the last purchase / mean gap) and gap_z ((time since -
         mean gap) / standard deviation of the gaps), null where there are too few gaps, or for gap_z, all are equal;
-        weekend_share, the share of purchase days on Saturdays and Sundays.
+        weekend_share, the share of purchase days on Saturdays and Sundays; last_purchase_value, the net of the last
+        purchase day.
     """
     days = purchase_sequence(transactions, spine)
     sums = days.group_by(spine.keys).agg(
@@ -112,6 +113,7 @@ def rhythm_features(transactions: ir.Table, spine: Spine) -> ir.Table:
         total=days.gap.sum(),
         squares=(days.gap * days.gap).sum(),
         weekend_days=days.count(where=days.day.day_of_week.index() >= 5),
+        last_value=days.net.argmax(days.day),
     )
     since, usual = sums.since.cast("float64"), mean(sums.total, sums.gaps)
     # Sums of integers are exact, so the variance has no rounding but its own: (n S2 - S1^2) / (n (n - 1)).
@@ -124,6 +126,7 @@ def rhythm_features(transactions: ir.Table, spine: Spine) -> ir.Table:
         gap_ratio=since / usual.nullif(0.0),
         gap_z=(since - usual) / spread.nullif(0.0),
         weekend_share=mean(sums.weekend_days, sums.purchase_days_ever),
+        last_purchase_value=sums.last_value.cast("float64"),
     )
 
 
@@ -173,21 +176,42 @@ def order_features(transactions: ir.Table, spine: Spine, columns: Sequence[str])
     return sums.select(*spine.keys, **features)
 
 
-def category_features(transactions: ir.Table, spine: Spine) -> ir.Table:
-    """Describe the breadth of categories. Grain: one row per pair with a visible sale that names a category.
+def category_features(transactions: ir.Table, spine: Spine, categories: Mapping[str, str]) -> ir.Table:
+    """Describe what is bought. Grain: one row per pair with a visible sale that names a category.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions, one row per line.
+    spine
+        Whom to describe, and as of when.
+    categories
+        Category -> its name in feature names.
 
     Returns
     -------
     Table
-        The spine's keys, categories (distinct) and top_category_share (of the lines that name one).
+        The spine's keys, categories (distinct), top_category_share (of the lines that name one) and, per category,
+        category_share_of_<category>, likewise.
     """
     lines = _sales(transactions, spine, "category")
     lines = lines.filter(lines.category.notnull())
     counts = lines.group_by([*spine.keys, "category"]).agg(number=lines.count())
     sums = counts.group_by(spine.keys).agg(
-        categories=counts.count(), top=counts.number.max(), total=counts.number.sum()
+        categories=counts.count(),
+        top=counts.number.max(),
+        total=counts.number.sum(),
+        **{f"of_{name}": counts.number.sum(where=counts.category == one) for one, name in categories.items()},
     )
-    return sums.select(*spine.keys, categories=_double(sums.categories), top_category_share=mean(sums.top, sums.total))
+    return sums.select(
+        *spine.keys,
+        categories=_double(sums.categories),
+        top_category_share=mean(sums.top, sums.total),
+        **{
+            f"category_share_of_{name}": mean(sums[f"of_{name}"].fill_null(0), sums.total)
+            for name in categories.values()
+        },
+    )
 
 
 def _sales(transactions: ir.Table, spine: Spine, *optional: str) -> ir.Table:

@@ -13,6 +13,7 @@ from features.behaviour import (
 )
 from features.events import event_features
 from features.names import (
+    category_names,
     channel_names,
     feature_group,
     feature_names,
@@ -22,6 +23,7 @@ from features.names import (
 )
 from features.purchases import summarise_purchases
 from features.spine import Spine
+from features.standing import standing_features
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 
@@ -48,7 +50,7 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
     Parameters
     ----------
     tables
-        Clean tables. Features of events or attributes are null where the table is not given.
+        Clean tables. Features of events, attributes or others' answers are null where the table is not given.
     spine
         Whom to describe, and as of when.
     vocabulary
@@ -69,7 +71,9 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
         order_features(transactions, spine, columns),
     ]
     if "category" in columns:
-        parts.append(category_features(transactions, spine))
+        parts.append(category_features(transactions, spine, category_names(vocabulary)))
+    if tables.answers is not None and vocabulary.question is not None:
+        parts.append(standing_features(transactions, tables.answers, spine, vocabulary.question))
     counts = set()
     if tables.events is not None and vocabulary.event_kinds:
         events = event_features(tables.events, spine, kind_names(vocabulary), vocabulary.event_kinds)

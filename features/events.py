@@ -22,7 +22,7 @@ def event_measures(extras: tuple[str, ...]) -> tuple[str, ...]:
     if "overdue" in extras:
         measures += ["overdue", "days_overdue"]
     elif "due_at" in extras:
-        measures.append("mean_days_late")
+        measures += ["last_days_late", "mean_days_late"]
     return tuple(measures)
 
 
@@ -47,9 +47,9 @@ def event_features(
     Table
         The spine's keys and, per kind, the measures of `event_measures` named '<measure>_of_<kind>': events in the
         last 30, 90 and 365 days; days from the last one to the last day seen; value of the last one (the mean where
-        several have its time) and mean value; mean duration; mean days from due_at to the event (negative: early);
-        number of promises whose due_at has passed and that are still open, and the days by which the oldest of
-        them is overdue at as_of (0.0 where none is).
+        several have its time) and mean value; mean duration; days from due_at to the last event, likewise, and mean
+        days (negative: early); number of promises whose due_at has passed and that are still open, and the days by
+        which the oldest of them is overdue at as_of (0.0 where none is).
     """
     visible = spine.visible(events)
     visible = visible.filter(visible.kind.isin(list(kinds)))
@@ -59,7 +59,11 @@ def event_features(
         days_late=day.delta(visible.due_at.date(), unit="day"),
     )
     overdue = _overdue(visible, spine) if any("overdue" in found for found in extras.values()) else None
-    last = _last_values(visible, spine) if any("value" in found for found in extras.values()) else None
+    last = [
+        _last(visible, spine, column)
+        for column in ("value", "days_late")
+        if any(f"last_{column}" in event_measures(found) for found in extras.values())
+    ]
     # First to one row per pair and kind, then to one column per kind: each row is added up once.
     by_kind = visible.group_by([*spine.keys, "kind"]).agg(
         **{f"events_{days}d": visible.count(where=visible.age <= days) for days in EVENT_WINDOWS},
@@ -80,7 +84,7 @@ def event_features(
         mean_duration_s=mean(by_kind.duration, by_kind.durations),
         mean_days_late=mean(by_kind.late, by_kind.lates),
     )
-    for extra in (overdue, last):
+    for extra in (overdue, *last):
         if extra is not None:
             joined = by_kind.left_join(extra, [*spine.keys, "kind"], rname="joined_{name}")
             by_kind = joined.select(*(name for name in joined.columns if not name.startswith("joined_")))
@@ -93,15 +97,15 @@ def event_features(
     return by_kind.group_by(spine.keys).agg(**columns)
 
 
-def _last_values(visible: ir.Table, spine: Spine) -> ir.Table:
-    """Take the value of the newest valued event of each kind, the mean where several have its time."""
-    valued = visible.filter(visible.value.notnull())
+def _last(visible: ir.Table, spine: Spine, column: str) -> ir.Table:
+    """Take the column of the newest event of each kind that has it, the mean where several have its time."""
+    filled = visible.filter(visible[column].notnull())
     keys = [*spine.keys, "kind"]
-    newest = valued.group_by(keys).agg(newest=valued.ts.max())
-    joined = valued.join(newest, keys)
+    newest = filled.group_by(keys).agg(newest=filled.ts.max())
+    joined = filled.join(newest, keys)
     joined = joined.filter(joined.ts == joined.newest)
-    sums = joined.group_by(keys).agg(total=joined.value.sum(), number=joined.count())
-    return sums.select(*keys, last_value=mean(sums.total, sums.number))
+    sums = joined.group_by(keys).agg(total=joined[column].sum(), number=joined.count())
+    return sums.select(*keys, **{f"last_{column}": mean(sums.total, sums.number)})
 
 
 def _overdue(visible: ir.Table, spine: Spine) -> ir.Table:

@@ -21,6 +21,7 @@ _GROUPS: Mapping[str, str] = {
     "orders_trend_90d": "purchase rhythm",
     "purchase_days": "purchase rhythm",
     "weekend_share": "purchase rhythm",
+    "last_purchase_value": "spend",
     "net_value": "spend",
     "sales_trend_90d": "spend",
     "quantity_per_order": "spend",
@@ -32,6 +33,7 @@ _GROUPS: Mapping[str, str] = {
     "discount_share": "discounts",
     "categories": "categories",
     "top_category_share": "categories",
+    "store_satisfaction": "stores",
 }
 _WINDOWED = frozenset(
     {
@@ -45,7 +47,7 @@ _WINDOWED = frozenset(
         "discount_share",
     }
 )
-# Features that exist only where a shop fills the column.
+# Features that exist only where a shop fills the column, or asks a question.
 _NEEDS: Mapping[str, str] = {
     "purchase_days": "order_id",
     "quantity_per_order": "quantity",
@@ -54,6 +56,7 @@ _NEEDS: Mapping[str, str] = {
     "discount_share": "discount",
     "categories": "category",
     "top_category_share": "category",
+    "store_satisfaction": "question",
 }
 # Kinds of events by the words they are made of; any other kind is its own group.
 _EVENT_GROUPS: Mapping[str, str] = {
@@ -67,10 +70,12 @@ _EVENT_GROUPS: Mapping[str, str] = {
 def feature_names(vocabulary: Vocabulary) -> list[str]:
     """Name the features of the NPS model, in the order of the columns that `describe` gives."""
     names = []
+    told = {*vocabulary.purchase_columns, "question" if vocabulary.question is not None else ""}
     for name in _GROUPS:
-        if name in _NEEDS and _NEEDS[name] not in vocabulary.purchase_columns:
+        if name in _NEEDS and _NEEDS[name] not in told:
             continue
         names += [f"{name}_{window}" for window in WINDOWS] if name in _WINDOWED else [name]
+    names += [f"category_share_of_{name}" for name in category_names(vocabulary).values()]
     names += [f"channel_share_of_{name}" for name in channel_names(vocabulary).values()]
     for kind, name in kind_names(vocabulary).items():
         names += [f"{measure}_of_{name}" for measure in event_measures(vocabulary.event_kinds[kind])]
@@ -92,6 +97,8 @@ def feature_group(name: str) -> str:
     """
     if name.startswith("channel_share_of_"):
         return "channels"
+    if name.startswith("category_share_of_"):
+        return "categories"
     if name.startswith("attribute_"):
         return "who they are"
     if "_of_" in name:
@@ -104,6 +111,11 @@ def feature_group(name: str) -> str:
 def channel_names(vocabulary: Vocabulary) -> dict[str, str]:
     """Channel -> its name in feature names."""
     return _named(vocabulary.channels)
+
+
+def category_names(vocabulary: Vocabulary) -> dict[str, str]:
+    """Category -> its name in feature names."""
+    return _named(vocabulary.categories)
 
 
 def kind_names(vocabulary: Vocabulary) -> dict[str, str]:

@@ -11,14 +11,15 @@ import ibis.expr.types as ir
 from data.errors import InputError
 from features.attributes import valid_attributes
 from features.events import completing_kinds
-from features.spine import everyone
+from features.spine import everyone, midnight
 from features.tables import Tables
 
 MAX_KINDS = 20
 MAX_CHANNELS = 8
 MAX_LEVELS = 10
+MAX_CATEGORIES = 10
 # Optional columns of a table that make features only where a shop fills them.
-TRANSACTION_EXTRAS = ("order_id", "category", "channel", "quantity", "discount", "cost")
+TRANSACTION_EXTRAS = ("order_id", "category", "channel", "store", "quantity", "discount", "cost")
 EVENT_EXTRAS = ("value", "duration_s", "due_at")
 
 
@@ -29,9 +30,9 @@ class Vocabulary:
     Parameters
     ----------
     purchase_columns
-        Those of order_id, category, channel, quantity, discount and cost that transactions fill.
-    channels
-        Channels, the most frequent first.
+        Those of order_id, category, channel, store, quantity, discount and cost that transactions fill.
+    channels, categories
+        The most frequent first.
     event_kinds
         For each kind of event, the most frequent first: those of value, duration_s, due_at and overdue that its
         features draw on. `overdue` is there where due_at promises something, not where it only completes a promise.
@@ -39,6 +40,8 @@ class Vocabulary:
         Static attributes that are numbers.
     text_attributes
         For each static attribute that is text, its levels, the most frequent first.
+    question
+        The question most often answered, where stores are named: it tells how they are judged.
     """
 
     purchase_columns: tuple[str, ...] = ()
@@ -46,6 +49,8 @@ class Vocabulary:
     event_kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numeric_attributes: tuple[str, ...] = ()
     text_attributes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    categories: tuple[str, ...] = ()
+    question: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Give the vocabulary as JSON can hold it; the order of kinds, channels and levels is kept."""
@@ -53,7 +58,7 @@ class Vocabulary:
         # JSON objects keep their order here, but not in every store: pairs do.
         for name in ("event_kinds", "text_attributes"):
             parts[name] = [[key, list(values)] for key, values in parts[name].items()]
-        return {name: list(value) for name, value in parts.items()}
+        return {name: list(value) if name != "question" else value for name, value in parts.items()}
 
     @classmethod
     def from_dict(cls, parts: Mapping[str, Any]) -> "Vocabulary":
@@ -64,6 +69,9 @@ class Vocabulary:
             event_kinds={kind: tuple(extras) for kind, extras in parts["event_kinds"]},
             numeric_attributes=tuple(parts["numeric_attributes"]),
             text_attributes={name: tuple(levels) for name, levels in parts["text_attributes"]},
+            # A scorer of an earlier version knows neither.
+            categories=tuple(parts.get("categories", ())),
+            question=parts.get("question"),
         )
 
 
@@ -90,6 +98,10 @@ def learn_vocabulary(tables: Tables, as_of: date, static_attributes: Sequence[st
     event_kinds: dict[str, tuple[str, ...]] = {}
     if tables.events is not None:
         event_kinds = _kinds(spine.visible(tables.events))
+    question = None
+    if tables.answers is not None and "store" in filled:
+        known = tables.answers.score.notnull() & (tables.answers.answered_at < midnight(as_of))
+        question = next(iter(_most_frequent(tables.answers.filter(known), "question", 1)), None)
     numeric: list[str] = []
     levels: dict[str, tuple[str, ...]] = {}
     if static_attributes:
@@ -106,6 +118,8 @@ def learn_vocabulary(tables: Tables, as_of: date, static_attributes: Sequence[st
         event_kinds=event_kinds,
         numeric_attributes=tuple(numeric),
         text_attributes=levels,
+        categories=_most_frequent(transactions.filter(transactions.amount >= 0), "category", MAX_CATEGORIES),
+        question=question,
     )
 
 

@@ -119,6 +119,17 @@ def test_trends_set_ninety_days_against_the_ninety_before(shop):
     assert row["orders_trend_90d"] == (2 - 3) / (2 + 3)
 
 
+def test_the_last_purchase_is_worth_its_days_net(shop):
+    lines = [
+        {"ts": "2024-12-02 10:00", "amount": 30},
+        {"ts": "2024-12-02 09:00", "amount": 5},
+        {"ts": "2024-12-02 11:00", "amount": -10},
+        {"ts": "2024-12-01", "amount": 99},
+        {"ts": "2024-12-03", "amount": -5},  # a day with only returns is no purchase
+    ]
+    assert described(shop, lines)["last_purchase_value"] == 25
+
+
 def test_discounts_are_shares_of_the_price_before_them(shop):
     row = described(
         shop,
@@ -148,6 +159,8 @@ def test_breadth_counts_categories_and_the_share_of_the_first(shop):
     lines = [{"ts": "2024-12-01", "amount": 1, "category": category} for category in categories]
     row = described(shop, [*lines, {"ts": "2024-12-02", "amount": -1, "category": "coats"}])
     assert (row["categories"], row["top_category_share"]) == (3, 3 / 5)
+    assert [row[f"category_share_of_{name}"] for name in ("shoes", "hats", "bags")] == [3 / 5, 1 / 5, 1 / 5]
+    assert "category_share_of_coats" not in row  # only ever returned
 
 
 def test_channels_are_shares_of_the_lines_that_name_one(shop):

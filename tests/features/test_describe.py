@@ -17,13 +17,22 @@ AS_OF = date(2024, 2, 1)
 def tables(shop):
     sales = [
         {"customer_id": "b", "ts": "2024-01-01", "amount": 1, "channel": "web", "cost": 1, "discount": 1},
-        {"customer_id": "0010", "ts": "2024-01-02", "amount": 2, "category": "x", "order_id": "1", "quantity": 1},
+        {
+            "customer_id": "0010",
+            "ts": "2024-01-02",
+            "amount": 2,
+            "category": "x",
+            "store": "s",
+            "order_id": "1",
+            "quantity": 1,
+        },
         {"customer_id": "returner", "ts": "2024-01-02", "amount": -2},
     ]
     events = [{"customer_id": "b", "ts": "2024-01-02", "kind": "promised", "due_at": "2024-01-03", "value": 1}]
     events.append({"customer_id": "no buyer", "ts": "2024-01-02", "kind": "visit"})
     customers = [{"customer_id": "b", "age": 30, "region": "north"}]
-    return shop(sales, events=events, customers=customers)
+    answers = [{"customer_id": "b", "answered_at": "2024-01-03", "score": 9}]
+    return shop(sales, events=events, customers=customers, answers=answers)
 
 
 def test_one_row_per_buyer_and_the_columns_in_order(tables):

@@ -80,6 +80,7 @@ def test_a_promise_is_open_until_another_kind_with_its_due_date_comes(shop):
     assert rows["a"]["overdue_of_promised"] == 3
     assert rows["a"]["days_overdue_of_promised"] == 11
     assert rows["a"]["mean_days_late_of_delivered"] == pytest.approx((-2 + 4 - 28) / 3)
+    assert rows["a"]["last_days_late_of_delivered"] == 4
     assert (rows["b"]["overdue_of_promised"], rows["b"]["days_overdue_of_promised"]) == (0, 0)
     assert (rows["c"]["overdue_of_promised"], rows["c"]["days_overdue_of_promised"]) == (0, 0)
     assert "overdue_of_delivered" not in rows["a"]

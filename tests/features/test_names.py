@@ -19,6 +19,8 @@ RICH = Vocabulary(
     },
     numeric_attributes=("age", "Age"),
     text_attributes={"region": ("north", "North", "is_b"), "region_is": ("b",)},
+    categories=("shoes", "Hats & caps"),
+    question="nps",
 )
 
 
@@ -46,7 +48,7 @@ def test_names_are_unique_snake_case_and_stable():
 def test_a_poor_shop_has_only_what_it_can_tell():
     names = feature_names(Vocabulary())
     assert {"frequency", "T", "gap_z", "orders_30d", "return_rate_ever"} <= set(names)
-    told = "discount|margin|categor|quantity|channel|_of_|attribute|purchase_days"
+    told = "discount|margin|categor|quantity|channel|_of_|attribute|purchase_days|store"
     assert not [name for name in names if re.search(told, name)]
 
 
@@ -62,6 +64,10 @@ def test_a_poor_shop_has_only_what_it_can_tell():
         ("return_rate_365d", "returns"),
         ("discount_share_30d", "discounts"),
         ("categories", "categories"),
+        ("category_share_of_hats_caps", "categories"),
+        ("store_satisfaction", "stores"),
+        ("last_purchase_value", "spend"),
+        ("last_days_late_of_delivered", "deliveries"),
         ("channel_share_of_web", "channels"),
         ("attribute_region_is_north", "who they are"),
         ("events_30d_of_refund_asked", "returns"),

@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from data.errors import InputError
-from features.vocabulary import MAX_CHANNELS, MAX_KINDS, MAX_LEVELS, Vocabulary, learn_vocabulary
+from features.vocabulary import MAX_CATEGORIES, MAX_CHANNELS, MAX_KINDS, MAX_LEVELS, Vocabulary, learn_vocabulary
 
 AS_OF = date(2024, 2, 1)
 SALE = {"customer_id": "a", "ts": "2024-01-01", "amount": 1}
@@ -28,12 +28,13 @@ def test_kinds_channels_and_levels_come_by_frequency_then_name(shop):
 def test_there_are_only_so_many_of_each(shop):
     names = [f"{n:02d}" for n in range(30)]
     tables = shop(
-        [{**SALE, "channel": name} for name in names],
+        [{**SALE, "channel": name, "category": name} for name in names],
         events=[{**SALE, "kind": name} for name in names],
         customers=[{"customer_id": name, "region": name} for name in names],
     )
     vocabulary = learn_vocabulary(tables, AS_OF, ["region"])
     assert vocabulary.channels == tuple(names[:MAX_CHANNELS])
+    assert vocabulary.categories == tuple(names[:MAX_CATEGORIES])
     assert tuple(vocabulary.event_kinds) == tuple(names[:MAX_KINDS])
     assert vocabulary.text_attributes["region"] == tuple(names[:MAX_LEVELS])
 
@@ -71,11 +72,19 @@ def test_a_vocabulary_survives_json_that_sorts_its_keys():
         event_kinds={"visit": (), "call": ("value", "duration_s")},
         numeric_attributes=("age",),
         text_attributes={"region": ("s", "n"), "area": ()},
+        categories=("shoes",),
+        question="csat",
     )
     read = Vocabulary.from_dict(json.loads(json.dumps(vocabulary.to_dict(), sort_keys=True)))
     assert read == vocabulary
     assert list(read.event_kinds) == ["visit", "call"]
     assert list(read.text_attributes) == ["region", "area"]
+
+
+def test_a_vocabulary_of_an_earlier_version_is_read():
+    old = Vocabulary(channels=("web",)).to_dict()
+    del old["categories"], old["question"]
+    assert Vocabulary.from_dict(old) == Vocabulary(channels=("web",))
 
 
 def test_an_attribute_that_is_not_there_says_which_are(shop):

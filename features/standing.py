@@ -1,0 +1,101 @@
+"""How the stores that customers bought from were judged by the others who bought there."""
+
+from collections.abc import Sequence
+
+import ibis
+import ibis.expr.types as ir
+
+from features.purchases import mean
+from features.spine import Spine, pairs
+
+# A store's mean counts as if this many more answers had come at the mean of all stores.
+ANSWERS_TO_TRUST = 10
+# Answers are added up in whole thousandths of the scale, so that no order of rows changes a bit.
+_UNITS = 1000
+
+
+def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, question: str) -> ir.Table:
+    """Give the mean earlier answer of others who bought where the customer last did. Grain: one row per pair.
+
+    An answer speaks of the stores of the customer's newest day with a sale that was available before the day of the
+    invitation (of the answer, where it is the earlier or only that is known), and is known from the day after it was
+    given. A customer's own answers do not count: what is said of those who answered must not depend on it.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions with `store`: a branch, a seller of a marketplace.
+    answers
+        Clean answers.
+    spine
+        Whom to describe, and as of when.
+    question
+        The question whose answers count.
+
+    Returns
+    -------
+    Table
+        The spine's keys and store_satisfaction, from 0 (lowest answer of the scale) to 1 (highest), over the answers
+        known before as_of of all stores of the newest day; with few answers close to the mean of all stores
+        ((sum + 10 mean) / (number + 10)). Null before anybody has answered; no row where no sale names a store.
+    """
+    given = _given(transactions, answers, question)
+    last = last_stores(transactions, spine)
+    last = last.mutate(as_of=spine.date_of(last))
+    by_store = _known(last.select("store", "as_of").distinct(), _by_day(given, ["store"]), ["store"], "store")
+    own = _known(last, _by_day(given, ["customer_id", "store"]), ["customer_id", "store"], "own")
+    everywhere = _known(last.select("as_of").distinct(), _by_day(given, []), [], "all")
+    found = last.left_join(by_store, ["store", "as_of"], rname="joined_{name}")
+    found = found.left_join(own, ["customer_id", "store", "as_of"], rname="own_{name}")
+    sums = found.group_by(["customer_id", "as_of"]).agg(
+        total=found.store_total.sum().fill_null(0) - found.own_total.sum().fill_null(0),
+        number=found.store_number.sum().fill_null(0) - found.own_number.sum().fill_null(0),
+    )
+    sums = sums.left_join(everywhere, "as_of", rname="all_{name}")
+    usual = mean(sums.all_total, sums.all_number)
+    shrunk = (sums.total.cast("float64") + ANSWERS_TO_TRUST * usual) / (sums.number + ANSWERS_TO_TRUST)
+    return sums.select(*spine.keys, store_satisfaction=shrunk / _UNITS)
+
+
+def last_stores(transactions: ir.Table, spine: Spine) -> ir.Table:
+    """Give the stores of each customer's newest visible day with a sale that names one. Grain: a row per store.
+
+    Returns
+    -------
+    Table
+        The spine's keys and store.
+    """
+    lines = spine.visible(transactions.select("customer_id", "ts", "available_at", "amount", "store"))
+    lines = lines.filter(lines.amount >= 0, lines.store.notnull())
+    days = lines.select(*spine.keys, "store", day=lines.ts.date()).distinct()
+    newest = days.group_by(spine.keys).agg(newest=days.day.max())
+    joined = days.join(newest, list(spine.keys))
+    return joined.filter(joined.day == joined.newest).select(*spine.keys, "store")
+
+
+def _given(transactions: ir.Table, answers: ir.Table, question: str) -> ir.Table:
+    """Give what was answered of which store: customer_id, store, day (of the answer), units (of the scale)."""
+    rows = answers.filter(answers.question == question, answers.score.notnull(), answers.answered_at.notnull())
+    # A missing invitation compares as unknown, which takes the answer's time too.
+    asked = ibis.ifelse(rows.invited_at < rows.answered_at, rows.invited_at, rows.answered_at)
+    rows = rows.select(
+        "customer_id",
+        as_of=asked.date(),
+        day=rows.answered_at.date(),
+        units=(_UNITS * (rows.score - rows.scale_low).cast("int64")) // (rows.scale_high - rows.scale_low),
+    )
+    return rows.join(last_stores(transactions, pairs(rows)), ["customer_id", "as_of"]).drop("as_of")
+
+
+def _by_day(given: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Add up the answers of each day: far fewer rows to look back over than answers."""
+    return given.group_by([*keys, "day"]).agg(units=given.units.sum(), number=given.count())
+
+
+def _known(asked: ir.Table, days: ir.Table, keys: Sequence[str], name: str) -> ir.Table:
+    """Add up what was answered before as_of: '<name>_total' in thousandths of the scale, '<name>_number'."""
+    joined = asked.join(days, list(keys)) if keys else asked.cross_join(days)
+    before = joined.filter(joined.day < joined.as_of)
+    return before.group_by([*keys, "as_of"]).agg(
+        **{f"{name}_total": before.units.sum(), f"{name}_number": before.number.sum()}
+    )
