@@ -46,6 +46,7 @@ METHODS = {
     "proportional_odds": "ridge proportional odds alone",
     "ridit_trees": "ridit trees alone",
     "cumulative_trees": "cumulative trees alone",
+    "blend": "blend, before the rule",
     "published": "published (blend, after the rule)",
     "truth": "the true probabilities",
 }
@@ -114,6 +115,7 @@ def predict_by_all(
         predicted[candidate.name] = blended_probabilities([fitted.member | {"weight": 1.0}], boosters, Z)
         if weight > 0:
             pooled += weight * predicted[candidate.name]
+    predicted["blend"] = pooled
     predicted["published"] = pooled if is_model else np.tile(smoothed_shares(y), (len(Z), 1))
     return predicted, bool(is_model)
 
