@@ -67,7 +67,7 @@ def estimate(
         return Estimated(base, segments)
     since = champion.release.as_of
     with step(f"estimate the change since {since}"):
-        change = estimate_nps_change(inputs.tables, release, since, _published(store, champion, release))
+        change = estimate_nps_change(inputs.tables, release, since, published_nps(store, champion, release))
     return Estimated(base, segments, change, since)
 
 
@@ -83,7 +83,7 @@ def _in_order(segment: pd.Series, survey: Survey) -> pd.Series:
     return segment.reindex(survey.base_customer)
 
 
-def _published(store: Store, champion: Registered, release: Release) -> float | None:
+def published_nps(store: Store, champion: Registered, release: Release) -> float | None:
     """Return the NPS of the base that was published with the champion, if it is that of the same question."""
     if champion.release.parameters["nps_question"] != release.parameters["nps_question"]:
         return None

@@ -1,0 +1,130 @@
+"""What a retraining tells of the base beside the run before: segments, and a change whose parts add up."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from flows.estimating import BASE_NPS, Estimated, estimate, profile, published_nps
+from flows.inputs import Inputs, open_inputs, read_inputs
+from flows.nps_report import log_nps, nps_metrics, nps_sections
+from flows.settings import Settings
+from models.nps_base import Estimate
+from models.recipe import Recipe
+from models.registry import SCORER, Registered
+from models.release import Release, fit_release
+from models.segments import RFM
+from models.tracking import Run, tracked
+
+DAYS_BEFORE = 120
+PUBLISHED = 12.5
+
+
+@pytest.fixture(scope="module")
+def settings(shop) -> Settings:
+    named = {name: [str(shop[name])] for name in ("transactions", "answers", "events", "customers")}
+    return Settings(**named, segments=["region"])
+
+
+@pytest.fixture(scope="module")
+def inputs(settings, tmp_path_factory) -> Inputs:
+    return open_inputs(read_inputs(settings, tmp_path_factory.mktemp("clean")), settings)
+
+
+@pytest.fixture(scope="module")
+def release(inputs) -> Release:
+    return fit_release(inputs.tables, inputs.as_of, Recipe())
+
+
+@pytest.fixture
+def champion(store, release) -> Registered:
+    """A version of an earlier date, whose run says what its base's NPS was."""
+    with tracked(store, "retrain", {}) as run:
+        run.log_json({"nps": PUBLISHED}, BASE_NPS)
+    store.client.create_registered_model(SCORER)
+    version = store.client.create_model_version(SCORER, source="nowhere", run_id=run.run_id)
+    as_of = (release.as_of - timedelta(days=DAYS_BEFORE)).isoformat()
+    return Registered(int(version.version), release.with_parameters(as_of=as_of), None)
+
+
+@pytest.fixture
+def estimated(store, settings, inputs, release, champion) -> Estimated:
+    return estimate(store, settings, inputs, release, champion)
+
+
+def figures(estimated: Estimated) -> Estimate:
+    assert estimated.base is not None
+    return estimated.base
+
+
+def test_base_segments_and_change_are_told_and_kept(store, release, estimated):
+    base = figures(estimated).figures
+    assert set(estimated.segments) == {RFM, "region"}
+    for table in estimated.segments.values():
+        assert table["customers"].sum() == base.n_base
+    change = estimated.change
+    assert change.published == PUBLISHED
+    parts = [change.mix, change.behaviour, change.answers, change.model]
+    assert sum(part.change for part in parts) == pytest.approx(change.now - PUBLISHED, abs=1e-9)
+    assert change.low < change.change < change.high
+
+    sections = {section.title: section for section in nps_sections(release, estimated)}
+    assert (
+        f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}"
+        in sections["NPS of the base"].sentences[0]
+    )
+    assert f"Published then: {PUBLISHED:+.1f}" in " ".join(sections[f"Change since {estimated.since}"].sentences)
+    shown = sections["NPS by region"].table
+    told = estimated.segments["region"].dropna(subset="nps")
+    assert sorted(shown["region"]) == sorted(told["segment"])
+
+    metrics = nps_metrics(release, estimated)
+    assert metrics["base_nps"] == base.nps
+    assert metrics["change_change"] == change.change
+    with tracked(store, "retrain", {}) as run:
+        run.log(metrics=metrics)
+        log_nps(run, estimated)
+    assert json.loads(read(run, BASE_NPS)) == json.loads(json.dumps(base.to_dict()))
+    assert json.loads(read(run, "nps/change.json"))["published"] == PUBLISHED
+    assert read(run, "nps/segments_rfm_segment.csv").startswith("segment,customers,answers,n_eff,nps")
+    assert read(run, "nps/balance.csv").count("\n") > 10
+
+
+def read(run: Run, path: str) -> str:
+    return Path(run.store.client.download_artifacts(run.run_id, path)).read_text(encoding="utf-8")
+
+
+def test_beside_a_run_of_the_same_date_there_is_no_change(store, settings, inputs, release, champion):
+    found = estimate(store, settings, inputs, release, replace(champion, release=release))
+    assert found.base is not None
+    assert found.change is None
+
+
+def test_what_was_published_of_another_question_does_not_count(store, release, champion):
+    assert published_nps(store, champion, release) == PUBLISHED
+    other = replace(champion, release=champion.release.with_parameters(nps_question="ces"))
+    assert published_nps(store, other, release) is None
+
+
+def test_without_answers_nothing_is_estimated_and_that_is_said(store, settings, inputs):
+    bare = replace(inputs, tables=replace(inputs.tables, answers=None))
+    release = fit_release(bare.tables, bare.as_of, Recipe())
+    found = estimate(store, settings, bare, release, None)
+    assert found == Estimated()
+    sections = nps_sections(release, found)
+    assert sections[-1].sentences == ("It is not estimated: this run has no answers, or too few, of its own.",)
+    assert nps_metrics(release, found) == {}
+    with tracked(store, "retrain", {}) as run:
+        log_nps(run, found)
+    assert not store.client.list_artifacts(run.run_id)
+
+
+def test_a_profiled_release_knows_its_base_scores_and_respondents(inputs, release):
+    profiles = profile(inputs, release).parameters["profiles"]
+    assert set(profiles) == {"features", "scores", "respondents"}
+    assert profiles["respondents"]["rows"] == len(release.answers)
+    assert json.loads(json.dumps(profiles)) == profiles
+    counted = profiles["features"]["columns"]["frequency"]["counts"]
+    assert sum(counted) == profiles["features"]["rows"] == profiles["scores"]["rows"]
