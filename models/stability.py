@@ -3,7 +3,7 @@
 The population stability index of two samples with shares p and q in the same bins is sum (q - p) ln(q / p) (Lewis 1994,
 An Introduction to Credit Scoring): the symmetrised Kullback-Leibler divergence (Jeffreys 1946). Where nothing has
 changed it is not 0: with B bins and two separate samples of n0 and n1 rows it is (1/n0 + 1/n1) times a chi-square with
-B - 1 degrees of freedom (Yurdakul 2018, Statistical Properties of Population Stability Index, ch. 2). With a hundred
+B - 1 degrees of freedom (Yurdakul 2018, Statistical Properties of Population Stability Index). With a hundred
 rows a "moved" .10 is chance, with a million rows even .001 is not; so the verdict looks at chance and at size.
 
 Two things to bear in mind. A base seen at two dates is mostly the same customers, who vary together, so that chance
@@ -25,7 +25,7 @@ Counts = npt.NDArray[np.int64]
 BINS = 10
 MOST_LEVELS = 20
 MOST_NAMED = 4
-# The usual reading of the index (Siddiqi 2006, Credit Risk Scorecards, p. 137).
+# The usual reading of the index (Siddiqi 2006, Credit Risk Scorecards).
 MOVED, MOVED_MUCH = 0.10, 0.25
 CHANCE = 0.95
 # Below this many expected rows the chi-square is no good approximation, so that neighbouring bins are merged.
