@@ -24,6 +24,9 @@ Texts = npt.NDArray[np.str_]
 # From here on the base is too unlike those who answered, at the time of asking, for their estimate to be carried over.
 MOST_UNLIKE = 0.8
 FEWEST_WHO_ANSWERED = 2
+# Nobody asked stands for more than three times as many of the base as is typical, or for less than a third: behaviour
+# of other times overlaps too little for more.
+LARGEST_MIX = 3.0
 # A share, or the mean difference of two models, is known well enough from so many customers, however large the base.
 LARGEST_SAMPLE = 20_000
 _ANSWER = ["customer_id", "as_of", "answered_at"]
@@ -49,11 +52,13 @@ def estimate_base_nps(tables: Tables, release: Release) -> BaseNps | None:
 def prepare_survey(tables: Tables, release: Release) -> Survey | None:
     """Describe and predict who was asked and everyone, so that the NPS of the base or a part of it can be estimated.
 
-    Those who answered are weighted to stand for all who were asked, each described at the time of asking; the
-    predictions for everyone as of now carry the estimate to the base. Where hardly anyone of the base is like those who
-    answered (a survey right after each delivery, a base last seen months ago), that would be a guess: the base of the
-    survey is then its frame, as it was when asked. Without unanswered invitations in the data the customers without an
-    answer stand in for those who were asked and did not answer, and the frame says so.
+    Those who answered are weighted to stand for all who were asked, each described at the time of asking, the more so
+    the more of the base behave now as they did then (Dahabreh et al. 2020, Statistics in Medicine 39: from the people
+    of a study to those of a target). The predictions for everyone as of now carry the estimate to the base. Where
+    hardly anyone of the base is like those who answered (a survey right after each delivery, a base last seen months
+    ago), that would be a guess: the base of the survey is then its frame, as it was when asked. Without unanswered
+    invitations in the data the customers without an answer stand in for those who were asked and did not answer, and
+    the frame says so.
 
     Parameters
     ----------
@@ -89,7 +94,9 @@ def prepare_survey(tables: Tables, release: Release) -> Survey | None:
     unlike = _unlike_share(asked.loc[answered, [*names, "customer_id"]], base[[*names, "customer_id"]])
     people = asked if unlike > MOST_UNLIKE else base
     survey = predict_survey(asked, people, names, training, answers["customer_id"].to_numpy(str), row, seed)
-    return replace(survey, frame=frame_name, unlike_share=unlike)
+    # Customers who stand in for the silent are the base already.
+    mix = _mix(asked, base, names, seed) if people is base and frame_name == "invited" else None
+    return replace(survey, frame=frame_name, mix=mix, unlike_share=unlike)
 
 
 def predict_survey(
@@ -178,6 +185,16 @@ def _sample(customers: int, seed: int) -> Integers:
     if customers <= LARGEST_SAMPLE:
         return np.arange(customers)
     return np.sort(np.random.default_rng(seed).choice(customers, LARGEST_SAMPLE, replace=False))
+
+
+def _mix(asked: pd.DataFrame, base: pd.DataFrame, names: Sequence[str], seed: int) -> Array:
+    """Density of the base's behaviour over that of those asked, at each of them, (N,): the odds of a row to be now."""
+    some = base.iloc[_sample(len(base), seed)]
+    both = pd.concat([asked[[*names, "customer_id"]], some[[*names, "customer_id"]]], ignore_index=True)
+    is_now = np.arange(len(both)) >= len(asked)
+    chance = response_propensity(both[list(names)], is_now, both["customer_id"], seed)[: len(asked)]
+    odds = np.clip(chance / (1.0 - np.minimum(chance, 1.0 - 1e-9)), 1e-9, None)
+    return np.asarray(np.clip(odds / np.median(odds), 1.0 / LARGEST_MIX, LARGEST_MIX))
 
 
 def _unlike_share(answered: pd.DataFrame, base: pd.DataFrame) -> float:

@@ -184,7 +184,7 @@ def tilted_nps(survey: Survey, gamma: float) -> float:
     tilt = np.exp(-gamma * np.arange(3))
     R, pi, y = survey.answered, survey.propensity[survey.answered], survey.category[survey.answered]
     silent_m, norm = _tilted_points(survey.probabilities[R], tilt)
-    w = clipped_weights(1.0 + (1.0 - pi) / pi * tilt[y] / norm)
+    w = clipped_weights(survey.mix_of_answers * (1.0 + (1.0 - pi) / pi * tilt[y] / norm))
     return float(_tilted_points(survey.base_probabilities, tilt)[0].mean() + w @ (POINTS[y] - silent_m) / w.sum())
 
 

@@ -50,6 +50,9 @@ class Survey:
         (S,) positions in the base: all of a small one, a sample of a large one.
     frame
         "invited" (customers who were asked) or "customers" (all: unanswered invitations are not in the data).
+    mix
+        (N,) how many customers of the base there are for one of the frame that behaves so, up to a constant factor;
+        None where the frame is the base.
     unlike_share
         Share of today's customers less like those who answered than all but 1 % of them are; None where not measured.
     """
@@ -67,12 +70,18 @@ class Survey:
     fold_base_points: Array
     base_sample: npt.NDArray[np.int64]
     frame: str = "invited"
+    mix: Array | None = None
     unlike_share: float | None = None
 
     @property
     def weights(self) -> Array:
-        """How many customers each answer stands for, (n,): 1 / propensity, clipped."""
-        return clipped_weights(1.0 / self.propensity[self.answered])
+        """How many customers of the base each answer stands for, (n,): mix / propensity, clipped."""
+        return clipped_weights(self.mix_of_answers / self.propensity[self.answered])
+
+    @property
+    def mix_of_answers(self) -> Array:
+        """`mix` of those who answered, (n,); ones where there is none."""
+        return np.ones(int(self.answered.sum())) if self.mix is None else self.mix[self.answered]
 
     @property
     def answers(self) -> Array:

@@ -8,6 +8,7 @@ import pytest
 
 from features.tables import Tables
 from models import base_estimate
+from models.balance import covariate_balance
 from models.base_estimate import estimate_base_nps, prepare_survey
 from models.nps_base import estimate_nps
 from models.nps_category import predict_nps_category
@@ -36,7 +37,7 @@ def test_the_interval_covers_the_truth_that_the_survey_misses(simulated_shop, es
     true_nps = 100 * (truth["p_promoter"] - truth["p_detractor"]).mean()
     assert estimate.low < true_nps < estimate.high
     assert estimate.high - estimate.low < 20
-    assert not estimate.low < estimate.survey_mean < estimate.high
+    assert abs(estimate.nps - true_nps) < abs(estimate.survey_mean - true_nps)
     assert abs(estimate.survey_mean - true_nps) > 2 * estimate.standard_error
     assert estimate.survey_mean == pytest.approx(newest["category"].map(POINTS).mean())
 
@@ -73,6 +74,19 @@ def test_nobody_is_predicted_by_a_model_that_saw_their_answers(survey, release, 
     assert survey.category[survey.answered].tolist() == newest.sort_values("customer_id")["category"].tolist()
     assert survey.fold_base_points[2] == pytest.approx(100 * (by[2][:, 2] - by[2][:, 0]))
     assert survey.fold_points.shape == (len(training.fold_models), len(newest))
+
+
+def test_weights_balance_those_asked_then_with_the_base_now(survey):
+    """The mix is a ratio of densities within its limits: weighed by it the frame looks more like the base."""
+    frame = replace(survey, propensity=np.ones(len(survey.customer)))
+    everyone = replace(frame, answered=np.ones(len(survey.customer), bool))
+    before = covariate_balance(everyone.features, np.ones(len(survey.customer)), survey.base_features)["after"]
+    after = covariate_balance(everyone.features, everyone.weights, survey.base_features)["after"]
+    assert after.abs().mean() < before.abs().mean() / 2
+    assert survey.mix.min() == pytest.approx(1 / 3)
+    assert survey.mix.max() == pytest.approx(3)
+    found, without = estimate_nps(survey).figures.balance, estimate_nps(replace(survey, mix=None)).figures.balance
+    assert found["mean_after"] < without["mean_after"] < found["mean_before"]
 
 
 def test_a_large_base_is_sampled_for_the_jackknife_and_one_too_unlike_is_not_carried_to(

@@ -219,7 +219,7 @@ def test_the_right_tilt_repairs_answering_that_depends_on_satisfaction():
     assert sign_gamma(promoters) is None
 
 
-def test_effective_answers_largest_weight_and_clipping():
+def test_effective_answers_largest_weight_clipping_and_mix():
     answered, p = np.ones(5, bool), np.full((5, 3), 1 / 3)
     survey = a_survey(p, answered, [0, 1, 2, 2, 2], [1.0, 1, 1, 0.5, 0.001])
     found = estimate_nps(survey).figures
@@ -228,6 +228,10 @@ def test_effective_answers_largest_weight_and_clipping():
     assert found.n_eff == pytest.approx(15**2 / (3 + 4 + 100))
     assert found.largest_weight == pytest.approx(10 / 15)
     assert found.n_answers == found.n_frame == 5
+    mixed = replace(survey, propensity=np.ones(5), mix=np.array([3.0, 0.5, 1, 1, 1]))
+    assert mixed.weights.tolist() == [3.0, 0.5, 1, 1, 1]
+    assert estimate_nps(mixed).figures.nps == pytest.approx(100 * (3 - 3) / 6.5)
+    assert tilted_nps(mixed, 0.0) == pytest.approx(estimate_nps(mixed).figures.nps)
 
 
 def test_an_nps_needs_two_answers():
