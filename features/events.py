@@ -59,11 +59,11 @@ def event_features(
         days_late=day.delta(visible.due_at.date(), unit="day"),
     )
     overdue = _overdue(visible, spine) if any("overdue" in found for found in extras.values()) else None
-    last = [
-        _last(visible, spine, column)
-        for column in ("value", "days_late")
-        if any(f"last_{column}" in event_measures(found) for found in extras.values())
-    ]
+    last = []
+    for column in ("value", "days_late"):
+        having = [kind for kind, found in extras.items() if f"last_{column}" in event_measures(found)]
+        if having:
+            last.append(_last(visible.filter(visible.kind.isin(having)), spine, column))
     # First to one row per pair and kind, then to one column per kind: each row is added up once.
     by_kind = visible.group_by([*spine.keys, "kind"]).agg(
         **{f"events_{days}d": visible.count(where=visible.age <= days) for days in EVENT_WINDOWS},
