@@ -1139,33 +1139,6 @@ def calibrated_probabilities(raw: Floats, weights: Floats, bias: Floats) -> Floa
     return np.asarray(softmax(logits, axis=1))
 
 
-def nps_category_probabilities(
-    booster: lightgbm.Booster, features: Floats, calibration: tuple[Floats, Floats], threads: int = 1
-) -> Floats:
-    """Return the calibrated probabilities of detractor, passive and promoter of each row.
-
-    Parameters
-    ----------
-    booster
-        Multiclass trees for the categories 0, 1, 2.
-    features
-        (n, k) doubles in the order the trees were trained with; NaN where a feature is not defined.
-    calibration
-        Weights and bias for `calibrated_probabilities`.
-    threads
-        Threads LightGBM may use.
-
-    Returns
-    -------
-    numpy.ndarray
-        (n, 3), rows sum to 1.
-    """
-    if len(features) == 0:
-        return np.empty((0, 3))
-    raw = np.asarray(booster.predict(features, raw_score=True, num_threads=threads), dtype=float)
-    return calibrated_probabilities(raw, *calibration)
-
-
 def proportional_odds_terms(member: Mapping[str, Any], features: Floats) -> Floats:
     """Return what each feature adds to the latent score of a member of kind "proportional_odds".
 

@@ -1,6 +1,6 @@
 """The blend of the candidates for the NPS category: weights by out-of-fold RPS, and what it says without each fold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -51,6 +51,16 @@ class Blend:
     def of(self, name: str) -> Candidate:
         """Return the candidate of that name."""
         return next(candidate for candidate in self.candidates if candidate.name == name)
+
+    def diluted(self, strength: float) -> "Blend":
+        """Return the blend with a share `strength` of its weights kept and the rest given to the prior."""
+        prior = np.array([candidate.name == "prior" for candidate in self.candidates], dtype=float)
+        return replace(
+            self,
+            weights=strength * self.weights + (1.0 - strength) * prior,
+            fold_weights=strength * self.fold_weights + (1.0 - strength) * prior,
+            out_of_fold=strength * self.out_of_fold + (1.0 - strength) * self.of("prior").out_of_fold,
+        )
 
     def on_all(self) -> Members:
         """Fit the members on all rows."""

@@ -17,6 +17,9 @@ Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Member = dict[str, Any]
 
+# No row is of this fold.
+ON_ALL = -1
+
 
 @dataclass(frozen=True)
 class Fitted:
@@ -60,16 +63,17 @@ def smoothed_shares(category: npt.NDArray[np.integer]) -> tuple[float, float, fl
 
 
 def _proportional_odds(answers: Answers) -> Candidate:
-    fits = [_fit_odds(answers, answers.fold != k) for k in range(answers.folds)]
+    fits = [_fit_odds(answers, k) for k in range(answers.folds)]
     return Candidate(
         "proportional_odds",
         _by_fold(answers, fits),
         tuple(fits),
-        lambda: _fit_odds(answers, np.ones(len(answers.X), dtype=bool)),
+        lambda: _fit_odds(answers, ON_ALL),
     )
 
 
-def _fit_odds(answers: Answers, rows: npt.NDArray[np.bool_]) -> Fitted:
+def _fit_odds(answers: Answers, k: int) -> Fitted:
+    rows = answers.fold != k
     columns = learn_columns(answers.X[rows])
     fit = fit_proportional_odds(columns.design(answers.X[rows]), answers.level[rows], answers.category_of_level)
     borders = np.flatnonzero(np.diff(answers.category_of_level))
@@ -89,19 +93,20 @@ def _ridit_trees(answers: Answers) -> Candidate:
     ridit = ridits(answers.level)
     trees = grow_out_of_fold(answers.X, ridit, "regression", answers.fold, answers.seed, answers.threads)
 
-    def member(rows: npt.NDArray[np.bool_]) -> Member:
-        link = ordinal_link(trees.raw[rows], answers.category[rows])
+    def member(k: int) -> Member:
+        rows = answers.fold != k
+        link = ordinal_link(trees.seen_from(k)[rows], answers.category[rows])
         return {"kind": "ridit_trees", "booster": "ridit", **link}
 
     out_of_fold, fits = np.empty((len(ridit), 3)), []
     for k in range(answers.folds):
         held_out = answers.fold == k
-        fits.append(Fitted(member(~held_out), {"ridit": trees.of_fold[k]}))
+        fits.append(Fitted(member(k), {"ridit": trees.of_fold[k]}))
         out_of_fold[held_out] = latent_probabilities(fits[k].member, trees.raw[held_out])
 
     def on_all() -> Fitted:
         text = grow(answers.X, ridit, "regression", trees.rounds, answers.seed, answers.threads)
-        return Fitted(member(np.ones(len(ridit), dtype=bool)), {"ridit": text})
+        return Fitted(member(ON_ALL), {"ridit": text})
 
     return Candidate("ridit_trees", out_of_fold, tuple(fits), on_all)
 
@@ -125,10 +130,11 @@ def _cumulative_trees(answers: Answers) -> Candidate:
         grow_out_of_fold(answers.X, target, "binary", answers.fold, answers.seed, answers.threads) for target in targets
     ]
     raw = np.column_stack([trees.raw for trees in both])
-    log_p = cumulative_log_probabilities(raw)
 
-    def member(rows: npt.NDArray[np.bool_]) -> Member:
-        fitted = fit_dirichlet_map(log_p[rows], answers.category[rows])
+    def member(k: int) -> Member:
+        rows = answers.fold != k
+        log_p = cumulative_log_probabilities(np.column_stack([trees.seen_from(k)[rows] for trees in both]))
+        fitted = fit_dirichlet_map(log_p, answers.category[rows])
         calibration = {"weights": [list(row) for row in fitted.weights], "bias": list(fitted.bias)}
         return {"kind": "cumulative_trees", "boosters": list(names), "calibration": calibration}
 
@@ -136,7 +142,7 @@ def _cumulative_trees(answers: Answers) -> Candidate:
     for k in range(answers.folds):
         held_out = answers.fold == k
         texts = {name: trees.of_fold[k] for name, trees in zip(names, both, strict=True)}
-        fits.append(Fitted(member(~held_out), texts))
+        fits.append(Fitted(member(k), texts))
         out_of_fold[held_out] = latent_probabilities(fits[k].member, raw[held_out])
 
     def on_all() -> Fitted:
@@ -144,7 +150,7 @@ def _cumulative_trees(answers: Answers) -> Candidate:
             name: grow(answers.X, target, "binary", trees.rounds, answers.seed, answers.threads)
             for name, target, trees in zip(names, targets, both, strict=True)
         }
-        return Fitted(member(np.ones(len(raw), dtype=bool)), texts)
+        return Fitted(member(ON_ALL), texts)
 
     return Candidate("cumulative_trees", out_of_fold, tuple(fits), on_all)
 

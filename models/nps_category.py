@@ -19,7 +19,7 @@ from models.customer_scorer import blended_probabilities, category_probabilities
 from models.nps_answers import FEWEST_ANSWERS, Answers, checked, ranked_levels, varying, why_no_model, why_nothing
 from models.nps_blend import Blend, Members, blend
 from models.nps_candidates import smoothed_shares
-from models.nps_figures import compared, out_of_fold_figures
+from models.nps_figures import compared, out_of_fold_figures, rps_gain
 from models.nps_folds import customer_folds, last_wave
 
 Array = npt.NDArray[np.float64]
@@ -29,6 +29,11 @@ Names = npt.NDArray[np.str_]
 
 # One-sided 95 %: the blend is published where its gain is unlikely to be chance.
 GAIN_IN_STANDARD_ERRORS = 1.645
+# A smaller fall of the RPS is of no use to anyone, and may be rounding.
+LEAST_GAIN = 1e-5
+# Shares of the blend that may be published, the prior being the rest. Half of a forecast has three quarters of its
+# gain and half of its noise, so a weak signal is told from none sooner, and is published as weak as it was tested.
+STRENGTHS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 MOST_ROWS_FOR_NOISE = 2000
 
 
@@ -191,28 +196,54 @@ def _train(
     order = np.lexsort((*X.T[::-1], levels, y, who))
     X, y, who, levels = X[order], y[order], who[order], levels[order]
     answers = Answers(X, y, *ranked_levels(levels, y), customer_folds(who, seed), seed, threads)
-    found = blend(answers)
+    learned = blend(answers)
+    chosen = publishable(learned, who)
+    found = chosen or learned
     figures = out_of_fold_figures(found, who)
     if day is not None:
         figures |= _last_wave_figures(answers, who, last_wave(day)[order])
-    gain, error = figures["rps_gain"], figures["rps_gain_standard_error"]
-    better = gain > GAIN_IN_STANDARD_ERRORS * error
-    published = found.out_of_fold if better else found.of("prior").out_of_fold
-    fold_models = tuple(_fold_model(found, k, names) for k in range(answers.folds if better else 0))
-    members = found.on_all() if better else Members((), {})
+    published = found.out_of_fold if chosen else found.of("prior").out_of_fold
+    fold_models = tuple(_fold_model(chosen, k, names) for k in range(answers.folds)) if chosen else ()
+    members = chosen.on_all() if chosen else Members((), {})
     model = NpsModel(
-        source="model" if better else "prior",
-        why=_verdict(gain, error, better),
+        source="model" if chosen else "prior",
+        why=_verdict(figures["rps_gain"], figures["rps_gain_standard_error"], found=chosen is not None),
         answers=n,
         features=names,
         prior=prior,
         members=members.members,
-        noise=_noise(fold_models, X) if better else None,
+        noise=_noise(fold_models, X) if chosen else None,
         boosters=members.boosters,
         metrics={name: value for name, value in figures.items() if np.isfinite(value)},
     )
     as_given = np.argsort(order)
     return NpsTraining(model, published[as_given], answers.fold[as_given], fold_models)
+
+
+def publishable(found: Blend, customer: Names) -> Blend | None:
+    """Return the blend at the greatest strength that beats the prior by more than chance, or None.
+
+    Parameters
+    ----------
+    found
+        The blend as it was learned.
+    customer
+        (n,) ids in the order of its answers.
+
+    Notes
+    -----
+    The gain is the fall of the out-of-fold RPS below the prior's; it must exceed 1.645 of its standard errors,
+    clustered by customer. Of a forecast that deviates from the prior by t d the gain is 2 t A - t^2 B, and its standard
+    error is about proportional to t.
+    """
+    if found.weights[[candidate.name != "prior" for candidate in found.candidates]].sum() <= 0:
+        return None
+    for strength in STRENGTHS:
+        tried = found.diluted(strength)
+        gain, error = rps_gain(tried, customer)
+        if gain > max(GAIN_IN_STANDARD_ERRORS * error, LEAST_GAIN):
+            return tried
+    return None
 
 
 def predict_nps_category(model: NpsModel, features: pd.DataFrame) -> Array:
@@ -284,10 +315,10 @@ def _last_wave_figures(answers: Answers, who: Names, is_last: Flags) -> dict[str
     return figures | {"last_wave_answers": float(len(y))}
 
 
-def _verdict(gain: float, error: float, better: bool) -> str:
+def _verdict(gain: float, error: float, *, found: bool) -> str:
     """Say the decision in one sentence with its figures."""
     side = "lower" if gain > 0 else "higher"
     measured = f"out of fold the RPS is {abs(gain):.4f} {side} than the prior's (standard error {error:.4f})"
-    if better:
+    if found:
         return f"Behaviour tells the classes apart: {measured}."
     return f"No signal was found: {measured}, so everyone gets the shares of the classes."

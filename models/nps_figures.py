@@ -31,10 +31,15 @@ def out_of_fold_figures(blend: Blend, customer: Names) -> dict[str, float]:
         if candidate.name != "prior":
             figures[f"rps_{candidate.name}"] = metrics.ranked_probability_score(y, candidate.out_of_fold)
             figures[f"log_loss_{candidate.name}"] = metrics.log_loss(y, candidate.out_of_fold)
-    gains = metrics.ranked_probability_scores(y, prior) - metrics.ranked_probability_scores(y, blend.out_of_fold)
-    figures["rps_gain"] = float(gains.mean())
-    figures["rps_gain_standard_error"] = metrics.clustered_standard_error(gains, customer)
+    figures["rps_gain"], figures["rps_gain_standard_error"] = rps_gain(blend, customer)
     return figures
+
+
+def rps_gain(blend: Blend, customer: Names) -> tuple[float, float]:
+    """Return by how much the out-of-fold RPS is below the prior's, and its standard error, clustered by customer."""
+    y, prior = blend.answers.category, blend.of("prior").out_of_fold
+    gains = metrics.ranked_probability_scores(y, prior) - metrics.ranked_probability_scores(y, blend.out_of_fold)
+    return float(gains.mean()), metrics.clustered_standard_error(gains, customer)
 
 
 def compared(category: Categories, model: Array, prior: Array) -> dict[str, float]:

@@ -10,24 +10,23 @@ from typing import Any, Literal
 import lightgbm
 import numpy as np
 import numpy.typing as npt
-from scipy.special import expit
+from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 from models.metrics import log_losses
-from models.nps_folds import customer_folds as customer_folds
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Objective = Literal["regression", "binary"]
 
 # Numbers of boosting rounds that compete. The loss is flat between neighbours: a finer choice would only fit noise.
-ROUNDS = (10, 20, 30, 45, 65, 95, 140, 200, 280, 400, 560)
+ROUNDS = (10, 20, 30, 45, 65, 95, 140, 200, 280, 400, 560, 800)
 # So many steps without a lower loss end the growing.
 PATIENCE = 2
 
 
 def parameters(objective: Objective, answers: int, seed: int, threads: int) -> dict[str, Any]:
-    """LightGBM's parameters: few leaves, strong shrinkage, three features in ten for each tree, no class weights.
+    """LightGBM's parameters: few leaves, strong shrinkage, half of the features for each tree, no class weights.
 
     Class weights would move the NPS of the base by many points. `deterministic` and `force_row_wise` make the trees
     the same on every run. The leaves grow with the number of answers.
@@ -35,10 +34,10 @@ def parameters(objective: Objective, answers: int, seed: int, threads: int) -> d
     return {
         "objective": objective,
         "learning_rate": 0.05,
-        "num_leaves": int(np.clip(answers // 500, 4, 31)),
+        "num_leaves": int(np.clip(answers // 2500, 4, 16)),
         "min_data_in_leaf": int(np.clip(answers // 200, 20, 100)),
-        "feature_fraction": 0.3,
-        "bagging_fraction": 0.5,
+        "feature_fraction": 0.5,
+        "bagging_fraction": 0.8,
         "bagging_freq": 1,
         "lambda_l2": 20.0,
         "max_bin": 63,
@@ -63,6 +62,10 @@ class Trees:
     ----------
     raw
         (n,) raw scores by trees that never saw the row's customer.
+    fold
+        (n,) fold of each row.
+    start
+        (folds + 1,) raw score that the trees grown without each fold start from, and that of trees on all rows.
     rounds
         How many to grow on all rows.
     of_fold
@@ -70,8 +73,18 @@ class Trees:
     """
 
     raw: Array
+    fold: Integers
+    start: Array
     rounds: int
     of_fold: tuple[str, ...]
+
+    def seen_from(self, k: int) -> Array:
+        """Return the raw scores (n,) as if all trees had started where those without fold k did (-1: those on all).
+
+        Trees start from the mean of the answers they saw, which is low where the fold held out is high. What is fitted
+        to raw scores of several folds would learn that, and so the held-out answers themselves.
+        """
+        return np.asarray(self.raw - self.start[self.fold] + self.start[k])
 
 
 def grow(X: Array, target: Array, objective: Objective, rounds: int, seed: int, threads: int) -> str:
@@ -86,13 +99,11 @@ def grow_out_of_fold(X: Array, target: Array, objective: Objective, fold: Intege
     A fold's own number of rounds is chosen on the other folds' losses, so that choosing adds no optimism to its scores.
     """
     folds = int(fold.max()) + 1
-    boosters = [
-        lightgbm.Booster(
-            parameters(objective, int((fold != k).sum()), seed, threads),
-            lightgbm.Dataset(X[fold != k], target[fold != k]),
-        )
-        for k in range(folds)
-    ]
+    boosters = []
+    for k in range(folds):
+        settings = parameters(objective, int((fold != k).sum()), seed, threads)
+        data = lightgbm.Dataset(X[fold != k], target[fold != k], params=settings)
+        boosters.append(lightgbm.Booster(settings, data))
     path: list[Array] = []
     losses: list[Array] = []
     for start, end in zip((0, *ROUNDS), ROUNDS, strict=False):
@@ -110,7 +121,10 @@ def grow_out_of_fold(X: Array, target: Array, objective: Objective, fold: Intege
             break
     loss = np.array(losses)
     chosen = [int(np.argmin(loss[:, fold != k].mean(axis=1))) for k in range(folds)]
+    masks = [fold != k for k in range(folds)] + [fold >= 0]
     return Trees(
+        fold=fold,
+        start=np.array([_start(objective, target[rows]) for rows in masks]),
         raw=np.array(path)[np.asarray(chosen)[fold], np.arange(len(target))],
         rounds=ROUNDS[int(np.argmin(loss.mean(axis=1)))],
         of_fold=tuple(
@@ -126,7 +140,9 @@ def _losses(objective: Objective, target: Array, raw: Array) -> Array:
     return log_losses(target > 0, expit(raw))
 
 
-def grow_trees(X: Array, y: Integers, rounds: int, seed: int, threads: int) -> lightgbm.Booster:
-    """Grow `rounds` trees per class on (n, k) features and (n,) categories."""
-    settings = parameters("binary", len(y), seed, threads) | {"objective": "multiclass", "num_class": 3}
-    return lightgbm.train(settings, lightgbm.Dataset(X, y), num_boost_round=rounds)
+def _start(objective: Objective, target: Array) -> float:
+    """Raw score that trees start from: the mean, as log odds where the target is a flag."""
+    mean = float(target.mean())
+    if objective == "regression":
+        return mean
+    return float(logit(np.clip(mean, 0.5 / len(target), 1.0 - 0.5 / len(target))))

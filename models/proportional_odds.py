@@ -187,7 +187,7 @@ def _likelihood(theta: Array, Z: Array, level: Integers, weight: Array) -> tuple
     push = np.bincount(level, weights=weight * (1 - F_a), minlength=last + 1)[:last]
     pull = np.bincount(level, weights=weight * F_b, minlength=last + 1)[1:]
     apart = count / np.expm1(gap)
-    by_cut: Array = push - pull
+    by_cut = np.asarray(push - pull, dtype=float)
     by_cut += np.append(0.0, apart) - np.append(apart, 0.0)
     gradient = np.concatenate([Z.T @ (weight * (F_a + F_b - 1)), by_cut])
 
