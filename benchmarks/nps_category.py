@@ -26,8 +26,7 @@ from models.customer_scorer import blended_probabilities
 from models.nps_answers import Answers, ranked_levels
 from models.nps_blend import blend
 from models.nps_candidates import smoothed_shares
-from models.nps_category import GAIN_IN_STANDARD_ERRORS
-from models.nps_figures import out_of_fold_figures
+from models.nps_category import publishable
 from models.nps_folds import customer_folds
 
 Array = npt.NDArray[np.float64]
@@ -105,19 +104,26 @@ def predict_by_all(
     order = np.lexsort((*X.T[::-1], scores, category, who))
     X, y, who = X[order], category[order], who[order]
     found = blend(Answers(X, y, *ranked_levels(scores[order], y), customer_folds(who, seed), seed, threads=1))
-    figures = out_of_fold_figures(found, who)
-    is_model = figures["rps_gain"] > GAIN_IN_STANDARD_ERRORS * figures["rps_gain_standard_error"]
+    chosen = publishable(found, who)
     predicted: dict[str, Array] = {}
-    pooled = np.zeros((len(Z), 3))
-    for candidate, weight in zip(found.candidates, found.weights, strict=True):
+    for candidate in found.candidates:
         fitted = candidate.on_all()
         boosters = {name: lightgbm.Booster(model_str=text) for name, text in fitted.boosters.items()}
         predicted[candidate.name] = blended_probabilities([fitted.member | {"weight": 1.0}], boosters, Z)
+    names = [candidate.name for candidate in found.candidates]
+    predicted["blend"] = pooled([predicted[name] for name in names], found.weights)
+    shares = np.tile(smoothed_shares(y), (len(Z), 1))
+    predicted["published"] = pooled([predicted[name] for name in names], chosen.weights) if chosen else shares
+    return predicted, chosen is not None
+
+
+def pooled(predicted: list[Array], weights: Array) -> Array:
+    """Blend as the scorer does: the weighted sum in the order of the candidates, those of no weight left out."""
+    blended = np.zeros_like(predicted[0])
+    for one, weight in zip(predicted, weights, strict=True):
         if weight > 0:
-            pooled += weight * predicted[candidate.name]
-    predicted["blend"] = pooled
-    predicted["published"] = pooled if is_model else np.tile(smoothed_shares(y), (len(Z), 1))
-    return predicted, bool(is_model)
+            blended += weight * one
+    return blended
 
 
 def predict_by_default(features: pd.DataFrame, category: npt.NDArray[np.int64], others: pd.DataFrame) -> Array:
