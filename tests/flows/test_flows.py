@@ -80,7 +80,15 @@ def test_the_runs_hold_parameters_metrics_plots_report_and_digests(trained):
     )
     assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"transactions", "answers", "events"}
     logged = {file.path for file in store.client.list_artifacts(run.info.run_id)}
-    wanted = {"report.md", "fits.csv", "covariance_purchases.csv", "covariance_spend.csv", "backtest.csv", "plots"}
+    wanted = {
+        "report.md",
+        "fits.csv",
+        "covariance_purchases.csv",
+        "covariance_spend.csv",
+        "backtest.csv",
+        "plots",
+        "nps",
+    }
     assert wanted | {"intake.json"} <= logged
     covariance = pd.read_csv(
         mlflow.artifacts.download_artifacts(
@@ -110,6 +118,36 @@ def test_the_change_of_the_index_is_against_the_scores_of_the_date_before(traine
     change = after["next_purchase_index"] - before.reindex(after.index)
     pd.testing.assert_series_equal(after["next_purchase_index_change"], change, check_names=False)
     assert change.abs().max() > 0
+
+
+def test_a_score_keeps_action_lists_and_what_changed(trained, revealed, tables):
+    first = current(trained).set_index("customer_id")
+    later = (pd.Timestamp(first["as_of"].iloc[0]) + pd.Timedelta(days=1)).date()
+    code, out, _ = revealed("score", *tables, "--mlruns", trained, "--as-of", later)
+    assert code == 0
+    store = open_store(str(trained))
+    run = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'score'")[0]
+
+    def read(path):
+        return pd.read_csv(store.client.download_artifacts(run.info.run_id, path), dtype={"customer_id": str})
+
+    after = current(trained).set_index("customer_id")
+    assert after.loc[first.index, "nps_category_before"].tolist() == first["nps_category"].tolist()
+    lists = read("action_lists.csv")
+    assert set(lists["list"]) == {"likely_detractors", "going_silent", "promoters", "second_purchase"}
+    assert set(lists["customer_id"]) == set(after.index[after["reasons"].notna()])
+    table = store.client.load_table(store.experiment_id, "action_lists.json", run_ids=[run.info.run_id])
+    # MLflow reads what looks like a number as one; the file itself holds text.
+    assert table["customer_id"].astype(int).tolist() == lists["customer_id"].astype(int).tolist()
+    moves = read("change/category_moves.csv").set_index("before")
+    assert moves.to_numpy().sum() == len(after)
+    by_hand = pd.crosstab(first["nps_category"], after.loc[first.index, "nps_category"])
+    for before, row in by_hand.iterrows():
+        assert moves.loc[before, list(row.index)].tolist() == row.tolist()
+    stability = read("change/stability_features.csv").set_index("column")
+    assert stability["psi"].max() < 0.1
+    assert "Predictions published before customers answered" in out
+    assert "Too few to tell: 0 answers" in out
 
 
 def test_a_score_says_whether_a_retrain_is_due(trained, revealed, tables):
