@@ -5,7 +5,7 @@ the shares (the "prior") are published and said to be so. All figures come from 
 customer's own answers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -15,16 +15,15 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from models.customer_scorer import blended_probabilities, category_probabilities
-from models.nps_answers import FEWEST_ANSWERS, Answers, checked, ranked_levels, varying, why_no_model, why_nothing
+from models.customer_scorer import category_probabilities
+from models.nps_answers import Answers, checked, ranked_levels, varying, why_no_model, why_nothing
 from models.nps_blend import Blend, Members, blend
 from models.nps_candidates import smoothed_shares
-from models.nps_figures import compared, out_of_fold_figures, rps_gain
+from models.nps_figures import last_wave_figures, out_of_fold_figures, rps_gain, training_noise
 from models.nps_folds import customer_folds, last_wave
 
 Array = npt.NDArray[np.float64]
 Categories = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.str_]
 
 # One-sided 95 %: the blend is published where its gain is unlikely to be chance.
@@ -34,7 +33,6 @@ LEAST_GAIN = 1e-5
 # Shares of the blend that may be published, the prior being the rest. Half of a forecast has three quarters of its
 # gain and half of its noise, so a weak signal is told from none sooner, and is published as weak as it was tested.
 STRENGTHS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
-MOST_ROWS_FOR_NOISE = 2000
 
 
 @dataclass(frozen=True)
@@ -165,6 +163,8 @@ def train_nps_category(
         If lengths differ, a category is not 0, 1 or 2, or a feature is infinite.
     """
     X, y, who, levels = checked(features, category, customer, level)
+    if day is not None and len(np.asarray(day)) != len(y):
+        raise ValueError(f"day must have one date per answer, got {len(np.asarray(day))} for {len(y)} answers")
     with threadpool_limits(limits=threads):
         return _train(X, y, who, levels, day, tuple(str(name) for name in features.columns), seed, threads)
 
@@ -201,7 +201,7 @@ def _train(
     found = chosen or learned
     figures = out_of_fold_figures(found, who)
     if day is not None:
-        figures |= _last_wave_figures(answers, who, last_wave(day)[order])
+        figures |= last_wave_figures(answers, who, last_wave(day)[order])
     published = found.out_of_fold if chosen else found.of("prior").out_of_fold
     fold_models = tuple(_fold_model(chosen, k, names) for k in range(answers.folds)) if chosen else ()
     members = chosen.on_all() if chosen else Members((), {})
@@ -212,7 +212,7 @@ def _train(
         features=names,
         prior=prior,
         members=members.members,
-        noise=_noise(fold_models, X) if chosen else None,
+        noise=training_noise(chosen) if chosen else None,
         boosters=members.boosters,
         metrics={name: value for name, value in figures.items() if np.isfinite(value)},
     )
@@ -282,37 +282,6 @@ def _fold_model(found: Blend, k: int, names: tuple[str, ...]) -> NpsModel:
         members=members.members,
         boosters=members.boosters,
     )
-
-
-def _noise(fold_models: Sequence[NpsModel], X: Array) -> float:
-    """Root mean square over answers of the jackknife error of 100 (p_promoter - p_detractor), folds left out in turn.
-
-    The variance of a mean of K parts from leaving one out at a time is (K - 1) / K sum (m_k - mean)^2 (Shao & Wu 1989,
-    Annals of Statistics 17, for groups). Some thousand answers, evenly spaced, are enough.
-    """
-    some = X[:: max(1, len(X) // MOST_ROWS_FOR_NOISE)]
-    points = []
-    for model in fold_models:
-        p = blended_probabilities(model.members, _parsed(model), some)
-        points.append(100.0 * (p[:, 2] - p[:, 0]))
-    return float(np.sqrt((len(points) - 1) * np.mean(np.var(points, axis=0))))
-
-
-def _last_wave_figures(answers: Answers, who: Names, is_last: Flags) -> dict[str, float]:
-    """Judge the last wave by a blend of the earlier answers of customers who are not in it; none where too few."""
-    earlier = ~is_last & ~np.isin(who, who[is_last])
-    y = answers.category[is_last]
-    X, category = answers.X[earlier], answers.category[earlier]
-    if len(y) < FEWEST_ANSWERS or why_nothing(category) or why_no_model(X, who[earlier]):
-        return {}
-    fold = customer_folds(who[earlier], answers.seed)
-    level, of_level = ranked_levels(answers.level[earlier], category)
-    before = blend(Answers(X, category, level, of_level, fold, answers.seed, answers.threads)).on_all()
-    boosters = {name: lightgbm.Booster(model_str=text) for name, text in before.boosters.items()}
-    predicted = blended_probabilities(before.members, boosters, answers.X[is_last])
-    prior = np.tile(smoothed_shares(category), (len(y), 1))
-    figures = {f"last_wave_{name}": value for name, value in compared(y, predicted, prior).items()}
-    return figures | {"last_wave_answers": float(len(y))}
 
 
 def _verdict(gain: float, error: float, *, found: bool) -> str:

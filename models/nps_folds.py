@@ -7,6 +7,8 @@ from sklearn.model_selection import GroupKFold
 FOLDS = 5
 # A wave begins after a pause this many times as long as the usual one between two days of invitations.
 PAUSE_BETWEEN_WAVES = 10
+# Stragglers after a pause are no wave, nor is what came after a pause near the start.
+LEAST_OF_ANSWERS, MOST_OF_ANSWERS = 0.02, 0.8
 CONTINUOUS_SHARE = 0.2
 
 
@@ -34,14 +36,16 @@ def last_wave(day: npt.ArrayLike) -> npt.NDArray[np.bool_]:
     Returns
     -------
     numpy.ndarray
-        (n,) flags. A wave ends where the next day with invitations is more than ten times as far as such days usually
-        (median) are. A survey without such a pause is continuous: its newest fifth of days with invitations counts as
-        the last wave. None where all invitations are of one day.
+        (n,) flags. A wave begins after a pause more than ten times as long as days with invitations usually (median)
+        are apart; the last one holds 2-80 % of the answers. A survey without such a pause is continuous: its newest
+        fifth of days with invitations counts as the last wave. None where all invitations are of one day.
     """
     days, of_row = np.unique(np.asarray(day, dtype="datetime64[D]"), return_inverse=True)
     if len(days) < 2:
         return np.zeros(len(of_row), dtype=bool)
     pauses = np.diff(days).astype(float)
-    first_days = np.flatnonzero(pauses > PAUSE_BETWEEN_WAVES * np.median(pauses)) + 1
-    start = first_days[-1] if len(first_days) else len(days) - max(1, round(CONTINUOUS_SHARE * len(days)))
+    begins = np.flatnonzero(pauses > PAUSE_BETWEEN_WAVES * np.median(pauses)) + 1
+    share = 1.0 - np.searchsorted(np.sort(of_row), begins) / len(of_row)
+    waves = begins[(share >= LEAST_OF_ANSWERS) & (share <= MOST_OF_ANSWERS)]
+    start = waves[-1] if len(waves) else len(days) - max(1, round(CONTINUOUS_SHARE * len(days)))
     return np.asarray(of_row >= start)

@@ -113,7 +113,9 @@ def grow_out_of_fold(X: Array, target: Array, objective: Objective, fold: Intege
                 booster.update()
             # Scores of trees add up, so each tree is visited once.
             held_out = fold == k
-            added = booster.predict(X[held_out], raw_score=True, start_iteration=start, num_iteration=end - start)
+            added = booster.predict(
+                X[held_out], raw_score=True, start_iteration=start, num_iteration=end - start, num_threads=threads
+            )
             raw[held_out] += np.asarray(added, dtype=float)
         path.append(raw)
         losses.append(_losses(objective, target, raw))

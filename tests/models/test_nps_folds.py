@@ -24,6 +24,11 @@ def test_a_long_pause_begins_the_last_wave():
     assert last_wave(days(0, 3, 4, 60, 61, 64, 130, 133)).tolist() == [False] * 6 + [True] * 2
 
 
+def test_stragglers_are_no_wave_and_a_slow_start_ends_none():
+    steady = [0, 60, *range(100, 199), 400]
+    assert np.flatnonzero(last_wave(days(*steady))).tolist() == list(range(102 - 20, 102))
+
+
 def test_without_a_pause_the_newest_fifth_of_days_counts():
     assert np.flatnonzero(last_wave(days(*range(20)))).tolist() == [16, 17, 18, 19]
     # Four quarters of a day each: the last of them.
