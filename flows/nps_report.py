@@ -174,7 +174,7 @@ def _change(title: str, change: NpsChange) -> Section:
     is_change = "more than chance" if change.low > 0 or change.high < 0 else "no more than chance makes"
     sentences = [
         f"{change.change:+.1f}, 95 % interval {change.low:+.1f} to {change.high:+.1f}: {is_change}. From "
-        f"{change.before:+.1f} by the answers known then to {change.now:+.1f} by those to invitations since, both under "
+        f"{change.before:+.1f} by the answers known then to {change.now:+.1f} by those since, both under "
         "today's model.",
     ]
     if change.published is not None:
