@@ -49,7 +49,7 @@ def test_runs_triggered_by_hand_publish_one_row_per_customer(scheduler, publishe
 def test_the_steps_of_a_run_are_log_lines_of_the_server(scheduler, published):
     lines = scheduler.logs(published.scored)
     assert any(line.startswith("publish:") for line in lines), lines
-    assert any("customers most worth a call" in line for line in lines)
+    assert any("Valuable customers going silent" in line for line in lines)
 
 
 def test_the_backtest_waits_for_a_hand(scheduler, published):
