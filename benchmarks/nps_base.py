@@ -18,7 +18,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from data.simulated_answers import NPS_CUTS
@@ -170,8 +169,12 @@ def main() -> None:
                 interactions=given.interactions,
             )
             seeds = range(given.first_seed, given.first_seed + replicates)
-            title = f"{customers:,} customers"
-            rows = pd.concat(list(track(pool.map(work, seeds), title, replicates, console=console)))
+            frames = []
+            for done, frame in enumerate(pool.map(work, seeds), start=1):
+                frames.append(frame)
+                if done % max(1, replicates // 10) == 0:
+                    console.print(f"{customers:,} customers: {done} of {replicates} replicates", style="dim")
+            rows = pd.concat(frames)
             ours = rows[rows["estimator"] == AIPW]
             answers = f"{ours['answers'].mean():.0f} answers ({ours['n_eff'].mean():.0f} effective)"
             cost = f"{replicates} replicates of {ours['seconds'].mean():.1f} processor seconds"
