@@ -11,7 +11,7 @@ help:
 	@echo "make demo       score 23,570 real customers, from raw purchases to published scores"
 	@echo "make test       run all tests, with coverage"
 	@echo "make lint       check style, types and the direction of imports"
-	@echo "make bench      time the job beside its peers, as ratios of one run"
+	@echo "make bench      time the job beside its peers, and judge the NPS on customers of known truth: about an hour"
 	@echo "make consumers  check the schedules on a Prefect server, and scores and scorer in consumers' own environments"
 
 setup: $(READY)
@@ -36,8 +36,13 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# With OLIST=FOLDER, the folder of the public Olist files, the NPS category is judged on real reviews too.
 bench: $(READY)
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/nps_category.py
+	@$(BIN)/python benchmarks/nps_base.py
+	@$(BIN)/python benchmarks/nps_change.py --replicates 100
+	@$(if $(OLIST),$(BIN)/python benchmarks/nps_olist.py $(OLIST))
 
 # Starts servers and builds environments, so it is apart from make test.
 consumers: $(READY)
