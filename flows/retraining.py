@@ -122,7 +122,7 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
         return Fitted(decision, release, None, cut, why, True)
     with step(f"fit the twin on what was available before {cut}"):
         try:
-            twin = fit_release(inputs.tables, cut, recipe, carried.twin if carried else None)
+            twin = fit_release(inputs.tables, cut, recipe, carried.twin if carried else None, is_twin=True)
         except InputError as error:
             why = f"no twin could be fitted before {cut}: {error}"
             return Fitted(decision, release, None, cut, why, carried is not None)

@@ -71,7 +71,14 @@ def answers_with_features(
 
 
 def train_on_answers(
-    tables: Tables, as_of: date, question: str, cuts: Cuts, recipe: Recipe, vocabulary: Vocabulary
+    tables: Tables,
+    as_of: date,
+    question: str,
+    cuts: Cuts,
+    recipe: Recipe,
+    vocabulary: Vocabulary,
+    *,
+    judge_last_wave: bool = False,
 ) -> Trained:
     """Train the model of a question's category on all answers given before a date.
 
@@ -85,6 +92,8 @@ def train_on_answers(
         As in `answers_with_features`.
     recipe : Recipe
         Gap and seed.
+    judge_last_wave : bool
+        Also train on the answers before the last wave, and judge that on it: figures only.
 
     Returns
     -------
@@ -102,7 +111,7 @@ def train_on_answers(
         answers["category"],
         answers["customer_id"],
         level=_levels(answers),
-        day=answers["as_of"],
+        day=answers["as_of"] if judge_last_wave else None,
         seed=recipe.seed,
     )
     return Trained(training, answers)

@@ -85,7 +85,9 @@ class Release:
         return Scorer(self.parameters, self.boosters)
 
 
-def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | None = None) -> Release:
+def fit_release(
+    tables: Tables, as_of: date, recipe: Recipe, carried: Release | None = None, *, is_twin: bool = False
+) -> Release:
     """Fit everything a version of the scorer is made of.
 
     Parameters
@@ -98,6 +100,9 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
         How to fit.
     carried : Release, optional
         A release whose NPS model is taken over unchanged, with the vocabulary of its features, instead of training one.
+
+    is_twin : bool
+        It will be judged on what came after, so no last wave of answers is held out to judge it by.
 
     Raises
     ------
@@ -112,7 +117,9 @@ def fit_release(tables: Tables, as_of: date, recipe: Recipe, carried: Release | 
     notes = list(fit.notes)
     if carried is None:
         vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
-        nps = train_on_answers(tables, as_of, recipe.nps_question, CATEGORY_CUTS, recipe, vocabulary)
+        nps = train_on_answers(
+            tables, as_of, recipe.nps_question, CATEGORY_CUTS, recipe, vocabulary, judge_last_wave=not is_twin
+        )
         satisfaction = train_on_answers(
             tables, as_of, recipe.satisfaction_question, SATISFACTION_CUTS, recipe, vocabulary
         )

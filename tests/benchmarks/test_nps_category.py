@@ -32,7 +32,8 @@ def test_what_is_judged_is_what_training_publishes(r_squared, source):
     trained = train_nps_category(base.features, category, np.arange(500), scores, seed=3).model
     assert trained.source == source
     assert is_model == (source == "model")
-    assert predicted["published"].tobytes() == predict_nps_category(trained, others.features).tobytes()
+    # Only the training limits its threads, so that sums are rounded otherwise here.
+    np.testing.assert_allclose(predicted["published"], predict_nps_category(trained, others.features), rtol=1e-9)
     assert set(SINGLE) < set(predicted)
 
 
