@@ -11,7 +11,7 @@ from features.describe import describe, feature_names, materialise
 from features.labels import invitations
 from features.spine import everyone, pairs
 from features.tables import Tables
-from models.nps_base import BaseNps, estimate_nps, newest_per_customer
+from models.nps_base import newest_per_customer
 from models.nps_category import NpsTraining, predict_nps_category
 from models.release import Release
 from models.response import response_propensity
@@ -30,23 +30,6 @@ LARGEST_MIX = 3.0
 # A share, or the mean difference of two models, is known well enough from so many customers, however large the base.
 LARGEST_SAMPLE = 20_000
 _ANSWER = ["customer_id", "as_of", "answered_at"]
-
-
-def estimate_base_nps(tables: Tables, release: Release) -> BaseNps | None:
-    """Estimate what the whole base would answer at the release's as_of.
-
-    Parameters
-    ----------
-    tables, release
-        As in `prepare_survey`.
-
-    Returns
-    -------
-    BaseNps or None
-        None where `prepare_survey` gives None.
-    """
-    survey = prepare_survey(tables, release)
-    return None if survey is None else estimate_nps(survey).figures
 
 
 def prepare_survey(tables: Tables, release: Release) -> Survey | None:

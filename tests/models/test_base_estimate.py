@@ -9,7 +9,7 @@ import pytest
 from features.tables import Tables
 from models import base_estimate
 from models.balance import covariate_balance
-from models.base_estimate import estimate_base_nps, prepare_survey
+from models.base_estimate import prepare_survey
 from models.nps_base import estimate_nps
 from models.nps_category import predict_nps_category
 
@@ -104,7 +104,8 @@ def test_a_large_base_is_sampled_for_the_jackknife_and_one_too_unlike_is_not_car
 def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, release, estimate, newest):
     tables = simulated_shop.tables
     answered = tables.answers.dropna("score")
-    found = estimate_base_nps(Tables(tables.transactions, answered, tables.events, tables.customers), release)
+    survey = prepare_survey(Tables(tables.transactions, answered, tables.events, tables.customers), release)
+    found = estimate_nps(survey).figures
     assert found.frame == "customers"
     assert found.n_frame == found.n_base == estimate.n_base
     assert found.n_answers == len(newest)
@@ -116,7 +117,7 @@ def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, r
 
 def test_where_nothing_was_asked_or_learned_there_is_none(simulated_shop, release):
     tables = simulated_shop.tables
-    assert estimate_base_nps(Tables(tables.transactions, None, None, None), release) is None
-    assert estimate_base_nps(tables, replace(release, training=None, answers=None)) is None
+    assert prepare_survey(Tables(tables.transactions, None, None, None), release) is None
+    assert prepare_survey(tables, replace(release, training=None, answers=None)) is None
     too_few = replace(release.training, out_of_fold=None)
-    assert estimate_base_nps(tables, replace(release, training=too_few)) is None
+    assert prepare_survey(tables, replace(release, training=too_few)) is None
