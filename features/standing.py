@@ -19,7 +19,8 @@ def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, q
 
     An answer speaks of the stores of the customer's newest day with a sale that was available before the day of the
     invitation (of the answer, where it is the earlier or only that is known), and is known from the day after it was
-    given. A customer's own answers do not count: what is said of those who answered must not depend on it.
+    given. A customer's own answers count neither for the store nor for the mean of all stores: what is said of those
+    who answered must not depend on what they answered.
 
     Parameters
     ----------
@@ -37,7 +38,7 @@ def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, q
     Table
         The spine's keys and store_satisfaction, from 0 (lowest answer of the scale) to 1 (highest), over the answers
         known before as_of of all stores of the newest day; with few answers close to the mean of all stores
-        ((sum + 10 mean) / (number + 10)). Null before anybody has answered; no row where no sale names a store.
+        ((sum + 10 mean) / (number + 10)). Null before anybody else has answered; no row where no sale names a store.
     """
     given = _given(transactions, answers, question)
     last = last_stores(transactions, spine)
@@ -45,6 +46,8 @@ def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, q
     by_store = _known(last.select("store", "as_of").distinct(), _by_day(given, ["store"]), ["store"], "store")
     own = _known(last, _by_day(given, ["customer_id", "store"]), ["customer_id", "store"], "own")
     everywhere = _known(last.select("as_of").distinct(), _by_day(given, []), [], "all")
+    people = last.select("customer_id", "as_of").distinct()
+    mine = _known(people, _by_day(given, ["customer_id"]), ["customer_id"], "mine")
     found = last.left_join(by_store, ["store", "as_of"], rname="joined_{name}")
     found = found.left_join(own, ["customer_id", "store", "as_of"], rname="own_{name}")
     sums = found.group_by(["customer_id", "as_of"]).agg(
@@ -52,7 +55,8 @@ def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, q
         number=found.store_number.sum().fill_null(0) - found.own_number.sum().fill_null(0),
     )
     sums = sums.left_join(everywhere, "as_of", rname="all_{name}")
-    usual = mean(sums.all_total, sums.all_number)
+    sums = sums.left_join(mine, ["customer_id", "as_of"], rname="mine_{name}")
+    usual = mean(sums.all_total - sums.mine_total.fill_null(0), sums.all_number - sums.mine_number.fill_null(0))
     shrunk = (sums.total.cast("float64") + ANSWERS_TO_TRUST * usual) / (sums.number + ANSWERS_TO_TRUST)
     return sums.select(*spine.keys, store_satisfaction=shrunk / _UNITS)
 

@@ -17,7 +17,7 @@ def monitoring_sections(since: Since | None, stability: Stability, ahead: Calibr
     if stability.of:
         sections.append(_stability(stability))
     if ahead is not None:
-        sections.append(Section("Predictions published before customers answered", (ahead.verdict,)))
+        sections.append(Section("Predictions made before customers answered", (ahead.verdict,)))
     return sections
 
 
@@ -56,6 +56,8 @@ def _stability(stability: Stability) -> Section:
     for name, table in stability.of.items():
         moved = table[table["verdict"].str.startswith("moved")]
         count = f"{len(moved)} of {len(table)} {_TITLES[name]}"
+        if name == OF_RESPONDENTS:
+            count += f" ({stability.new_answers:,} answers since)"
         parts.append(count + (f" ({'; '.join(moved['most_moved'].head(SHOWN))})" if len(moved) else ""))
     largest = {name: table["psi"].max() for name, table in stability.of.items()}
     told = ", ".join(f"{_TITLES[name]} {number(value, 3)}" for name, value in largest.items())

@@ -15,6 +15,8 @@ from models.release import Release
 from models.segment_nps import FEWEST_ANSWERS
 from models.tracking import Run
 
+# So many segments without a figure are named.
+MOST_NAMED = 12
 _FIGURES = {"rps": "RPS", "log_loss": "log loss", "auc_detractor": "AUC detractor", "auc_promoter": "AUC promoter"}
 _KINDS = {
     "proportional_odds": "proportional odds",
@@ -77,9 +79,9 @@ def log_nps(run: Run, estimated: Estimated) -> None:
     if estimated.base is None:
         return
     run.log_json(estimated.base.figures.to_dict(), BASE_NPS)
-    run.log_csv(estimated.base.balance, "nps/balance.csv")
-    for name, table in estimated.segments.items():
-        run.log_csv(table, f"nps/segments_{name.lower().replace(' ', '_')}.csv")
+    run.log_csv(estimated.base.balance.rename_axis("feature").reset_index(), "nps/balance.csv")
+    by_segmentation = [table.assign(segmentation=name) for name, table in estimated.segments.items()]
+    run.log_csv(pd.concat(by_segmentation).set_index("segmentation").reset_index(), "nps/segments.csv")
     if estimated.change is not None:
         run.log_json(estimated.change.to_dict(), "nps/change.json")
 
@@ -154,7 +156,9 @@ def _segments(name: str, table: pd.DataFrame) -> Section:
     ]
     shown = pd.DataFrame(rows, columns=[name, "customers", "answers", "NPS", "95 % interval", "survey alone"])
     hidden = table[table["hidden_because"].notna()]
-    few = ", ".join(f"{row.segment} ({row.answers:,})" for row in hidden.itertuples())
+    few = ", ".join(f"{row.segment} ({row.answers:,})" for row in hidden.head(MOST_NAMED).itertuples())
+    if len(hidden) > MOST_NAMED:
+        few += f" and {len(hidden) - MOST_NAMED:,} more"
     sentences = (
         (f"Too few answers to tell (fewer than {FEWEST_ANSWERS}, or of too little weight): {few}.",) if few else ()
     )

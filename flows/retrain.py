@@ -12,7 +12,7 @@ from flows.environment import hide_tracebacks
 from flows.estimating import estimate, profile
 from flows.progress import step, tell
 from flows.retrain_report import log_retrain, retrain_sections
-from flows.retraining import Fitted, Judged, check_answers, fit, judge_fit
+from flows.retraining import Fitted, Judged, check_inputs, fit, judge_fit
 from flows.settings import Settings
 from flows.steps import io_task, plain_task, take_inputs, workspace
 from flows.stores import open_settings_store
@@ -60,7 +60,7 @@ def retrain_in(store: Store, settings: Settings) -> Retrained:
     with workspace() as folder, tracked(store, "retrain", settings.tags) as run:
         inputs = take_inputs(run, settings, folder)
         champion = read_champion(store)
-        check_answers(settings, inputs, champion)
+        check_inputs(settings, inputs, champion)
         fitted = fit_scorer(settings, inputs, champion)
         judged = judge_scorer(inputs, fitted, champion)
         estimated = estimate_base(store, settings, inputs, fitted.release, champion)

@@ -16,6 +16,7 @@ from models.holdout import build_holdout, cut_of
 from models.recipe import Recipe
 from models.registry import Registered
 from models.release import Release, fit_release
+from models.segments import check_attributes
 
 DEFAULT_HORIZON = 90
 
@@ -78,16 +79,18 @@ def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None 
     )
 
 
-def check_answers(settings: Settings, inputs: Inputs, champion: Registered | None) -> None:
-    """Refuse to lose an NPS model by forgetting the answers.
+def check_inputs(settings: Settings, inputs: Inputs, champion: Registered | None) -> None:
+    """Refuse, before anything is fitted, segments that are not there, and to lose an NPS model by forgetting answers.
 
     Raises
     ------
     RefusedError
         Where the champion has an NPS model, no answers are given, and that was not said to be meant.
     InputError
-        Where an NPS model is to be carried over and the champion has none.
+        Where an NPS model is to be carried over and the champion has none, or a segment is no column of customers.
     """
+    if settings.segments:
+        check_attributes(inputs.tables, settings.segments)
     has_model = champion is not None and champion.release.parameters["nps"]["source"] is not None
     if inputs.tables.answers is None and has_model and not settings.without_answers:
         raise RefusedError(

@@ -63,6 +63,11 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
             f"Scorer {chosen.version} was trained after {inputs.as_of} (as of {chosen.release.as_of}): "
             "these scores use past behaviour and today's scorer."
         )
+    if scored.not_given:
+        sentences.append(
+            f"WARNING: scorer {chosen.version} learned from {' and '.join(scored.not_given)}, which this run was not "
+            "given: what they tell is missing from the NPS and the second stage. Name them for this run too."
+        )
     if scored.without_behaviour:
         sentences.append(
             f"WARNING: the second stage is not used for {scored.without_behaviour:,} customers, who keep the purchase "

@@ -45,6 +45,8 @@ class Scored:
         Of the scorer's fit.
     without_behaviour : int
         Customers of whom the second stage knows too little: they keep the first stage.
+    not_given : tuple of str
+        Tables that the scorer learned its features from and this run was not given.
     """
 
     table: pa.Table
@@ -54,6 +56,7 @@ class Scored:
     ahead: CalibrationAhead | None
     drift: Drift
     without_behaviour: int
+    not_given: tuple[str, ...] = ()
 
 
 def choose_scorer(store: Store, settings: Settings) -> Registered:
@@ -120,7 +123,19 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     currency = release.parameters["currency"] or inputs.intake.currency or ""
     said = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     table = scores_table(scores, release, chosen.version, as_of, said)
-    return Scored(table, actions, since, stable, ahead, drift, _lacking(release, described))
+    lacking, not_given = _lacking(release, described), tables_not_given(release, inputs)
+    return Scored(table, actions, since, stable, ahead, drift, lacking, not_given)
+
+
+def tables_not_given(release: Release, inputs: Inputs) -> tuple[str, ...]:
+    """Name the tables that the release's vocabulary was learned from and this run was not given."""
+    known, tables = release.vocabulary, inputs.tables
+    needed = {
+        "answers": (known.question is not None, tables.answers),
+        "events": (bool(known.event_kinds), tables.events),
+        "customers": (bool(known.numeric_attributes or known.text_attributes), tables.customers),
+    }
+    return tuple(name for name, (is_needed, table) in needed.items() if is_needed and table is None)
 
 
 def _lacking(release: Release, described: pd.DataFrame) -> int:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from data.errors import InputError
 from features.describe import describe, feature_names, materialise
 from features.labels import CATEGORY_CUTS, Cuts, labelled_answers
 from features.spine import pairs
@@ -98,14 +99,26 @@ def train_on_answers(
     Returns
     -------
     Trained
-        Without a source, and with the reason why, where there is too little to learn from.
+        Without a source, and with the reason why, where there is too little to learn from, or where another question
+        than the recipe's main one stands on a scale that is not known.
+
+    Raises
+    ------
+    InputError
+        Where the recipe's main question stands on a scale that is not known.
     """
     if tables.answers is None:
         why = "No answers were given, so nothing is said about the category."
         return Trained(NpsTraining(NpsModel(source=None, why=why, answers=0), None))
-    answers = answers_with_features(
-        tables, question, vocabulary, before=as_of, gap_days=recipe.label_gap_days, cuts=cuts
-    )
+    try:
+        answers = answers_with_features(
+            tables, question, vocabulary, before=as_of, gap_days=recipe.label_gap_days, cuts=cuts
+        )
+    except InputError as error:
+        if question == recipe.nps_question:
+            raise
+        # What is asked beside the main question must not stop a run that could do without it.
+        return Trained(NpsTraining(NpsModel(source=None, why=f"The answers were not used: {error}", answers=0), None))
     training = train_nps_category(
         answers[feature_names(vocabulary)],
         answers["category"],

@@ -5,6 +5,7 @@ import numpy.typing as npt
 import pandas as pd
 
 Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
 
 
 def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd.DataFrame) -> pd.DataFrame:
@@ -42,24 +43,30 @@ def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd
     if len(w) != len(X):
         raise ValueError(f"there must be one weight per row of answered, got {len(w)} for {len(X)}")
     names = [str(name) for name in answered.columns]
+    missing_X, missing_Y = np.isnan(X), np.isnan(Y)
+    known = [_difference(X[~m, j], w[~m], Y[~missing_Y[:, j], j]) for j, m in enumerate(missing_X.T)]
+    missing = [_difference(m, w, missing_Y[:, j]) for j, m in enumerate(missing_X.T)]
     table = pd.DataFrame(
-        np.vstack([_differences(X, w, Y), _differences(np.isnan(X) * 1.0, w, np.isnan(Y) * 1.0)]),
+        np.array(known + missing).reshape(-1, 2),
         index=pd.Index([*names, *(f"{name} missing" for name in names)], name="feature"),
         columns=["before", "after"],
     ).dropna()
     return table.reindex(table["before"].abs().sort_values(ascending=False, kind="stable").index)
 
 
-def _differences(X: Array, w: Array, Y: Array) -> Array:
-    """Standardised differences (k, 2) without and with weights, NaN where nothing varies or nobody is known."""
-    differences = np.full((X.shape[1], 2), np.nan)
-    for j in range(X.shape[1]):
-        x, y = X[:, j], Y[:, j]
-        known, target = ~np.isnan(x), y[~np.isnan(y)]
-        if not known.any() or not len(target):
-            continue
-        spread = np.sqrt((x[known].var() + target.var()) / 2.0)
-        if spread > 0.0:
-            means = np.array([x[known].mean(), np.average(x[known], weights=w[known])])
-            differences[j] = (means - target.mean()) / spread
-    return differences
+def _difference(x: Array | Flags, w: Array, y: Array | Flags) -> tuple[float, float]:
+    """Standardised difference of two columns without and with weights, NaN where nothing varies or nobody is known."""
+    if not len(x) or not len(y):
+        return np.nan, np.nan
+    spread = np.sqrt((_variance(x) + _variance(y)) / 2.0)
+    if not spread > 0.0:
+        return np.nan, np.nan
+    return float((x.mean() - y.mean()) / spread), float((np.average(x, weights=w) - y.mean()) / spread)
+
+
+def _variance(x: Array | Flags) -> float:
+    """Variance; of flags p (1 - p), without a copy of a whole base as doubles."""
+    if x.dtype != bool:
+        return float(x.var())
+    share = float(x.mean())
+    return share * (1.0 - share)

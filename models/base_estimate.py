@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,10 @@ Texts = npt.NDArray[np.str_]
 # From here on the base is too unlike those who answered, at the time of asking, for their estimate to be carried over.
 MOST_UNLIKE = 0.8
 FEWEST_WHO_ANSWERED = 2
+# Fewer unanswered invitations, by number or by their share of those asked, are slips of the records, not a list of who
+# was asked.
+FEWEST_UNANSWERED = 30
+SMALLEST_UNANSWERED_SHARE = 0.05
 # Nobody asked stands for more than three times as many of the base as is typical, or for less than a third: behaviour
 # of other times overlaps too little for more.
 LARGEST_MIX = 3.0
@@ -32,16 +37,16 @@ LARGEST_SAMPLE = 20_000
 _ANSWER = ["customer_id", "as_of", "answered_at"]
 
 
-def prepare_survey(tables: Tables, release: Release) -> Survey | None:
+def prepare_survey(tables: Tables, release: Release, since: date | None = None) -> Survey | None:
     """Describe and predict who was asked and everyone, so that the NPS of the base or a part of it can be estimated.
 
     Those who answered are weighted to stand for all who were asked, each described at the time of asking, the more so
     the more of the base behave now as they did then (Dahabreh et al. 2020, Statistics in Medicine 39: from the people
     of a study to those of a target). The predictions for everyone as of now carry the estimate to the base. Where
     hardly anyone of the base is like those who answered (a survey right after each delivery, a base last seen months
-    ago), that would be a guess: the base of the survey is then its frame, as it was when asked. Without unanswered
-    invitations in the data the customers without an answer stand in for those who were asked and did not answer, and
-    the frame says so.
+    ago), that would be a guess: the base of the survey is then its frame, as it was when asked. With fewer
+    than `FEWEST_UNANSWERED` unanswered invitations in the data, or less than `SMALLEST_UNANSWERED_SHARE` of those
+    asked, all customers without an answer stand in for those who were asked and did not answer, and the frame says so.
 
     Parameters
     ----------
@@ -49,6 +54,8 @@ def prepare_survey(tables: Tables, release: Release) -> Survey | None:
         The shop's checked tables.
     release : Release
         Freshly fitted, with its answers and out-of-fold probabilities.
+    since : datetime.date, optional
+        Only who was invited at or after this midnight counts as asked; everyone is described from all that is known.
 
     Returns
     -------
@@ -58,11 +65,12 @@ def prepare_survey(tables: Tables, release: Release) -> Survey | None:
     training, answers = release.training, release.answers
     if tables.answers is None or training is None or answers is None or training.out_of_fold is None:
         return None
-    base = materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
-    asked = _asked(tables, release)
+    base = describe_everyone(tables, release)
+    asked = _asked(tables, release, since)
     frame_name = "invited"
-    if asked["answered"].all():
+    if not _tells_who_was_asked(asked["answered"].to_numpy(bool)):
         frame_name = "customers"
+        asked = asked[asked["answered"]]
         silent = base[~base["customer_id"].isin(asked["customer_id"])].assign(answered=False)
         asked = pd.concat([asked, silent], ignore_index=True)
     answered = asked["answered"].to_numpy(bool)
@@ -74,7 +82,7 @@ def prepare_survey(tables: Tables, release: Release) -> Survey | None:
     row = asked.loc[answered, _ANSWER].merge(known, on=_ANSWER, how="left")["row"].to_numpy(int)
     asked["category"] = NO_ANSWER
     asked.loc[answered, "category"] = answers["category"].to_numpy(int)[row]
-    unlike = _unlike_share(asked.loc[answered, [*names, "customer_id"]], base[[*names, "customer_id"]])
+    unlike = _unlike_share(asked[answered], base, names, seed)
     people = asked if unlike > MOST_UNLIKE else base
     survey = predict_survey(asked, people, names, training, answers["customer_id"].to_numpy(str), row, seed)
     # Customers who stand in for the silent are the base already.
@@ -112,11 +120,11 @@ def predict_survey(
     """
     answered, customer = asked["answered"].to_numpy(bool), asked["customer_id"].to_numpy(str)
     assert training.out_of_fold is not None
-    base_probabilities = _predict_without_own_answers(base, training, trained_customer)
+    base_probabilities = predict_without_own_answers(base, training, trained_customer)
     same = asked is base
     probabilities = base_probabilities.copy() if same else predict_nps_category(training.model, asked)
     probabilities[answered] = training.out_of_fold[trained_row]
-    sample = _sample(len(base), seed)
+    sample = sample_positions(len(base), seed)
     return Survey(
         customer=customer,
         features=asked[list(names)],
@@ -127,24 +135,45 @@ def predict_survey(
         base_customer=base["customer_id"].to_numpy(str),
         base_features=base[list(names)],
         base_probabilities=probabilities if same else base_probabilities,
-        fold_points=_fold_points(asked[answered], training),
-        fold_base_points=_fold_points(base.iloc[sample], training),
+        fold_points=fold_points(asked[answered], training),
+        fold_base_points=fold_points(base.iloc[sample], training),
         base_sample=sample,
     )
 
 
-def _asked(tables: Tables, release: Release) -> pd.DataFrame:
+def describe_everyone(tables: Tables, release: Release) -> pd.DataFrame:
+    """Describe the base at a release's as_of, (M rows): customer_id and the features of its vocabulary."""
+    return materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
+
+
+def _asked(tables: Tables, release: Release, since: date | None) -> pd.DataFrame:
     """One row per customer who was asked: the newest answer, or the newest invitation, with the features of then."""
-    recipe = release.parameters
-    asked = invitations(tables.answers, recipe["nps_question"], before=release.as_of, gap_days=recipe["label_gap_days"])
+    question, gap_days = release.parameters["nps_question"], release.parameters["label_gap_days"]
+    asked = invitations(tables.answers, question, before=release.as_of, since=since, gap_days=gap_days)
     described = describe(tables, pairs(asked), release.vocabulary)
     frame = materialise(asked.inner_join(described, ["customer_id", "as_of"]))
     newest = newest_per_customer(frame["customer_id"], frame["as_of"], frame["answered"])
     return frame.iloc[newest].reset_index(drop=True)
 
 
-def _predict_without_own_answers(people: pd.DataFrame, training: NpsTraining, trained_customer: Texts) -> Array:
-    """Predict (M, 3): by the model, those who gave an answer by the model of the fold that held it out."""
+def _tells_who_was_asked(answered: npt.NDArray[np.bool_]) -> bool:
+    """Whether so many of those asked did not answer that the data hold the unanswered invitations."""
+    unanswered = int(np.sum(~answered))
+    return unanswered >= max(FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE * len(answered))
+
+
+def predict_without_own_answers(people: pd.DataFrame, training: NpsTraining, trained_customer: Texts) -> Array:
+    """Predict (M, 3): by the model, those who gave an answer by the model of the fold that held it out.
+
+    Parameters
+    ----------
+    people
+        (M rows) customer_id and the features.
+    training
+        The model and those of its folds.
+    trained_customer
+        Customer of each row it was trained on.
+    """
     probabilities = predict_nps_category(training.model, people)
     if training.fold is None:
         return probabilities
@@ -157,14 +186,14 @@ def _predict_without_own_answers(people: pd.DataFrame, training: NpsTraining, tr
     return probabilities
 
 
-def _fold_points(people: pd.DataFrame, training: NpsTraining) -> Array:
-    """Points m (K, n) by each fold's model."""
+def fold_points(people: pd.DataFrame, training: NpsTraining) -> Array:
+    """Points m = 100 (p_promoter - p_detractor), (K, n), of n people with their features, by each of K fold models."""
     points = [predict_nps_category(model, people) @ POINTS for model in training.fold_models]
     return np.array(points).reshape(len(points), len(people))
 
 
-def _sample(customers: int, seed: int) -> Integers:
-    """Positions of all customers, or of a random sample of many, ascending."""
+def sample_positions(customers: int, seed: int) -> Integers:
+    """Positions of all customers, (S,), or of a random sample of `LARGEST_SAMPLE` of them where more, ascending."""
     if customers <= LARGEST_SAMPLE:
         return np.arange(customers)
     return np.sort(np.random.default_rng(seed).choice(customers, LARGEST_SAMPLE, replace=False))
@@ -172,7 +201,7 @@ def _sample(customers: int, seed: int) -> Integers:
 
 def _mix(asked: pd.DataFrame, base: pd.DataFrame, names: Sequence[str], seed: int) -> Array:
     """Density of the base's behaviour over that of those asked, at each of them, (N,): the odds of a row to be now."""
-    some = base.iloc[_sample(len(base), seed)]
+    some = base.iloc[sample_positions(len(base), seed)]
     both = pd.concat([asked[[*names, "customer_id"]], some[[*names, "customer_id"]]], ignore_index=True)
     is_now = np.arange(len(both)) >= len(asked)
     chance = response_propensity(both[list(names)], is_now, both["customer_id"], seed)[: len(asked)]
@@ -180,10 +209,10 @@ def _mix(asked: pd.DataFrame, base: pd.DataFrame, names: Sequence[str], seed: in
     return np.asarray(np.clip(odds / np.median(odds), 1.0 / LARGEST_MIX, LARGEST_MIX))
 
 
-def _unlike_share(answered: pd.DataFrame, base: pd.DataFrame) -> float:
+def _unlike_share(answered: pd.DataFrame, base: pd.DataFrame, names: Sequence[str], seed: int) -> float:
     """Share of the base that looks less like an answer than all but 1 % of the answers do, to a cross-fitted model."""
-    some = base.sample(min(len(base), LARGEST_SAMPLE), random_state=0)
-    both = pd.concat([answered, some], ignore_index=True)
+    some = base.iloc[sample_positions(len(base), seed)]
+    both = pd.concat([answered[[*names, "customer_id"]], some[[*names, "customer_id"]]], ignore_index=True)
     is_answer = np.arange(len(both)) < len(answered)
-    likeness = response_propensity(both.drop(columns="customer_id"), is_answer, both["customer_id"])
+    likeness = response_propensity(both[list(names)], is_answer, both["customer_id"], seed)
     return float(np.mean(likeness[~is_answer] < np.quantile(likeness[is_answer], 0.01)))

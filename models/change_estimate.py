@@ -3,19 +3,22 @@
 from dataclasses import replace
 from datetime import date
 
-import ibis
-import ibis.expr.types as ir
 import numpy as np
 
 from data.errors import InputError
-from features.describe import describe, feature_names, materialise
-from features.spine import everyone, midnight
+from features.describe import feature_names
+from features.spine import everyone
 from features.tables import Tables
-from models.base_estimate import prepare_survey
-from models.nps_category import predict_nps_category
+from models.base_estimate import (
+    describe_everyone,
+    fold_points,
+    predict_without_own_answers,
+    prepare_survey,
+    sample_positions,
+)
 from models.nps_change import NpsChange, nps_change
 from models.release import Release
-from models.survey import POINTS, Survey
+from models.survey import Survey
 
 
 def estimate_nps_change(
@@ -58,42 +61,38 @@ def prepare_change(tables: Tables, release: Release, since: date) -> tuple[Surve
     Returns
     -------
     tuple of Survey or None
-        Before and now, without answers where hardly anyone answered. None where nothing was asked, or the release was
-        not freshly fitted or has too few answers for an NPS model.
+        Before and now, without answers where hardly anyone answered. None where nothing was asked, the release was not
+        freshly fitted or has too few answers for an NPS model; None also where nobody had bought before `since`: a
+        figure of a report must not stop a retrain.
 
     Raises
     ------
     InputError
-        If `since` is not before the release's as_of, or nobody had bought before it.
+        If `since` is not before the release's as_of.
     """
     if since >= release.as_of:
         raise InputError(f"a change since {since} needs a release of a later date, got one as of {release.as_of}")
-    if tables.answers is None or release.training is None or release.training.out_of_fold is None:
+    if tables.answers is None or release.answers is None:
+        return None
+    if release.training is None or release.training.out_of_fold is None:
         return None
     if not everyone(tables.transactions, since).table.count().to_pyarrow().as_py():
-        raise InputError(f"nobody had bought before {since}: name a later date to tell the change since")
+        return None
     # The same model, looking from the earlier date.
     then = replace(release, parameters=release.parameters | {"as_of": since.isoformat()})
-    asked_since = replace(tables, answers=_asked_since(tables.answers, since))
     return (
         prepare_survey(tables, then) or _without_answers(tables, then),
-        prepare_survey(asked_since, release) or _without_answers(tables, release),
+        prepare_survey(tables, release, since) or _without_answers(tables, release),
     )
-
-
-def _asked_since(answers: ir.Table, since: date) -> ir.Table:
-    """Rows of invitations at or after a date, as `features.labels.invitations` dates them."""
-    day_before = answers.answered_at - ibis.interval(days=1)
-    invited = ibis.ifelse(answers.answered_at < answers.invited_at, day_before, answers.invited_at)
-    return answers.filter(ibis.coalesce(invited, day_before) >= midnight(since))
 
 
 def _without_answers(tables: Tables, release: Release) -> Survey:
     """Return the base at the release's as_of, predicted, with a frame in which nobody answered."""
-    assert release.training is not None
-    base = materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
-    names = feature_names(release.vocabulary)
-    folds = [predict_nps_category(model, base) @ POINTS for model in release.training.fold_models]
+    training, answers = release.training, release.answers
+    assert training is not None
+    assert answers is not None
+    base, names = describe_everyone(tables, release), feature_names(release.vocabulary)
+    sample = sample_positions(len(base), release.parameters["seed"])
     return Survey(
         customer=np.empty(0, dtype=str),
         features=base[names].iloc[:0],
@@ -103,8 +102,8 @@ def _without_answers(tables: Tables, release: Release) -> Survey:
         propensity=np.empty(0),
         base_customer=base["customer_id"].to_numpy(str),
         base_features=base[names],
-        base_probabilities=predict_nps_category(release.training.model, base),
-        fold_points=np.empty((len(folds), 0)),
-        fold_base_points=np.array(folds).reshape(len(folds), len(base)),
-        base_sample=np.arange(len(base)),
+        base_probabilities=predict_without_own_answers(base, training, answers["customer_id"].to_numpy(str)),
+        fold_points=np.empty((len(training.fold_models), 0)),
+        fold_base_points=fold_points(base.iloc[sample], training),
+        base_sample=sample,
     )

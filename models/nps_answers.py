@@ -15,6 +15,8 @@ Names = npt.NDArray[np.str_]
 CATEGORIES = ("detractor", "passive", "promoter")
 FEWEST_ANSWERS = 30
 FEWEST_ANSWERS_TO_LEARN = 200
+# Outside the largest class. Of fewer, one answer more or less decides the out-of-fold gain and its standard error.
+FEWEST_ANSWERS_OF_OTHER_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -89,13 +91,20 @@ def why_nothing(y: Integers) -> str | None:
     return None
 
 
-def why_no_model(X: Array, who: npt.NDArray[np.str_]) -> str | None:
+def why_no_model(X: Array, y: Integers, who: Names) -> str | None:
     """Why the shares of the classes are all that can be said, or None."""
     if len(X) < FEWEST_ANSWERS_TO_LEARN:
         return f"There are {len(X)} answers; under {FEWEST_ANSWERS_TO_LEARN} everyone gets the shares of the classes."
     people = np.unique(who).size
     if people < FEWEST_ANSWERS:
         return f"Only {people} customers gave the {len(X)} answers, so everyone gets the shares of the classes."
+    count = np.bincount(y, minlength=len(CATEGORIES))
+    others = len(y) - int(count.max())
+    if others < FEWEST_ANSWERS_OF_OTHER_CLASSES:
+        return (
+            f"Only {others} of the {len(y)} answers are not of the largest class ({CATEGORIES[count.argmax()]}); under "
+            f"{FEWEST_ANSWERS_OF_OTHER_CLASSES} everyone gets the shares of the classes."
+        )
     if not varying(X).any():
         return "No feature differs between the answers, so everyone gets the shares of the classes."
     return None

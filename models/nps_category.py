@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from models import metrics
 from models.customer_scorer import category_probabilities
 from models.nps_answers import Answers, checked, ranked_levels, varying, why_no_model, why_nothing
 from models.nps_blend import Blend, Members, blend
@@ -28,8 +29,9 @@ Names = npt.NDArray[np.str_]
 
 # One-sided 95 %: the blend is published where its gain is unlikely to be chance.
 GAIN_IN_STANDARD_ERRORS = 1.645
-# A smaller fall of the RPS is of no use to anyone, and may be rounding.
-LEAST_GAIN = 1e-5
+# As a share of the prior's RPS, which is small where nearly all are of one class: a smaller fall is of no use to
+# anyone, however sure it is.
+LEAST_GAIN = 0.005
 # Shares of the blend that may be published, the prior being the rest. Half of a forecast has three quarters of its
 # gain and half of its noise, so a weak signal is told from none sooner, and is published as weak as it was tested.
 STRENGTHS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
@@ -116,7 +118,7 @@ class NpsTraining:
         (n,) fold of each row; None where nothing was learned.
     fold_models
         fold_models[k] was fitted without the rows of fold k, weights, links and calibration too; empty unless source
-        is "model".
+        is "model". Only the strength (see `publishable`) was chosen on all rows.
     """
 
     model: NpsModel
@@ -185,7 +187,7 @@ def _train(
     if too_few:
         return NpsTraining(NpsModel(source=None, why=too_few, answers=n, features=names), None)
     prior = smoothed_shares(y)
-    too_few = why_no_model(X, who)
+    too_few = why_no_model(X, y, who)
     if too_few:
         model = NpsModel(source="prior", why=too_few, answers=n, features=names, prior=prior)
         return NpsTraining(model, np.tile(prior, (n, 1)))
@@ -233,15 +235,17 @@ def publishable(found: Blend, customer: Names) -> Blend | None:
     Notes
     -----
     The gain is the fall of the out-of-fold RPS below the prior's; it must exceed 1.645 of its standard errors,
-    clustered by customer. Of a forecast that deviates from the prior by t d the gain is 2 t A - t^2 B, and its standard
-    error is about proportional to t.
+    clustered by customer, and half a percent of the prior's RPS. The strength, one of eight numbers, is chosen on all
+    folds: it alone saw the rows that it is judged by. Of a forecast that deviates from the prior by t d the gain is
+    2 t A - t^2 B, and its standard error is about proportional to t.
     """
     if found.weights[[candidate.name != "prior" for candidate in found.candidates]].sum() <= 0:
         return None
+    least = LEAST_GAIN * metrics.ranked_probability_score(found.answers.category, found.of("prior").out_of_fold)
     for strength in STRENGTHS:
         tried = found.diluted(strength)
         gain, error = rps_gain(tried, customer)
-        if gain > max(GAIN_IN_STANDARD_ERRORS * error, LEAST_GAIN):
+        if gain > max(GAIN_IN_STANDARD_ERRORS * error, least):
             return tried
     return None
 
@@ -290,4 +294,5 @@ def _verdict(gain: float, error: float, *, found: bool) -> str:
     measured = f"out of fold the RPS is {abs(gain):.4f} {side} than the prior's (standard error {error:.4f})"
     if found:
         return f"Behaviour tells the classes apart: {measured}."
-    return f"No signal was found: {measured}, so everyone gets the shares of the classes."
+    what = "Too weak a signal" if gain > GAIN_IN_STANDARD_ERRORS * error else "No signal"
+    return f"{what} was found: {measured}, so everyone gets the shares of the classes."

@@ -92,7 +92,7 @@ def last_wave_figures(answers: Answers, customer: Names, is_last: Flags) -> dict
     earlier = ~is_last & ~np.isin(customer, customer[is_last])
     y = answers.category[is_last]
     X, category = answers.X[earlier], answers.category[earlier]
-    if len(y) < FEWEST_ANSWERS or why_nothing(category) or why_no_model(X, customer[earlier]):
+    if len(y) < FEWEST_ANSWERS or why_nothing(category) or why_no_model(X, category, customer[earlier]):
         return {}
     fold = customer_folds(customer[earlier], answers.seed)
     level, of_level = ranked_levels(answers.level[earlier], category)

@@ -153,7 +153,7 @@ def finish_rollback(store: Store) -> int | None:
     champion = alias_version(store, CHAMPION)
     newest = None if champion is None else newest_scores_of(store, champion)
     if newest is not None:
-        check_scores(read_scores(store, newest))
+        check_scores(read_scores(store, newest), is_older=True)
         make_current(store, newest)
     return newest
 

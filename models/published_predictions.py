@@ -1,9 +1,15 @@
-"""Published predictions of the NPS category beside the answers that came after them."""
+"""Published predictions of the NPS category beside the answers that came after them.
+
+A table counts as published at its as_of: it was made from what was known before, by a scorer that had not seen the
+answer.
+"""
 
 import json
 from datetime import date, timedelta
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from mlflow.entities.model_registry import ModelVersion
 
 from features.describe import materialise
@@ -52,12 +58,15 @@ def judge_published(store: Store, tables: Tables, as_of: date, release: Release)
         return None
     answers = materialise(labelled_answers(tables.answers, question, before=as_of, gap_days=gap))
     recent = answers[answers["as_of"] >= pd.Timestamp(as_of - timedelta(days=DAYS))]
-    published = [_predictions(store, version) for version in versions]
+    published = (_predictions(store, version, recent["customer_id"]) for version in versions)
     return calibration_ahead(predictions_before_answers(published, _scorers(versions), recent))
 
 
-def _predictions(store: Store, version: ModelVersion) -> pd.DataFrame:
-    table: pd.DataFrame = read_scores(store, int(version.version)).select(_COLUMNS).to_pandas()
+def _predictions(store: Store, version: ModelVersion, customers: pd.Series) -> pd.DataFrame:
+    """Read what one version says of some customers; a base may be large, and those who answered are few."""
+    everyone = read_scores(store, int(version.version)).select(_COLUMNS)
+    asked = everyone.filter(pc.is_in(everyone["customer_id"], pa.array(customers.unique(), pa.string())))
+    table: pd.DataFrame = asked.to_pandas()
     return table.assign(scorer_version=version.tags["scorer_version"])
 
 

@@ -18,6 +18,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "orders_trend_90d": ("trend of orders (-1 falling, 1 rising)", ".2f"),
     "purchase_days": ("days with a purchase", ",.0f"),
     "weekend_share": ("purchases at weekends", ".0%"),
+    "last_purchase_value": ("value of the last purchase", ",.2f"),
     "net_value": ("value bought", ",.2f"),
     "sales_trend_90d": ("trend of sales (-1 falling, 1 rising)", ".2f"),
     "quantity_per_order": ("pieces per order", ",.1f"),
@@ -29,6 +30,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "discount_share": ("share discounted", ".0%"),
     "categories": ("categories bought", ",.0f"),
     "top_category_share": ("share of the favourite category", ".0%"),
+    "store_satisfaction": ("satisfaction of others with the store", ".0%"),
 }
 _WINDOWS: Mapping[str, str] = {
     "30d": "in 30 days",
@@ -47,6 +49,7 @@ _EVENT_WORDS: Mapping[str, tuple[str, str]] = {
     "mean_duration_s": ("mean seconds of {}", ",.0f"),
     "overdue": ("{} overdue", ",.0f"),
     "days_overdue": ("days {} is overdue", ",.0f"),
+    "last_days_late": ("days late of the last {}", ",.1f"),
     "mean_days_late": ("mean days late of {}", ",.1f"),
 }
 
@@ -70,6 +73,8 @@ def feature_in_words(name: str) -> tuple[str, str]:
     if windowed and windowed[1] in _WORDS:
         label, written = _WORDS[windowed[1]]
         return f"{label} {_WINDOWS[windowed[2]]}", written
+    if name.startswith("category_share_of_"):
+        return f"purchases of {_plain(name.removeprefix('category_share_of_'))}", ".0%"
     if name.startswith("channel_share_of_"):
         return f"bought by {_plain(name.removeprefix('channel_share_of_'))}", ".0%"
     if name.startswith("attribute_"):

@@ -102,7 +102,7 @@ def write_scores(table: pa.Table, file: Path) -> None:
         pq.write_table(table, sink, compression="zstd")
 
 
-def check_scores(table: pa.Table, customers: int | None = None) -> None:
+def check_scores(table: pa.Table, customers: int | None = None, *, is_older: bool = False) -> None:
     """Check a table of scores against its contract.
 
     Parameters
@@ -111,14 +111,19 @@ def check_scores(table: pa.Table, customers: int | None = None) -> None:
         The table, best as read back from where it was written.
     customers : int, optional
         How many rows there must be.
+    is_older : bool
+        It may have been published by an earlier release: columns that may be null, and metadata, that were added to the
+        contract since may be missing.
 
     Raises
     ------
     RevealedError
         Naming the column, what was expected and how many rows break it.
     """
+    if is_older:
+        table = _with_later_columns(table)
     _require(table.schema.remove_metadata().equals(SCHEMA), "schema", "differs from the contract", 0)
-    missing = [key for key in METADATA_KEYS if key not in read_metadata(table)]
+    missing = [key for key in METADATA_KEYS if key not in read_metadata(table)] if not is_older else []
     _require(not missing, "metadata", f"lacks {', '.join(missing)}", 0)
     _require(table.num_rows > 0, "customer_id", "holds no customer", 0)
     if customers is not None:
@@ -146,6 +151,14 @@ def check_scores(table: pa.Table, customers: int | None = None) -> None:
     total = values["p_detractor"] + values["p_passive"] + values["p_promoter"]
     off = int(np.sum(np.abs(total[~np.isnan(total)] - 1) > 1e-9))
     _require(off == 0, "p_detractor", "does not sum to 1 with p_passive and p_promoter", off)
+
+
+def _with_later_columns(table: pa.Table) -> pa.Table:
+    """Add the columns that a table of an earlier release lacks, all null, where they may be."""
+    for field in SCHEMA:
+        if field.nullable and field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table.select([name for name in COLUMNS if name in table.column_names])
 
 
 def _require(holds: bool, column: str, fault: str, rows: int) -> None:

@@ -19,6 +19,9 @@ RFM = "RFM segment"
 NOT_KNOWN = "not known"
 # An attribute of numbers with more values than this is cut into fifths.
 MOST_LEVELS = 12
+# Of text only the most frequent levels are segments; an attribute with more is a name, a postcode or an id.
+MOST_SEGMENTS = 50
+OTHERS = "others"
 
 
 def segment_labels(
@@ -35,8 +38,8 @@ def segment_labels(
     release : Release
         Its RFM cut points are used.
     attributes : sequence of str
-        Columns of customers to segment by as well: text as it is, numbers as they are or, where there are more than
-        `MOST_LEVELS`, in fifths. They are never features for being named here.
+        Columns of customers to segment by as well: the `MOST_SEGMENTS` most frequent texts and the others, numbers as
+        they are or, where there are more than `MOST_LEVELS`, in fifths. They are never features for being named here.
 
     Returns
     -------
@@ -56,14 +59,21 @@ def segment_labels(
     labels = {RFM: rfm["segment"]}
     if not attributes:
         return labels
-    _check(tables, attributes)
+    check_attributes(tables, attributes)
     valid = materialise(valid_attributes(tables.customers, spine, attributes)).set_index("customer_id")
     for name in attributes:
         labels[name] = _levels(valid[name].reindex(summary.index))
     return labels
 
 
-def _check(tables: Tables, attributes: Sequence[str]) -> None:
+def check_attributes(tables: Tables, attributes: Sequence[str]) -> None:
+    """Refuse attributes to segment by that are no columns of customers.
+
+    Raises
+    ------
+    InputError
+        Naming them and the columns there are.
+    """
     known = [] if tables.customers is None else [str(name) for name in tables.customers.columns]
     missing = [name for name in attributes if name not in known]
     if missing:
@@ -74,6 +84,8 @@ def _check(tables: Tables, attributes: Sequence[str]) -> None:
 def _levels(values: pd.Series) -> pd.Series:
     """Turn an attribute into text, numbers with many values into fifths by quantiles that were observed."""
     known = values.notna()
+    if pd.api.types.is_bool_dtype(values.dropna().infer_objects()):
+        return values.map({True: "yes", False: "no"}).where(known, NOT_KNOWN).astype(object)
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_LEVELS:
         cuts = np.unique(np.quantile(values[known], [0.2, 0.4, 0.6, 0.8], method="inverted_cdf"))
         low, high = np.r_[values.min(), cuts], np.r_[cuts, values.max()]
@@ -82,5 +94,7 @@ def _levels(values: pd.Series) -> pd.Series:
     elif pd.api.types.is_numeric_dtype(values):
         texts = values.map("{:g}".format)
     else:
-        texts = values.astype(str)
+        counts = values.value_counts()
+        frequent = counts.rename_axis("level").reset_index().sort_values(["count", "level"], ascending=[False, True])
+        texts = values.where(values.isin(frequent["level"].head(MOST_SEGMENTS)), OTHERS).astype(str)
     return texts.where(known, NOT_KNOWN).astype(object)

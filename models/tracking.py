@@ -94,9 +94,15 @@ class Run:
 
 
 def read_json(store: Store, run_id: str, path: str) -> Any:
-    """Read a JSON file that a run logged; None where it logged none there."""
+    """Read a JSON file that a run logged; None where it logged none there, or the run is gone."""
     folder, _, _ = path.rpartition("/")
-    if path not in {file.path for file in store.client.list_artifacts(run_id, folder or None)}:
+    try:
+        found = store.client.list_artifacts(run_id, folder or None)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+    if path not in {file.path for file in found}:
         return None
     with TemporaryDirectory() as place:
         file = store.client.download_artifacts(run_id, path, place)

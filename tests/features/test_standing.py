@@ -51,11 +51,35 @@ def test_others_answers_about_the_last_store_count(shop):
         "new": (1.0 + 0.8 + trust * usual) / (2 + trust),
         "moved": (0.3 + trust * usual) / (1 + trust),
         "elsewhere": usual,
-        "a": (0.8 + trust * usual) / (1 + trust),  # not by its own answer
-        "d": usual,
+        # Not by their own answer, in the mean of all stores neither.
+        "a": (0.8 + trust * (0.8 + 0.3) / 2) / (1 + trust),
+        "d": (1.0 + 0.8) / 2,
     }
     assert found[list(expected)].to_dict() == pytest.approx(expected)
     assert "nowhere" not in found.index
+
+
+def test_the_only_answer_says_nothing_of_who_gave_it(shop):
+    sales = [sale(name, "2024-01-01", "near") for name in "ab"]
+    tables = shop(sales, answers=[answer("a", "2024-02-01", 7)])
+    found = standing(tables, everyone(tables.transactions, AS_OF))
+    assert np.isnan(found["a"])
+    assert found["b"] == pytest.approx(0.7)
+
+
+def test_another_own_answer_changes_that_of_others_only(shop):
+    sales = [sale(name, "2024-01-01", store) for name, store in (("a", "near"), ("b", "near"), ("c", "far"))]
+    found = {}
+    for own in (0, 10):
+        answers = [answer("a", "2024-02-01", own), answer("b", "2024-02-01", 8), answer("c", "2024-02-01", 2)]
+        tables = shop(sales, answers=answers)
+        found[own] = standing(tables, everyone(tables.transactions, AS_OF)).to_dict()
+    # The mean of b and c is 0.5; b tells of near: (0.8 + 10 * 0.5) / 11.
+    assert found[0]["a"] == found[10]["a"] == pytest.approx(5.8 / 11)
+    # Of b: a and c have the mean 0.1 or 0.6, and a tells of near.
+    assert [found[own]["b"] for own in (0, 10)] == pytest.approx([1.0 / 11, 7.0 / 11])
+    # Of c: nobody else tells of far, so it is the mean of a and b.
+    assert [found[own]["c"] for own in (0, 10)] == pytest.approx([0.4, 0.9])
 
 
 def test_answers_speak_of_what_was_bought_before_the_invitation_and_are_known_the_day_after(shop):
@@ -114,7 +138,8 @@ def test_it_is_what_a_loop_over_the_rows_finds(shop):
         known = [row for row in spoken if row[2] < as_of.isoformat()]
         levels = [level for who, store, _, level in known if store in mine and who != customer]
         if mine:
-            usual = ANSWERS_TO_TRUST * np.mean([level for *_, level in known])
+            others = [level for who, *_, level in known if who != customer]
+            usual = ANSWERS_TO_TRUST * np.mean(others)
             expected[customer, as_of] = (sum(levels) + usual) / (len(levels) + ANSWERS_TO_TRUST)
     assert len(expected) > 40
     assert found.to_dict() == pytest.approx(expected)

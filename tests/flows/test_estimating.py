@@ -88,8 +88,10 @@ def test_base_segments_and_change_are_told_and_kept(store, release, estimated):
         log_nps(run, estimated)
     assert json.loads(read(run, BASE_NPS)) == json.loads(json.dumps(base.to_dict()))
     assert json.loads(read(run, "nps/change.json"))["published"] == PUBLISHED
-    assert read(run, "nps/segments_rfm_segment.csv").startswith("segment,customers,answers,n_eff,nps")
-    assert read(run, "nps/balance.csv").count("\n") > 10
+    assert read(run, "nps/segments.csv").startswith("segmentation,segment,customers,answers,n_eff,nps")
+    balance = read(run, "nps/balance.csv").splitlines()
+    assert balance[0].startswith("feature,")
+    assert len(balance) > 10
 
 
 def read(run: Run, path: str) -> str:

@@ -115,6 +115,37 @@ def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, r
     assert abs(found.nps - true_nps) < abs(found.survey_mean - true_nps)
 
 
+@pytest.mark.parametrize("unanswered", [1, 29, 30])
+def test_a_few_unanswered_invitations_are_no_list_of_who_was_asked(simulated_shop, release, newest, unanswered):
+    tables = simulated_shop.tables
+    survey = prepare_survey(replace(tables, answers=_with_unanswered(tables, release, unanswered)), release)
+    assert survey.answered.sum() == len(newest)
+    assert len(set(survey.customer)) == len(survey.customer)
+    if unanswered < 30:
+        assert survey.frame == "customers"
+        assert sorted(survey.customer) == sorted(survey.base_customer)
+    else:
+        assert survey.frame == "invited"
+        assert len(survey.customer) == len(newest) + 30
+
+
+def test_few_unanswered_of_many_asked_are_no_list_either():
+    tells = base_estimate._tells_who_was_asked
+    assert tells(np.arange(1000) >= 50)
+    assert not tells(np.arange(1000) >= 49)
+    assert tells(np.arange(100) >= 30)
+    assert not tells(np.arange(100) >= 29)
+    assert not tells(np.ones(0, bool))
+
+
+def _with_unanswered(tables: Tables, release, customers: int):
+    """All answers, and the unanswered invitations of so many customers who never answered."""
+    seen = prepare_survey(tables, release)
+    silent = seen.customer[~seen.answered & ~np.isin(seen.customer, release.answers["customer_id"])][:customers]
+    assert len(silent) == customers
+    return tables.answers.filter(tables.answers.score.notnull() | tables.answers.customer_id.isin(silent.tolist()))
+
+
 def test_where_nothing_was_asked_or_learned_there_is_none(simulated_shop, release):
     tables = simulated_shop.tables
     assert prepare_survey(Tables(tables.transactions, None, None, None), release) is None

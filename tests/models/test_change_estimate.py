@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
-from features.describe import materialise
-from features.labels import invitations
+from features.describe import describe, materialise
+from features.spine import everyone
 from features.tables import Tables
-from models.change_estimate import _asked_since, estimate_nps_change, prepare_change
+from models import base_estimate
+from models.base_estimate import prepare_survey
+from models.change_estimate import estimate_nps_change, prepare_change
 from models.nps_change import nps_change
 
 
@@ -38,10 +40,21 @@ def test_each_date_has_its_customers_and_its_answers(simulated_shop, release, su
     assert len(before.fold_points) == len(now.fold_points) == len(release.training.fold_models)
 
 
-def test_the_invitations_since_a_date_are_those_of_the_labels(simulated_shop):
-    answers, cut, end = simulated_shop.tables.answers, simulated_shop.cut, simulated_shop.as_of
-    before = materialise(invitations(_asked_since(answers, cut), "nps", before=end))
-    pd.testing.assert_frame_equal(before, materialise(invitations(answers, "nps", before=end, since=cut)))
+def test_only_the_asked_are_cut_at_the_date_not_what_describes_them(simulated_shop, release, described, surveys):
+    now = surveys[1]
+    assert described["store_satisfaction"].notna().any()
+    assert now.base_customer.tolist() == described["customer_id"].tolist()
+    wanted = described[now.base_features.columns]
+    pd.testing.assert_frame_equal(now.base_features, wanted)
+    early = simulated_shop.tables.answers.filter(lambda t: t.answered_at < pd.Timestamp(simulated_shop.cut))
+    other = materialise(
+        describe(
+            replace(simulated_shop.tables, answers=early),
+            everyone(simulated_shop.tables.transactions, simulated_shop.as_of),
+            release.vocabulary,
+        )
+    )
+    assert not other["store_satisfaction"].equals(described["store_satisfaction"])
 
 
 def test_the_change_of_the_shop(surveys):
@@ -70,5 +83,20 @@ def test_without_a_fresh_model_or_a_past_there_is_none(simulated_shop, release):
     assert estimate_nps_change(tables, replace(release, training=None, answers=None), cut) is None
     with pytest.raises(InputError, match="a later date"):
         prepare_change(tables, release, simulated_shop.as_of)
-    with pytest.raises(InputError, match="nobody had bought before"):
-        prepare_change(tables, release, simulated_shop.as_of - timedelta(days=4000))
+    assert prepare_change(tables, release, simulated_shop.as_of - timedelta(days=4000)) is None
+
+
+def test_a_base_without_answers_is_predicted_like_one_with_them(simulated_shop, release, monkeypatch):
+    """Nobody's own answers, and no more customers by every fold's model than the jackknife needs."""
+    monkeypatch.setattr(base_estimate, "LARGEST_SAMPLE", 300)
+    monkeypatch.setattr(base_estimate, "MOST_UNLIKE", 1.0)
+    given = simulated_shop.tables
+    early = replace(given, answers=given.answers.filter(given.answers.invited_at < pd.Timestamp(simulated_shop.cut)))
+    now, with_answers = prepare_change(early, release, simulated_shop.cut)[1], prepare_survey(early, release)
+    assert not now.answered.any()
+    assert with_answers.answered.any()
+    assert now.base_customer.tolist() == with_answers.base_customer.tolist()
+    assert now.base_probabilities == pytest.approx(with_answers.base_probabilities)
+    assert now.base_sample.tolist() == with_answers.base_sample.tolist()
+    assert now.fold_base_points == pytest.approx(with_answers.fold_base_points)
+    assert now.fold_base_points.shape == (len(release.training.fold_models), 300)

@@ -10,9 +10,10 @@ import pytest
 from data.simulated_behaviour import simulate_behaviour
 from models import metrics
 from models.customer_scorer import CATEGORIES, Scorer, median_category
-from models.nps_answers import Answers
+from models.nps_answers import FEWEST_ANSWERS_OF_OTHER_CLASSES, Answers
+from models.nps_blend import blend
 from models.nps_candidates import candidates
-from models.nps_category import NpsModel, predict_nps_category, train_nps_category
+from models.nps_category import NpsModel, predict_nps_category, publishable, train_nps_category
 
 ELEVEN = np.array([0] * 7 + [1] * 2 + [2] * 2)
 
@@ -215,6 +216,33 @@ def test_noise_gets_the_prior_almost_always():
             assert training.model.members == () and training.fold_models == ()
             assert np.ptp(predict_nps_category(training.model, X), axis=0).max() == 0
     assert sources.count("prior") >= 3
+
+
+@pytest.mark.parametrize("others", [1, FEWEST_ANSWERS_OF_OTHER_CLASSES - 1])
+def test_next_to_no_answers_outside_the_largest_class_get_the_prior(others):
+    for seed in range(6):
+        X = pd.DataFrame(np.random.default_rng(seed).normal(size=(210, 6))).add_prefix("x")
+        model = train_nps_category(X, np.where(np.arange(210) < others, 1, 2), np.arange(210), seed=seed).model
+        assert model.source == "prior"
+        assert f"Only {others} of the 210 answers are not of the largest class (promoter)" in model.why
+        assert model.metrics == {}
+
+
+def test_ten_answers_outside_the_largest_class_can_be_told_apart_where_behaviour_does():
+    y = np.where(np.arange(210) < FEWEST_ANSWERS_OF_OTHER_CLASSES, 0, 2)
+    x = np.random.default_rng(2).normal(size=210) + 3.0 * (y == 0)
+    assert train_nps_category(pd.DataFrame({"x": x}), y, np.arange(210)).model.source == "model"
+
+
+@pytest.mark.parametrize(("share", "found"), [(0.0045, False), (0.0055, True)])
+def test_a_gain_under_half_a_percent_of_the_priors_rps_is_none(monkeypatch, share, found):
+    # However sure: the gain is set, its standard error nearly nothing.
+    X, y, level = simulate(300, 0.4, 8)
+    answers = Answers(X.to_numpy(), y, level, ELEVEN, np.arange(300) % 5, 0, 1)
+    learned = blend(answers)
+    least = share * metrics.ranked_probability_score(y, learned.of("prior").out_of_fold)
+    monkeypatch.setattr("models.nps_category.rps_gain", lambda *_: (least, 1e-9))
+    assert (publishable(learned, np.arange(300).astype(str)) is not None) == found
 
 
 def test_copies_of_a_customers_answer_are_no_new_evidence():

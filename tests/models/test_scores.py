@@ -147,3 +147,12 @@ def test_a_score_that_is_missing_is_never_written(scores):
     scores.loc[1, "clv"] = np.nan
     with pytest.raises(ValueError, match="clv"):
         to_table(scores, SAID)
+
+
+def test_a_table_of_an_earlier_release_may_lack_what_was_added_since(table):
+    older = table.drop_columns(["nps_category_before", "p_satisfied"])
+    with pytest.raises(RevealedError, match="differs from the contract"):
+        check_scores(older)
+    check_scores(older, is_older=True)
+    with pytest.raises(RevealedError, match="differs from the contract"):
+        check_scores(table.drop_columns(["clv"]), is_older=True)
