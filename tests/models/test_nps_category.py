@@ -245,6 +245,13 @@ def test_a_gain_under_half_a_percent_of_the_priors_rps_is_none(monkeypatch, shar
     assert (publishable(learned, np.arange(300).astype(str)) is not None) == found
 
 
+def test_a_sure_gain_that_is_too_small_is_not_called_no_signal(monkeypatch):
+    X, y, level = simulate(300, 0.4, 8)
+    monkeypatch.setattr("models.nps_category.LEAST_GAIN", 0.9)
+    model = train_nps_category(X, y, np.arange(300), level).model
+    assert model.source == "prior" and model.why.startswith("Too weak a signal was found: out of fold the RPS is")
+
+
 def test_copies_of_a_customers_answer_are_no_new_evidence():
     rng = np.random.default_rng(9)
     X, y, _ = simulate(60, 0.0, 9)
