@@ -110,8 +110,8 @@ def _category(title: str, model: Mapping[str, Any]) -> Section:
 def _base(title: str, base: BaseNps) -> Section:
     stand_in = {
         "invited": f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered",
-        "customers": f"{base.n_answers:,} customers have answered; who was asked is not known (there are no unanswered "
-        "invitations), so the customers without an answer are the frame",
+        "customers": f"{base.n_answers:,} customers have answered; who was asked is not known (hardly any unanswered "
+        "invitations are given), so the customers without an answer are the frame",
     }
     unlike = 0.0 if base.unlike_share is None else base.unlike_share
     of_whom = f"of all {base.n_base:,} customers"

@@ -50,7 +50,7 @@ class BaseNps:
     sign_gamma
         The gamma nearest to 0 at which the NPS would be 0; None if there is none from -3 to 3.
     frame
-        "invited" (customers who were asked) or "customers" (all: unanswered invitations are not in the data).
+        "invited" (customers who were asked) or "customers" (all: hardly any unanswered invitations are in the data).
     unlike_share
         Share of the base that is less like those who answered than all but 1 % of them are; None where not measured.
     """

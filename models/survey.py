@@ -49,7 +49,7 @@ class Survey:
     base_sample
         (S,) positions in the base: all of a small one, a sample of a large one.
     frame
-        "invited" (customers who were asked) or "customers" (all: unanswered invitations are not in the data).
+        "invited" (customers who were asked) or "customers" (all: hardly any unanswered invitations are in the data).
     mix
         (N,) how many customers of the base there are for one of the frame that behaves so, up to a constant factor;
         None where the frame is the base.
