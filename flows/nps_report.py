@@ -15,9 +15,11 @@ from models.release import Release
 from models.segment_nps import FEWEST_ANSWERS
 from models.tracking import Run
 
+# Below so many effective answers the figure alone misleads.
+FEW_EFFECTIVE_ANSWERS = 100
 # So many segments without a figure are named.
 MOST_NAMED = 12
-_FIGURES = {"rps": "RPS", "log_loss": "log loss", "auc_detractor": "AUC detractor", "auc_promoter": "AUC promoter"}
+_FIGURES = ("rps", "log_loss", "auc_detractor", "auc_promoter")
 _KINDS = {
     "proportional_odds": "proportional odds",
     "ridit_trees": "trees on ridits",
@@ -35,15 +37,15 @@ _PARTS = {
 def nps_sections(release: Release, estimated: Estimated) -> list[Section]:
     """Write what is known of the NPS."""
     question = release.parameters["nps_question"]
-    sections = [_category("NPS category", release.parameters["nps"])]
+    sections = [_category("NPS category", release.parameters["nps"], ("detractor", "promoter"))]
     satisfaction = release.parameters.get("satisfaction") or {"source": None}
     if satisfaction["source"] is not None:
-        sections.append(_category("Satisfaction (p_satisfied)", satisfaction))
+        sections.append(_category("Satisfaction (p_satisfied)", satisfaction, ("dissatisfied", "satisfied")))
     title = "NPS of the base" if question == "nps" else f"Net score of the base, question {question}"
     if estimated.base is None:
         why = "It is not estimated: this run has no answers, or too few, of its own."
         return [*sections, Section(title, (why,))]
-    sections.append(_base(title, estimated.base.figures))
+    sections.append(_base(title, estimated.base.figures, release.parameters["nps"]["source"]))
     sections += [_segments(name, table) for name, table in estimated.segments.items()]
     if estimated.change is not None:
         sections.append(_change(f"Change since {estimated.since}", estimated.change))
@@ -91,7 +93,7 @@ def _named(sensitivity: Mapping[str, float]) -> dict[str, float]:
     return {gamma.replace("+", "plus_").replace("-", "minus_"): value for gamma, value in sensitivity.items()}
 
 
-def _category(title: str, model: Mapping[str, Any]) -> Section:
+def _category(title: str, model: Mapping[str, Any], ends: tuple[str, str]) -> Section:
     figures = model["metrics"]
     if not figures:
         return Section(title, (model["why"],))
@@ -101,13 +103,13 @@ def _category(title: str, model: Mapping[str, Any]) -> Section:
     if figures.get("last_wave_answers"):
         of_wave = [number(figures.get(f"last_wave_{name}_model", np.nan), 4) for name in _FIGURES]
         rows.append([f"last wave, {figures['last_wave_answers']:,.0f} answers", *of_wave])
-    table = pd.DataFrame(rows, columns=["out of fold", *_FIGURES.values()])
+    table = pd.DataFrame(rows, columns=["out of fold", "RPS", "log loss", *(f"AUC {end}" for end in ends)])
     blend = ", ".join(f"{member['weight']:.0%} {_KINDS[member['kind']]}" for member in model["members"])
     sentences = (model["why"], *([f"The blend: {blend}."] if blend else []))
     return Section(f"{title}, from {model['answers']:,} answers", sentences, table)
 
 
-def _base(title: str, base: BaseNps) -> Section:
+def _base(title: str, base: BaseNps, source: str) -> Section:
     stand_in = {
         "invited": f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered",
         "customers": f"{base.n_answers:,} customers have answered; who was asked is not known (hardly any unanswered "
@@ -117,10 +119,13 @@ def _base(title: str, base: BaseNps) -> Section:
     of_whom = f"of all {base.n_base:,} customers"
     if unlike > MOST_UNLIKE:
         of_whom = f"of the {base.n_base:,} customers who could answer, as they were when asked"
+    rests_on = "the model" if source == "model" else "the shares of the answers"
+    few = f"WARNING: {base.n_eff:,.0f} effective answers are few: read the interval, not the figure."
     sentences = [
+        *([few] if base.n_eff < FEW_EFFECTIVE_ANSWERS else []),
         f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}, {of_whom}.",
         f"{unlike:.0%} of today's base is less like those who answered than all but 1 % of them: "
-        + ("too many to say more of it." if unlike > MOST_UNLIKE else "there the estimate rests on the model."),
+        + ("too many to say more of it." if unlike > MOST_UNLIKE else f"there the estimate rests on {rests_on}."),
         f"{stand_in[base.frame]}; they count for {base.n_eff:,.0f} (effective sample size), the heaviest for "
         f"{base.largest_weight:.1%} of all.",
         f"Mean of the survey alone {base.survey_mean:+.1f}; mean of predictions {base.mean_of_predictions:+.1f}.",
@@ -181,8 +186,11 @@ def _change(title: str, change: NpsChange) -> Section:
         f"{change.before:+.1f} by the answers known then to {change.now:+.1f} by those since, both under "
         "today's model.",
     ]
+    sentences.append("The NPS of the base above rests on all answers, not on those since alone: it is another figure.")
     if change.published is not None:
-        sentences.append(f"Published then: {change.published:+.1f}. The parts add up to the difference from that.")
+        sentences.append(
+            f"Published then: {change.published:+.1f}. All parts add up to the difference of now from that."
+        )
     if change.survey_difference is not None:
         sentences.append(f"The surveys alone differ by {change.survey_difference:+.1f}, whoever they reached.")
     return Section(title, tuple(sentences), table)

@@ -4,6 +4,7 @@ The command line (or a deployment's parameters) comes first, then the environmen
 the nearest ``revealed.toml`` above the working folder, then the defaults below.
 """
 
+import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ SETTINGS_FILE = "revealed.toml"
 TableName = Literal["transactions", "answers", "events", "customers"]
 TABLES: tuple[TableName, ...] = ("transactions", "answers", "events", "customers")
 Paths = Annotated[list[str], NoDecode]
+Names = Annotated[list[str], NoDecode]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -83,8 +85,8 @@ class Settings(BaseSettings):
     nps_question: str = Field("nps", description="the question whose category is predicted")
     satisfaction_question: str = Field("csat", description="the question whose top answers p_satisfied predicts")
     label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")
-    static_attributes: list[str] = Field([], description="customer attributes that never change: used as features")
-    segments: list[str] = Field([], description="customer attributes by which the NPS is told, beside RFM segments")
+    static_attributes: Names = Field([], description="customer attributes that never change: used as features")
+    segments: Names = Field([], description="customer attributes by which the NPS is told, beside RFM segments")
     reasons: Literal["lists", "all", "off"] = Field(
         "lists", description="reasons behind the NPS: for customers on an action list, for all, or for nobody"
     )
@@ -101,6 +103,14 @@ class Settings(BaseSettings):
     @classmethod
     def _one_path_is_a_list(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
+
+    @field_validator("static_attributes", "segments", mode="before")
+    @classmethod
+    def _names_may_stand_in_one_text(cls, value: Any) -> Any:
+        """Take region,age as two names; a name said twice counts once."""
+        if isinstance(value, str):
+            value = json.loads(value) if value.startswith("[") else [name.strip() for name in value.split(",")]
+        return list(dict.fromkeys(value)) if isinstance(value, list) else value
 
     @field_validator("quarantine_limit", mode="before")
     @classmethod

@@ -111,7 +111,9 @@ class _Base:
         m = 100.0 * (self.shares["p_promoter"] - self.shares["p_detractor"])
         noise = least_difference(self.release.parameters["nps"])
         where = "above" if side > 0 else "below"
-        said = f"with an NPS score more than {noise:.1f} points {where} the base's {m.mean():+.1f}"
+        said = (
+            f"with an NPS score more than {noise:.1f} points {where} the mean prediction of the base, {m.mean():+.1f}"
+        )
         return side * (m - m.mean()) > noise, said
 
     def listed(

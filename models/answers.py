@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import date
 
+import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -119,6 +120,9 @@ def train_on_answers(
             raise
         # What is asked beside the main question must not stop a run that could do without it.
         return Trained(NpsTraining(NpsModel(source=None, why=f"The answers were not used: {error}", answers=0), None))
+    not_asked = _why_none(tables.answers, question) if answers.empty else None
+    if not_asked is not None:
+        return Trained(NpsTraining(NpsModel(source=None, why=not_asked, answers=0), None))
     training = train_nps_category(
         answers[feature_names(vocabulary)],
         answers["category"],
@@ -128,6 +132,14 @@ def train_on_answers(
         seed=recipe.seed,
     )
     return Trained(training, answers)
+
+
+def _why_none(answers: ir.Table, question: str) -> str | None:
+    """Say that a question was not asked, and which were; None where it was."""
+    asked = sorted(answers.select("question").distinct().to_pyarrow()["question"].to_pylist())
+    if question in asked:
+        return None
+    return f"None of the answers is to the question '{question}'; asked were: {', '.join(asked)}."
 
 
 def _levels(answers: pd.DataFrame) -> npt.NDArray[np.int64] | None:

@@ -77,3 +77,11 @@ def test_a_settings_file_that_is_no_toml_is_named(own_environment):
     (own_environment / "revealed.toml").write_text("horizon: 3")
     with pytest.raises(InputError, match=r"revealed\.toml is not a TOML file"):
         Settings.load()
+
+
+@pytest.mark.parametrize("said", ["region, age", '["region", "age", "region"]', ["region", "age", "region"]])
+def test_names_may_stand_in_one_text_and_count_once(own_environment, monkeypatch, said):
+    assert Settings.load(segments=said).segments == ["region", "age"]
+    if isinstance(said, str):
+        monkeypatch.setenv("REVEALED_SEGMENTS", said)
+        assert Settings.load().segments == ["region", "age"]

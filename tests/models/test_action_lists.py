@@ -57,8 +57,8 @@ def test_likely_detractors_are_beyond_noise_valuable_and_ordered_by_value_at_sta
     assert detractors.customers["worth"].tolist() == [60.0, 50.0]
     assert detractors.customers.index.tolist() == [20, 21]
     assert detractors.meaning == (
-        "Likelier to be a detractor than the base (30 %), with an NPS score more than 2.0 points below the base's "
-        "+20.0, and a clv among the top fifth (100.00 or more)."
+        "Likelier to be a detractor than the base (30 %), with an NPS score more than 2.0 points below the mean "
+        "prediction of the base, +20.0, and a clv among the top fifth (100.00 or more)."
     )
     # j is 60 points below the base, i 40: with this noise 40 are not beyond it.
     noisy = by_name(action_lists(scores, described, release_with(a_scorer, "model", noise=30.0)))

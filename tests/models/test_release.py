@@ -234,6 +234,15 @@ def test_it_learns_from_every_answer_of_a_customer_and_from_no_other(simulated_s
     assert sorted(release.answers["answered_at"]) == sorted(asked["answered_at"][known])
 
 
+def test_a_question_that_nobody_was_asked_is_told_with_those_that_were(simulated_shop):
+    recipe = replace(simulated_shop.recipe, nps_question="npss", satisfaction_question="ces")
+    release = fit_release(simulated_shop.tables, simulated_shop.as_of, recipe)
+    for name, question in (("nps", "npss"), ("satisfaction", "ces")):
+        assert release.parameters[name]["source"] is None
+        said = f"None of the answers is to the question '{question}'; asked were: csat, nps."
+        assert release.parameters[name]["why"] == said
+
+
 def test_a_carried_nps_model_is_unchanged_beside_new_purchase_models(simulated_shop, release, described, predicted):
     tables = simulated_shop.tables
     without = Tables(tables.transactions, None, tables.events, tables.customers)
