@@ -184,7 +184,7 @@ def test_a_backtest_is_kept_with_its_run_and_moves_nothing(trained, revealed, ta
 
 def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(trained, revealed, tables):
     store = open_store(str(trained))
-    code, out, _ = revealed("retrain", *tables, "--mlruns", trained, *QUICK)
+    code, out, _ = revealed("retrain", *tables, "--mlruns", trained)
     assert code == 0
     assert "Scorer 2 is champion" in out
     assert "log loss of p_purchase" in out
