@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import duckdb
@@ -32,12 +33,16 @@ class Rules:
         The time by which "in the future" is judged; the wall clock where None. Naive: in the shop's zone.
     quarantine_limit
         Largest share of rows that may be set aside, for all tables or by table (0.05 where a table is not named).
+    ces_version
+        1 where the question ces asks how much effort it took (low is good), 2 where it asks how easy it was (high is
+        good); None: 1 on the scale 1-5, as the first form was asked, 2 on others.
     """
 
     timezone: str = "UTC"
     currency: str | None = None
     now: datetime | None = None
     quarantine_limit: Mapping[str, float] | float = field(default=0.05)
+    ces_version: Literal[1, 2] | None = None
 
     def __post_init__(self) -> None:
         try:
@@ -79,7 +84,8 @@ def faults(contract: Contract) -> tuple[Fault, ...]:
         found += [
             Fault("scale", "question has no scale", "scale IS NULL"),
             Fault("score", "score is not a whole number", "score <> trunc(score)"),
-            Fault("score", "score is outside its scale", "score NOT BETWEEN scale[1] AND scale[2]"),
+            Fault("score", "score is outside its scale", f"score NOT BETWEEN {_LOWEST} AND {_HIGHEST}"),
+            Fault("importance", "importance is negative", "importance < 0"),
             Fault("score", "neither score nor invitation", "score IS NULL AND invited_at IS NULL"),
             Fault("answered_at", "answered_at is missing", "score IS NOT NULL AND answered_at IS NULL"),
             Fault("answered_at", "answered before invited", "answered_at < invited_at"),
@@ -119,13 +125,16 @@ _QUESTION = """CASE
     ELSE given_question END"""
 """A known question is known in any case."""
 
-_BAD_SCALE = "(read_scale IS NULL OR read_scale[1] >= read_scale[2])"
+_BAD_SCALE = "(read_scale IS NULL OR read_scale[1] = read_scale[2])"
+
+_LOWEST, _HIGHEST = "least(scale[1], scale[2])", "greatest(scale[1], scale[2])"
 
 _CLEAN = {
     "available_at": "greatest(ts, available_at)",
-    "scale_low": "scale[1]",
-    "scale_high": "scale[2]",
-    "score": "TRY_CAST(score AS INTEGER)",
+    "scale_low": _LOWEST,
+    "scale_high": _HIGHEST,
+    # A scale is written from the worst answer to the best: on 5-1, a 1 is kept as a 5 of 1-5.
+    "score": "TRY_CAST(CASE WHEN scale[1] > scale[2] THEN scale[1] + scale[2] - score ELSE score END AS INTEGER)",
 }
 """Clean columns that are more than the value read."""
 
@@ -175,7 +184,7 @@ def stage(
         clean.append("upper(trim(currency))")
         names.append("currency")
     answers = contract.table == "answers"
-    scale = ", CASE WHEN given_scale IS NULL THEN usual_scale(question) ELSE read_scale END AS scale" if answers else ""
+    scale = f", {_scale(rules)} AS scale" if answers else ""
     now = f"{quote(rules.local_now().isoformat(' '))}::TIMESTAMP"
     connection.execute(
         f"""
@@ -199,6 +208,13 @@ def _read_columns(contract: Contract, raw: RawFile, source: Source, zone: str) -
         value = _QUESTION if column.name == "question" else read.value
         values.append(f"{value} AS {'read_scale' if column.kind == 'scale' else column.name}")
     return given, values
+
+
+def _scale(rules: Rules) -> str:
+    """Write SQL for a row's scale from the worst answer to the best: effort is turned round, for less is better."""
+    written = "(CASE WHEN given_scale IS NULL THEN usual_scale(question) ELSE read_scale END)"
+    of_effort = {1: f"{written}[1] < {written}[2]", 2: "false", None: f"{written} = [1, 5]"}[rules.ces_version]
+    return f"CASE WHEN question = 'ces' AND {of_effort} THEN [{written}[2], {written}[1]] ELSE {written} END"
 
 
 def check_repeated_lines(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:

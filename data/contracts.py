@@ -118,6 +118,8 @@ CONTRACTS: Mapping[str, Contract] = {
             Column("scale", "scale"),
             Column("comment", "text"),
             Column("touchpoint", "text"),
+            Column("attribute", "text"),
+            Column("importance", "number"),
         ),
         {
             "customer_id": "VARCHAR",
@@ -129,6 +131,8 @@ CONTRACTS: Mapping[str, Contract] = {
             "answered_at": "TIMESTAMP",
             "comment": "VARCHAR",
             "touchpoint": "VARCHAR",
+            "attribute": "VARCHAR",
+            "importance": NUMBER,
         },
     ),
     "events": Contract(

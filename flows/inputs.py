@@ -41,7 +41,7 @@ def read_inputs(settings: Settings, folder: Path) -> Intake:
         Where too large a share of a table was set aside.
     """
     limits = {str(table): share for table, share in settings.quarantine_limit.items()}
-    rules = Rules(timezone=settings.timezone, currency=settings.currency, quarantine_limit=limits)
+    rules = Rules(settings.timezone, settings.currency, quarantine_limit=limits, ces_version=settings.ces_version)
     sources = _sources(settings, folder / "source")
     with step(f"read and check {', '.join(sources)}"):
         return take_in(sources, folder, rules)

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
 
     nps_question: str = Field("nps", description="the question whose category is predicted")
     satisfaction_question: str = Field("csat", description="the question whose top answers p_satisfied predicts")
+    ces_version: Literal[1, 2] | None = Field(
+        None, description="ces asks 1: how much effort (low is good), 2: how easy; default: 1 on a scale of 1-5"
+    )
     label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")
     static_attributes: Names = Field([], description="customer attributes that never change: used as features")
     segments: Names = Field([], description="customer attributes by which the NPS is told, beside RFM segments")

@@ -158,15 +158,35 @@ def test_a_scale_column_decides(take):
         for score, scale in ((5, " 1 - 5 "), (6, "1-5"), (9, "0 to 10"), (3, ""), (3, "five"), (3, "5-1"))
     )
     taken = take(answers=rows)
+    # A scale is written from the worst to the best: on 5-1 the grade 3 stays, a 2 would be a 4.
     assert taken.rows("answers", "question, score, scale_low, scale_high") == [
         ("Delivery", 5, 1, 5),
         ("Delivery", 9, 0, 10),
+        ("Delivery", 3, 1, 5),
     ]
     assert taken.reasons("answers") == {
-        "scale is not written like 0-10": 2,
+        "scale is not written like 0-10": 1,
         "score is outside its scale": 2,
         "question has no scale": 1,
     }
+
+
+@pytest.mark.parametrize(
+    ("question", "scale", "version", "expected"),
+    [
+        ("grade", "6-1", None, (6, 1, 6)),
+        ("grade", "1-6", None, (1, 1, 6)),
+        ("ces", "1-5", None, (5, 1, 5)),
+        ("ces", "5-1", None, (5, 1, 5)),
+        ("ces", "1-5", 2, (1, 1, 5)),
+        ("ces", "1-7", None, (1, 1, 7)),
+        ("ces", "1-7", 1, (7, 1, 7)),
+        ("ces", "", 1, (7, 1, 7)),
+    ],
+)
+def test_clean_scores_rise_with_contentment(take, question, scale, version, expected):
+    taken = take(None, {"ces_version": version}, answers=answer(question=question, scale=scale, score="1"))
+    assert taken.rows("answers", "score, scale_low, scale_high") == [expected]
 
 
 @pytest.mark.parametrize(
@@ -186,11 +206,14 @@ def test_a_scale_column_decides(take):
         ({"invited_at": "last week"}, "invited_at is not a time"),
         ({"customer_id": "Z"}, "customer is unknown"),
         ({"customer_id": ""}, "customer_id is missing"),
+        ({"importance": "-1"}, "importance is negative"),
+        ({"importance": "much"}, "importance is not a number"),
     ],
 )
 def test_a_bad_answer_is_set_aside_with_its_reason(take, cells, reason):
-    row = {"customer_id": "A", "answered_at": "2024-01-03", "score": "9", "invited_at": ""} | cells
-    good = "A,2024-01-03,9.0,2024-01-01\nA,,,2024-01-01\n"
+    usual = {"customer_id": "A", "answered_at": "2024-01-03", "score": "9", "invited_at": "", "importance": ""}
+    row = usual | cells
+    good = "A,2024-01-03,9.0,2024-01-01,2\nA,,,2024-01-01,\n"
     taken = take(answers=",".join(row) + "\n" + good + ",".join(row.values()) + "\n")
     assert taken.reasons("answers") == {reason: 1}
     assert taken.rows("answers", "score") == [9, None]

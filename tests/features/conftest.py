@@ -44,6 +44,8 @@ SCHEMAS = {
             "answered_at": TIME,
             "comment": TEXT,
             "touchpoint": TEXT,
+            "attribute": TEXT,
+            "importance": MONEY,
         }
     ),
     "events": pa.schema(
