@@ -1,6 +1,7 @@
 """Who answers a survey: the probability of answering, from behaviour."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import lightgbm
 import numpy as np
@@ -14,7 +15,10 @@ from models.nps_folds import customer_folds
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Fit = Callable[[Array, Flags, Array, int], Array]
+# Rows (n, k) -> log odds (n,).
+Model = Callable[[Array], Array]
+# Rows, whether each answered, and a seed.
+Fit = Callable[[Array, Flags, int], Model]
 
 # Inverse of the ridge penalty on standardised features.
 RIDGE_C = 0.1
@@ -29,6 +33,8 @@ SILENT_PER_ANSWER = 5
 FEWEST_SILENT = 20_000
 TREE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ROUNDS = 100
+# A large base is predicted in parts, so that memory stays bounded.
+ROWS_AT_ONCE = 100_000
 
 
 def response_propensity(
@@ -63,33 +69,140 @@ def response_propensity(
     ValueError
         If lengths differ.
     """
+    X, R, who = _checked(features, answered, customer)
+    if R.all():
+        return np.ones(len(R))
+    rows = _rows(X, R, who, seed)
+    if rows is None:
+        return np.full(len(R), _smoothed_share(R))
+    # LightGBM's own number of threads does not hold: other calls of it reset that for the whole process.
+    with threadpool_limits(limits=1):
+        log_odds, by_trees, weight = _out_of_fold(rows, seed)
+    propensity = np.empty(len(R))
+    propensity[rows.order] = _probability(log_odds + weight * (by_trees - log_odds), rows.share)
+    return propensity
+
+
+@dataclass(frozen=True)
+class Response:
+    """Who answers, as learned from one set of rows, to be told of any others; made by `fit_response`.
+
+    Attributes
+    ----------
+    features
+        Names of the columns, in order.
+    share
+        The share that answered.
+    log_odds
+        Rows (n, k) -> log odds (n,); None where too few rows or features allow no regression: everyone has the share.
+    """
+
+    features: tuple[str, ...]
+    share: float
+    log_odds: Model | None = None
+
+    def predict(self, features: pd.DataFrame) -> Array:
+        """Give each row's probability of answering, (n,) in (0, 1], from a table that holds `features`."""
+        if self.log_odds is None:
+            return np.full(len(features), self.share)
+        found = np.empty(len(features))
+        with threadpool_limits(limits=1):
+            for first in range(0, len(features), ROWS_AT_ONCE):
+                rows = slice(first, first + ROWS_AT_ONCE)
+                X = features[list(self.features)].iloc[rows].to_numpy(dtype=float, na_value=np.nan)
+                found[rows] = expit(self.log_odds(X))
+        return found
+
+
+def fit_response(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike, seed: int = 0) -> Response:
+    """Learn who answers, as `response_propensity` does, to say it of other rows.
+
+    Its probabilities of the rows learned from have seen their own answers: take `response_propensity` for those.
+
+    Parameters
+    ----------
+    features, answered, customer, seed
+        As `response_propensity` takes them.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
+    """
+    X, R, who = _checked(features, answered, customer)
+    names = tuple(str(name) for name in features.columns)
+    rows = None if R.all() else _rows(X, R, who, seed)
+    if rows is None:
+        return Response(names, 1.0 if R.all() else _smoothed_share(R))
+    with threadpool_limits(limits=1):
+        weight = _out_of_fold(rows, seed)[2]
+        seen = rows.X[rows.learned], rows.R[rows.learned]
+        by_regression = _by_regression(*seen, seed)
+        by_trees = _by_trees(*seen, seed) if weight else by_regression
+    shift = np.log(rows.share)
+
+    def log_odds(of: Array) -> Array:
+        found = by_regression(of)
+        return found + weight * (by_trees(of) - found) + shift if weight else found + shift
+
+    return Response(names, float(R.mean()), log_odds)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows to learn from in an order of their own; `share` is that of the silent who are among `learned`."""
+
+    order: npt.NDArray[np.intp]
+    X: Array
+    R: Flags
+    fold: npt.NDArray[np.int64]
+    learned: Flags
+    share: float
+
+
+def _checked(
+    features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike
+) -> tuple[Array, Flags, npt.NDArray[np.str_]]:
+    """Arrays of equal length."""
     X = features.to_numpy(dtype=float, na_value=np.nan)
     R, who = np.asarray(answered).astype(bool), np.asarray(customer).astype(str)
     if not len(X) == len(R) == len(who):
         raise ValueError(f"features, answered and customer must be equally long, got {len(X)}, {len(R)}, {len(who)}")
-    if R.all():
-        return np.ones(len(R))
-    constant = np.full(len(R), (R.sum() + 0.5) / (len(R) + 1.0))
-    if X.shape[1] == 0 or np.unique(who).size < 2:
-        return constant
+    return X, R, who
 
+
+def _rows(X: Array, R: Flags, who: npt.NDArray[np.str_], seed: int) -> _Rows | None:
+    """Order the rows, fold them and choose those to learn from; None where they allow no regression."""
+    if X.shape[1] == 0 or np.unique(who).size < 2:
+        return None
     order = _order(X, R, who)
     X, R, who = X[order], R[order], who[order]
     fold = customer_folds(who, seed)
     learned, share = _case_control_sample(R, seed)
     counts = np.array([[np.sum(R[learned & (fold != k)] == kind) for kind in (0, 1)] for k in range(fold.max() + 1)])
     if counts.min() < FEWEST_ANSWERS_PER_FOLD:
-        return constant
-    # LightGBM's own number of threads does not hold: other calls of it reset that for the whole process.
-    with threadpool_limits(limits=1):
-        log_odds = _cross_fitted(_by_regression, X, R, fold, learned, seed)
-        many = R.sum() >= FEWEST_ANSWERS_FOR_TREES
-        by_trees = _cross_fitted(_by_trees, X, R, fold, learned, seed) if many else log_odds
-    if many:
-        log_odds = log_odds + _tree_weight(log_odds[learned], by_trees[learned], R[learned]) * (by_trees - log_odds)
-    propensity = np.empty(len(R))
-    propensity[order] = np.clip(expit(log_odds + np.log(share)), 1e-6, 1.0)
-    return propensity
+        return None
+    return _Rows(order, X, R, fold, learned, share)
+
+
+def _smoothed_share(R: Flags) -> float:
+    """Share that answered, never 0 or 1."""
+    return float((R.sum() + 0.5) / (len(R) + 1.0))
+
+
+def _out_of_fold(rows: _Rows, seed: int) -> tuple[Array, Array, float]:
+    """Log odds by regression and by trees, and the trees' weight; without trees their weight is 0."""
+    by_regression = _cross_fitted(_by_regression, rows, seed)
+    if rows.R.sum() < FEWEST_ANSWERS_FOR_TREES:
+        return by_regression, by_regression, 0.0
+    by_trees = _cross_fitted(_by_trees, rows, seed)
+    learned = rows.learned
+    return by_regression, by_trees, _tree_weight(by_regression[learned], by_trees[learned], rows.R[learned])
+
+
+def _probability(log_odds: Array, share: float) -> Array:
+    """Probabilities from log odds that were learned with only a share of the silent."""
+    return np.clip(expit(log_odds + np.log(share)), 1e-6, 1.0)
 
 
 def _order(X: Array, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
@@ -107,17 +220,17 @@ def _case_control_sample(R: Flags, seed: int) -> tuple[Flags, float]:
     return learned, size / len(silent)
 
 
-def _cross_fitted(fit: Fit, X: Array, R: Flags, fold: npt.NDArray[np.int64], learned: Flags, seed: int) -> Array:
+def _cross_fitted(fit: Fit, rows: _Rows, seed: int) -> Array:
     """Log odds of every row by a model fitted on the sampled rows of the other folds."""
-    found = np.empty(len(R))
-    for k in range(int(fold.max()) + 1):
-        seen, held_out = learned & (fold != k), fold == k
-        found[held_out] = fit(X[seen], R[seen], X[held_out], seed)
+    found = np.empty(len(rows.R))
+    for k in range(int(rows.fold.max()) + 1):
+        seen, held_out = rows.learned & (rows.fold != k), rows.fold == k
+        found[held_out] = fit(rows.X[seen], rows.R[seen], seed)(rows.X[held_out])
     return found
 
 
-def _by_regression(X: Array, R: Flags, of: Array, seed: int) -> Array:  # noqa: ARG001 - as `_by_trees`
-    """Log odds by ridge logistic regression."""
+def _by_regression(X: Array, R: Flags, seed: int) -> Model:  # noqa: ARG001 - as `_by_trees`
+    """Ridge logistic regression."""
     median = np.nan_to_num(np.nanmedian(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0))
     flagged = np.isnan(X).any(axis=0)
 
@@ -134,12 +247,15 @@ def _by_regression(X: Array, R: Flags, of: Array, seed: int) -> Array:  # noqa: 
         return np.asarray(np.clip((filled(values) - centre) / scale, -limit, limit))
 
     fitted = LogisticRegression(C=RIDGE_C, max_iter=1000).fit(standardised(X), R)
-    log_odds: Array = fitted.decision_function(standardised(of))
+
+    def log_odds(of: Array) -> Array:
+        return np.asarray(fitted.decision_function(standardised(of)))
+
     return log_odds
 
 
-def _by_trees(X: Array, R: Flags, of: Array, seed: int) -> Array:
-    """Log odds by small boosted trees."""
+def _by_trees(X: Array, R: Flags, seed: int) -> Model:
+    """Small boosted trees."""
     parameters = {
         "objective": "binary",
         "learning_rate": 0.05,
@@ -156,7 +272,11 @@ def _by_trees(X: Array, R: Flags, of: Array, seed: int) -> Array:
         "verbosity": -1,
     }
     trees = lightgbm.train(parameters, lightgbm.Dataset(X, R.astype(float)), num_boost_round=ROUNDS)
-    return np.asarray(trees.predict(of, raw_score=True, num_threads=1), dtype=float)
+
+    def log_odds(of: Array) -> Array:
+        return np.asarray(trees.predict(of, raw_score=True, num_threads=1), dtype=float)
+
+    return log_odds
 
 
 def _tree_weight(by_regression: Array, by_trees: Array, R: Flags) -> float:
