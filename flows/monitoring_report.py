@@ -1,6 +1,7 @@
 """What a scoring says of change: categories that moved, what is spread otherwise, predictions that came true or not."""
 
 from flows.report import Section, number
+from flows.segments_report import segment_moves_section
 from models.calibration_ahead import CalibrationAhead
 from models.customer_scorer import CATEGORIES
 from models.monitoring import OF_BASE, OF_RESPONDENTS, OF_SCORES, Since, Stability
@@ -13,7 +14,10 @@ _TITLES = {OF_BASE: "features", OF_SCORES: "scores", OF_RESPONDENTS: "features o
 
 def monitoring_sections(since: Since | None, stability: Stability, ahead: CalibrationAhead | None) -> list[Section]:
     """Write what changed since the scores before and since the training."""
-    sections = [] if since is None else [_moves(since)]
+    sections = []
+    if since is not None:
+        sections.append(segment_moves_section(since))
+        sections += _moves(since)
     if stability.of:
         sections.append(_stability(stability))
     if ahead is not None:
@@ -34,7 +38,7 @@ def monitoring_metrics(stability: Stability, ahead: CalibrationAhead | None) -> 
 
 def log_monitoring(run: Run, since: Since | None, stability: Stability, ahead: CalibrationAhead | None) -> None:
     """Leave moves, stability of every column and the calibration with the run."""
-    if since is not None:
+    if since is not None and since.moves is not None and since.expected is not None:
         run.log_csv(since.moves.reset_index(), "change/category_moves.csv")
         run.log_csv(since.expected.reset_index(), "change/expected_categories.csv")
     for name, table in stability.of.items():
@@ -43,12 +47,14 @@ def log_monitoring(run: Run, since: Since | None, stability: Stability, ahead: C
         run.log_json(ahead.to_dict(), "change/calibration_ahead.json")
 
 
-def _moves(since: Since) -> Section:
+def _moves(since: Since) -> list[Section]:
+    if since.moves is None or since.expected is None:
+        return []
     table = since.moves.astype(object).map("{:,}".format).rename_axis("from, to").reset_index()
     stayed, moved = since.expected["stayed"], since.expected["moved"]
     expected = ", ".join(f"{name}s {stayed[name]:,.0f} -> {stayed[name] + moved[name]:,.0f}" for name in CATEGORIES)
     why = f"Expected numbers among those who were customers at both dates (summed probabilities): {expected}."
-    return Section(f"NPS categories since {since.as_of}, both dates under this scorer", (why,), table)
+    return [Section(f"NPS categories since {since.as_of}, both dates under this scorer", (why,), table)]
 
 
 def _stability(stability: Stability) -> Section:

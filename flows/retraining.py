@@ -16,6 +16,7 @@ from models.holdout import build_holdout, cut_of
 from models.recipe import Recipe
 from models.registry import Registered
 from models.release import Release, fit_release
+from models.rfm import SEGMENTS
 from models.segments import check_attributes
 
 DEFAULT_HORIZON = 90
@@ -76,6 +77,7 @@ def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None 
         label_gap_days=kept.get("label_gap_days", settings.label_gap_days),
         static_attributes=tuple(kept.get("static_attributes", settings.static_attributes)),
         seed=settings.seed,
+        rfm_segments=settings.rfm_segments or SEGMENTS,
     )
 
 

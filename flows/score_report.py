@@ -11,6 +11,7 @@ from flows.intake_report import intake_section
 from flows.monitoring_report import log_monitoring, monitoring_metrics, monitoring_sections
 from flows.report import Section, to_markdown
 from flows.scoring import Scored
+from flows.segments_report import SEGMENT_COLUMNS, log_segments, personas_section, segments_section
 from flows.settings import Settings
 from models.publication import SCORES, pull_line
 from models.registry import Registered
@@ -32,6 +33,7 @@ def score_sections(
     return [
         Section(read.title, (*settings.notes, *read.sentences), read.table),
         _base(inputs, chosen, scored),
+        *_segments(chosen, scored),
         *action_sections(scored.actions),
         *monitoring_sections(scored.since, scored.stability, scored.ahead),
         drift_section(scored.drift),
@@ -47,8 +49,16 @@ def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sectio
     )
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
     log_actions(run, scored.actions)
+    log_segments(run, scored.table.select(list(SEGMENT_COLUMNS)).to_pandas(), scored.since)
     log_monitoring(run, scored.since, scored.stability, scored.ahead)
     run.log_text(to_markdown("Score", sections), "report.md")
+
+
+def _segments(chosen: Registered, scored: Scored) -> list[Section]:
+    scores = scored.table.select(list(SEGMENT_COLUMNS)).to_pandas()
+    personas = personas_section(scores)
+    found = [segments_section(scores, tuple(chosen.release.rfm_segments))]
+    return found if personas is None else [*found, personas]
 
 
 def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:

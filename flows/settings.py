@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -24,6 +24,7 @@ from pydantic_settings import (
 
 from data.errors import InputError
 from data.sources import redact
+from models.rfm import Segments, segment_names
 
 SETTINGS_FILE = "revealed.toml"
 TableName = Literal["transactions", "answers", "events", "customers"]
@@ -31,6 +32,19 @@ TABLES: tuple[TableName, ...] = ("transactions", "answers", "events", "customers
 Paths = Annotated[list[str], NoDecode]
 Names = Annotated[list[str], NoDecode]
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _read_scores(value: Any) -> Any:
+    """Read "4-5", "4" or 4 as the lowest and the highest score."""
+    if isinstance(value, int):
+        return value, value
+    if isinstance(value, str):
+        low, _, high = value.partition("-")
+        return low, high or low
+    return value
+
+
+Scores = Annotated[tuple[int, int], BeforeValidator(_read_scores)]
 
 
 class Format(BaseModel):
@@ -90,6 +104,11 @@ class Settings(BaseSettings):
     label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")
     static_attributes: Names = Field([], description="customer attributes that never change: used as features")
     segments: Names = Field([], description="customer attributes by which the NPS is told, beside RFM segments")
+    rfm_segments: dict[str, tuple[Scores, Scores]] | None = Field(
+        None,
+        description='names of RFM segments: name = ["recency scores", "means of frequency and monetary score"], such '
+        'as champions = ["5", "4-5"]; all 25 pairs must be named; default: eleven usual names',
+    )
     reasons: Literal["lists", "all", "off"] = Field(
         "lists", description="reasons behind the NPS: for customers on an action list, for all, or for nobody"
     )
@@ -121,6 +140,13 @@ class Settings(BaseSettings):
         if isinstance(value, Mapping):
             return {**dict.fromkeys(TABLES, 0.05), **value}
         return dict.fromkeys(TABLES, value)
+
+    @field_validator("rfm_segments")
+    @classmethod
+    def _every_score_has_one_name(cls, value: Segments | None) -> Segments | None:
+        if value is not None:
+            segment_names(value)
+        return value
 
     @field_serializer("transactions", "answers", "events", "customers", when_used="json")
     def _without_secrets(self, paths: list[str]) -> list[str]:

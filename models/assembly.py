@@ -13,13 +13,13 @@ from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
 from models.customer_scorer import CATEGORIES, SCORE_COLUMNS, median_category
-from models.release import Release, days_since_purchase
-from models.rfm import rfm_scores
+from models.release import Release
 from models.scores import to_table
 
 _FROM_FEATURES = ("customer_id", "as_of", "first_purchase", "last_purchase", "monetary_value")
 _DAYS = ("frequency", "recency", "T")
-_BEFORE = ("next_purchase_index_before", "nps_category_before")
+_TEXTS_BEFORE = ("nps_category_before", "segment_before")
+_BEFORE = ("next_purchase_index_before", *_TEXTS_BEFORE)
 PROBABILITIES = tuple(f"p_{name}" for name in CATEGORIES)
 
 
@@ -53,11 +53,11 @@ def assemble_scores(
     )
     index_before = earlier["next_purchase_index_before"].astype(float)
     scores["next_purchase_index_change"] = scores["next_purchase_index"] - index_before
-    known = earlier["nps_category_before"].astype(object)
-    scores["nps_category_before"] = known.where(known.notna(), None)
-    value, purchases = described["total_value"], described["frequency"] + 1
-    rfm = rfm_scores(days_since_purchase(described), purchases, value, release.parameters["rfm"])
-    scores[["rfm", "segment"]] = rfm
+    for name in _TEXTS_BEFORE:
+        known = earlier[name].astype(object)
+        scores[name] = known.where(known.notna(), None)
+    scores[["rfm", "segment"]] = release.rfm_scores(described)
+    scores["persona"] = None
     scores["reasons"] = None
     return scores
 
@@ -68,7 +68,7 @@ def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        By customer_id: next_purchase_index_before, nps_category_before (None without an NPS model) and
+        By customer_id: next_purchase_index_before, segment_before, nps_category_before (None without an NPS model) and
         p_detractor, p_passive, p_promoter (NaN without one).
     """
     spine, scorer = everyone(tables.transactions, as_of), release.scorer()
@@ -79,6 +79,7 @@ def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
         base = materialise(summarise_purchases(tables.transactions, spine))
     found = pd.DataFrame(index=base["customer_id"])
     found["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
+    found["segment_before"] = release.rfm_scores(base)["segment"].to_numpy()
     found["nps_category_before"] = None
     found[list(PROBABILITIES)] = np.nan
     if release.parameters["nps"]["source"] is not None:

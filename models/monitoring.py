@@ -1,4 +1,4 @@
-"""What a scoring sees of change: categories that moved since the scores before, and what is distributed otherwise."""
+"""What a scoring sees of change: customers who moved since the scores before, and what is distributed otherwise."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -10,7 +10,7 @@ from features.describe import feature_names
 from features.tables import Tables
 from models.answers import answers_with_features
 from models.assembly import PROBABILITIES
-from models.moves import category_moves, expected_categories
+from models.moves import category_moves, count_moves, expected_categories
 from models.release import Release
 from models.stability import profile_of, stability
 
@@ -21,19 +21,23 @@ OF_BASE, OF_SCORES, OF_RESPONDENTS = "features", "scores", "respondents"
 
 @dataclass(frozen=True)
 class Since:
-    """Moves between NPS categories since the scores of an earlier date, both dates under today's scorer.
+    """Moves since the scores of an earlier date, both dates under today's scorer: its cut points, names and models.
 
     Attributes
     ----------
     as_of : datetime.date
         The earlier date.
-    moves, expected : pandas.DataFrame
-        As `models.moves.category_moves` and `models.moves.expected_categories` give them.
+    segments : pandas.DataFrame
+        Between RFM segments, as `models.moves.count_moves` gives it.
+    moves, expected : pandas.DataFrame or None
+        Between NPS categories, as `models.moves.category_moves` and `models.moves.expected_categories` give them; None
+        where the categories are those of the prior, or there are none.
     """
 
     as_of: date
-    moves: pd.DataFrame
-    expected: pd.DataFrame
+    segments: pd.DataFrame
+    moves: pd.DataFrame | None = None
+    expected: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ class Stability:
 def changes_since(
     as_of: date | None, before: pd.DataFrame | None, scores: pd.DataFrame, release: Release
 ) -> Since | None:
-    """Count the moves since an earlier date; None where there is none, or the categories are those of the prior.
+    """Count the moves since an earlier date; None where there is none.
 
     Parameters
     ----------
@@ -72,10 +76,14 @@ def changes_since(
     release : Release
         Of the scorer of both.
     """
-    if as_of is None or before is None or release.parameters["nps"]["source"] != "model":
+    if as_of is None or before is None:
         return None
-    then, now = before[list(PROBABILITIES)], scores.set_index("customer_id")[list(PROBABILITIES)]
-    return Since(as_of, category_moves(then, now), expected_categories(then, now))
+    today = scores.set_index("customer_id")
+    segments = count_moves(before["segment_before"], today["segment"], tuple(release.rfm_segments))
+    if release.parameters["nps"]["source"] != "model":
+        return Since(as_of, segments)
+    then, now = before[list(PROBABILITIES)], today[list(PROBABILITIES)]
+    return Since(as_of, segments, category_moves(then, now), expected_categories(then, now))
 
 
 def profiles_of(described: pd.DataFrame, scores: pd.DataFrame, release: Release) -> dict[str, Any]:

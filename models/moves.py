@@ -1,9 +1,11 @@
-"""Moves between NPS categories from one date to another, both predicted by one model.
+"""Moves between segments, and between NPS categories, from one date to another, both told by one model.
 
 The published category is the median class, which flickers: a customer near a border changes class with the smallest
 change of behaviour, though hardly anything has moved. So beside the counts of classes stand the summed probabilities,
 which do not flicker and are what the numbers of detractors, passives and promoters are expected to be.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +16,8 @@ from models.customer_scorer import CATEGORIES, median_category
 Array = npt.NDArray[np.float64]
 
 PROBABILITIES = tuple(f"p_{name}" for name in CATEGORIES)
-NEW, GONE = "new", "gone"
+# In brackets, for "new" is a segment too.
+NEW, GONE = "(new)", "(gone)"
 
 
 def category_moves(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
@@ -29,8 +32,8 @@ def category_moves(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Rows (``before``): detractor, passive, promoter, new (no customer then). Columns (``now``): detractor, passive,
-        promoter, gone (no customer now, as where purchases were taken back). Whole numbers; all of them sum to the
+        Rows (``before``): detractor, passive, promoter, (new): no customer then. Columns (``now``): detractor, passive,
+        promoter, (gone): no customer now (as where purchases were taken back). Whole numbers; all of them sum to the
         customers of either date. Customers of whom nothing is predicted at a date they were seen at are left out.
 
     Raises
@@ -38,17 +41,39 @@ def category_moves(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     ValueError
         If a customer is repeated, a column is missing, or probabilities do not sum to 1.
     """
-    was, is_now = _classes(before), _classes(now)
-    # Where today's customers stood before, -1 for the new; a class of -1 is not known.
+    names = np.array([*CATEGORIES, None], dtype=object)
+    was, is_now = (pd.Series(names[_classes(each)], index=each.index) for each in (before, now))
+    return count_moves(was, is_now, CATEGORIES)
+
+
+def count_moves(before: pd.Series, now: pd.Series, names: Sequence[str]) -> pd.DataFrame:
+    """Count the customers of each pair of segments.
+
+    Parameters
+    ----------
+    before, now : pandas.Series
+        Segment at the two dates, indexed by customer_id; None where it is not known.
+    names : sequence of str
+        The segments, in the order of the table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows (``before``): the segments and (new): no customer then. Columns (``now``): the segments and (gone): no
+        customer now. Whole numbers; customers whose segment is not known at a date they were seen at are left out.
+    """
+    K = len(names)
+    was, is_now = (pd.Index(names).get_indexer(pd.Index(each)) for each in (before, now))
+    # Where today's customers stood before, -1 for the new; a segment of -1 is not known.
     place = before.index.get_indexer(now.index)
-    came_from = np.where(place < 0, 3, was[place]) if len(before) else np.full(len(now), 3)
+    came_from = np.where(place < 0, K, was[place]) if len(before) else np.full(len(now), K)
     known = (came_from >= 0) & (is_now >= 0)
-    counts = np.zeros((4, 4), dtype=np.int64)
-    counts[:, :3] = np.bincount(3 * came_from[known] + is_now[known], minlength=12).reshape(4, 3)
+    counts = np.zeros((K + 1, K + 1), dtype=np.int64)
+    counts[:, :K] = np.bincount(K * came_from[known] + is_now[known], minlength=K * (K + 1)).reshape(K + 1, K)
     left = np.ones(len(before), dtype=bool)
     left[place[place >= 0]] = False
-    counts[:3, 3] = np.bincount(was[left & (was >= 0)], minlength=3)
-    index, columns = pd.Index([*CATEGORIES, NEW], name="before"), pd.Index([*CATEGORIES, GONE], name="now")
+    counts[:K, K] = np.bincount(was[left & (was >= 0)], minlength=K)
+    index, columns = pd.Index([*names, NEW], name="before"), pd.Index([*names, GONE], name="now")
     return pd.DataFrame(counts, index=index, columns=columns)
 
 

@@ -1,7 +1,9 @@
 """How a release is fitted: all that belongs to a scorer and not to the data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
+
+from models.rfm import SEGMENTS, Segments
 
 PurchaseModel = Literal["bg_nbd", "mbg_nbd"]
 
@@ -32,6 +34,8 @@ class Recipe:
         The model of purchases.
     second_stage : bool
         Whether trees correct the purchase and spend models.
+    rfm_segments : Mapping
+        Names of RFM segments, as `models.rfm.SEGMENTS`.
     """
 
     horizon: int = 90
@@ -47,3 +51,4 @@ class Recipe:
     seed: int = 0
     purchase_model: PurchaseModel = "bg_nbd"
     second_stage: bool = False
+    rfm_segments: Segments = field(default_factory=lambda: SEGMENTS)

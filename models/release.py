@@ -20,7 +20,7 @@ from models.drift import TrainingFit
 from models.nps_category import NpsTraining
 from models.purchase_fit import fit_purchase_models
 from models.recipe import Recipe
-from models.rfm import rfm_cuts
+from models.rfm import SEGMENTS, Segments, rfm_cuts, rfm_scores
 from models.second_stage import train_second_stage
 
 # Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models.
@@ -61,6 +61,23 @@ class Release:
     def vocabulary(self) -> Vocabulary:
         """The kinds, channels and levels that name its features."""
         return Vocabulary.from_dict(self.parameters["vocabulary"])
+
+    @property
+    def rfm_segments(self) -> Segments:
+        """Names of RFM segments; a release of an earlier version holds the usual ones."""
+        found: Segments = self.parameters.get("rfm_segments", SEGMENTS)
+        return found
+
+    def rfm_scores(self, base: pd.DataFrame) -> pd.DataFrame:
+        """Score a base by the cut points and names of this release: ``rfm`` and ``segment``, row for row.
+
+        Parameters
+        ----------
+        base : pandas.DataFrame
+            With T, recency, frequency and total_value of `features.purchases.summarise_purchases`.
+        """
+        days_since, purchases = base["T"] - base["recency"], base["frequency"] + 1
+        return rfm_scores(days_since, purchases, base["total_value"], self.parameters["rfm"], self.rfm_segments)
 
     @property
     def training_fit(self) -> TrainingFit | None:
@@ -162,11 +179,6 @@ def fit_release(
 def named(model: str, boosters: Mapping[str, str]) -> dict[str, str]:
     """Return a category model's trees under the names they have in a release: "nps_ridit", say."""
     return {f"{model}_{name}": trees for name, trees in boosters.items()}
-
-
-def days_since_purchase(base: pd.DataFrame) -> pd.Series:
-    """Return the days from the last purchase to the last day seen, from a summary of purchases."""
-    return base["T"] - base["recency"]
 
 
 def _train_second_stage(

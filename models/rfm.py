@@ -4,6 +4,7 @@ Cut points are found once, when a scorer is trained, and stored with it: a custo
 the customer moved, not because others did.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import ibis
@@ -15,8 +16,10 @@ from data.errors import InputError
 
 FIFTHS = (1, 2, 3, 4)
 
-# The name of each pair of recency score and mean of frequency and monetary score, from Champions (5, 5) down.
-SEGMENTS: dict[str, tuple[tuple[int, int], tuple[int, int]]] = {
+# Name -> lowest and highest recency score, and lowest and highest mean of frequency and monetary score.
+Segments = Mapping[str, Sequence[Sequence[int]]]
+# The names that hold where settings have none of their own, from the best customers down.
+SEGMENTS: Segments = {
     "champions": ((5, 5), (4, 5)),
     "loyal": ((3, 4), (4, 5)),
     "potential loyalists": ((4, 5), (3, 3)),
@@ -68,7 +71,9 @@ def rfm_cuts(summary: ir.Table) -> RfmCuts:
     )
 
 
-def rfm_scores(days_since: pd.Series, purchases: pd.Series, value: pd.Series, cuts: RfmCuts) -> pd.DataFrame:
+def rfm_scores(
+    days_since: pd.Series, purchases: pd.Series, value: pd.Series, cuts: RfmCuts, segments: Segments = SEGMENTS
+) -> pd.DataFrame:
     """Score customers 1 to 5 on each measure (5 is best) by cut points found before.
 
     A value equal to a cut point belongs below it, so equal customers always get equal scores.
@@ -82,18 +87,32 @@ def rfm_scores(days_since: pd.Series, purchases: pd.Series, value: pd.Series, cu
     frequency = 1 + np.searchsorted(cuts["frequency"], purchases, side="left")
     monetary = 1 + np.searchsorted(cuts["monetary"], value, side="left")
     digits = recency * 100 + frequency * 10 + monetary
-    names = segment_names()
+    names = segment_names(segments)
     # Half a point rounds up: of two equally near names, the better one.
     worth = (frequency + monetary + 1) // 2
     segment = names[recency - 1, worth - 1]
     return pd.DataFrame({"rfm": digits.astype(str), "segment": segment}, index=days_since.index)
 
 
-def segment_names() -> np.ndarray:
-    """Return the 5 x 5 names by (recency score - 1, mean of frequency and monetary score - 1)."""
+def segment_names(segments: Segments = SEGMENTS) -> np.ndarray:
+    """Return the 5 x 5 names by (recency score - 1, mean of frequency and monetary score - 1).
+
+    Raises
+    ------
+    ValueError
+        Where a pair of scores has no name, or two, or a score is not from 1 to 5.
+    """
     names = np.full((5, 5), "", dtype=object)
-    for name, ((r_low, r_high), (w_low, w_high)) in SEGMENTS.items():
-        names[r_low - 1 : r_high, w_low - 1 : w_high] = name
+    for name, ((r_low, r_high), (w_low, w_high)) in segments.items():
+        if not (1 <= r_low <= r_high <= 5 and 1 <= w_low <= w_high <= 5):
+            raise ValueError(f"scores must be from 1 to 5, the lower one first; {name!r} has others")
+        named = names[r_low - 1 : r_high, w_low - 1 : w_high]
+        if (named != "").any():
+            raise ValueError(f"{name!r} and {named[named != ''][0]!r} name the same scores")
+        named[...] = name
+    if (names == "").any():
+        recency, worth = np.argwhere(names == "")[0] + 1
+        raise ValueError(f"recency {recency} with {worth}, the mean of frequency and monetary score, has no name")
     return names
 
 

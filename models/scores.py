@@ -41,6 +41,8 @@ SCHEMA = pa.schema(
         pa.field("next_purchase_index_change", pa.float64()),
         pa.field("rfm", pa.string(), nullable=False),
         pa.field("segment", pa.string(), nullable=False),
+        pa.field("segment_before", pa.string()),
+        pa.field("persona", pa.string()),
         pa.field("p_detractor", pa.float64()),
         pa.field("p_passive", pa.float64()),
         pa.field("p_promoter", pa.float64()),

@@ -12,8 +12,7 @@ from features.describe import materialise
 from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
-from models.release import Release, days_since_purchase
-from models.rfm import rfm_scores
+from models.release import Release
 
 RFM = "RFM segment"
 NOT_KNOWN = "not known"
@@ -53,10 +52,7 @@ def segment_labels(
     """
     spine = everyone(tables.transactions, as_of)
     summary = materialise(summarise_purchases(tables.transactions, spine)).set_index("customer_id")
-    rfm = rfm_scores(
-        days_since_purchase(summary), summary["frequency"] + 1, summary["total_value"], release.parameters["rfm"]
-    )
-    labels = {RFM: rfm["segment"]}
+    labels = {RFM: release.rfm_scores(summary)["segment"]}
     if not attributes:
         return labels
     check_attributes(tables, attributes)

@@ -190,6 +190,7 @@ def four_customers() -> pd.DataFrame:
     frame["next_purchase_index_change"] = [1.5, np.nan, np.nan, -2.0]
     frame["rfm"], frame["segment"], frame["nps_category"], frame["nps_source"] = "545", "champions", "passive", "model"
     frame["nps_category_before"] = ["promoter", None, None, "passive"]
+    frame["segment_before"], frame["persona"] = [None, None, "loyal", None], ["frequent", None, "frequent", None]
     frame["reasons"] = ["[]", None, None, None]
     return frame
 

@@ -11,6 +11,7 @@ from features.describe import describe, materialise
 from features.spine import everyone
 from models.assembly import assemble_scores, scores_at, scores_table
 from models.customer_scorer import SCORE_COLUMNS
+from models.monitoring import changes_since
 from models.scores import COLUMNS, check_scores, read_metadata
 
 SAID = {"run_id": "a-run", "input_digest": "a-digest", "currency": "EUR"}
@@ -47,7 +48,7 @@ def test_every_column_of_the_contract_is_there_row_for_row(scores, described, pr
 
 
 def test_the_changes_are_null_at_first(scores):
-    assert scores[["next_purchase_index_change", "nps_category_before"]].isna().all(axis=None)
+    assert scores[["next_purchase_index_change", "nps_category_before", "segment_before"]].isna().all(axis=None)
 
 
 def test_the_change_is_that_of_the_index_under_the_same_scorer(simulated_shop, release, described, predicted):
@@ -79,6 +80,23 @@ def test_the_category_before_is_the_one_the_same_scorer_gave_the_features_of_the
     assert (
         found[expected.index] != predicted.set_index(described["customer_id"])["nps_category"][expected.index]
     ).any()
+
+
+def test_the_segment_before_is_by_the_same_cut_points(simulated_shop, release, described, predicted):
+    before, tables = simulated_shop.as_of - timedelta(days=170), simulated_shop.tables
+    then = materialise(describe(tables, everyone(tables.transactions, before), release.vocabulary))
+    expected = release.rfm_scores(then).set_index(then["customer_id"])["segment"]
+    found = assemble_scores(described, predicted, release, scores_at(tables, before, release))
+    found = found.set_index("customer_id")
+    assert found["segment_before"][expected.index].tolist() == expected.tolist()
+    assert found["segment_before"].drop(expected.index).isna().all()
+    since = changes_since(before, scores_at(tables, before, release), found.reset_index(), release)
+    both = found.loc[expected.index]
+    by_hand = pd.crosstab(both["segment_before"], both["segment"])
+    for was, row in by_hand.iterrows():
+        for now, customers in row.items():
+            assert since.segments.loc[was, now] == customers
+    assert since.segments.loc["(new)"].sum() == len(found) - len(expected)
 
 
 def test_rows_in_another_order_get_the_same_change(simulated_shop, release, described, predicted):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.moves import category_moves, expected_categories
+from models.moves import category_moves, count_moves, expected_categories
 
 
 def base(rng, ids):
@@ -29,16 +29,16 @@ def class_of(row):
 def test_counts_are_those_of_customers_taken_one_by_one(dates):
     before, now = dates
     expected = pd.DataFrame(
-        0, index=["detractor", "passive", "promoter", "new"], columns=["detractor", "passive", "promoter", "gone"]
+        0, index=["detractor", "passive", "promoter", "(new)"], columns=["detractor", "passive", "promoter", "(gone)"]
     )
     for customer in {*before.index, *now.index}:
-        then = class_of(before.loc[customer].tolist()) if customer in before.index else "new"
-        today = class_of(now.loc[customer].tolist()) if customer in now.index else "gone"
+        then = class_of(before.loc[customer].tolist()) if customer in before.index else "(new)"
+        today = class_of(now.loc[customer].tolist()) if customer in now.index else "(gone)"
         expected.loc[then, today] += 1
     found = category_moves(before, now)
     pd.testing.assert_frame_equal(found, expected, check_names=False, check_dtype=False)
-    assert found.drop(columns="gone").to_numpy().sum() == len(now)
-    assert found.drop(index="new").to_numpy().sum() == len(before)
+    assert found.drop(columns="(gone)").to_numpy().sum() == len(now)
+    assert found.drop(index="(new)").to_numpy().sum() == len(before)
     pd.testing.assert_frame_equal(found, category_moves(before.iloc[::-1], now.sample(frac=1, random_state=0)))
 
 
@@ -69,11 +69,11 @@ def test_who_has_no_prediction_is_left_out(dates):
     found, all_known = category_moves(some, now), category_moves(before, now)
     assert found.to_numpy().sum() == all_known.to_numpy().sum() - 10
     # A class of before that is not known is no reason to call a customer new.
-    assert found.loc["new"].tolist() == all_known.loc["new"].tolist()
-    assert category_moves(before * np.nan, now).drop(index="new").to_numpy().sum() == 0
-    assert category_moves(before, now * np.nan).drop(columns="gone").to_numpy().sum() == 0
+    assert found.loc["(new)"].tolist() == all_known.loc["(new)"].tolist()
+    assert category_moves(before * np.nan, now).drop(index="(new)").to_numpy().sum() == 0
+    assert category_moves(before, now * np.nan).drop(columns="(gone)").to_numpy().sum() == 0
     first = category_moves(before[:0], now)
-    assert first.loc["new"].sum() == len(now) == first.to_numpy().sum()
+    assert first.loc["(new)"].sum() == len(now) == first.to_numpy().sum()
     assert expected_categories(before[:0], now)["new"].sum() == pytest.approx(len(now))
     assert expected_categories(some, now)["before"].sum() == pytest.approx(60)
 
@@ -86,3 +86,13 @@ def test_mistakes_are_told(dates):
         category_moves(before, pd.concat([now, now[:1]]))
     with pytest.raises(ValueError, match="of 95 customers"):
         expected_categories(before, now * 2)
+
+
+def test_moves_between_segments_by_hand():
+    before = pd.Series({"a": "loyal", "b": "loyal", "c": "lost", "d": "lost", "e": None, "f": "lost"}, dtype=object)
+    now = pd.Series({"d": "lost", "c": "loyal", "b": "loyal", "x": "new ones", "e": "lost", "a": "lost"}, dtype=object)
+    found = count_moves(before, now, ["loyal", "new ones", "lost"])
+    assert found.index.tolist() == ["loyal", "new ones", "lost", "(new)"]
+    assert found.columns.tolist() == ["loyal", "new ones", "lost", "(gone)"]
+    # e's segment was not known; f is gone; x came.
+    assert found.to_numpy().tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 1], [0, 1, 0, 0]]

@@ -20,7 +20,8 @@ from models.customer_scorer import SCORE_COLUMNS, Scorer
 from models.purchase_fit import fit_purchase_models
 from models.purchases import BetaGeoModel
 from models.recipe import Recipe
-from models.release import Release, days_since_purchase, fit_release
+from models.release import Release, fit_release
+from models.rfm import SEGMENTS
 from models.second_stage import train_second_stage
 
 TABLES = ("transactions", "answers", "events", "customers")
@@ -287,6 +288,19 @@ def test_a_customer_is_scored_the_same_alone_as_among_others(release, described,
     pd.testing.assert_frame_equal(release.scorer().score(described.iloc[[7]]), predicted.iloc[[7]], check_exact=True)
 
 
-def test_days_since_the_last_purchase_count_to_the_last_day_seen(simulated_shop, described):
+def test_a_base_is_scored_by_the_names_of_its_own_release(release, described):
+    usual = release.rfm_scores(described)
+    assert set(usual["segment"]) <= set(SEGMENTS)
+    own = {"good": ((4, 5), (1, 5)), "others": ((1, 3), (1, 5))}
+    found = release.with_parameters(rfm_segments=own).rfm_scores(described)
+    assert (found["rfm"] == usual["rfm"]).all()
+    assert (found["segment"] == "good").tolist() == found["rfm"].str[0].isin(["4", "5"]).tolist()
+    kept = {name: value for name, value in release.parameters.items() if name != "rfm_segments"}
+    pd.testing.assert_frame_equal(replace(release, parameters=kept).rfm_scores(described), usual)
+
+
+def test_recency_scores_count_to_the_last_day_seen(simulated_shop, release, described):
     by_dates = (pd.Timestamp(simulated_shop.as_of) - described["last_purchase"]).dt.days - 1
-    assert days_since_purchase(described).tolist() == by_dates.tolist()
+    cuts = release.parameters["rfm"]["recency"]
+    digits = [5 - sum(days > cut for cut in cuts) for days in by_dates]
+    assert release.rfm_scores(described)["rfm"].str[0].astype(int).tolist() == digits

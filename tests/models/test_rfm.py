@@ -136,6 +136,28 @@ def test_every_pair_of_scores_has_exactly_one_name():
     assert set(segment_names().ravel()) == set(SEGMENTS)
 
 
+def test_names_of_ones_own_are_given(find_cuts):
+    columns = [pd.Series([1, 2, 3, 4, 5])] * 3
+    own = {"recent": ((4, 5), (1, 5)), "rich": ((1, 3), (3, 5)), "others": ((1, 3), (1, 2))}
+    found = rfm_scores(*columns, find_cuts(*[[1, 2, 3, 4, 5]] * 3), own)
+    assert found["rfm"].tolist() == ["511", "422", "333", "244", "155"]
+    assert found["segment"].tolist() == ["recent", "recent", "rich", "rich", "rich"]
+
+
+@pytest.mark.parametrize(
+    ("segments", "message"),
+    [
+        ({"all": ((1, 5), (1, 4))}, "recency 1 with 5, .* has no name"),
+        ({"all": ((1, 5), (1, 5)), "best": ((5, 5), (5, 5))}, "'best' and 'all' name the same"),
+        ({"all": ((0, 5), (1, 5))}, "'all' has others"),
+        ({"all": ((5, 1), (1, 5))}, "'all' has others"),
+    ],
+)
+def test_names_that_leave_a_score_out_or_name_it_twice_are_refused(segments, message):
+    with pytest.raises(ValueError, match=message):
+        segment_names(segments)
+
+
 def test_the_index_is_kept(find_cuts):
     found = rfm_scores(
         pd.Series([1, 2], index=["b", "a"]),

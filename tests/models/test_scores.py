@@ -51,7 +51,7 @@ def test_the_columns_are_those_of_the_contract():
         *("customer_id", "as_of", "first_purchase", "last_purchase", "frequency", "recency", "T", "monetary_value"),
         *("p_alive", "p_purchase", "expected_purchases", "p_churn", "expected_spend", "expected_revenue"),
         *("revenue_low", "revenue_high", "clv", "clv_low", "clv_high"),
-        *("next_purchase_index", "next_purchase_index_change", "rfm", "segment"),
+        *("next_purchase_index", "next_purchase_index_change", "rfm", "segment", "segment_before", "persona"),
         *("p_detractor", "p_passive", "p_promoter", "nps_category", "nps_source", "nps_category_before"),
         *("p_satisfied", "reasons"),
     ) == COLUMNS
