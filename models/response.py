@@ -139,11 +139,11 @@ def fit_response(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.
         seen = rows.X[rows.learned], rows.R[rows.learned]
         by_regression = _by_regression(*seen, seed)
         by_trees = _by_trees(*seen, seed) if weight else by_regression
-    shift = np.log(rows.share)
+    shift = float(np.log(rows.share))
 
     def log_odds(of: Array) -> Array:
         found = by_regression(of)
-        return found + weight * (by_trees(of) - found) + shift if weight else found + shift
+        return np.asarray((found + weight * (by_trees(of) - found) if weight else found) + shift)
 
     return Response(names, float(R.mean()), log_odds)
 
@@ -202,7 +202,7 @@ def _out_of_fold(rows: _Rows, seed: int) -> tuple[Array, Array, float]:
 
 def _probability(log_odds: Array, share: float) -> Array:
     """Probabilities from log odds that were learned with only a share of the silent."""
-    return np.clip(expit(log_odds + np.log(share)), 1e-6, 1.0)
+    return np.asarray(np.clip(expit(log_odds + np.log(share)), 1e-6, 1.0))
 
 
 def _order(X: Array, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
