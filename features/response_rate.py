@@ -45,9 +45,11 @@ def response_rate(question: str) -> Compute:
         share, low, high = wilson_interval(counts["answered"], counts["n"])
         figures = counts[[*BY, "n"]].assign(value=100 * share, low=100 * low, high=100 * high)
         # Before the first that was not answered, only answers were kept.
-        kept = [windows.end(k) > silent.iloc[0].date() for k in figures["window"]]
+        kept = [k for k in range(windows.count) if windows.end(k) > silent.iloc[0].date()]
         return with_empty_windows(
-            figures[kept], windows, f"no invitations to the question {question} in this window, or only answered ones"
+            figures[figures["window"].isin(kept)],
+            windows,
+            f"no invitations to the question {question} in this window, or only answered ones",
         )
 
     return compute
