@@ -70,11 +70,37 @@ def labelled_answers(
     known = asked.filter(asked.score.notnull(), asked.answered_at < midnight(before))
     if since is not None:
         known = known.filter(known.answered_at >= midnight(since))
-    _check_scales(known, question, cuts)
-    labels = known.mutate(category=_category(known, cuts))
-    return labels.select(
-        "customer_id", "as_of", "invited_at", "answered_at", "score", "scale_low", "scale_high", "category"
-    ).order_by(["customer_id", "as_of", "answered_at", "score", "invited_at"])
+    return (
+        categorised(known, question, cuts)
+        .select("customer_id", "as_of", "invited_at", "answered_at", "score", "scale_low", "scale_high", "category")
+        .order_by(["customer_id", "as_of", "answered_at", "score", "invited_at"])
+    )
+
+
+def categorised(rows: ir.Table, question: str, cuts: Cuts = CATEGORY_CUTS) -> ir.Table:
+    """Add the category of each score, cut on its own scale.
+
+    Parameters
+    ----------
+    rows
+        Answers that have a score, with scale_low and scale_high.
+    question
+        The question they answer, for the message.
+    cuts
+        As in `labelled_answers`.
+
+    Returns
+    -------
+    Table
+        The rows with category (INTEGER) as in `labelled_answers`.
+
+    Raises
+    ------
+    InputError
+        If a score stands on a scale whose cut into categories is not known.
+    """
+    _check_scales(rows, question, cuts)
+    return rows.mutate(category=_category(rows, cuts))
 
 
 def invitations(
