@@ -153,33 +153,6 @@ def test_loyalty_index_by_hand(figure):
     assert "recommend, buy_again, try_other" in figure("cli", given("cli", [6], (1, 6)))["why"]
 
 
-def test_response_rate_by_hand(shop):
-    def asked(customer, invited, answered=None, score=None):
-        return {"customer_id": customer, "invited_at": invited, "answered_at": answered, "score": score}
-
-    answers = [
-        asked("a", "2024-01-20", "2024-01-21", 9),
-        asked("b", "2024-01-20"),
-        asked("c", "2024-01-29", "2024-01-31", 9),  # answered when the window is over: not known
-        asked("d", "2024-01-25", "2024-01-20", 9),  # invited after answering: at the answer
-        asked("e", None, "2024-01-22", 9),
-        asked("f", "2024-01-10", "2024-01-20", 9),  # answered after the end of its window
-        asked("g", "2024-01-10", "2024-01-11", 9),
-        asked("h", "2024-01-14"),
-        asked("i", "2023-12-30", "2023-12-30", 9),  # before the first that is known not to have answered
-    ]
-    windows = Windows(until=date(2024, 1, 31), days=15, count=3)
-    found = compute("response_rate", shop([], answers=answers), windows=windows)
-    assert found["value"].tolist()[:2] == pytest.approx([100 * 3 / 5, 100 / 3])
-    assert found["n"].tolist() == [5, 3, 0]
-    assert "only answered ones" in found["why"][2]
-    assert found["low"][0] == pytest.approx(100 * float(wilson_interval(3, 5)[1]))
-    without = [row for row in answers if row["score"]]
-    assert "not answered: give rows with invited_at" in compute("response_rate", shop([], answers=without))["why"][0]
-    later = compute("response_rate", shop([], answers=answers), windows=Windows(date(2024, 3, 1), 15))
-    assert later["value"].isna().all()
-
-
 def test_a_scale_without_a_cut_has_no_share_where_it_was_used(shop):
     answers = given("csat", [80], (0, 100)) + given("csat", [5], (1, 5))
     answers += given("csat", [5], (1, 5), on="2024-01-20")
