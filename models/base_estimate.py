@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
+import ibis
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -12,7 +13,15 @@ from features.describe import describe, feature_names, materialise
 from features.labels import invitations
 from features.spine import everyone, pairs
 from features.tables import Tables
-from models.nps_base import newest_per_customer
+from models.design_weights import (
+    centred_log_probability,
+    check_drawn,
+    customers_stood_for,
+    find_lists,
+    join_lists,
+    one_per_list,
+    without_trace,
+)
 from models.nps_category import NpsTraining, predict_nps_category
 from models.release import Release
 from models.response import response_propensity
@@ -37,7 +46,9 @@ LARGEST_SAMPLE = 20_000
 _ANSWER = ["customer_id", "as_of", "answered_at"]
 
 
-def prepare_survey(tables: Tables, release: Release, since: date | None = None) -> Survey | None:
+def prepare_survey(
+    tables: Tables, release: Release, since: date | None = None, drawn: pd.DataFrame | None = None
+) -> Survey | None:
     """Describe and predict who was asked and everyone, so that the NPS of the base or a part of it can be estimated.
 
     Those who answered are weighted to stand for all who were asked, each described at the time of asking, the more so
@@ -48,6 +59,10 @@ def prepare_survey(tables: Tables, release: Release, since: date | None = None) 
     than `FEWEST_UNANSWERED` unanswered invitations in the data, or less than `SMALLEST_UNANSWERED_SHARE` of those
     asked, all customers without an answer stand in for those who were asked and did not answer, and the frame says so.
 
+    Invitations of customers who were drawn with a recorded probability need no guess: it takes the place of the mix,
+    see `models.design_weights`. Whoever is on a list that was answered, but of whom neither invitation nor answer is
+    known (survey tools often give the answers only), was asked and is silent.
+
     Parameters
     ----------
     tables : Tables
@@ -56,23 +71,37 @@ def prepare_survey(tables: Tables, release: Release, since: date | None = None) 
         Freshly fitted, with its answers and out-of-fold probabilities.
     since : datetime.date, optional
         Only who was invited at or after this midnight counts as asked; everyone is described from all that is known.
+    drawn : pandas.DataFrame, optional
+        Everyone who was ever drawn, as `models.design_weights.check_drawn` takes it; lists drawn from `since` on and
+        before the release's as_of count.
 
     Returns
     -------
     Survey or None
         None where nothing was asked, too few answered to train on, or all answers are one customer's.
+
+    Raises
+    ------
+    ValueError
+        If `drawn` is not what it must be.
     """
     training, answers = release.training, release.answers
     if tables.answers is None or training is None or answers is None or training.out_of_fold is None:
         return None
     base = describe_everyone(tables, release)
-    asked = _asked(tables, release, since)
+    invited = _invited(tables, release, since, drawn)
+    frame = invited.iloc[one_per_list(invited)].reset_index(drop=True)
+    of_list = frame["drawn_on"].notna().to_numpy()
+    asked, listed = frame[~of_list], frame[of_list]
     frame_name = "invited"
-    if not _tells_who_was_asked(asked["answered"].to_numpy(bool)):
+    if not _tells_who_was_asked(asked["answered"].to_numpy(bool)) and (asked["answered"].any() or listed.empty):
         frame_name = "customers"
         asked = asked[asked["answered"]]
         silent = base[~base["customer_id"].isin(asked["customer_id"])].assign(answered=False)
         asked = pd.concat([asked, silent], ignore_index=True)
+    others = asked
+    if len(listed):
+        asked = pd.concat([others, listed], ignore_index=True)
     answered = asked["answered"].to_numpy(bool)
     if answered.sum() < FEWEST_WHO_ANSWERED:
         return None
@@ -82,12 +111,24 @@ def prepare_survey(tables: Tables, release: Release, since: date | None = None) 
     row = asked.loc[answered, _ANSWER].merge(known, on=_ANSWER, how="left")["row"].to_numpy(int)
     asked["category"] = NO_ANSWER
     asked.loc[answered, "category"] = answers["category"].to_numpy(int)[row]
-    unlike = _unlike_share(asked[answered], base, names, seed)
+    of_list = asked["drawn_on"].notna().to_numpy()
+    # Whoever could be drawn is in reach of the estimate, answered or not.
+    unlike = _unlike_share(asked[answered | of_list], base, names, seed)
+    if unlike > MOST_UNLIKE and len(listed):
+        # An estimate for those asked, each of whom stands for themselves, needs to know nothing of how they were drawn.
+        return prepare_survey(tables, release, since)
     people = asked if unlike > MOST_UNLIKE else base
     survey = predict_survey(asked, people, names, training, answers["customer_id"].to_numpy(str), row, seed)
+    survey = replace(survey, frame=frame_name, unlike_share=unlike)
     # Customers who stand in for the silent are the base already.
-    mix = _mix(asked, base, names, seed) if people is base and frame_name == "invited" else None
-    return replace(survey, frame=frame_name, mix=mix, unlike_share=unlike)
+    is_guessed = people is base and frame_name == "invited"
+    if not len(listed):
+        return replace(survey, mix=_mix(asked, base, names, seed) if is_guessed else None)
+    mix = np.ones(len(asked))
+    if is_guessed and others["answered"].any():
+        mix[: len(others)] = _mix(others, base, names, seed)
+    stood_for = customers_stood_for(asked, invited, tells_who_was_asked=frame_name == "invited")
+    return join_lists(survey, of_list, mix, stood_for)
 
 
 def predict_survey(
@@ -104,7 +145,8 @@ def predict_survey(
     Parameters
     ----------
     asked
-        (N rows) one customer each: customer_id, answered, category (-1 where not answered), the features at that time.
+        (N rows) one customer each: customer_id, answered, category (-1 where not answered), the features at that time;
+        where lists were drawn drawn_on and inclusion_probability, and one row more for each list of a customer.
     base
         (M rows) one customer each: customer_id and the features now; may be `asked` itself.
     names
@@ -131,7 +173,7 @@ def predict_survey(
         answered=answered,
         category=asked["category"].to_numpy(np.int64),
         probabilities=probabilities,
-        propensity=response_propensity(asked[list(names)], answered, customer, seed),
+        propensity=_propensity(asked, names, seed),
         base_customer=base["customer_id"].to_numpy(str),
         base_features=base[list(names)],
         base_probabilities=probabilities if same else base_probabilities,
@@ -146,20 +188,43 @@ def describe_everyone(tables: Tables, release: Release) -> pd.DataFrame:
     return materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
 
 
-def _asked(tables: Tables, release: Release, since: date | None) -> pd.DataFrame:
-    """One row per customer who was asked: the newest answer, or the newest invitation, with the features of then."""
+def _invited(tables: Tables, release: Release, since: date | None, drawn: pd.DataFrame | None) -> pd.DataFrame:
+    """All invitations with the features of then and the list they belong to; the silent of whom no trace is known."""
     question, gap_days = release.parameters["nps_question"], release.parameters["label_gap_days"]
     asked = invitations(tables.answers, question, before=release.as_of, since=since, gap_days=gap_days)
     described = describe(tables, pairs(asked), release.vocabulary)
-    frame = materialise(asked.inner_join(described, ["customer_id", "as_of"]))
-    newest = newest_per_customer(frame["customer_id"], frame["as_of"], frame["answered"])
-    return frame.iloc[newest].reset_index(drop=True)
+    rows = materialise(asked.inner_join(described, ["customer_id", "as_of"]))
+    if drawn is None:
+        return rows.assign(drawn_on=np.datetime64("NaT", "us"))
+    lists = check_drawn(drawn, release.as_of, since)
+    rows = rows.join(find_lists(rows, lists))
+    silent = without_trace(rows, lists).assign(answered=False)
+    if silent.empty:
+        return rows
+    silent["as_of"] = silent["drawn_on"] - pd.Timedelta(days=gap_days)
+    spine = pairs(ibis.memtable(silent[["customer_id", "as_of"]]))
+    described_silent = materialise(describe(tables, spine, release.vocabulary))
+    return pd.concat([rows, silent.merge(described_silent, on=["customer_id", "as_of"])], ignore_index=True)
 
 
 def _tells_who_was_asked(answered: npt.NDArray[np.bool_]) -> bool:
     """Whether so many of those asked did not answer that the data hold the unanswered invitations."""
     unanswered = int(np.sum(~answered))
     return unanswered >= max(FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE * len(answered))
+
+
+def _propensity(asked: pd.DataFrame, names: Sequence[str], seed: int) -> Array:
+    """Probability of answering of each row, (N,): of lists and of other invitations by models of their own."""
+    features, answered, customer = asked[list(names)], asked["answered"], asked["customer_id"]
+    of_list = asked["drawn_on"].notna().to_numpy() if "drawn_on" in asked else np.zeros(len(asked), bool)
+    if not of_list.any():
+        return response_propensity(features, answered, customer, seed)
+    listed = features[of_list].assign(log_inclusion_probability=centred_log_probability(asked[of_list]))
+    found = np.empty(len(asked))
+    found[of_list] = response_propensity(listed, answered[of_list], customer[of_list], seed)
+    if not of_list.all():
+        found[~of_list] = response_propensity(features[~of_list], answered[~of_list], customer[~of_list], seed)
+    return found
 
 
 def predict_without_own_answers(people: pd.DataFrame, training: NpsTraining, trained_customer: Texts) -> Array:

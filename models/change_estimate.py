@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import date
 
 import numpy as np
+import pandas as pd
 
 from data.errors import InputError
 from features.describe import feature_names
@@ -22,7 +23,11 @@ from models.survey import Survey
 
 
 def estimate_nps_change(
-    tables: Tables, release: Release, since: date, published: float | None = None
+    tables: Tables,
+    release: Release,
+    since: date,
+    published: float | None = None,
+    drawn: pd.DataFrame | None = None,
 ) -> NpsChange | None:
     """Estimate how the NPS of the base changed since an earlier date, under one model, and why.
 
@@ -32,17 +37,21 @@ def estimate_nps_change(
         As in `prepare_change`.
     published : float, optional
         NPS of the base as it was published at the earlier date.
+    drawn : pandas.DataFrame, optional
+        As in `prepare_change`.
 
     Returns
     -------
     NpsChange or None
         None where `prepare_change` gives None.
     """
-    surveys = prepare_change(tables, release, since)
+    surveys = prepare_change(tables, release, since, drawn)
     return None if surveys is None else nps_change(*surveys, published)
 
 
-def prepare_change(tables: Tables, release: Release, since: date) -> tuple[Survey, Survey] | None:
+def prepare_change(
+    tables: Tables, release: Release, since: date, drawn: pd.DataFrame | None = None
+) -> tuple[Survey, Survey] | None:
     """Describe and predict the base at an earlier date and now, each with the answers of its own time.
 
     Before are the invitations before `since` with the answers known then, now are the invitations since with the
@@ -57,6 +66,9 @@ def prepare_change(tables: Tables, release: Release, since: date) -> tuple[Surve
         Freshly fitted, with its answers and out-of-fold probabilities.
     since : datetime.date
         As_of of the earlier estimate; exclusive for what was known before.
+    drawn : pandas.DataFrame, optional
+        Who was drawn when, with which probability, as in `models.base_estimate.prepare_survey`: lists drawn before
+        `since` serve before, those drawn since serve now.
 
     Returns
     -------
@@ -81,8 +93,8 @@ def prepare_change(tables: Tables, release: Release, since: date) -> tuple[Surve
     # The same model, looking from the earlier date.
     then = replace(release, parameters=release.parameters | {"as_of": since.isoformat()})
     return (
-        prepare_survey(tables, then) or _without_answers(tables, then),
-        prepare_survey(tables, release, since) or _without_answers(tables, release),
+        prepare_survey(tables, then, drawn=drawn) or _without_answers(tables, then),
+        prepare_survey(tables, release, since, drawn) or _without_answers(tables, release),
     )
 
 

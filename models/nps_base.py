@@ -15,7 +15,7 @@ from scipy.optimize import brentq
 from scipy.stats import t as student
 
 from models.balance import covariate_balance
-from models.survey import POINTS, Survey, clipped_weights
+from models.survey import POINTS, Survey
 
 Array = npt.NDArray[np.float64]
 
@@ -34,7 +34,8 @@ class BaseNps:
     degrees_of_freedom
         Of Student's t in the interval.
     n_base, n_frame, n_answers
-        Customers in the base, in the frame, and those of the frame who answered.
+        Customers in the base and in the frame, and answers that count: one of each customer who answered, and one for
+        each list on which the customer was drawn.
     n_eff
         Effective number of answers (Kish 1965).
     survey_mean, mean_of_predictions
@@ -53,6 +54,8 @@ class BaseNps:
         "invited" (customers who were asked) or "customers" (all: hardly any unanswered invitations are in the data).
     unlike_share
         Share of the base that is less like those who answered than all but 1 % of them are; None where not measured.
+    designed_share
+        Share of the answers whose customers were drawn with a recorded probability, which takes the place of a guess.
     """
 
     nps: float
@@ -72,6 +75,7 @@ class BaseNps:
     sign_gamma: float | None
     frame: str = "customers"
     unlike_share: float | None = None
+    designed_share: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict of JSON types."""
@@ -149,7 +153,7 @@ def estimate_nps(survey: Survey) -> Estimate:
         standard_error=error,
         degrees_of_freedom=freedom,
         n_base=len(m),
-        n_frame=len(survey.customer),
+        n_frame=pd.Series(survey.customer).nunique(),
         n_answers=len(t),
         n_eff=float(1.0 / (h @ h)),
         survey_mean=float(t.mean()),
@@ -160,6 +164,7 @@ def estimate_nps(survey: Survey) -> Estimate:
         sign_gamma=sign_gamma(survey),
         frame=survey.frame,
         unlike_share=survey.unlike_share,
+        designed_share=survey.designed_share,
     )
     return Estimate(figures, influence, jackknife, balance)
 
@@ -184,7 +189,7 @@ def tilted_nps(survey: Survey, gamma: float) -> float:
     tilt = np.exp(-gamma * np.arange(3))
     R, pi, y = survey.answered, survey.propensity[survey.answered], survey.category[survey.answered]
     silent_m, norm = _tilted_points(survey.probabilities[R], tilt)
-    w = clipped_weights(survey.mix_of_answers * (1.0 + (1.0 - pi) / pi * tilt[y] / norm))
+    w = survey.weights_if(1.0 + (1.0 - pi) / pi * tilt[y] / norm)
     return float(_tilted_points(survey.base_probabilities, tilt)[0].mean() + w @ (POINTS[y] - silent_m) / w.sum())
 
 

@@ -21,9 +21,10 @@ NO_ANSWER = -1
 class Survey:
     """Who was asked (the frame), who of them answered what, and everyone (the base), all of them predicted.
 
-    The frame has one row per customer, described at the time of asking; the base has one row per customer, described
-    now. N customers are in the frame, n of them answered, M are in the base. No prediction has seen an answer of its
-    own customer (Chernozhukov et al. 2018, Econometrics Journal 21: cross-fitting).
+    The frame has one row per customer, described at the time of asking, and one more for each list on which a customer
+    was drawn with a recorded probability; the base has one row per customer, described now. N rows are in the frame, n
+    of them answered, M are in the base. No prediction has seen an answer of its own customer (Chernozhukov et al. 2018,
+    Econometrics Journal 21: cross-fitting).
 
     Attributes
     ----------
@@ -52,9 +53,15 @@ class Survey:
         "invited" (customers who were asked) or "customers" (all: hardly any unanswered invitations are in the data).
     mix
         (N,) how many customers of the base there are for one of the frame that behaves so, up to a constant factor;
-        None where the frame is the base.
+        None where the frame is the base. 0 for rows of a list.
     unlike_share
-        Share of today's customers less like those who answered than all but 1 % of them are; None where not measured.
+        Share of today's customers less like those who answered (or were drawn) than all but 1 % of them are; None where
+        not measured.
+    drawn
+        (N,) whether the row is of a list drawn with recorded probabilities; None where none is.
+    known
+        (N,) how many customers of the base one of the frame stands for by recorded probabilities, on the scale of
+        `mix`, see `models.design_weights.join_lists`; None where there are none.
     """
 
     customer: npt.NDArray[np.str_]
@@ -72,11 +79,34 @@ class Survey:
     frame: str = "invited"
     mix: Array | None = None
     unlike_share: float | None = None
+    drawn: Flags | None = None
+    known: Array | None = None
 
     @property
     def weights(self) -> Array:
-        """How many customers of the base each answer stands for, (n,): mix / propensity, clipped."""
-        return clipped_weights(self.mix_of_answers / self.propensity[self.answered])
+        """How many customers of the base each answer stands for, (n,), up to a constant factor.
+
+        mix / propensity, clipped; with recorded probabilities known / propensity in addition.
+        """
+        if self.known is None:
+            return clipped_weights(self.mix_of_answers / self.propensity[self.answered])
+        return self.weights_if(1.0 / self.propensity[self.answered])
+
+    def weights_if(self, asked: Array) -> Array:
+        """`weights`, if each answer stood for so many of those asked, (n,).
+
+        What is guessed is clipped, among rows of lists and among the others apart; what is recorded is not.
+        """
+        if self.known is None or self.drawn is None:
+            return clipped_weights(self.mix_of_answers * asked)
+        part = self.drawn[self.answered]
+        guessed = clipped_by_part(self.mix_of_answers * asked, part)
+        return guessed + self.known[self.answered] * clipped_by_part(asked, part)
+
+    @property
+    def designed_share(self) -> float:
+        """Share of the answers whose customers were drawn with a recorded probability."""
+        return 0.0 if self.drawn is None else float(self.drawn[self.answered].mean())
 
     @property
     def mix_of_answers(self) -> Array:
@@ -97,3 +127,12 @@ class Survey:
 def clipped_weights(weights: Array) -> Array:
     """Weights of the answers, none above `LARGEST_WEIGHT_RATIO` medians."""
     return np.minimum(weights, LARGEST_WEIGHT_RATIO * np.median(weights))
+
+
+def clipped_by_part(weights: Array, part: Flags) -> Array:
+    """`clipped_weights` of those in a part and of those outside it, apart, (n,)."""
+    found = weights.copy()
+    for here in (part, ~part):
+        if here.any():
+            found[here] = clipped_weights(weights[here])
+    return found
