@@ -1,0 +1,92 @@
+"""Retention, churn and revenue per active customer of trade without contracts."""
+
+import ibis
+import pandas as pd
+
+from features.answer_figures import BY, with_interval
+from features.measure import Measure, MeasureOptions
+from features.orders import SQUARED, active_customers
+from features.proportions import ratio_interval, wilson_interval
+from features.purchase_figures import figures_of_purchases, run_by_window
+from features.tables import Tables
+from features.windows import Grouping, Windows
+
+__all__ = ["RETENTION_MEASURES"]
+
+NOBODY = "no customer was active at the start of this window"
+
+
+def _retention(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+    return _kept(tables, windows, grouping, options, is_kept=True)
+
+
+def _churn(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+    return _kept(tables, windows, grouping, options, is_kept=False)
+
+
+def _kept(
+    tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions, *, is_kept: bool
+) -> pd.DataFrame:
+    """Count who of those active at a window's start is active at its end, or is not."""
+    active = active_customers(tables.transactions, windows, grouping, options.inactivity_days)
+    active = active.filter(active.at_start == 1)
+    counts = run_by_window(active.group_by(BY).agg(n=active.count(), kept=active.at_end.sum()))
+    part = counts["kept"] if is_kept else counts["n"] - counts["kept"]
+    return with_interval(counts.assign(why=None), wilson_interval(part, counts["n"]), 100)
+
+
+def _arpu(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+    active = active_customers(tables.transactions, windows, grouping, options.inactivity_days)
+    lines = windows.of(grouping.of(tables.transactions))
+    nothing, zero = ibis.literal(0).cast("decimal(18, 4)"), ibis.literal(0).cast("int64")
+    # Active at both ends is 2 halves of a customer, at one is 1.
+    halves = (active.at_start + active.at_end).cast("int64")
+    rows = ibis.union(
+        active.select("customer_id", *BY, amount=nothing, halves=halves),
+        lines.select("customer_id", *BY, amount=lines.amount.cast("decimal(18, 4)"), halves=zero),
+    )
+    of_customer = rows.group_by(["customer_id", *BY]).agg(revenue=rows.amount.sum(), halves=rows.halves.sum())
+    revenue, halves = of_customer.revenue.cast(SQUARED), of_customer.halves
+    sums = run_by_window(
+        of_customer.group_by(BY).agg(
+            n=of_customer.count(),
+            revenue=revenue.sum(),
+            halves=halves.sum(),
+            revenue2=(revenue * revenue).sum(),
+            cross=(revenue * halves).sum(),
+            halves2=(halves * halves).sum(),
+        )
+    ).astype(dict.fromkeys(("revenue", "revenue2", "cross"), float))
+    interval = ratio_interval(sums.n, sums.revenue, sums.halves / 2, sums.revenue2, sums.cross / 2, sums.halves2 / 4)
+    return with_interval(sums.assign(why=None), interval)
+
+
+RETENTION_MEASURES: tuple[Measure, ...] = (
+    Measure(
+        "retention",
+        "Customer retention rate (CRR)",
+        "%",
+        "100 * (E - N) / S: S customers active at the window's start, E at its end, N of E not at its start; active is "
+        "who bought within the inactivity days before. N counts who came back as well as who came, so that it is never "
+        "above 100",
+        figures_of_purchases(_retention, NOBODY, looks_back=True, needs_start=True),
+    ),
+    Measure(
+        "churn",
+        "Customer churn rate (CCR)",
+        "%",
+        "100 - retention: of the customers active at the window's start, those who are not at its end",
+        figures_of_purchases(_churn, NOBODY, looks_back=True, needs_start=True),
+        higher_is_better=False,
+    ),
+    Measure(
+        "arpu",
+        "Average revenue per active customer (ARPU)",
+        "money",
+        "net revenue of the window, returns taken off / mean of the customers active at its start and at its end; "
+        "active is who bought within the inactivity days before",
+        figures_of_purchases(
+            _arpu, "no customer was active at the start or the end of this window", looks_back=True, needs_start=True
+        ),
+    ),
+)
