@@ -1,0 +1,221 @@
+"""The space in which customers are like or unlike each other: behaviour without heavy tails, gaps and repetition.
+
+Each feature becomes the normal score of its rank, so that no outlier rules, and days become doublings; a feature that
+is undefined for a customer stands in the middle; features of one theme vary together as much as one feature; and only
+what several themes tell together is kept, as principal components: what goes with nothing else is no pattern.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import ndtr, ndtri
+
+from features.names import feature_group
+
+Floats = npt.NDArray[np.float64]
+
+# Scores further out than this are equal: one customer in 160 on each side.
+FURTHEST = 2.5
+# Values kept of a feature; between them scores are interpolated.
+KNOTS = 65
+# A share of n orders counts n / (n + this): of one order it is 0 or 1, which tells little of a habit.
+ORDERS_OF_A_HABIT = 3.0
+# Days count by their doublings, from this on: 10 and 40 of them differ as 300 and 620 do, 480 and 510 are alike. Their
+# ranks would set apart customers who all came within a few weeks.
+FIRST_DAYS = 30.0
+DAYS = ("days_since_last_purchase", "T")
+
+# Features by theme. Attributes are not behaviour, and what others say of a store is not the customer's.
+THEMES: Mapping[str, tuple[str, ...]] = {
+    "recency": ("days_since_last_purchase",),
+    "frequency": ("orders_ever", "orders_365d"),
+    "spending": ("net_value_ever", "net_value_365d"),
+    "purchase value": ("last_purchase_value", "monetary_value"),
+    "pieces": ("quantity_per_order",),
+    "time as a customer": ("T",),
+    "trend": ("orders_trend_90d", "sales_trend_90d"),
+    "days of the week": ("weekend_share",),
+    "returns": ("return_rate_ever",),
+    "discounts": ("discount_share_ever",),
+    "margin": ("margin_share",),
+    "breadth": ("categories",),
+}
+_THEME_OF = {feature: theme for theme, features in THEMES.items() for feature in features}
+SHARES: Mapping[str, str] = {"category_share_of_": "categories", "channel_share_of_": "channels"}
+# Measures of a kind of event; the theme is what the kind is about.
+EVENT_MEASURES = ("events_365d", "mean_value", "mean_duration_s", "mean_days_late", "overdue")
+_OF_FEW_ORDERS = ("weekend_share", "return_rate_ever", "discount_share_ever", *SHARES)
+
+
+@dataclass(frozen=True)
+class Coordinate:
+    """A feature on the scale that all share.
+
+    Attributes
+    ----------
+    feature, theme : str
+        Its name, and what it is about together with others.
+    values, scores : tuple of float
+        Values of the feature, ascending, and their scores; in between scores are interpolated, beyond they stay.
+    weight : float
+        At most 1, and such that the features of a theme vary together at most as much as one feature.
+    """
+
+    feature: str
+    theme: str
+    values: tuple[float, ...]
+    scores: tuple[float, ...]
+    weight: float = 1.0
+
+    def place(self, described: pd.DataFrame) -> Floats:
+        """Place customers on this coordinate, each by their own features only: (n,), 0 where it is not known."""
+        column = known_values(described, self.feature)
+        placed: Floats = np.interp(column, self.values, self.scores) * self.weight
+        if self.feature.startswith(_OF_FEW_ORDERS):
+            orders = np.nan_to_num(known_values(described, "orders_ever"))
+            placed *= orders / (orders + ORDERS_OF_A_HABIT)
+        placed[np.isnan(column)] = 0.0
+        return placed
+
+
+@dataclass(frozen=True)
+class Space:
+    """Coordinates, and the components in which they vary together.
+
+    Attributes
+    ----------
+    coordinates : tuple of Coordinate
+        One a feature that varies, p of them.
+    components : tuple of tuple of float
+        Orthonormal rows of length p, the one along which customers vary most first; none where nothing goes together.
+    """
+
+    coordinates: tuple[Coordinate, ...]
+    components: tuple[tuple[float, ...], ...]
+
+    def place(self, described: pd.DataFrame) -> Floats:
+        """Place customers in the space: (n, components).
+
+        It is worked out customer by customer, in one fixed order of additions: where a customer stands depends to the
+        last bit on that customer's row alone.
+        """
+        placed = np.zeros((len(self.components), len(described)))
+        for number, coordinate in enumerate(self.coordinates):
+            column = coordinate.place(described)
+            for total, component in zip(placed, self.components, strict=True):
+                total += component[number] * column
+        return placed.T
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the space as JSON can hold it."""
+        return {
+            "coordinates": [asdict(coordinate) for coordinate in self.coordinates],
+            "components": [list(component) for component in self.components],
+        }
+
+    @classmethod
+    def from_dict(cls, parts: Mapping[str, Any]) -> "Space":
+        """Read what `to_dict` gave."""
+        coordinates = (
+            Coordinate(**{**coordinate, "values": tuple(coordinate["values"]), "scores": tuple(coordinate["scores"])})
+            for coordinate in parts["coordinates"]
+        )
+        return cls(tuple(coordinates), tuple(tuple(component) for component in parts["components"]))
+
+
+def persona_features(names: Sequence[str]) -> dict[str, str]:
+    """Choose the features that tell personas apart, with the theme of each.
+
+    Parameters
+    ----------
+    names
+        As `features.names.feature_names` gives them. Of a feature in several windows one or two are taken.
+    """
+    chosen = {}
+    for name in names:
+        measure, of, _ = name.partition("_of_")
+        shares = next((theme for prefix, theme in SHARES.items() if name.startswith(prefix)), None)
+        if name in _THEME_OF:
+            chosen[name] = _THEME_OF[name]
+        elif shares is not None:
+            chosen[name] = shares
+        elif of and measure in EVENT_MEASURES:
+            chosen[name] = feature_group(name)
+    return chosen
+
+
+def fit_space(described: pd.DataFrame, names: Sequence[str]) -> Space:
+    """Find the space of a base.
+
+    Parameters
+    ----------
+    described
+        Customers by row. The order of rows may move the last bits of the components: give rows in a fixed order.
+    names
+        The features it may hold, of which `persona_features` are taken.
+
+    Returns
+    -------
+    Space
+        A component is kept where it and all before it vary more than one theme can alone, 1, and more than chance
+        gives: more than the variance of as many coordinates that have nothing to do with each other (Horn 1965,
+        Psychometrika 30, parallel analysis), times ``(1 + sqrt(q / n))^2``, the edge of Marchenko & Pastur (1967) up to
+        which sampling alone lifts the variance along some direction; q is the sum of all variances over the largest.
+    """
+    coordinates = []
+    for feature, theme in persona_features(names).items():
+        scale = _scale(known_values(described, feature), in_days=feature in DAYS)
+        if scale is not None:
+            coordinates.append(Coordinate(feature, theme, *scale))
+    columns = [coordinate.place(described) for coordinate in coordinates]
+    variances = np.array([column.var() for column in columns])
+    for number, coordinate in enumerate(coordinates):
+        together = sum(variances[i] for i, other in enumerate(coordinates) if other.theme == coordinate.theme)
+        weight = min(1.0, float(together) ** -0.5) if together > 0.0 else 1.0
+        coordinates[number] = replace(coordinate, weight=weight)
+        columns[number] *= weight
+    return Space(tuple(coordinates), _components(np.array(columns)))
+
+
+def _components(columns: Floats) -> tuple[tuple[float, ...], ...]:
+    """Find the components of (p, n) columns that vary more than chance gives."""
+    if len(columns) < 2 or columns.shape[1] < 2:
+        return ()
+    variances, vectors = np.linalg.eigh(np.cov(columns, bias=True))
+    alone = np.sort(columns.var(axis=1))
+    edge = (1.0 + np.sqrt(alone.sum() / alone[-1] / columns.shape[1])) ** 2
+    beyond = (variances > np.maximum(1.0, edge * alone))[::-1]
+    kept = len(beyond) if beyond.all() else int(np.argmin(beyond))
+    return tuple(tuple(vector) for vector in vectors.T[::-1][:kept].tolist())
+
+
+def _scale(column: Floats, *, in_days: bool) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Give values of a column and their scores, less the mean score; None where nothing varies.
+
+    The score is that of van der Waerden, the normal quantile of the mid-rank, so that equal values are equal; of days
+    it is ``log2(1 + days / 30)``. Of many values those are kept that stand nearest to evenly spaced normal quantiles.
+    """
+    values, counts = np.unique(column[~np.isnan(column)], return_counts=True)
+    if len(values) < 2:
+        return None
+    ranks = (np.cumsum(counts) - counts / 2.0) / counts.sum()
+    scores = np.log2(1.0 + values / FIRST_DAYS) if in_days else ndtri(ranks).clip(-FURTHEST, FURTHEST)
+    scores = scores - (scores * counts).sum() / counts.sum()
+    if len(values) > KNOTS:
+        wanted = ndtr(np.linspace(-FURTHEST, FURTHEST, KNOTS))
+        kept = np.unique(np.searchsorted(ranks, wanted).clip(max=len(values) - 1))
+        values, scores = values[kept], scores[kept]
+    return tuple(values.tolist()), tuple(scores.tolist())
+
+
+def known_values(described: pd.DataFrame, name: str) -> Floats:
+    """Give a feature's column, (n,), NaN where it is not known or not there."""
+    if name not in described.columns:
+        return np.full(len(described), np.nan)
+    column: Floats = described[name].to_numpy(dtype=np.float64, na_value=np.nan)
+    # A one-time buyer has no repeat purchases, hence no mean value of them; the column says 0.
+    return np.where(column > 0.0, column, np.nan) if name == "monetary_value" else column
