@@ -80,8 +80,9 @@ def find_lists(asked: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
     pandas.DataFrame
         (n rows) drawn_on, inclusion_probability and quiet_days, NaT, NaN and 0 where it belongs to none.
     """
+    asked_on = asked["invited_at"].fillna(asked["answered_at"]).dt.normalize()
     left = pd.DataFrame(
-        {"customer_id": asked["customer_id"].astype("str"), "asked_on": asked_on(asked), "row": np.arange(len(asked))}
+        {"customer_id": asked["customer_id"].astype("str"), "asked_on": asked_on, "row": np.arange(len(asked))}
     )
     found = pd.merge_asof(
         left.sort_values(["asked_on", "row"]),
@@ -95,12 +96,6 @@ def find_lists(asked: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
     answered = found["drawn_on"][asked["answered"].astype(bool)].dropna().unique()
     found = found.where(found["drawn_on"].isin(answered))
     return found.astype({"drawn_on": "datetime64[us]"}).fillna({"quiet_days": 0})
-
-
-def asked_on(asked: pd.DataFrame) -> pd.Series:
-    """Day of each invitation, or of the answer where only that is known."""
-    days: pd.Series = asked["invited_at"].fillna(asked["answered_at"]).dt.normalize()
-    return days
 
 
 def one_per_list(asked: pd.DataFrame) -> npt.NDArray[np.intp]:
@@ -159,7 +154,7 @@ def customers_stood_for(frame: pd.DataFrame, asked: pd.DataFrame, *, tells_who_w
     frame
         (N rows) customer_id, drawn_on (NaT where not of a list), inclusion_probability, quiet_days.
     asked
-        All invitations, whether in the frame or not: customer_id, invited_at, answered_at, drawn_on.
+        All invitations, whether in the frame or not: customer_id, invited_at, answered_at.
     tells_who_was_asked
         Whether rows of no list are customers who were asked; else they speak for nobody who was left in peace.
     """
@@ -167,15 +162,14 @@ def customers_stood_for(frame: pd.DataFrame, asked: pd.DataFrame, *, tells_who_w
     drawn = ~np.isnat(day)
     lists, first = np.unique(day[drawn], return_index=True)
     quiet_days = frame["quiet_days"].to_numpy(float)[drawn][first]
-    who_asked = asked["customer_id"].to_numpy(str)
-    when_asked = asked_on(asked).to_numpy("datetime64[us]")
+    contacts = asked.melt("customer_id", ["invited_at", "answered_at"], value_name="at").dropna()
+    whom, at = contacts["customer_id"].to_numpy(str), contacts["at"].to_numpy("datetime64[us]")
     found = np.zeros((len(lists), len(frame)))
     for row, list_day, days in zip(found, lists, quiet_days, strict=True):
         own = day == list_day
         row[own] = 1.0 / frame["inclusion_probability"].to_numpy(float)[own]
         start = list_day - np.timedelta64(int(days), "D")
-        lately = who_asked[(when_asked >= start) & (when_asked < list_day)]
-        lately = np.r_[lately, customer[drawn & (day >= start) & (day < list_day)]]
+        lately = np.r_[whom[(at >= start) & (at < list_day)], customer[drawn & (day >= start) & (day < list_day)]]
         may_speak = (drawn & (day < list_day)) | (~drawn & tells_who_was_asked)
         quiet = may_speak & np.isin(customer, lately) & ~np.isin(customer, customer[own])
         row[_one_each(np.flatnonzero(quiet), customer, day)] = 1.0
