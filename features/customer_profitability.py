@@ -6,12 +6,10 @@ import numpy as np
 import pandas as pd
 
 from features.answer_figures import BY
-from features.attributes import valid_attributes
 from features.measure import FIGURES, Measure, MeasureOptions
-from features.orders import SQUARED, active_customers
+from features.orders import SQUARED, active_customers, cost_to_serve_by_window
 from features.proportions import mean_interval
 from features.purchase_figures import figures_of_purchases, run_by_window
-from features.spine import pairs
 from features.tables import Tables
 from features.windows import Grouping, Windows
 
@@ -24,31 +22,33 @@ NO_COST = "no cost is known: give cost of transactions, or cost_to_serve of cust
 def _mean(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
     sums = _accounts(tables, windows, grouping, options)
     _, low, high = mean_interval(sums["n"], sums["rounded"], sums["squares"])
-    return _figures(sums.assign(value=sums["profit"] / sums["n"], low=low, high=high))
+    return _figures(sums.assign(value=sums["profit"] / sums["n"], low=low, high=high), grouping.column)
 
 
 def _total(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
     sums = _accounts(tables, windows, grouping, options)
-    return _figures(sums.assign(value=sums["profit"], low=np.nan, high=np.nan))
+    return _figures(sums.assign(value=sums["profit"], low=np.nan, high=np.nan), grouping.column)
 
 
-def _figures(sums: pd.DataFrame) -> pd.DataFrame:
+def _figures(sums: pd.DataFrame, by_column: str | None) -> pd.DataFrame:
     """Give values where any cost is known, and say which is not."""
     counts = zip(sums["lines"], sums["costed"], sums["n"], sums["served"], strict=True)
-    whys = [_why(*(int(count) for count in row)) for row in counts]
+    whys = [_why(by_column, *map(int, row)) for row in counts]
     figures = sums.assign(why=pd.Series(whys, index=sums.index, dtype=object))
     unknown = (sums["costed"] == 0) & (sums["served"] == 0)
     figures.loc[unknown, ["value", "low", "high"]] = np.nan
     return figures[list(FIGURES)]
 
 
-def _why(lines: int, costed: int, customers: int, served: int) -> str | None:
+def _why(by_column: str | None, lines: int, costed: int, customers: int, served: int) -> str | None:
     if not costed and not served:
-        return NO_COST
+        return NO_COST if by_column is None else f"no cost is known by {by_column}: give cost of transactions"
     missing = []
     if costed < lines:
         missing.append(f"cost is not known of {_share(lines - costed, lines)} of the lines")
-    if served < customers:
+    if by_column is not None:
+        missing.append(f"cost_to_serve is of customers, not of a {by_column}")
+    elif served < customers:
         missing.append(f"cost_to_serve is not known of {_share(customers - served, customers)} of the customers")
     return " and ".join(missing) + ": taken as 0" if missing else None
 
@@ -109,14 +109,10 @@ def _with_cost_to_serve(
     if customers is None or grouping.column is not None:
         # What serving a customer costs belongs to no one channel or category.
         return accounts.mutate(cost_to_serve=ibis.null("decimal(18, 4)"))
-    ends = ibis.literal(windows.until) - (accounts.window * windows.days).as_interval("D")
-    accounts = accounts.mutate(as_of=ends.cast("date"))
-    valid = valid_attributes(customers, pairs(accounts), ["cost_to_serve"])
-    valid = valid.select(served_customer="customer_id", served_at="as_of", cost_to_serve="cost_to_serve")
-    joined = accounts.left_join(
-        valid, [accounts.customer_id == valid.served_customer, accounts.as_of == valid.served_at]
-    )
-    return joined.drop("served_customer", "served_at", "as_of")
+    valid = cost_to_serve_by_window(customers, windows).rename(served_customer="customer_id")
+    within = (accounts.window >= valid["first"]) & (accounts.window <= valid["last"])
+    joined = accounts.left_join(valid, [accounts.customer_id == valid.served_customer, within])
+    return joined.drop("served_customer", "first", "last")
 
 
 DEFINITION = (

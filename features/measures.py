@@ -60,7 +60,7 @@ def measure(
         parts.append(figures.assign(measure=one.name, title=one.title, unit=one.unit))
     if not parts:
         return pd.DataFrame(columns=list(MEASURE_COLUMNS))
-    rows = pd.concat(parts, ignore_index=True)
+    rows = pd.concat(parts, ignore_index=True).astype({"window": "int64", "n": "int64"})
     # Every group has every window, the newest first: the one before in time is the row after.
     before = rows.groupby(["measure", "group"], sort=False)["value"].shift(-1)
     return rows.assign(

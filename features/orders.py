@@ -1,4 +1,4 @@
-"""Orders, and who is an active customer, window by window: what the measures of purchases are computed from."""
+"""Orders, active customers and what serving them costs: what the measures of purchases are computed from."""
 
 from datetime import date
 
@@ -87,6 +87,38 @@ def active_customers(transactions: ir.Table, windows: Windows, grouping: Groupin
         at_start=(rows.age > (rows.window + 1) * windows.days).cast("int32").max(),
         at_end=(rows.age <= rows.window * windows.days + inactivity_days).cast("int32").max(),
     )
+
+
+def cost_to_serve_by_window(customers: ir.Table, windows: Windows) -> ir.Table:
+    """Say in which windows each cost_to_serve of a customer counts: the newest valid before a window's end.
+
+    A row without valid_from has always been valid and is the oldest, as in features.attributes.
+
+    Parameters
+    ----------
+    customers
+        Clean customers.
+    windows
+        The windows.
+
+    Returns
+    -------
+    Table
+        customer_id, first and last (the newest and the oldest window of which it is true), cost_to_serve. The windows
+        of a customer's rows do not overlap.
+    """
+    rows = customers.select("customer_id", "valid_from", "cost_to_serve")
+    rows = rows.filter(rows.valid_from.isnull() | (rows.valid_from < midnight(windows.until)))
+    age = ibis.literal(windows.until).delta(rows.valid_from.date(), unit="day")
+    always = windows.count - 1
+    rows = rows.mutate(last=ibis.least(((age - 1) // windows.days).fill_null(always), always).cast("int32"))
+    # The cost itself breaks ties, so that the order of rows never does.
+    newest_first = [ibis.desc(rows[name], nulls_first=False) for name in ("valid_from", "cost_to_serve")]
+    newness = ibis.row_number().over(group_by=["customer_id", "last"], order_by=newest_first)
+    rows = rows.mutate(newness=newness)
+    rows = rows.filter(rows.newness == 0)
+    newer = rows["last"].lag().over(group_by="customer_id", order_by="last")
+    return rows.select("customer_id", "last", "cost_to_serve", first=(newer + 1).fill_null(0))
 
 
 def _sales(transactions: ir.Table, until: date) -> ir.Table:

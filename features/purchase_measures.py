@@ -39,8 +39,9 @@ def odds_interval(more: pd.Series, once: pd.Series) -> Interval:
         (ratio, low, high); NaN where `once` is 0. p / (1 - p) rises with p, so Wilson's bounds of the share
         p = more / (more + once) become bounds of the ratio as they are.
     """
-    share, low, high = (np.where(once > 0, bound, np.nan) for bound in wilson_interval(more, more + once))
-    return share / (1 - share), low / (1 - low), high / (1 - high)
+    ones = np.where(once > 0, once, np.nan)
+    _, low, high = (np.where(once > 0, bound, np.nan) for bound in wilson_interval(more, more + once))
+    return more.to_numpy() / ones, low / (1 - low), high / (1 - high)
 
 
 def _repurchase_ratio(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
