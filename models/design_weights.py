@@ -21,6 +21,10 @@ Integers = npt.NDArray[np.int64]
 
 # An invitation belongs to a list where the customer was drawn so many days before it at most.
 LONGEST_FIELDWORK_DAYS = 60
+# The guess is held to be wrong where its residuals differ from those of lists by more standard errors, and not by fewer
+# effective answers of lists than tell anything.
+CONTRADICTION = 1.959963984540054
+FEWEST_EFFECTIVE_ANSWERS = 20.0
 DRAWN = ["drawn_on", "inclusion_probability", "quiet_days"]
 
 
@@ -192,7 +196,8 @@ def join_lists(survey: Survey, drawn: Flags, mix: Array, stood_for: Array) -> Su
     Each list (with those it left in peace) represents the base by its recorded probabilities, all other invitations
     represent it by the guessed mix. Each of these groups has a mean residual whose variance falls with its effective
     number of answers, (sum w)^2 / sum w^2 (Kish 1965), so the total weight of a group's answers is made that number:
-    the combination of least variance where answers scatter alike.
+    the combination of least variance where answers scatter alike. Where the lists contradict the guess its weight is
+    cut as `_trust` says.
 
     Parameters
     ----------
@@ -212,14 +217,35 @@ def join_lists(survey: Survey, drawn: Flags, mix: Array, stood_for: Array) -> Su
     """
     R = survey.answered
     part, asked = drawn[R], 1.0 / survey.propensity[R]
-    guessed = np.where(drawn, 0.0, mix)
-    guessed *= _scale(clipped_by_part(guessed[R] * asked, part))
     capped = clipped_by_part(asked, part)
     scales = np.array([_scale(of_list[R] * capped) for of_list in stood_for])
     known: Array = scales @ stood_for
+    guessed = np.where(drawn, 0.0, mix)
+    of_guess = clipped_by_part(guessed[R] * asked, part)
+    guessed *= _scale(of_guess) * _trust(survey.residuals, known[R] * capped, of_guess)
     return replace(survey, drawn=drawn, mix=guessed, known=known)
 
 
 def _scale(w: Array) -> float:
     """Give the factor that makes the sum of a group's weights its effective number of answers; 0 where it has none."""
     return float(w.sum() / (w @ w)) if w.any() else 0.0
+
+
+def _trust(residual: Array, of_lists: Array, of_guess: Array) -> float:
+    """Factor on the weight of guessed answers, 1 unless the lists contradict them.
+
+    The lists are right on average, the guess may be off by some bias b, and the combination of least mean squared error
+    weighs it by 1 / (V + b^2) in place of 1 / V (Elliott & Haviland 2007, Survey Methodology 33). With d the difference
+    of the two mean residuals, V and V' their variances, b^2 is estimated by d^2 - V - V' where d is no matter of chance
+    (beyond `CONTRADICTION` standard errors, from `FEWEST_EFFECTIVE_ANSWERS` of the lists on), and is 0 otherwise.
+    """
+    if not of_lists.any() or not of_guess.any():
+        return 1.0
+    h, g = of_lists / of_lists.sum(), of_guess / of_guess.sum()
+    spread = float(residual.var())
+    of_list, variance = spread * float(h @ h), spread * float(g @ g)
+    squared = float(h @ residual - g @ residual) ** 2
+    few = 1.0 / float(h @ h) < FEWEST_EFFECTIVE_ANSWERS
+    if few or squared <= CONTRADICTION**2 * (of_list + variance):
+        return 1.0
+    return variance / (squared - of_list)

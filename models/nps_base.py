@@ -54,8 +54,9 @@ class BaseNps:
         "invited" (customers who were asked) or "customers" (all: hardly any unanswered invitations are in the data).
     unlike_share
         Share of the base that is less like those who answered than all but 1 % of them are; None where not measured.
-    designed_share
-        Share of the answers whose customers were drawn with a recorded probability, which takes the place of a guess.
+    designed_share, designed_weight
+        Share of the answers whose customers were drawn with a recorded probability, which takes the place of a guess;
+        and their share of the weight of all answers.
     """
 
     nps: float
@@ -76,6 +77,7 @@ class BaseNps:
     frame: str = "customers"
     unlike_share: float | None = None
     designed_share: float = 0.0
+    designed_weight: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain dict of JSON types."""
@@ -165,6 +167,7 @@ def estimate_nps(survey: Survey) -> Estimate:
         frame=survey.frame,
         unlike_share=survey.unlike_share,
         designed_share=survey.designed_share,
+        designed_weight=survey.designed_weight,
     )
     return Estimate(figures, influence, jackknife, balance)
 

@@ -109,6 +109,11 @@ class Survey:
         return 0.0 if self.drawn is None else float(self.drawn[self.answered].mean())
 
     @property
+    def designed_weight(self) -> float:
+        """Share of those answers in the weight of all."""
+        return 0.0 if self.drawn is None else float(self.weights[self.drawn[self.answered]].sum() / self.weights.sum())
+
+    @property
     def mix_of_answers(self) -> Array:
         """`mix` of those who answered, (n,); ones where there is none."""
         return np.ones(int(self.answered.sum())) if self.mix is None else self.mix[self.answered]
