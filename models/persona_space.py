@@ -5,7 +5,7 @@ is undefined for a customer stands in the middle; features of one theme vary tog
 what several themes tell together is kept, as principal components: what goes with nothing else is no pattern.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,6 +24,8 @@ FURTHEST = 2.5
 KNOTS = 65
 # A share of n orders counts n / (n + this): of one order it is 0 or 1, which tells little of a habit.
 ORDERS_OF_A_HABIT = 3.0
+# A component this much above chance counts in full, one just above it hardly: refits do not turn on which it was.
+IN_FULL = 0.1
 # Days count by their doublings, from this on: 10 and 40 of them differ as 300 and 620 do, 480 and 510 are alike. Their
 # ranks would set apart customers who all came within a few weeks.
 FIRST_DAYS = 30.0
@@ -91,24 +93,33 @@ class Space:
     coordinates : tuple of Coordinate
         One a feature that varies, p of them.
     components : tuple of tuple of float
-        Orthonormal rows of length p, the one along which customers vary most first; none where nothing goes together.
+        Orthogonal rows of length p, the one along which customers vary most first, none longer than 1; no row where
+        nothing goes together.
     """
 
     coordinates: tuple[Coordinate, ...]
     components: tuple[tuple[float, ...], ...]
 
-    def place(self, described: pd.DataFrame) -> Floats:
-        """Place customers in the space: (n, components).
+    def columns(self, described: pd.DataFrame) -> Floats:
+        """Place customers on every coordinate: (coordinates, n)."""
+        placed = [coordinate.place(described) for coordinate in self.coordinates]
+        return np.array(placed).reshape(len(placed), len(described))
+
+    def project(self, columns: Iterable[Floats], customers: int) -> Floats:
+        """Take columns, one a coordinate, each (n,), to the components: (n, components).
 
         It is worked out customer by customer, in one fixed order of additions: where a customer stands depends to the
         last bit on that customer's row alone.
         """
-        placed = np.zeros((len(self.components), len(described)))
-        for number, coordinate in enumerate(self.coordinates):
-            column = coordinate.place(described)
+        placed = np.zeros((len(self.components), customers))
+        for number, column in enumerate(columns):
             for total, component in zip(placed, self.components, strict=True):
                 total += component[number] * column
         return placed.T
+
+    def place(self, described: pd.DataFrame) -> Floats:
+        """Place customers in the space: (n, components)."""
+        return self.project((coordinate.place(described) for coordinate in self.coordinates), len(described))
 
     def to_dict(self) -> dict[str, Any]:
         """Give the space as JSON can hold it."""
@@ -161,10 +172,10 @@ def fit_space(described: pd.DataFrame, names: Sequence[str]) -> Space:
     Returns
     -------
     Space
-        A component is kept where it and all before it vary more than one theme can alone, 1, and more than chance
-        gives: more than the variance of as many coordinates that have nothing to do with each other (Horn 1965,
-        Psychometrika 30, parallel analysis), times ``(1 + sqrt(q / n))^2``, the edge of Marchenko & Pastur (1967) up to
-        which sampling alone lifts the variance along some direction; q is the sum of all variances over the largest.
+        A component counts where it and all before it vary more than chance gives: more than the variance of as many
+        coordinates that have nothing to do with each other (Horn 1965, Psychometrika 30, parallel analysis), times
+        ``(1 + sqrt(q / n))^2``, the edge of Marchenko & Pastur (1967) up to which sampling alone lifts the variance
+        along some direction; q is the sum of all variances over the largest.
     """
     coordinates = []
     for feature, theme in persona_features(names).items():
@@ -188,9 +199,10 @@ def _components(columns: Floats) -> tuple[tuple[float, ...], ...]:
     variances, vectors = np.linalg.eigh(np.cov(columns, bias=True))
     alone = np.sort(columns.var(axis=1))
     edge = (1.0 + np.sqrt(alone.sum() / alone[-1] / columns.shape[1])) ** 2
-    beyond = (variances > np.maximum(1.0, edge * alone))[::-1]
-    kept = len(beyond) if beyond.all() else int(np.argmin(beyond))
-    return tuple(tuple(vector) for vector in vectors.T[::-1][:kept].tolist())
+    beyond = ((variances / (edge * alone) - 1.0) / IN_FULL).clip(0.0, 1.0)[::-1]
+    kept = len(beyond) if beyond.all() else int(beyond.argmin())
+    lengths = np.sqrt(np.minimum.accumulate(beyond[:kept]))
+    return tuple(tuple(vector) for vector in (vectors.T[::-1][:kept] * lengths[:, np.newaxis]).tolist())
 
 
 def _scale(column: Floats, *, in_days: bool) -> tuple[tuple[float, ...], tuple[float, ...]] | None:

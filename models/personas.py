@@ -13,7 +13,7 @@ from features.names import feature_names
 from features.vocabulary import Vocabulary
 from models.persona_names import ALL, TELLING, persona_names, same_people, telling_words
 from models.persona_space import Floats, Space, fit_space, known_values
-from models.persona_stability import CRITERION, Integers, Trial, chosen, cluster, nearest, try_numbers
+from models.persona_stability import CRITERION, MOST_SPREAD, Integers, Trial, chosen, cluster, nearest, try_numbers
 from models.reason_words import feature_in_words, value_in_words
 
 Texts = npt.NDArray[np.object_]
@@ -42,7 +42,7 @@ class Personas:
     customers, fitted_on : int
         Of the base, and those drawn from it to fit on.
     why : str
-        Why there is one persona only; "" where there are more.
+        Why there is one persona only, or that the two are no groups; "" of groups.
     """
 
     space: Space
@@ -116,7 +116,7 @@ def fit_personas(
     with threadpool_limits(limits=1):
         space = fit_space(base, names)
         placed = space.place(base)
-        trials = try_numbers(base, placed, names, seed)
+        trials = try_numbers(base, space, names, seed)
         k = chosen(trials, len(base), len(earlier.names) if earlier is not None else None)
         centres = cluster(placed, k, seed)[0] if k > 1 else np.zeros((1, placed.shape[1]))
     found = nearest(placed, centres.tolist())
@@ -137,7 +137,7 @@ def fit_personas(
         trials=trials,
         customers=len(described),
         fitted_on=len(base),
-        why=_why_one(space, trials, len(base)) if k == 1 else "",
+        why=_why(space, trials, k, len(base)),
     )
 
 
@@ -250,14 +250,22 @@ def _median(described: pd.DataFrame, feature: str) -> float:
     return float(pd.Series(known_values(described, feature)).median())
 
 
-def _why_one(space: Space, trials: tuple[Trial, ...], customers: int) -> str:
-    """Say why there is one persona only."""
+def _why(space: Space, trials: tuple[Trial, ...], k: int, customers: int) -> str:
+    """Say why there is one persona only, or two without groups; "" of personas that are groups."""
     if not space.components:
-        return f"no two features of the behaviour of {customers:,} customers go together more than by chance"
+        return f"No two features of the behaviour of {customers:,} customers go together more than by chance."
     if not trials:
-        return f"{customers:,} customers are too few, or too much alike, to be told apart"
-    best = max(trials, key=lambda trial: trial.agreement)
+        return f"{customers:,} customers are too few, or too much alike, to be told apart."
+    if k == 1:
+        best = max(trials, key=lambda trial: trial.agreement)
+        return (
+            f"No number of personas of {customers:,} customers comes out again: at best {best.k} do, with an adjusted "
+            f"Rand index of {best.agreement:.2f}."
+        )
+    spread = next(trial.spread for trial in trials if trial.k == k)
+    if spread <= MOST_SPREAD:
+        return ""
     return (
-        f"no number of personas holds for {customers:,} customers: at best {best.k} come out again with an adjusted "
-        f"Rand index of {best.agreement:.2f} and a spread of {best.spread:.0%} of one cloud's. {CRITERION}"
+        f"Behaviour forms no groups: the spread within {k} personas is {spread:.0%} of that of customers without any. "
+        "They are a cut through a range, in a place that comes out again."
     )
