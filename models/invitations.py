@@ -10,10 +10,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import describe, materialise
+from features.describe import describe, feature_names, materialise
 from features.spine import everyone
 from features.tables import Tables
+from models.base_estimate import sample_positions
 from models.release import Release
+from models.response_noise import ResponseNoise
 from models.response_rates import lately_asked, response_rates
 from models.sample_design import EVERYONE, Design, design_sample, draw
 from models.segment_nps import UNNAMED
@@ -149,7 +151,8 @@ def plan_sample(
             "eligible": ~quiet,
         }
     )
-    design = design_sample(base, margin)
+    some = described.iloc[sample_positions(len(described), seed)]
+    design = design_sample(base, margin, ResponseNoise.of(some[feature_names(release.vocabulary)]))
     at_random = design.segments["invitations_at_random"]
     figures = SampleFigures(
         margin=margin,
@@ -207,7 +210,7 @@ def _sentences(figures: SampleFigures, *, by_segment: bool) -> tuple[str, ...]:
     if figures.quiet:
         told.append(
             f"{figures.quiet:,} customers were asked or answered in the last {figures.quiet_days} days and are left "
-            "alone. The model speaks for them, put right by what the others answer."
+            "alone: the model speaks for them, put right by what was answered then and by the others."
         )
     return tuple(told)
 

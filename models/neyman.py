@@ -8,6 +8,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import t as student
 
+from models.response_noise import ResponseNoise
+
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
@@ -33,29 +35,36 @@ class Allocations:
         (H,) N_h sum 1 / r, of which the effective number of answers is made.
     order
         (N - fewest,) stratum of each further invitation.
+    response
+        (H,) mean probability of answering.
     fixed
         Variance that does not depend on whom is asked, points squared.
+    noise
+        What the estimator learns from who answers; None where that is known.
     """
 
     sizes: Integers
     spreads: Array
     weights: Array
     order: Integers
+    response: Array
     fixed: float
+    noise: ResponseNoise | None
 
     @classmethod
-    def of(cls, people: pd.DataFrame, fixed: float) -> "Allocations":
+    def of(cls, people: pd.DataFrame, fixed: float, noise: ResponseNoise | None = None) -> "Allocations":
         """Order the steps.
 
         Parameters
         ----------
         people
             One row per customer who may be asked: stratum, variance (s^2) and response (r, above 0).
-        fixed
-            As the attribute.
+        fixed, noise
+            As the attributes.
         """
         stratum = np.unique(people["stratum"].to_numpy(), return_inverse=True)[1]
-        inverse = 1.0 / people["response"].to_numpy(float)
+        chance = people["response"].to_numpy(float)
+        inverse = 1.0 / chance
         sizes = np.bincount(stratum).astype(np.int64)
         spreads = np.asarray(sizes * np.bincount(stratum, people["variance"].to_numpy(float) * inverse), dtype=float)
         weights = np.asarray(sizes * np.bincount(stratum, inverse), dtype=float)
@@ -63,7 +72,8 @@ class Allocations:
         further = sizes - start
         h = np.repeat(np.arange(len(sizes)), further)
         n = start[h] + np.arange(len(h)) - np.repeat(np.cumsum(further) - further, further)
-        return cls(sizes, spreads, weights, h[np.argsort(-spreads[h] / (n * (n + 1.0)), kind="stable")], fixed)
+        order = h[np.argsort(-spreads[h] / (n * (n + 1.0)), kind="stable")]
+        return cls(sizes, spreads, weights, order, np.bincount(stratum, chance) / sizes, fixed, noise)
 
     @property
     def steps(self) -> int:
@@ -78,13 +88,17 @@ class Allocations:
     def margin(self, invited: Integers) -> float:
         """Give the expected half width of the 95 % interval, points; NaN where nobody is asked.
 
-        Student's degrees of freedom are the effective number of answers (Kish 1965) less one.
+        Student's degrees of freedom are the effective number of answers (Kish 1965) less one. Where the probability of
+        answering is estimated, weights get another factor with the variance of its log, sigma^2, which leaves
+        exp(-sigma^2) of the effective answers.
         """
-        N = int(self.sizes.sum())
+        N, asked = int(self.sizes.sum()), int(invited.sum())
         if N == 0:
             return np.nan
-        effective = N**2 / float(np.sum(self.weights / invited))
-        error = np.sqrt(float(np.sum(self.spreads / invited)) / N**2 + self.fixed)
+        answers = float(invited @ self.response)
+        inflation = 1.0 if self.noise is None else float(np.exp(self.noise.variance(answers, answers / asked)))
+        effective = N**2 / float(np.sum(self.weights / invited)) / inflation
+        error = np.sqrt(float(np.sum(self.spreads / invited)) / N**2 * inflation + self.fixed)
         return float(student.ppf(0.975, max(effective - 1.0, 1.0)) * error)
 
     def steps_to(self, margin: float) -> int | None:

@@ -9,7 +9,7 @@ with N customers who may be asked, N_h of them and n_h invitations in stratum h,
 answer and M customers in the base. The first term is the noise of those who answer: N_h / n_h = 1 / pi, and
 E[w^2 (t - m)^2 | asked, answering] sums to it. It has no finite population correction, for an answer is one draw of
 what the customer might say. The second does not depend on whom is asked: the base counts as a sample, as it does in the
-estimator's own interval.
+estimator's own interval. Estimating r widens the first (`models.response_noise`).
 """
 
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ import pandas as pd
 
 from data.errors import InputError
 from models.neyman import Allocations
+from models.response_noise import ResponseNoise
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -57,7 +58,7 @@ class Design:
     margin: float
 
 
-def design_sample(base: pd.DataFrame, margin: float) -> Design:
+def design_sample(base: pd.DataFrame, margin: float, noise: ResponseNoise | None = None) -> Design:
     """Find the fewest invitations with which each segment's NPS has the wanted margin.
 
     Strata are formed within segments, by the standard deviation s / sqrt(r) of an answer weighed for not answering (cut
@@ -74,6 +75,8 @@ def design_sample(base: pd.DataFrame, margin: float) -> Design:
         the customer may be asked). Rows in any order give the same design.
     margin
         Wanted half width of the 95 % interval, points.
+    noise
+        What the estimator will learn from who answers; None where it knows.
 
     Returns
     -------
@@ -96,11 +99,13 @@ def design_sample(base: pd.DataFrame, margin: float) -> Design:
     people = base.loc[may, ["customer_id", "segment", "points", "variance", "response"]].reset_index(drop=True)
     people["stratum"] = _stratify(people)
     invited = np.zeros(int(people["stratum"].max()) + 1, dtype=np.int64)
+    # One model tells who answers in all segments, and each has about as many answers.
+    among = None if noise is None else noise.among(base["segment"].nunique())
     rows = []
     for name, of_base in base.groupby("segment", sort=True):
         here = people[people["segment"] == name]
         fixed = _variance_of_mean(of_base["points"])
-        allocations, at_random = Allocations.of(here, fixed), Allocations.of(here.assign(stratum=0), fixed)
+        allocations, at_random = (Allocations.of(of, fixed, among) for of in (here, here.assign(stratum=0)))
         steps, random_steps = allocations.steps_to(margin), at_random.steps_to(margin)
         strata = np.unique(here["stratum"])
         invited[strata] = allocations.after(allocations.steps if steps is None else steps)
@@ -122,7 +127,7 @@ def design_sample(base: pd.DataFrame, margin: float) -> Design:
     answers = strata_table.groupby("segment")["expected_answers"].sum()
     segments.insert(4, "expected_answers", segments["segment"].map(answers).fillna(0.0))
     segments.insert(5, "inclusion_probability", segments["invitations"] / segments["eligible"].replace(0, np.nan))
-    whole = Allocations.of(people, _variance_of_mean(base["points"]))
+    whole = Allocations.of(people, _variance_of_mean(base["points"]), noise)
     return Design(people[["customer_id", "segment", "stratum"]], strata_table, segments, whole.margin(invited))
 
 
