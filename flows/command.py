@@ -3,15 +3,16 @@
 import atexit
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from data.errors import RevealedError
-from flows.options import RUN, TABLES, TIME, Given, Mlruns, Wait, settings_from, takes
+from data.errors import InputError, RevealedError
+from flows.options import RUN, TABLES, TIME, AsOf, Given, Mlruns, Wait, settings_from, takes
 
 app = typer.Typer(
     name="revealed",
@@ -95,6 +96,64 @@ def backtest(given: Given) -> None:
     from flows.running import run_flow
 
     run_flow(flow, settings, _console())
+
+
+FROM = typer.Option(
+    "--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of the window.", rich_help_panel=TIME
+)
+DAYS = typer.Option(min=1, help="Its length, where no first day is given. \\[default: 90]", rich_help_panel=TIME)
+BY = typer.Option(help="By rfm, persona, a column of customers, touchpoint, channel, store or category.")
+AS_JSON = typer.Option("--json", help="Print JSON instead of tables.")
+MEASURES: dict[str, Any] = {
+    "as_of": AsOf,
+    "first_day": Annotated[datetime | None, FROM],
+    "days": Annotated[int | None, DAYS],
+    "by": Annotated[str | None, BY],
+    "as_json": Annotated[bool | None, AS_JSON],
+    "mlruns": Mlruns,
+}
+
+
+@app.command()
+@takes(TABLES, MEASURES)
+def measures(given: Given) -> None:
+    """Take the measures of the field: NPS of the survey, CSAT, repurchase, retention, ARPU and more, over a window.
+
+    The window ends at --as-of, exclusive, and stands beside the one before it.
+    """
+    first_day, days, by, as_json = (given.pop(name) for name in ("first_day", "days", "by", "as_json"))
+    settings = settings_from(given)
+    from flows.measuring import run_measures
+
+    start = None if first_day is None else first_day.date()
+    run_measures(settings, start, days, by, as_json=bool(as_json), console=_console())
+
+
+MARGIN = typer.Option(min=0.1, max=100, help="Half the width of the 95 % interval that is wanted, in points of NPS.")
+OF_SEGMENT = typer.Option(help="The margin is wanted for each segment: by rfm, persona or a column of customers.")
+LIST = typer.Option(help="Write the list of whom to ask to this .csv file.")
+RATE = typer.Option(min=0.001, max=1, help="Share that answers, where no unanswered invitations are in the data.")
+SAMPLE: dict[str, Any] = {
+    "margin": Annotated[float | None, MARGIN],
+    "by": Annotated[str | None, OF_SEGMENT],
+    "output": Annotated[Path | None, LIST],
+    "response_rate": Annotated[float | None, RATE],
+    "as_of": AsOf,
+    "mlruns": Mlruns,
+}
+
+
+@app.command()
+@takes(TABLES, SAMPLE)
+def sample(given: Given) -> None:
+    """Say how many to invite for a wanted margin of the NPS, and draw whom, each with the chance of being drawn."""
+    margin, by, output, response_rate = (given.pop(name) for name in ("margin", "by", "output", "response_rate"))
+    if margin is None:
+        raise InputError("--margin is missing: half the width of the 95 % interval that is wanted, 3 points say")
+    settings = settings_from(given)
+    from flows.sampling import run_sample
+
+    run_sample(settings, margin, by, output or Path("invitations.csv"), response_rate, _console())
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""The steps of a retraining that speak of the base: its NPS, that of its segments, how it changed, how it is spread."""
+"""The steps of a retraining that speak of the base: how it is spread, its personas, NPS, change and comments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from features.comments import commented_answers
 from features.describe import describe, materialise
 from features.spine import everyone
 from flows.inputs import Inputs
@@ -14,9 +15,11 @@ from flows.progress import step
 from flows.settings import Settings
 from models.base_estimate import prepare_survey
 from models.change_estimate import estimate_nps_change
+from models.comment_themes import Themes, find_themes
 from models.monitoring import profiles_of
 from models.nps_base import Estimate, estimate_nps
 from models.nps_change import NpsChange
+from models.personas import Personas, fit_personas, profile
 from models.registry import SCORER, Registered
 from models.release import Release
 from models.segment_nps import segment_nps
@@ -51,6 +54,51 @@ class Estimated:
     since: date | None = None
 
 
+@dataclass(frozen=True)
+class Profiled:
+    """A release that knows its base, and the personas of that.
+
+    Attributes
+    ----------
+    release : Release
+        With how features and scores of its base, and those who answered, are spread, and with the personas.
+    personas : Personas
+        One where none are told apart.
+    profile : pandas.DataFrame
+        As `models.personas.profile` gives it.
+    """
+
+    release: Release
+    personas: Personas
+    profile: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a retraining learned of its base.
+
+    Attributes
+    ----------
+    profiled : Profiled
+        The release that knows its base, and the personas.
+    estimated : Estimated
+        NPS of the base and of its segments.
+    themes : Themes or None
+        What comments speak of; None where there are none.
+    """
+
+    profiled: Profiled
+    estimated: Estimated
+    themes: Themes | None
+
+
+def learn_base(store: Store, settings: Settings, inputs: Inputs, release: Release, champion: Registered | None) -> Base:
+    """Profile the base of a release, estimate its NPS and find what its comments speak of."""
+    profiled = profile_base(inputs, release, champion)
+    estimated = estimate(store, settings, inputs, profiled.release, champion)
+    return Base(profiled, estimated, find_comment_themes(inputs, release))
+
+
 def estimate(
     store: Store, settings: Settings, inputs: Inputs, release: Release, champion: Registered | None
 ) -> Estimated:
@@ -71,12 +119,29 @@ def estimate(
     return Estimated(base, segments, change, since)
 
 
-def profile(inputs: Inputs, release: Release) -> Release:
-    """Add to a release how features and scores of its base, and those who answered, are spread."""
-    with step("profile the base"):
+def profile_base(inputs: Inputs, release: Release, champion: Registered | None) -> Profiled:
+    """Say how a release's base is spread, and who is in it; the champion's personas keep their names."""
+    with step("profile the base and find its personas"):
         spine = everyone(inputs.tables.transactions, release.as_of)
         described = materialise(describe(inputs.tables, spine, release.vocabulary))
-        return release.with_parameters(profiles=profiles_of(described, release.scorer().score(described), release))
+        scores = release.scorer().score(described)
+        before = None if champion is None else champion.release.parameters.get("personas")
+        personas = fit_personas(described, release.vocabulary, release.parameters["seed"], before)
+        known = release.with_parameters(profiles=profiles_of(described, scores, release), personas=personas.to_dict())
+        valued = scores.assign(customer_id=described["customer_id"].to_numpy())
+        return Profiled(known, personas, profile(personas, described, valued))
+
+
+def find_comment_themes(inputs: Inputs, release: Release) -> Themes | None:
+    """Find what the comments beside the answers to the release's question speak of; None where there are none."""
+    if inputs.tables.answers is None:
+        return None
+    question, seed = release.parameters["nps_question"], release.parameters["seed"]
+    answers = materialise(commented_answers(inputs.tables.answers, question, before=release.as_of))
+    if answers.empty:
+        return None
+    with step(f"find what {len(answers):,} comments speak of"):
+        return find_themes(answers, seed)
 
 
 def _in_order(segment: pd.Series, survey: Survey) -> pd.Series:

@@ -13,6 +13,7 @@ from models.nps_base import BaseNps
 from models.nps_change import NpsChange, Part
 from models.release import Release
 from models.segment_nps import FEWEST_ANSWERS
+from models.segments import PERSONA
 from models.tracking import Run
 
 # Below so many effective answers the figure alone misleads.
@@ -46,7 +47,8 @@ def nps_sections(release: Release, estimated: Estimated) -> list[Section]:
         why = "It is not estimated: this run has no answers, or too few, of its own."
         return [*sections, Section(title, (why,))]
     sections.append(_base(title, estimated.base.figures, release.parameters["nps"]["source"]))
-    sections += [_segments(name, table) for name, table in estimated.segments.items()]
+    # That of personas stands beside what else is known of them.
+    sections += [_segments(name, table) for name, table in estimated.segments.items() if name != PERSONA]
     if estimated.change is not None:
         sections.append(_change(f"Change since {estimated.since}", estimated.change))
     return sections

@@ -17,8 +17,8 @@ _console: ContextVar[Console | None] = ContextVar("console", default=None)
 
 
 @contextmanager
-def shown_on(console: Console) -> Iterator[None]:
-    """Show the steps done within on a console; without it they are log lines, for Prefect to keep."""
+def shown_on(console: Console | None) -> Iterator[None]:
+    """Show the steps done within on a console; without one they are log lines, for Prefect to keep."""
     token = _console.set(console)
     try:
         yield

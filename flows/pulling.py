@@ -10,7 +10,7 @@ from rich.console import Console
 from data.errors import InputError
 from flows.report import Section, number, show
 from flows.settings import Settings
-from flows.stores import open_settings_store
+from flows.stores import open_existing_store
 from models.publication import finish_rollback, is_rollback_unfinished, pull_line, read_current
 from models.registry import roll_back
 from models.scores import read_metadata
@@ -27,7 +27,7 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
     InputError
         Where nothing is published, the customer has no scores, or the file's ending is neither .csv nor .parquet.
     """
-    store = open_settings_store(settings)
+    store = open_existing_store(settings)
     table = read_current(store)
     if customer is not None:
         table = table.filter(pc.equal(table["customer_id"], customer))
@@ -65,7 +65,7 @@ def roll_back_all(settings: Settings, console: Console) -> None:
     RefusedError
         Where there is no previous scorer.
     """
-    store = open_settings_store(settings)
+    store = open_existing_store(settings)
     with holding(store, "rollback"):
         if is_rollback_unfinished(store):
             said = "the rollback that was interrupted is finished"

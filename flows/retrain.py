@@ -9,7 +9,7 @@ from prefect.states import Completed
 
 from data.errors import RefusedError
 from flows.environment import hide_tracebacks
-from flows.estimating import estimate, profile
+from flows.estimating import learn_base
 from flows.progress import step, tell
 from flows.retrain_report import log_retrain, retrain_sections
 from flows.retraining import Fitted, Judged, check_inputs, fit, judge_fit
@@ -63,12 +63,12 @@ def retrain_in(store: Store, settings: Settings) -> Retrained:
         check_inputs(settings, inputs, champion)
         fitted = fit_scorer(settings, inputs, champion)
         judged = judge_scorer(inputs, fitted, champion)
-        estimated = estimate_base(store, settings, inputs, fitted.release, champion)
-        fitted = replace(fitted, release=profile_base(inputs, fitted.release))
+        base = learn_of_base(store, settings, inputs, fitted.release, champion)
+        fitted = replace(fitted, release=base.profiled.release)
         with step("register"):
             version = register(store, run.run_id, fitted)
-            sections = retrain_sections(settings, inputs, fitted, judged, estimated, version)
-            log_retrain(run, inputs, fitted, judged, estimated, version, sections)
+            sections = retrain_sections(settings, inputs, fitted, judged, base, version)
+            log_retrain(run, inputs, fitted, judged, base, version, sections)
             settle(store, version, judged)
         forget_old_quarantine(store, settings.quarantine_retention_days)
     tell(sections)
@@ -77,8 +77,7 @@ def retrain_in(store: Store, settings: Settings) -> Retrained:
 
 fit_scorer = plain_task(fit)
 judge_scorer = plain_task(judge_fit)
-estimate_base = plain_task(estimate)
-profile_base = plain_task(profile)
+learn_of_base = plain_task(learn_base)
 
 
 @io_task

@@ -9,16 +9,19 @@ import pandas as pd
 from features.describe import materialise
 from features.outcomes import purchases_by_day
 from features.spine import everyone
-from flows.estimating import Estimated
+from flows.comments_report import comments_section, log_comments
+from flows.estimating import Base, Estimated
 from flows.inputs import Inputs
 from flows.intake_report import intake_section
 from flows.nps_report import log_nps, nps_metrics, nps_sections
+from flows.personas_report import log_personas, personas_section
 from flows.report import Section, number, to_markdown
 from flows.retraining import Fitted, Judged
 from flows.settings import Settings
 from models.backtest import expected_cumulative_purchases, wins
 from models.plots import holdout_tracking, nps_reliability, purchases_by_frequency
 from models.release import Release
+from models.segments import PERSONA
 from models.tracking import Run
 
 _SHOWN = {
@@ -34,9 +37,14 @@ _SHOWN = {
 
 
 def retrain_sections(
-    settings: Settings, inputs: Inputs, fitted: Fitted, judged: Judged, estimated: Estimated, version: int
+    settings: Settings,
+    inputs: Inputs,
+    fitted: Fitted,
+    judged: Judged,
+    base: Base,
+    version: int,
 ) -> list[Section]:
-    """Write the report of a retraining: input, fits, backtest, NPS, verdict."""
+    """Write the report of a retraining: input, fits, backtest, NPS, personas, verdict."""
     read = intake_section(inputs.intake)
     as_of = f"Customers are described as of {inputs.as_of}, {_why(settings, inputs)}."
     sections = [
@@ -44,7 +52,9 @@ def retrain_sections(
         _fits(fitted),
         *([Section("Decided by looking back", fitted.decision.sentences)] if fitted.decision.sentences else []),
         _backtest(fitted, judged),
-        *nps_sections(fitted.release, estimated),
+        *nps_sections(fitted.release, base.estimated),
+        personas_section(base.profiled, base.estimated.segments.get(PERSONA)),
+        *([comments_section(base.themes)] if base.themes is not None else []),
     ]
     alias = "champion" if judged.verdict.promote else "challenger; the champion stays as it was"
     return [*sections, Section(f"Scorer {version} is {alias}", (judged.verdict.reason,))]
@@ -55,14 +65,15 @@ def log_retrain(
     inputs: Inputs,
     fitted: Fitted,
     judged: Judged,
-    estimated: Estimated,
+    base: Base,
     version: int,
     sections: Sequence[Section],
 ) -> None:
     """Leave parameters, metrics, plots and the report in the run."""
     recipe = asdict(fitted.recipe)
     run.log(
-        parameters={"as_of": inputs.as_of, "cut": fitted.cut, **recipe}, metrics=_metrics(fitted, judged, estimated)
+        parameters={"as_of": inputs.as_of, "cut": fitted.cut, **recipe},
+        metrics=_metrics(fitted, judged, base.estimated),
     )
     nps = fitted.release.parameters["nps"]
     run.tag(scorer_version=str(version), verdict=judged.verdict.reason, nps_source=str(nps["source"]))
@@ -72,7 +83,10 @@ def log_retrain(
         run.log_text(covariance.to_csv(), f"covariance_{model}.csv")
     if judged.backtest is not None:
         run.log_text(judged.backtest.to_csv(), "backtest.csv")
-    log_nps(run, estimated)
+    log_nps(run, base.estimated)
+    log_personas(run, base.profiled, base.estimated.segments.get(PERSONA))
+    if base.themes is not None:
+        log_comments(run, base.themes)
     _log_plots(run, inputs, fitted, judged)
 
 

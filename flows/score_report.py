@@ -8,6 +8,8 @@ from flows.actions_report import action_sections, log_actions
 from flows.drift_report import drift_metrics, drift_section
 from flows.inputs import Inputs
 from flows.intake_report import intake_section
+from flows.measures_report import log_measures, measures_sections
+from flows.measuring import measures_of
 from flows.monitoring_report import log_monitoring, monitoring_metrics, monitoring_sections
 from flows.report import Section, to_markdown
 from flows.scoring import Scored
@@ -36,6 +38,7 @@ def score_sections(
         *_segments(chosen, scored),
         *action_sections(scored.actions),
         *monitoring_sections(scored.since, scored.stability, scored.ahead),
+        *measures_sections(scored.measured.history, measures_of(settings), inputs.intake.currency, brief=True),
         drift_section(scored.drift),
         _where(store, version, why_not_current),
     ]
@@ -50,6 +53,7 @@ def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sectio
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
     log_actions(run, scored.actions)
     log_segments(run, scored.table.select(list(SEGMENT_COLUMNS)).to_pandas(), scored.since)
+    log_measures(run, scored.measured.history, scored.measured.by_segment)
     log_monitoring(run, scored.since, scored.stability, scored.ahead)
     run.log_text(to_markdown("Score", sections), "report.md")
 

@@ -11,6 +11,7 @@ from data.errors import InputError
 from features.describe import describe, materialise
 from features.spine import everyone
 from flows.inputs import Inputs, input_digest
+from flows.measuring import Measured, measure_run
 from flows.progress import step
 from flows.settings import Settings
 from models.actions import Actions, find_actions
@@ -43,6 +44,8 @@ class Scored:
         How predictions published before answers arrived compare with them; None where there is nothing to compare.
     drift : Drift
         Of the scorer's fit.
+    measured : Measured
+        The measures of the field.
     without_behaviour : int
         Customers of whom the second stage knows too little: they keep the first stage.
     not_given : tuple of str
@@ -55,6 +58,7 @@ class Scored:
     stability: Stability
     ahead: CalibrationAhead | None
     drift: Drift
+    measured: Measured
     without_behaviour: int
     not_given: tuple[str, ...] = ()
 
@@ -121,10 +125,11 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         purchases, horizon = release.scorer().purchases, release.parameters["horizon"]
         drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
     currency = release.parameters["currency"] or inputs.intake.currency or ""
+    measured = measure_run(settings, inputs, release)
     said = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     table = scores_table(scores, release, chosen.version, as_of, said)
     lacking, not_given = _lacking(release, described), tables_not_given(release, inputs)
-    return Scored(table, actions, since, stable, ahead, drift, lacking, not_given)
+    return Scored(table, actions, since, stable, ahead, drift, measured, lacking, not_given)
 
 
 def tables_not_given(release: Release, inputs: Inputs) -> tuple[str, ...]:

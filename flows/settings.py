@@ -104,6 +104,10 @@ class Settings(BaseSettings):
     label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")
     static_attributes: Names = Field([], description="customer attributes that never change: used as features")
     segments: Names = Field([], description="customer attributes by which the NPS is told, beside RFM segments")
+    measure_days: int = Field(90, ge=1, le=3650, description="days of the window that measures are taken over")
+    core_action: str | None = Field(None, description="the kind of event that is the core user action, such as order")
+    core_action_times: int = Field(1, ge=1, description="how often it must be done in the window to count")
+    quiet_days: int = Field(90, ge=0, description="nobody is drawn for a survey so soon after the last invitation")
     rfm_segments: dict[str, tuple[Scores, Scores]] | None = Field(
         None,
         description='names of RFM segments: name = ["recency scores", "means of frequency and monetary score"], such '

@@ -13,8 +13,10 @@ from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
 from models.customer_scorer import CATEGORIES, SCORE_COLUMNS, median_category
+from models.personas import assign_personas
 from models.release import Release
 from models.scores import to_table
+from models.segments import has_personas
 
 _FROM_FEATURES = ("customer_id", "as_of", "first_purchase", "last_purchase", "monetary_value")
 _DAYS = ("frequency", "recency", "T")
@@ -57,7 +59,7 @@ def assemble_scores(
         known = earlier[name].astype(object)
         scores[name] = known.where(known.notna(), None)
     scores[["rfm", "segment"]] = release.rfm_scores(described)
-    scores["persona"] = None
+    scores["persona"] = assign_personas(release.parameters["personas"], described) if has_personas(release) else None
     scores["reasons"] = None
     return scores
 

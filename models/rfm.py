@@ -105,14 +105,16 @@ def segment_names(segments: Segments = SEGMENTS) -> np.ndarray:
     names = np.full((5, 5), "", dtype=object)
     for name, ((r_low, r_high), (w_low, w_high)) in segments.items():
         if not (1 <= r_low <= r_high <= 5 and 1 <= w_low <= w_high <= 5):
-            raise ValueError(f"scores must be from 1 to 5, the lower one first; {name!r} has others")
+            raise ValueError(f"must have scores from 1 to 5, the lower one first; {name!r} has others")
         named = names[r_low - 1 : r_high, w_low - 1 : w_high]
         if (named != "").any():
-            raise ValueError(f"{name!r} and {named[named != ''][0]!r} name the same scores")
+            raise ValueError(f"must name scores once; {name!r} and {named[named != ''][0]!r} name the same")
         named[...] = name
     if (names == "").any():
         recency, worth = np.argwhere(names == "")[0] + 1
-        raise ValueError(f"recency {recency} with {worth}, the mean of frequency and monetary score, has no name")
+        raise ValueError(
+            f"must name all scores; recency {recency} with {worth}, the mean of frequency and monetary score, has no name"
+        )
     return names
 
 

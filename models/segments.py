@@ -8,13 +8,16 @@ import pandas as pd
 
 from data.errors import InputError
 from features.attributes import valid_attributes
-from features.describe import materialise
+from features.describe import describe, materialise
 from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
+from models.personas import assign_personas
 from models.release import Release
+from models.rfm import rfm_cuts
 
 RFM = "RFM segment"
+PERSONA = "persona"
 NOT_KNOWN = "not known"
 # An attribute of numbers with more values than this is cut into fifths.
 MOST_LEVELS = 12
@@ -24,7 +27,7 @@ OTHERS = "others"
 
 
 def segment_labels(
-    tables: Tables, as_of: date, release: Release, attributes: Sequence[str] = ()
+    tables: Tables, as_of: date, release: Release | None, attributes: Sequence[str] = ()
 ) -> Mapping[str, pd.Series]:
     """Name each customer's segment as of a date, by every segmentation.
 
@@ -34,8 +37,8 @@ def segment_labels(
         The shop's checked tables.
     as_of : datetime.date
         Exclusive.
-    release : Release
-        Its RFM cut points are used.
+    release : Release or None
+        Its RFM cut points and names, and its personas, are used; None: cut points of today's base, no personas.
     attributes : sequence of str
         Columns of customers to segment by as well: the `MOST_SEGMENTS` most frequent texts and the others, numbers as
         they are or, where there are more than `MOST_LEVELS`, in fifths. They are never features for being named here.
@@ -43,23 +46,58 @@ def segment_labels(
     Returns
     -------
     Mapping of str to pandas.Series
-        By `RFM` and each attribute: the segment of everyone with a purchase before ``as_of``, by customer_id.
+        By `RFM`, `PERSONA` where there are personas, and each attribute: the segment of everyone with a purchase before
+        ``as_of``, by customer_id.
 
     Raises
     ------
     InputError
         Where an attribute is no column of customers.
     """
+    labels = {RFM: segment_of(tables, as_of, release, RFM)}
+    if release is not None and has_personas(release):
+        labels[PERSONA] = segment_of(tables, as_of, release, PERSONA)
+    return labels | {name: segment_of(tables, as_of, release, name) for name in attributes}
+
+
+def segment_of(tables: Tables, as_of: date, release: Release | None, name: str) -> pd.Series:
+    """Name each customer's segment as of a date by one segmentation.
+
+    Parameters
+    ----------
+    tables, as_of, release
+        As for `segment_labels`.
+    name : str
+        rfm (or `RFM`), persona, or a column of customers.
+
+    Returns
+    -------
+    pandas.Series
+        The segment of everyone with a purchase before ``as_of``, by customer_id; named as the segmentation is shown.
+
+    Raises
+    ------
+    InputError
+        Where there is no such segmentation.
+    """
     spine = everyone(tables.transactions, as_of)
-    summary = materialise(summarise_purchases(tables.transactions, spine)).set_index("customer_id")
-    labels = {RFM: release.rfm_scores(summary)["segment"]}
-    if not attributes:
-        return labels
-    check_attributes(tables, attributes)
-    valid = materialise(valid_attributes(tables.customers, spine, attributes)).set_index("customer_id")
-    for name in attributes:
-        labels[name] = _levels(valid[name].reindex(summary.index))
-    return labels
+    if name == PERSONA and release is not None and has_personas(release):
+        described = materialise(describe(tables, spine, release.vocabulary))
+        found = assign_personas(release.parameters["personas"], described)
+        return pd.Series(found, index=described["customer_id"], name=PERSONA)
+    purchases = summarise_purchases(tables.transactions, spine)
+    summary = materialise(purchases).set_index("customer_id")
+    if name in (RFM, "rfm"):
+        known = release or Release({"rfm": rfm_cuts(purchases)}, {})
+        return known.rfm_scores(summary)["segment"].rename(RFM)
+    check_attributes(tables, [name])
+    valid = materialise(valid_attributes(tables.customers, spine, [name])).set_index("customer_id")
+    return _levels(valid[name].reindex(summary.index)).rename(name)
+
+
+def has_personas(release: Release) -> bool:
+    """Whether a release tells personas apart."""
+    return len((release.parameters.get("personas") or {}).get("names", [])) > 1
 
 
 def check_attributes(tables: Tables, attributes: Sequence[str]) -> None:
@@ -74,7 +112,10 @@ def check_attributes(tables: Tables, attributes: Sequence[str]) -> None:
     missing = [name for name in attributes if name not in known]
     if missing:
         has = f"it has {', '.join(known)}" if known else "no customers were given (--customers)"
-        raise InputError(f"segments names {', '.join(missing)}, which customers does not hold; {has}")
+        raise InputError(
+            f"{', '.join(missing)}: no column of customers to segment by; {has}. Beside these there are rfm and, where "
+            "a retraining found some, persona"
+        )
 
 
 def _levels(values: pd.Series) -> pd.Series:

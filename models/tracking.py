@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -23,6 +24,9 @@ from models.store import Store
 
 QUARANTINE = "quarantine"
 _KEPT = "quarantine.kept"
+EPOCH = date(1970, 1, 1).toordinal()
+# MLflow takes no more metrics in one call.
+MOST_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,20 @@ class Run:
             metrics=[Metric(name, value, now, 0) for name, value in finite.items()],
             params=[Param(name, str(value)[:6000]) for name, value in (parameters or {}).items()],
         )
+
+    def log_history(self, values: Iterable[tuple[str, float, date]]) -> None:
+        """Log values of days: at their midnight (UTC), with the days since 1970-01-01 as the step."""
+        metrics = [
+            Metric(
+                name,
+                float(value),
+                1000 * int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()),
+                day.toordinal() - EPOCH,
+            )
+            for name, value, day in values
+        ]
+        for start in range(0, len(metrics), MOST_AT_ONCE):
+            self.store.client.log_batch(self.run_id, metrics=metrics[start : start + MOST_AT_ONCE])
 
     def tag(self, **tags: str) -> None:
         """Set tags."""

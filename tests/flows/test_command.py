@@ -70,8 +70,9 @@ def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
         (("check", "--transactions", "x.csv", "--set", "margin"), "--set must be NAME=VALUE"),
         (("check", "--transactions", "x.csv", "--set", "margn=1"), "setting 'margn' is not known"),
         (("check", "--olist", "nowhere"), "nowhere"),
-        (("scores",), "no scores have been published"),
-        (("rollback",), "there is no champion"),
+        (("scores",), "there is no store in"),
+        (("rollback",), "there is no store in"),
+        (("sample", "--transactions", "x.csv"), "--margin is missing"),
     ],
 )
 def test_a_mistake_of_the_users_is_one_message_and_exit_code_2(revealed, arguments, said):

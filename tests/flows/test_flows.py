@@ -158,6 +158,34 @@ def test_a_score_keeps_action_lists_and_what_changed(trained, revealed, tables):
     assert "Too few to tell: 0 answers" in out
 
 
+def test_a_trend_can_be_drawn_from_the_runs_alone(trained, revealed, tables, shop):
+    earlier = (pd.Timestamp(current(trained)["as_of"].iloc[0]) - pd.Timedelta(days=90)).date()
+    assert revealed("score", *tables, "--mlruns", trained, "--as-of", earlier)[0] == 0
+    store = open_store(str(trained))
+    runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'score'")
+    assert len(runs) == 2
+    of_runs = [
+        {metric.step: metric for metric in store.client.get_metric_history(run.info.run_id, "measure_repeat_share")}
+        for run in runs
+    ]
+    later, first = sorted(of_runs, key=len, reverse=True)
+    # 500 days hold five whole windows of 90 days; the earlier run tells the same of those it has seen.
+    assert len(later) == 5 + 1
+    assert {step: metric.value for step, metric in first.items()}.items() <= {
+        step: metric.value for step, metric in later.items()
+    }.items()
+    bought = pd.read_parquet(shop["transactions"])
+    orders = bought[bought["amount"] >= 0].drop_duplicates(["customer_id", "order_id"])
+    for step, metric in later.items():
+        end = pd.Timestamp(0) + pd.Timedelta(days=step)
+        assert metric.timestamp == end.timestamp() * 1000
+        inside = orders[orders["ts"].between(end - pd.Timedelta(days=90), end, inclusive="left")]
+        of_customer = inside.groupby("customer_id").size()
+        assert metric.value == pytest.approx(100 * (of_customer >= 2).mean())
+    files = {Path(file.path).name for file in store.client.list_artifacts(runs[0].info.run_id, "measures")}
+    assert files == {"history.csv", "by_segment.csv", "history.png"}
+
+
 def test_a_score_says_whether_a_retrain_is_due(trained, revealed, tables):
     later = (pd.Timestamp(current(trained)["as_of"].iloc[0]) + pd.Timedelta(days=1)).date()
     code, out, _ = revealed("score", *tables, "--mlruns", trained, "--as-of", later)

@@ -38,6 +38,17 @@ def test_tables_and_environment_name_columns_and_formats(own_environment, monkey
     assert settings.transactions == ["sales.csv"]
 
 
+def test_rfm_segments_are_named_in_the_settings_file(own_environment):
+    (own_environment / "revealed.toml").write_text(
+        '[rfm_segments]\nbest = ["5", "4-5"]\n"good ones" = [5, "1-3"]\nothers = ["1-4", "1-5"]\n'
+    )
+    assert Settings.load().rfm_segments == {
+        "best": ((5, 5), (4, 5)),
+        "good ones": ((5, 5), (1, 3)),
+        "others": ((1, 4), (1, 5)),
+    }
+
+
 def test_one_quarantine_limit_is_for_all_tables_and_one_for_a_table_leaves_the_others(own_environment):
     assert set(Settings.load(quarantine_limit=0.2).quarantine_limit.values()) == {0.2}
     assert Settings.load(quarantine_limit={"events": 0.5}).quarantine_limit == {
@@ -56,6 +67,9 @@ def test_one_quarantine_limit_is_for_all_tables_and_one_for_a_table_leaves_the_o
         ({"timezone": "Berlin"}, "setting 'timezone' must be a time zone such as 'Europe/Berlin', got 'Berlin'"),
         ({"quarantine_limit": 2}, "must be less than or equal to 1, got 2"),
         ({"as_of": "soon"}, "setting 'as_of'"),
+        ({"rfm_segments": {"all": ["1-5", "1-4"]}}, "must name all scores; recency 1 with 5, the mean of frequency"),
+        ({"rfm_segments": {"all": ["5-1", "1-5"]}}, "must have scores from 1 to 5, the lower one first"),
+        ({"rfm_segments": {"all": ["few", "1-5"]}}, "setting 'rfm_segments.all.0.0' must be a valid integer"),
         ({"columns": {"sales": {"ts": "x"}}}, "must be 'transactions', 'answers', 'events' or 'customers'"),
     ],
 )

@@ -148,7 +148,7 @@ def test_names_of_ones_own_are_given(find_cuts):
     ("segments", "message"),
     [
         ({"all": ((1, 5), (1, 4))}, "recency 1 with 5, .* has no name"),
-        ({"all": ((1, 5), (1, 5)), "best": ((5, 5), (5, 5))}, "'best' and 'all' name the same"),
+        ({"all": ((1, 5), (1, 5)), "best": ((5, 5), (5, 5))}, "must name scores once; 'best' and 'all'"),
         ({"all": ((0, 5), (1, 5))}, "'all' has others"),
         ({"all": ((5, 1), (1, 5))}, "'all' has others"),
     ],

@@ -1,0 +1,83 @@
+"""`revealed measures`: read from files, over any window, by any segment, as tables and as JSON."""
+
+import json
+
+import pandas as pd
+import pytest
+
+
+@pytest.fixture
+def tables(shop):
+    named = ("transactions", "answers", "events", "customers")
+    return [text for name in named for text in (f"--{name}", str(shop[name]))]
+
+
+def measured(revealed, *arguments):
+    code, out, err = revealed("measures", *arguments, "--json")
+    assert (code, err) == (0, "")
+    return json.loads(out)
+
+
+def test_json_holds_every_measure_with_its_definition_or_the_reason_why_not(revealed, tables, shop, own_environment):
+    found = measured(revealed, *tables, "--as-of", "2024-05-01", "--days", 60)
+    assert found["window"] == {"from": "2024-03-02", "to_exclusive": "2024-05-01"}
+    by_name = {row["measure"]: row for row in found["measures"]}
+    assert all(row["definition"] for row in by_name.values())
+    assert all((row["value"] is None) <= (row["why"] is not None) for row in by_name.values())
+    assert "no answers to the question ces" in by_name["ces"]["why"]
+    assert not (own_environment / "mlruns").exists()
+
+    answers = pd.read_parquet(shop["answers"])
+    nps = answers[(answers["question"] == "nps") & answers["score"].notna()]
+    for window, value in (("2024-03-02", by_name["nps"]["value"]), ("2024-01-02", by_name["nps"]["before"])):
+        start = pd.Timestamp(window)
+        given = nps[nps["answered_at"].between(start, start + pd.Timedelta(days=60), inclusive="left")]["score"]
+        assert value == pytest.approx(100 * ((given >= 9).mean() - (given <= 6).mean()))
+    assert by_name["nps"]["change"] == pytest.approx(by_name["nps"]["value"] - by_name["nps"]["before"])
+
+
+def test_a_window_may_be_named_by_its_first_day(revealed, tables):
+    by_days = measured(revealed, *tables, "--as-of", "2024-05-01", "--days", 60)
+    assert measured(revealed, *tables, "--as-of", "2024-05-01", "--from", "2024-03-02") == by_days
+
+
+def test_segments_add_up_to_everyone(revealed, tables, shop):
+    everyone = {row["measure"]: row for row in measured(revealed, *tables)["measures"]}
+    regions = set(pd.read_parquet(shop["customers"])["region"].dropna())
+    by_region = measured(revealed, *tables, "--by", "region")["measures"]
+    assert {row["group"] for row in by_region if row["value"] is not None} == regions
+    for name in ("nps", "repeat_share"):
+        assert sum(row["n"] for row in by_region if row["measure"] == name) == everyone[name]["n"]
+    by_touchpoint = measured(revealed, *tables, "--by", "touchpoint")["measures"]
+    assert {row["group"] for row in by_touchpoint if row["measure"] == "nps"} == {"simulated"}
+    assert any(row["measure"] == "arpu" and "touchpoint" in row["why"] for row in by_touchpoint)
+    # Without a champion the cut points are those of today's base.
+    by_rfm = measured(revealed, *tables, "--by", "rfm")["measures"]
+    assert {"champions", "lost"} <= {row["group"] for row in by_rfm}
+
+
+def test_people_get_a_table_what_it_means_and_what_is_missing(revealed, tables):
+    code, out, _ = revealed("measures", *tables)
+    said = " ".join(out.split())
+    assert code == 0
+    assert "Repurchase ratio" in out
+    assert "is usually read as" in said
+    assert "Not measured" in said
+    code, out, _ = revealed("measures", *tables, "--by", "region")
+    assert "Net promoter score of the survey\n" in out
+    assert "north" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--by", "planet"), "planet: no column of customers to segment by"),
+        (("--by", "persona"), "persona: no column of customers to segment by"),
+        (("--from", "2024-05-02", "--as-of", "2024-05-01"), "holds no day before its end"),
+        (("--from", "2024-03-02", "--days", "3"), "leave out --from, or --days"),
+    ],
+)
+def test_a_mistake_is_told(revealed, tables, arguments, said):
+    code, _, err = revealed("measures", *tables, *arguments)
+    assert code == 2
+    assert said in " ".join(err.split())
