@@ -67,8 +67,7 @@ def _of_one_writing(texts: Sequence[str], writing: str, fewest: int) -> NDArray[
     if len(kept) == 0:
         return np.full(len(texts), writing, dtype="<U24")
     number = _by_all_words(texts, np.searchsorted(kept, known), known >= 0, len(kept)) if len(kept) > 1 else 0
-    codes: NDArray[np.str_] = np.array(candidates, dtype="<U24")[kept]
-    return codes[np.broadcast_to(number, len(texts))]
+    return np.array([candidates[kept[language]] for language in np.broadcast_to(number, len(texts))], dtype="<U24")
 
 
 def _clearly(hits: NDArray[np.float64]) -> NDArray[np.int64]:

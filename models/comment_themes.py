@@ -15,8 +15,8 @@ from models.theme_search import FEWEST_COMMENTS, NO_THEME, STABLE, Labels, assig
 from models.theme_words import count_words, plain_words
 
 OTHER = "other"
-# Different comments of one language. In simulated comments of four themes and idle talk, 300 gave all four, 200 some
-# of them, and 150 gave single turns of phrase instead of themes.
+# Different comments of one language. Of four simulated themes and idle talk 300 comments gave 0 to 3, 400 mostly all
+# and 600 always all (12 runs); from texts that repeat turns of phrase 300 gave all, and 150 the phrases as themes.
 FEWEST_TO_LEARN = 200
 # Themes are learned on so many different comments at most, and then given to all.
 MOST_TO_LEARN = 10_000
@@ -127,7 +127,8 @@ def find_themes(answers: pd.DataFrame, seed: int = 0) -> Themes:
     Comments are told apart by language, forms of a word are taken together by their character n-grams, and groups of
     words that come together more often than chance make the themes, as many as stay on resampling
     (`theme_search.learn_themes`). A comment has the theme its words tell most of, or none. Nothing leaves the
-    machine, and no dictionary is needed.
+    machine, and the only dictionary is the small words of a dozen languages: without them a shop of English and German
+    comments of eight themes gave an adjusted Rand index of .61 in simulation, with them .93.
 
     Parameters
     ----------
@@ -228,7 +229,7 @@ def _scored(found: list[_Found], label: Labels, category: NDArray[np.int64], why
 
 def _unique(names: list[str]) -> list[str]:
     """Give the second and further themes of one name a number."""
-    seen: dict[str, int] = {}
+    seen = {OTHER: 1}
     given = []
     for name in names:
         seen[name] = seen.get(name, 0) + 1

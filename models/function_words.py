@@ -54,7 +54,6 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
 }
 
 # The small words that turn the meaning of the next one round.
-NEGATIONS = frozenset(
-    """bez değil geen ingen inte kein keine keinen never nicht nie niet no non not não nao pas senza sem sin sans utan
-    without yok без не нет немає никогда ні""".split()
-)
+_NEGATIONS = """bez değil geen ingen inte kein keine keinen never nicht nie niet no non not não nao pas senza sem sin
+    sans utan without yok без не нет немає никогда ні"""
+NEGATIONS = frozenset(_NEGATIONS.split())

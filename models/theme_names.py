@@ -46,7 +46,7 @@ def theme_name(
     -------
     str
         Up to three, the most telling first: comments of the theme with the word times its log odds. Each stands in the
-        form that is most frequent in the theme, and together with the word beside it where they usually come as a
+        form that is most frequent in the theme, and with the word beside it where they usually come as a
         pair, such as "не работает".
     """
     own = [texts[row] for row in members]
@@ -64,7 +64,8 @@ def theme_name(
             continue
         of_word = family == word
         written = forms[of_word][np.lexsort((forms[of_word], -found[of_word]))[0]]
-        with_word = np.array([_joins(pair, written, small_words) for pair in pairs], dtype=bool)
+        said = {form for form, number in counts.family_of.items() if number in named}
+        with_word = np.array([_joins(pair, written, small_words, said) for pair in pairs], dtype=bool)
         best = max(zip(together[with_word], pairs[with_word], strict=True), default=(0, ""), key=lambda pair: pair[0])
         is_pair = best[0] >= max(USUAL_PAIR * found[forms == written][0], FEWEST_TOGETHER)
         parts.append(str(best[1]) if is_pair else str(written))
@@ -108,12 +109,15 @@ def theme_examples(
     return tuple(_shortened(masked(comments[rows[place]])) for place in chosen)
 
 
-def _joins(pair: str, word: str, small_words: frozenset[str]) -> bool:
-    """Say whether a pair of words holds a word beside another that says something, or after a negation."""
+def _joins(pair: str, word: str, small_words: frozenset[str], said: set[str]) -> bool:
+    """Say whether a pair of words holds a word beside one that says more, or after a negation."""
     first, second = pair.split()
-    return (first == word and second not in small_words) or (
-        second == word and (first in NEGATIONS or first not in small_words)
-    )
+    if word not in (first, second):
+        return False
+    other = second if first == word else first
+    if other in small_words:
+        return other == first and first in NEGATIONS
+    return other not in said
 
 
 def _ngrams(texts: Sequence[str], length: int) -> tuple[NDArray[np.str_], NDArray[np.int64]]:

@@ -20,7 +20,7 @@ Labels = NDArray[np.int64]
 
 NO_THEME = -1
 MOST_THEMES = 10
-# A theme in fewer comments has an NPS known to no better than some 50 points.
+# The NPS of a theme in so few comments is known to some 40 points either way.
 FEWEST_COMMENTS = 10
 # Of each of these resamples a fit is made, on this share of the comments. Hennig calls a cluster valid and stable
 # where its mean Jaccard coefficient over resamples is .75 or more.
@@ -30,7 +30,8 @@ STABLE = 0.75
 # The comments of a theme must speak of it this much more clearly than of any other; parts of one theme, which share
 # its main words, have some .5.
 SEPARATE = 0.8
-# A word tells of a theme where it is this many times as likely there as elsewhere, and that is not by chance.
+# A word tells of a theme where it is this many times as likely there as elsewhere, and that is not by chance. To see
+# whether themes are parts of one, words that only lean to a theme are looked at too.
 TELLING_ODDS = 5.0
 LEANING_ODDS = 2.0
 TELLING_CHI_SQUARE = 10.83  # one degree of freedom, .001
@@ -62,7 +63,8 @@ def learn_themes(comments: sparse.csr_matrix, seed: int) -> WordThemes:
 
     For each number up to `MOST_THEMES` themes are learned on all comments and on resamples of them. A theme counts
     where it is stable (`STABLE`), separate from the others (`SEPARATE`) and not tiny (`FEWEST_COMMENTS`); the number
-    with the most such themes is taken, the smaller of equals, and the others are left out.
+    whose themes of that kind cover most is taken, by the sum of the square roots of their shares, which grows with
+    the comments covered and with the number of themes; the smaller of equals. Other themes are left out.
 
     Parameters
     ----------
