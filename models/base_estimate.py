@@ -16,12 +16,12 @@ from features.tables import Tables
 from models.design_weights import (
     centred_log_probability,
     check_drawn,
+    customers_of_lists,
     customers_stood_for,
     find_lists,
     join_lists,
-    one_per_list,
-    without_trace,
 )
+from models.nps_base import newest_per_customer
 from models.nps_category import NpsTraining, predict_nps_category
 from models.release import Release
 from models.response import response_propensity
@@ -61,7 +61,8 @@ def prepare_survey(
 
     Invitations of customers who were drawn with a recorded probability need no guess: it takes the place of the mix,
     see `models.design_weights`. Whoever is on a list that was answered, but of whom neither invitation nor answer is
-    known (survey tools often give the answers only), was asked and is silent.
+    known (survey tools often give the answers only), was asked and is silent. All are described as they were when
+    drawn.
 
     Parameters
     ----------
@@ -89,10 +90,7 @@ def prepare_survey(
     if tables.answers is None or training is None or answers is None or training.out_of_fold is None:
         return None
     base = describe_everyone(tables, release)
-    invited = _invited(tables, release, since, drawn)
-    frame = invited.iloc[one_per_list(invited)].reset_index(drop=True)
-    of_list = frame["drawn_on"].notna().to_numpy()
-    asked, listed = frame[~of_list], frame[of_list]
+    invited, asked, listed = _asked(tables, release, since, drawn)
     frame_name = "invited"
     if not _tells_who_was_asked(asked["answered"].to_numpy(bool)) and (asked["answered"].any() or listed.empty):
         frame_name = "customers"
@@ -111,8 +109,8 @@ def prepare_survey(
     row = asked.loc[answered, _ANSWER].merge(known, on=_ANSWER, how="left")["row"].to_numpy(int)
     asked["category"] = NO_ANSWER
     asked.loc[answered, "category"] = answers["category"].to_numpy(int)[row]
-    of_list = asked["drawn_on"].notna().to_numpy()
-    # Whoever could be drawn is in reach of the estimate, answered or not.
+    of_list = np.arange(len(asked)) >= len(others)
+    # Whoever was drawn is in reach of the estimate, answered or not.
     unlike = _unlike_share(asked[answered | of_list], base, names, seed)
     if unlike > MOST_UNLIKE and len(listed):
         # An estimate for those asked, each of whom stands for themselves, needs to know nothing of how they were drawn.
@@ -146,7 +144,7 @@ def predict_survey(
     ----------
     asked
         (N rows) one customer each: customer_id, answered, category (-1 where not answered), the features at that time;
-        where lists were drawn drawn_on and inclusion_probability, and one row more for each list of a customer.
+        where lists were drawn, drawn_on and inclusion_probability, and one row more for each list of a customer.
     base
         (M rows) one customer each: customer_id and the features now; may be `asked` itself.
     names
@@ -188,23 +186,29 @@ def describe_everyone(tables: Tables, release: Release) -> pd.DataFrame:
     return materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
 
 
-def _invited(tables: Tables, release: Release, since: date | None, drawn: pd.DataFrame | None) -> pd.DataFrame:
-    """All invitations with the features of then and the list they belong to; the silent of whom no trace is known."""
+def _asked(
+    tables: Tables, release: Release, since: date | None, drawn: pd.DataFrame | None
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """All invitations; of those of no list one row per customer; one row per customer of each list.
+
+    The newest answer, or the newest invitation, with the features of then; of a list all as they were when drawn.
+    """
     question, gap_days = release.parameters["nps_question"], release.parameters["label_gap_days"]
     asked = invitations(tables.answers, question, before=release.as_of, since=since, gap_days=gap_days)
     described = describe(tables, pairs(asked), release.vocabulary)
-    rows = materialise(asked.inner_join(described, ["customer_id", "as_of"]))
-    if drawn is None:
-        return rows.assign(drawn_on=np.datetime64("NaT", "us"))
-    lists = check_drawn(drawn, release.as_of, since)
-    rows = rows.join(find_lists(rows, lists))
-    silent = without_trace(rows, lists).assign(answered=False)
-    if silent.empty:
-        return rows
-    silent["as_of"] = silent["drawn_on"] - pd.Timedelta(days=gap_days)
-    spine = pairs(ibis.memtable(silent[["customer_id", "as_of"]]))
-    described_silent = materialise(describe(tables, spine, release.vocabulary))
-    return pd.concat([rows, silent.merge(described_silent, on=["customer_id", "as_of"])], ignore_index=True)
+    invited = materialise(asked.inner_join(described, ["customer_id", "as_of"]))
+    others, listed = invited, invited.iloc[:0]
+    if drawn is not None:
+        lists = check_drawn(drawn, release.as_of, since)
+        invited = invited.join(find_lists(invited, lists))
+        others, listed = invited[invited["drawn_on"].isna()], customers_of_lists(invited, lists)
+    if len(listed):
+        days = listed[["customer_id"]].assign(as_of=listed["drawn_on"] - pd.Timedelta(days=gap_days))
+        then = materialise(describe(tables, pairs(ibis.memtable(days)), release.vocabulary))
+        then["drawn_on"] = then.pop("as_of") + pd.Timedelta(days=gap_days)
+        listed = listed.merge(then, on=["customer_id", "drawn_on"])
+    newest = newest_per_customer(others["customer_id"], others["as_of"], others["answered"])
+    return invited, others.iloc[newest].reset_index(drop=True), listed
 
 
 def _tells_who_was_asked(answered: npt.NDArray[np.bool_]) -> bool:

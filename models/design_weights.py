@@ -102,37 +102,32 @@ def find_lists(asked: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
     return found.astype({"drawn_on": "datetime64[us]"}).fillna({"quiet_days": 0})
 
 
-def one_per_list(asked: pd.DataFrame) -> npt.NDArray[np.intp]:
-    """Positions of one row per customer for each list, and before them for all other invitations.
+def customers_of_lists(invited: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
+    """Give one row per customer of each list that was answered: the newest answer to it, or the newest invitation.
 
-    Each as `models.nps_base.newest_per_customer` chooses it: the newest answer, or the newest invitation.
-    """
-    of_list = pd.factorize(asked["drawn_on"], sort=True)[0]
-    found = [np.empty(0, np.intp)]
-    for rows in (np.flatnonzero(of_list == k) for k in np.unique(of_list)):
-        some = asked.iloc[rows]
-        found.append(rows[newest_per_customer(some["customer_id"], some["as_of"], some["answered"])])
-    return np.concatenate(found)
-
-
-def without_trace(asked: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
-    """Find the customers of lists that were answered of whom no invitation is known: asked, and silent.
+    Of whom neither is known was asked and is silent: survey tools often give the answers only.
 
     Parameters
     ----------
-    asked
-        Invitations with the columns of `find_lists`.
+    invited
+        Invitations: customer_id, as_of, invited_at, answered_at, answered, and what `find_lists` gives.
     drawn
         As `check_drawn` gives it.
 
     Returns
     -------
     pandas.DataFrame
-        Their rows of `drawn`.
+        The columns of `drawn`, as_of, invited_at, answered_at and answered, in the order of `drawn`.
     """
-    in_use = drawn[drawn["drawn_on"].isin(asked["drawn_on"].dropna().unique())]
-    known = pd.MultiIndex.from_frame(asked[["customer_id", "drawn_on"]])
-    return in_use[~pd.MultiIndex.from_frame(in_use[["customer_id", "drawn_on"]]).isin(known)]
+    of_lists = invited[invited["drawn_on"].notna()]
+    newest = [of_lists.iloc[:0]]
+    for _, some in of_lists.groupby("drawn_on"):
+        newest.append(some.iloc[newest_per_customer(some["customer_id"], some["as_of"], some["answered"])])
+    known = pd.concat(newest)[["customer_id", "drawn_on", "as_of", "invited_at", "answered_at", "answered"]]
+    in_use = drawn[drawn["drawn_on"].isin(known["drawn_on"])]
+    listed = in_use.merge(known, on=["customer_id", "drawn_on"], how="left")
+    # Null where no invitation is known.
+    return listed.assign(answered=listed["answered"].eq(True))
 
 
 def centred_log_probability(frame: pd.DataFrame) -> Array:

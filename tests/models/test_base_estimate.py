@@ -153,3 +153,85 @@ def test_where_nothing_was_asked_or_learned_there_is_none(simulated_shop, releas
     assert prepare_survey(tables, replace(release, training=None, answers=None)) is None
     too_few = replace(release.training, out_of_fold=None)
     assert prepare_survey(tables, replace(release, training=too_few)) is None
+
+
+@pytest.fixture(scope="module")
+def listed(simulated_shop, release):
+    """The tables had a list been drawn, of whom many are who are more satisfied than others of equal behaviour.
+
+    Those asked within 55 days were drawn at random by the simulation; of them the less satisfied are left out often.
+    """
+    tables, rng = simulated_shop.tables, np.random.default_rng(0)
+    start = pd.Timestamp(simulated_shop.as_of) - pd.Timedelta(days=60)
+    truth = simulated_shop.truth.set_index("customer_id")
+    asked = (
+        tables.answers.filter(tables.answers.question == "nps").to_pandas().sort_values(["customer_id", "invited_at"])
+    )
+    asked = asked[asked["invited_at"].between(start, start + pd.Timedelta(days=55))]
+    people = np.sort(asked["customer_id"].unique())
+    points = (truth["p_promoter"] - truth["p_detractor"]).loc[people].to_numpy()
+    chance = np.where(points > np.median(points), 0.9, 0.4)
+    chosen = rng.random(len(people)) < chance
+    drawn = pd.DataFrame({"customer_id": people, "drawn_on": start.date(), "inclusion_probability": chance})[chosen]
+    kept = tables.answers.filter(
+        tables.answers.customer_id.isin(drawn["customer_id"].tolist()), tables.answers.invited_at >= start
+    )
+    return replace(tables, answers=kept), drawn
+
+
+@pytest.fixture(scope="module")
+def of_list(release, listed):
+    tables, drawn = listed
+    return prepare_survey(tables, release, drawn=drawn)
+
+
+def test_a_list_is_weighed_by_what_is_recorded(simulated_shop, listed, of_list):
+    drawn, truth = listed[1], simulated_shop.truth
+    true_nps = 100 * (truth["p_promoter"] - truth["p_detractor"]).mean()
+    found = estimate_nps(of_list).figures
+    alike = estimate_nps(replace(of_list, drawn=None, known=None, mix=None)).figures
+    assert found.low < true_nps < found.high
+    assert abs(found.nps - true_nps) < abs(alike.nps - true_nps) - 3
+    assert (found.designed_share, found.frame) == (1.0, "invited")
+    assert found.designed_weight == pytest.approx(1.0)
+    assert alike.designed_share == alike.designed_weight == 0.0
+    assert sorted(of_list.customer) == sorted(drawn["customer_id"])
+    chance = drawn.set_index("customer_id")["inclusion_probability"].loc[of_list.customer].to_numpy()
+    assert of_list.known * chance == pytest.approx(of_list.known[0] * chance[0])
+
+
+def test_whoever_was_drawn_and_left_no_trace_is_silent(release, listed, of_list):
+    tables, drawn = listed
+    answers_only = replace(tables, answers=tables.answers.dropna("score"))
+    found = prepare_survey(answers_only, release, drawn=drawn.iloc[::-1])
+    # All are described as when drawn, so an invitation that is not known tells nothing of who answers.
+    assert found.customer.tolist() == of_list.customer.tolist()
+    assert found.weights.tolist() == of_list.weights.tolist()
+    assert estimate_nps(found).figures == estimate_nps(of_list).figures
+
+
+def test_lists_stand_beside_other_invitations(simulated_shop, release, listed, survey):
+    drawn = listed[1]
+    both = prepare_survey(simulated_shop.tables, release, drawn=drawn.assign(quiet_days=90))
+    assert sorted(both.customer[both.drawn]) == sorted(drawn["customer_id"])
+    others = both.customer[~both.drawn].tolist()
+    assert others == sorted(set(others))
+    assert not both.mix[both.drawn].any()
+    # Whoever was asked shortly before the list could not be drawn, and speaks for themselves.
+    assert 0 < (both.known[~both.drawn] > 0).sum() < len(others)
+    figures = estimate_nps(both).figures
+    assert figures.n_frame == len(set(both.customer)) == len(set(survey.customer))
+    assert 0 < figures.designed_weight < 1
+
+
+def test_a_list_of_another_time_counts_not_nor_does_one_for_a_base_too_unlike(
+    simulated_shop, release, listed, survey, monkeypatch
+):
+    tables, drawn = simulated_shop.tables, listed[1]
+    later = prepare_survey(tables, release, drawn=drawn.assign(drawn_on=simulated_shop.as_of))
+    assert later.known is None
+    assert later.weights.tolist() == survey.weights.tolist()
+    monkeypatch.setattr(base_estimate, "MOST_UNLIKE", -1.0)
+    found = prepare_survey(tables, release, drawn=drawn)
+    assert found.known is None
+    assert found.base_customer.tolist() == found.customer.tolist() == survey.customer.tolist()

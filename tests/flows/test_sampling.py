@@ -1,0 +1,99 @@
+"""A sample from the settings to the file, the store and the console; what it leaves behind when it cannot."""
+
+import io
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from data.errors import InputError
+from flows.inputs import open_inputs, read_inputs
+from flows.sampling import run_sample
+from flows.settings import Settings
+from models.drawn_samples import read_drawn
+from models.recipe import Recipe
+from models.registry import promote, register_scorer
+from models.release import Release, fit_release
+from models.tracking import tracked
+
+TABLES = ("transactions", "answers", "events", "customers")
+
+
+@pytest.fixture(scope="module")
+def named(shop) -> dict[str, list[str]]:
+    return {name: [str(shop[name])] for name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def release(named, tmp_path_factory) -> Release:
+    settings = Settings(**named)
+    inputs = open_inputs(read_inputs(settings, tmp_path_factory.mktemp("clean")), settings)
+    return fit_release(inputs.tables, inputs.as_of, Recipe())
+
+
+@pytest.fixture
+def settings(store, named, release) -> Settings:
+    """Of a store with a champion."""
+    with tracked(store, "retrain", {}) as run:
+        promote(store, register_scorer(store, run.run_id, release, None, {}), "the first")
+    return Settings(**named, mlruns=str(store.folder), quiet_days=30)
+
+
+def sampled(settings: Settings, output: Path, margin: float = 20.0, by: str | None = None) -> str:
+    told = io.StringIO()
+    run_sample(settings, margin, by, output, None, Console(file=told, width=200))
+    return told.getvalue()
+
+
+def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
+    output = tmp_path / "whom.csv"
+    told = sampled(settings, output)
+    rows = pd.read_csv(output, dtype={"customer_id": "str"})
+    assert {"customer_id", "segment", "stratum", "inclusion_probability"} <= set(rows)
+    kept = read_drawn(store, release.as_of + pd.Timedelta(days=1))
+    assert kept["customer_id"].tolist() == sorted(rows["customer_id"])
+    assert kept["inclusion_probability"].sum() == pytest.approx(rows["inclusion_probability"].sum(), rel=1e-12)
+    assert kept["drawn_on"].eq(pd.Timestamp(release.as_of)).all()
+    assert kept["quiet_days"].eq(settings.quiet_days).all()
+    assert f"{len(rows):,} customers are written to" in told.replace("\n", "")
+    assert "replaces" not in told
+    assert [file.name for file in tmp_path.glob("*whom*")] == ["whom.csv"]
+
+    (run,) = store.client.search_runs([store.experiment_id], "tags.kind = 'sample'")
+    assert run.data.metrics["invitations"] == len(rows)
+    assert run.data.params["margin"] == "20.0"
+    assert {file.path for file in store.client.list_artifacts(run.info.run_id)} >= {
+        "intake.json",
+        "report.md",
+        "sample",
+    }
+
+    # Of one date the last list counts.
+    with pytest.raises(InputError, match="is there already"):
+        sampled(settings, output)
+    again = sampled(settings, tmp_path / "again.csv", margin=40.0, by="region")
+    assert "replaces the list" in again
+    rows = pd.read_csv(tmp_path / "again.csv", dtype={"customer_id": "str"})
+    assert len(rows["segment"].unique()) > 1
+    assert len(read_drawn(store, release.as_of + pd.Timedelta(days=1))) == len(rows)
+
+
+def test_what_cannot_be_done_is_said_and_draws_nobody(store, settings, release, tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"must end in \.csv"):
+        sampled(settings, tmp_path / "whom.xlsx")
+    with pytest.raises(InputError, match="no folder"):
+        sampled(settings, tmp_path / "nowhere" / "whom.csv")
+    with pytest.raises(InputError):
+        sampled(settings, tmp_path / "whom.csv", margin=0.01)
+    with pytest.raises(InputError, match="no store"):
+        sampled(settings.model_copy(update={"mlruns": str(tmp_path / "empty")}), tmp_path / "whom.csv")
+
+    def fails(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("flows.sampling.write_drawn", fails)
+    with pytest.raises(OSError, match="disk full"):
+        sampled(settings, tmp_path / "whom.csv")
+    assert not list(tmp_path.glob("*whom*"))
+    assert read_drawn(store, release.as_of + pd.Timedelta(days=1)).empty
