@@ -78,9 +78,13 @@ def response_rates(
     asked = _past_invitations(tables, release, as_of)
     answered = np.zeros(0, dtype=bool) if asked is None else asked["answered"].to_numpy(bool)
     silent = int(np.sum(~answered))
-    if asked is None or silent < max(FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE * len(answered)):
+    if (
+        asked is None
+        or silent < max(FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE * len(answered))
+        or not answered.any()
+    ):
         if expected is None:
-            raise InputError(_why_unknown(silent))
+            raise InputError(_why_unknown(silent, int(answered.sum())))
         everyone = np.full(len(described), expected)
         return ResponseRates(everyone, f"{_percent(expected)} are expected to answer, everyone alike: {_NO_RECORD}.")
 
@@ -166,8 +170,10 @@ def _moved(response: Array, where: Array, share: float) -> Array:
     return np.asarray(expit(logit(response) + shift))
 
 
-def _why_unknown(silent: int) -> str:
-    held = f"only {silent} unanswered invitations" if silent else "no unanswered invitations"
+def _why_unknown(silent: int, answered: int) -> str:
+    held = (
+        f"{silent:,} unanswered invitations and {answered:,} answered ones" if silent else "no unanswered invitations"
+    )
     return (
         f"How many answer is not known: the answers hold {held} that had {DAYS_TO_ANSWER} days to be answered (rows "
         "with invited_at and no score). Add them to the answers, or say the response rate you expect with "

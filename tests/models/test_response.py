@@ -7,7 +7,7 @@ from scipy.special import expit
 
 from models import response
 from models.metrics import auc
-from models.response import response_propensity
+from models.response import fit_response, response_propensity
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +73,43 @@ def test_many_answers_let_trees_find_what_a_regression_cannot(monkeypatch):
     rare, far = response_propensity(X, few, np.arange(30_000)), (X["a"].abs() > 1).to_numpy()
     assert rare.mean() == pytest.approx(few.mean(), rel=0.05)
     assert rare[far].mean() == pytest.approx(few[far].mean(), rel=0.2)
+
+
+def test_what_was_learned_is_said_of_other_rows(customers):
+    X, answered, truth = customers
+    seen, other = np.arange(4000) < 2500, np.arange(4000) >= 2500
+    fitted = fit_response(X[seen], answered[seen], np.arange(2500))
+    found = fitted.predict(X[other])
+    assert np.corrcoef(np.log(found), np.log(truth[other]))[0, 1] > 0.95
+    assert found.mean() == pytest.approx(answered[other].mean(), rel=0.1)
+    # Columns are found by name, whatever else there is, and one row says what many say.
+    shuffled = X[other].assign(more=1.0)[["e", "more", "d", "c", "b", "a"]]
+    assert (fitted.predict(shuffled) == found).all()
+    assert fitted.predict(X[other].iloc[[7]]) == pytest.approx(found[[7]], rel=1e-12)
+    order = np.random.default_rng(0).permutation(2500)
+    again = fit_response(X[seen].iloc[order], answered[seen][order], order)
+    assert (again.predict(X[other]) == found).all()
+
+
+def test_a_large_base_is_predicted_in_parts(customers, monkeypatch):
+    X, answered, _ = customers
+    fitted = fit_response(X, answered, np.arange(4000))
+    whole = fitted.predict(X)
+    monkeypatch.setattr(response, "ROWS_AT_ONCE", 900)
+    assert fitted.predict(X) == pytest.approx(whole, rel=1e-12)
+
+
+def test_trees_help_to_say_it_of_other_rows_too():
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame(rng.normal(size=(30_000, 2)), columns=list("ab"))
+    truth = expit(-2.5 + 1.5 * (X["a"].abs() > 1)).to_numpy()
+    seen = np.arange(30_000) < 20_000
+    answered = rng.random(30_000) < truth
+    found = fit_response(X[seen], answered[seen], np.arange(20_000)).predict(X[~seen])
+    assert np.corrcoef(np.log(found), np.log(truth[~seen]))[0, 1] > 0.9
+
+
+def test_without_a_regression_the_share_is_said_of_all():
+    X = pd.DataFrame({"a": np.arange(20.0)})
+    assert fit_response(X, np.arange(20) < 3, np.arange(20)).predict(X[:2]).tolist() == [3.5 / 21] * 2
+    assert fit_response(X, np.ones(20), np.arange(20)).predict(X[:2]).tolist() == [1.0, 1.0]
