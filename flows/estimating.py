@@ -16,6 +16,7 @@ from flows.settings import Settings
 from models.base_estimate import prepare_survey
 from models.change_estimate import estimate_nps_change
 from models.comment_themes import Themes, find_themes
+from models.drawn_samples import read_drawn
 from models.monitoring import profiles_of
 from models.nps_base import Estimate, estimate_nps
 from models.nps_change import NpsChange
@@ -104,7 +105,8 @@ def estimate(
 ) -> Estimated:
     """Estimate the NPS of the base and of its segments, and how it changed since the champion's retraining."""
     with step("estimate the NPS of the base"):
-        survey = prepare_survey(inputs.tables, release)
+        drawn = read_drawn(store, release.as_of)
+        survey = prepare_survey(inputs.tables, release, drawn=drawn if len(drawn) else None)
         if survey is None:
             return Estimated()
         base = estimate_nps(survey)
@@ -115,7 +117,8 @@ def estimate(
         return Estimated(base, segments)
     since = champion.release.as_of
     with step(f"estimate the change since {since}"):
-        change = estimate_nps_change(inputs.tables, release, since, published_nps(store, champion, release))
+        published = published_nps(store, champion, release)
+        change = estimate_nps_change(inputs.tables, release, since, published, drawn=drawn if len(drawn) else None)
     return Estimated(base, segments, change, since)
 
 
