@@ -144,7 +144,7 @@ def plan_sample(
     base = pd.DataFrame(
         {
             "customer_id": customer,
-            "segment": EVERYONE if segment is None else customer.map(segment).fillna(UNNAMED).astype(str),
+            "segment": EVERYONE if segment is None else _names(customer, segment),
             "points": points,
             "variance": probabilities @ POINTS**2 - points**2 + _noise(release) ** 2,
             "response": rates.response,
@@ -188,6 +188,11 @@ def _predictions(release: Release, described: pd.DataFrame) -> tuple[Array, tupl
         note = "Behaviour does not tell who is a promoter, so every answer is taken to vary as past answers did."
         return probabilities, (note,)
     return probabilities, ()
+
+
+def _names(customer: pd.Series, segment: pd.Series) -> pd.Series:
+    """Name the segment of each customer, (M,)."""
+    return customer.map(segment.astype(object)).fillna(UNNAMED).astype(str)
 
 
 def _noise(release: Release) -> float:
