@@ -10,8 +10,10 @@ from features.tables import Tables
 from models import base_estimate
 from models.balance import covariate_balance
 from models.base_estimate import prepare_survey
+from models.change_estimate import prepare_change
 from models.nps_base import estimate_nps
 from models.nps_category import predict_nps_category
+from models.nps_change import nps_change
 
 POINTS = {0: -100, 1: 0, 2: 100}
 
@@ -235,3 +237,13 @@ def test_a_list_of_another_time_counts_not_nor_does_one_for_a_base_too_unlike(
     found = prepare_survey(tables, release, drawn=drawn)
     assert found.known is None
     assert found.base_customer.tolist() == found.customer.tolist() == survey.customer.tolist()
+
+
+def test_a_list_serves_the_date_it_was_drawn_before(simulated_shop, release, listed):
+    tables, drawn = listed
+    start = drawn["drawn_on"].iloc[0]
+    before, now = prepare_change(tables, release, start, drawn)
+    assert not before.answered.any()
+    assert now.designed_share == 1.0
+    assert len(now.customer) == len(drawn)
+    assert nps_change(before, now).n_answers_now == now.answered.sum()
