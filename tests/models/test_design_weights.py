@@ -53,7 +53,7 @@ def test_who_was_drawn_is_checked(drawn):
         with pytest.raises(ValueError, match="above 0 and at most 1"):
             check_drawn(drawn.assign(inclusion_probability=wrong), date(2024, 9, 1))
     with pytest.raises(ValueError, match="twice"):
-        check_drawn(pd.concat([drawn, drawn.head(1)]), date(2024, 9, 1))
+        check_drawn(pd.concat([drawn, drawn]), date(2024, 9, 1))
 
 
 def test_an_invitation_belongs_to_the_newest_list_of_sixty_days(drawn):
@@ -177,9 +177,8 @@ def test_groups_weigh_by_their_effective_answers_and_what_is_recorded_is_never_c
 
 
 def test_the_tilt_weighs_by_the_recorded_probabilities():
-    """By hand: silent customers of class c are as many as exp(-gamma c) says, and each asked stands for 1 / pi."""
-    n, gamma = 40, 0.3
-    rng = np.random.default_rng(2)
+    """By hand: silent customers of class c are as many as exp(-gamma c) says."""
+    n, gamma, rng = 40, 0.3, np.random.default_rng(2)
     category, R = rng.integers(0, 3, n), np.arange(n) < 30
     p, pi = rng.dirichlet(np.ones(3), n), rng.uniform(0.3, 0.9, n)
     survey = a_survey(pd.DataFrame({"x": rng.normal(size=n)}), category, R, p, pi, np.arange(n))
@@ -233,8 +232,7 @@ def test_what_no_feature_tells_of_the_draw_is_repaired_and_the_interval_covers()
     """Unequal probabilities as Neyman's, and more than that: those who are more satisfied are drawn more often."""
     known, guessed, truths = [], [], []
     for seed in range(50):
-        rng = np.random.default_rng(seed)
-        X, hidden, truth, m, category, pi = a_world(2000, rng)
+        X, hidden, truth, m, category, pi = a_world(2000, rng := np.random.default_rng(seed))
         by_features = 0.15 * np.exp(0.4 * X["b"].to_numpy())
         chance = np.clip(by_features * np.where(hidden, 2.5, 0.7), 0.02, 1.0)
         people = np.flatnonzero(rng.random(2000) < chance)
@@ -243,7 +241,7 @@ def test_what_no_feature_tells_of_the_draw_is_repaired_and_the_interval_covers()
         stood_for = customers_stood_for(frame, frame, tells_who_was_asked=True)
         joined = join_lists(survey, np.ones(len(people), bool), np.ones(len(people)), stood_for)
         known.append(estimate_nps(joined).figures)
-        # The best of guesses knows what features tell of the draw.
+        # A guess knows what features tell of the draw, at best.
         guessed.append(point(replace(survey, mix=1.0 / by_features[people])))
         truths.append((truth @ POINTS).mean())
     bias, of_chance, covered = judged(known, truths)
