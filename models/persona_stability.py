@@ -19,7 +19,8 @@ from models.persona_space import Floats, Space, fit_space
 
 Integers = npt.NDArray[np.int64]
 
-MOST_PERSONAS = 8
+# More than this nobody keeps apart.
+MOST_PERSONAS = 6
 # Mean adjusted Rand index between any two bootstrap fits, at least.
 LEAST_AGREEMENT = 0.9
 BOOTSTRAP_FITS = 8
@@ -28,16 +29,16 @@ MOST_SPREAD = 0.95
 CLOUDS, CLOUD_SIZE = 3, 5_000
 # A persona is at least this share of the base, and this many of the customers it is fitted on.
 LEAST_SHARE, LEAST_CUSTOMERS = 0.02, 10
-# More personas, or another number than before, must lower the spread by more than this.
-WORTH_MORE = 0.05
+# The number of before stays while its silhouette is this near to the best.
+NEAR = 0.05
 STARTS = 8
 
 CRITERION = (
     f"Of the numbers from 2 to {MOST_PERSONAS} at which personas come out again (mean adjusted Rand index between "
-    f"{BOOTSTRAP_FITS} bootstrap fits of at least {LEAST_AGREEMENT}) and each holds at least {LEAST_SHARE:.0%} of the "
-    f"customers, the fewest whose spread within personas, beside that of a cloud without groups, is at most "
-    f"{MOST_SPREAD:.0%} and within {WORTH_MORE:.0%} of the lowest; the number of before stays while it is within as "
-    "much. Where no number has so little spread, two, if two come out again; else one."
+    f"{BOOTSTRAP_FITS} bootstrap fits of at least {LEAST_AGREEMENT}), each holds at least {LEAST_SHARE:.0%} of the "
+    f"customers and the spread within them is at most {MOST_SPREAD:.0%} of that in a cloud without groups: the one of "
+    f"the best silhouette. The number of before stays while it comes out again with a silhouette within {NEAR:.0%} of "
+    "the best. Where no number has so little spread, two, if two come out again; else one."
 )
 
 
@@ -55,6 +56,10 @@ class Trial:
     spread : float
         Sum of squares within the clusters divided by that within as many clusters of `one_cloud` of the same features:
         the gap statistic of Tibshirani, Walther & Hastie (2001, JRSS B 63) as a ratio. 1 where there are no groups.
+    silhouette : float
+        Mean over customers of ``1 - a / b``, a and b the distances to the nearest and the second nearest centre: the
+        silhouette of Rousseeuw (1987) in the simplified form that Vendramin, Campello & Hruschka (2010, Statistical
+        Analysis and Data Mining 3) find as good and that takes no pairs of customers.
     smallest : float
         Share of the smallest cluster.
     """
@@ -62,6 +67,7 @@ class Trial:
     k: int
     agreement: float
     spread: float
+    silhouette: float
     smallest: float
 
     def holds(self, customers: int) -> bool:
@@ -78,6 +84,13 @@ def nearest(placed: Floats, centres: Sequence[Sequence[float]]) -> Integers:
             total += (placed[:, component] - middle) ** 2
     found: Integers = squared.argmin(axis=0)
     return found
+
+
+def simplified_silhouette(placed: Floats, centres: Floats) -> float:
+    """Give the mean of ``1 - a / b`` over customers, a and b the distances to the two nearest centres."""
+    squared = np.sort(((placed[np.newaxis] - centres[:, np.newaxis]) ** 2).sum(axis=2), axis=0)
+    ratio = np.divide(squared[0], squared[1], out=np.ones(len(placed)), where=squared[1] > 0.0)
+    return float(1.0 - np.sqrt(ratio).mean())
 
 
 def cluster(placed: Floats, k: int, seed: int, weights: Integers | None = None) -> tuple[Floats, float]:
@@ -135,7 +148,8 @@ def try_numbers(base: pd.DataFrame, space: Space, names: Sequence[str], seed: in
         centres, within = cluster(placed, k, seed)
         spread = within / len(placed) / (np.mean([cluster(cloud, k, seed)[1] for cloud in clouds]) / size)
         smallest = np.bincount(nearest(placed, centres.tolist()), minlength=k).min() / len(placed)
-        trials.append(Trial(k, _agreement(resamples, k, seed), float(spread), float(smallest)))
+        agreement, silhouette = _agreement(resamples, k, seed), simplified_silhouette(placed, centres)
+        trials.append(Trial(k, agreement, float(spread), silhouette, float(smallest)))
     return tuple(trials)
 
 
@@ -151,12 +165,12 @@ def chosen(trials: Sequence[Trial], customers: int, before: int | None = None) -
     before
         The number of personas of an earlier fit, if there was one.
     """
-    again = {trial.k: trial.spread for trial in trials if trial.holds(customers)}
-    near = min(again.values(), default=1.0) * (1.0 + WORTH_MORE)
-    if before in again and again[before] <= min(near, 1.0):
+    again = {trial.k: trial for trial in trials if trial.holds(customers)}
+    groups = [trial for trial in again.values() if trial.spread <= MOST_SPREAD]
+    best = max((trial.silhouette for trial in groups), default=0.0)
+    if before in again and again[before].spread <= 1.0 and again[before].silhouette >= best * (1.0 - NEAR):
         return before
-    groups = [k for k, spread in again.items() if spread <= min(near, MOST_SPREAD)]
-    return min(groups, default=2 if 2 in again else 1)
+    return next((trial.k for trial in groups if trial.silhouette == best), 2 if 2 in again else 1)
 
 
 def _resample(base: pd.DataFrame, names: Sequence[str], rng: np.random.Generator) -> tuple[Floats, Integers]:
