@@ -62,7 +62,17 @@ def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
         found |= {f"{name}_{figure}": value for figure, value in model.get("metrics", {}).items()}
     if estimated.base is not None:
         base = estimated.base.figures
-        names = ("nps", "low", "high", "standard_error", "n_eff", "largest_weight", "survey_mean", "sign_gamma")
+        names = (
+            "nps",
+            "low",
+            "high",
+            "standard_error",
+            "n_eff",
+            "largest_weight",
+            "survey_mean",
+            "sign_gamma",
+            "designed_share",
+        )
         found |= {f"base_{name}": value for name in names if (value := getattr(base, name)) is not None}
         found |= {f"base_balance_{name}": value for name, value in base.balance.items()}
         found |= {f"base_nps_at_gamma_{gamma}": value for gamma, value in _named(base.sensitivity).items()}
@@ -132,6 +142,11 @@ def _base(title: str, base: BaseNps, source: str) -> Section:
         f"{base.largest_weight:.1%} of all.",
         f"Mean of the survey alone {base.survey_mean:+.1f}; mean of predictions {base.mean_of_predictions:+.1f}.",
     ]
+    if base.designed_share > 0:
+        sentences.append(
+            f"{base.designed_share:.0%} of the answers are of customers drawn by `revealed sample`, each with a known "
+            f"chance; they carry {base.designed_weight:.0%} of the weight."
+        )
     if base.balance:
         before, after = base.balance["largest_before"], base.balance["largest_after"]
         sentences.append(

@@ -24,7 +24,7 @@ def personas_section(profiled: Profiled, nps: pd.DataFrame | None) -> Section:
     """
     personas = profiled.personas
     if len(personas.names) == 1:
-        return Section("Personas", (f"None are told apart: {personas.why}.",))
+        return Section("Personas", (f"None are told apart: {personas.why.rstrip('.')}.",))
     table = joined(profiled, nps)
     rows = pd.DataFrame(
         {

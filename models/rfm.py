@@ -113,7 +113,8 @@ def segment_names(segments: Segments = SEGMENTS) -> np.ndarray:
     if (names == "").any():
         recency, worth = np.argwhere(names == "")[0] + 1
         raise ValueError(
-            f"must name all scores; recency {recency} with {worth}, the mean of frequency and monetary score, has no name"
+            f"must name all scores; recency {recency} with {worth}, the mean of frequency and monetary score, "
+            "has no name"
         )
     return names
 

@@ -5,17 +5,32 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import ibis
+import numpy as np
 import pytest
 
-from flows.estimating import BASE_NPS, Estimated, estimate, profile, published_nps
+from features.describe import materialise
+from flows.comments_report import comments_section, log_comments
+from flows.estimating import (
+    BASE_NPS,
+    Estimated,
+    Profiled,
+    estimate,
+    find_comment_themes,
+    profile_base,
+    published_nps,
+)
 from flows.inputs import Inputs, open_inputs, read_inputs
 from flows.nps_report import log_nps, nps_metrics, nps_sections
+from flows.personas_report import log_personas, personas_section
 from flows.settings import Settings
+from models.base_estimate import describe_everyone, prepare_survey
 from models.nps_base import Estimate
 from models.recipe import Recipe
 from models.registry import SCORER, Registered
 from models.release import Release, fit_release
-from models.segments import RFM
+from models.segment_nps import segment_nps
+from models.segments import PERSONA, RFM, segment_labels
 from models.tracking import Run, tracked
 
 DAYS_BEFORE = 120
@@ -36,6 +51,11 @@ def inputs(settings, tmp_path_factory) -> Inputs:
 @pytest.fixture(scope="module")
 def release(inputs) -> Release:
     return fit_release(inputs.tables, inputs.as_of, Recipe())
+
+
+@pytest.fixture(scope="module")
+def profiled(inputs, release) -> Profiled:
+    return profile_base(inputs, release, None)
 
 
 @pytest.fixture
@@ -123,10 +143,75 @@ def test_without_answers_nothing_is_estimated_and_that_is_said(store, settings, 
     assert not store.client.list_artifacts(run.run_id)
 
 
-def test_a_profiled_release_knows_its_base_scores_and_respondents(inputs, release):
-    profiles = profile(inputs, release).parameters["profiles"]
+def test_a_profiled_release_knows_its_base_scores_and_respondents(profiled, release):
+    profiles = profiled.release.parameters["profiles"]
     assert set(profiles) == {"features", "scores", "respondents"}
     assert profiles["respondents"]["rows"] == len(release.answers)
     assert json.loads(json.dumps(profiles)) == profiles
     counted = profiles["features"]["columns"]["frequency"]["counts"]
     assert sum(counted) == profiles["features"]["rows"] == profiles["scores"]["rows"]
+
+
+def test_personas_are_told_with_share_value_and_nps(store, inputs, profiled, release):
+    personas, known = profiled.personas, profiled.release
+    assert len(personas.names) > 1
+    labels = segment_labels(inputs.tables, inputs.as_of, known)
+    assert set(labels) == {RFM, PERSONA}
+    shares = labels[PERSONA].value_counts()
+    table = profiled.profile.set_index("persona")
+    assert table["customers"].to_dict() == shares.to_dict()
+    described = describe_everyone(inputs.tables, known)
+    clv = known.scorer().score(described)["clv"].groupby(labels[PERSONA].to_numpy()).mean()
+    assert table["clv"].to_dict() == pytest.approx(clv.to_dict())
+
+    survey = prepare_survey(inputs.tables, release)
+    nps = segment_nps(survey, labels[PERSONA].reindex(survey.base_customer))
+    section = personas_section(profiled, nps)
+    told = nps.set_index("segment")["nps"]
+    for row in section.table.to_dict("records"):
+        assert row["customers"] == f"{shares[row['persona']]:,}"
+        assert row["NPS"].startswith(f"{told[row['persona']]:+.1f} (")
+    assert set(personas_section(profiled, None).table["NPS"]) == {"–"}
+    with tracked(store, "retrain", {}) as run:
+        log_personas(run, profiled, nps)
+    assert json.loads(read(run, "personas/choice.json"))["k"] == len(personas.names)
+    assert "nps,low,high,answers,hidden_because" in read(run, "personas/personas.csv")
+
+
+def test_where_no_personas_are_told_apart_that_is_said_and_none_are_published(inputs, profiled):
+    alone = replace(profiled.personas, names=("everyone",), why="all behave alike")
+    assert personas_section(replace(profiled, personas=alone), None).sentences == (
+        "None are told apart: all behave alike.",
+    )
+    release = profiled.release.with_parameters(personas=alone.to_dict())
+    assert set(segment_labels(inputs.tables, inputs.as_of, release)) == {RFM}
+
+
+def test_comments_are_told_by_theme_with_their_nps(store, inputs, release):
+    assert find_comment_themes(inputs, release) is None
+    assert find_comment_themes(replace(inputs, tables=replace(inputs.tables, answers=None)), release) is None
+    answers = materialise(inputs.tables.answers)
+    given = answers["score"].notna() & (answers["question"] == "nps")
+    said = np.where(answers["score"] >= 9, "helpful", "rude")
+    numbers = np.arange(len(answers))
+    answers["comment"] = [
+        f"The agent on the phone was {how}, call {chr(97 + n % 26)}{chr(97 + n // 26 % 26)} answered in minutes"
+        if n % 2
+        else f"The parcel came late again, courier {chr(97 + n % 26)}{chr(97 + n // 26 % 26)} left it outside"
+        for n, how in zip(numbers, said, strict=True)
+    ]
+    tables = replace(inputs.tables, answers=ibis.memtable(answers))
+    themes = find_comment_themes(replace(inputs, tables=tables), release)
+    assert themes.answers == given.sum()
+    section = comments_section(themes)
+    assert f"What {given.sum():,} comments speak of" == section.title
+    with tracked(store, "retrain", {}) as run:
+        log_comments(run, themes)
+    if themes.why is None:
+        kept = json.loads(read(run, "comments/themes.json"))
+        assert sum(row["answers"] for row in kept) == themes.answers
+        assert section.table["comments"].tolist() == [
+            f"{theme.answers:,}" for theme in sorted(themes.themes, key=lambda theme: (theme.nps, theme.name))
+        ]
+    few = replace(inputs, tables=replace(tables, answers=ibis.memtable(answers[given].head(50))))
+    assert "No themes are told" in comments_section(find_comment_themes(few, release)).sentences[0]
