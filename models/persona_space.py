@@ -24,7 +24,7 @@ KNOTS, OUTERMOST = 65, 2.5
 # A share of n orders counts n / (n + this): of one order it is 0 or 1, which tells little of a habit.
 ORDERS_OF_A_HABIT = 3.0
 # Variance that a component must share among themes, of 1 that a theme has at most. Of CDNOW and of simulated shops the
-# second shares .55 and the third .40 or less, and below it there is nothing to tell.
+# second shares .55 or more and the third .40 or less: the limit lies between them.
 LEAST_SHARED = 0.45
 # Days count by their doublings from a month on: 10 and 40 of them differ as 300 and 620 do, 480 and 510 are alike.
 FIRST_DAYS = 30.0
