@@ -26,6 +26,7 @@ from flows.personas_report import log_personas, personas_section
 from flows.settings import Settings
 from models.base_estimate import describe_everyone, prepare_survey
 from models.nps_base import Estimate
+from models.personas import profile
 from models.recipe import Recipe
 from models.registry import SCORER, Registered
 from models.release import Release, fit_release
@@ -152,9 +153,20 @@ def test_a_profiled_release_knows_its_base_scores_and_respondents(profiled, rele
     assert sum(counted) == profiles["features"]["rows"] == profiles["scores"]["rows"]
 
 
-def test_personas_are_told_with_share_value_and_nps(store, inputs, profiled, release):
-    personas, known = profiled.personas, profiled.release
-    assert len(personas.names) > 1
+@pytest.fixture(scope="module")
+def two_personas(inputs, profiled) -> Profiled:
+    """The small shop has no personas that come out again: its base is cut in two."""
+    described = describe_everyone(inputs.tables, profiled.release)
+    placed = profiled.personas.space.place(described)
+    centres = tuple(tuple(end.tolist()) for end in (placed.min(axis=0), placed.max(axis=0)))
+    personas = replace(profiled.personas, names=("these", "those"), centres=centres, why="")
+    scores = profiled.release.scorer().score(described).assign(customer_id=described["customer_id"].to_numpy())
+    release = profiled.release.with_parameters(personas=personas.to_dict())
+    return Profiled(release, personas, profile(personas, described, scores))
+
+
+def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas, release):
+    profiled, personas, known = two_personas, two_personas.personas, two_personas.release
     labels = segment_labels(inputs.tables, inputs.as_of, known)
     assert set(labels) == {RFM, PERSONA}
     shares = labels[PERSONA].value_counts()
