@@ -31,6 +31,7 @@ from models.nps_base import estimate_nps
 from models.nps_category import predict_nps_category, train_nps_category
 from models.response import fit_response
 from models.response_noise import ResponseNoise
+from models.response_rates import least_response
 from models.sample_design import EVERYONE, design_sample, draw
 from models.survey import NO_ANSWER, POINTS
 
@@ -66,13 +67,14 @@ def replicate(
     )
     p = predict_nps_category(training.model, base)
     points = p @ POINTS
+    response = fit_response(before[names], before["answered"], before["customer_id"], seed).predict(base)
     described = pd.DataFrame(
         {
             "customer_id": base["customer_id"],
             "segment": EVERYONE,
             "points": points,
             "variance": p @ POINTS**2 - points**2 + (training.model.noise or 0.0) ** 2,
-            "response": fit_response(before[names], before["answered"], before["customer_id"], seed).predict(base),
+            "response": np.maximum(response, least_response(response)),
             "eligible": True,
         }
     )
@@ -117,8 +119,7 @@ def estimates(
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     """Bias, error, coverage and half width of each draw and estimator, each with its Monte Carlo error.
 
-    `ratio` is the half width over the one of a simple random sample by the same estimator, `random` the half width of
-    the published estimate from a simple random sample.
+    `ratio` is the half width over the one of a simple random sample by the same estimator.
     """
     found = []
     halves = rows.pivot_table(index="seed", columns=["estimator", "draw"], values="half")

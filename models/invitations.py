@@ -25,6 +25,8 @@ Array = npt.NDArray[np.float64]
 
 # Half of them promoters and half detractors: no answers vary more.
 WORST_CASE = (0.5, 0.0, 0.5)
+# Of fewer, half widths were a tenth above the planned one in the mean over simulated surveys, and scattered by as much.
+FEW_ANSWERS = 200
 
 
 @dataclass(frozen=True)
@@ -173,7 +175,7 @@ def plan_sample(
         design.segments,
         figures,
         (*_sentences(figures, by_segment=segment is not None), rates.why),
-        (*notes, *_out_of_reach(design, margin)),
+        (*notes, *_out_of_reach(design, margin), *_few_answers(design)),
     )
 
 
@@ -232,3 +234,11 @@ def _out_of_reach(design: Design, margin: float) -> tuple[str, ...]:
     if len(nobody):
         notes.append(f"Nobody may be asked in: {', '.join(nobody)}.")
     return tuple(notes)
+
+
+def _few_answers(design: Design) -> tuple[str, ...]:
+    """Say that the margin is no more than likely where few answers are expected."""
+    fewest = design.segments.loc[design.segments["invitations"] > 0, "expected_answers"].min()
+    if fewest >= FEW_ANSWERS:
+        return ()
+    return (f"Under {FEW_ANSWERS} answers the margin is itself uncertain: it may come out a fifth wider.",)

@@ -53,7 +53,8 @@ def response_rates(
     The log odds are moved by a constant, so that they give the share seen among the newest invitations (those of the
     last wave, or the newest fifth of their days), or the mean that is expected. Only invitations that had
     `DAYS_TO_ANSWER` days to be answered count, and only answers whose invitation is known. Nobody is taken to be less
-    likely to answer than a tenth of the median, for the estimator counts no answer for more than ten typical ones.
+    likely to answer than a tenth of the median of those who will, for the estimator counts no answer for more than ten
+    typical ones: asking those who hardly ever answer so often that they are heard would be in vain.
 
     Parameters
     ----------
@@ -102,7 +103,20 @@ def response_rates(
         response = _moved(response, model.predict(asked[newest]), share)
         first = asked.loc[newest, "as_of"].min() + timedelta(days=release.parameters["label_gap_days"])
         why = f"Of {newest.sum():,} invitations since {first:%Y-%m-%d} {_percent(share)} were answered."
-    return ResponseRates(np.maximum(response, np.median(response) / LARGEST_WEIGHT_RATIO), why)
+    return ResponseRates(np.maximum(response, least_response(response)), why)
+
+
+def least_response(response: Array) -> float:
+    """Give the least probability of answering that the estimator's weights tell apart.
+
+    Parameters
+    ----------
+    response
+        (M,) probabilities of answering; their median among those who will answer is taken, weighed by themselves.
+    """
+    ordered = np.sort(response)
+    answers = np.cumsum(ordered)
+    return float(ordered[np.searchsorted(answers, answers[-1] / 2.0)] / LARGEST_WEIGHT_RATIO)
 
 
 def lately_asked(
