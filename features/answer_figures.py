@@ -1,6 +1,7 @@
 """What the measures of answers share: which answers count, sums by window, group and scale, and why none is there."""
 
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
 
 import ibis
@@ -9,20 +10,22 @@ import numpy as np
 import pandas as pd
 
 from features.labels import Cuts
-from features.measure import FIGURES, MeasureOptions, absent, with_empty_windows
+from features.measure import FIGURES, MeasureOptions, absent, shared, with_empty_windows
 from features.proportions import Interval
 from features.spine import midnight
 from features.tables import Tables
 from features.windows import Grouping, Windows
 
 Compute = Callable[[Tables, Windows, Grouping, MeasureOptions], pd.DataFrame]
+Sums = Callable[[ir.Table], pd.DataFrame]
 BY = ["window", "group"]
 SCALE = ["scale_low", "scale_high"]
 
 
 def figures_of_answers(
     question: str,
-    figures: Callable[[ir.Table], pd.DataFrame],
+    sums: Sums,
+    figures: Callable[[pd.DataFrame], pd.DataFrame],
     *,
     needs: tuple[str, ...] = (),
     such: str = "",
@@ -33,8 +36,10 @@ def figures_of_answers(
     ----------
     question
         Its answers that have a score, given in a window and before `until`, are measured.
+    sums
+        Adds these up by `window` and `group`, in one query. Measures of one question that have it in common share it.
     figures
-        Turns these, with `window` and `group`, into figures by both, in one query.
+        Turns the sums into figures by both.
     needs
         Optional columns of answers; only answers that have all of them count.
     such
@@ -56,13 +61,32 @@ def figures_of_answers(
         missing = [name for name in needs if name not in answers.columns]
         if missing:
             return absent(f"no {what}: answers have no column {' and no column '.join(missing)}", windows)
-        rows = answers.filter(answers.question == question).drop_null(["score", *needs])
-        found = figures(grouping.of(windows.of(rows, "answered_at")))
+        asked = _asked(answers, windows.until)
+        if question not in asked:
+            others = f"; the questions answered are {', '.join(asked)}" if asked else ""
+            named = "name another question, or give answers to this one"
+            return absent(f"no {what} before {windows.until}{others}; {named}", windows)
+        found = _sums(answers, windows, grouping, question, needs, sums)
         if found.empty:
-            return absent(_why_none(answers, question, what, windows), windows)
-        return with_empty_windows(found, windows, f"no {what} in this window")
+            return absent(f"no {what} in these windows", windows)
+        return with_empty_windows(figures(found), windows, f"no {what} in this window")
 
     return compute
+
+
+@shared
+def _asked(answers: ir.Table, until: date) -> list[str]:
+    """List the questions answered before a midnight."""
+    given = answers.filter(answers.answered_at < midnight(until)).drop_null("score")
+    return sorted(given.select("question").distinct().to_pandas()["question"].dropna())
+
+
+@shared
+def _sums(
+    answers: ir.Table, windows: Windows, grouping: Grouping, question: str, needs: tuple[str, ...], sums: Sums
+) -> pd.DataFrame:
+    rows = answers.filter(answers.question == question).drop_null(["score", *needs])
+    return sums(grouping.of(windows.of(rows, "answered_at")))
 
 
 def counts_by_scale(rows: ir.Table, cuts: Cuts) -> pd.DataFrame:
@@ -169,13 +193,3 @@ def _cut(rows: ir.Table, cuts: Cuts, which: int) -> ir.Value:
 def _scales(part: pd.DataFrame) -> str:
     pairs = part[SCALE].drop_duplicates().itertuples(index=False)
     return ", ".join("mixed in one survey" if pd.isna(low) else f"{int(low)}-{int(high)}" for low, high in pairs)
-
-
-def _why_none(answers: ir.Table, question: str, what: str, windows: Windows) -> str:
-    """Say whether a question was never asked, or only not in these windows."""
-    given = answers.filter(answers.answered_at < midnight(windows.until)).drop_null("score")
-    asked = sorted(given.select("question").distinct().to_pandas()["question"].dropna())
-    if question in asked:
-        return f"no {what} in these windows"
-    others = f"; the questions answered are {', '.join(asked)}" if asked else ""
-    return f"no {what} before {windows.until}{others}; name another question, or give answers to this one"

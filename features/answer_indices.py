@@ -32,7 +32,8 @@ def satisfaction_index(question: str) -> Compute:
     lowest index possible is 20 % on 1-5 and 14 % on 1-7.
     """
     such = " that name an attribute and its importance"
-    return figures_of_answers(question, _satisfaction_index, needs=("attribute", "importance"), such=such)
+    needs = ("attribute", "importance")
+    return figures_of_answers(question, _sums_of_surveys, _satisfaction_index, needs=needs, such=such)
 
 
 def loyalty(question: str) -> Compute:
@@ -42,8 +43,8 @@ def loyalty(question: str) -> Compute:
     twice the later answer counts, at the same time the lower one.
     """
 
-    def figures(rows: ir.Table) -> pd.DataFrame:
-        sums = one_scale(_loyalty_sums(rows))
+    def figures(found: pd.DataFrame) -> pd.DataFrame:
+        sums = one_scale(found)
         parts = len(LOYALTY_PARTS)
         return with_interval(sums, mean_interval(sums["n"], sums["total"] / parts, sums["squares"] / parts**2))
 
@@ -53,8 +54,7 @@ def loyalty(question: str) -> Compute:
 def loyalty_100(question: str) -> Compute:
     """Make the customer loyalty index from 0 (all answers lowest) to 100 (all highest), each on its survey's scale."""
 
-    def figures(rows: ir.Table) -> pd.DataFrame:
-        sums = _loyalty_sums(rows)
+    def figures(sums: pd.DataFrame) -> pd.DataFrame:
         mixed = sums[sums["scale_low"].isna()].groupby(BY).groups
         whys = dict.fromkeys(mixed, "the parts of a survey stand on several scales; ask them on one")
         # With y = (total - parts * lowest) * step: sums of y and of y^2 from those of total.
@@ -68,26 +68,28 @@ def loyalty_100(question: str) -> Compute:
     return _of_loyalty(question, figures)
 
 
-def _satisfaction_index(rows: ir.Table) -> pd.DataFrame:
+def _sums_of_surveys(rows: ir.Table) -> pd.DataFrame:
     surveys = rows.group_by([*BY, "customer_id", rows.answered_at.date().name("day")]).aggregate(
         above=(rows.importance * rows.score.cast("int64")).sum().cast(NUMBER),
         below=rows.importance.sum().cast(NUMBER),
         **_common_scale(rows),
     )
     above, below = surveys.above, surveys.below
-    sums = one_scale(
-        sums_by_scale(
-            surveys,
-            {
-                "n": surveys.count(),
-                "above": above.sum(),
-                "below": below.sum(),
-                "above2": (above * above).sum(),
-                "cross": (above * below).sum(),
-                "below2": (below * below).sum(),
-            },
-        )
+    return sums_by_scale(
+        surveys,
+        {
+            "n": surveys.count(),
+            "above": above.sum(),
+            "below": below.sum(),
+            "above2": (above * above).sum(),
+            "cross": (above * below).sum(),
+            "below2": (below * below).sum(),
+        },
     )
+
+
+def _satisfaction_index(found: pd.DataFrame) -> pd.DataFrame:
+    sums = one_scale(found)
     weightless = sums["why"].isna() & (sums["below"] <= 0)
     sums["why"] = sums["why"].mask(weightless, "the importance of all answers is 0")
     ratio, low, high = ratio_interval(*(sums[name] for name in ("n", "above", "below", "above2", "cross", "below2")))
@@ -96,9 +98,9 @@ def _satisfaction_index(rows: ir.Table) -> pd.DataFrame:
     return with_interval(sums, interval, 100)
 
 
-def _of_loyalty(question: str, figures: Callable[[ir.Table], pd.DataFrame]) -> Compute:
+def _of_loyalty(question: str, figures: Callable[[pd.DataFrame], pd.DataFrame]) -> Compute:
     such = f" by customers who answered all parts ({', '.join(LOYALTY_PARTS)}) on one day"
-    return figures_of_answers(question, figures, needs=("attribute",), such=such)
+    return figures_of_answers(question, _loyalty_sums, figures, needs=("attribute",), such=such)
 
 
 def _loyalty_sums(rows: ir.Table) -> pd.DataFrame:

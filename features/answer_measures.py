@@ -5,6 +5,8 @@ Scores are judged as they stand in the clean table: on every scale the highest i
 take answers to be independent and speak of those who answer; what the whole base would say is for the base estimate.
 """
 
+from functools import partial
+
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
@@ -12,6 +14,7 @@ import pandas as pd
 from data.errors import InputError
 from features.answer_figures import (
     Compute,
+    Sums,
     counts_by_scale,
     figures_of_answers,
     one_scale,
@@ -75,27 +78,28 @@ def answer_measures(nps_question: str = "nps", satisfaction_question: str = "csa
         The question that `csat` and `net_satisfaction` are of.
     """
     parts = ", ".join(LOYALTY_PARTS)
+    satisfied = partial(counts_by_scale, cuts=SATISFACTION_CUTS)
     return (
         Measure(
             "nps",
             "Net promoter score of the survey",
             "points",
             f"100 * (promoters - detractors) / answers to {nps_question}: {_ends(CATEGORY_CUTS)}",
-            _net(nps_question, CATEGORY_CUTS),
+            _net(nps_question, partial(counts_by_scale, cuts=CATEGORY_CUTS)),
         ),
         Measure(
             "csat",
             "Customer satisfaction (CSAT)",
             "%",
             f"share of top answers among answers to {satisfaction_question}: {_tops(SATISFACTION_CUTS)}",
-            _top_share(satisfaction_question, SATISFACTION_CUTS),
+            _top_share(satisfaction_question, satisfied),
         ),
         Measure(
             "net_satisfaction",
             "Net satisfaction",
             "points",
             f"100 * (satisfied - dissatisfied) / answers to {satisfaction_question}: {_ends(SATISFACTION_CUTS)}",
-            _net(satisfaction_question, SATISFACTION_CUTS),
+            _net(satisfaction_question, satisfied),
         ),
         Measure(
             "ces",
@@ -103,14 +107,14 @@ def answer_measures(nps_question: str = "nps", satisfaction_question: str = "csa
             "%",
             f"share of answers that it was easy among answers to ces: {_tops(EASE_CUTS)} (where effort was asked, "
             "turned round)",
-            _top_share("ces", EASE_CUTS),
+            _top_share("ces", partial(counts_by_scale, cuts=EASE_CUTS)),
         ),
         Measure(
             "ces_mean",
             "Customer effort score (CES), mean",
             "",
             "mean of the answers to ces on their scale, the highest the easiest (where effort was asked, turned round)",
-            figures_of_answers("ces", _mean),
+            figures_of_answers("ces", _sum_of_scores, _mean),
         ),
         Measure(
             "csi",
@@ -142,7 +146,7 @@ def answer_measures(nps_question: str = "nps", satisfaction_question: str = "csa
             "Would miss us",
             "%",
             f"share of highest answers to miss_us, how much the company would be missed: {_tops(MISSED_CUTS)}",
-            _top_share("miss_us", MISSED_CUTS),
+            _top_share("miss_us", partial(counts_by_scale, cuts=MISSED_CUTS)),
         ),
         Measure(
             "response_rate",
@@ -154,25 +158,27 @@ def answer_measures(nps_question: str = "nps", satisfaction_question: str = "csa
     )
 
 
-def _top_share(question: str, cuts: Cuts) -> Compute:
-    def figures(rows: ir.Table) -> pd.DataFrame:
-        counts = counts_by_scale(rows, cuts)
+def _top_share(question: str, counted: Sums) -> Compute:
+    def figures(counts: pd.DataFrame) -> pd.DataFrame:
         return with_interval(counts, wilson_interval(counts["top"], counts["n"]), 100)
 
-    return figures_of_answers(question, figures)
+    return figures_of_answers(question, counted, figures)
 
 
-def _net(question: str, cuts: Cuts) -> Compute:
-    def figures(rows: ir.Table) -> pd.DataFrame:
-        counts = counts_by_scale(rows, cuts)
+def _net(question: str, counted: Sums) -> Compute:
+    def figures(counts: pd.DataFrame) -> pd.DataFrame:
         return with_interval(counts, nps_interval(counts["bottom"], counts["middle"], counts["top"]))
 
-    return figures_of_answers(question, figures)
+    return figures_of_answers(question, counted, figures)
 
 
-def _mean(rows: ir.Table) -> pd.DataFrame:
+def _sum_of_scores(rows: ir.Table) -> pd.DataFrame:
     score = rows.score.cast("int64")
-    sums = one_scale(sums_by_scale(rows, {"n": rows.count(), "total": score.sum(), "squares": (score * score).sum()}))
+    return sums_by_scale(rows, {"n": rows.count(), "total": score.sum(), "squares": (score * score).sum()})
+
+
+def _mean(found: pd.DataFrame) -> pd.DataFrame:
+    sums = one_scale(found)
     return with_interval(sums, mean_interval(sums["n"], sums["total"], sums["squares"]))
 
 

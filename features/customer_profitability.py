@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from features.answer_figures import BY
-from features.measure import FIGURES, Measure, MeasureOptions
+from features.measure import FIGURES, Measure, MeasureOptions, shared
 from features.orders import SQUARED, active_customers, cost_to_serve_by_window
 from features.proportions import mean_interval
 from features.purchase_figures import figures_of_purchases, run_by_window
@@ -57,6 +57,7 @@ def _share(part: int, whole: int) -> str:
     return "all" if part == whole else f"{100 * part / whole:.2g} %"
 
 
+@shared
 def _accounts(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
     """Add up revenue and costs of the customers of each window, and how many of the costs are known."""
     active = active_customers(tables.transactions, windows, grouping, options.inactivity_days)

@@ -13,7 +13,7 @@ import pandas as pd
 
 from features.activity import MICROSECONDS, is_own, time_spent
 from features.answer_figures import BY, Compute, with_interval
-from features.measure import Measure, MeasureOptions, absent, with_empty_windows
+from features.measure import Measure, MeasureOptions, absent, shared, with_empty_windows
 from features.proportions import mean_interval, wilson_interval
 from features.purchase_figures import run_by_window, with_beginning
 from features.spine import midnight
@@ -75,6 +75,7 @@ def _core_user_actions(tables: Tables, windows: Windows, grouping: Grouping, opt
     return _whole(with_interval(counts.assign(why=None), interval, 100), windows, kinds[action][1], action)
 
 
+@shared
 def _known(tables: Tables, windows: Windows, grouping: Grouping) -> tuple[ir.Table | None, Kinds, str]:
     """Give events, what kinds there are before `until` (name -> own, first day), or what is missing."""
     events = tables.events

@@ -1,7 +1,11 @@
 """What a measure is, and the one shape in which every measure gives its figures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -10,6 +14,9 @@ from features.tables import Tables
 from features.windows import EVERYONE_NAME, Grouping, Windows
 
 FIGURES = ("window", "group", "value", "low", "high", "n", "why")
+P = ParamSpec("P")
+R = TypeVar("R")
+_SHARED: ContextVar[dict[Any, Any] | None] = ContextVar("results of shared queries", default=None)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,40 @@ class Measure:
     definition: str
     compute: Callable[[Tables, Windows, Grouping, MeasureOptions], pd.DataFrame] = field(repr=False)
     higher_is_better: bool | None = True
+
+
+@contextmanager
+def sharing() -> Iterator[None]:
+    """Run each `shared` query once for all measures that are taken within; what it gave is forgotten at the end."""
+    if _SHARED.get() is not None:
+        yield
+        return
+    token = _SHARED.set({})
+    try:
+        yield
+    finally:
+        _SHARED.reset(token)
+
+
+def shared(query: Callable[P, R]) -> Callable[P, R]:
+    """Make a query run once for the same arguments within `sharing`; whoever gets its result must not change it.
+
+    Composing a query and planning it costs more than running it on the rows of most shops, and many measures are two
+    views of one count, such as retention and churn.
+    """
+
+    @wraps(query)
+    def once(*args: P.args, **kwargs: P.kwargs) -> R:
+        known = _SHARED.get()
+        if known is None:
+            return query(*args, **kwargs)
+        key = (query, args, tuple(kwargs.items()))
+        if key not in known:
+            known[key] = query(*args, **kwargs)
+        result: R = known[key]
+        return result
+
+    return once
 
 
 def absent(why: str, windows: Windows, group: str = EVERYONE_NAME) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pandas as pd
 
 from features.answer_measures import ANSWER_MEASURES
 from features.event_measures import EVENT_MEASURES
-from features.measure import Measure, MeasureOptions
+from features.measure import Measure, MeasureOptions, sharing
 from features.purchase_measures import PURCHASE_MEASURES
 from features.tables import Tables
 from features.windows import Grouping, Windows
@@ -55,9 +55,10 @@ def measure(
         next older window, NaN for the oldest), change (value - before). By measure, then group, then window.
     """
     parts = []
-    for one in measures:
-        figures = one.compute(tables, windows, grouping, options).sort_values(["group", "window"], ignore_index=True)
-        parts.append(figures.assign(measure=one.name, title=one.title, unit=one.unit))
+    with sharing():
+        for one in measures:
+            figures = one.compute(tables, windows, grouping, options).sort_values(["group", "window"])
+            parts.append(figures.assign(measure=one.name, title=one.title, unit=one.unit))
     if not parts:
         return pd.DataFrame(columns=list(MEASURE_COLUMNS))
     rows = pd.concat(parts, ignore_index=True).astype({"window": "int64", "n": "int64"})

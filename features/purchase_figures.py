@@ -6,7 +6,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from features.answer_figures import BY, Compute
-from features.measure import MeasureOptions, absent, with_empty_windows
+from features.measure import MeasureOptions, absent, shared, with_empty_windows
 from features.spine import midnight
 from features.tables import Tables
 from features.windows import Grouping, Windows
@@ -63,6 +63,7 @@ def why_not(has_value: pd.Series, why: str) -> pd.Series:
     return pd.Series(why, index=has_value.index, dtype=object).mask(has_value.astype(bool), None)
 
 
+@shared
 def first_day(rows: ir.Table, until: date) -> date | None:
     """Day of the oldest row available before a midnight; None where there is none."""
     first = rows.filter(rows.available_at < midnight(until)).ts.min().to_pyarrow().as_py()

@@ -5,13 +5,12 @@ means, linearised for ratios of sums (see features.proportions). They take custo
 the behaviour that these customers are an example of: the customers themselves are all there. `n` counts customers.
 """
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
 from features.answer_figures import BY, with_interval
 from features.customer_profitability import PROFITABILITY_MEASURES
-from features.measure import FIGURES, Measure, MeasureOptions, absent
+from features.measure import FIGURES, Measure, MeasureOptions, absent, shared
 from features.orders import orders, purchase_ages
 from features.proportions import Interval, mean_interval, wilson_interval
 from features.purchase_figures import figures_of_purchases, run_by_window, why_not
@@ -45,38 +44,37 @@ def odds_interval(more: pd.Series, once: pd.Series) -> Interval:
 
 
 def _repurchase_ratio(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
-    counts = _once_or_more(_buyers(tables, windows, grouping), "orders")
+    counts = _orders(tables, windows, grouping)
     why = why_not(counts["once"] > 0, "no customer ordered exactly once in this window")
     return with_interval(counts.assign(why=why), odds_interval(counts["more"], counts["once"]))
 
 
 def _repeat_share(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
-    counts = _once_or_more(_buyers(tables, windows, grouping), "orders")
+    counts = _orders(tables, windows, grouping)
     return with_interval(counts.assign(why=None), wilson_interval(counts["more"], counts["n"]), 100)
 
 
-def _buyers(tables: Tables, windows: Windows, grouping: Grouping) -> ir.Table:
-    """Count orders by customer, window and group."""
-    made = windows.of(orders(tables.transactions, windows.until, grouping), "ordered_at")
-    return made.group_by(["customer_id", *BY]).agg(orders=made.count())
-
-
-def _once_or_more(buyers: ir.Table, what: str) -> pd.DataFrame:
-    """Count customers with one of a thing, and with more, by window and group."""
-    is_one, is_more = buyers[what] == 1, buyers[what] > 1
-    return run_by_window(
-        buyers.group_by(BY).agg(n=buyers.count(), once=buyers.count(where=is_one), more=buyers.count(where=is_more))
-    )
-
-
 def _repeat_purchases_ratio(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
-    buyers = _buyers(tables, windows, grouping)
     # One order of each is the first: the ratio is the mean of those beyond it.
-    repeats = buyers.orders - 1
-    sums = run_by_window(
-        buyers.group_by(BY).agg(n=buyers.count(), repeats=repeats.sum(), squares=(repeats * repeats).sum())
-    )
+    sums = _orders(tables, windows, grouping)
     return with_interval(sums.assign(why=None), mean_interval(sums["n"], sums["repeats"], sums["squares"]))
+
+
+@shared
+def _orders(tables: Tables, windows: Windows, grouping: Grouping) -> pd.DataFrame:
+    """Count customers by their orders, and add up those beyond the first, by window and group."""
+    made = windows.of(orders(tables.transactions, windows.until, grouping), "ordered_at")
+    buyers = made.group_by(["customer_id", *BY]).agg(orders=made.count())
+    repeats = buyers.orders - 1
+    return run_by_window(
+        buyers.group_by(BY).agg(
+            n=buyers.count(),
+            once=buyers.count(where=repeats == 0),
+            more=buyers.count(where=repeats > 0),
+            repeats=repeats.sum(),
+            squares=(repeats * repeats).sum(),
+        )
+    )
 
 
 def _days_to_second(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
@@ -94,6 +92,7 @@ def _days_to_second_sd(tables: Tables, windows: Windows, grouping: Grouping, _: 
     return found[list(FIGURES)]
 
 
+@shared
 def _second_purchases(tables: Tables, windows: Windows, grouping: Grouping) -> pd.DataFrame:
     """Add up the days from first to second purchase day, by the window of the second."""
     ages = purchase_ages(tables.transactions, windows.until, grouping)
@@ -113,7 +112,13 @@ def _upselling_ratio(tables: Tables, windows: Windows, grouping: Grouping, _: Me
     lines = tables.transactions.filter(tables.transactions.amount >= 0).drop_null("category")
     lines = windows.of(grouping.of(lines))
     buyers = lines.group_by(["customer_id", *BY]).agg(categories=lines.category.nunique())
-    counts = _once_or_more(buyers, "categories")
+    counts = run_by_window(
+        buyers.group_by(BY).agg(
+            n=buyers.count(),
+            once=buyers.count(where=buyers.categories == 1),
+            more=buyers.count(where=buyers.categories > 1),
+        )
+    )
     why = why_not(counts["once"] > 0, "no customer bought of exactly one category in this window")
     return with_interval(counts.assign(why=why), odds_interval(counts["more"], counts["once"]))
 

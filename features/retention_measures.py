@@ -4,7 +4,7 @@ import ibis
 import pandas as pd
 
 from features.answer_figures import BY, with_interval
-from features.measure import Measure, MeasureOptions
+from features.measure import Measure, MeasureOptions, shared
 from features.orders import SQUARED, active_customers
 from features.proportions import ratio_interval, wilson_interval
 from features.purchase_figures import figures_of_purchases, run_by_window
@@ -17,39 +17,48 @@ NOBODY = "no customer was active at the start of this window"
 
 
 def _retention(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
-    return _kept(tables, windows, grouping, options, is_kept=True)
+    counts = _known_at_start(tables, windows, grouping, options)
+    return with_interval(counts, wilson_interval(counts["kept"], counts["n"]), 100)
 
 
 def _churn(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
-    return _kept(tables, windows, grouping, options, is_kept=False)
+    counts = _known_at_start(tables, windows, grouping, options)
+    return with_interval(counts, wilson_interval(counts["n"] - counts["kept"], counts["n"]), 100)
 
 
-def _kept(
-    tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions, *, is_kept: bool
-) -> pd.DataFrame:
-    """Count who of those active at a window's start is active at its end, or is not."""
-    active = active_customers(tables.transactions, windows, grouping, options.inactivity_days)
-    active = active.filter(active.at_start == 1)
-    counts = run_by_window(active.group_by(BY).agg(n=active.count(), kept=active.at_end.sum()))
-    part = counts["kept"] if is_kept else counts["n"] - counts["kept"]
-    return with_interval(counts.assign(why=None), wilson_interval(part, counts["n"]), 100)
+def _known_at_start(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+    sums = _sums(tables, windows, grouping, options)
+    return sums[sums["active"] > 0].assign(n=sums["active"], why=None)
 
 
 def _arpu(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+    sums = _sums(tables, windows, grouping, options)
+    interval = ratio_interval(sums.n, sums.revenue, sums.halves / 2, sums.revenue2, sums.cross / 2, sums.halves2 / 4)
+    return with_interval(sums.assign(why=None), interval)
+
+
+@shared
+def _sums(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+    """Add up revenue and activity: active counts who was so at the start, kept who of these is so at the end."""
     active = active_customers(tables.transactions, windows, grouping, options.inactivity_days)
     lines = windows.of(grouping.of(tables.transactions))
     nothing, zero = ibis.literal(0).cast("decimal(18, 4)"), ibis.literal(0).cast("int64")
-    # Active at both ends is 2 halves of a customer, at one is 1.
-    halves = (active.at_start + active.at_end).cast("int64")
     rows = ibis.union(
-        active.select("customer_id", *BY, amount=nothing, halves=halves),
-        lines.select("customer_id", *BY, amount=lines.amount.cast("decimal(18, 4)"), halves=zero),
+        active.select(
+            "customer_id", *BY, amount=nothing, start=active.at_start.cast("int64"), end=active.at_end.cast("int64")
+        ),
+        lines.select("customer_id", *BY, amount=lines.amount.cast("decimal(18, 4)"), start=zero, end=zero),
     )
-    of_customer = rows.group_by(["customer_id", *BY]).agg(revenue=rows.amount.sum(), halves=rows.halves.sum())
-    revenue, halves = of_customer.revenue.cast(SQUARED), of_customer.halves
-    sums = run_by_window(
+    of_customer = rows.group_by(["customer_id", *BY]).agg(
+        revenue=rows.amount.sum(), start=rows.start.sum(), end=rows.end.sum()
+    )
+    # Active at both ends is 2 halves of a customer, at one is 1.
+    revenue, halves = of_customer.revenue.cast(SQUARED), of_customer.start + of_customer.end
+    return run_by_window(
         of_customer.group_by(BY).agg(
             n=of_customer.count(),
+            active=of_customer.start.sum(),
+            kept=(of_customer.start * of_customer.end).sum(),
             revenue=revenue.sum(),
             halves=halves.sum(),
             revenue2=(revenue * revenue).sum(),
@@ -57,8 +66,6 @@ def _arpu(tables: Tables, windows: Windows, grouping: Grouping, options: Measure
             halves2=(halves * halves).sum(),
         )
     ).astype(dict.fromkeys(("revenue", "revenue2", "cross"), float))
-    interval = ratio_interval(sums.n, sums.revenue, sums.halves / 2, sums.revenue2, sums.cross / 2, sums.halves2 / 4)
-    return with_interval(sums.assign(why=None), interval)
 
 
 RETENTION_MEASURES: tuple[Measure, ...] = (

@@ -14,7 +14,7 @@ from rich.console import Console
 from data.errors import InputError
 from features.answer_measures import answer_measures
 from features.event_measures import EVENT_MEASURES
-from features.measure import Measure, MeasureOptions
+from features.measure import Measure, MeasureOptions, sharing
 from features.measures import measure
 from features.purchase_measures import PURCHASE_MEASURES
 from features.tables import Tables
@@ -71,7 +71,7 @@ def options_of(settings: Settings) -> MeasureOptions:
 def measure_run(settings: Settings, inputs: Inputs, release: Release) -> Measured:
     """Measure everyone over the last windows, and touchpoints and attributes over the newest and the one before."""
     measures, options, tables = measures_of(settings), options_of(settings), inputs.tables
-    with step("take the measures of the field"):
+    with step("take the measures of the field"), sharing():
         history = measure(tables, Windows(inputs.as_of, settings.measure_days, HISTORY), Grouping(), options, measures)
         # A scoring may do without the customers that the retraining was given.
         known = [] if tables.customers is None else tables.customers.columns

@@ -4,7 +4,8 @@ import ibis
 import pandas as pd
 import pytest
 
-from features.measure import FIGURES, Measure, MeasureOptions
+from features import answer_figures, retention_measures
+from features.measure import FIGURES, Measure, MeasureOptions, shared, sharing
 from features.measures import MEASURE_COLUMNS, MEASURES, measure
 from features.windows import Grouping, Windows
 
@@ -75,6 +76,34 @@ def test_groups_are_compared_with_themselves(shop):
         "repeat_share": ["shop", "web"],
     }
     assert by_channel.loc[0, "why"] == "answers have no column channel"
+
+
+def test_a_shared_query_runs_once_while_measures_are_taken_and_is_then_forgotten():
+    asked = []
+    query = shared(lambda *arguments: asked.append(arguments) or len(asked))
+    with sharing():
+        with sharing():
+            assert [query(1, "a"), query(1, "a"), query(2, "a")] == [1, 1, 2]
+        assert query(1, "a") == 1
+    assert [query(1, "a"), query(1, "a")] == [3, 4]
+
+
+def test_measures_that_are_views_of_one_count_take_it_once(shop, monkeypatch):
+    taken = []
+
+    def count(module, name):
+        real = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *given: taken.append(name) or real(*given))
+
+    count(retention_measures, "active_customers")
+    count(answer_figures, "sums_by_scale")
+    tables = shop(SALES, answers=[row | {"question": "csat"} for row in ANSWERS])
+    together = named("retention", "churn", "arpu", "csat", "net_satisfaction", "ces", "miss_us")
+    found = measure(tables, WINDOWS, measures=together)
+    # Nobody answered ces or miss_us, so nothing is added up for them.
+    assert sorted(taken) == ["active_customers", "sums_by_scale"]
+    each = pd.concat([measure(tables, WINDOWS, measures=[one]) for one in together], ignore_index=True)
+    pd.testing.assert_frame_equal(found, each, check_exact=True)
 
 
 @pytest.mark.parametrize("present", ["nothing", "transactions", "answers", "events"])
