@@ -43,6 +43,7 @@ bench: $(READY)
 	@$(BIN)/python benchmarks/nps_category.py
 	@$(BIN)/python benchmarks/nps_base.py
 	@$(BIN)/python benchmarks/nps_change.py --replicates 100
+	@$(BIN)/python benchmarks/sample.py --replicates 100
 	@$(if $(OLIST),$(BIN)/python benchmarks/nps_olist.py $(OLIST))
 
 # Starts servers and builds environments, so it is apart from make test.
