@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
+from features.proportions import wilson_interval
 from models.metrics import calibration_bins
 
 Array = npt.NDArray[np.float64]
@@ -103,7 +104,7 @@ def nps_reliability(category: npt.ArrayLike, probabilities: npt.ArrayLike, bins:
     figure.suptitle("NPS category: predicted and realised shares, out of fold", fontsize=12, fontweight="bold")
     for k, (axes, (name, colour)) in enumerate(zip(figure.subplots(1, 3), OF_CLASS, strict=True)):
         _, count, predicted, realised = calibration_bins(y == k, p[:, k], bins)
-        low, high = wilson_interval(realised, count)
+        _, low, high = wilson_interval(realised * count, count)
         axes.plot([0, 1], [0, 1], color=QUIET, linewidth=1, linestyle=":")
         axes.errorbar(
             predicted,
@@ -123,17 +124,6 @@ def nps_reliability(category: npt.ArrayLike, probabilities: npt.ArrayLike, bins:
         if k == 0:
             axes.set_ylabel("realised share")
     return figure
-
-
-def wilson_interval(share: Array, count: Array) -> tuple[Array, Array]:
-    """Return the 95 % interval of a binomial share (Wilson 1927, JASA 22).
-
-    It keeps within [0, 1] and does not shrink to a point at 0 or 1.
-    """
-    z2 = NORMAL_95**2
-    centre = (share + z2 / (2 * count)) / (1 + z2 / count)
-    reach = NORMAL_95 * np.sqrt(share * (1 - share) / count + z2 / (4 * count**2)) / (1 + z2 / count)
-    return np.maximum(centre - reach, 0.0), np.minimum(centre + reach, 1.0)
 
 
 def new_figure(title: str) -> tuple[Figure, Axes]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.dates import num2date
 
-from models.plots import holdout_tracking, nps_reliability, purchases_by_frequency, wilson_interval
+from models.plots import holdout_tracking, nps_reliability, purchases_by_frequency
 
 
 def test_frequency_groups_hold_the_means_of_their_customers(tmp_path):
@@ -54,13 +54,3 @@ def test_reliability_of_true_probabilities_lies_on_the_diagonal_within_its_inter
         assert points.get_ydata() == pytest.approx(points.get_xdata(), abs=0.03)
         assert len(points.get_xdata()) == 8
     figure.savefig(tmp_path / "reliability.png")
-
-
-def test_wilson_interval_solves_its_equation_and_holds_at_the_ends():
-    share, count = np.array([0.0, 0.3, 1.0]), np.array([20.0, 50.0, 20.0])
-    low, high = wilson_interval(share, count)
-    # Each end p of the interval is where the observed share is 1.96 standard errors of p away.
-    for end in (low[1], high[1]):
-        assert abs(0.3 - end) == pytest.approx(1.96 * np.sqrt(end * (1 - end) / 50))
-    assert low[0] == 0.0 and 0.1 < high[0] < 0.2
-    assert high[2] == 1.0 and 0.8 < low[2] < 0.9
