@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
+from models.comment_text import masked
 from models.function_words import NEGATIONS
 from models.theme_search import FEWEST_TOGETHER
-from models.theme_words import WordCounts, masked
+from models.theme_words import WordCounts
 
 NAME_PARTS = 3
 EXAMPLES = 3

@@ -1,6 +1,5 @@
 """The words of comments in any spaced language: plain, free of personal data, and joined with their inflected forms."""
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +9,13 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
+from models.comment_text import without_personal
+
 # Two words are forms of one where the trigrams of their beginnings and middles agree by at least this Dice
 # coefficient: "доставка" and "доставили" .67, "delivery" and "delivered" .77, "staff" and "start" .50.
 SAME_WORD = 0.6
 # Rarer words than these many cannot tell a theme, and all pairs of them would have to be compared.
 MOST_WORDS = 20_000
-
-_E_MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-# Seven digits or more, written as telephone numbers are, or five in a row: numbers of orders, cards, documents.
-_LONG_NUMBER = re.compile(r"\+?\(?\d(?:[\s().\-–/]{0,3}\d){6,}|\d{5,}")
 
 
 @dataclass(frozen=True)
@@ -40,25 +37,8 @@ class WordCounts:
     family_of: dict[str, int]
 
 
-def masked(comment: str) -> str:
-    """Hide e-mail addresses, telephone numbers and other long numbers of a comment.
-
-    Parameters
-    ----------
-    comment
-        As it was written.
-
-    Returns
-    -------
-    str
-        With "[e-mail]" and "[number]" in their place, on one line. Names of people are not recognised.
-    """
-    hidden = _LONG_NUMBER.sub("[number]", _E_MAIL.sub("[e-mail]", comment))
-    return " ".join(hidden.split())
-
-
 def plain_words(comments: Sequence[str]) -> list[str]:
-    """Leave the words of comments only: small letters, one space between, no personal data, digits or signs.
+    """Leave the words of comments only: small letters, one space between, no personal data, markup, digits or signs.
 
     Parameters
     ----------
@@ -70,11 +50,15 @@ def plain_words(comments: Sequence[str]) -> list[str]:
     list of str
         For each its words in their order; an empty text where there are none.
     """
-    hidden = [_LONG_NUMBER.sub(" ", _E_MAIL.sub(" ", comment)).lower() for comment in comments]
-    # Marks belong to words: in many writings of India they are the vowels.
-    signs = {character for text in hidden for character in set(text) if unicodedata.category(character)[0] not in "LM"}
-    table = dict.fromkeys(map(ord, signs), " ")
-    return [" ".join(unicodedata.normalize("NFC", text).translate(table).split()) for text in hidden]
+    hidden = [without_personal(comment).lower() for comment in comments]
+    characters = set().union(*map(set, hidden))
+    # Marks belong to the letter before them: in many writings of India they are the vowels. Emoji have marks too.
+    marks = {sign for sign in characters if unicodedata.category(sign)[0] == "M"}
+    of_emoji = {sign for sign in marks if unicodedata.category(sign) == "Me" or "\ufe00" <= sign <= "\ufe0f"}
+    signs = {sign for sign in characters if unicodedata.category(sign)[0] not in "LM"} | of_emoji
+    table, alone = dict.fromkeys(map(ord, signs), " "), "".join(sorted(marks))
+    words = ([word.lstrip(alone) for word in text.translate(table).split()] for text in hidden)
+    return [unicodedata.normalize("NFC", " ".join(filter(None, each))) for each in words]
 
 
 def count_words(texts: Sequence[str], without: frozenset[str] = frozenset()) -> WordCounts:

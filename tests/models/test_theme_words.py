@@ -1,23 +1,6 @@
 import numpy as np
-import pytest
 
-from models.theme_words import SAME_WORD, count_words, masked, plain_words
-
-
-@pytest.mark.parametrize(
-    ("written", "shown"),
-    [
-        ("Пишите: ivan.petrov+shop@mail.example.ru!", "Пишите: [e-mail]!"),
-        ("звоните +7 (912) 345-67-89 вечером", "звоните [number] вечером"),
-        ("ligue 11 98765-4321", "ligue [number]"),
-        ("Bestellung 4029357733", "Bestellung [number]"),
-        ("order no.12345, 3 items for 1499", "order no.[number], 3 items for 1499"),
-        ("two\n\n lines\tof it", "two lines of it"),
-        ("call 555 1234 567 or mail a@b.com", "call [number] or mail [e-mail]"),
-    ],
-)
-def test_personal_data_is_hidden(written, shown):
-    assert masked(written) == shown
+from models.theme_words import SAME_WORD, count_words, plain_words
 
 
 def test_only_words_are_left_in_any_writing():
