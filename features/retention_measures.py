@@ -28,7 +28,8 @@ def _churn(tables: Tables, windows: Windows, grouping: Grouping, options: Measur
 
 def _known_at_start(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
     sums = _sums(tables, windows, grouping, options)
-    return sums[sums["active"] > 0].assign(n=sums["active"], why=None)
+    known = sums[sums["active"] > 0]
+    return known.assign(n=known["active"], why=None)
 
 
 def _arpu(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:

@@ -66,6 +66,14 @@ def test_retention_and_arpu_by_hand(shop):
     assert values("retention", tables, inactivity_days=25) == [100 * 4 / 5, 100]
 
 
+def test_where_nobody_was_active_at_any_start_no_one_could_be_kept(shop):
+    # Of e everything is known, but that nobody bought in the five days before either window.
+    tables = shop(lines("e 1 1\ne 19 2\ne 30 1"))
+    for name in ("retention", "churn"):
+        found = compute(name, tables, windows=Windows(date(2024, 1, 31), days=7), inactivity_days=1)
+        assert found["why"].tolist() == ["no customer was active at the start of this window"] * 2
+
+
 def test_who_comes_back_is_new_so_that_retention_is_never_above_100(shop):
     tables = shop(lines("a 5 1\nb 25 1\nc 14 1\nc 26 1\nd 1 1\nd 27 1"))
     # On the 21st only c is active; at the end b, c and d are, so that E - (first buyers) would be 2 of 1.
