@@ -29,7 +29,7 @@ class Windows:
     Raises
     ------
     InputError
-        Where a window would have no day.
+        Where a window would have no day, or begin before there are dates.
     """
 
     until: date
@@ -39,6 +39,11 @@ class Windows:
     def __post_init__(self) -> None:
         if self.days < 1 or self.count < 1:
             raise InputError(f"windows must hold at least one day each, got {self.count} windows of {self.days} days")
+        if self.count * self.days > (self.until - date.min).days:
+            raise InputError(
+                f"{self.count} windows of {self.days:,} days before {self.until} begin before the year 1: measure "
+                "fewer days (--days, or a later --from)"
+            )
 
     def start(self, number: int) -> date:
         """First day of a window."""
