@@ -8,6 +8,7 @@ from features.spine import midnight
 from features.windows import Grouping, Windows
 
 MICROSECONDS = 1_000_000
+SECONDS_A_DAY = 86_400
 # Of more than 18 digits, so that DuckDB gives the square 38, and sums of squares do not depend on the order of rows.
 EXACT = "decimal(19, 0)"
 
@@ -20,9 +21,10 @@ def is_own(events: ir.Table) -> ir.BooleanValue:
 def time_spent(events: ir.Table, windows: Windows, grouping: Grouping, idle_minutes: int) -> ir.Table:
     """Add up the time of each customer's visits. Grain: one row per customer, window and group with an own event.
 
-    An event lasts from ts to ts + duration_s (no time where it is not given). A visit lasts from the start of its
-    first event to the latest end of one; it is over after a pause longer than `idle_minutes` from that end on, or
-    with its window. Time in which events overlap counts once, pauses within a visit count.
+    An event lasts from ts to ts + duration_s (no time where it is not given), at most to the end of its window. A visit
+    lasts from the start of its first event to the latest end of one; it is over after a pause longer than
+    `idle_minutes` from that end on, or with its window. Time in which events overlap counts once, pauses within a
+    visit count.
 
     Parameters
     ----------
@@ -41,8 +43,11 @@ def time_spent(events: ir.Table, windows: Windows, grouping: Grouping, idle_minu
     by = ["customer_id", "window", "group"]
     rows = windows.of(grouping.of(events.filter(is_own(events))))
     started = rows.ts.delta(midnight(windows.start(windows.count - 1)), unit="microsecond")
-    lasted = (ibis.greatest(rows.duration_s.fill_null(0), 0) * MICROSECONDS).cast("int64")
-    rows = rows.select(*by, "ts", started=started, ended=started + lasted)
+    # Cut before it is turned into microseconds, which a wrong duration of many years would not fit.
+    seconds = ibis.greatest(ibis.least(rows.duration_s.fill_null(0), windows.days * SECONDS_A_DAY), 0)
+    lasted = (seconds.cast("float64") * MICROSECONDS).round().cast("int64")
+    window_ends = (windows.count - rows.window).cast("int64") * (windows.days * SECONDS_A_DAY * MICROSECONDS)
+    rows = rows.select(*by, "ts", started=started, ended=ibis.least(started + lasted, window_ends))
     # Events may overlap: what went before is over with the latest end, not with that of the event before.
     earlier = ibis.window(group_by=by, order_by="ts", rows=(None, -1))
     rows = rows.mutate(over=rows.ended.max().over(earlier))

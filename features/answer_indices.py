@@ -20,8 +20,8 @@ from features.answer_figures import (
 from features.proportions import mean_interval, ratio_interval
 
 LOYALTY_PARTS = ("recommend", "buy_again", "try_other")
-# Wide enough for any sum of numbers, narrow enough that products of two are still exact.
-NUMBER = "decimal(18, 4)"
+# A digit more than one number has, and products of two are still exact.
+NUMBER = "decimal(19, 4)"
 
 
 def satisfaction_index(question: str) -> Compute:
@@ -46,7 +46,8 @@ def loyalty(question: str) -> Compute:
     def figures(found: pd.DataFrame) -> pd.DataFrame:
         sums = one_scale(found)
         parts = len(LOYALTY_PARTS)
-        return with_interval(sums, mean_interval(sums["n"], sums["total"] / parts, sums["squares"] / parts**2))
+        scale = (sums["scale_low"], sums["scale_high"])
+        return with_interval(sums, mean_interval(sums["n"], sums["total"] / parts, sums["squares"] / parts**2, *scale))
 
     return _of_loyalty(question, figures)
 
@@ -63,7 +64,7 @@ def loyalty_100(question: str) -> Compute:
         squares = (sums["squares"] - 2 * floor * total + floor**2 * n) * step**2
         sums = sums.assign(total=(total - floor * n) * step, squares=squares)
         together = with_why(sums.groupby(BY, as_index=False)[["n", "total", "squares"]].sum(), whys)
-        return with_interval(together, mean_interval(together["n"], together["total"], together["squares"]))
+        return with_interval(together, mean_interval(together["n"], together["total"], together["squares"], 0, 100))
 
     return _of_loyalty(question, figures)
 

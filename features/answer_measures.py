@@ -179,7 +179,9 @@ def _sum_of_scores(rows: ir.Table) -> pd.DataFrame:
 
 def _mean(found: pd.DataFrame) -> pd.DataFrame:
     sums = one_scale(found)
-    return with_interval(sums, mean_interval(sums["n"], sums["total"], sums["squares"]))
+    return with_interval(
+        sums, mean_interval(sums["n"], sums["total"], sums["squares"], sums["scale_low"], sums["scale_high"])
+    )
 
 
 def _tops(cuts: Cuts) -> str:

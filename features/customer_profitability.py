@@ -118,8 +118,8 @@ def _with_cost_to_serve(
 
 DEFINITION = (
     "net revenue of the window - cost of the goods (cost of its lines, as given; that of a return as well) - "
-    "cost_to_serve, which is per customer and year of 365 days, for the days of the window; of customers who bought in "
-    "the window or were active at its start (bought within the inactivity days before it)"
+    "cost_to_serve, which is per customer and year of 365 days, for the days of the window; of customers who bought or "
+    "returned something in the window or were active at its start (bought within the inactivity days before it)"
 )
 PROFITABILITY_MEASURES: tuple[Measure, ...] = (
     Measure(

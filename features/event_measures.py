@@ -38,7 +38,7 @@ def _activity_time(tables: Tables, windows: Windows, grouping: Grouping, options
     if len(sums) and not sums["spent"].any():
         why = f"no event has duration_s, and no two of a customer are within {options.idle_minutes} minutes"
         return absent(f"{why}: give duration_s, or every action as an event", windows)
-    interval = mean_interval(sums["n"], sums["spent"] / MICROSECONDS, sums["squares"] / MICROSECONDS**2)
+    interval = mean_interval(sums["n"], sums["spent"] / MICROSECONDS, sums["squares"] / MICROSECONDS**2, 0)
     return _whole(with_interval(sums.assign(why=None), interval), windows, _first_own(kinds))
 
 
@@ -53,7 +53,9 @@ def _visit_frequency(tables: Tables, windows: Windows, grouping: Grouping, _: Me
         active.group_by(BY).agg(n=active.count(), days=active.days.sum(), squares=(active.days * active.days).sum())
     )
     began = kinds[VISIT][1] if VISIT in kinds else _first_own(kinds)
-    return _whole(with_interval(sums.assign(why=None), mean_interval(sums.n, sums.days, sums.squares)), windows, began)
+    return _whole(
+        with_interval(sums.assign(why=None), mean_interval(sums.n, sums.days, sums.squares, 0)), windows, began
+    )
 
 
 def _core_user_actions(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
@@ -114,7 +116,7 @@ EVENT_MEASURES: tuple[Measure, ...] = (
         "Activity time",
         "seconds",
         "mean seconds of visits per active customer: a visit lasts from its first event to the end of its last (ts + "
-        "duration_s, where given), and is over after a pause longer than idle_minutes or at the end of the window",
+        "duration_s, where given), and is over after a pause longer than idle_minutes, and with the window",
         _activity_time,
     ),
     _measure(

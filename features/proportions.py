@@ -75,7 +75,9 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike) -> Interval:
     return _holding(share, np.maximum(low, 0.0), np.minimum(high, 1.0))
 
 
-def mean_interval(n: ArrayLike, total: ArrayLike, squares: ArrayLike) -> Interval:
+def mean_interval(
+    n: ArrayLike, total: ArrayLike, squares: ArrayLike, lowest: ArrayLike = -np.inf, highest: ArrayLike = np.inf
+) -> Interval:
     """Give means with Student's intervals.
 
     Parameters
@@ -86,6 +88,8 @@ def mean_interval(n: ArrayLike, total: ArrayLike, squares: ArrayLike) -> Interva
         Sum of the values, of the same shape.
     squares
         Sum of their squares, of the same shape.
+    lowest, highest
+        Between which every value must lie, such as the ends of a scale: the interval is cut there.
 
     Returns
     -------
@@ -97,7 +101,8 @@ def mean_interval(n: ArrayLike, total: ArrayLike, squares: ArrayLike) -> Interva
     ----------
     Student (1908). The Probable Error of a Mean. Biometrika 6(1), 1-25.
     """
-    return ratio_interval(n, total, n, squares, total, n)
+    mean, low, high = ratio_interval(n, total, n, squares, total, n)
+    return mean, np.maximum(low, lowest), np.minimum(high, highest)
 
 
 def ratio_interval(

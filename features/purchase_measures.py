@@ -57,7 +57,7 @@ def _repeat_share(tables: Tables, windows: Windows, grouping: Grouping, _: Measu
 def _repeat_purchases_ratio(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
     # One order of each is the first: the ratio is the mean of those beyond it.
     sums = _orders(tables, windows, grouping)
-    return with_interval(sums.assign(why=None), mean_interval(sums["n"], sums["repeats"], sums["squares"]))
+    return with_interval(sums.assign(why=None), mean_interval(sums["n"], sums["repeats"], sums["squares"], 0))
 
 
 @shared
@@ -79,7 +79,7 @@ def _orders(tables: Tables, windows: Windows, grouping: Grouping) -> pd.DataFram
 
 def _days_to_second(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
     sums = _second_purchases(tables, windows, grouping)
-    return with_interval(sums.assign(why=None), mean_interval(sums.n, sums.days, sums.squares))
+    return with_interval(sums.assign(why=None), mean_interval(sums.n, sums.days, sums.squares, 1))
 
 
 def _days_to_second_sd(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:

@@ -63,11 +63,22 @@ def test_activity_time_by_hand(shop):
     found = compute("activity_time", tables)
     assert found["value"].tolist() == pytest.approx([fmean(newer), fmean(older)])
     assert found["n"].tolist() == [2, 3]
-    bounds = mean_interval(3, sum(older), sum(x * x for x in older))[1:]
+    bounds = mean_interval(3, sum(older), sum(x * x for x in older), lowest=0)[1:]
     assert (found["low"][1], found["high"][1]) == pytest.approx(tuple(float(x) for x in bounds))
     assert found["why"].tolist() == [None, "the events given begin on 2024-01-12, within this window"]
     short = compute("activity_time", tables, idle_minutes=24)["value"]
     assert short.tolist() == pytest.approx([fmean(newer), fmean([60, 3600, 0])])
+
+
+def test_time_after_the_end_of_a_window_is_no_time_of_it(shop):
+    # Ten minutes of the older window; all of the newer one, whatever is said of a visit that never ended.
+    late = events("a 20T23:50 visit 3600\na 21T00:00 visit 99999999999999.9999\na 30T23:59 visit 120")
+    found = compute("activity_time", shop([], events=late))
+    assert found["value"].tolist() == [10 * 86400, 600]
+    assert found["low"].isna().all()
+    # A mean of times is never below 0, whatever its interval would be.
+    uneven = compute("activity_time", shop([], events=events("a 22 visit 9000\nb 22 visit\nc 23 visit 10")))
+    assert uneven["low"][0] == 0
 
 
 def test_visit_days_by_hand(shop):
@@ -134,8 +145,9 @@ def test_activity_time_equals_a_sum_of_stretches_and_does_not_depend_on_the_orde
         for second in seconds
     ]
     frame = pd.DataFrame(rows).assign(at=seconds, window=1 - seconds // 864000).fillna({"duration_s": 0})
+    frame["lasts"] = np.minimum(frame["duration_s"], (2 - frame["window"]) * 864000 - frame["at"])
     expected = [
-        fmean(spent(zip(one["at"], one["duration_s"], strict=True), 1800) for _, one in part.groupby("customer_id"))
+        fmean(spent(zip(one["at"], one["lasts"], strict=True), 1800) for _, one in part.groupby("customer_id"))
         for _, part in frame.groupby("window")
     ]
     found = compute("activity_time", shop([], events=rows))

@@ -78,7 +78,7 @@ def test_repurchase_by_hand(shop):
     newest = compute("repeat_share", tables).iloc[0]
     assert (newest["low"], newest["high"]) == tuple(100 * float(x) for x in wilson_interval(1, 3)[1:])
     ratio = compute("repeat_purchases_ratio", tables).iloc[1]
-    assert (ratio["low"], ratio["high"]) == tuple(float(x) for x in mean_interval(4, 3, 5)[1:])
+    assert (ratio["low"], ratio["high"]) == tuple(float(x) for x in mean_interval(4, 3, 5, lowest=0)[1:])
 
 
 def test_the_interval_of_a_ratio_of_parts_solves_the_score_equation():
