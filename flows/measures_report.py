@@ -46,7 +46,7 @@ def measures_sections(
         rows.insert(0, "measure", known["title"].to_list())
         sections.append(Section(f"Measures of {span}", _reading(known), rows if len(rows) else None))
     else:
-        sections.append(Section(f"Measures of {span}, by {known['group'].nunique():,} segments"))
+        sections.append(Section(f"Measures of {span}, by {_counted(known['group'].nunique())}"))
         for each in measures:
             of_one = known[known["measure"] == each.name]
             if of_one.empty:
@@ -54,9 +54,12 @@ def measures_sections(
             rows = pd.DataFrame([_row(row, currency) for row in of_one.to_dict("records")], columns=list(_COLUMNS))
             rows.insert(0, "segment", of_one["group"].to_list())
             sections.append(Section(each.title, (each.definition + ".",), rows))
-    cautions = known[known["why"].notna()].groupby("why", sort=False)["title"].agg(_joined)
-    if len(cautions):
-        sections.append(Section("To be read with care", tuple(f"{titles}: {why}." for why, titles in cautions.items())))
+    cautions = [
+        f"{_joined(rows['title'])}{_of_whom(rows, known)}: {why}."
+        for why, rows in known[known["why"].notna()].groupby("why", sort=False)
+    ]
+    if cautions:
+        sections.append(Section("To be read with care", tuple(cautions)))
     absent = newest[newest["value"].isna()]
     whole = absent[~absent["measure"].isin(known["measure"])]
     if len(whole) and brief:
@@ -111,6 +114,16 @@ def log_measures(run: Run, history: pd.DataFrame, by_segment: pd.DataFrame) -> N
 
 def _joined(titles: pd.Series) -> str:
     return ", ".join(dict.fromkeys(titles))
+
+
+def _of_whom(rows: pd.DataFrame, known: pd.DataFrame) -> str:
+    """Name the segments that a caution is of, where it is not of all that its measures are known of."""
+    alike = known[known["measure"].isin(rows["measure"])]
+    return "" if len(rows) == len(alike) else f" of {_joined(rows['group'])}"
+
+
+def _counted(segments: int) -> str:
+    return "one segment" if segments == 1 else f"{segments:,} segments"
 
 
 def _row(row: Mapping[Any, Any], currency: str | None) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import ibis
+import ibis.expr.types as ir
 import pandas as pd
 from rich.console import Console
 
@@ -32,6 +33,7 @@ from models.segments import segment_of
 
 # Columns of the rows themselves that are measured by.
 ROW_COLUMNS = ("touchpoint", "channel", "store", "category")
+ROW_KEYS = ("customer_id", "valid_from")
 # So many windows are measured anew in every scoring, so that a trend can be drawn from one run alone.
 HISTORY = 12
 
@@ -45,8 +47,8 @@ class Measured:
     history : pandas.DataFrame
         Of everyone, in `HISTORY` windows, as `features.measures.measure` gives it.
     by_segment : pandas.DataFrame
-        The newest window and the one before by touchpoint (measures of answers) and by each attribute of the
-        settings: the same with ``segmentation`` before; no rows without these.
+        The newest window and the one before by touchpoint (measures of answers, where any has one) and by each
+        attribute of the settings: the same with ``segmentation`` before; no rows without these.
     """
 
     history: pd.DataFrame
@@ -76,8 +78,8 @@ def measure_run(settings: Settings, inputs: Inputs, release: Release) -> Measure
         # A scoring may do without the customers that the retraining was given.
         known = [] if tables.customers is None else tables.customers.columns
         names = [name for name in settings.segments if name in known]
-        wanted = [(grouping_by(tables, inputs.as_of, release, name), measures) for name in names]
-        if tables.answers is not None:
+        wanted = [(_by_customer(tables, inputs.as_of, release, name), measures) for name in names]
+        if _is_given(tables.answers, "touchpoint"):
             wanted.append((Grouping("touchpoint", column="touchpoint"), answer_measures_of(settings)))
         windows = Windows(inputs.as_of, settings.measure_days)
         found = [
@@ -91,16 +93,34 @@ def measure_run(settings: Settings, inputs: Inputs, release: Release) -> Measure
 def grouping_by(tables: Tables, as_of: date, release: Release | None, name: str) -> Grouping:
     """Group by a column of the rows (touchpoint, channel, store, category), or by a segmentation of customers.
 
+    Where no row has a value in that column, a column of customers of that name is meant.
+
     Raises
     ------
     InputError
         Where there is no such segmentation.
     """
-    if name in ROW_COLUMNS:
+    if any(name in ROW_COLUMNS and _is_given(rows, name) for rows in (tables.transactions, tables.answers)):
         return Grouping(name, column=name)
+    if name in ROW_COLUMNS and name not in (() if tables.customers is None else tables.customers.columns):
+        rows_of = "answers" if name == "touchpoint" else "transactions"
+        raise InputError(f"{name}: the {rows_of} given have none; give the column {name} of {rows_of} to measure by it")
+    return _by_customer(tables, as_of, release, name)
+
+
+def _by_customer(tables: Tables, as_of: date, release: Release | None, name: str) -> Grouping:
+    if name in ROW_KEYS:
+        raise InputError(f"{name} is no segment: it tells the rows of customers apart; name another column of them")
     labels = segment_of(tables, as_of, release, name)
     rows = pd.DataFrame({"customer_id": labels.index.astype(str), "group": labels.to_numpy()})
     return Grouping(str(labels.name or name), customers=ibis.memtable(rows))
+
+
+def _is_given(rows: ir.Table | None, column: str) -> bool:
+    """Whether any row has a value in a column."""
+    if rows is None or column not in rows.columns:
+        return False
+    return bool(rows[column].count().to_pyarrow().as_py())
 
 
 def run_measures(

@@ -56,6 +56,51 @@ def test_segments_add_up_to_everyone(revealed, tables, shop):
     assert {"champions", "lost"} <= {row["group"] for row in by_rfm}
 
 
+def written(folder, **tables):
+    """Write tables of a few lines as CSV; the options that name them."""
+    options = []
+    for name, lines in tables.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        options += [f"--{name}", str(folder / f"{name}.csv")]
+    return options
+
+
+def test_a_column_of_customers_is_meant_where_the_rows_have_none_of_that_name(revealed, tmp_path, own_environment):
+    sales = ["customer_id,ts,amount", "a,2024-01-05,10", "a,2024-01-09,10", "ж,2024-01-06,10"]
+    people = ["customer_id,channel,valid_from", "a,web,", "ж,магазин,"]
+    answers = ["customer_id,answered_at,score", "a,2024-01-07,10"]
+    given = written(tmp_path, transactions=sales, customers=people, answers=answers)
+    rows = measured(revealed, *given, "--by", "channel")["measures"]
+    found = {(row["measure"], row["group"]): row["value"] for row in rows}
+    assert (found["repeat_share", "web"], found["repeat_share", "магазин"], found["nps", "web"]) == (100, 0, 100)
+    (tmp_path / "transactions.csv").write_text("customer_id,ts,amount,channel\na,2024-01-05,10,app\n")
+    rows = measured(revealed, *given[:2], *given[4:], "--by", "channel")["measures"]
+    assert {row["group"] for row in rows if row["value"] is not None} == {"app"}
+    for by, said in (
+        ("touchpoint", "touchpoint: the answers given have none"),
+        ("store", "store: the transactions given have none"),
+        ("customer_id", "customer_id is no segment"),
+        ("valid_from", "valid_from is no segment"),
+    ):
+        code, _, err = revealed("measures", *given, "--by", by)
+        assert (code, said in " ".join(err.split())) == (2, True)
+
+
+def test_a_caution_names_the_segments_it_is_of(revealed, tmp_path, own_environment):
+    sales = ["customer_id,ts,amount,cost", "a,2024-01-05,10,4", "b,2024-01-05,10,", "b,2024-01-06,10,5"]
+    people = ["customer_id,size,cost_to_serve", "a,small,1", "b,large,1"]
+    given = written(tmp_path, transactions=sales, customers=people)
+    _, out, _ = revealed("measures", *given, "--by", "size")
+    said = " ".join(out.split())
+    assert "by 2 segments" in said
+    assert "in total of large: cost is not known of 50 % of the lines: taken as 0" in said
+    # What is true of all segments names none.
+    given = written(tmp_path, transactions=[sales[0], sales[1], "b,2024-01-05,10,2"], customers=people)
+    _, out, _ = revealed("measures", *given, "--by", "size")
+    assert "Share of customers who order again, Repeat orders to first orders" in out
+    assert " of small, large" not in out
+
+
 def test_people_get_a_table_what_it_means_and_what_is_missing(revealed, tables):
     code, out, _ = revealed("measures", *tables)
     said = " ".join(out.split())
@@ -73,6 +118,7 @@ def test_people_get_a_table_what_it_means_and_what_is_missing(revealed, tables):
     [
         (("--by", "planet"), "planet: no column of customers to segment by"),
         (("--by", "persona"), "persona: no column of customers to segment by"),
+        (("--days", "800000"), "begin before the year 1"),
         (("--from", "2024-05-02", "--as-of", "2024-05-01"), "holds no day before its end"),
         (("--from", "2024-03-02", "--days", "3"), "leave out --from, or --days"),
     ],
