@@ -146,10 +146,12 @@ def try_numbers(base: pd.DataFrame, space: Space, names: Sequence[str], seed: in
     trials = []
     for k in range(2, most + 1):
         centres, within = cluster(placed, k, seed)
-        spread = within / len(placed) / (np.mean([cluster(cloud, k, seed)[1] for cloud in clouds]) / size)
+        of_clouds = float(np.mean([cluster(cloud, k, seed)[1] for cloud in clouds])) / size
+        # Customers of few kinds may give a cloud of no more points than clusters.
+        spread = within / len(placed) / of_clouds if of_clouds > 0.0 else 1.0
         smallest = np.bincount(nearest(placed, centres.tolist()), minlength=k).min() / len(placed)
         agreement, silhouette = _agreement(resamples, k, seed), simplified_silhouette(placed, centres)
-        trials.append(Trial(k, agreement, float(spread), silhouette, float(smallest)))
+        trials.append(Trial(k, agreement, spread, silhouette, float(smallest)))
     return tuple(trials)
 
 

@@ -253,7 +253,7 @@ def _median(described: pd.DataFrame, feature: str) -> float:
 def _why(space: Space, trials: tuple[Trial, ...], k: int, customers: int) -> str:
     """Say why there is one persona only, or two without groups; "" of personas that are groups."""
     if not space.components:
-        return f"No two features of the behaviour of {customers:,} customers go together more than by chance."
+        return f"Too little of the behaviour of {customers:,} customers is told by several features together."
     if not trials:
         return f"{customers:,} customers are too few, or too much alike, to be told apart."
     if k == 1:

@@ -118,7 +118,7 @@ def test_features_that_go_with_nothing_make_no_personas():
     described = pd.DataFrame({name: rng.random(500) * 500 for name in names})
     fitted = fit_personas(described.assign(customer_id=[f"{i:03d}" for i in range(500)]), VOCABULARY, seed=0)
     assert fitted.names == ("all customers",)
-    assert "by chance" in fitted.why
+    assert fitted.why.startswith("Too little of the behaviour of 500 customers")
 
 
 def test_the_order_of_rows_and_a_second_run_change_no_bit(planted):
@@ -215,3 +215,24 @@ def test_columns_that_are_no_features_do_not_matter():
     simulated = simulate_behaviour(300, seed=4, r_squared=0.2).features
     described = simulated.assign(customer_id=[f"{i:03d}" for i in range(300)])
     assert fit_personas(described, VOCABULARY, seed=0).names == ("all customers",)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_personas_of_customers_of_two_kinds_can_be_stored_as_json(seed):
+    """A cloud of customers who all go by two kinds may stand on two points, and nothing is spread about them."""
+    other = np.repeat([0.0, 1.0], 20)
+    two = pd.DataFrame({"customer_id": [f"c{number:02d}" for number in range(40)], "T": 300.0})
+    two["orders_ever"], two["net_value_ever"] = 1 + 9 * other, 8 + 800 * other
+    two["days_since_last_purchase"] = np.where(other, 10.0, 400.0)
+    found = fit_personas(two, VOCABULARY, seed)
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert pd.Series(assign_personas(found.to_dict(), two)).groupby(other).nunique().tolist() == [1, 1]
+    assert len(found.names) == 2
+
+
+def test_little_that_goes_together_is_told_as_such():
+    other = np.repeat([0.0, 1.0], 20)
+    alike = pd.DataFrame({"customer_id": [f"c{number:02d}" for number in range(40)], "T": 300.0})
+    alike["orders_ever"], alike["net_value_ever"] = 9 + other, 8 + other
+    why = fit_personas(alike, VOCABULARY, 0).why
+    assert why == "Too little of the behaviour of 40 customers is told by several features together."
