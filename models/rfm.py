@@ -33,6 +33,9 @@ SEGMENTS: Segments = {
     "lost": ((1, 1), (1, 2)),
 }
 
+# Words of the table of moves, which would be taken for segments (`models.moves`).
+TAKEN = ("before", "(new)", "(gone)")
+
 
 class RfmCuts(TypedDict):
     """The four cut points of each measure, ascending."""
@@ -100,10 +103,15 @@ def segment_names(segments: Segments = SEGMENTS) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where a pair of scores has no name, or two, or a score is not from 1 to 5.
+        Where a pair of scores has no name, or two, a score is not from 1 to 5, or a name is none to be shown.
     """
     names = np.full((5, 5), "", dtype=object)
     for name, ((r_low, r_high), (w_low, w_high)) in segments.items():
+        if name in TAKEN or name != name.strip() or not name or not name.isprintable():
+            raise ValueError(
+                f"must have names of one line, without blanks around them and other than {', '.join(TAKEN)}; "
+                f"got {name!r}"
+            )
         if not (1 <= r_low <= r_high <= 5 and 1 <= w_low <= w_high <= 5):
             raise ValueError(f"must have scores from 1 to 5, the lower one first; {name!r} has others")
         named = names[r_low - 1 : r_high, w_low - 1 : w_high]

@@ -1,11 +1,16 @@
 """Quintiles, ties and segment names, by hand."""
 
+from datetime import date
+
 import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from data.errors import InputError
+from flows.segments_report import segment_moves_section
+from models.monitoring import Since
+from models.moves import GONE, NEW, count_moves
 from models.rfm import SEGMENTS, quintile_query, rfm_cuts, rfm_scores, segment_names
 
 
@@ -156,6 +161,25 @@ def test_names_of_ones_own_are_given(find_cuts):
 def test_names_that_leave_a_score_out_or_name_it_twice_are_refused(segments, message):
     with pytest.raises(ValueError, match=message):
         segment_names(segments)
+
+
+@pytest.mark.parametrize("name", ["", " ", "best ", "two\nlines", "before", NEW, GONE])
+def test_names_that_cannot_be_told_from_words_of_a_table_are_refused(name):
+    with pytest.raises(ValueError, match="must have names of one line"):
+        segment_names({name: ((1, 5), (1, 5))})
+
+
+@pytest.mark.parametrize("name", ["new", "now", "best | rest", "[bold]", "Чемпионы 🏆", "segment", "customers"])
+def test_segments_of_any_other_name_are_told_and_their_moves_written(name):
+    segments = {name: ((5, 5), (1, 5)), "others": ((1, 4), (1, 5))}
+    assert set(segment_names(segments).ravel()) == set(segments)
+    before, now = pd.Series([name, name, "others"], index=list("abc")), pd.Series(["others", name], index=list("ad"))
+    moves = count_moves(before, now, tuple(segments))
+    assert moves.to_numpy().sum() == 4
+    told = segment_moves_section(Since(date(2024, 1, 1), moves))
+    assert told.sentences[0] == f"The greatest moves: {name} to others 1."
+    assert told.table["now"].tolist() == ["1", "1"]
+    assert len(moves.reset_index().columns) == 4
 
 
 def test_the_index_is_kept(find_cuts):
