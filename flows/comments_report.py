@@ -34,5 +34,7 @@ def comments_section(themes: Themes) -> Section:
 def log_comments(run: Run, themes: Themes) -> None:
     """Leave the themes with the run, with all their examples."""
     if themes.why is None:
-        run.log_json(themes.to_frame().to_dict("records"), "comments/themes.json")
+        frame = themes.to_frame()
+        # JSON has no NaN, which the comments without a theme have for a stability.
+        run.log_json(frame.astype(object).where(frame.notna(), None).to_dict("records"), "comments/themes.json")
         run.log(metrics={"comment_themes": float(len(themes.themes)), "comments": float(themes.answers)})

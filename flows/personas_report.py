@@ -39,6 +39,7 @@ def personas_section(profiled: Profiled, nps: pd.DataFrame | None) -> Section:
     sentences = [
         f"{len(personas.names)} personas: fitted again on customers drawn anew, they agree by an adjusted Rand "
         f"index of {personas.agreement:.3f}.",
+        *([personas.why] if personas.why else []),
         *(f"{row['persona']}: {row['told_by']}." for row in table.to_dict("records") if row["told_by"]),
     ]
     if nps is not None and nps["hidden_because"].notna().any():

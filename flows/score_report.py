@@ -17,6 +17,7 @@ from flows.segments_report import SEGMENT_COLUMNS, log_segments, personas_sectio
 from flows.settings import Settings
 from models.publication import SCORES, pull_line
 from models.registry import Registered
+from models.segments import has_personas
 from models.store import Store
 from models.tracking import Run
 
@@ -77,10 +78,12 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
             f"Scorer {chosen.version} was trained after {inputs.as_of} (as of {chosen.release.as_of}): "
             "these scores use past behaviour and today's scorer."
         )
+    personas = has_personas(chosen.release)
     if scored.not_given:
+        missing_from = "the NPS, the second stage and the personas" if personas else "the NPS and the second stage"
         sentences.append(
             f"WARNING: scorer {chosen.version} learned from {' and '.join(scored.not_given)}, which this run was not "
-            "given: what they tell is missing from the NPS and the second stage. Name them for this run too."
+            f"given: what they tell is missing from {missing_from}. Name them for this run too."
         )
     if scored.without_behaviour:
         sentences.append(

@@ -184,6 +184,9 @@ def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas,
         assert row["customers"] == f"{shares[row['persona']]:,}"
         assert row["NPS"].startswith(f"{told[row['persona']]:+.1f} (")
     assert set(personas_section(profiled, None).table["NPS"]) == {"–"}
+    assert "form no groups" not in " ".join(section.sentences)
+    cut = replace(profiled, personas=replace(personas, why="Behaviour forms no groups."))
+    assert personas_section(cut, nps).sentences[1] == "Behaviour forms no groups."
     with tracked(store, "retrain", {}) as run:
         log_personas(run, profiled, nps)
     assert json.loads(read(run, "personas/choice.json"))["k"] == len(personas.names)
@@ -219,11 +222,15 @@ def test_comments_are_told_by_theme_with_their_nps(store, inputs, release):
     assert f"What {given.sum():,} comments speak of" == section.title
     with tracked(store, "retrain", {}) as run:
         log_comments(run, themes)
-    if themes.why is None:
-        kept = json.loads(read(run, "comments/themes.json"))
-        assert sum(row["answers"] for row in kept) == themes.answers
-        assert section.table["comments"].tolist() == [
-            f"{theme.answers:,}" for theme in sorted(themes.themes, key=lambda theme: (theme.nps, theme.name))
-        ]
+    assert themes.why is None
+    text = read(run, "comments/themes.json")
+    assert "NaN" not in text
+    kept = json.loads(text)
+    assert kept[-1]["theme"] == "other"
+    assert kept[-1]["stability"] is None
+    assert sum(row["answers"] for row in kept) == themes.answers
+    assert section.table["comments"].tolist() == [
+        f"{theme.answers:,}" for theme in sorted(themes.themes, key=lambda theme: (theme.nps, theme.name))
+    ]
     few = replace(inputs, tables=replace(tables, answers=ibis.memtable(answers[given].head(50))))
     assert "No themes are told" in comments_section(find_comment_themes(few, release)).sentences[0]
