@@ -22,6 +22,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from data.contracts import SCALES
 from data.errors import InputError
 from data.sources import redact
 from models.rfm import Segments, segment_names
@@ -137,6 +138,13 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             value = json.loads(value) if value.startswith("[") else [name.strip() for name in value.split(",")]
         return list(dict.fromkeys(value)) if isinstance(value, list) else value
+
+    @field_validator("nps_question", "satisfaction_question")
+    @classmethod
+    def _a_known_question_is_known_in_any_case(cls, value: str) -> str:
+        """Name it as the intake does."""
+        plain = value.strip().lower()
+        return plain if plain in SCALES else value
 
     @field_validator("quarantine_limit", mode="before")
     @classmethod

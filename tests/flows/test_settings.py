@@ -49,6 +49,11 @@ def test_rfm_segments_are_named_in_the_settings_file(own_environment):
     }
 
 
+def test_a_known_question_is_known_in_any_case(own_environment):
+    settings = Settings.load(nps_question="NPS ", satisfaction_question="Delivery")
+    assert (settings.nps_question, settings.satisfaction_question) == ("nps", "Delivery")
+
+
 def test_one_quarantine_limit_is_for_all_tables_and_one_for_a_table_leaves_the_others(own_environment):
     assert set(Settings.load(quarantine_limit=0.2).quarantine_limit.values()) == {0.2}
     assert Settings.load(quarantine_limit={"events": 0.5}).quarantine_limit == {
