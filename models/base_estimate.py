@@ -90,7 +90,7 @@ def prepare_survey(
     if tables.answers is None or training is None or answers is None or training.out_of_fold is None:
         return None
     base = describe_everyone(tables, release)
-    invited, asked, listed = _asked(tables, release, since, drawn)
+    invited, asked, listed = describe_asked(tables, release, since, drawn)
     frame_name = "invited"
     if not _tells_who_was_asked(asked["answered"].to_numpy(bool)) and (asked["answered"].any() or listed.empty):
         frame_name = "customers"
@@ -186,12 +186,13 @@ def describe_everyone(tables: Tables, release: Release) -> pd.DataFrame:
     return materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
 
 
-def _asked(
+def describe_asked(
     tables: Tables, release: Release, since: date | None, drawn: pd.DataFrame | None
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """All invitations; of those of no list one row per customer; one row per customer of each list.
+    """Give all invitations; of those of no list one row per customer; one row per customer of each list.
 
     The newest answer, or the newest invitation, with the features of then; of a list all as they were when drawn.
+    Parameters are those of `prepare_survey`; without answers in the tables it does not do.
     """
     question, gap_days = release.parameters["nps_question"], release.parameters["label_gap_days"]
     asked = invitations(tables.answers, question, before=release.as_of, since=since, gap_days=gap_days)

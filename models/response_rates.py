@@ -1,6 +1,6 @@
 """How likely each customer is to answer if asked today, from the invitations of the past; and who was asked lately."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import ibis.expr.types as ir
@@ -11,11 +11,10 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from data.errors import InputError
-from features.describe import describe, feature_names, materialise
-from features.labels import invitations
-from features.spine import midnight, pairs
+from features.describe import feature_names
+from features.spine import midnight
 from features.tables import Tables
-from models.base_estimate import FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE
+from models.base_estimate import FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE, describe_asked
 from models.nps_folds import last_wave
 from models.release import Release
 from models.response import fit_response
@@ -46,7 +45,12 @@ class ResponseRates:
 
 
 def response_rates(
-    tables: Tables, release: Release, as_of: date, described: pd.DataFrame, expected: float | None = None
+    tables: Tables,
+    release: Release,
+    as_of: date,
+    described: pd.DataFrame,
+    expected: float | None = None,
+    drawn: pd.DataFrame | None = None,
 ) -> ResponseRates:
     """Predict who answers from those who were asked before, each described as of then.
 
@@ -68,6 +72,9 @@ def response_rates(
         (M rows) the features of customers as of now.
     expected
         Mean probability of answering, in (0, 1], that is expected instead of the share seen.
+    drawn
+        Earlier samples, as `models.design_weights.check_drawn` takes them: whoever is on a list that was answered was
+        asked when it was drawn, though the tables may hold the answers only.
 
     Raises
     ------
@@ -76,7 +83,7 @@ def response_rates(
     """
     if expected is not None and not 0.0 < expected <= 1.0:
         raise InputError(f"The response rate must be a share above 0 and at most 1, e.g. 0.2, got {expected}")
-    asked = _past_invitations(tables, release, as_of)
+    asked = _past_invitations(tables, release, as_of, drawn)
     answered = np.zeros(0, dtype=bool) if asked is None else asked["answered"].to_numpy(bool)
     silent = int(np.sum(~answered))
     if (
@@ -102,7 +109,9 @@ def response_rates(
         share = (answered[newest].sum() + 0.5) / (newest.sum() + 1.0)
         response = _moved(response, model.predict(asked[newest]), share)
         first = asked.loc[newest, "as_of"].min() + timedelta(days=release.parameters["label_gap_days"])
-        why = f"Of {newest.sum():,} invitations since {first:%Y-%m-%d} {_percent(share)} were answered."
+        why = (
+            f"Of {newest.sum():,} invitations since {first:%Y-%m-%d} {_percent(answered[newest].mean())} were answered."
+        )
     return ResponseRates(np.maximum(response, least_response(response)), why)
 
 
@@ -162,15 +171,22 @@ def lately_asked(
 _NO_RECORD = "the answers hold no record of who was asked and did not answer"
 
 
-def _past_invitations(tables: Tables, release: Release, as_of: date) -> pd.DataFrame | None:
+def _past_invitations(tables: Tables, release: Release, as_of: date, drawn: pd.DataFrame | None) -> pd.DataFrame | None:
     """Return the invitations that had time to be answered, with the features as of then; None without answers."""
     if tables.answers is None:
         return None
-    question, gap_days = release.parameters["nps_question"], release.parameters["label_gap_days"]
-    asked = invitations(tables.answers, question, before=as_of, gap_days=gap_days)
-    ripe = midnight(as_of - timedelta(days=DAYS_TO_ANSWER))
-    asked = asked.filter(asked.invited_at < ripe)
-    return materialise(asked.inner_join(describe(tables, pairs(asked), release.vocabulary), ["customer_id", "as_of"]))
+    now = replace(release, parameters=release.parameters | {"as_of": as_of.isoformat()})
+    invited, _, listed = describe_asked(tables, now, None, drawn)
+    ripe = pd.Timestamp(as_of) - pd.Timedelta(days=DAYS_TO_ANSWER)
+    of_none = invited["drawn_on"].isna() if len(listed) else np.ones(len(invited), dtype=bool)
+    asked = invited[of_none & (invited["invited_at"] < ripe)]
+    if listed.empty:
+        return asked.reset_index(drop=True)
+    # Some of a list may have no date but that of the list: so all of it has that.
+    day = listed["drawn_on"] - pd.Timedelta(days=release.parameters["label_gap_days"])
+    listed = listed.assign(as_of=day.astype(asked["as_of"].dtype))[listed["drawn_on"] < ripe]
+    columns = ["customer_id", "as_of", "answered", *feature_names(release.vocabulary)]
+    return pd.concat([asked[columns], listed[columns]], ignore_index=True)
 
 
 def _moved(response: Array, where: Array, share: float) -> Array:

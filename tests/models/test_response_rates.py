@@ -33,7 +33,7 @@ def test_they_follow_the_true_ones_and_the_newest_share(simulated_shop, rates, d
     assert rates.response.min() >= least_response(rates.response)
     ripe = asked[asked["day"] < pd.Timestamp(simulated_shop.as_of) - pd.Timedelta(days=DAYS_TO_ANSWER)]
     newest = ripe[ripe["day"] == ripe["day"].max()]
-    share = (newest["score"].notna().sum() + 0.5) / (len(newest) + 1)
+    share = newest["score"].notna().mean()
     assert rates.why == (
         f"Of {len(newest):,} invitations since {newest['day'].max():%Y-%m-%d} {100 * share:.1f} % were answered."
     )
@@ -47,6 +47,26 @@ def test_who_was_just_asked_may_still_answer(simulated_shop, release, described,
     assert f"{wave:%Y-%m-%d}" not in before.why
     after = response_rates(simulated_shop.tables, release, early + timedelta(days=1), described)
     assert f"{wave:%Y-%m-%d}" in after.why
+
+
+def test_a_list_of_which_only_the_answers_are_known_tells_the_rate_too(
+    simulated_shop, release, described, rates, asked
+):
+    """Who was drawn and left no trace was silent; else a new export of answers alone would mean that all answer."""
+    tables, as_of = simulated_shop.tables, simulated_shop.as_of
+    day = asked["day"][asked["day"] < pd.Timestamp(as_of) - pd.Timedelta(days=DAYS_TO_ANSWER)].max()
+    wave = asked[asked["day"] == day]
+    drawn = wave[["customer_id"]].assign(drawn_on=day.date(), inclusion_probability=0.5)
+    answers = tables.answers.filter((tables.answers.invited_at < day) | (tables.answers.score >= 0))
+    known = replace(tables, answers=answers)
+    deceived = response_rates(known, release, as_of, described)
+    assert deceived.response.mean() > 0.9
+    found = response_rates(known, release, as_of, described, drawn=drawn)
+    assert found.why == rates.why
+    assert found.response == pytest.approx(rates.response, rel=0.05)
+    # Before a list had its time, its silence tells nothing.
+    early = response_rates(known, release, day.date() + timedelta(days=DAYS_TO_ANSWER), described, drawn=drawn)
+    assert f"{day:%Y-%m-%d}" not in early.why
 
 
 def test_an_expected_rate_is_the_mean_and_keeps_the_order(simulated_shop, release, described, rates):
