@@ -126,9 +126,9 @@ def plan_sample(
     response_rate
         Share that is expected to answer; needed where the tables do not say who did not answer.
     seed
-        Of the draw.
+        Of the draw, with as_of: lists of two days are independent.
     drawn
-        Earlier samples: customer_id and drawn_on.
+        Earlier samples, as `models.design_weights.check_drawn` takes them.
 
     Raises
     ------
@@ -139,7 +139,7 @@ def plan_sample(
     if described.empty:
         raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
     probabilities, notes = _predictions(release, described)
-    rates = response_rates(tables, release, as_of, described, response_rate)
+    rates = response_rates(tables, release, as_of, described, response_rate, drawn)
     customer = described["customer_id"]
     quiet = customer.isin(lately_asked(tables.answers, as_of, quiet_days, drawn)).to_numpy()
     points = probabilities @ POINTS
@@ -170,7 +170,8 @@ def plan_sample(
         seed=seed,
     )
     return Sample(
-        draw(design, seed),
+        # Of their own each day: with one seed for all, the same customers would be asked again and again.
+        draw(design, (seed, as_of.toordinal())),
         design.strata,
         design.segments,
         figures,

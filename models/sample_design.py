@@ -12,6 +12,7 @@ what the customer might say. The second does not depend on whom is asked: the ba
 estimator's own interval. Estimating r widens the first (`models.response_noise`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,6 +31,8 @@ GROUPS = 5
 # A stratum holds so many customers, about, or there are fewer groups.
 CUSTOMERS_PER_STRATUM = 40
 EVERYONE = "everyone"
+# An NPS lies within so many points of 0: a wider margin is none.
+WIDEST_MARGIN = 100.0
 
 
 @dataclass(frozen=True)
@@ -131,7 +134,7 @@ def design_sample(base: pd.DataFrame, margin: float, noise: ResponseNoise | None
     return Design(people[["customer_id", "segment", "stratum"]], strata_table, segments, whole.margin(invited))
 
 
-def draw(design: Design, seed: int) -> pd.DataFrame:
+def draw(design: Design, seed: int | Sequence[int]) -> pd.DataFrame:
     """Draw a simple random sample of fixed size from each stratum.
 
     Parameters
@@ -139,7 +142,8 @@ def draw(design: Design, seed: int) -> pd.DataFrame:
     design
         Of `design_sample`.
     seed
-        The same seed draws the same customers.
+        One number or several. The same seed draws the same customers, and nearly the same from a base that has changed
+        little: lists that are to be independent of each other need seeds of their own.
 
     Returns
     -------
@@ -210,7 +214,9 @@ def _out_of_reach(segments: pd.DataFrame, margin: float) -> str:
     best = segments.nsmallest(1, "margin").to_dict("records")[0]
     least = np.ceil(best["margin"] * 10.0) / 10.0
     of = "" if len(segments) == 1 else f" of {best['segment']}"
-    return (
-        f"A margin of {margin:g} points is out of reach: asking all {best['eligible']:,} customers{of} who may be "
-        f"asked gives ±{least:.1f}. Name a margin of {least:.1f} or more."
+    all_of = (
+        f"A margin of {margin:g} points is out of reach: asking all {best['eligible']:,} customers{of} who may be asked"
     )
+    if least > WIDEST_MARGIN:
+        return f"{all_of} would tell nothing of the NPS, for too few of them will answer."
+    return f"{all_of} gives ±{least:.1f}. Name a margin of {least:.1f} or more."

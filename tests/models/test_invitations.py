@@ -69,11 +69,22 @@ def test_it_is_drawn_again_and_who_was_drawn_is_asked_no_more(simulated_shop, re
     again = draw()
     pd.testing.assert_frame_equal(again.list, sample.list, check_exact=True)
     assert again.figures == sample.figures
-    drawn = sample.list[["customer_id"]].assign(drawn_on=as_of - timedelta(days=1))
+    drawn = sample.list[["customer_id", "inclusion_probability"]].assign(drawn_on=as_of - timedelta(days=1))
     later = draw(drawn=drawn, margin=18.0)
     assert not later.list["customer_id"].isin(drawn["customer_id"]).any()
     assert later.notes == ("Under 200 answers the margin is itself uncertain: it may come out a fifth wider.",)
     assert later.figures.quiet == sample.figures.quiet + len(drawn)
+
+
+def test_lists_of_two_days_are_drawn_apart(simulated_shop, release, as_of, sample):
+    """One seed of nearly the same base would draw nearly the same customers, list after list."""
+    today, yesterday = (
+        plan_sample(simulated_shop.tables, release, as_of=day, margin=13.0, quiet_days=0, seed=3).list
+        for day in (as_of, as_of - timedelta(days=1))
+    )
+    chance = today["inclusion_probability"]
+    both = today["customer_id"].isin(yesterday["customer_id"]).sum()
+    assert abs(both - chance.sum()) < 5 * np.sqrt((chance * (1 - chance)).sum())
 
 
 def test_by_segment_each_has_the_margin_or_says_its_own(simulated_shop, release, as_of, described, sample):

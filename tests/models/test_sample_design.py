@@ -172,5 +172,9 @@ def test_what_cannot_be_is_said():
     for odd in (0.0, -1.0, np.nan, np.inf):
         with pytest.raises(InputError, match="margin must be a number of points above 0"):
             design_sample(base, odd)
+    with pytest.raises(
+        InputError, match="asking all 5 customers who may be asked would tell nothing of the NPS, for too"
+    ):
+        design_sample(base.iloc[:5], 100.0)
     with pytest.raises(InputError, match="of a who may be asked"):
         design_sample(base.assign(segment=np.where(np.arange(300) < 200, "a", "b")), 3.0)
