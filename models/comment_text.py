@@ -24,11 +24,13 @@ _PERSONAL = tuple(
     )
 )
 _TAG = re.compile(r"</?[a-z!][^<>]*>", re.IGNORECASE)
+# Signs that command a terminal, or turn the direction of what follows, are no text.
+_COMMANDS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def without_markup(comment: str) -> str:
-    """Read a comment as a page would show it: without HTML's tags, with its entities as signs."""
-    return _TAG.sub(" ", html.unescape(comment))
+    """Read a comment as a page would show it: without HTML's tags and commands, with its entities as signs."""
+    return _COMMANDS.sub("", _TAG.sub(" ", html.unescape(comment)))
 
 
 def masked(comment: str) -> str:

@@ -52,7 +52,8 @@ def word(feature: str, difference: float) -> str:
     """Give the word for a feature that is above or below the mean of all customers; "" where there is none."""
     measure, _, of = feature.partition("_of_")
     much, little = _WORDS[feature] if feature in _WORDS else _WORDS_OF[measure]
-    return (much if difference > 0.0 else little).format(of.replace("_", " "))
+    # Names stand in lines and tables, whatever a shop calls its categories.
+    return (much if difference > 0.0 else little).format(" ".join(of.replace("_", " ").split()))
 
 
 def telling_words(coordinates: Sequence[Coordinate], differences: Floats) -> list[str]:

@@ -110,7 +110,7 @@ def segment_names(segments: Segments = SEGMENTS) -> np.ndarray:
         if name in TAKEN or name != name.strip() or not name or not name.isprintable():
             raise ValueError(
                 f"must have names of one line, without blanks around them and other than {', '.join(TAKEN)}; "
-                f"got {name!r}"
+                f"{name!r} is none such"
             )
         if not (1 <= r_low <= r_high <= 5 and 1 <= w_low <= w_high <= 5):
             raise ValueError(f"must have scores from 1 to 5, the lower one first; {name!r} has others")

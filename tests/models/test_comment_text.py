@@ -27,6 +27,7 @@ from models.theme_words import plain_words
         ),
         ("parcel AB-4821 or A1B2C3D4", "parcel [number] or [number]"),
         ("2 of 3 in 2023 for 1500, no 500, 5/5", "2 of 3 in 2023 for 1500, no 500, 5/5"),
+        ("\x1b[2Jlate\x00 &#27;[31mand \u202erude", "[2Jlate [31mand rude"),
         ("two\n\n lines\tof it", "two lines of it"),
         ("call 555 1234 567 or mail a@b.com", "call [number] or mail [e-mail]"),
         ('<p class="x"><b>Fast</b>&nbsp;&amp; good<br/><3</p>', "Fast & good <3"),

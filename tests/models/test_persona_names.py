@@ -31,6 +31,10 @@ def test_every_feature_of_personas_has_a_word_for_much():
     assert word("channel_share_of_web_shop", -1.0) == ""
 
 
+def test_a_word_is_of_one_line_whatever_a_category_is_called():
+    assert word("category_share_of_ring\n binders_A4", 1.0) == "buys ring binders A4"
+
+
 def test_words_come_by_size_one_a_theme_and_only_where_they_tell():
     found = telling_words(
         coordinates(
