@@ -37,8 +37,9 @@ CRITERION = (
     f"Of the numbers from 2 to {MOST_PERSONAS} at which personas come out again (mean adjusted Rand index between "
     f"{BOOTSTRAP_FITS} bootstrap fits of at least {LEAST_AGREEMENT}), each holds at least {LEAST_SHARE:.0%} of the "
     f"customers and the spread within them is at most {MOST_SPREAD:.0%} of that in a cloud without groups: the one of "
-    f"the best silhouette. The number of before stays while it comes out again with a silhouette within {NEAR:.0%} of "
-    "the best. Where no number has so little spread, two, if two come out again; else one."
+    "the best silhouette. Where no number has so little spread, two, if two come out again; else one. The number of "
+    "before stays while it comes out again with no more spread than the cloud, and with a silhouette within "
+    f"{NEAR:.0%} of the best where one has so little spread."
 )
 
 

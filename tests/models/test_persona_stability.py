@@ -11,7 +11,16 @@ from threadpoolctl import threadpool_limits
 
 from models.persona_reference import one_cloud
 from models.persona_space import fit_space, persona_features
-from models.persona_stability import Trial, adjusted_rand, chosen, cluster, nearest, simplified_silhouette, try_numbers
+from models.persona_stability import (
+    CRITERION,
+    Trial,
+    adjusted_rand,
+    chosen,
+    cluster,
+    nearest,
+    simplified_silhouette,
+    try_numbers,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -72,6 +81,10 @@ def test_the_criterion():
     # No groups: two where they come out again, and never more.
     assert chosen(trials((2, 0.95, 0.99, 0.4), (3, 0.95, 0.97, 0.5)), 1000) == 2
     assert chosen(trials((2, 0.85, 0.99, 0.4), (3, 0.95, 0.97, 0.5)), 1000) == 1
+    # Those of before stay as long as they are no worse than any base gives.
+    assert chosen(trials((2, 0.95, 0.99, 0.4), (3, 0.95, 0.97, 0.5)), 1000, before=3) == 3
+    assert chosen(trials((2, 0.95, 0.99, 0.4), (3, 0.95, 1.01, 0.5)), 1000, before=3) == 2
+    assert "no more spread than the cloud" in CRITERION
     assert chosen((), 1000) == 1
     # Too small a persona holds nothing: ten customers, and a fiftieth of the base.
     assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.1),), 100) == 2
