@@ -12,7 +12,7 @@ from data.contracts import Column, Contract
 from data.errors import InputError
 from data.raw import SHAPES, RawFile, identifier, quote
 from data.sources import Source
-from data.values import as_text, read_value
+from data.values import as_text, read_value, scale_from_the_worst
 
 REPEATED_LINE = "(order_id, line_id) is repeated"
 REPEATED_CUSTOMER = "customer_id is repeated"
@@ -184,7 +184,7 @@ def stage(
         clean.append("upper(trim(currency))")
         names.append("currency")
     answers = contract.table == "answers"
-    scale = f", {_scale(rules)} AS scale" if answers else ""
+    scale = f", {scale_from_the_worst(rules.ces_version)} AS scale" if answers else ""
     now = f"{quote(rules.local_now().isoformat(' '))}::TIMESTAMP"
     connection.execute(
         f"""
@@ -208,13 +208,6 @@ def _read_columns(contract: Contract, raw: RawFile, source: Source, zone: str) -
         value = _QUESTION if column.name == "question" else read.value
         values.append(f"{value} AS {'read_scale' if column.kind == 'scale' else column.name}")
     return given, values
-
-
-def _scale(rules: Rules) -> str:
-    """Write SQL for a row's scale from the worst answer to the best: effort is turned round, for less is better."""
-    written = "(CASE WHEN given_scale IS NULL THEN usual_scale(question) ELSE read_scale END)"
-    of_effort = {1: f"{written}[1] < {written}[2]", 2: "false", None: f"{written} = [1, 5]"}[rules.ces_version]
-    return f"CASE WHEN question = 'ces' AND {of_effort} THEN [{written}[2], {written}[1]] ELSE {written} END"
 
 
 def check_repeated_lines(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:

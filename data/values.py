@@ -1,6 +1,7 @@
 """Cells to values, as SQL: what counts as given, and which text is a time, a number or a scale."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import duckdb
 
@@ -143,6 +144,19 @@ def _read_number(given: str, column: str, target: str, sql_type: str, source: So
         # With a decimal comma a point is no part of a number: swapped, it makes the pattern fail.
         text = f"translate({text}, ',.', '.,')"
     return Value(text, f"CASE WHEN is_number({given}) THEN TRY_CAST({given} AS {target}) END")
+
+
+def scale_from_the_worst(ces_version: Literal[1, 2] | None) -> str:
+    """Write SQL for a row's scale, from the worst answer to the best: effort is turned round, for less is better.
+
+    Parameters
+    ----------
+    ces_version
+        As `data.checks.Rules` has it.
+    """
+    written = "(CASE WHEN given_scale IS NULL THEN usual_scale(question) ELSE read_scale END)"
+    of_effort = {1: f"{written}[1] < {written}[2]", 2: "false", None: f"{written} = [1, 5]"}[ces_version]
+    return f"CASE WHEN question = 'ces' AND {of_effort} THEN [{written}[2], {written}[1]] ELSE {written} END"
 
 
 def attribute_value(connection: duckdb.DuckDBPyConnection, name: str, decimal: str) -> str:
