@@ -122,10 +122,16 @@ def _category(title: str, model: Mapping[str, Any], ends: tuple[str, str]) -> Se
 
 
 def _base(title: str, base: BaseNps, source: str) -> Section:
+    answered = f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered"
+    unknown = "who was asked"
+    if base.designed_share > 0:
+        # A customer may have answered to several lists.
+        answered = f"There are {base.n_answers:,} answers of {base.n_frame:,} customers who were asked"
+        unknown += " beside the lists of `revealed sample`"
     stand_in = {
-        "invited": f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered",
-        "customers": f"{base.n_answers:,} customers have answered; who was asked is not known (hardly any unanswered "
-        "invitations are given), so the customers without an answer are the frame",
+        "invited": answered,
+        "customers": f"There are {base.n_answers:,} answers; {unknown} is not known (hardly any unanswered invitations "
+        "are given), so the customers without an answer are the frame",
     }
     unlike = 0.0 if base.unlike_share is None else base.unlike_share
     of_whom = f"of all {base.n_base:,} customers"

@@ -1,14 +1,16 @@
 """``revealed sample``: how many to invite for a wanted margin of the NPS, and the list of whom."""
 
 import logging
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 from rich.console import Console
 
 from data.errors import InputError
-from flows.inputs import open_inputs, read_inputs
+from flows.inputs import Inputs, open_inputs, read_inputs
 from flows.progress import shown_on, step
 from flows.report import Section, number, show, to_markdown
 from flows.scoring import choose_scorer
@@ -17,9 +19,12 @@ from flows.stores import open_existing_store
 from models.design_weights import LONGEST_FIELDWORK_DAYS
 from models.drawn_samples import SAMPLE, is_drawn, read_drawn, write_drawn
 from models.invitations import Sample, plan_sample
+from models.response_rates import lately_asked
 from models.segments import segment_of
 from models.tracking import tracked
 
+# After everything in any table.
+_NEVER = date(9999, 1, 1)
 _COLUMNS = {
     "customers": "customers",
     "eligible": "may be asked",
@@ -78,7 +83,11 @@ def run_sample(
                 drawn=read_drawn(store, inputs.as_of),
             )
         replaces = is_drawn(store, inputs.as_of)
-        sections = [_sample_section(planned, by), _list_section(output, len(planned.list), replaces=replaces)]
+        today = datetime.now(ZoneInfo(settings.timezone)).date()
+        sections = [
+            _sample_section(planned, by),
+            _list_section(output, planned.list["customer_id"], inputs, today, replaces=replaces),
+        ]
         draft = _write_draft(planned.list, output)
         try:
             tags = {"scorer_version": str(chosen.version), "as_of": inputs.as_of.isoformat(), **settings.tags}
@@ -127,11 +136,23 @@ def _sample_section(planned: Sample, by: str | None) -> Section:
     return Section("Whom to ask", (*planned.sentences, *planned.notes), pd.DataFrame(rows))
 
 
-def _list_section(output: Path, customers: int, *, replaces: bool) -> Section:
+def _list_section(output: Path, customers: pd.Series, inputs: Inputs, today: date, *, replaces: bool) -> Section:
+    first, last = inputs.as_of, inputs.as_of + timedelta(days=LONGEST_FIELDWORK_DAYS)
     sentences = [
-        f"{customers:,} customers are written to {output}, each with the probability with which they were drawn.",
-        f"`revealed retrain` then weighs their answers by it: invite all of them within {LONGEST_FIELDWORK_DAYS} days.",
+        f"{len(customers):,} customers are written to {output}, each with the probability with which they were drawn.",
+        f"`revealed retrain` then weighs their answers by it: invite all of them from {first} to {last}.",
     ]
+    if today > last:
+        sentences.append(
+            f"WARNING: {last} has passed, and who is invited later counts as any other: for a list to be sent now, "
+            f"take newer data or --as-of {today}."
+        )
+    met = customers.isin(lately_asked(inputs.tables.answers, _NEVER, (_NEVER - first).days)).sum()
+    if met:
+        sentences.append(
+            f"WARNING: {met:,} of them were invited or answered on {first} or later, which a list as of that day "
+            "cannot see: for one to be sent now, name a later --as-of."
+        )
     if replaces:
         sentences.append("It replaces the list drawn before as of the same date: of the two, send this one.")
     return Section("The list", tuple(sentences))

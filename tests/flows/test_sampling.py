@@ -1,7 +1,9 @@
 """A sample from the settings to the file, the store and the console; what it leaves behind when it cannot."""
 
 import io
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -58,6 +60,10 @@ def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
     assert kept["quiet_days"].eq(settings.quiet_days).all()
     assert f"{len(rows):,} customers are written to" in told.replace("\n", "")
     assert "replaces" not in told
+    last = release.as_of + timedelta(days=60)
+    assert f"invite all of them from {release.as_of} to {last}." in told
+    assert f"WARNING: {last} has passed" in told
+    assert "were invited or answered on" not in told
     assert [file.name for file in tmp_path.glob("*whom*")] == ["whom.csv"]
 
     (run,) = store.client.search_runs([store.experiment_id], "tags.kind = 'sample'")
@@ -77,6 +83,21 @@ def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
     rows = pd.read_csv(tmp_path / "again.csv", dtype={"customer_id": "str"})
     assert len(rows["segment"].unique()) > 1
     assert len(read_drawn(store, release.as_of + pd.Timedelta(days=1))) == len(rows)
+
+
+def test_a_list_of_another_day_says_what_it_cannot_see(named, settings, release, tmp_path):
+    """As of a day in the past customers are on it who were asked since; as of today there is time to send it."""
+    past = release.as_of - timedelta(days=200)
+    told = sampled(settings.model_copy(update={"as_of": past}), tmp_path / "past.csv", margin=40.0)
+    rows = pd.read_csv(tmp_path / "past.csv", dtype={"customer_id": "str"})
+    raw = pd.read_parquet(named["answers"][0])
+    since = raw[raw[["invited_at", "answered_at"]].max(axis=1) >= pd.Timestamp(past)]
+    met = rows["customer_id"].isin(since["customer_id"]).sum()
+    assert met > 0
+    assert f"WARNING: {met:,} of them were invited or answered on {past} or later" in told
+    today = datetime.now(ZoneInfo(settings.timezone)).date()
+    told = sampled(settings.model_copy(update={"as_of": today}), tmp_path / "today.csv", margin=40.0)
+    assert "WARNING" not in told
 
 
 def test_what_cannot_be_done_is_said_and_draws_nobody(store, settings, release, tmp_path, monkeypatch):
