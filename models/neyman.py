@@ -89,14 +89,17 @@ class Allocations:
         """Give the expected half width of the 95 % interval, points; NaN where nobody is asked.
 
         Student's degrees of freedom are the effective number of answers (Kish 1965) less one. Where the probability of
-        answering is estimated, weights get another factor with the variance of its log, sigma^2, which leaves
-        exp(-sigma^2) of the effective answers.
+        answering r is estimated, weights 1 / r get another factor with the variance of its log, sigma^2, which leaves
+        exp(-sigma^2) of the effective answers. As d log r = (1 - r) d logit r, that is (1 - r)^2 of the variance of the
+        log odds: where all answer there is nothing to learn.
         """
         N, asked = int(self.sizes.sum()), int(invited.sum())
         if N == 0:
             return np.nan
         answers = float(invited @ self.response)
-        inflation = 1.0 if self.noise is None else float(np.exp(self.noise.variance(answers, answers / asked)))
+        silent = 1.0 - answers / asked
+        sigma2 = 0.0 if self.noise is None else silent**2 * self.noise.variance(answers, 1.0 - silent)
+        inflation = float(np.exp(sigma2))
         effective = N**2 / float(np.sum(self.weights / invited)) / inflation
         error = np.sqrt(float(np.sum(self.spreads / invited)) / N**2 * inflation + self.fixed)
         return float(student.ppf(0.975, max(effective - 1.0, 1.0)) * error)

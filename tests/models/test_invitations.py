@@ -19,7 +19,7 @@ def as_of(simulated_shop):
 
 @pytest.fixture(scope="module")
 def sample(simulated_shop, release, as_of):
-    return plan_sample(simulated_shop.tables, release, as_of=as_of, margin=13.0, quiet_days=38, seed=3)
+    return plan_sample(simulated_shop.tables, release, as_of=as_of, margin=12.0, quiet_days=38, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def test_the_list_and_its_figures_agree(sample, described, predicted, as_of, con
     assert 0 < figures.quiet == quiet.sum() < figures.customers == len(described)
     assert not rows["customer_id"].isin(described["customer_id"][quiet]).any()
     assert figures.eligible == figures.customers - figures.quiet == sample.strata["eligible"].sum()
-    assert figures.expected_margin <= 13.0
+    assert figures.expected_margin <= 12.0
     assert figures.expected_answers == pytest.approx(sample.strata["expected_answers"].sum())
     # Horvitz and Thompson: the inverse probabilities of the drawn sum to who may be asked, exactly in strata.
     assert (1.0 / rows["inclusion_probability"]).sum() == pytest.approx(figures.eligible)
@@ -51,7 +51,7 @@ def test_the_list_and_its_figures_agree(sample, described, predicted, as_of, con
 def test_it_is_told(sample):
     figures = sample.figures
     assert sample.sentences[0] == (
-        f"To know the NPS of the base to ±13 points (95 %), {figures.invitations:,} of {figures.eligible:,} customers "
+        f"To know the NPS of the base to ±12 points (95 %), {figures.invitations:,} of {figures.eligible:,} customers "
         f"who may be asked are invited; about {figures.expected_answers:,.0f} of them will answer."
     )
     told = " ".join(sample.sentences)
@@ -63,7 +63,7 @@ def test_it_is_told(sample):
 
 def test_it_is_drawn_again_and_who_was_drawn_is_asked_no_more(simulated_shop, release, as_of, sample):
     def draw(**said):
-        given = {"as_of": as_of, "margin": 13.0, "quiet_days": 38, "seed": 3}
+        given = {"as_of": as_of, "margin": 12.0, "quiet_days": 38, "seed": 3}
         return plan_sample(simulated_shop.tables, release, **(given | said))
 
     again = draw()
@@ -79,7 +79,7 @@ def test_it_is_drawn_again_and_who_was_drawn_is_asked_no_more(simulated_shop, re
 def test_lists_of_two_days_are_drawn_apart(simulated_shop, release, as_of, sample):
     """One seed of nearly the same base would draw nearly the same customers, list after list."""
     today, yesterday = (
-        plan_sample(simulated_shop.tables, release, as_of=day, margin=13.0, quiet_days=0, seed=3).list
+        plan_sample(simulated_shop.tables, release, as_of=day, margin=12.0, quiet_days=0, seed=3).list
         for day in (as_of, as_of - timedelta(days=1))
     )
     chance = today["inclusion_probability"]
