@@ -219,7 +219,11 @@ def _tells_who_was_asked(answered: npt.NDArray[np.bool_]) -> bool:
 
 
 def _propensity(asked: pd.DataFrame, names: Sequence[str], seed: int) -> Array:
-    """Probability of answering of each row, (N,): of lists and of other invitations by models of their own."""
+    """Probability of answering of each row, (N,): of lists and of other invitations by models of their own.
+
+    One model of both gives intervals a tenth to a fifth narrower, but covers too little where they answer by different
+    ways: 88 % in 60 simulated worlds in which the draw followed what no feature tells, where these cover 97 %.
+    """
     features, answered, customer = asked[list(names)], asked["answered"], asked["customer_id"]
     of_list = asked["drawn_on"].notna().to_numpy() if "drawn_on" in asked else np.zeros(len(asked), bool)
     if not of_list.any():
