@@ -142,8 +142,8 @@ def _named(values: Iterable[str]) -> dict[str, str]:
 
 
 def _slug(text: str) -> str:
-    """Turn any text into snake_case of ASCII letters and digits."""
-    return re.sub(r"[^a-z0-9]+", "_", text.lower()).strip("_") or "unnamed"
+    """Turn any text into snake_case of letters and digits, of any writing."""
+    return re.sub(r"[\W_]+", "_", text.lower()).strip("_") or "unnamed"
 
 
 def _distinct(names: Iterable[str]) -> list[str]:

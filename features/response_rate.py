@@ -15,8 +15,9 @@ def response_rate(question: str) -> Compute:
     """Make the response rate: of those invited to a question in a window, the share that answered by its end.
 
     Answers after the window's end do not count: otherwise older windows had longer to answer than the newest, and its
-    rate would always seem to have fallen. An answer whose invitation is not known, or is dated after it, counts as
-    invited when it was answered. Where the data hold no unanswered invitation (yet), there is no rate.
+    rate would always seem to have fallen. Only answers whose invitation is known count: of others nobody knows how many
+    were invited with them. Where the data hold no unanswered invitation (yet), or none that names a group, there is no
+    rate.
     """
 
     def compute(tables: Tables, windows: Windows, grouping: Grouping, _options: MeasureOptions) -> pd.DataFrame:
@@ -25,20 +26,20 @@ def response_rate(question: str) -> Compute:
             return absent("no table of answers was given", windows)
         if not grouping.applies_to(answers):
             return absent(f"answers have no column {grouping.column}", windows)
-        rows = answers.filter(answers.question == question)
+        rows = answers.drop_null("invited_at").filter(ibis._.question == question)
         invited = rows.filter(rows.invited_at < midnight(windows.until))
+        if grouping.column is not None:
+            invited = invited.drop_null(grouping.column)
         firsts = invited.group_by("score").aggregate(first=invited.invited_at.min()).to_pandas()
         silent = firsts.loc[firsts["score"].isna(), "first"]
         if silent.empty:
             return absent(
-                f"no invitations to the question {question} that were not answered: give rows with invited_at and "
-                "without a score",
+                f"no invitations to the question {question} that were not answered: give rows with invited_at"
+                + (f", {grouping.column}" if grouping.column is not None else "")
+                + " and without a score",
                 windows,
             )
-        asked_at = ibis.coalesce(
-            ibis.ifelse(rows.answered_at < rows.invited_at, rows.answered_at, rows.invited_at), rows.answered_at
-        )
-        rows = grouping.of(windows.of(rows.mutate(asked_at=asked_at), "asked_at"))
+        rows = grouping.of(windows.of(rows, "invited_at"))
         ends = ibis.cases(*((rows.window == k, midnight(windows.end(k))) for k in range(windows.count)))
         answered = rows.score.count(where=rows.answered_at < ends)
         counts = rows.group_by(BY).aggregate(n=rows.count(), answered=answered).order_by(BY).to_pandas()

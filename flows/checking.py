@@ -31,14 +31,27 @@ def run_check(settings: Settings, console: Console) -> None:
         sections = [intake_section(read_inputs(settings, Path(folder)))]
         tables = open_tables(Path(folder))
         if tables.answers is not None:
-            sections.append(questions_section(tables.answers))
+            sections.append(questions_section(settings, tables.answers))
         tell(sections)
         if settings.segments:
             check_attributes(tables, settings.segments)
     console.print("\nThese tables can be used: run `revealed retrain` with the same inputs.", markup=False)
 
 
-def questions_section(answers: ir.Table) -> Section:
+def effort_note(settings: Settings, answers: ir.Table | None) -> str | None:
+    """Say that answers to ces on 1-5 were read as effort, where nobody said how they are meant."""
+    if answers is None or settings.ces_version is not None:
+        return None
+    on_five = answers.filter(answers.question == "ces", answers.scale_low == 1, answers.scale_high == 5)
+    if not on_five.count().to_pyarrow().as_py():
+        return None
+    return (
+        "Answers to ces on 1-5 are read as how much effort it took, 1 being the best, and turned round. Where 5 is the "
+        "best, say ces_version = 2."
+    )
+
+
+def questions_section(settings: Settings, answers: ir.Table) -> Section:
     """Write how often each question was asked, answered and commented on."""
     counts = answers.group_by("question").agg(
         scale=(answers.scale_low.min().cast("string") + "-" + answers.scale_high.max().cast("string")),
@@ -48,4 +61,9 @@ def questions_section(answers: ir.Table) -> Section:
     )
     found = materialise(counts.order_by("question"))
     rows = {name: found[name].map("{:,}".format) for name in ("asked", "answered", "comments")}
-    return Section("Questions", (), pd.DataFrame({"question": found["question"], "scale": found["scale"], **rows}))
+    note = effort_note(settings, answers)
+    return Section(
+        "Questions",
+        (note,) if note else (),
+        pd.DataFrame({"question": found["question"], "scale": found["scale"], **rows}),
+    )

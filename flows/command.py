@@ -108,7 +108,7 @@ MEASURES: dict[str, Any] = {
     "as_of": AsOf,
     "first_day": Annotated[datetime | None, FROM],
     "days": Annotated[int | None, DAYS],
-    "by": Annotated[str | None, BY],
+    "by": Annotated[list[str] | None, BY],
     "as_json": Annotated[bool | None, AS_JSON],
     "mlruns": Mlruns,
 }
@@ -126,16 +126,16 @@ def measures(given: Given) -> None:
     from flows.measuring import run_measures
 
     start = None if first_day is None else first_day.date()
-    run_measures(settings, start, days, by, as_json=bool(as_json), console=_console())
+    run_measures(settings, start, days, _one(by), as_json=bool(as_json), console=_console())
 
 
 MARGIN = typer.Option(min=0.1, max=100, help="Half the width of the 95 % interval that is wanted, in points of NPS.")
 OF_SEGMENT = typer.Option(help="The margin is wanted for each segment: by rfm, persona or a column of customers.")
-LIST = typer.Option(help="Write the list of whom to ask to this .csv file.")
+LIST = typer.Option(help="Write the list of whom to ask to this .csv file. \\[default: invitations.csv]")
 RATE = typer.Option(min=0.001, max=1, help="Share that answers, where no unanswered invitations are in the data.")
 SAMPLE: dict[str, Any] = {
     "margin": Annotated[float | None, MARGIN],
-    "by": Annotated[str | None, OF_SEGMENT],
+    "by": Annotated[list[str] | None, OF_SEGMENT],
     "output": Annotated[Path | None, LIST],
     "response_rate": Annotated[float | None, RATE],
     "as_of": AsOf,
@@ -153,7 +153,7 @@ def sample(given: Given) -> None:
     settings = settings_from(given)
     from flows.sampling import run_sample
 
-    run_sample(settings, margin, by, output or Path("invitations.csv"), response_rate, _console())
+    run_sample(settings, margin, _one(by), output or Path("invitations.csv"), response_rate, _console())
 
 
 @app.command()
@@ -220,6 +220,13 @@ def run() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def _one(by: list[str] | None) -> str | None:
+    """Take the one segmentation that is named."""
+    if by and len(by) > 1:
+        raise InputError(f"--by takes one segmentation at a time, got {', '.join(by)}")
+    return by[0] if by else None
 
 
 def _prepare_prefect(mlruns: str | None) -> None:

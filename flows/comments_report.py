@@ -3,7 +3,7 @@
 import pandas as pd
 
 from flows.report import Section
-from models.comment_themes import Themes
+from models.comment_themes import FEWEST_TO_LEARN, Themes
 from models.tracking import Run
 
 
@@ -24,8 +24,10 @@ def comments_section(themes: Themes) -> Section:
         }
     )
     spoken = sum(theme.share for theme in told)
+    without = ", ".join(f"{language} ({count:,} different comments)" for language, count in themes.silent.items())
     sentences = (
         f"NPS of those who wrote: {themes.nps:+.1f}; {spoken:.0%} of the comments speak of one of these themes.",
+        *([f"Without a theme (fewer than {FEWEST_TO_LEARN}, or none that stays): {without}."] if without else []),
         *(f"{theme.name}: “{theme.examples[0]}”" for theme in told if theme.examples),
     )
     return Section(title, sentences, rows)

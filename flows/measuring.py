@@ -20,20 +20,21 @@ from features.measures import measure
 from features.purchase_measures import PURCHASE_MEASURES
 from features.tables import Tables
 from features.windows import Grouping, Windows
+from flows.checking import effort_note
 from flows.inputs import Inputs, open_inputs, read_inputs
 from flows.measures_report import measures_json, measures_sections
 from flows.progress import shown_on, step
-from flows.report import show
+from flows.report import Section, show
 from flows.settings import Settings
 from flows.stores import open_existing_store
 from models.purchase_index import purchase_index_measure
 from models.registry import read_champion
 from models.release import Release
-from models.segments import segment_of
+from models.rfm import SEGMENTS
+from models.segments import segment_of, todays_rfm
 
 # Columns of the rows themselves that are measured by.
 ROW_COLUMNS = ("touchpoint", "channel", "store", "category")
-ROW_KEYS = ("customer_id", "valid_from")
 # So many windows are measured anew in every scoring, so that a trend can be drawn from one run alone.
 HISTORY = 12
 
@@ -90,7 +91,7 @@ def measure_run(settings: Settings, inputs: Inputs, release: Release) -> Measure
     return Measured(history, by_segment.set_index("segmentation").reset_index())
 
 
-def grouping_by(tables: Tables, as_of: date, release: Release | None, name: str) -> Grouping:
+def grouping_by(tables: Tables, as_of: date, release: Release, name: str) -> Grouping:
     """Group by a column of the rows (touchpoint, channel, store, category), or by a segmentation of customers.
 
     Where no row has a value in that column, a column of customers of that name is meant.
@@ -108,9 +109,7 @@ def grouping_by(tables: Tables, as_of: date, release: Release | None, name: str)
     return _by_customer(tables, as_of, release, name)
 
 
-def _by_customer(tables: Tables, as_of: date, release: Release | None, name: str) -> Grouping:
-    if name in ROW_KEYS:
-        raise InputError(f"{name} is no segment: it tells the rows of customers apart; name another column of them")
+def _by_customer(tables: Tables, as_of: date, release: Release, name: str) -> Grouping:
     labels = segment_of(tables, as_of, release, name)
     rows = pd.DataFrame({"customer_id": labels.index.astype(str), "group": labels.to_numpy()})
     return Grouping(str(labels.name or name), customers=ibis.memtable(rows))
@@ -150,16 +149,23 @@ def run_measures(
     """
     with _opened(settings, None if as_json else console) as inputs:
         windows = Windows(inputs.as_of, _length(settings, inputs.as_of, start, days))
-        champion = _champion(settings)
+        tables, champion = inputs.tables, _champion(settings)
         measures: Sequence[Measure] = measures_of(settings)
         if champion is not None:
             measures = (*measures, purchase_index_measure(champion))
-        grouping = Grouping() if by is None else grouping_by(inputs.tables, inputs.as_of, champion, by)
-        found = measure(inputs.tables, windows, grouping, options_of(settings), measures)
+        grouping = Grouping()
+        if by is not None:
+            release = champion or todays_rfm(tables, inputs.as_of, settings.rfm_segments or SEGMENTS)
+            grouping = grouping_by(tables, inputs.as_of, release, by)
+        found = measure(tables, windows, grouping, options_of(settings), measures)
+        note = effort_note(settings, tables.answers)
     if as_json:
         console.print_json(measures_json(found, measures))
         return
-    show(measures_sections(found, measures, inputs.intake.currency), console)
+    sections = measures_sections(found, measures, inputs.intake.currency)
+    if grouping.customers is not None:
+        sections.append(Section("Segments", (f"They are those at the end of the window, {inputs.as_of}.",)))
+    show([*sections, *([Section("Customer effort", (note,))] if note else [])], console)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ Horizon = Annotated[int | None, typer.Option(help="Days to look ahead. \\[defaul
 Mlruns = Annotated[str | None, typer.Option(help="Folder of the embedded store.", rich_help_panel=STORE)]
 Others = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Any other setting: --set margin=0.3", rich_help_panel=STORE),
+    typer.Option("--set", metavar="NAME=VALUE", help="Any other setting: --set currency=EUR", rich_help_panel=STORE),
 ]
 
 Wait = Annotated[

@@ -53,6 +53,8 @@ def segment_moves_section(since: Since) -> Section:
     pairs = [divmod(int(place), len(names)) for place in greatest]
     told = "; ".join(f"{names[i]} to {names[j]} {counts[i, j]:,}" for i, j in pairs if counts[i, j])
     sentences = (
+        "Both dates by the cut points and names of today's scorer: after a retraining, then may differ from what was "
+        "published.",
         *([f"The greatest moves: {told}."] if told else ["Nobody moved between segments."]),
         *([f"{gone:,} are no customers any more: their purchases were taken back."] if gone else []),
     )

@@ -1,6 +1,7 @@
 """What the comments beside the answers speak of: their themes, each with its share, its NPS and a few examples."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -76,6 +77,8 @@ class Themes:
         Why there are no themes, in words; None where there are some.
     theme_of
         Name of the theme of each comment, "other" where it has none, in the order the comments came in.
+    silent
+        Language (as of `Theme`) -> its different comments, of the languages without a theme.
     """
 
     themes: tuple[Theme, ...]
@@ -84,6 +87,7 @@ class Themes:
     nps: float
     why: str | None
     theme_of: NDArray[np.object_]
+    silent: Mapping[str, int] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
         """Give one row per theme, "other" last; without rows where there are no themes.
@@ -152,20 +156,24 @@ def find_themes(answers: pd.DataFrame, seed: int = 0) -> Themes:
     texts = plain_words(written)
     language = languages(texts, FEWEST_TO_LEARN)
     found: list[_Found] = []
-    largest = 0
+    silent: dict[str, int] = {}
     with threadpool_limits(limits=1):
         for code in sorted(set(language) - {""}):
             rows = np.flatnonzero(language == code)
             different = len({texts[row] for row in rows})
-            largest = max(largest, different)
+            of_language: list[_Found] = []
             if different >= FEWEST_TO_LEARN:
-                found += _of_language(
+                of_language = _of_language(
                     str(code), [written[row] for row in rows], [texts[row] for row in rows], rows, seed
                 )
+            found += of_language
+            if not of_language:
+                silent[str(code)] = different
     theme_of_written = np.full(len(written), NO_THEME, dtype=np.int64)
     for number, theme in enumerate(found):
         theme_of_written[theme.rows] = number
-    return _scored(found, theme_of_written[row_of], category, None if found else _why(largest))
+    why = None if found else _why(max(silent.values(), default=0))
+    return replace(_scored(found, theme_of_written[row_of], category, why), silent=silent)
 
 
 def _of_language(code: str, written: list[str], texts: list[str], rows: Labels, seed: int) -> list[_Found]:

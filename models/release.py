@@ -23,8 +23,9 @@ from models.recipe import Recipe
 from models.rfm import SEGMENTS, Segments, rfm_cuts, rfm_scores
 from models.second_stage import train_second_stage
 
-# Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models.
-FORMAT = 2
+# Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models; the names of
+# features in 2 know letters of ASCII only.
+FORMAT = 3
 # Each names its part of the parameters and begins the names of its trees.
 CATEGORY_MODELS = ("nps", "satisfaction")
 RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"

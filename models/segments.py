@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
@@ -14,10 +15,12 @@ from features.spine import everyone
 from features.tables import Tables
 from models.personas import assign_personas
 from models.release import Release
-from models.rfm import rfm_cuts
+from models.rfm import Segments, rfm_cuts
 
 RFM = "RFM segment"
 PERSONA = "persona"
+# Columns of customers that tell its rows apart.
+ROW_KEYS = ("customer_id", "valid_from")
 NOT_KNOWN = "not known"
 # An attribute of numbers with more values than this is cut into fifths.
 MOST_LEVELS = 12
@@ -27,7 +30,7 @@ OTHERS = "others"
 
 
 def segment_labels(
-    tables: Tables, as_of: date, release: Release | None, attributes: Sequence[str] = ()
+    tables: Tables, as_of: date, release: Release, attributes: Sequence[str] = ()
 ) -> Mapping[str, pd.Series]:
     """Name each customer's segment as of a date, by every segmentation.
 
@@ -37,8 +40,8 @@ def segment_labels(
         The shop's checked tables.
     as_of : datetime.date
         Exclusive.
-    release : Release or None
-        Its RFM cut points and names, and its personas, are used; None: cut points of today's base, no personas.
+    release : Release
+        Its RFM cut points and names, and its personas, are used.
     attributes : sequence of str
         Columns of customers to segment by as well: the `MOST_SEGMENTS` most frequent texts and the others, numbers as
         they are or, where there are more than `MOST_LEVELS`, in fifths. They are never features for being named here.
@@ -55,12 +58,12 @@ def segment_labels(
         Where an attribute is no column of customers.
     """
     labels = {RFM: segment_of(tables, as_of, release, RFM)}
-    if release is not None and has_personas(release):
+    if has_personas(release):
         labels[PERSONA] = segment_of(tables, as_of, release, PERSONA)
     return labels | {name: segment_of(tables, as_of, release, name) for name in attributes}
 
 
-def segment_of(tables: Tables, as_of: date, release: Release | None, name: str) -> pd.Series:
+def segment_of(tables: Tables, as_of: date, release: Release, name: str) -> pd.Series:
     """Name each customer's segment as of a date by one segmentation.
 
     Parameters
@@ -81,18 +84,34 @@ def segment_of(tables: Tables, as_of: date, release: Release | None, name: str) 
         Where there is no such segmentation.
     """
     spine = everyone(tables.transactions, as_of)
-    if name == PERSONA and release is not None and has_personas(release):
+    if name == PERSONA and has_personas(release):
         described = materialise(describe(tables, spine, release.vocabulary))
         found = assign_personas(release.parameters["personas"], described)
         return pd.Series(found, index=described["customer_id"], name=PERSONA)
     purchases = summarise_purchases(tables.transactions, spine)
     summary = materialise(purchases).set_index("customer_id")
     if name in (RFM, "rfm"):
-        known = release or Release({"rfm": rfm_cuts(purchases)}, {})
-        return known.rfm_scores(summary)["segment"].rename(RFM)
+        return release.rfm_scores(summary)["segment"].rename(RFM)
     check_attributes(tables, [name])
-    valid = materialise(valid_attributes(tables.customers, spine, [name])).set_index("customer_id")
-    return _levels(valid[name].reindex(summary.index)).rename(name)
+    assert tables.customers is not None
+    valid = materialise(valid_attributes(tables.customers, spine, [name])).set_index("customer_id")[name]
+    if tables.customers[name].type().is_decimal():
+        valid = valid.astype(float)
+    return _levels(valid.reindex(summary.index)).rename(name)
+
+
+def todays_rfm(tables: Tables, as_of: date, segments: Segments) -> Release:
+    """Make up for a release where there is none yet: RFM cut points of today's base, and nothing else.
+
+    Parameters
+    ----------
+    tables, as_of
+        As for `segment_labels`.
+    segments : Mapping
+        Names of segments, as `models.rfm.SEGMENTS`.
+    """
+    purchases = summarise_purchases(tables.transactions, everyone(tables.transactions, as_of))
+    return Release({"rfm": rfm_cuts(purchases), "rfm_segments": segments}, {})
 
 
 def has_personas(release: Release) -> bool:
@@ -108,13 +127,15 @@ def check_attributes(tables: Tables, attributes: Sequence[str]) -> None:
     InputError
         Naming them and the columns there are.
     """
-    known = [] if tables.customers is None else [str(name) for name in tables.customers.columns]
+    columns = [] if tables.customers is None else tables.customers.columns
+    known = [str(name) for name in columns if name not in ROW_KEYS]
     missing = [name for name in attributes if name not in known]
     if missing:
+        near = get_close_matches(missing[0], known, n=1)
         has = f"it has {', '.join(known)}" if known else "no customers were given (--customers)"
         raise InputError(
             f"{', '.join(missing)}: no column of customers to segment by; {has}. Beside these there are rfm and, where "
-            "a retraining found some, persona"
+            f"a retraining found some, persona.{f' Nearest: {near[0]}.' if near else ''}"
         )
 
 

@@ -39,20 +39,27 @@ def test_check_says_what_is_good_and_what_is_set_aside(revealed, shop):
 
 
 def test_check_tells_the_questions_and_segments_that_are_not_there(revealed, shop, own_environment):
-    answers = "customer_id,invited_at,answered_at,score,question,comment\n" + "\n".join(
-        ["00000001,2023-05-01,2023-05-02,9,,good", "00000001,2023-06-01,,,,", "00000001,,2023-05-03,4,csat,"]
-    )
-    (own_environment / "survey.csv").write_text(answers)
+    rows = [
+        "customer_id,invited_at,answered_at,score,question,comment,scale",
+        "00000001,2023-05-01,2023-05-02,9,,good,",
+        "00000001,2023-06-01,,,,,",
+        "00000001,,2023-05-03,4,csat,,",
+        "00000001,,2023-05-03,1,ces,,1-5",
+    ]
+    (own_environment / "survey.csv").write_text("\n".join(rows))
     given = ("check", "--transactions", shop["transactions"], "--answers", "survey.csv")
     code, out, _ = revealed(*given)
     assert code == 0
-    assert [line.split() for line in out.splitlines() if line.startswith(("csat ", "nps "))] == [
+    assert [line.split() for line in out.splitlines() if line.startswith(("ces ", "csat ", "nps "))] == [
+        ["ces", "1-5", "1", "1", "0"],
         ["csat", "1-5", "1", "1", "0"],
         ["nps", "0-10", "2", "1", "1"],
     ]
+    assert "say ces_version = 2" in " ".join(out.split())
+    assert "ces_version" not in revealed(*given, "--set", "ces_version=2")[1]
     code, _, err = revealed(*given, "--customers", shop["customers"], "--set", "segments=planet")
     assert code == 2
-    assert "planet: no column of customers to segment by; it has customer_id" in " ".join(err.split())
+    assert "planet: no column of customers to segment by; it has cost_to_serve" in " ".join(err.split())
 
 
 def test_columns_and_other_settings_are_given_on_the_command_line(revealed, own_environment):

@@ -54,6 +54,11 @@ def test_segments_add_up_to_everyone(revealed, tables, shop):
     # Without a champion the cut points are those of today's base.
     by_rfm = measured(revealed, *tables, "--by", "rfm")["measures"]
     assert {"champions", "lost"} <= {row["group"] for row in by_rfm}
+    names = 'rfm_segments={recent=["4-5", "1-5"], silent=["1-3", "1-5"]}'
+    by_own = measured(revealed, *tables, "--by", "rfm", "--set", names)["measures"]
+    assert {row["group"] for row in by_own if row["value"] is not None} == {"recent", "silent"}
+    costs = {row["group"] for row in measured(revealed, *tables, "--by", "cost_to_serve")["measures"]}
+    assert len(costs - {"everyone", "not known"}) == 5
 
 
 def written(folder, **tables):
@@ -79,8 +84,8 @@ def test_a_column_of_customers_is_meant_where_the_rows_have_none_of_that_name(re
     for by, said in (
         ("touchpoint", "touchpoint: the answers given have none"),
         ("store", "store: the transactions given have none"),
-        ("customer_id", "customer_id is no segment"),
-        ("valid_from", "valid_from is no segment"),
+        ("customer_id", "customer_id: no column of customers to segment by"),
+        ("valid_from", "valid_from: no column of customers to segment by"),
     ):
         code, _, err = revealed("measures", *given, "--by", by)
         assert (code, said in " ".join(err.split())) == (2, True)
@@ -117,6 +122,8 @@ def test_people_get_a_table_what_it_means_and_what_is_missing(revealed, tables):
     ("arguments", "said"),
     [
         (("--by", "planet"), "planet: no column of customers to segment by"),
+        (("--by", "regoin"), "Nearest: region."),
+        (("--by", "region", "--by", "rfm"), "--by takes one segmentation at a time, got region, rfm"),
         (("--by", "persona"), "persona: no column of customers to segment by"),
         (("--days", "800000"), "begin before the year 1"),
         (("--from", "2024-05-02", "--as-of", "2024-05-01"), "holds no day before its end"),

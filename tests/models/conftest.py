@@ -133,7 +133,7 @@ def a_scorer() -> Callable[..., dict[str, Any]]:
 
     def build(**said: Any) -> dict[str, Any]:
         return {
-            "format": 2,
+            "format": 3,
             "as_of": "2024-01-01",
             "horizon": 90,
             "churn_horizon": 365,
