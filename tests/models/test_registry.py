@@ -87,7 +87,7 @@ def test_a_version_that_is_not_there_is_told(store):
 
 def test_a_version_of_another_format_is_told(a_scorer):
     Registered(7, Release(a_scorer(), {}), None).check_format()
-    with pytest.raises(InputError, match=r"scorer 7 .* \(format 1, this one reads 2\); run `revealed retrain` first"):
+    with pytest.raises(InputError, match=r"scorer 7 .* \(format 1, this one reads 3\); run `revealed retrain` first"):
         Registered(7, Release(a_scorer(format=1), {}), None).check_format()
 
 

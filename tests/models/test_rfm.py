@@ -177,7 +177,7 @@ def test_segments_of_any_other_name_are_told_and_their_moves_written(name):
     moves = count_moves(before, now, tuple(segments))
     assert moves.to_numpy().sum() == 4
     told = segment_moves_section(Since(date(2024, 1, 1), moves))
-    assert told.sentences[0] == f"The greatest moves: {name} to others 1."
+    assert told.sentences[1] == f"The greatest moves: {name} to others 1."
     assert told.table["now"].tolist() == ["1", "1"]
     assert len(moves.reset_index().columns) == 4
 
