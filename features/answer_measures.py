@@ -27,7 +27,7 @@ from features.measure import Measure
 from features.proportions import mean_interval, nps_interval, wilson_interval
 from features.response_rate import response_rate
 
-__all__ = ["ANSWER_MEASURES", "answer_measures", "nps_interval", "nps_reading"]
+__all__ = ["ANSWER_MEASURES", "answer_measures", "nps_reading"]
 
 # The share of 5-7 on 1-7, and of 4-5 on the first form of the question, 1-5, turned round on reading.
 EASE_CUTS: Cuts = {(1, 7): (3, 4), (1, 5): (2, 3)}

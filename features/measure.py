@@ -57,8 +57,6 @@ class Measure:
         One sentence: what is divided by what, with the cuts of scales.
     compute
         Gives its figures (`FIGURES`) by window and group.
-    higher_is_better
-        None where neither is.
     """
 
     name: str
@@ -66,7 +64,6 @@ class Measure:
     unit: str
     definition: str
     compute: Callable[[Tables, Windows, Grouping, MeasureOptions], pd.DataFrame] = field(repr=False)
-    higher_is_better: bool | None = True
 
 
 @contextmanager

@@ -154,7 +154,6 @@ PURCHASE_MEASURES: tuple[Measure, ...] = (
         "mean days from a customer's first purchase day ever (within the data) to the second, of the customers whose "
         "second is in the window; who has none yet does not count",
         figures_of_purchases(_days_to_second, NO_SECOND),
-        higher_is_better=False,
     ),
     Measure(
         "days_to_second_purchase_sd",
@@ -162,7 +161,6 @@ PURCHASE_MEASURES: tuple[Measure, ...] = (
         "days",
         "standard deviation (n - 1) of the days of days_to_second_purchase",
         figures_of_purchases(_days_to_second_sd, NO_SECOND),
-        higher_is_better=None,
     ),
     Measure(
         "upselling_ratio",

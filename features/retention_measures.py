@@ -85,7 +85,6 @@ RETENTION_MEASURES: tuple[Measure, ...] = (
         "%",
         "100 - retention: of the customers active at the window's start, those who are not at its end",
         figures_of_purchases(_churn, NOBODY, looks_back=True, needs_start=True),
-        higher_is_better=False,
     ),
     Measure(
         "arpu",
