@@ -15,15 +15,15 @@ import numpy as np
 from job import AS_OF
 from ours import MEMORY, numbers
 
-from features.patterns import purchase_patterns, spend_patterns
 from features.purchases import summarise_purchases
 from features.spine import everyone
+from features.sufficient_statistics import purchase_patterns, spend_patterns
 from features.tables import open_tables
-from models.customer_scorer import PurchaseParameters, SpendParameters
-from models.purchase_likelihood import Patterns
-from models.purchase_likelihood import log_likelihood_and_derivatives as purchase_pass
-from models.spend_likelihood import SpendHistories
-from models.spend_likelihood import log_likelihood_and_derivatives as spend_pass
+from models.purchases.bg_nbd_likelihood import Patterns
+from models.purchases.bg_nbd_likelihood import log_likelihood_and_derivatives as purchase_pass
+from models.purchases.gamma_gamma_likelihood import SpendHistories
+from models.purchases.gamma_gamma_likelihood import log_likelihood_and_derivatives as spend_pass
+from models.scoring.scorer import PurchaseParameters, SpendParameters
 
 BARE = "SELECT customer_id, count(*), sum(amount), min(ts), max(ts) FROM read_parquet('{}') GROUP BY customer_id"
 

@@ -20,12 +20,12 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from data.simulated_answers import NPS_CUTS
-from data.simulated_behaviour import response_probability, simulate_behaviour
-from models.base_estimate import predict_survey
-from models.nps_base import estimate_nps
-from models.nps_category import train_nps_category
-from models.survey import NO_ANSWER, POINTS, Survey
+from data.simulation.answers import NPS_CUTS
+from data.simulation.behaviour import response_probability, simulate_behaviour
+from models.nps.category import train_nps_category
+from models.survey.aipw import estimate_nps
+from models.survey.base import predict_survey
+from models.survey.frame import NO_ANSWER, POINTS, Survey
 
 Array = npt.NDArray[np.float64]
 

@@ -20,14 +20,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.simulated_answers import NPS_CUTS
-from data.simulated_behaviour import simulate_behaviour
-from models.customer_scorer import blended_probabilities
-from models.nps_answers import Answers, ranked_levels
-from models.nps_blend import blend
-from models.nps_candidates import smoothed_shares
-from models.nps_category import publishable
-from models.nps_folds import customer_folds
+from data.simulation.answers import NPS_CUTS
+from data.simulation.behaviour import simulate_behaviour
+from models.nps.candidates import smoothed_shares
+from models.nps.category import publishable
+from models.nps.checked_answers import Answers, ranked_levels
+from models.nps.pool import blend
+from models.scoring.scorer import blended_probabilities
+from models.stats.folds import customer_folds
 
 Array = npt.NDArray[np.float64]
 

@@ -22,13 +22,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from data.simulated_answers import NPS_CUTS, point_probabilities
-from data.simulated_behaviour import POINT_SHARES, response_probability, simulate_behaviour
-from models.base_estimate import predict_survey
-from models.nps_category import train_nps_category
-from models.nps_change import nps_change
-from models.segment_nps import segment_nps
-from models.survey import NO_ANSWER, POINTS, Survey
+from data.simulation.answers import NPS_CUTS, point_probabilities
+from data.simulation.behaviour import POINT_SHARES, response_probability, simulate_behaviour
+from models.nps.category import train_nps_category
+from models.survey.base import predict_survey
+from models.survey.change import nps_change
+from models.survey.frame import NO_ANSWER, POINTS, Survey
+from models.survey.small_area import segment_nps
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

@@ -20,17 +20,17 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from data.intake import Source, take_in
-from data.olist import write_olist
+from data.intake.pipeline import Source, take_in
+from data.samples.olist import write_olist
 from features.describe import describe, feature_names, materialise
 from features.labels import labelled_answers
 from features.spine import pairs
 from features.tables import open_tables
 from features.vocabulary import learn_vocabulary
-from models import metrics
-from models.nps_candidates import smoothed_shares
-from models.nps_category import train_nps_category
-from models.nps_folds import customer_folds
+from models.nps.candidates import smoothed_shares
+from models.nps.category import train_nps_category
+from models.stats import metrics
+from models.stats.folds import customer_folds
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

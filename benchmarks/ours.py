@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 from job import ALIVE, ANNUAL_RATE, AS_OF, EXPECTED, HORIZON, PURCHASES, SPEND, SUMMARY, VALUE, YEAR, Clock
 
-from features.patterns import purchase_patterns, spend_patterns
 from features.purchases import summarise_purchases
 from features.spine import everyone
+from features.sufficient_statistics import purchase_patterns, spend_patterns
 from features.tables import open_tables
-from models.customer_scorer import discounted_purchases, expected_purchases, expected_spend, p_alive
-from models.purchase_likelihood import Patterns
-from models.purchases import BetaGeoModel
-from models.spend import GammaGammaModel
+from models.purchases.bg_nbd import BetaGeoModel
+from models.purchases.bg_nbd_likelihood import Patterns
+from models.purchases.gamma_gamma import GammaGammaModel
+from models.scoring.scorer import discounted_purchases, expected_purchases, expected_spend, p_alive
 
 CHUNK = 1_000_000
 MEMORY = "6GB"

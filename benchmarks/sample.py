@@ -23,17 +23,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from data.simulated_answers import NPS_CUTS
-from data.simulated_behaviour import response_probability, simulate_behaviour
-from models.base_estimate import predict_survey
-from models.design_weights import join_lists
-from models.nps_base import estimate_nps
-from models.nps_category import predict_nps_category, train_nps_category
-from models.response import fit_response
-from models.response_noise import ResponseNoise
-from models.response_rates import least_response
-from models.sample_design import EVERYONE, design_sample, draw
-from models.survey import NO_ANSWER, POINTS
+from data.simulation.answers import NPS_CUTS
+from data.simulation.behaviour import response_probability, simulate_behaviour
+from models.nps.category import predict_nps_category, train_nps_category
+from models.survey.aipw import estimate_nps
+from models.survey.base import predict_survey
+from models.survey.design import EVERYONE, design_sample, draw
+from models.survey.frame import NO_ANSWER, POINTS
+from models.survey.probability_samples import join_lists
+from models.survey.propensity import fit_response
+from models.survey.response_rates import least_response
+from models.survey.weight_noise import ResponseNoise
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]

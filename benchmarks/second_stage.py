@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.cdnow import write_cdnow
-from data.intake import Source, take_in
-from data.simulated import ShopSettings, textbook, write_shop
+from data.intake.pipeline import Source, take_in
+from data.samples.cdnow import write_cdnow
+from data.simulation.shop import ShopSettings, textbook, write_shop
 from features.tables import Tables, open_tables
-from models.purchase_fit import MODEL_NAMES
+from models.purchases.fit import MODEL_NAMES
+from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
 from models.recipe import Recipe
-from models.rolling import add_second_stage, backtest_at
-from models.second_stage_gate import StageVerdict, judge_second_stage
+from models.release.rolling import add_second_stage, backtest_at
 
 HORIZON = 90
 START, DAYS = date(2023, 1, 1), 730

@@ -6,8 +6,8 @@ from pathlib import Path
 import duckdb
 from job import DAYS, START
 
-from data.intake import Source, take_in
-from data.simulated import textbook, write_shop
+from data.intake.pipeline import Source, take_in
+from data.simulation.shop import textbook, write_shop
 
 MEMORY = "4GB"
 

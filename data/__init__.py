@@ -1,1 +1,4 @@
-"""What comes in: the tables' contracts, the sources they are read from, sample shops."""
+"""What comes in: the contracts of the tables, their intake, sample shops and simulated ones.
+
+Imports nothing of the project.
+"""

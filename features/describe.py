@@ -11,8 +11,7 @@ from features.behaviour import (
     order_features,
     rhythm_features,
 )
-from features.events import event_features
-from features.names import (
+from features.catalogue import (
     category_names,
     channel_names,
     feature_group,
@@ -21,6 +20,7 @@ from features.names import (
     level_names,
     numeric_names,
 )
+from features.events import event_features
 from features.purchases import summarise_purchases
 from features.spine import Spine
 from features.standing import standing_features

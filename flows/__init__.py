@@ -1,1 +1,1 @@
-"""What runs: retrain, score, publish; settings; the command."""
+"""What runs: the Prefect flows retrain, score and backtest, and their settings. Imports every other layer."""

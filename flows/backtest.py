@@ -7,16 +7,17 @@ from prefect.client.schemas.objects import State
 from prefect.states import Completed
 
 from data.errors import RefusedError
-from flows.backtest_report import backtest_sections, log_backtest
-from flows.backtesting import Backtested, look_back
 from flows.environment import hide_tracebacks
-from flows.inputs import Inputs
-from flows.progress import step, tell
+from flows.reports.backtest import backtest_sections, log_backtest
+from flows.reports.sections import tell
 from flows.settings import Settings
-from flows.steps import plain_task, take_inputs, workspace
-from flows.stores import open_settings_store
-from models.store import Store
-from models.tracking import Run, forget_old_quarantine, tracked
+from flows.steps.cuts import Backtested, look_back
+from flows.steps.inputs import Inputs
+from flows.steps.progress import step
+from flows.steps.stores import open_settings_store
+from flows.steps.tasks import plain_task, take_inputs, workspace
+from models.registry.store import Store
+from models.registry.tracking import Run, forget_old_quarantine, tracked
 
 
 @flow(name="backtest", description="Fit before past days, judge on what came after, beside rules that need no model.")

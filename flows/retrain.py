@@ -9,16 +9,17 @@ from prefect.states import Completed
 
 from data.errors import RefusedError
 from flows.environment import hide_tracebacks
-from flows.estimating import learn_base
-from flows.progress import step, tell
-from flows.retrain_report import log_retrain, retrain_sections
-from flows.retraining import Fitted, Judged, check_inputs, fit, judge_fit
+from flows.reports.retrain import log_retrain, retrain_sections
+from flows.reports.sections import tell
 from flows.settings import Settings
-from flows.steps import io_task, plain_task, take_inputs, workspace
-from flows.stores import open_settings_store
-from models.registry import promote, read_champion, refuse, register_scorer
-from models.store import Store, holding
-from models.tracking import forget_old_quarantine, tracked
+from flows.steps.base import learn_base
+from flows.steps.fitting import Fitted, Judged, check_inputs, fit, judge_fit
+from flows.steps.progress import step
+from flows.steps.stores import open_settings_store
+from flows.steps.tasks import io_task, plain_task, take_inputs, workspace
+from models.registry.scorers import promote, read_champion, refuse, register_scorer
+from models.registry.store import Store, holding
+from models.registry.tracking import forget_old_quarantine, tracked
 
 
 @dataclass(frozen=True)

@@ -10,15 +10,16 @@ from prefect.states import Completed
 
 from data.errors import RefusedError
 from flows.environment import hide_tracebacks
-from flows.progress import step, tell
-from flows.score_report import log_score, score_sections
-from flows.scoring import choose_scorer, score_base
+from flows.reports.score import log_score, score_sections
+from flows.reports.sections import tell
 from flows.settings import Settings
-from flows.steps import io_task, plain_task, take_inputs, workspace
-from flows.stores import open_settings_store
-from models.publication import make_current, register_scores, why_not_current
-from models.store import Store, holding
-from models.tracking import forget_old_quarantine, tracked
+from flows.steps.progress import step
+from flows.steps.scoring import choose_scorer, score_base
+from flows.steps.stores import open_settings_store
+from flows.steps.tasks import io_task, plain_task, take_inputs, workspace
+from models.registry.publication import make_current, register_scores, why_not_current
+from models.registry.store import Store, holding
+from models.registry.tracking import forget_old_quarantine, tracked
 
 
 @dataclass(frozen=True)

@@ -24,8 +24,8 @@ from pydantic_settings import (
 
 from data.contracts import SCALES
 from data.errors import InputError
-from data.sources import redact
-from models.rfm import Segments, segment_names
+from data.intake.sources import redact
+from models.segments.rfm import Segments, segment_names
 
 SETTINGS_FILE = "revealed.toml"
 TableName = Literal["transactions", "answers", "events", "customers"]

@@ -1,1 +1,4 @@
-"""What is learned: purchases, spend, NPS category, NPS of the base; the scorer; the registry."""
+"""What is learned and what is made of it: fitted models, scores, the NPS of everyone, the registry.
+
+Imports `features` and `data`.
+"""

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from models.store import Store
+    from models.registry.store import Store
 
 
 @pytest.fixture(scope="session")
 def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The database of an empty store; making one takes seconds, so all workers share it."""
-    from models.store import DATABASE, open_store
+    from models.registry.store import DATABASE, open_store
 
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "mlflow-template"
@@ -32,7 +32,7 @@ def new_store(mlflow_template: Path) -> Iterator[Callable[[Path], "Store"]]:
     """Open an empty store in a folder; what that sets in the environment is gone after the test."""
     import mlflow
 
-    from models.store import EXPERIMENT, open_store
+    from models.registry.store import EXPERIMENT, open_store
 
     before, uri = dict(os.environ), mlflow.get_tracking_uri()
 

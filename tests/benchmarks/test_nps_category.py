@@ -17,10 +17,10 @@ from benchmarks.nps_category import (
     tables,
     verdicts,
 )
-from data.simulated_answers import NPS_CUTS
-from data.simulated_behaviour import simulate_behaviour
-from models import metrics
-from models.nps_category import predict_nps_category, train_nps_category
+from data.simulation.answers import NPS_CUTS
+from data.simulation.behaviour import simulate_behaviour
+from models.nps.category import predict_nps_category, train_nps_category
+from models.stats import metrics
 
 
 @pytest.mark.parametrize(("r_squared", "source"), [(0.4, "model"), (0.0, "prior")])

@@ -20,7 +20,7 @@ import pandas as pd
 import pytest
 from mlflow.tracking import MlflowClient
 
-from data.simulated import ShopSettings, write_shop
+from data.simulation.shop import ShopSettings, write_shop
 
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent

@@ -8,11 +8,11 @@ import pytest
 
 from features.describe import describe, materialise
 from features.spine import everyone
-from flows.inputs import open_inputs, read_inputs
 from flows.settings import TABLES, Settings
-from models.customer_scorer import PURCHASE_COLUMNS, SCORE_COLUMNS, Scorer
-from models.registry import read_champion
-from models.store import open_store
+from flows.steps.inputs import open_inputs, read_inputs
+from models.registry.scorers import read_champion
+from models.registry.store import open_store
+from models.scoring.scorer import PURCHASE_COLUMNS, SCORE_COLUMNS, Scorer
 
 CHAMPION = "models:/customer_scorer@champion"
 PREDICT = f"""

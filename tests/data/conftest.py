@@ -9,7 +9,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from data.intake import Intake, Rules, Source, take_in
+from data.intake.pipeline import Intake, Rules, Source, take_in
 
 ONE = "customer_id,ts,amount\nA,2024-01-02,1\n"
 NOW = datetime(2024, 6, 1, 12)

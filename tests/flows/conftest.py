@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data.simulated import ShopSettings, write_shop
+from data.simulation.shop import ShopSettings, write_shop
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +32,7 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 @pytest.fixture
 def revealed(own_environment: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
     """Run the command in this process: its exit code, what it printed, and what it said of errors."""
-    from flows.command import main
+    from flows.command.main import main
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()

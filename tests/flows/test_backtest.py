@@ -11,13 +11,13 @@ from rich.console import Console
 
 from data.errors import InputError, RefusedError
 from flows.backtest import backtest, report
-from flows.backtest_report import backtest_sections, decile_table, frequency_table
-from flows.backtesting import Backtested, look_back
-from flows.inputs import Inputs, open_inputs, read_inputs
-from flows.progress import shown_on
+from flows.reports.backtest import backtest_sections, decile_table, frequency_table
 from flows.settings import Settings
-from models.rolling import BG, MBG, SECOND_STAGE, CutResult, over_cuts
-from models.tracking import Run, tracked
+from flows.steps.cuts import Backtested, look_back
+from flows.steps.inputs import Inputs, open_inputs, read_inputs
+from flows.steps.progress import shown_on
+from models.registry.tracking import Run, tracked
+from models.release.rolling import BG, MBG, SECOND_STAGE, CutResult, over_cuts
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +84,7 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
 
 def test_the_flow_reads_judges_and_reports_in_a_run_of_its_own(store, settings, found, monkeypatch):
     """Without Prefect: its tasks are replaced by the plain functions they are made of."""
-    monkeypatch.setattr("flows.steps.extract", read_inputs)
+    monkeypatch.setattr("flows.steps.tasks.extract", read_inputs)
     monkeypatch.setattr("flows.backtest.judge_models", lambda *_: found)
     there = settings.model_copy(update={"mlruns": str(store.folder)})
     run = store.client.get_run(backtest.fn(there))
@@ -95,7 +95,7 @@ def test_the_flow_reads_judges_and_reports_in_a_run_of_its_own(store, settings, 
     def refuse(*_):
         raise RefusedError("too many bad rows")
 
-    monkeypatch.setattr("flows.steps.extract", refuse)
+    monkeypatch.setattr("flows.steps.tasks.extract", refuse)
     state = backtest.fn(there)
     assert (state.name, state.message) == ("Refused", "too many bad rows")
 

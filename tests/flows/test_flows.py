@@ -10,8 +10,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from models.publication import CURRENT, SCORES
-from models.registry import (
+from models.population.scores_table import check_scores, read_metadata
+from models.registry.publication import CURRENT, SCORES
+from models.registry.scorers import (
     CHALLENGER,
     CHAMPION,
     PREVIOUS,
@@ -21,9 +22,8 @@ from models.registry import (
     read_champion,
     register_scorer,
 )
-from models.scores import check_scores, read_metadata
-from models.store import holding, open_store
-from models.tracking import tracked
+from models.registry.store import holding, open_store
+from models.registry.tracking import tracked
 
 pytestmark = pytest.mark.usefixtures("prefect_server")
 
@@ -260,7 +260,7 @@ def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(t
 
 def test_a_worse_scorer_is_refused_and_nothing_moves(trained, revealed, tables, monkeypatch):
     store = open_store(str(trained))
-    monkeypatch.setattr("models.gate.MAX_BIAS", 1.0)
+    monkeypatch.setattr("models.release.promotion_gate.MAX_BIAS", 1.0)
     code, _, err = revealed("retrain", *tables, "--mlruns", trained, *QUICK)
     assert code == 3
     assert "the twin expected" in err
@@ -387,7 +387,7 @@ def test_a_crash_while_publishing_leaves_the_current_scores_and_running_again_wo
         def fail(*_, **__):
             raise ConnectionError("the disk is gone")
 
-        broken.setattr("models.publication.read_scores", fail)
+        broken.setattr("models.registry.publication.read_scores", fail)
         broken.setattr("flows.score.publish.retries", 0)
         with pytest.raises(ConnectionError):
             revealed("score", *tables, "--mlruns", trained)

@@ -13,14 +13,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from data.intake import Source, take_in
-from data.simulated import ShopSettings, write_shop
+from data.intake.pipeline import Source, take_in
+from data.simulation.shop import ShopSettings, write_shop
 from features.describe import describe, materialise
 from features.spine import everyone
 from features.tables import Tables, open_tables
+from models.population.scores_table import METADATA_KEYS, SCHEMA, to_table
 from models.recipe import Recipe
-from models.release import Release, fit_release
-from models.scores import METADATA_KEYS, SCHEMA, to_table
+from models.release.release import Release, fit_release
 
 
 def read_cdnow(name: str, columns: list[int], header: int) -> pd.DataFrame:

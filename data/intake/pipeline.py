@@ -1,0 +1,257 @@
+"""Taking tables in: files become clean Parquet that everything else reads, bad rows are set aside."""
+
+import os
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import duckdb
+
+from data.contracts import CONTRACTS, Contract, check_mapping
+from data.errors import InputError
+from data.intake.casting import attribute_value, check_time_format, create_macros
+from data.intake.checks import (
+    Rules,
+    check_currency,
+    check_known_customers,
+    check_repeated_customers,
+    check_repeated_lines,
+    create_staged,
+    faults,
+    remember_customers,
+    stage,
+)
+from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
+from data.intake.raw import RawFile, identifier, load, quote, unreadable
+from data.intake.report import Intake, TableReport
+from data.intake.sources import Source, find_files
+
+__all__ = ["Intake", "Rules", "Source", "TableReport", "take_in"]
+
+_MEMORY = 4 * 2**30
+"""Most bytes the working database takes; of a small machine's memory, half."""
+
+
+def take_in(
+    sources: Mapping[str, Source],
+    folder: Path,
+    rules: Rules | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> Intake:
+    """Read tables, check every row, and write the valid ones to a folder of clean Parquet.
+
+    Parameters
+    ----------
+    sources
+        Table name -> source: transactions, and any of answers, events and customers.
+    folder
+        Where `<table>.parquet` and `quarantine.parquet` are written; those of an earlier intake are replaced.
+    rules
+        What holds for all tables.
+    progress
+        Called with a line of text at each step.
+
+    Raises
+    ------
+    InputError
+        A mistake in sources, settings or files; or a table without a valid row.
+    RefusedError
+        More rows of a table than its limit allows were set aside.
+    """
+    rules = rules or Rules()
+    for table in sources:
+        if table not in CONTRACTS:
+            raise InputError(f"there is no table {table!r}; the tables are {', '.join(CONTRACTS)}.")
+    if "transactions" not in sources:
+        raise InputError("transactions are needed and no source of them is given.")
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (*CONTRACTS, "quarantine"):
+        (folder / f"{name}.parquet").unlink(missing_ok=True)
+    tell = progress or (lambda _: None)
+    with tempfile.TemporaryDirectory(prefix=".intake-", dir=folder) as name:
+        working = Path(name)
+        with _open_database(working) as connection:
+            try:
+                intake = _take_tables(connection, sources, working, folder, rules, tell)
+            finally:
+                _write(
+                    connection, 'SELECT * FROM quarantine ORDER BY "table", file, line', folder / "quarantine.parquet"
+                )
+        # Only when every table has passed does any of them appear.
+        for path in (working / "clean").iterdir():
+            path.replace(folder / path.name)
+    return intake
+
+
+def _open_database(working: Path) -> duckdb.DuckDBPyConnection:
+    """Open a database that spills to the working folder, so that tables may be larger than memory."""
+    connection = duckdb.connect()
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    connection.execute(f"SET memory_limit = '{min(_MEMORY, machine // 2)}B'")
+    connection.execute(f"SET temp_directory = {quote(str(working / 'spilled'))}")
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("CREATE TABLE known (customer_id VARCHAR)")
+    create_macros(connection)
+    create_quarantine(connection)
+    (working / "clean").mkdir()
+    return connection
+
+
+def _take_tables(
+    connection: duckdb.DuckDBPyConnection,
+    sources: Mapping[str, Source],
+    working: Path,
+    folder: Path,
+    rules: Rules,
+    tell: Callable[[str], None],
+) -> Intake:
+    reports: dict[str, TableReport] = {}
+    notes: list[str] = []
+    currency: str | None = None
+    first = newest = date.min
+    for table, contract in CONTRACTS.items():
+        if table not in sources:
+            continue
+        source = sources[table]
+        check_mapping(contract, source.columns)
+        check_time_format(connection, table, source)
+        raws = _load_files(connection, contract, source, working, notes, tell)
+        attributes = _attributes(contract, raws)
+        create_staged(connection, contract, attributes)
+        for number, raw in enumerate(raws):
+            _stage_file(connection, contract, raw, number, source, rules, attributes)
+        _check_across_rows(connection, contract, attributes)
+        rows = _count(connection, "SELECT count(*) FROM staged")
+        if not rows:
+            raise InputError(f"{table}: no rows in {', '.join(raw.name for raw in raws[:5])}, only a header.")
+        set_aside(connection, table, raws, faults(contract))
+        reasons = count_reasons(connection, table)
+        judge(connection, table, rows, reasons, rules)
+        if table == "transactions":
+            currency = check_currency(connection, rules)
+            first, newest = _days(connection)
+        reports[table] = _report(connection, contract, raws, rows, reasons, attributes, source, working)
+        tell(f"{table}: {rows:,} rows read, {rows - reports[table].rows_valid:,} set aside")
+        for raw, kind in ((raw, "VIEW" if raw.is_view else "TABLE") for raw in raws):
+            connection.execute(f"DROP {kind} {raw.relation}")
+    return Intake(folder, reports, currency, first, newest, tuple(notes))
+
+
+def _load_files(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    source: Source,
+    working: Path,
+    notes: list[str],
+    tell: Callable[[str], None],
+) -> list[RawFile]:
+    files, found_notes = find_files(source, contract.table, working)
+    notes += found_notes
+    raws = []
+    for number, file in enumerate(files):
+        tell(f"reading {contract.table}: {file.name}")
+        raw = load(connection, file, source, contract, f"raw_{contract.table}_{number}", working)
+        if raw is not None:
+            raws.append(raw)
+        elif len(files) > 1:
+            notes.append(f"{contract.table}: {file.name} is empty.")
+    if not raws:
+        raise InputError(f"{contract.table}: {', '.join(file.name for file in files[:5])} is empty.")
+    return raws
+
+
+def _attributes(contract: Contract, raws: Sequence[RawFile]) -> list[str]:
+    """Attributes of customers in any of the files, in the order in which they appear."""
+    names: dict[str, str] = {}
+    for raw in raws:
+        for name in raw.columns:
+            if name in contract.names:
+                continue
+            other = names.setdefault(name.lower(), name)
+            if other != name:
+                raise InputError(f"{raw.name} has a column {name!r}, another file {other!r}; write it alike in both.")
+    return list(names.values())
+
+
+def _stage_file(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    raw: RawFile,
+    number: int,
+    source: Source,
+    rules: Rules,
+    attributes: Sequence[str],
+) -> None:
+    try:
+        stage(connection, contract, raw, number, source, rules, attributes)
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        # Only now are the pages of a Parquet file read, and damaged ones give errors of any kind.
+        if raw.is_view:
+            raise unreadable(raw.name, error) from None
+        raise
+
+
+def _check_across_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, attributes: Sequence[str]) -> None:
+    if contract.table == "transactions":
+        check_repeated_lines(connection, contract)
+    elif contract.table == "customers":
+        check_repeated_customers(connection, contract, attributes)
+    else:
+        check_known_customers(connection, contract)
+        return
+    remember_customers(connection)
+
+
+def _report(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    raws: Sequence[RawFile],
+    rows: int,
+    reasons: Mapping[str, int],
+    attributes: Sequence[str],
+    source: Source,
+    working: Path,
+) -> TableReport:
+    """Write the valid rows; count and digest them as they were written."""
+    path = working / "clean" / f"{contract.table}.parquet"
+    columns = [identifier(name) for name in contract.clean]
+    columns += [attribute_value(connection, name, source.decimal) for name in attributes]
+    _write(connection, f"SELECT {', '.join(columns)} FROM staged WHERE fault IS NULL", path)
+    names = [*contract.clean, *attributes]
+    hashed = f"hash({quote(chr(10).join(names))}, {', '.join(map(identifier, names))})"
+    found = "order_id IS NULL OR line_id IS NULL" if contract.table == "transactions" else "true"
+    row = connection.execute(
+        f"""
+        SELECT count(*), sum(hashed::HUGEINT), count(*) FILTER (loose) - count(DISTINCT hashed) FILTER (loose)
+        FROM (SELECT {hashed} AS hashed, {found} AS loose FROM read_parquet({quote(str(path))}))
+        """
+    ).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return TableReport(
+        files=tuple(raw.name for raw in raws),
+        rows_read=rows,
+        rows_valid=int(row[0]),
+        set_aside=sum(reasons.values()),
+        reasons=reasons,
+        identical_lines=int(row[2]),
+        digest=f"{int(row[1]):032x}",
+    )
+
+
+def _days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
+    row = connection.execute("SELECT min(ts)::DATE, max(ts)::DATE FROM staged WHERE fault IS NULL").fetchone()
+    assert row is not None, "an aggregate has one row"
+    return row[0], row[1]
+
+
+def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None, "a count has one row"
+    return int(row[0])
+
+
+def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
+    connection.execute(f"COPY ({query}) TO {quote(str(path))} (FORMAT parquet)")

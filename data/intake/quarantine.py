@@ -1,0 +1,157 @@
+"""Rows that break their contract: kept with their reasons, counted, and named when there are too many."""
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+
+from data.errors import InputError, RefusedError
+from data.intake.checks import Fault, Rules
+from data.intake.raw import SHAPES, RawFile, quote
+
+_EXAMPLES = 3
+_LONGEST_CELL = 60
+_DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y")
+_CLOCKS = ("", " %H:%M", " %H:%M:%S")
+
+
+def create_quarantine(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make the empty table `quarantine`."""
+    connection.execute(
+        'CREATE TABLE quarantine ("table" VARCHAR, file VARCHAR, line BIGINT, "column" VARCHAR, cell VARCHAR, '
+        "reason VARCHAR, record VARCHAR)"
+    )
+
+
+def set_aside(
+    connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[RawFile], faults: Sequence[Fault]
+) -> None:
+    """Copy each faulty row of `staged`, as it stands in its file, into `quarantine`."""
+    reasons = " ".join(f"WHEN {k} THEN {quote(fault.reason)}" for k, fault in enumerate(faults, start=1))
+    columns = " ".join(f"WHEN {k} THEN {quote(f.column)}" for k, f in enumerate(faults, start=1) if f.column)
+    for number, raw in enumerate(files):
+        cells = " ".join(
+            f"WHEN {k} THEN CAST(c{raw.columns[fault.column]} AS VARCHAR)"
+            for k, fault in enumerate(faults, start=1)
+            if fault.column in raw.columns
+        )
+        counted = f"len(odd) || ' cells instead of {len(raw.header)}'"
+        record = ", ".join(f"{quote(name)}, CAST(c{k} AS VARCHAR)" for k, name in enumerate(raw.header))
+        connection.execute(
+            f"""
+            INSERT INTO quarantine
+            SELECT {quote(table)}, {quote(raw.name)}, line, CASE fault {columns} END,
+                   CASE WHEN shape > 1 THEN {counted} WHEN shape = 0 THEN CASE fault {cells} END END,
+                   CASE fault {reasons} END,
+                   CASE WHEN shape = 0 THEN json_object({record}) ELSE to_json(odd) END
+            FROM (SELECT line, fault FROM staged WHERE file = {number} AND fault IS NOT NULL)
+            JOIN {raw.relation} USING (line)
+            """
+        )
+
+
+def count_reasons(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, int]:
+    """Rows set aside by reason, the commonest first."""
+    rows = connection.execute(
+        'SELECT reason, count(*) FROM quarantine WHERE "table" = ? GROUP BY 1 ORDER BY 2 DESC, 1', [table]
+    ).fetchall()
+    return {str(reason): int(count) for reason, count in rows}
+
+
+def judge(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    rows: int,
+    reasons: Mapping[str, int],
+    rules: Rules,
+) -> None:
+    """Stop where no row is valid (InputError) or too many are set aside (RefusedError).
+
+    Parameters
+    ----------
+    connection
+        The working database.
+    table, rows, reasons
+        The table, the rows read, and those set aside by reason.
+    rules
+        The limits.
+    """
+    bad, limit = sum(reasons.values()), rules.limit(table)
+    if bad < rows and bad <= limit * rows:
+        return
+    verdict = (
+        f"no row of {table} is valid: all {rows:,} break the contract"
+        if bad == rows
+        else f"{table}: {bad:,} of {rows:,} rows ({bad / rows:.1%}) break the contract; quarantine_limit is {limit:.1%}"
+    )
+    lines = [f"{verdict}. Nothing was published."]
+    lines += [f"  {count:>9,}  {reason}" for reason, count in reasons.items()]
+    commonest = next(iter(reasons))
+    lines.append(f"For example ({commonest}):")
+    lines += _examples(connection, table, commonest)
+    hint = _hint(connection, table, commonest)
+    lines += [hint] if hint else []
+    raise (InputError if bad == rows else RefusedError)("\n".join(lines))
+
+
+def _examples(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> list[str]:
+    rows = connection.execute(
+        'SELECT file, line, "column", cell FROM quarantine WHERE "table" = ? AND reason = ? '
+        f"ORDER BY file, line LIMIT {_EXAMPLES}",
+        [table, reason],
+    ).fetchall()
+    return [f"  {file} line {line}: {_show(column, cell)}" for file, line, column, cell in rows]
+
+
+def _show(column: str | None, cell: str | None) -> str:
+    if column is None:
+        return cell or "the line as a whole"
+    if cell is None:
+        return f"{column} is empty"
+    return f"{column} = {cell[:_LONGEST_CELL]!r}" + (" …" if len(cell) > _LONGEST_CELL else "")
+
+
+def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> str:
+    column = reason.split(" ")[0]
+    if reason.endswith("is not a time"):
+        formats = _fitting_formats(connection, table, reason)
+        told = " or ".join(f'"{name}"' for name in formats[:2]) or '"…" with their strptime format'
+        return f"Say in revealed.toml how times are written: formats.{table}.time_format = {told}."
+    if reason.endswith("is not a number"):
+        if _share(connection, table, reason, r"regexp_full_match(cell, '\s*[+-]?\d+,\d+\s*')") > 0.5:
+            return f'Numbers seem to have a decimal comma: set formats.{table}.decimal = "," in revealed.toml.'
+        return "A number is written like -12.5, without currency signs or thousands separators."
+    hints = {
+        SHAPES[0]: "A quote within a quoted cell is written twice.",
+        SHAPES[1]: f'If the separator was taken wrongly, set it: formats.{table}.separator = ";".',
+        SHAPES[2]: "A cell that holds the separator must stand in quotes.",
+        "score is outside its scale": "Give each question's scale in a column scale, written like 0-10.",
+        "question has no scale": "Give the scale of a question of your own in a column scale, written like 0-10.",
+        "customer is unknown": "Ids must be written alike in all tables, leading zeros included.",
+    }
+    if reason in hints:
+        return hints[reason]
+    if reason.endswith("is in the future"):
+        return "Times without an offset are taken in the shop's zone: check timezone, and the clock of this machine."
+    if reason.endswith("is missing"):
+        return f'If another column holds it, map it: columns.{table}.{column} = "its name in your file".'
+    if reason.endswith("more than 18 digits"):
+        return "A number may have 14 digits before the point; 4 after it are kept."
+    return ""
+
+
+def _share(connection: duckdb.DuckDBPyConnection, table: str, reason: str, condition: str) -> float:
+    row = connection.execute(
+        f'SELECT avg(CASE WHEN {condition} THEN 1.0 ELSE 0.0 END) FROM quarantine WHERE "table" = ? AND reason = ?',
+        [table, reason],
+    ).fetchone()
+    return float(row[0]) if row else 0.0
+
+
+def _fitting_formats(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> list[str]:
+    """Find the usual formats that all but a few of the bad cells follow."""
+    formats = [date + clock for date in _DATES for clock in _CLOCKS]
+    return [
+        name
+        for name in formats
+        if _share(connection, table, reason, f"try_strptime(trim(cell), {quote(name)}) IS NOT NULL") >= 0.9
+    ]

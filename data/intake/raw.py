@@ -1,0 +1,162 @@
+"""A file as it is, in DuckDB: one row per record, its cells untyped where it is CSV."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import duckdb
+
+from data.contracts import Contract, match_columns
+from data.errors import InputError
+from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
+from data.intake.sources import File, Source, is_parquet, read_text
+
+SHAPES = ("quotes do not match", "too few cells", "too many cells")
+"""What may be wrong with a CSV record as a whole; column `shape` holds 1, 2 or 3, else 0."""
+
+
+@dataclass(frozen=True)
+class RawFile:
+    """A file that DuckDB can read.
+
+    The relation has the columns line (BIGINT: the record's number, 1 being the header of a CSV file or the first
+    row of a Parquet file), shape (see `SHAPES`), odd (VARCHAR[]: all cells of a record of wrong shape), and
+    c0, c1, ... in the order of `header`, of the SQL types `types`. `columns` gives the position of each
+    contract column and attribute that the file has.
+    """
+
+    name: str
+    relation: str
+    header: tuple[str, ...]
+    types: tuple[str, ...]
+    columns: dict[str, int]
+    is_view: bool = False
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    file: File,
+    source: Source,
+    contract: Contract,
+    relation: str,
+    folder: Path,
+) -> RawFile | None:
+    """Make a file readable under a name; None where it is empty.
+
+    Parameters
+    ----------
+    connection
+        The working database.
+    file, source, contract
+        What is read, how, and what it must hold.
+    relation
+        Name of the table (CSV) or view (Parquet) that is made.
+    folder
+        The working folder.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, was cut short, or lacks a column.
+    """
+    if file.path.stat().st_size == 0:
+        return None
+    if is_parquet(file):
+        return _load_parquet(connection, file, source, contract, relation, folder)
+    blocks = read_text(file, source.encoding)
+    first = next((block for block in blocks if block.strip()), None)
+    if first is None:
+        return None
+    wanted = [source.columns.get(name, name) for name in contract.required]
+    separator = source.separator or find_separator(first, wanted)
+    header = read_header(first, separator)
+    columns = match_columns(contract, header, source.columns, file.name)
+    _load_csv(connection, chain([first], blocks), separator, len(header), relation, file)
+    return RawFile(file.name, relation, tuple(header), ("VARCHAR",) * len(header), columns)
+
+
+def _load_csv(
+    connection: duckdb.DuckDBPyConnection,
+    blocks: Iterable[bytes],
+    separator: str,
+    width: int,
+    relation: str,
+    file: File,
+) -> None:
+    names = [f"c{k}" for k in range(width)]
+    connection.execute(
+        f"CREATE TABLE {relation} (line BIGINT, shape TINYINT, odd VARCHAR[], "
+        + ", ".join(f"{name} VARCHAR" for name in names)
+        + ")"
+    )
+    open_end = False
+    for batch in read_records(blocks, separator, file.name):
+        open_end = b"open_end" in (batch.schema.metadata or {})
+        connection.register("batch", batch)
+        connection.execute(
+            f"""
+            INSERT INTO {relation}
+            SELECT line, shape, CASE WHEN shape > 0 THEN cells END, {", ".join(f"cells[{k + 1}]" for k in range(width))}
+            FROM (
+                SELECT line, cells,
+                       CASE WHEN broken THEN 1 WHEN len(cells) < {width} THEN 2
+                            WHEN len(cells) > {width} THEN 3 ELSE 0 END AS shape
+                FROM (
+                    SELECT line, broken, string_split(text, '{CELL_END}') AS cells
+                    FROM batch WHERE trim(text) <> ''
+                )
+            )
+            """
+        )
+        connection.unregister("batch")
+    connection.execute(f"DELETE FROM {relation} WHERE line = (SELECT min(line) FROM {relation})")
+    if open_end:
+        last = connection.execute(f"SELECT line, shape FROM {relation} ORDER BY line DESC LIMIT 1").fetchone()
+        if last is not None and last[1] == 2:
+            raise InputError(
+                f"{file.name} was cut short: its last record, line {last[0]}, is incomplete and has no line end. "
+                "Fetch or write the file again."
+            )
+
+
+def _load_parquet(
+    connection: duckdb.DuckDBPyConnection,
+    file: File,
+    source: Source,
+    contract: Contract,
+    relation: str,
+    folder: Path,
+) -> RawFile:
+    # DuckDB would take brackets and stars in the file's own name for a glob.
+    link = folder / f"{relation}.parquet"
+    link.symlink_to(file.path.resolve())
+    parquet = f"read_parquet({quote(str(link))}, binary_as_string = true, file_row_number = true)"
+    try:
+        described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {parquet}").fetchall()
+    except duckdb.Error as error:
+        raise unreadable(file.name, error) from None
+    header, types = tuple(str(row[0]) for row in described), tuple(str(row[1]) for row in described)
+    columns = match_columns(contract, header, source.columns, file.name)
+    selected = "".join(f", {identifier(name)} AS c{k}" for k, name in enumerate(header))
+    connection.execute(
+        f"CREATE VIEW {relation} AS SELECT file_row_number + 1 AS line, 0::TINYINT AS shape, "
+        f"NULL::VARCHAR[] AS odd{selected} FROM {parquet}"
+    )
+    return RawFile(file.name, relation, header, types, columns, is_view=True)
+
+
+def unreadable(name: str, error: duckdb.Error) -> InputError:
+    """Say that a Parquet file is damaged, in one line."""
+    what = str(error).splitlines()[0].partition(": ")[2] or type(error).__name__
+    return InputError(f"{name} cannot be read as Parquet ({what}); fetch or write it again.")
+
+
+def quote(text: str) -> str:
+    """Write an SQL text literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """Write an SQL name."""
+    return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,1 @@
+"""Real public shops, taken into our tables: CDNOW and Olist. Imports `data` alone."""

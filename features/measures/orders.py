@@ -1,0 +1,125 @@
+"""Orders, active customers and what serving them costs: what the measures of purchases are computed from."""
+
+from datetime import date
+
+import ibis
+import ibis.expr.types as ir
+
+from features.measures.windows import Grouping, Windows
+from features.spine import midnight
+
+# Of more than 18 digits, so that DuckDB gives the square 38, and sums of squares do not depend on the order of rows.
+SQUARED = "decimal(19, 4)"
+
+
+def orders(transactions: ir.Table, until: date, grouping: Grouping) -> ir.Table:
+    """Put sale lines together to orders. Grain: one row per customer, group and order.
+
+    An order is what a customer bought under one `order_id`; lines without one are an order per customer and day. A
+    return (amount < 0) is no part of one. By a column of the lines each group is a shop of its own: an order with
+    lines in two groups counts once in both.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions.
+    until
+        Only lines available before this midnight are seen.
+    grouping
+        What to measure by.
+
+    Returns
+    -------
+    Table
+        customer_id, group, ordered_at (TIMESTAMP of its first line).
+    """
+    lines = grouping.of(_sales(transactions, until))
+    day = ibis.ifelse(lines.order_id.isnull(), lines.ts.date(), ibis.null("date"))
+    lines = lines.select("customer_id", "group", "order_id", "ts", unnumbered=day)
+    whole = lines.group_by(["customer_id", "group", "order_id", "unnumbered"]).agg(ordered_at=lines.ts.min())
+    return whole.select("customer_id", "group", "ordered_at")
+
+
+def purchase_ages(transactions: ir.Table, until: date, grouping: Grouping) -> ir.Table:
+    """List days with a sale. Grain: one row per customer, group and day.
+
+    Returns
+    -------
+    Table
+        customer_id, group, age (days from the day to `until`: 1 is the last day seen).
+    """
+    lines = grouping.of(_sales(transactions, until))
+    age = ibis.literal(until).delta(lines.ts.date(), unit="day")
+    return lines.select("customer_id", "group", age=age).distinct()
+
+
+def active_customers(transactions: ir.Table, windows: Windows, grouping: Grouping, inactivity_days: int) -> ir.Table:
+    """Say who was active when. Grain: one row per customer, group and window in which the customer was active.
+
+    Trade without contracts has no date on which a customer leaves: active at a midnight is who bought within
+    `inactivity_days` before it, active in a window who bought in it or was active at its start.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions.
+    windows
+        The windows; a window's end is the next one's start.
+    grouping
+        By a column, a customer is active in those groups in which the purchases were.
+    inactivity_days
+        At least 1.
+
+    Returns
+    -------
+    Table
+        customer_id, group, window, at_start and at_end (INTEGER 1 or 0).
+    """
+    ages = purchase_ages(transactions, windows.until, grouping)
+    # Of all purchases between two boundaries only the newest can still count at a later one.
+    slot = (ages.age - 1) // windows.days
+    newest = ages.group_by(["customer_id", "group", slot.name("slot")]).agg(age=ages.age.min())
+    numbers = ibis.range(0, windows.count).unnest().name("window").as_table()
+    rows = newest.cross_join(numbers.select(window=numbers.window.cast("int32")))
+    end, start = rows.window * windows.days, (rows.window + 1) * windows.days
+    rows = rows.filter(rows.age > end, rows.age <= start + inactivity_days)
+    return rows.group_by(["customer_id", "window", "group"]).agg(
+        at_start=(rows.age > (rows.window + 1) * windows.days).cast("int32").max(),
+        at_end=(rows.age <= rows.window * windows.days + inactivity_days).cast("int32").max(),
+    )
+
+
+def cost_to_serve_by_window(customers: ir.Table, windows: Windows) -> ir.Table:
+    """Say in which windows each cost_to_serve of a customer counts: the newest valid before a window's end.
+
+    A row without valid_from has always been valid and is the oldest, as in features.attributes.
+
+    Parameters
+    ----------
+    customers
+        Clean customers.
+    windows
+        The windows.
+
+    Returns
+    -------
+    Table
+        customer_id, first and last (the newest and the oldest window of which it is true), cost_to_serve. The windows
+        of a customer's rows do not overlap.
+    """
+    rows = customers.select("customer_id", "valid_from", "cost_to_serve")
+    rows = rows.filter(rows.valid_from.isnull() | (rows.valid_from < midnight(windows.until)))
+    age = ibis.literal(windows.until).delta(rows.valid_from.date(), unit="day")
+    always = windows.count - 1
+    rows = rows.mutate(last=ibis.least(((age - 1) // windows.days).fill_null(always), always).cast("int32"))
+    # The cost itself breaks ties, so that the order of rows never does.
+    newest_first = [ibis.desc(rows[name], nulls_first=False) for name in ("valid_from", "cost_to_serve")]
+    newness = ibis.row_number().over(group_by=["customer_id", "last"], order_by=newest_first)
+    rows = rows.mutate(newness=newness)
+    rows = rows.filter(rows.newness == 0)
+    newer = rows["last"].lag().over(group_by="customer_id", order_by="last")
+    return rows.select("customer_id", "last", "cost_to_serve", first=(newer + 1).fill_null(0))
+
+
+def _sales(transactions: ir.Table, until: date) -> ir.Table:
+    return transactions.filter(transactions.available_at < midnight(until), transactions.amount >= 0)

@@ -1,0 +1,1 @@
+"""The command line `revealed`. Imports the flows, `reports` and `steps`."""

@@ -1,0 +1,241 @@
+"""The command ``revealed``."""
+
+import atexit
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from data.errors import InputError, RevealedError
+from flows.command.options import RUN, TABLES, TIME, AsOf, Given, Mlruns, Wait, settings_from, takes
+
+app = typer.Typer(
+    name="revealed",
+    help=(
+        "Scores every customer of a shop from what they do: next purchase, value, churn, segment, and the category "
+        "(detractor, passive, promoter) they would give in an NPS survey.\n\n"
+        "Begin with [bold]revealed demo[/]; with data of your own, [bold]revealed check --transactions FILE[/], then "
+        "retrain, then score. Every setting can also stand in revealed.toml, or in the environment as REVEALED_NAME."
+    ),
+    epilog="Exit codes: 0 done, 1 a fault, 2 bad input or settings, 3 refused by a gate or limit, 4 the store is held.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def demo(mlruns: Mlruns = None) -> None:
+    """Score 23,570 real customers: all CDNOW purchases and a simulated survey, from raw rows to published scores.
+
+    It has a store of its own, mlruns/demo, and touches no other.
+    """
+    own = mlruns or os.path.join("mlruns", "demo")  # noqa: PTH118 - a setting is text
+    _prepare_prefect(own)
+    from flows.command.demo import run_demo
+
+    run_demo(own, _console())
+
+
+@app.command()
+@takes(TABLES)
+def check(given: Given) -> None:
+    """Read and validate the tables, and say what would be set aside and why. Nothing is fitted or written."""
+    settings = settings_from(given)
+    from flows.command.check import run_check
+
+    run_check(settings, _console())
+
+
+WITHOUT_ANSWERS = typer.Option("--without-answers", help="Carry the champion's NPS model over unchanged.")
+
+
+@app.command()
+@takes(TABLES, RUN, {"without_answers": Annotated[bool | None, WITHOUT_ANSWERS]})
+def retrain(given: Given) -> None:
+    """Fit a scorer, judge it beside the champion, register it and promote it. Publishes no scores."""
+    settings = settings_from(given)
+    _prepare_prefect(settings.mlruns)
+    from flows.command.running import run_flow
+    from flows.retrain import retrain as flow
+
+    run_flow(flow, settings, _console())
+
+
+SCORER = typer.Option(help="Score with this version, not the champion.")
+
+
+@app.command()
+@takes(TABLES, RUN, {"scorer": Annotated[int | None, SCORER], "wait": Wait})
+def score(given: Given) -> None:
+    """Score every customer with the champion and publish one row for each."""
+    settings = settings_from(given)
+    _prepare_prefect(settings.mlruns)
+    from flows.command.running import run_flow
+    from flows.score import score as flow
+
+    run_flow(flow, settings, _console())
+
+
+CUTS = typer.Option(help="How many horizons to go back. \\[default: 3]", rich_help_panel=TIME)
+
+
+@app.command()
+@takes(TABLES, RUN, {"cuts": Annotated[int | None, CUTS]})
+def backtest(given: Given) -> None:
+    """Fit before past days, judge on what came after, beside rules that need no model. Publishes nothing."""
+    settings = settings_from(given)
+    _prepare_prefect(settings.mlruns)
+    from flows.backtest import backtest as flow
+    from flows.command.running import run_flow
+
+    run_flow(flow, settings, _console())
+
+
+FROM = typer.Option(
+    "--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of the window.", rich_help_panel=TIME
+)
+DAYS = typer.Option(min=1, help="Its length, where no first day is given. \\[default: 90]", rich_help_panel=TIME)
+BY = typer.Option(help="By rfm, persona, a column of customers, touchpoint, channel, store or category.")
+AS_JSON = typer.Option("--json", help="Print JSON instead of tables.")
+MEASURES: dict[str, Any] = {
+    "as_of": AsOf,
+    "first_day": Annotated[datetime | None, FROM],
+    "days": Annotated[int | None, DAYS],
+    "by": Annotated[list[str] | None, BY],
+    "as_json": Annotated[bool | None, AS_JSON],
+    "mlruns": Mlruns,
+}
+
+
+@app.command()
+@takes(TABLES, MEASURES)
+def measures(given: Given) -> None:
+    """Take the measures of the field: NPS of the survey, CSAT, repurchase, retention, ARPU and more, over a window.
+
+    The window ends at --as-of, exclusive, and stands beside the one before it.
+    """
+    first_day, days, by, as_json = (given.pop(name) for name in ("first_day", "days", "by", "as_json"))
+    settings = settings_from(given)
+    from flows.command.measures import run_measures
+
+    start = None if first_day is None else first_day.date()
+    run_measures(settings, start, days, _one(by), as_json=bool(as_json), console=_console())
+
+
+MARGIN = typer.Option(min=0.1, max=100, help="Half the width of the 95 % interval that is wanted, in points of NPS.")
+OF_SEGMENT = typer.Option(help="The margin is wanted for each segment: by rfm, persona or a column of customers.")
+LIST = typer.Option(help="Write the list of whom to ask to this .csv file. \\[default: invitations.csv]")
+RATE = typer.Option(min=0.001, max=1, help="Share that answers, where no unanswered invitations are in the data.")
+SAMPLE: dict[str, Any] = {
+    "margin": Annotated[float | None, MARGIN],
+    "by": Annotated[list[str] | None, OF_SEGMENT],
+    "output": Annotated[Path | None, LIST],
+    "response_rate": Annotated[float | None, RATE],
+    "as_of": AsOf,
+    "mlruns": Mlruns,
+}
+
+
+@app.command()
+@takes(TABLES, SAMPLE)
+def sample(given: Given) -> None:
+    """Say how many to invite for a wanted margin of the NPS, and draw whom, each with the chance of being drawn."""
+    margin, by, output, response_rate = (given.pop(name) for name in ("margin", "by", "output", "response_rate"))
+    if margin is None:
+        raise InputError("--margin is missing: half the width of the 95 % interval that is wanted, 3 points say")
+    settings = settings_from(given)
+    from flows.command.sampling import run_sample
+
+    run_sample(settings, margin, _one(by), output or Path("invitations.csv"), response_rate, _console())
+
+
+@app.command()
+def settings() -> None:
+    """List every setting: what it is, what it must be, its default. All can stand in revealed.toml."""
+    from flows.command.settings_list import show_settings
+
+    show_settings(_console())
+
+
+@app.command()
+def scores(
+    output: Annotated[Path | None, typer.Option(help="Write them to this .csv or .parquet file.")] = None,
+    customer: Annotated[str | None, typer.Option(help="Show this customer only.")] = None,
+    mlruns: Mlruns = None,
+) -> None:
+    """Pull the current scores: show them, write them to a file, or look one customer up."""
+    from flows.command.pulling import pull
+
+    pull(settings_from({"mlruns": mlruns}), output, customer, _console())
+
+
+@app.command()
+def rollback(mlruns: Mlruns = None) -> None:
+    """Make the previous scorer the champion again, and its newest scores the current ones."""
+    from flows.command.pulling import roll_back_all
+
+    roll_back_all(settings_from({"mlruns": mlruns}), _console())
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; a mistake of the user's is one message and an exit code, never a traceback.
+
+    Parameters
+    ----------
+    arguments : list of str, optional
+        What follows ``revealed``; that of the process unless given.
+
+    Returns
+    -------
+    int
+        The exit code.
+    """
+    try:
+        app(arguments, prog_name="revealed")
+    except RevealedError as error:
+        Console(stderr=True, highlight=False).print(
+            "[red]revealed:[/] " + escape(str(error)), soft_wrap=True, emoji=False
+        )
+        return error.exit_code
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0
+
+
+def run() -> NoReturn:
+    """Run the command as a process of its own.
+
+    Prefect's threads outlive the command and hold DuckDB's module, which then complains while Python takes itself
+    apart. So what was registered for the end is run, and the process ends without that.
+    """
+    code = main()
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _one(by: list[str] | None) -> str | None:
+    """Take the one segmentation that is named."""
+    if by and len(by) > 1:
+        raise InputError(f"--by takes one segmentation at a time, got {', '.join(by)}")
+    return by[0] if by else None
+
+
+def _prepare_prefect(mlruns: str | None) -> None:
+    """Set Prefect's defaults before it is imported; its log lines would repeat what the command shows."""
+    from flows.environment import prepare
+
+    prepare(Path(mlruns or "mlruns").resolve() / "prefect")
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+
+
+def _console() -> Console:
+    return Console(highlight=False)

@@ -1,0 +1,77 @@
+"""Pulling the current scores, and rolling back: what needs no flow."""
+
+from pathlib import Path
+
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+from rich.console import Console
+
+from data.errors import InputError
+from flows.reports.sections import Section, number, show
+from flows.settings import Settings
+from flows.steps.stores import open_existing_store
+from models.population.scores_table import read_metadata
+from models.registry.publication import finish_rollback, is_rollback_unfinished, pull_line, read_current
+from models.registry.scorers import roll_back
+from models.registry.store import holding
+
+_SHOWN = ("customer_id", "next_purchase_index", "expected_revenue", "clv", "p_churn", "segment", "nps_category")
+
+
+def pull(settings: Settings, output: Path | None, customer: str | None, console: Console) -> None:
+    """Show the current scores, one customer's, or write them to a file.
+
+    Raises
+    ------
+    InputError
+        Where nothing is published, the customer has no scores, or the file's ending is neither .csv nor .parquet.
+    """
+    store = open_existing_store(settings)
+    table = read_current(store)
+    if customer is not None:
+        table = table.filter(pc.equal(table["customer_id"], customer))
+        if table.num_rows == 0:
+            raise InputError(f"customer {customer!r} has no scores: ids are texts, exactly as they came")
+    if output is not None:
+        if output.suffix not in (".csv", ".parquet"):
+            raise InputError(f"--output must end in .csv or .parquet, got {output.name!r}")
+        draft = output.with_name(f".{output.name}.draft")
+        try:
+            pa_csv.write_csv(table, draft) if output.suffix == ".csv" else pq.write_table(table, draft)
+            draft.replace(output)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise InputError(f"{output} cannot be written: {error.strerror or error}") from None
+        console.print(f"{table.num_rows:,} customers written to {output}", markup=False)
+        return
+    metadata = read_metadata(table)
+    said = f"as of {table['as_of'][0]}, by scorer {metadata['scorer_version']}, horizon {metadata['horizon']} days"
+    frame = table.slice(0, 1 if customer is not None else 20).to_pandas()
+    if customer is not None:
+        frame = frame.T.reset_index().set_axis(["score", "value"], axis=1)
+        frame["value"] = [number(v) if isinstance(v, float) else str(v) for v in frame["value"]]
+    else:
+        frame = frame[list(_SHOWN)].map(lambda v: number(v) if isinstance(v, float) else str(v))
+    more = f"{table.num_rows:,} customers {said}" if customer is None else said
+    show([Section("Scores", (more, pull_line(store)), frame)], console)
+
+
+def roll_back_all(settings: Settings, console: Console) -> None:
+    """Go back to the previous scorer and to the newest scores it made.
+
+    Raises
+    ------
+    RefusedError
+        Where there is no previous scorer.
+    """
+    store = open_existing_store(settings)
+    with holding(store, "rollback"):
+        if is_rollback_unfinished(store):
+            said = "the rollback that was interrupted is finished"
+        else:
+            left, now = roll_back(store)
+            said = f"champion is version {now} again, version {left} is left"
+        newest = finish_rollback(store)
+    scores = f"current scores are version {newest}" if newest else "it has published no scores; run `revealed score`"
+    console.print(f"{said}; {scores}", markup=False)

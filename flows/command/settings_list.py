@@ -1,0 +1,30 @@
+"""The list of all settings, for people who write a ``revealed.toml``."""
+
+import pandas as pd
+from pydantic.fields import FieldInfo
+from rich.console import Console
+
+from flows.reports.sections import Section, show
+from flows.settings import Settings
+
+
+def list_settings() -> pd.DataFrame:
+    """Return one row per setting: its name, its default and what it means."""
+    rows = [(name, _default(field), field.description) for name, field in Settings.model_fields.items()]
+    return pd.DataFrame(rows, columns=["setting", "default", "meaning"])
+
+
+def show_settings(console: Console) -> None:
+    """Show all settings and where they can be said."""
+    where = (
+        "Each can stand in revealed.toml (margin = 0.3), in the environment (REVEALED_MARGIN=0.3) or in a command "
+        "(--set margin=0.3); a command comes before the environment, and that before the file.",
+    )
+    show([Section("Settings", where, list_settings())], console)
+
+
+def _default(field: FieldInfo) -> str:
+    value = field.get_default(call_default_factory=True)
+    if isinstance(value, dict) and len(set(map(str, value.values()))) == 1:
+        return f"{next(iter(value.values()))} each"
+    return "–" if value in (None, [], {}) else str(value).lower() if isinstance(value, bool) else str(value)

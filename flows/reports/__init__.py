@@ -1,0 +1,1 @@
+"""What a run tells people and leaves with its run. Imports `steps` and what it imports."""

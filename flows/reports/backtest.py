@@ -1,0 +1,256 @@
+"""What a backtest tells people and leaves in its run."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from flows.reports.intake import intake_section
+from flows.reports.sections import Section, number, to_markdown
+from flows.settings import Settings
+from flows.steps.cuts import Backtested
+from flows.steps.inputs import Inputs
+from models.charts.backtest import calibration, decile_lift, tracking
+from models.charts.predictions import purchases_by_frequency
+from models.purchases.fit import MODEL_NAMES
+from models.registry.tracking import Run
+from models.release.backtest import OWN_RATE, ZERO, own_average_rate
+from models.release.rolling import MODELS, SECOND_STAGE, CutResult, over_cuts, wins_over_cuts
+from models.release.weekly import weekly_repeat_purchases
+from models.stats.deciles import calibration_by_decile, calibration_by_frequency
+
+_AMOUNTS = {
+    "bias": "bias",
+    "absolute_bias": "without sign",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "correlation": "correlation",
+    "gini": "Gini",
+    "calibration": "calibration error",
+}
+_BUYERS = {"auc": "AUC", "brier": "Brier", "log_loss": "log loss", "calibration": "calibration error"}
+_MAIN = {
+    "purchases_bias": "bias",
+    "purchases_mae": "MAE",
+    "purchases_gini": "Gini",
+    "p_purchase_auc": "AUC buys at all",
+    "p_purchase_log_loss": "log loss",
+    "revenue_mae": "revenue MAE",
+    "revenue_gini": "Gini of revenue",
+}
+_PREDICTION = {"purchases": "expected_purchases", "revenue": "expected_revenue", "p_purchase": "p_purchase"}
+
+
+def backtest_sections(settings: Settings, inputs: Inputs, found: Backtested, run: Run) -> list[Section]:
+    """Write the report of a backtest: input, models beside baselines, calibration, verdicts."""
+    read = intake_section(inputs.intake)
+    mean, cuts = over_cuts(found.results), len(found.results)
+    over = f"mean over {cuts} cuts" if cuts > 1 else "one cut"
+    return [
+        Section(read.title, (*settings.notes, *read.sentences, *_about_cuts(settings, inputs, found)), read.table),
+        _measured(f"Purchases in the horizon, {over}", mean, "purchases", _AMOUNTS),
+        _measured(f"Buys at all in the horizon, {over}", mean, "p_purchase", _BUYERS),
+        _measured(f"Revenue in the horizon, {over}", mean, "revenue", _AMOUNTS),
+        *(_of_cut(result) for result in found.results if cuts > 1),
+        _calibration(found.results),
+        _where_baselines_win(found.results),
+        Section('What purchase_model = "auto" takes', (found.automatic,)),
+        _second_stage(found),
+        Section(
+            "Nothing is published",
+            (f"Tables, plots and this report are kept with run {run.run_id} in {run.store.shown_uri}.",),
+        ),
+    ]
+
+
+def log_backtest(run: Run, inputs: Inputs, found: Backtested, sections: Sequence[Section]) -> None:
+    """Leave parameters, metrics, tables, plots and the report in the run."""
+    results = found.results
+    run.log(
+        parameters={
+            "as_of": inputs.as_of,
+            "horizon": found.recipe.horizon,
+            "cuts": ", ".join(str(result.cut) for result in results),
+            "purchase_model": found.recipe.purchase_model,
+        },
+        metrics=_metrics(found),
+    )
+    run.tag(second_stage=found.stage.why, auto_purchase_model=found.automatic)
+    run.log_text(to_markdown("Backtest", sections), "report.md")
+    run.log_text(over_cuts(results).to_csv(), "backtest.csv")
+    each = {result.cut: result.measures for result in results}
+    run.log_text(pd.concat(each, names=["cut"]).to_csv(), "backtest_by_cut.csv")
+    run.log_text(decile_table(results).to_csv(index=False), "calibration_by_decile.csv")
+    run.log_text(frequency_table(results).to_csv(index=False), "calibration_by_frequency.csv")
+    _log_plots(run, inputs, found)
+
+
+def decile_table(results: Sequence[CutResult]) -> pd.DataFrame:
+    """Calibration by decile of every model, the customers of all its cuts together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        model, quantity (purchases, revenue, p_purchase), group, n, predicted, realised.
+    """
+    parts = []
+    for model in _models(results):
+        for what in _PREDICTION:
+            predicted, realised = _pooled(results, model, what)
+            parts.append(calibration_by_decile(predicted, realised).assign(model=model, quantity=what))
+    return pd.concat(parts, ignore_index=True)[["model", "quantity", "group", "n", "predicted", "realised"]]
+
+
+def frequency_table(results: Sequence[CutResult]) -> pd.DataFrame:
+    """Calibration of every model by repeat purchases before the cut, the customers of all its cuts together.
+
+    Returns
+    -------
+    pandas.DataFrame
+        model, quantity (purchases, revenue, p_purchase), frequency, n, predicted, realised.
+    """
+    parts = []
+    for model in _models(results):
+        frequency = _column(results, model, "frequency")
+        for what in _PREDICTION:
+            predicted, realised = _pooled(results, model, what)
+            table = calibration_by_frequency(frequency, predicted, realised)
+            parts.append(table.assign(model=model, quantity=what))
+    return pd.concat(parts, ignore_index=True)[["model", "quantity", "frequency", "n", "predicted", "realised"]]
+
+
+def _about_cuts(settings: Settings, inputs: Inputs, found: Backtested) -> list[str]:
+    results, horizon = found.results, found.recipe.horizon
+    said = [
+        f"Fitted on what was available before a cut, judged on the {horizon} days from it: "
+        + "; ".join(f"{result.cut}, {len(result.customers):,} customers" for result in results)
+        + f". What was available before {inputs.as_of} is known."
+    ]
+    if len(results) < settings.backtest_cuts:
+        said.append(
+            f"{settings.backtest_cuts} cuts were asked for; the history from {inputs.intake.first_day} on leaves "
+            f"{horizon} days on both sides of {len(results)}."
+        )
+    for result in results:
+        missing = {name: why for name, why in result.left_out.items() if name != SECOND_STAGE}
+        said += [f"Left out at {result.cut}: {name}. {why}" for name, why in missing.items()]
+    return said
+
+
+def _measured(title: str, table: pd.DataFrame, what: str, names: Mapping[str, str]) -> Section:
+    shown = table[[f"{what}_{measure}" for measure in names]].dropna(how="all")
+    return Section(title, (), _texts(shown, list(names.values())))
+
+
+def _of_cut(result: CutResult) -> Section:
+    customers = result.customers
+    bought, purchases = int((customers["purchases"] > 0).sum()), customers["purchases"].sum()
+    title = f"Cut {result.cut}: {len(customers):,} customers, {bought:,} bought, {purchases:,.0f} purchases"
+    return Section(title, (), _texts(result.measures[list(_MAIN)], list(_MAIN.values())))
+
+
+def _texts(table: pd.DataFrame, names: list[str]) -> pd.DataFrame:
+    """Write the figures of a table, one row per predictor."""
+    columns = {
+        name: [_figure(str(column), value) for value in table[column].to_numpy(float)]
+        for name, column in zip(names, table.columns, strict=True)
+    }
+    return pd.DataFrame({"predictor": table.index, **columns})
+
+
+def _figure(column: str, value: float) -> str:
+    if np.isnan(value):
+        return number(value)
+    if column.endswith(("_absolute_bias", "_calibration")):
+        return f"{100 * value:.1f} %"
+    if column.endswith("_bias"):
+        return f"{round(100 * value, 1) + 0.0:+.1f} %"  # a bias of nothing has no minus
+    return number(value, 4)
+
+
+def _calibration(results: Sequence[CutResult]) -> Section:
+    table = decile_table(results).query("quantity == 'purchases'")
+    columns: dict[str, pd.Series] = {}
+    for model in _models(results):
+        of_model = table[table["model"] == model].set_index("group")
+        for name in ("predicted", "realised"):
+            columns[f"{model} {name}"] = of_model[name]
+    wide = pd.DataFrame(columns)
+    cells = {name: [number(value, 3) for value in wide[name].to_numpy(float)] for name in wide}
+    sentence = (
+        "Mean purchases per customer, all cuts together, in ten groups by each model's own prediction; customers of "
+        "equal prediction stay together."
+    )
+    shown = pd.DataFrame({"tenth": [str(group) for group in wide.index], **cells})
+    return Section("Calibration by decile, the lowest predictions first", (sentence,), shown)
+
+
+def _where_baselines_win(results: Sequence[CutResult]) -> Section:
+    said = wins_over_cuts(results)
+    if not said:
+        said = ["Nowhere: every model is better than every baseline on every measure"]
+    if any(f": {ZERO} beats" in sentence for sentence in said):
+        said.append(
+            "Where fewer than half of the customers buy, always zero is the median: no error in absolute terms is "
+            "harder to beat, and it says nothing of who buys"
+        )
+    return Section("Where a baseline wins", tuple(f"{sentence}." for sentence in said))
+
+
+def _second_stage(found: Backtested) -> Section:
+    missing = [
+        f"It could not be trained before {result.cut}: {result.left_out[SECOND_STAGE]}."
+        for result in found.results
+        if SECOND_STAGE in result.left_out
+    ]
+    title = f"Second stage: would {'' if found.stage.used else 'not '}enter the scores"
+    return Section(title, (found.stage.why, *missing))
+
+
+def _metrics(found: Backtested) -> dict[str, float]:
+    logged = {"customers": float(np.mean([len(result.customers) for result in found.results]))}
+    for predictor, row in over_cuts(found.results).iterrows():
+        of = str(predictor).lower().replace("/", "_").replace(" ", "_")
+        logged |= {f"{of}_{measure}": float(value) for measure, value in row.items()}
+    logged |= {f"second_stage_gate_{name}": value for name, value in found.stage.metrics.items()}
+    return {**logged, "second_stage_used": float(found.stage.used)}
+
+
+def _log_plots(run: Run, inputs: Inputs, found: Backtested) -> None:
+    newest = next(result for result in found.results if result.predictions)
+    weekly = weekly_repeat_purchases(inputs.tables, newest)
+    for name, cumulative in (("cumulative", True), ("incremental", False)):
+        run.log_figure(tracking(weekly, newest.cut, cumulative=cumulative), f"plots/{name}_tracking.png")
+    # Pictures compare models on the same customers: those of the cuts that have all models of the newest one.
+    models = _models([newest])
+    complete = [result for result in found.results if all(model in result.predictions for model in models)]
+    for what in ("purchases", "revenue"):
+        realised = np.concatenate([result.customers[what] for result in complete])
+        predicted: dict[str, npt.ArrayLike] = {model: _pooled(complete, model, what)[0] for model in models}
+        run.log_figure(calibration(predicted, realised, what), f"plots/calibration_{what}.png")
+        predicted[OWN_RATE] = np.concatenate([own_average_rate(r.customers, r.horizon)[what] for r in complete])
+        run.log_figure(decile_lift(predicted, realised, what), f"plots/lift_{what}.png")
+    shown = MODEL_NAMES[found.recipe.purchase_model]
+    shown = shown if shown in models else models[0]
+    expected, came = _pooled(complete, shown, "purchases")
+    figure = purchases_by_frequency(_column(complete, shown, "frequency"), expected, came)
+    run.log_figure(figure, "plots/purchases_by_frequency.png")
+
+
+def _models(results: Sequence[CutResult]) -> list[str]:
+    return [model for model in MODELS if any(model in result.predictions for result in results)]
+
+
+def _column(results: Sequence[CutResult], model: str, name: str) -> npt.NDArray[np.float64]:
+    return np.concatenate([r.customers[name].to_numpy(float) for r in results if model in r.predictions])
+
+
+def _pooled(
+    results: Sequence[CutResult], model: str, what: str
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Predictions of a model and what came, of the customers of all cuts that have the model."""
+    column = _PREDICTION[what]
+    predicted = [r.predictions[model][column].to_numpy(float) for r in results if model in r.predictions]
+    realised = _column(results, model, "revenue" if what == "revenue" else "purchases")
+    return np.concatenate(predicted), (realised > 0).astype(float) if what == "p_purchase" else realised

@@ -1,0 +1,86 @@
+"""What a scoring tells of the drift of its scorer's fit."""
+
+import pandas as pd
+
+from flows.reports.sections import Section, number
+from models.monitoring.drift import Drift
+from models.monitoring.drift_figures import QUANTILE, FitDrift, PurchaseTracking
+
+_TITLES = {
+    "due": "A retrain is due",
+    "not due": "No retrain is due",
+    "too early": "Refit or not: too early to tell",
+    "nothing new": "Refit or not: nothing is new",
+    "not available": "Refit or not: not available",
+}
+
+
+def drift_section(drift: Drift) -> Section:
+    """Write the verdict, then the figures it stands on."""
+    sentences = [drift.why]
+    if drift.fit is not None:
+        sentences.append(_fit_sentence(drift, drift.fit))
+    rows = []
+    if drift.fit is not None:
+        rows.append(_fit_row(drift.fit))
+    if drift.purchases is not None:
+        rows.extend(_purchase_rows(drift, drift.purchases))
+    table = pd.DataFrame(rows, columns=["since training", "expected", "found", "95 % interval"]) if rows else None
+    return Section(_TITLES[drift.verdict], (*sentences, *drift.notes), table)
+
+
+def drift_metrics(drift: Drift) -> dict[str, float]:
+    """Return the figures for the run, all finite; those that there are not are left out."""
+    metrics = {"drift_retrain_due": float(drift.verdict == "due")}
+    if drift.trained_as_of is not None:
+        metrics["drift_days"] = float(drift.days)
+    if drift.fit is not None:
+        fit = drift.fit
+        metrics |= {
+            "drift_log_likelihood": fit.drift,
+            "drift_log_likelihood_error": fit.error,
+            "drift_log_likelihood_notable": fit.notable,
+            "drift_log_likelihood_per_customer": fit.now,
+            "drift_log_likelihood_per_customer_expected": fit.expected_now,
+            "drift_log_likelihood_per_customer_at_training": fit.at_training,
+            "drift_log_likelihood_per_customer_at_training_expected": fit.expected_at_training,
+        }
+    if drift.purchases is not None:
+        purchases = drift.purchases
+        metrics |= {
+            "drift_purchases": purchases.actual,
+            "drift_purchases_expected": purchases.expected,
+            "drift_purchases_low": purchases.low,
+            "drift_purchases_high": purchases.high,
+            "drift_purchases_ratio": purchases.ratio,
+        }
+    return metrics
+
+
+def _fit_sentence(drift: Drift, fit: FitDrift) -> str:
+    return (
+        f"Log-likelihood per customer: {fit.at_training:.3f} at training as of {drift.trained_as_of}, "
+        f"{fit.now:.3f} now. The model's own histories of the same ages have {fit.expected_at_training:.3f} and "
+        f"{fit.expected_now:.3f}: it changes as customers grow older, and only what goes beyond that is drift."
+    )
+
+
+def _fit_row(fit: FitDrift) -> tuple[str, str, str, str]:
+    expected = fit.now - fit.drift
+    low, high = expected - QUANTILE * fit.error, expected + QUANTILE * fit.error
+    return "log-likelihood per customer", f"{expected:.3f}", f"{fit.now:.3f}", f"{low:.3f} to {high:.3f}"
+
+
+def _purchase_rows(drift: Drift, purchases: PurchaseTracking) -> list[tuple[str, str, str, str]]:
+    known = f"of {drift.customers - drift.new_customers:,} customers known at training"
+    new = f"of {drift.new_customers:,} new customers, after their first"
+    return [
+        (
+            "purchases",
+            number(purchases.expected, 0),
+            number(purchases.actual, 0),
+            f"{purchases.low:,.0f} to {purchases.high:,.0f}",
+        ),
+        (known, number(purchases.expected_known, 0), number(purchases.actual_known, 0), "–"),
+        (new, number(purchases.expected_new, 0), number(purchases.actual_new, 0), "–"),
+    ]

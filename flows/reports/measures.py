@@ -1,0 +1,163 @@
+"""The measures of the field as people read them, as JSON, and as a run keeps them with their history."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.measures.definition import Measure
+from features.measures.survey import nps_reading
+from features.measures.windows import EVERYONE_NAME
+from flows.reports.sections import Section, number
+from models.charts.measures import plot_history
+from models.registry.tracking import Run
+
+_COLUMNS = ("value", "95 % interval", "of", "before", "change")
+_DIGITS = {"%": 1, "points": 1, "days": 1, "seconds": 0, "money": 2, "ratio": 3, "": 2}
+
+
+def measures_sections(
+    found: pd.DataFrame, measures: Sequence[Measure], currency: str | None, *, brief: bool = False
+) -> list[Section]:
+    """Write the newest window beside the one before it: one table of everyone, or one per measure by group.
+
+    Parameters
+    ----------
+    found
+        As `features.measures.panel.measure` gives it, of two windows.
+    measures
+        Those measured, in the order they are told.
+    currency
+        Of money.
+    brief
+        Name those that could not be measured without saying why.
+    """
+    newest = found[found["window"] == 0]
+    known = newest[newest["value"].notna()]
+    first = newest.iloc[0]
+    span = (
+        f"{first['start']} to {first['end']} (exclusive), beside the {(first['end'] - first['start']).days} days before"
+    )
+    sections = []
+    if set(newest["group"]) == {EVERYONE_NAME}:
+        rows = pd.DataFrame([_row(row, currency) for row in known.to_dict("records")], columns=list(_COLUMNS))
+        rows.insert(0, "measure", known["title"].to_list())
+        sections.append(Section(f"Measures of {span}", _reading(known), rows if len(rows) else None))
+    else:
+        sections.append(Section(f"Measures of {span}, by {_counted(known['group'].nunique())}"))
+        for each in measures:
+            of_one = known[known["measure"] == each.name]
+            if of_one.empty:
+                continue
+            rows = pd.DataFrame([_row(row, currency) for row in of_one.to_dict("records")], columns=list(_COLUMNS))
+            rows.insert(0, "segment", of_one["group"].to_list())
+            sections.append(Section(each.title, (each.definition + ".",), rows))
+    cautions = [
+        f"{_joined(rows['title'])}{_of_whom(rows, known)}: {why}."
+        for why, rows in known[known["why"].notna()].groupby("why", sort=False)
+    ]
+    if cautions:
+        sections.append(Section("To be read with care", tuple(cautions)))
+    absent = newest[newest["value"].isna()]
+    whole = absent[~absent["measure"].isin(known["measure"])]
+    if len(whole) and brief:
+        sections.append(Section("Not measured", (f"{_joined(whole['title'])}; `revealed measures` says why.",)))
+    elif len(whole):
+        whys = whole.groupby("why", sort=False)["title"].agg(_joined)
+        sections.append(Section("Not measured", tuple(f"{titles}: {why}." for why, titles in whys.items())))
+    return sections
+
+
+def measures_json(found: pd.DataFrame, measures: Sequence[Measure]) -> str:
+    """Write the newest window, with the value before and the change, as JSON; what is not known is null, with why."""
+    newest = found[found["window"] == 0]
+    first = newest.iloc[0]
+    columns = ["measure", "title", "unit", "group", "value", "low", "high", "n", "before", "change", "why"]
+    definitions = {each.name: each.definition for each in measures}
+    rows = [
+        {name: _plain(value) for name, value in row.items()} | {"definition": definitions[row["measure"]]}
+        for row in newest[columns].to_dict("records")
+    ]
+    window = {"from": first["start"].isoformat(), "to_exclusive": first["end"].isoformat()}
+    return json.dumps({"window": window, "measures": rows}, ensure_ascii=False, allow_nan=False)
+
+
+def log_measures(run: Run, history: pd.DataFrame, by_segment: pd.DataFrame) -> None:
+    """Leave the measures with the run.
+
+    Each is a metric with a history: a value for every window, at the time the window ends, with the days since
+    1970-01-01 as its step, so that runs of any date fall into one line.
+
+    Parameters
+    ----------
+    run
+        The run.
+    history
+        Of everyone, as `features.measures.panel.measure` gives it.
+    by_segment
+        The same of segments, with ``segmentation``.
+    """
+    run.log_csv(history, "measures/history.csv")
+    run.log_csv(by_segment, "measures/by_segment.csv")
+    known = history[history["value"].notna()].sort_values(["end", "measure"])
+    run.log_history(
+        (f"measure_{name}", value, end)
+        for name, value, end in zip(known["measure"], known["value"], known["end"], strict=True)
+    )
+    newest = history.iloc[0]
+    figure = plot_history(history, (newest["end"] - newest["start"]).days)
+    if figure is not None:
+        run.log_figure(figure, "measures/history.png")
+
+
+def _joined(titles: pd.Series) -> str:
+    return ", ".join(dict.fromkeys(titles))
+
+
+def _of_whom(rows: pd.DataFrame, known: pd.DataFrame) -> str:
+    """Name the segments that a caution is of, where it is not of all that its measures are known of."""
+    alike = known[known["measure"].isin(rows["measure"])]
+    return "" if len(rows) == len(alike) else f" of {_joined(rows['group'])}"
+
+
+def _counted(segments: int) -> str:
+    return "one segment" if segments == 1 else f"{segments:,} segments"
+
+
+def _row(row: Mapping[Any, Any], currency: str | None) -> tuple[str, ...]:
+    def written(value: float) -> str:
+        return _written(value, row["unit"], currency)
+
+    interval = "–" if np.isnan(row["low"]) else f"{written(row['low'])} to {written(row['high'])}"
+    change = "–" if np.isnan(row["change"]) else f"{row['change']:+,.{_DIGITS[row['unit']]}f}"
+    return written(row["value"]), interval, f"{row['n']:,}", written(row["before"]), change
+
+
+def _written(value: float, unit: str, currency: str | None) -> str:
+    if np.isnan(value):
+        return "–"
+    if unit == "points":
+        return f"{value:+.1f}"
+    text = number(value, _DIGITS[unit])
+    if unit == "%":
+        return f"{text} %"
+    return f"{text} {currency}" if unit == "money" and currency else text
+
+
+def _reading(known: pd.DataFrame) -> tuple[str, ...]:
+    """Say how the level of the survey's NPS is usually read."""
+    nps = known.loc[known["measure"] == "nps", "value"]
+    if nps.empty:
+        return ()
+    return (
+        f"An NPS of {nps.iloc[0]:+.1f} is usually read as {nps_reading(float(nps.iloc[0]))}. It is that of those who "
+        "answered; `revealed retrain` estimates that of all customers.",
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float) and np.isnan(value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value

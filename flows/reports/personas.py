@@ -1,0 +1,70 @@
+"""What a retraining says of personas: who they are, how many, what they are worth, and their NPS."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from flows.reports.sections import Section, number
+from flows.steps.base import Profiled
+from models.registry.tracking import Run
+
+_NPS = ("nps", "low", "high", "answers", "hidden_because")
+
+
+def personas_section(profiled: Profiled, nps: pd.DataFrame | None) -> Section:
+    """Write each persona with its share, value and NPS, what tells it apart, and how surely it is found again.
+
+    Parameters
+    ----------
+    profiled
+        The personas and their profile.
+    nps
+        NPS by persona, as `models.survey.small_area.segment_nps` gives it; None where none is estimated.
+    """
+    personas = profiled.personas
+    if len(personas.names) == 1:
+        return Section("Personas", (f"None are told apart: {personas.why.rstrip('.')}.",))
+    table = joined(profiled, nps)
+    rows = pd.DataFrame(
+        {
+            "persona": table["persona"],
+            "customers": table["customers"].map("{:,}".format),
+            "share": table["share"].map("{:.1%}".format),
+            "lifetime value": [number(value, 2) for value in table["clv"]],
+            "next purchase": table["p_purchase"].map("{:.1%}".format),
+            "NPS": [_nps(row) for row in table.to_dict("records")],
+        }
+    )
+    sentences = [
+        f"{len(personas.names)} personas: fitted again on customers drawn anew, they agree by an adjusted Rand "
+        f"index of {personas.agreement:.3f}.",
+        *([personas.why] if personas.why else []),
+        *(f"{row['persona']}: {row['told_by']}." for row in table.to_dict("records") if row["told_by"]),
+    ]
+    if nps is not None and nps["hidden_because"].notna().any():
+        sentences.append("An NPS that is not told has too few answers.")
+    return Section("Personas: customers who behave alike", tuple(sentences), rows)
+
+
+def log_personas(run: Run, profiled: Profiled, nps: pd.DataFrame | None) -> None:
+    """Leave the profile with the run, and how the number of personas was chosen."""
+    run.log_csv(joined(profiled, nps), "personas/personas.csv")
+    kept = ("k", "names", "criterion", "trials", "why", "customers", "fitted_on")
+    parts = profiled.personas.to_dict()
+    run.log_json({name: parts[name] for name in kept}, "personas/choice.json")
+    run.log(metrics={"personas": float(parts["k"]), "personas_agreement": profiled.personas.agreement})
+
+
+def joined(profiled: Profiled, nps: pd.DataFrame | None) -> pd.DataFrame:
+    """Put the NPS of each persona beside its profile."""
+    if nps is None:
+        return profiled.profile
+    by_name = nps.set_index("segment")[list(_NPS)]
+    return profiled.profile.join(by_name, on="persona")
+
+
+def _nps(row: Mapping[Any, Any]) -> str:
+    if pd.isna(row.get("nps")):
+        return "–"
+    return f"{row['nps']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})"

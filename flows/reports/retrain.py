@@ -1,0 +1,184 @@
+"""What a retraining tells people and leaves in its run."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+
+from features.describe import materialise
+from features.outcomes import purchases_by_day
+from features.spine import everyone
+from flows.reports.intake import intake_section
+from flows.reports.nps import log_nps, nps_metrics, nps_sections
+from flows.reports.personas import log_personas, personas_section
+from flows.reports.sections import Section, number, to_markdown
+from flows.reports.topics import comments_section, log_comments
+from flows.settings import Settings
+from flows.steps.base import Base, Estimated
+from flows.steps.fitting import Fitted, Judged
+from flows.steps.inputs import Inputs
+from models.charts.predictions import holdout_tracking, nps_reliability, purchases_by_frequency
+from models.population.segment_labels import PERSONA
+from models.registry.tracking import Run
+from models.release.backtest import expected_cumulative_purchases, wins
+from models.release.release import Release
+
+_SHOWN = {
+    "purchases_mae": "purchases MAE",
+    "purchases_gini": "Gini",
+    "purchases_bias": "bias",
+    "p_purchase_auc": "AUC buys at all",
+    "p_purchase_log_loss": "log loss",
+    "revenue_mae": "revenue MAE",
+    "revenue_gini": "Gini of revenue",
+    "revenue_bias": "bias of revenue",
+}
+
+
+def retrain_sections(
+    settings: Settings,
+    inputs: Inputs,
+    fitted: Fitted,
+    judged: Judged,
+    base: Base,
+    version: int,
+) -> list[Section]:
+    """Write the report of a retraining: input, fits, backtest, NPS, personas, verdict."""
+    read = intake_section(inputs.intake)
+    as_of = f"Customers are described as of {inputs.as_of}, {_why(settings, inputs)}."
+    sections = [
+        Section(read.title, (*settings.notes, *read.sentences, as_of), read.table),
+        _fits(fitted),
+        *([Section("Decided by looking back", fitted.decision.sentences)] if fitted.decision.sentences else []),
+        _backtest(fitted, judged),
+        *nps_sections(fitted.release, base.estimated),
+        personas_section(base.profiled, base.estimated.segments.get(PERSONA)),
+        *([comments_section(base.themes)] if base.themes is not None else []),
+    ]
+    alias = "champion" if judged.verdict.promote else "challenger; the champion stays as it was"
+    return [*sections, Section(f"Scorer {version} is {alias}", (judged.verdict.reason,))]
+
+
+def log_retrain(
+    run: Run,
+    inputs: Inputs,
+    fitted: Fitted,
+    judged: Judged,
+    base: Base,
+    version: int,
+    sections: Sequence[Section],
+) -> None:
+    """Leave parameters, metrics, plots and the report in the run."""
+    recipe = asdict(fitted.recipe)
+    run.log(
+        parameters={"as_of": inputs.as_of, "cut": fitted.cut, **recipe},
+        metrics=_metrics(fitted, judged, base.estimated),
+    )
+    nps = fitted.release.parameters["nps"]
+    run.tag(scorer_version=str(version), verdict=judged.verdict.reason, nps_source=str(nps["source"]))
+    run.log_text(to_markdown("Retrain", sections), "report.md")
+    run.log_text(fitted.release.fits.to_csv(index=False), "fits.csv")
+    for model, covariance in covariances(fitted.release).items():
+        run.log_text(covariance.to_csv(), f"covariance_{model}.csv")
+    if judged.backtest is not None:
+        run.log_text(judged.backtest.to_csv(), "backtest.csv")
+    log_nps(run, base.estimated)
+    log_personas(run, base.profiled, base.estimated.segments.get(PERSONA))
+    if base.themes is not None:
+        log_comments(run, base.themes)
+    _log_plots(run, inputs, fitted, judged)
+
+
+def covariances(release: Release) -> dict[str, pd.DataFrame]:
+    """Return the covariance of the fitted parameters, by model: that of their logarithms, scaled on both sides."""
+    found = {}
+    for model, names in {"purchases": ("r", "alpha", "a", "b"), "spend": ("p", "q", "v")}.items():
+        scale = np.array([release.parameters[model][name] for name in names])
+        covariance = np.array(release.parameters["uncertainty"][model]) * np.outer(scale, scale)
+        found[model] = pd.DataFrame(covariance, index=names, columns=names)
+    return found
+
+
+def _why(settings: Settings, inputs: Inputs) -> str:
+    newest = f"the newest transaction is of {inputs.intake.newest_day}"
+    return f"as told; {newest}" if settings.as_of else f"the day after the newest transaction ({newest})"
+
+
+def _fits(fitted: Fitted) -> Section:
+    fits = fitted.release.fits.copy()
+    for name in ("estimate", "standard_error"):
+        fits[name] = [number(value, 5) for value in fits[name]]
+    fits["95 % interval"] = [
+        f"{number(low, 4)} to {number(high, 4)}" for low, high in zip(fits.pop("low"), fits.pop("high"), strict=True)
+    ]
+    fits = fits.rename(columns={"standard_error": "standard error"})
+    customers = fitted.release.parameters["customers"]
+    return Section(f"Fitted on {customers:,} customers (time in days)", fitted.release.notes, fits)
+
+
+def _backtest(fitted: Fitted, judged: Judged) -> Section:
+    if judged.backtest is None or judged.holdout is None:
+        why = fitted.why_no_twin or f"nobody had bought before {fitted.cut}"
+        return Section("Backtest", (f"There is none: {why}.",))
+    shown = {
+        words: [_figure(name, value) for value in judged.backtest[name].to_numpy(float)]
+        for name, words in _SHOWN.items()
+    }
+    table = pd.DataFrame(shown, index=judged.backtest.index).T.rename_axis("measure").reset_index()
+    title = f"Backtest: fitted before {fitted.cut}, judged on the {fitted.recipe.horizon} days after it"
+    beaten = [f"A baseline wins here: {sentence}." for sentence in wins(judged.backtest)]
+    return Section(f"{title} ({len(judged.holdout.customers):,} customers)", tuple(beaten), table)
+
+
+def _figure(measure: str, value: float) -> str:
+    if measure.endswith("bias") and not np.isnan(value):
+        return f"{100 * value:+.1f} %"
+    return number(value, 4)
+
+
+def _metrics(fitted: Fitted, judged: Judged, estimated: Estimated) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for fit in fitted.release.fits.to_dict("records"):
+        name = f"{fit['model']} {fit['parameter']}".lower().replace("a / (a + b)", "dropout_share")
+        name = name.replace(" ", "_").replace("/", "_").replace("-", "_")
+        figures = {"": "estimate", "_se": "standard_error", "_low": "low", "_high": "high"}
+        found |= {f"{name}{ending}": fit[column] for ending, column in figures.items() if np.isfinite(fit[column])}
+    found |= judged.verdict.metrics
+    if fitted.decision.stage is not None:
+        found |= fitted.decision.stage.metrics
+    found |= nps_metrics(fitted.release, estimated)
+    if judged.backtest is not None:
+        for predictor, row in judged.backtest.iterrows():
+            of = str(predictor).replace(" ", "_")
+            found |= {f"backtest_{of}_{measure}": float(value) for measure, value in row.items()}
+    return found
+
+
+def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None:
+    training, answers = fitted.release.training, fitted.release.answers
+    if training is not None and training.out_of_fold is not None and answers is not None:
+        figure = nps_reliability(answers["category"], training.out_of_fold)
+        run.log_figure(figure, "plots/nps_reliability.png")
+    if fitted.twin is None or judged.holdout is None or judged.holdout.customers.empty:
+        return
+    customers, scorer = judged.holdout.customers, fitted.twin.scorer()
+    expected = scorer.predict_horizon(customers)["expected_purchases"]
+    figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
+    run.log_figure(figure, "plots/purchases_by_frequency.png")
+    days = np.arange(1.0, fitted.recipe.horizon + 1)
+    history = (customers["frequency"], customers["recency"], customers["T"])
+    wanted = expected_cumulative_purchases(days, *history, scorer.purchases)
+    figure = holdout_tracking(fitted.cut, days, _purchases_since(inputs, fitted), wanted)
+    run.log_figure(figure, "plots/holdout_tracking.png")
+
+
+def _purchases_since(inputs: Inputs, fitted: Fitted) -> np.ndarray:
+    """Count the purchases of the cut's customers within 1, 2, ... days after it."""
+    transactions = inputs.tables.transactions
+    by_day = materialise(purchases_by_day(transactions, everyone(transactions, fitted.cut), inputs.as_of))
+    offset = (by_day["date"] - pd.Timestamp(fitted.cut)).dt.days
+    daily = np.zeros(fitted.recipe.horizon)
+    inside = (offset >= 0) & (offset < fitted.recipe.horizon)
+    np.add.at(daily, offset[inside], by_day.loc[inside, "purchases"])
+    return np.cumsum(daily)

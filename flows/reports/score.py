@@ -1,0 +1,107 @@
+"""What a scoring tells people and leaves in its run."""
+
+from collections.abc import Sequence
+
+import pyarrow.compute as pc
+
+from flows.reports.actions import action_sections, log_actions
+from flows.reports.drift import drift_metrics, drift_section
+from flows.reports.intake import intake_section
+from flows.reports.measures import log_measures, measures_sections
+from flows.reports.monitoring import log_monitoring, monitoring_metrics, monitoring_sections
+from flows.reports.sections import Section, to_markdown
+from flows.reports.segments import SEGMENT_COLUMNS, log_segments, personas_section, segments_section
+from flows.settings import Settings
+from flows.steps.inputs import Inputs
+from flows.steps.measuring import measures_of
+from flows.steps.scoring import Scored
+from models.population.segment_labels import has_personas
+from models.registry.publication import SCORES, pull_line
+from models.registry.scorers import Registered
+from models.registry.store import Store
+from models.registry.tracking import Run
+
+
+def score_sections(
+    store: Store,
+    settings: Settings,
+    inputs: Inputs,
+    chosen: Registered,
+    scored: Scored,
+    version: int,
+    why_not_current: str | None,
+) -> list[Section]:
+    """Write the report of a scoring: input, the base, whom to act on, what changed, if to retrain, where scores are."""
+    read = intake_section(inputs.intake)
+    return [
+        Section(read.title, (*settings.notes, *read.sentences), read.table),
+        _base(inputs, chosen, scored),
+        *_segments(chosen, scored),
+        *action_sections(scored.actions),
+        *monitoring_sections(scored.since, scored.stability, scored.ahead),
+        *measures_sections(scored.measured.history, measures_of(settings), inputs.intake.currency, brief=True),
+        drift_section(scored.drift),
+        _where(store, version, why_not_current),
+    ]
+
+
+def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sections: Sequence[Section]) -> None:
+    """Leave parameters, totals, the action lists, what changed and the report in the run."""
+    run.log(
+        parameters={"as_of": scored.table["as_of"][0], "scorer_version": chosen.version},
+        metrics=_totals(scored) | drift_metrics(scored.drift) | monitoring_metrics(scored.stability, scored.ahead),
+    )
+    run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
+    log_actions(run, scored.actions)
+    log_segments(run, scored.table.select(list(SEGMENT_COLUMNS)).to_pandas(), scored.since)
+    log_measures(run, scored.measured.history, scored.measured.by_segment)
+    log_monitoring(run, scored.since, scored.stability, scored.ahead)
+    run.log_text(to_markdown("Score", sections), "report.md")
+
+
+def _segments(chosen: Registered, scored: Scored) -> list[Section]:
+    scores = scored.table.select(list(SEGMENT_COLUMNS)).to_pandas()
+    personas = personas_section(scores)
+    found = [segments_section(scores, tuple(chosen.release.rfm_segments))]
+    return found if personas is None else [*found, personas]
+
+
+def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
+    totals, horizon = _totals(scored), chosen.release.parameters["horizon"]
+    sentences = [
+        f"In the {horizon} days from {inputs.as_of}: {totals['expected_purchases']:,.0f} purchases and "
+        f"{totals['expected_revenue']:,.0f} of revenue expected. "
+        f"Next purchase index {totals['next_purchase_index']:.1f}.",
+    ]
+    if chosen.release.as_of > inputs.as_of:
+        sentences.append(
+            f"Scorer {chosen.version} was trained after {inputs.as_of} (as of {chosen.release.as_of}): "
+            "these scores use past behaviour and today's scorer."
+        )
+    personas = has_personas(chosen.release)
+    if scored.not_given:
+        missing_from = "the NPS, the second stage and the personas" if personas else "the NPS and the second stage"
+        sentences.append(
+            f"WARNING: scorer {chosen.version} learned from {' and '.join(scored.not_given)}, which this run was not "
+            f"given: what they tell is missing from {missing_from}. Name them for this run too."
+        )
+    if scored.without_behaviour:
+        sentences.append(
+            f"WARNING: the second stage is not used for {scored.without_behaviour:,} customers, who keep the purchase "
+            "models alone: events or attributes that the retraining read are missing here. Name them for this run too."
+        )
+    return Section(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}", tuple(sentences))
+
+
+def _where(store: Store, version: int, why_not_current: str | None) -> Section:
+    place = f"Version {version} of {SCORES} in {store.shown_uri}"
+    if why_not_current:
+        return Section("NOT the current scores", (f"{place}. The current ones stay as they are: {why_not_current}.",))
+    return Section("Where the scores are", (f"{place}, alias current. Pull them with", pull_line(store)))
+
+
+def _totals(scored: Scored) -> dict[str, float]:
+    table = scored.table
+    found = {name: float(pc.sum(table[name]).as_py()) for name in ("expected_purchases", "expected_revenue", "clv")}
+    found |= {name: float(pc.mean(table[name]).as_py()) for name in ("next_purchase_index", "p_churn")}
+    return {"customers": float(table.num_rows), **found}

@@ -1,0 +1,79 @@
+"""What a run tells people: sections of sentences and small tables, for the terminal and as Markdown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from flows.steps.progress import logger, shown_console
+
+
+@dataclass(frozen=True)
+class Section:
+    """A title, sentences and, where there is one, a table of texts."""
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    table: pd.DataFrame | None = None
+
+
+def show(sections: Sequence[Section], console: Console) -> None:
+    """Print sections on a console."""
+    for section in sections:
+        console.print(f"\n[bold]{escape(section.title)}[/]")
+        if section.table is not None:
+            console.print(_rich_table(section.table))
+        for sentence in section.sentences:
+            console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+
+
+def tell(sections: Sequence[Section]) -> None:
+    """Show a report on the console, or log it line by line."""
+    console = shown_console()
+    if console is not None:
+        show(sections, console)
+        return
+    for line in to_markdown("Revealed", sections).splitlines():
+        logger.info("%s", line)
+
+
+def to_markdown(title: str, sections: Sequence[Section]) -> str:
+    """Write sections as a Markdown page."""
+    parts = [f"# {title}"]
+    for section in sections:
+        parts.append(f"## {section.title}")
+        if section.table is not None:
+            parts.append(_markdown_table(section.table))
+        parts.extend(section.sentences)
+    return "\n\n".join(parts) + "\n"
+
+
+def number(value: float, digits: int = 3) -> str:
+    """Write a number for a table: an en dash where there is none, separators of thousands where it is large."""
+    if np.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.{digits}f}"
+
+
+def _rich_table(frame: pd.DataFrame) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for name in frame:
+        table.add_column(escape(str(name)), justify="left" if _is_words(frame[name]) else "right", overflow="fold")
+    for row in frame.itertuples(index=False):
+        table.add_row(*(escape(str(cell)) for cell in row))
+    return table
+
+
+def _markdown_table(frame: pd.DataFrame) -> str:
+    marks = [":--" if _is_words(frame[name]) else "--:" for name in frame]
+    rows = [list(map(str, frame)), marks, *(list(map(str, row)) for row in frame.itertuples(index=False))]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+
+
+def _is_words(column: pd.Series) -> bool:
+    """Words are set to the left, figures to the right."""
+    return not column.astype(str).str.fullmatch(r"[-–+\d.,% ]*").all()

@@ -1,0 +1,1 @@
+"""What a flow does, step by step, as plain functions. Imports `models`, `features`, `data` and the settings."""

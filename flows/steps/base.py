@@ -1,0 +1,160 @@
+"""The steps of a retraining that speak of the base: how it is spread, its personas, NPS, change and comments."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from features.comments import commented_answers
+from features.describe import describe, materialise
+from features.spine import everyone
+from flows.settings import Settings
+from flows.steps.inputs import Inputs
+from flows.steps.progress import step
+from models.monitoring.stability import profiles_of
+from models.population.segment_labels import segment_labels
+from models.registry.scorers import SCORER, Registered
+from models.registry.store import Store
+from models.registry.stored_samples import read_drawn
+from models.registry.tracking import read_json
+from models.release.release import Release
+from models.segments.personas.model import Personas, fit_personas, profile
+from models.segments.topics.model import Themes, find_themes
+from models.survey.aipw import Estimate, estimate_nps
+from models.survey.base import prepare_survey
+from models.survey.change import NpsChange
+from models.survey.change_since import estimate_nps_change
+from models.survey.frame import Survey
+from models.survey.small_area import segment_nps
+
+# Where a run keeps the NPS of its base, for the next one to compare with.
+BASE_NPS = "nps/base.json"
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """What a retraining estimated of its base.
+
+    Attributes
+    ----------
+    base : Estimate or None
+        NPS of the base; None where there are no answers, or too few.
+    segments : Mapping of str to pandas.DataFrame
+        By segmentation, as `models.survey.small_area.segment_nps` gives it; empty without an estimate.
+    change : NpsChange or None
+        Since the champion's retraining; None where there is no earlier estimate.
+    since : datetime.date or None
+        The as_of of that one.
+    """
+
+    base: Estimate | None = None
+    segments: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    change: NpsChange | None = None
+    since: date | None = None
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A release that knows its base, and the personas of that.
+
+    Attributes
+    ----------
+    release : Release
+        With how features and scores of its base, and those who answered, are spread, and with the personas.
+    personas : Personas
+        One where none are told apart.
+    profile : pandas.DataFrame
+        As `models.segments.personas.model.profile` gives it.
+    """
+
+    release: Release
+    personas: Personas
+    profile: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Base:
+    """What a retraining learned of its base.
+
+    Attributes
+    ----------
+    profiled : Profiled
+        The release that knows its base, and the personas.
+    estimated : Estimated
+        NPS of the base and of its segments.
+    themes : Themes or None
+        What comments speak of; None where there are none.
+    """
+
+    profiled: Profiled
+    estimated: Estimated
+    themes: Themes | None
+
+
+def learn_base(store: Store, settings: Settings, inputs: Inputs, release: Release, champion: Registered | None) -> Base:
+    """Profile the base of a release, estimate its NPS and find what its comments speak of."""
+    profiled = profile_base(inputs, release, champion)
+    estimated = estimate(store, settings, inputs, profiled.release, champion)
+    return Base(profiled, estimated, find_comment_themes(inputs, release))
+
+
+def estimate(
+    store: Store, settings: Settings, inputs: Inputs, release: Release, champion: Registered | None
+) -> Estimated:
+    """Estimate the NPS of the base and of its segments, and how it changed since the champion's retraining."""
+    with step("estimate the NPS of the base"):
+        drawn = read_drawn(store, release.as_of)
+        survey = prepare_survey(inputs.tables, release, drawn=drawn if len(drawn) else None)
+        if survey is None:
+            return Estimated()
+        base = estimate_nps(survey)
+    with step("estimate the NPS of segments"):
+        labels = segment_labels(inputs.tables, release.as_of, release, settings.segments)
+        segments = {name: segment_nps(survey, _in_order(segment, survey)) for name, segment in labels.items()}
+    if champion is None or champion.release.as_of >= release.as_of:
+        return Estimated(base, segments)
+    since = champion.release.as_of
+    with step(f"estimate the change since {since}"):
+        published = published_nps(store, champion, release)
+        change = estimate_nps_change(inputs.tables, release, since, published, drawn=drawn if len(drawn) else None)
+    return Estimated(base, segments, change, since)
+
+
+def profile_base(inputs: Inputs, release: Release, champion: Registered | None) -> Profiled:
+    """Say how a release's base is spread, and who is in it; the champion's personas keep their names."""
+    with step("profile the base and find its personas"):
+        spine = everyone(inputs.tables.transactions, release.as_of)
+        described = materialise(describe(inputs.tables, spine, release.vocabulary))
+        scores = release.scorer().score(described)
+        before = None if champion is None else champion.release.parameters.get("personas")
+        personas = fit_personas(described, release.vocabulary, release.parameters["seed"], before)
+        known = release.with_parameters(profiles=profiles_of(described, scores, release), personas=personas.to_dict())
+        valued = scores.assign(customer_id=described["customer_id"].to_numpy())
+        return Profiled(known, personas, profile(personas, described, valued))
+
+
+def find_comment_themes(inputs: Inputs, release: Release) -> Themes | None:
+    """Find what the comments beside the answers to the release's question speak of; None where there are none."""
+    if inputs.tables.answers is None:
+        return None
+    question, seed = release.parameters["nps_question"], release.parameters["seed"]
+    answers = materialise(commented_answers(inputs.tables.answers, question, before=release.as_of))
+    if answers.empty:
+        return None
+    with step(f"find what {len(answers):,} comments speak of"):
+        return find_themes(answers, seed)
+
+
+def _in_order(segment: pd.Series, survey: Survey) -> pd.Series:
+    return segment.reindex(survey.base_customer)
+
+
+def published_nps(store: Store, champion: Registered, release: Release) -> float | None:
+    """Return the NPS of the base that was published with the champion, if it is that of the same question."""
+    if champion.release.parameters["nps_question"] != release.parameters["nps_question"]:
+        return None
+    run_id = store.client.get_model_version(SCORER, str(champion.version)).run_id
+    found: dict[str, Any] | None = read_json(store, str(run_id), BASE_NPS)
+    return None if found is None else float(found["nps"])

@@ -1,0 +1,190 @@
+"""The steps of a retraining, as plain functions: fit, judge, estimate, register."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import pandas as pd
+
+from data.errors import InputError, RefusedError
+from flows.settings import Settings
+from flows.steps.inputs import Inputs
+from flows.steps.progress import step
+from flows.steps.recipe_choice import Decision, decide
+from models.population.segment_labels import check_attributes
+from models.recipe import Recipe
+from models.registry.scorers import Registered
+from models.release.backtest import backtest
+from models.release.holdout import build_holdout, cut_of
+from models.release.promotion_gate import Holdout, Verdict, judge
+from models.release.release import Release, fit_release
+from models.segments.rfm import SEGMENTS
+
+DEFAULT_HORIZON = 90
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a retraining fitted: what it decided, the release, its twin before the cut or why there is none.
+
+    ``is_carried`` says that the NPS model is the champion's.
+    """
+
+    decision: Decision
+    release: Release
+    twin: Release | None
+    cut: date
+    why_no_twin: str | None = None
+    is_carried: bool = False
+
+    @property
+    def recipe(self) -> Recipe:
+        """How it was fitted."""
+        return self.decision.recipe
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a retraining found out about what it fitted."""
+
+    verdict: Verdict
+    holdout: Holdout | None
+    backtest: pd.DataFrame | None
+
+
+def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None = None) -> Recipe:
+    """Take from the settings what belongs to a scorer; with an NPS model carried over, what belongs to that one.
+
+    Raises
+    ------
+    InputError
+        Where another question is named than the model carried over predicts.
+    """
+    kept = champion.release.parameters if champion and settings.without_answers else {}
+    if kept and "nps_question" in settings.model_fields_set and settings.nps_question != kept["nps_question"]:
+        raise InputError(
+            f"nps_question is {settings.nps_question!r}, but the NPS model that is carried over predicts "
+            f"{kept['nps_question']!r}: leave out --without-answers and name answers, or leave out nps_question"
+        )
+    return Recipe(
+        horizon=settings.horizon or DEFAULT_HORIZON,
+        churn_horizon=settings.churn_horizon,
+        clv_horizon=settings.clv_horizon,
+        annual_rate=settings.annual_rate,
+        margin=settings.margin,
+        currency=inputs.intake.currency,
+        nps_question=kept.get("nps_question", settings.nps_question),
+        satisfaction_question=kept.get("satisfaction_question", settings.satisfaction_question),
+        label_gap_days=kept.get("label_gap_days", settings.label_gap_days),
+        static_attributes=tuple(kept.get("static_attributes", settings.static_attributes)),
+        seed=settings.seed,
+        rfm_segments=settings.rfm_segments or SEGMENTS,
+    )
+
+
+def check_inputs(settings: Settings, inputs: Inputs, champion: Registered | None) -> None:
+    """Refuse, before anything is fitted, segments that are not there, and to lose an NPS model by forgetting answers.
+
+    Raises
+    ------
+    RefusedError
+        Where the champion has an NPS model, no answers are given, and that was not said to be meant.
+    InputError
+        Where an NPS model is to be carried over and the champion has none, or a segment is no column of customers.
+    """
+    if settings.segments:
+        check_attributes(inputs.tables, settings.segments)
+    has_model = champion is not None and champion.release.parameters["nps"]["source"] is not None
+    if inputs.tables.answers is None and has_model and not settings.without_answers:
+        raise RefusedError(
+            "the champion predicts NPS categories and this retrain has no answers, so it would lose them. "
+            "Name the answers with --answers, or carry its NPS model over unchanged with --without-answers."
+        )
+    if settings.without_answers and not has_model:
+        raise InputError("--without-answers carries over the champion's NPS model, and there is no champion with one")
+    if settings.without_answers and champion is not None:
+        champion.check_format()
+
+
+def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitted:
+    """Fit a release on everything before as_of, and its twin on everything before the cut.
+
+    Raises
+    ------
+    InputError
+        Where no purchase model can be fitted.
+    RefusedError
+        Where the answers are too few to keep an NPS model that the champion has.
+    """
+    decision = decide(settings, inputs, make_recipe(settings, inputs, champion))
+    recipe = decision.recipe
+    cut = cut_of(inputs.as_of, recipe.horizon)
+    carried = champion if settings.without_answers else None
+    with step("fit purchases, spend and NPS category"):
+        release = fit_release(inputs.tables, inputs.as_of, recipe, carried.release if carried else None)
+    _check_nps_is_kept(release, champion)
+    if carried is not None and carried.twin is None:
+        why = f"the NPS model is carried over from scorer {carried.version}, which has no twin"
+        return Fitted(decision, release, None, cut, why, True)
+    with step(f"fit the twin on what was available before {cut}"):
+        try:
+            twin = fit_release(inputs.tables, cut, recipe, carried.twin if carried else None, is_twin=True)
+        except InputError as error:
+            why = f"no twin could be fitted before {cut}: {error}"
+            return Fitted(decision, release, None, cut, why, carried is not None)
+    return Fitted(decision, release, twin, cut, None, carried is not None)
+
+
+def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Judged:
+    """Judge the twin beside the champion's and beside baselines."""
+    verdict = _verdict_without_holdout(fitted, champion)
+    if verdict is not None:
+        return Judged(verdict, None, None)
+    assert fitted.twin is not None
+    with step(f"judge the twin on what happened from {fitted.cut}"):
+        holdout = _holdout_for(fitted.twin, inputs, fitted)
+        theirs = champion.twin if champion else None
+        verdict = judge(
+            fitted.twin.scorer(),
+            theirs.scorer() if theirs else None,
+            holdout,
+            _holdout_for(theirs, inputs, fitted) if theirs else None,
+        )
+        measured = backtest_of(holdout, fitted.twin) if len(holdout.customers) else None
+    return Judged(verdict, holdout, measured)
+
+
+def _verdict_without_holdout(fitted: Fitted, champion: Registered | None) -> Verdict | None:
+    """Judge where twins cannot be: no twin beside a champion that has one, or an as_of before the champion's."""
+    if champion is not None and fitted.release.as_of < champion.release.as_of:
+        return Verdict(
+            False,
+            f"refused: as_of {fitted.release.as_of} is before the champion's, {champion.release.as_of}, which has seen "
+            "what this scorer would be judged on",
+        )
+    if fitted.twin is None and champion is not None and champion.twin is not None:
+        return Verdict(False, f"refused: it cannot be judged beside the champion: {fitted.why_no_twin}")
+    if fitted.twin is None:
+        return Verdict(True, f"not comparable: {fitted.why_no_twin}")
+    return None
+
+
+def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:
+    """Measure the twin's predictions beside the baselines."""
+    predicted = twin.scorer().predict_horizon(holdout.customers).drop(columns="expected_spend")
+    customers = pd.concat([holdout.customers, predicted], axis=1)
+    return backtest(customers, holdout.customers, twin.parameters["horizon"])
+
+
+def _holdout_for(twin: Release, inputs: Inputs, fitted: Fitted) -> Holdout:
+    """Describe the customers and answers of the holdout as a twin needs them."""
+    behaviour = twin.scorer().has_second_stage
+    return build_holdout(inputs.tables, inputs.as_of, fitted.recipe, twin.vocabulary, behaviour=behaviour)
+
+
+def _check_nps_is_kept(release: Release, champion: Registered | None) -> None:
+    had = champion is not None and champion.release.parameters["nps"]["source"] is not None
+    if had and release.parameters["nps"]["source"] is None:
+        raise RefusedError(
+            f"the champion predicts NPS categories and this release would not: {release.parameters['nps']['why']} "
+            "Give more answers, or carry the champion's NPS model over unchanged with --without-answers."
+        )

@@ -1,0 +1,96 @@
+"""From settings to clean tables: what a run reads, and as of when."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from data.errors import InputError
+from data.intake.pipeline import Intake, Rules, Source, take_in
+from data.samples.olist import write_olist
+from features.tables import Tables, open_tables
+from flows.settings import TABLES, Format, Settings
+from flows.steps.progress import step
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a run works on: the checked tables, what the intake says of them, and the day to describe."""
+
+    tables: Tables
+    intake: Intake
+    as_of: date
+
+
+def read_inputs(settings: Settings, folder: Path) -> Intake:
+    """Read, check and type the tables the settings name.
+
+    Parameters
+    ----------
+    settings : Settings
+        Names files, columns, formats, zone and limits.
+    folder : Path
+        Where the clean tables are written.
+
+    Raises
+    ------
+    InputError
+        Where the input cannot be read, or no row of a table is good.
+    RefusedError
+        Where too large a share of a table was set aside.
+    """
+    limits = {str(table): share for table, share in settings.quarantine_limit.items()}
+    rules = Rules(settings.timezone, settings.currency, quarantine_limit=limits, ces_version=settings.ces_version)
+    sources = _sources(settings, folder / "source")
+    with step(f"read and check {', '.join(sources)}"):
+        return take_in(sources, folder, rules)
+
+
+def open_inputs(intake: Intake, settings: Settings) -> Inputs:
+    """Open the clean tables and settle as_of: the day after the newest transaction, unless named.
+
+    Raises
+    ------
+    InputError
+        Where as_of is not after the first transaction, or lies in the future.
+    """
+    as_of = settings.as_of or intake.newest_day + timedelta(days=1)
+    today = datetime.now(ZoneInfo(settings.timezone)).date()
+    if as_of > max(today, intake.newest_day) + timedelta(days=1):
+        raise InputError(
+            f"as_of is {as_of}, which lies in the future (today is {today}): what happens until then is not known. "
+            "Name a date up to tomorrow with --as-of, or leave it out."
+        )
+    if as_of <= intake.first_day:
+        raise InputError(
+            f"as_of is {as_of}, but the first transaction is of {intake.first_day}: nothing is visible before as_of. "
+            f"Name a date from {intake.first_day + timedelta(days=1)} on with --as-of."
+        )
+    return Inputs(open_tables(intake.folder), intake, as_of)
+
+
+def input_digest(intake: Intake) -> str:
+    """Return one digest of all valid rows of all tables."""
+    parts = [f"{name}:{report.digest}" for name, report in sorted(intake.tables.items())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _sources(settings: Settings, folder: Path) -> dict[str, Source]:
+    named = {table: getattr(settings, table) for table in TABLES if getattr(settings, table)}
+    if settings.olist:
+        if named:
+            raise InputError(f"olist takes the place of the four tables; leave out {', '.join(named)}, or olist")
+        with step("take the Olist files into tables"):
+            return {table: Source((str(path),)) for table, path in write_olist(Path(settings.olist), folder).items()}
+    if "transactions" not in named:
+        raise InputError(
+            "no transactions are named: say where they are with --transactions FILE, "
+            'with transactions = ["FILE"] in revealed.toml, or with REVEALED_TRANSACTIONS'
+        )
+    return {table: _source(settings, table, paths) for table, paths in named.items()}
+
+
+def _source(settings: Settings, table: str, paths: list[str]) -> Source:
+    written = settings.formats.get(table, Format())  # type: ignore[call-overload]
+    return Source(tuple(paths), columns=settings.columns.get(table, {}), **written.model_dump())  # type: ignore[call-overload]

@@ -1,0 +1,1 @@
+"""Whom to do something about, and why. Imports `population` and what it imports."""

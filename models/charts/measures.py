@@ -1,0 +1,54 @@
+"""A picture of the measures of a shop over time: one small panel each, drawn from their history alone."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from models.charts.predictions import ACTUAL, QUIET
+
+COLUMNS = 4
+# A line needs two points.
+FEWEST_POINTS = 2
+
+
+def plot_history(history: pd.DataFrame, days: int) -> Figure | None:
+    """Draw every measure that has a history, with its interval where it has one.
+
+    Parameters
+    ----------
+    history
+        As `features.measures.panel.measure` gives it for one group: measure, title, unit, end, value, low, high.
+    days
+        Length of the windows, told in the title.
+
+    Returns
+    -------
+    matplotlib.figure.Figure or None
+        None where no measure has a value in two windows.
+    """
+    known = history[history["value"].notna()]
+    counts = known.groupby("measure", sort=False)["value"].size()
+    names = counts[counts >= FEWEST_POINTS].index.tolist()
+    if not names:
+        return None
+    lines = -(-len(names) // COLUMNS)
+    figure = Figure(figsize=(3.2 * COLUMNS, 2.0 * lines + 0.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    panels = np.atleast_1d(figure.subplots(lines, COLUMNS)).ravel()
+    for axes, name in zip(panels, names, strict=False):
+        of_one = known[known["measure"] == name].sort_values("end")
+        end = pd.to_datetime(of_one["end"]).to_numpy()
+        if of_one["low"].notna().any():
+            low, high = of_one["low"].to_numpy(float), of_one["high"].to_numpy(float)
+            axes.fill_between(end, low, high, color=QUIET, alpha=0.3, linewidth=0)
+        axes.plot(end, of_one["value"].to_numpy(float), "o-", color=ACTUAL, markersize=3, linewidth=1.2)
+        unit = of_one["unit"].iloc[0]
+        axes.set_title(of_one["title"].iloc[0] + (f" ({unit})" if unit else ""), fontsize=8)
+        axes.tick_params(labelsize=6)
+        axes.tick_params(axis="x", rotation=45)
+        axes.spines[["top", "right"]].set_visible(False)
+    for axes in panels[len(names) :]:
+        axes.set_axis_off()
+    figure.suptitle(f"Measures, each of {days} days up to the day shown (shaded: 95 % interval)", fontsize=10)
+    return figure

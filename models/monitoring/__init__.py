@@ -1,0 +1,1 @@
+"""What changed since a scorer was trained or scores were published. Imports `population` and what it imports."""

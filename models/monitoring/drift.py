@@ -1,0 +1,190 @@
+"""Refit or not: what has come since the champion was trained, beside what it expects, and whether a retrain is due."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+import ibis.expr.types as ir
+import numpy as np
+
+from features.tables import Tables
+from features.two_dates import purchase_changes
+from models.monitoring.drift_figures import FitDrift, PurchaseTracking, compare
+from models.monitoring.drift_simulation import Change, Histories
+from models.purchases.fit import TrainingFit
+from models.scoring.scorer import PurchaseParameters
+
+Verdict = Literal["due", "not due", "too early", "nothing new", "not available"]
+
+FEWEST_DAYS = 7
+FEWEST_CUSTOMERS = 100
+# The data of the training, described again, may differ by so much: customers as a share, log-likelihood in itself.
+SAME_DATA = 0.01
+
+
+@dataclass(frozen=True)
+class Drift:
+    """What new data say of the champion's fit.
+
+    Parameters
+    ----------
+    as_of : datetime.date
+        Only what was available before it is seen.
+    verdict : str
+        "due", "not due", "too early", "nothing new" or "not available".
+    why : str
+        A sentence with the figures.
+    trained_as_of : datetime.date, optional
+        None where the scorer does not say.
+    customers, new_customers : int
+        Customers now, and those of them who came since training.
+    fit : FitDrift, optional
+        None where nothing is to be compared.
+    purchases : PurchaseTracking, optional
+        None where nothing is to be compared.
+    notes : tuple of str
+        What to bear in mind.
+    """
+
+    as_of: date
+    verdict: Verdict
+    why: str
+    trained_as_of: date | None = None
+    customers: int = 0
+    new_customers: int = 0
+    fit: FitDrift | None = None
+    purchases: PurchaseTracking | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def days(self) -> int:
+        """Days from the training to `as_of`."""
+        return (self.as_of - self.trained_as_of).days if self.trained_as_of else 0
+
+
+def measure_drift(
+    tables: Tables,
+    as_of: date,
+    parameters: PurchaseParameters,
+    training: TrainingFit | None,
+    horizon: int,
+    seed: int = 0,
+) -> Drift:
+    """Compare all that was available before ``as_of`` with what a scorer expects of it, and say if a retrain is due.
+
+    It is due where total purchases since the training are outside their 95 % interval and more than 10 % off; where
+    the log-likelihood per customer is off by more than chance and by more than a change of all purchase rates by 10 %
+    would make; or where the data reach further beyond the training than the horizon. The log-likelihood falls as
+    customers age even when nothing changes, and it *rises* when customers buy less, so it is compared with what the
+    model itself expects at their ages, on both sides.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    as_of : datetime.date
+        Exclusive.
+    parameters : PurchaseParameters
+        Of the scorer, times in days.
+    training : TrainingFit or None
+        None for a scorer that does not hold it.
+    horizon : int
+        Of the scorer, in days.
+    seed : int
+        Of the simulated histories.
+    """
+    if training is None:
+        why = "The drift is not available: the scorer was trained before its fit was kept. The next retrain keeps it."
+        return Drift(as_of, "not available", why)
+    if as_of <= training.as_of:
+        why = f"Nothing is new: the scorer was trained as of {training.as_of}, the data are seen as of {as_of}."
+        return Drift(as_of, "nothing new", why, training.as_of)
+    change = changes(tables.transactions, training.as_of, as_of)
+    if not change.customers.size:
+        why = f"It is too early to tell whether a retrain is due: nobody has bought before {as_of}."
+        return Drift(as_of, "too early", why, training.as_of)
+    covariance = np.zeros((4, 4)) if training.log_covariance is None else np.asarray(training.log_covariance)
+    fit, purchases = compare(change, parameters, covariance, seed)
+    verdict, why = decide(training.as_of, as_of, horizon, int(change.total), fit, purchases)
+    return Drift(
+        as_of,
+        verdict,
+        why,
+        training.as_of,
+        customers=int(change.total),
+        new_customers=int(change.total - change.total_known),
+        fit=fit,
+        purchases=purchases,
+        notes=tuple(_notes(training, int(change.total_known), fit, purchases)),
+    )
+
+
+def changes(transactions: ir.Table, trained_as_of: date, as_of: date) -> Change:
+    """Bring the pairs of histories, counted by the engine that holds the data, into arrays."""
+    pairs = purchase_changes(transactions, trained_as_of, as_of).to_pandas()
+    now = [pairs[name].to_numpy(np.float64) for name in ("frequency", "recency", "T")]
+    then = [pairs[f"{name}_before"].to_numpy(np.float64) for name in ("frequency", "recency", "T")]
+    known = ~np.isnan(then[0])
+    at_training = Histories(*(np.nan_to_num(column) for column in then))
+    return Change(at_training, Histories(*now), known, pairs["customers"].to_numpy(np.float64))
+
+
+def decide(
+    trained_as_of: date, as_of: date, horizon: int, customers: int, fit: FitDrift | None, purchases: PurchaseTracking
+) -> tuple[Verdict, str]:
+    """Say whether a retrain is due, and why, in one sentence."""
+    days = (as_of - trained_as_of).days
+    old = f"the data reach {days} days beyond its training, further than its horizon of {horizon}"
+    if days < FEWEST_DAYS or customers < FEWEST_CUSTOMERS:
+        if days > horizon:
+            return "due", f"A retrain is due: {old}."
+        few = f"{customers:,} customers" if days >= FEWEST_DAYS else f"{days} day{'s' * (days > 1)} since the training"
+        need = f"{FEWEST_CUSTOMERS} customers" if days >= FEWEST_DAYS else f"{FEWEST_DAYS} days"
+        return "too early", f"It is too early to tell whether a retrain is due: {few}, {need} are needed."
+    reasons = [_purchases_in_words(trained_as_of, purchases)] if purchases.is_beyond else []
+    if fit is not None and fit.is_beyond:
+        reasons.append(_fit_in_words(fit))
+    if days > horizon:
+        reasons.append(old)
+    if reasons:
+        return "due", f"A retrain is due: {'; '.join(reasons)}."
+    held = [_purchases_in_words(trained_as_of, purchases)]
+    if purchases.is_outside:
+        held.append("which is less than 10 % off")
+    if fit is not None:
+        held.append(_fit_in_words(fit))
+    return "not due", f"No retrain is due: {', '.join(held)}."
+
+
+def _purchases_in_words(trained_as_of: date, purchases: PurchaseTracking) -> str:
+    return (
+        f"{purchases.actual:,.0f} purchases came since {trained_as_of} where {purchases.expected:,.0f} were expected "
+        f"({100 * (purchases.ratio - 1):+.1f} %, 95 % interval {purchases.low:,.0f} to {purchases.high:,.0f})"
+    )
+
+
+def _fit_in_words(fit: FitDrift) -> str:
+    said = "has drifted" if fit.is_beyond else "has not drifted notably"
+    return (
+        f"the log-likelihood per customer {said} ({fit.drift:+.3f}, standard error {fit.error:.3f}, notable from "
+        f"{fit.notable:.3f})"
+    )
+
+
+def _notes(training: TrainingFit, known: int, fit: FitDrift | None, purchases: PurchaseTracking) -> list[str]:
+    notes = []
+    differs = abs(known - training.customers) > SAME_DATA * training.customers
+    if fit is not None:
+        differs |= abs(fit.at_training - training.log_likelihood_per_customer) > SAME_DATA
+    if differs:
+        found = "" if fit is None else f" (log-likelihood {fit.at_training:.3f} a customer)"
+        notes.append(
+            f"The data given are not those of the training: {known:,} customers before {training.as_of}{found}, where "
+            f"the training had {training.customers:,} ({training.log_likelihood_per_customer:.3f}). The figures "
+            "compare with the data given."
+        )
+    if purchases.is_beyond:
+        notes.append("The model knows no seasons: purchases off by the time of year alone look the same.")
+    if training.log_covariance is None:
+        notes.append("The scorer does not hold how uncertain its parameters are: the interval is too narrow by that.")
+    return notes

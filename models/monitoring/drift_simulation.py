@@ -1,0 +1,203 @@
+"""Purchase histories seen at two dates, those found and those simulated from the model, and how likely each is."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import betaln, gammaln
+
+from models.scoring.scorer import (
+    PurchaseParameters,
+    expected_purchases,
+    log_odds_of_having_left,
+    new_customer_expected_purchases,
+)
+
+Floats = NDArray[np.float64]
+_STEP = 1e-4
+
+
+@dataclass(frozen=True)
+class Histories:
+    """Purchase histories of n customers as seen at one date.
+
+    Parameters
+    ----------
+    x, t_x, T : ndarray, shape (n,)
+        Repeat purchases, age at the last one, age.
+    """
+
+    x: Floats
+    t_x: Floats
+    T: Floats
+
+    def take(self, rows: NDArray[np.intp] | NDArray[np.bool_]) -> "Histories":
+        """Return the histories of some rows."""
+        return Histories(self.x[rows], self.t_x[rows], self.T[rows])
+
+
+def log_likelihoods(histories: Histories, parameters: PurchaseParameters) -> Floats:
+    """Return the log-likelihood of each history (Fader, Hardie & Lee 2005, eq. 6), as `log_likelihood` sums it.
+
+    Parameters
+    ----------
+    histories : Histories
+        Of n customers, times in the unit of ``parameters.alpha``.
+    parameters : PurchaseParameters
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    r, alpha, a, b, m = (parameters.r, parameters.alpha, parameters.a, parameters.b, parameters.m)
+    # The Gamma and Beta functions see the whole number x alone.
+    x = np.arange(histories.x.max(initial=0.0) + 1)
+    by_frequency = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x + m) - betaln(a, b)
+    log_odds = log_odds_of_having_left(histories.x, histories.t_x, histories.T, parameters)
+    rate = (r + histories.x) * np.log(alpha + histories.T)
+    return np.asarray(by_frequency[histories.x.astype(np.intp)] - rate + np.logaddexp(0.0, log_odds))
+
+
+def log_scores(histories: Histories, parameters: PurchaseParameters) -> Floats:
+    """Return the slope of each history's log-likelihood by ln r, ln alpha, ln a, ln b, by central differences.
+
+    Returns
+    -------
+    ndarray, shape (n, 4)
+        With mean 0 over histories of the model itself.
+    """
+    sides = [
+        [log_likelihoods(histories, moved(parameters, sign * step)) for sign in (1.0, -1.0)]
+        for step in _STEP * np.eye(4)
+    ]
+    return np.stack([(up - down) / (2 * _STEP) for up, down in sides], axis=1)
+
+
+def moved(parameters: PurchaseParameters, step: ArrayLike) -> PurchaseParameters:
+    """Add a step, shape (4,), to ln r, ln alpha, ln a, ln b."""
+    r, alpha, a, b = np.exp(np.asarray(step)) * (parameters.r, parameters.alpha, parameters.a, parameters.b)
+    return PurchaseParameters(float(r), float(alpha), float(a), float(b), parameters.m)
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """Histories of the model's own story, seen at two dates.
+
+    Parameters
+    ----------
+    then, now : Histories
+        Of n customers at the first and at the second date.
+    surprise : ndarray, shape (n,)
+        Purchases between the dates less the rate of purchase times the time alive between them, which has mean 0:
+        the slope of the log-likelihood by the logarithm of a factor on all purchase rates between the dates.
+    """
+
+    then: Histories
+    now: Histories
+    surprise: Floats
+
+
+def simulate_two_dates(
+    then: ArrayLike, now: ArrayLike, parameters: PurchaseParameters, rng: np.random.Generator
+) -> Simulated:
+    """Simulate the model's own story, each customer seen at two ages.
+
+    Times are continuous, not whole days: parameters fitted on days describe purchases on different days.
+
+    Parameters
+    ----------
+    then, now : array_like, shape (n,)
+        Ages at the two dates, then <= now, in the unit of ``parameters.alpha``; 0 for who had not come yet.
+    parameters : PurchaseParameters
+    rng : numpy.random.Generator
+    """
+    then, now = np.asarray(then, dtype=np.float64), np.asarray(now, dtype=np.float64)
+    rate = rng.gamma(parameters.r, 1 / parameters.alpha, now.size)
+    dropout = rng.beta(parameters.a, parameters.b, now.size)
+    x, t_x, x_then, t_x_then, surprise = np.zeros((5, now.size))
+    buying = np.flatnonzero(rng.random(now.size) >= dropout) if parameters.m else np.arange(now.size)
+    while buying.size:
+        # Whose rate is 0, or next to it, waits for ever.
+        with np.errstate(divide="ignore", over="ignore"):
+            time = t_x[buying] + rng.standard_exponential(buying.size) / rate[buying]
+        watched = np.minimum(time, now[buying]) - np.maximum(t_x[buying], then[buying])
+        surprise[buying] -= rate[buying] * np.maximum(watched, 0.0)
+        bought = time < now[buying]
+        buying, time = buying[bought], time[bought]
+        x[buying] += 1
+        t_x[buying] = time
+        early = time < then[buying]
+        x_then[buying[early]] += 1
+        t_x_then[buying[early]] = time[early]
+        surprise[buying[~early]] += 1
+        buying = buying[rng.random(buying.size) >= dropout[buying]]
+    return Simulated(Histories(x_then, t_x_then, then), Histories(x, t_x, now), surprise)
+
+
+@dataclass(frozen=True)
+class Change:
+    """Distinct pairs of a history at training and the same customer's now, with how many customers share each.
+
+    Parameters
+    ----------
+    then, now : Histories
+        Of k pairs, in days; ``then`` is all zeros for who was not known at training.
+    known : ndarray of bool, shape (k,)
+        Whether known at training.
+    customers : ndarray, shape (k,)
+    """
+
+    then: Histories
+    now: Histories
+    known: NDArray[np.bool_]
+    customers: Floats
+
+    @cached_property
+    def total(self) -> float:
+        """Number of customers."""
+        return float(self.customers.sum())
+
+    @cached_property
+    def total_known(self) -> float:
+        """Number of customers known at training."""
+        return float(self.customers[self.known].sum())
+
+    @property
+    def purchases(self) -> Floats:
+        """Purchases since training, for new customers since their first; shape (k,)."""
+        return self.now.x - self.then.x
+
+    def expected(self, parameters: PurchaseParameters) -> Floats:
+        """Purchases since training that the model expects; shape (k,)."""
+        expected = np.empty(self.known.size)
+        known, then, now = self.known, self.then, self.now
+        days = now.T[known] - then.T[known]
+        expected[known] = expected_purchases(days, then.x[known], then.t_x[known], then.T[known], parameters)
+        ages, place = np.unique(now.T[~known], return_inverse=True)
+        expected[~known] = new_customer_expected_purchases(ages, parameters)[place]
+        return expected
+
+    def sample(self, size: int, rng: np.random.Generator) -> "Change":
+        """Take ``size`` customers evenly from old and new, by age, in random order within an age.
+
+        Each row stands for one customer or, in ``customers``, for as many of the base as were not taken.
+        """
+        chosen, weights = [], []
+        for stratum in (np.flatnonzero(self.known), np.flatnonzero(~self.known)):
+            if not stratum.size:
+                continue
+            by_age = stratum[np.argsort(self.now.T[stratum], kind="stable")]
+            ends = np.cumsum(self.customers[by_age])
+            # Two at least, so that they have a variance.
+            n = max(round(size * ends[-1] / self.total), 2)
+            rows = by_age[np.searchsorted(ends, (np.arange(n) + 0.5) * ends[-1] / n)]
+            chosen.append(rows[np.lexsort((rng.random(n), self.now.T[rows]))])
+            weights.append(np.full(n, ends[-1] / n))
+        every = np.concatenate(chosen)
+        return Change(self.then.take(every), self.now.take(every), self.known[every], np.concatenate(weights))
+
+    def simulate(self, parameters: PurchaseParameters, rng: np.random.Generator) -> tuple["Change", Floats]:
+        """Replace the histories by the model's own of the same ages; with the surprise of `Simulated`."""
+        story: Simulated = simulate_two_dates(self.then.T, self.now.T, parameters, rng)
+        return Change(story.then, story.now, self.known, self.customers), story.surprise

@@ -1,0 +1,163 @@
+"""The candidates for the NPS category, each fitted without a fold and on all rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.nps.calibration import fit_dirichlet_map
+from models.nps.checked_answers import Answers
+from models.nps.proportional_odds import fit_proportional_odds, learn_columns
+from models.nps.trees import grow, grow_out_of_fold, ridits
+from models.scoring.scorer import cumulative_log_probabilities, latent_probabilities, latent_scores
+
+Array = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+Member = dict[str, Any]
+
+# No row is of this fold.
+ON_ALL = -1
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A member of the blend without its weight, and its trees by name."""
+
+    member: Member
+    boosters: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One way to predict the category.
+
+    Attributes
+    ----------
+    name
+        As in the metrics' names.
+    out_of_fold
+        (n, 3) probabilities that saw nothing of the row's fold; its links and maps are fitted on the other folds too.
+    without_fold
+        (folds,) what was fitted without each fold.
+    on_all
+        Fits on all rows.
+    """
+
+    name: str
+    out_of_fold: Array
+    without_fold: tuple[Fitted, ...]
+    on_all: Callable[[], Fitted]
+
+
+def candidates(answers: Answers) -> list[Candidate]:
+    """Fit every candidate out of fold: proportional odds, trees on the ridit, two cumulative trees, the prior."""
+    return [_proportional_odds(answers), _ridit_trees(answers), _cumulative_trees(answers), _prior(answers)]
+
+
+def smoothed_shares(category: npt.NDArray[np.integer]) -> tuple[float, float, float]:
+    """Shares of the three classes with one answer added to each (Laplace), so that none is impossible."""
+    shares = (np.bincount(category, minlength=3) + 1.0) / (len(category) + 3.0)
+    return float(shares[0]), float(shares[1]), float(shares[2])
+
+
+def _proportional_odds(answers: Answers) -> Candidate:
+    fits = [_fit_odds(answers, k) for k in range(answers.folds)]
+    return Candidate(
+        "proportional_odds",
+        _by_fold(answers, fits),
+        tuple(fits),
+        lambda: _fit_odds(answers, ON_ALL),
+    )
+
+
+def _fit_odds(answers: Answers, k: int) -> Fitted:
+    rows = answers.fold != k
+    columns = learn_columns(answers.X[rows])
+    fit = fit_proportional_odds(columns.design(answers.X[rows]), answers.level[rows], answers.category_of_level)
+    borders = np.flatnonzero(np.diff(answers.category_of_level))
+    return Fitted(columns.member(fit.coefficients, fit.cuts[borders]), {})
+
+
+def _by_fold(answers: Answers, fits: list[Fitted]) -> Array:
+    """Probabilities of each fold by what was fitted without it, for members without trees."""
+    found = np.empty((len(answers.X), 3))
+    for k, fitted in enumerate(fits):
+        held_out = answers.fold == k
+        found[held_out] = latent_probabilities(fitted.member, latent_scores(fitted.member, {}, answers.X[held_out]))
+    return found
+
+
+def _ridit_trees(answers: Answers) -> Candidate:
+    ridit = ridits(answers.level)
+    trees = grow_out_of_fold(answers.X, ridit, "regression", answers.fold, answers.seed, answers.threads)
+
+    def member(k: int) -> Member:
+        rows = answers.fold != k
+        link = ordinal_link(trees.seen_from(k)[rows], answers.category[rows])
+        return {"kind": "ridit_trees", "booster": "ridit", **link}
+
+    out_of_fold, fits = np.empty((len(ridit), 3)), []
+    for k in range(answers.folds):
+        held_out = answers.fold == k
+        fits.append(Fitted(member(k), {"ridit": trees.of_fold[k]}))
+        out_of_fold[held_out] = latent_probabilities(fits[k].member, trees.raw[held_out])
+
+    def on_all() -> Fitted:
+        text = grow(answers.X, ridit, "regression", trees.rounds, answers.seed, answers.threads)
+        return Fitted(member(ON_ALL), {"ridit": text})
+
+    return Candidate("ridit_trees", out_of_fold, tuple(fits), on_all)
+
+
+def ordinal_link(score: Array, category: Integers) -> dict[str, Any]:
+    """Fit P(category <= j) = expit(c_j - b score), b >= 0, to scores predicted out of fold."""
+    centre, spread = float(score.mean()), float(score.std())
+    if spread > 0:
+        fit = fit_proportional_odds(((score - centre) / spread)[:, None], category, np.arange(3), penalty=1.0)
+        slope = float(fit.coefficients[0]) / spread
+        if slope > 0:
+            return {"slope": slope, "cuts": [float(cut) + slope * centre for cut in fit.cuts]}
+    fit = fit_proportional_odds(np.empty((len(score), 0)), category, np.arange(3))
+    return {"slope": 0.0, "cuts": [float(cut) for cut in fit.cuts]}
+
+
+def _cumulative_trees(answers: Answers) -> Candidate:
+    names = ("above_detractor", "above_passive")
+    targets = [(answers.category > cut).astype(float) for cut in range(2)]
+    both = [
+        grow_out_of_fold(answers.X, target, "binary", answers.fold, answers.seed, answers.threads) for target in targets
+    ]
+    raw = np.column_stack([trees.raw for trees in both])
+
+    def member(k: int) -> Member:
+        rows = answers.fold != k
+        log_p = cumulative_log_probabilities(np.column_stack([trees.seen_from(k)[rows] for trees in both]))
+        fitted = fit_dirichlet_map(log_p, answers.category[rows])
+        calibration = {"weights": [list(row) for row in fitted.weights], "bias": list(fitted.bias)}
+        return {"kind": "cumulative_trees", "boosters": list(names), "calibration": calibration}
+
+    out_of_fold, fits = np.empty((len(raw), 3)), []
+    for k in range(answers.folds):
+        held_out = answers.fold == k
+        texts = {name: trees.of_fold[k] for name, trees in zip(names, both, strict=True)}
+        fits.append(Fitted(member(k), texts))
+        out_of_fold[held_out] = latent_probabilities(fits[k].member, raw[held_out])
+
+    def on_all() -> Fitted:
+        texts = {
+            name: grow(answers.X, target, "binary", trees.rounds, answers.seed, answers.threads)
+            for name, target, trees in zip(names, targets, both, strict=True)
+        }
+        return Fitted(member(ON_ALL), texts)
+
+    return Candidate("cumulative_trees", out_of_fold, tuple(fits), on_all)
+
+
+def _prior(answers: Answers) -> Candidate:
+    def fitted(category: Integers) -> Fitted:
+        return Fitted({"kind": "prior", "shares": list(smoothed_shares(category))}, {})
+
+    fits = [fitted(answers.category[answers.fold != k]) for k in range(answers.folds)]
+    return Candidate("prior", _by_fold(answers, fits), tuple(fits), lambda: fitted(answers.category))

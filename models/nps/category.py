@@ -1,0 +1,298 @@
+"""The NPS category from behaviour: small candidates, their blend, and the rule that says when to publish it.
+
+Noise is worse than nothing. Out of fold, the blend must beat the shares of the classes by more than chance; otherwise
+the shares (the "prior") are published and said to be so. All figures come from predictions that never saw the
+customer's own answers.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import lightgbm
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from models.nps.candidates import smoothed_shares
+from models.nps.checked_answers import Answers, checked, ranked_levels, varying, why_no_model, why_nothing
+from models.nps.evaluation import last_wave_figures, out_of_fold_figures, rps_gain, training_noise
+from models.nps.pool import Blend, Members, blend
+from models.scoring.scorer import category_probabilities
+from models.stats import metrics
+from models.stats.folds import customer_folds, last_wave
+
+Array = npt.NDArray[np.float64]
+Categories = npt.NDArray[np.int64]
+Names = npt.NDArray[np.str_]
+
+# One-sided 95 %: the blend is published where its gain is unlikely to be chance.
+GAIN_IN_STANDARD_ERRORS = 1.645
+# As a share of the prior's RPS, which is small where nearly all are of one class: a smaller fall is of no use to
+# anyone, however sure it is.
+LEAST_GAIN = 0.005
+# Shares of the blend that may be published, the prior being the rest. Half of a forecast has three quarters of its
+# gain and half of its noise, so a weak signal is told from none sooner, and is published as weak as it was tested.
+STRENGTHS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
+
+
+@dataclass(frozen=True)
+class NpsModel:
+    """What is needed to say each customer's probable NPS category; JSON-able by `to_dict`.
+
+    Attributes
+    ----------
+    source
+        "model" (the blend), "prior" (shares of the classes, for everyone) or None (too few answers to say anything).
+    why
+        One plain sentence: why this source.
+    answers
+        Rows it was trained on.
+    features
+        Names of the features in the order of the members' input.
+    prior
+        Laplace-smoothed shares of detractors, passives and promoters; None with source None.
+    members
+        What is blended, with `weight` > 0 that sum to 1; empty unless source is "model". One of each kind at most:
+
+        - ``{"kind": "proportional_odds", "weight", "knots": [k lists], "values": [k lists], "missing": [k],
+          "cuts": [c1, c2]}``: s = sum over features of a line through (knots, values), level beyond its ends, or of
+          the value where missing, each centred; P(category <= j) = expit(c_j - s).
+        - ``{"kind": "ridit_trees", "weight", "booster": "ridit", "slope": b, "cuts": [c1, c2]}``: P(category <= j) =
+          expit(c_j - b f(x)).
+        - ``{"kind": "cumulative_trees", "weight", "boosters": ["above_detractor", "above_passive"],
+          "calibration": {"weights": 3 x 3, "bias": [3]}}``: log odds of being above each cut, then a Dirichlet map.
+        - ``{"kind": "prior", "weight", "shares": [3]}``.
+
+        `models.scoring.scorer` reads them: `latent_scores`, `latent_probabilities`, `proportional_odds_terms`.
+    noise
+        Standard error, in NPS points, of one customer's 100 (p_promoter - p_detractor) from training on a sample: root
+        mean square over answers of the delete-one-fold jackknife error. None unless source is "model".
+    boosters
+        LightGBM text by the names that the members give; not in `to_dict`.
+    metrics
+        Out-of-fold figures: `rps`, `log_loss`, `auc_detractor`, `auc_promoter`, `quadratic_kappa` (of the median
+        class), `ece`, `segment_nps_error` (points, over tenths of the predicted NPS), each with `_model` (the blend,
+        published or not) and `_prior`; `rps_` and `log_loss_` of each candidate; `weight_` of each kind of member;
+        `rps_gain`, `rps_gain_standard_error`; `last_wave_` figures and `last_wave_answers`, where days were given:
+        learned from earlier answers of other customers. Figures that are not defined are left out.
+    """
+
+    source: Literal["model", "prior"] | None
+    why: str
+    answers: int
+    features: tuple[str, ...] = ()
+    prior: tuple[float, float, float] | None = None
+    members: tuple[dict[str, Any], ...] = ()
+    noise: float | None = None
+    boosters: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain dict of JSON types, without the trees."""
+        return {name: value for name, value in asdict(self).items() if name != "boosters"}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], boosters: Mapping[str, str]) -> "NpsModel":
+        """Rebuild the model from `to_dict` or its JSON, and its trees."""
+        given = dict(values)
+        if given["prior"] is not None:
+            given["prior"] = tuple(given["prior"])
+        lists = {name: tuple(given[name]) for name in ("features", "members")}
+        return cls(**given | lists | {"boosters": dict(boosters)})
+
+
+@dataclass(frozen=True)
+class NpsTraining:
+    """A trained model and, in the order of the rows given, what never saw the customer's own answers.
+
+    Attributes
+    ----------
+    model
+        What is published.
+    out_of_fold
+        (n, 3) probabilities of the published source: the shares of the classes where that is the prior, None where it
+        is None.
+    fold
+        (n,) fold of each row; None where nothing was learned.
+    fold_models
+        fold_models[k] was fitted without the rows of fold k, weights, links and calibration too; empty unless source
+        is "model". Only the strength (see `publishable`) was chosen on all rows.
+    """
+
+    model: NpsModel
+    out_of_fold: Array | None
+    fold: Categories | None = None
+    fold_models: tuple[NpsModel, ...] = ()
+
+
+def train_nps_category(
+    features: pd.DataFrame,
+    category: npt.ArrayLike,
+    customer: npt.ArrayLike,
+    level: npt.ArrayLike | None = None,
+    day: npt.ArrayLike | None = None,
+    seed: int = 0,
+    threads: int = 1,
+) -> NpsTraining:
+    """Train the NPS category and decide what to publish.
+
+    Parameters
+    ----------
+    features
+        (n, k) doubles, one row per answer, NaN where a feature is not defined.
+    category
+        (n,) 0 detractor, 1 passive, 2 promoter.
+    customer
+        (n,) ids; answers of one customer stay in one fold and count as one cluster.
+    level
+        (n,) the answers as given (0..10, 1..5), which tell more than their category. Where they contradict the order
+        of the categories (scales mixed), or are not given, the category itself counts.
+    day
+        (n,) dates of the invitations. Where given, the last wave is judged too, by a model of the earlier answers of
+        customers who are not in it.
+    seed
+        Of folds and trees. The same rows in any order give the same model, bit for bit.
+    threads
+        Threads LightGBM and NumPy may use. LightGBM's own setting alone does not hold: any other of its calls between
+        resets it for the whole process, and on a few hundred rows more threads wait for each other longer than they
+        work.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, a category is not 0, 1 or 2, or a feature is infinite.
+    """
+    X, y, who, levels = checked(features, category, customer, level)
+    if day is not None and len(np.asarray(day)) != len(y):
+        raise ValueError(f"day must have one date per answer, got {len(np.asarray(day))} for {len(y)} answers")
+    with threadpool_limits(limits=threads):
+        return _train(X, y, who, levels, day, tuple(str(name) for name in features.columns), seed, threads)
+
+
+def _train(
+    X: Array,
+    y: Categories,
+    who: Names,
+    levels: Categories,
+    day: npt.ArrayLike | None,
+    names: tuple[str, ...],
+    seed: int,
+    threads: int,
+) -> NpsTraining:
+    """Train on checked rows."""
+    n = len(y)
+    too_few = why_nothing(y)
+    if too_few:
+        return NpsTraining(NpsModel(source=None, why=too_few, answers=n, features=names), None)
+    prior = smoothed_shares(y)
+    too_few = why_no_model(X, y, who)
+    if too_few:
+        model = NpsModel(source="prior", why=too_few, answers=n, features=names, prior=prior)
+        return NpsTraining(model, np.tile(prior, (n, 1)))
+
+    kept = varying(X)
+    X, names = X[:, kept], tuple(name for name, is_kept in zip(names, kept, strict=True) if is_kept)
+    # One order of the rows, whatever order they came in: folds, bagging and sums of gradients depend on it.
+    order = np.lexsort((*X.T[::-1], levels, y, who))
+    X, y, who, levels = X[order], y[order], who[order], levels[order]
+    answers = Answers(X, y, *ranked_levels(levels, y), customer_folds(who, seed), seed, threads)
+    learned = blend(answers)
+    chosen = publishable(learned, who)
+    found = chosen or learned
+    figures = out_of_fold_figures(found, who)
+    if day is not None:
+        figures |= last_wave_figures(answers, who, last_wave(day)[order])
+    published = found.out_of_fold if chosen else found.of("prior").out_of_fold
+    fold_models = tuple(_fold_model(chosen, k, names) for k in range(answers.folds)) if chosen else ()
+    members = chosen.on_all() if chosen else Members((), {})
+    model = NpsModel(
+        source="model" if chosen else "prior",
+        why=_verdict(figures["rps_gain"], figures["rps_gain_standard_error"], found=chosen is not None),
+        answers=n,
+        features=names,
+        prior=prior,
+        members=members.members,
+        noise=training_noise(chosen) if chosen else None,
+        boosters=members.boosters,
+        metrics={name: value for name, value in figures.items() if np.isfinite(value)},
+    )
+    as_given = np.argsort(order)
+    return NpsTraining(model, published[as_given], answers.fold[as_given], fold_models)
+
+
+def publishable(found: Blend, customer: Names) -> Blend | None:
+    """Return the blend at the greatest strength that beats the prior by more than chance, or None.
+
+    Parameters
+    ----------
+    found
+        The blend as it was learned.
+    customer
+        (n,) ids in the order of its answers.
+
+    Notes
+    -----
+    The gain is the fall of the out-of-fold RPS below the prior's; it must exceed 1.645 of its standard errors,
+    clustered by customer, and half a percent of the prior's RPS. The strength, one of eight numbers, is chosen on all
+    folds: it alone saw the rows that it is judged by. Of a forecast that deviates from the prior by t d the gain is
+    2 t A - t^2 B, and its standard error is about proportional to t.
+    """
+    if found.weights[[candidate.name != "prior" for candidate in found.candidates]].sum() <= 0:
+        return None
+    least = LEAST_GAIN * metrics.ranked_probability_score(found.answers.category, found.of("prior").out_of_fold)
+    for strength in STRENGTHS:
+        tried = found.diluted(strength)
+        gain, error = rps_gain(tried, customer)
+        if gain > max(GAIN_IN_STANDARD_ERRORS * error, least):
+            return tried
+    return None
+
+
+def predict_nps_category(model: NpsModel, features: pd.DataFrame) -> Array:
+    """Probabilities (n, 3) of detractor, passive and promoter under a trained model.
+
+    Raises
+    ------
+    ValueError
+        If the model has no source, or a feature it was trained with is missing.
+    """
+    if model.prior is None:
+        raise ValueError(f"This NPS model cannot predict: {model.why}")
+    missing = [name for name in model.features if name not in features.columns]
+    if missing and model.source == "model":
+        raise ValueError(
+            f"The features table must hold all {len(model.features)} features; missing: {', '.join(missing)}"
+        )
+    return category_probabilities(model.to_dict(), _parsed(model), features)
+
+
+def _parsed(model: NpsModel) -> dict[str, lightgbm.Booster]:
+    return {name: lightgbm.Booster(model_str=text) for name, text in model.boosters.items()}
+
+
+def _fold_model(found: Blend, k: int, names: tuple[str, ...]) -> NpsModel:
+    """Build the model that saw nothing of fold k."""
+    category = found.answers.category[found.answers.fold != k]
+    members = found.without_fold(k)
+    why = f"Fitted without the answers of fold {k}, to predict them and to measure what training adds to the noise."
+    return NpsModel(
+        source="model",
+        why=why,
+        answers=len(category),
+        features=names,
+        prior=smoothed_shares(category),
+        members=members.members,
+        boosters=members.boosters,
+    )
+
+
+def _verdict(gain: float, error: float, *, found: bool) -> str:
+    """Say the decision in one sentence with its figures."""
+    side = "lower" if gain > 0 else "higher"
+    measured = f"out of fold the RPS is {abs(gain):.4f} {side} than the prior's (standard error {error:.4f})"
+    if found:
+        return f"Behaviour tells the classes apart: {measured}."
+    what = "Too weak a signal" if gain > GAIN_IN_STANDARD_ERRORS * error else "No signal"
+    return f"{what} was found: {measured}, so everyone gets the shares of the classes."

@@ -1,0 +1,127 @@
+"""The blend of the candidates for the NPS category: weights by out-of-fold RPS, and what it says without each fold."""
+
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.nps.candidates import Candidate, Fitted, candidates
+from models.nps.checked_answers import Answers
+
+Array = npt.NDArray[np.float64]
+
+# Keeps the weights unique where two candidates predict alike: they share.
+_TIE = 1e-9
+
+
+@dataclass(frozen=True)
+class Members:
+    """What a blend is made of: members with their weights, and the trees by name."""
+
+    members: tuple[dict[str, Any], ...]
+    boosters: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Blend:
+    """Candidates and their weights.
+
+    Attributes
+    ----------
+    answers
+        What it was learned from.
+    candidates
+        The competitors.
+    weights
+        (candidates,) on all rows.
+    fold_weights
+        (folds, candidates), each on the rows of the other folds.
+    out_of_fold
+        (n, 3) probabilities that saw nothing of the row's fold, the weights neither.
+    """
+
+    answers: Answers
+    candidates: tuple[Candidate, ...]
+    weights: Array
+    fold_weights: Array
+    out_of_fold: Array
+
+    def of(self, name: str) -> Candidate:
+        """Return the candidate of that name."""
+        return next(candidate for candidate in self.candidates if candidate.name == name)
+
+    def diluted(self, strength: float) -> "Blend":
+        """Return the blend with a share `strength` of its weights kept and the rest given to the prior."""
+        prior = np.array([candidate.name == "prior" for candidate in self.candidates], dtype=float)
+        return replace(
+            self,
+            weights=strength * self.weights + (1.0 - strength) * prior,
+            fold_weights=strength * self.fold_weights + (1.0 - strength) * prior,
+            out_of_fold=strength * self.out_of_fold + (1.0 - strength) * self.of("prior").out_of_fold,
+        )
+
+    def on_all(self) -> Members:
+        """Fit the members on all rows."""
+        return _weighed(
+            [c.on_all() if w > 0 else None for c, w in zip(self.candidates, self.weights, strict=True)], self.weights
+        )
+
+    def without_fold(self, k: int) -> Members:
+        """Return the members as they were fitted without fold k."""
+        return _weighed([candidate.without_fold[k] for candidate in self.candidates], self.fold_weights[k])
+
+
+def blend(answers: Answers) -> Blend:
+    """Fit the candidates out of fold and weigh them."""
+    competitors = tuple(candidates(answers))
+    each = np.array([candidate.out_of_fold for candidate in competitors])
+    fold, category = answers.fold, answers.category
+    fold_weights = np.array([blend_weights(each[:, fold != k], category[fold != k]) for k in range(answers.folds)])
+    out_of_fold = np.sum(fold_weights[fold].T[:, :, None] * each, axis=0)
+    return Blend(answers, competitors, blend_weights(each, category), fold_weights, out_of_fold)
+
+
+def blend_weights(probabilities: Array, category: npt.NDArray[np.integer]) -> Array:
+    """Find the weights of a linear pool with the least RPS.
+
+    Parameters
+    ----------
+    probabilities
+        (candidates, n, 3) out of fold.
+    category
+        (n,) 0, 1 or 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        (candidates,) not negative, sum 1. The RPS is quadratic in them, so the best on each face of the simplex
+        solves a linear system; with four candidates there are 15 faces, and the least of those that are not negative
+        is the minimum.
+    """
+    above = np.cumsum(probabilities, axis=2)[:, :, :2] - (np.asarray(category)[:, None] <= np.arange(2))
+    flat = above.reshape(len(above), -1)
+    gram = flat @ flat.T / max(flat.shape[1], 1)
+    gram += _TIE * np.trace(gram) * np.eye(len(gram))
+    best, least = np.full(len(gram), np.nan), np.inf
+    for size in range(1, len(gram) + 1):
+        for face in map(list, combinations(range(len(gram)), size)):
+            # On the simplex the mean squared distance is w' G w, least where G w is the same for all of the face.
+            found = np.linalg.solve(gram[np.ix_(face, face)], np.ones(size))
+            found /= found.sum()
+            value = float(found @ gram[np.ix_(face, face)] @ found)
+            if found.min() >= 0 and value < least:
+                best, least = np.zeros(len(gram)), value
+                best[face] = found
+    return best
+
+
+def _weighed(fitted: list[Fitted | None], weights: Array) -> Members:
+    """Members with a weight above 0, and their trees."""
+    members, boosters = [], {}
+    for one, weight in zip(fitted, weights, strict=True):
+        if one is not None and weight > 0:
+            members.append({"kind": one.member["kind"], "weight": float(weight)} | one.member)
+            boosters.update(one.boosters)
+    return Members(tuple(members), boosters)

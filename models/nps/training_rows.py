@@ -1,0 +1,148 @@
+"""Answers to a survey as rows to learn from: each beside the features of its customer at the time of asking."""
+
+from dataclasses import dataclass
+from datetime import date
+
+import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data.errors import InputError
+from features.describe import describe, feature_names, materialise
+from features.labels import CATEGORY_CUTS, Cuts, labelled_answers
+from features.spine import pairs
+from features.tables import Tables
+from features.vocabulary import Vocabulary
+from models.nps.category import NpsModel, NpsTraining, train_nps_category
+from models.recipe import Recipe
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A category model with the answers it was trained on.
+
+    Attributes
+    ----------
+    training : NpsTraining
+        The model and its out-of-fold probabilities.
+    answers : pandas.DataFrame or None
+        As `answers_with_features` gives them, row for row with the probabilities; None where no answers are given.
+    """
+
+    training: NpsTraining
+    answers: pd.DataFrame | None = None
+
+
+def answers_with_features(
+    tables: Tables,
+    question: str,
+    vocabulary: Vocabulary,
+    *,
+    before: date,
+    since: date | None = None,
+    gap_days: int = 0,
+    cuts: Cuts = CATEGORY_CUTS,
+) -> pd.DataFrame:
+    """Put the features of the time of asking beside each answer.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables, with answers.
+    question : str
+        The question asked.
+    vocabulary : Vocabulary
+        Names the features.
+    before, since : datetime.date
+        Only what was answered before the one and, where given, not before the other.
+    gap_days : int
+        Days between what is seen and the invitation.
+    cuts : Mapping
+        What makes a category of a score, as `features.labels.labelled_answers` takes it.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per answer of a customer with a visible purchase at that time: customer_id, as_of, answered_at, score
+        and its scale, category (0, 1, 2) and all that `features.describe.describe` gives.
+    """
+    labels = labelled_answers(tables.answers, question, before=before, since=since, gap_days=gap_days, cuts=cuts)
+    described = describe(tables, pairs(labels), vocabulary)
+    return materialise(labels.inner_join(described, ["customer_id", "as_of"]))
+
+
+def train_on_answers(
+    tables: Tables,
+    as_of: date,
+    question: str,
+    cuts: Cuts,
+    recipe: Recipe,
+    vocabulary: Vocabulary,
+    *,
+    judge_last_wave: bool = False,
+) -> Trained:
+    """Train the model of a question's category on all answers given before a date.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables; they may hold no answers.
+    as_of : datetime.date
+        Exclusive.
+    question, cuts, vocabulary
+        As in `answers_with_features`.
+    recipe : Recipe
+        Gap and seed.
+    judge_last_wave : bool
+        Also train on the answers before the last wave, and judge that on it: figures only.
+
+    Returns
+    -------
+    Trained
+        Without a source, and with the reason why, where there is too little to learn from, or where another question
+        than the recipe's main one stands on a scale that is not known.
+
+    Raises
+    ------
+    InputError
+        Where the recipe's main question stands on a scale that is not known.
+    """
+    if tables.answers is None:
+        why = "No answers were given, so nothing is said about the category."
+        return Trained(NpsTraining(NpsModel(source=None, why=why, answers=0), None))
+    try:
+        answers = answers_with_features(
+            tables, question, vocabulary, before=as_of, gap_days=recipe.label_gap_days, cuts=cuts
+        )
+    except InputError as error:
+        if question == recipe.nps_question:
+            raise
+        # What is asked beside the main question must not stop a run that could do without it.
+        return Trained(NpsTraining(NpsModel(source=None, why=f"The answers were not used: {error}", answers=0), None))
+    not_asked = _why_none(tables.answers, question) if answers.empty else None
+    if not_asked is not None:
+        return Trained(NpsTraining(NpsModel(source=None, why=not_asked, answers=0), None))
+    training = train_nps_category(
+        answers[feature_names(vocabulary)],
+        answers["category"],
+        answers["customer_id"],
+        level=_levels(answers),
+        day=answers["as_of"] if judge_last_wave else None,
+        seed=recipe.seed,
+    )
+    return Trained(training, answers)
+
+
+def _why_none(answers: ir.Table, question: str) -> str | None:
+    """Say that a question was not asked, and which were; None where it was."""
+    asked = sorted(answers.select("question").distinct().to_pyarrow()["question"].to_pylist())
+    if question in asked:
+        return None
+    return f"None of the answers is to the question '{question}'; asked were: {', '.join(asked)}."
+
+
+def _levels(answers: pd.DataFrame) -> npt.NDArray[np.int64] | None:
+    """Return the answers as given where all stand on one scale; only their categories compare across scales."""
+    on_one_scale = len(answers[["scale_low", "scale_high"]].drop_duplicates()) == 1
+    return answers["score"].to_numpy(np.int64) if on_one_scale else None

@@ -1,0 +1,121 @@
+"""From predictions to the published table: what the row-wise scorer cannot know is added here."""
+
+import json
+from collections.abc import Mapping
+from datetime import date
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from features.describe import describe, materialise
+from features.purchases import summarise_purchases
+from features.spine import everyone
+from features.tables import Tables
+from models.population.scores_table import to_table
+from models.population.segment_labels import has_personas
+from models.release.release import Release
+from models.scoring.scorer import CATEGORIES, SCORE_COLUMNS, median_category
+from models.segments.personas.model import assign_personas
+
+_FROM_FEATURES = ("customer_id", "as_of", "first_purchase", "last_purchase", "monetary_value")
+_DAYS = ("frequency", "recency", "T")
+_TEXTS_BEFORE = ("nps_category_before", "segment_before")
+_BEFORE = ("next_purchase_index_before", *_TEXTS_BEFORE)
+PROBABILITIES = tuple(f"p_{name}" for name in CATEGORIES)
+
+
+def assemble_scores(
+    described: pd.DataFrame, predicted: pd.DataFrame, release: Release, before: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Put a base's features and predictions together with what is added at publication.
+
+    Parameters
+    ----------
+    described : pandas.DataFrame
+        One row per customer, as `features.describe.describe` gives it.
+    predicted : pandas.DataFrame
+        The scorer's output, row for row.
+    release : Release
+        Of the scorer: its RFM cut points are used.
+    before : pandas.DataFrame or None
+        As `scores_at` gives it for the as_of of the scores before these; None at first.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Every column of the published table; ``reasons`` are null.
+    """
+    scores = described[list(_FROM_FEATURES)].copy()
+    scores[list(_DAYS)] = described[list(_DAYS)].astype("int64")
+    for name in SCORE_COLUMNS:
+        scores[name] = predicted[name].to_numpy()
+    earlier = scores[["customer_id"]].join(
+        pd.DataFrame(columns=[*_BEFORE]) if before is None else before, "customer_id"
+    )
+    index_before = earlier["next_purchase_index_before"].astype(float)
+    scores["next_purchase_index_change"] = scores["next_purchase_index"] - index_before
+    for name in _TEXTS_BEFORE:
+        known = earlier[name].astype(object)
+        scores[name] = known.where(known.notna(), None)
+    scores[["rfm", "segment"]] = release.rfm_scores(described)
+    scores["persona"] = assign_personas(release.parameters["personas"], described) if has_personas(release) else None
+    scores["reasons"] = None
+    return scores
+
+
+def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
+    """Score everyone at an earlier date with today's scorer, so that what changed since is the customer alone.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By customer_id: next_purchase_index_before, segment_before, nps_category_before (None without an NPS model) and
+        p_detractor, p_passive, p_promoter (NaN without one).
+    """
+    spine, scorer = everyone(tables.transactions, as_of), release.scorer()
+    reads_behaviour = scorer.has_second_stage or release.parameters["nps"]["source"] == "model"
+    if reads_behaviour:
+        base = materialise(describe(tables, spine, release.vocabulary))
+    else:
+        base = materialise(summarise_purchases(tables.transactions, spine))
+    found = pd.DataFrame(index=base["customer_id"])
+    found["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
+    found["segment_before"] = release.rfm_scores(base)["segment"].to_numpy()
+    found["nps_category_before"] = None
+    found[list(PROBABILITIES)] = np.nan
+    if release.parameters["nps"]["source"] is not None:
+        probabilities = scorer.category_probabilities(base)
+        found["nps_category_before"] = np.array(CATEGORIES, dtype=object)[median_category(probabilities)]
+        found[list(PROBABILITIES)] = probabilities
+    return found
+
+
+def scores_table(
+    scores: pd.DataFrame, release: Release, version: int, as_of: date, said: Mapping[str, str]
+) -> pa.Table:
+    """Type a table of scores and let it say where it comes from.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        As `assemble_scores` gives them.
+    release : Release
+        The scorer's.
+    version : int
+        The scorer's version.
+    as_of : datetime.date
+        The day customers are described at.
+    said : Mapping of str to str
+        ``run_id``, ``input_digest`` and ``currency``.
+    """
+    parameters = release.parameters
+    metadata = {
+        **{name: str(parameters[name]) for name in ("horizon", "churn_horizon", "clv_horizon", "nps_question")},
+        "scorer_version": str(version),
+        "nps_as_of": str(parameters["nps_as_of"]),
+        "nps_prior": json.dumps(parameters["nps"].get("prior")),
+        "scorer_trained_after_as_of": str(release.as_of > as_of).lower(),
+        **said,
+    }
+    return to_table(scores, metadata)

@@ -1,0 +1,216 @@
+"""The purchase and spend models of one date, fitted together on patterns counted in the engine."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import Any
+
+import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from data.errors import InputError
+from features.sufficient_statistics import purchase_patterns, spend_patterns
+from models.purchases.bg_nbd import BetaGeoModel
+from models.purchases.bg_nbd_likelihood import Patterns
+from models.purchases.gamma_gamma import GammaGammaModel
+from models.purchases.mbg_nbd import ModifiedBetaGeoModel
+from models.recipe import PurchaseModel
+from models.scoring.scorer import PURCHASE_COLUMNS, PurchaseParameters, SpendParameters, first_stage
+
+MODELS: Mapping[PurchaseModel, type[BetaGeoModel]] = {"bg_nbd": BetaGeoModel, "mbg_nbd": ModifiedBetaGeoModel}
+MODEL_NAMES: Mapping[PurchaseModel, str] = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD"}
+
+# Of 40 shops of 100 customers whose data left BG/NBD open this fitted all, at some bias.
+SMALL_SHOP_PENALTY = 0.001
+SMALLEST_SPEND = 0.01
+NO_SPREAD = 1e6
+
+
+@dataclass(frozen=True)
+class TrainingFit:
+    """What a release keeps of its training, to be compared with later data.
+
+    Parameters
+    ----------
+    as_of : datetime.date
+        Only what was available before it was learned from.
+    customers : int
+        Customers learned from.
+    log_likelihood_per_customer : float
+        At the fitted parameters, times in days.
+    log_covariance : tuple of 4 tuples of 4 floats, or None
+        Covariance of ln r, ln alpha, ln a, ln b; None takes the parameters as known.
+    """
+
+    as_of: date
+    customers: int
+    log_likelihood_per_customer: float
+    log_covariance: tuple[tuple[float, ...], ...] | None = None
+
+
+@dataclass(frozen=True)
+class PurchaseFit:
+    """Fitted purchase and spend models.
+
+    Attributes
+    ----------
+    purchases : dict
+        r, alpha (days), a, b, and m: 0 for BG/NBD, 1 for MBG/NBD.
+    spend : dict
+        p, q, v, and whether spend is told ``individual``ly; where not, every purchase is worth the mean one.
+    uncertainty : dict
+        Covariances of the logarithms: ``purchases`` of r, alpha, a, b (4 x 4), ``spend`` of p, q, v (3 x 3).
+    fits : pandas.DataFrame
+        model, parameter, estimate, standard_error, low and high (95 %); the dropout share a / (a + b) among them.
+    notes : tuple of str
+        What a reader must know: what could not be fitted and why, assumptions that fail.
+    patterns : Patterns
+        The purchase histories fitted on, counted.
+    log_likelihood_per_customer : float
+        Of the purchase model, times in days.
+    """
+
+    purchases: dict[str, Any]
+    spend: dict[str, Any]
+    uncertainty: dict[str, list[list[float]]]
+    fits: pd.DataFrame
+    notes: tuple[str, ...]
+    patterns: Patterns
+    log_likelihood_per_customer: float
+
+    @property
+    def customers(self) -> int:
+        """Number of customers."""
+        return int(self.patterns.customers)
+
+    @property
+    def purchase_parameters(self) -> PurchaseParameters:
+        """Parameters as the formulas of purchases take them."""
+        return PurchaseParameters(**self.purchases)
+
+    @property
+    def spend_parameters(self) -> SpendParameters:
+        """Parameters as the formulas of spend take them."""
+        return SpendParameters(self.spend["p"], self.spend["q"], self.spend["v"])
+
+    def predict(self, customers: pd.DataFrame, horizon: int) -> pd.DataFrame:
+        """Predict the horizon from purchase histories.
+
+        Parameters
+        ----------
+        customers : pandas.DataFrame
+            frequency, recency, T (days), spend_frequency and spend_value.
+        horizon : int
+            Days.
+
+        Returns
+        -------
+        pandas.DataFrame
+            p_alive, p_purchase, expected_purchases, expected_spend and expected_revenue, same index.
+        """
+        x, t_x, T, spend_x, spend_m = (customers[name].to_numpy(float) for name in PURCHASE_COLUMNS)
+        if not self.spend["individual"]:
+            spend_x = spend_m = np.zeros(len(customers))
+        history = (x, t_x, T, spend_x, spend_m)
+        said = first_stage(horizon, *history, self.purchase_parameters, self.spend_parameters)
+        return said.set_index(customers.index)
+
+
+def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> PurchaseFit:
+    """Fit a purchase model and Gamma-Gamma; the engine counts the patterns, so the base itself is never in memory.
+
+    Parameters
+    ----------
+    summary : ibis.expr.types.Table
+        As `features.purchases.summarise_purchases` gives it: one row per customer.
+    purchase_model : "bg_nbd" or "mbg_nbd"
+        Which one to fit.
+
+    Raises
+    ------
+    InputError
+        Where the purchase model cannot be fitted: the message says what the data lacks.
+    """
+    patterns = Patterns(*_columns(purchase_patterns(summary), ("frequency", "recency", "T", "customers")))
+    purchases, notes = _fit_purchases(patterns, purchase_model)
+    spend, spend_covariance, spend_fits, spend_notes = _fit_spend(summary)
+    return PurchaseFit(
+        purchases=asdict(purchases.parameters),
+        spend=spend,
+        uncertainty={"purchases": purchases.log_covariance.tolist(), "spend": spend_covariance},
+        fits=pd.concat([_purchase_rows(purchases, purchase_model), spend_fits], ignore_index=True),
+        notes=(*notes, *spend_notes),
+        patterns=patterns,
+        log_likelihood_per_customer=float(purchases.log_likelihood_) / patterns.customers,
+    )
+
+
+def _columns(table: ir.Table, names: tuple[str, ...]) -> list[npt.NDArray[np.float64]]:
+    found = table.to_pyarrow()
+    return [found[name].to_numpy().astype(np.float64) for name in names]
+
+
+def _fit_purchases(patterns: Patterns, purchase_model: PurchaseModel) -> tuple[BetaGeoModel, list[str]]:
+    """Fit the model; in a small shop whose data leave it open, hold its parameters together a little and say so."""
+    model = MODELS[purchase_model]
+    try:
+        return model().fit_patterns(patterns), []
+    except InputError as error:
+        try:
+            held = model(penalizer_coef=SMALL_SHOP_PENALTY).fit_patterns(patterns)
+        except InputError:
+            raise error from None
+    note = (
+        f"The {patterns.customers:,.0f} customers do not settle the parameters of {MODEL_NAMES[purchase_model]}: they "
+        f"are held together by a penalty of {SMALL_SHOP_PENALTY}, and purchases may be off. They settle as customers "
+        "come back."
+    )
+    return held, [note]
+
+
+def _fit_spend(summary: ir.Table) -> tuple[dict[str, Any], list[list[float]], pd.DataFrame, list[str]]:
+    """Fit Gamma-Gamma, or say why not and take the mean value of a purchase for everybody."""
+    frequency, value, customers = _columns(spend_patterns(summary), ("spend_frequency", "spend_value", "customers"))
+    try:
+        model = GammaGammaModel().fit(frequency, value, weights=customers)
+    except InputError as error:
+        # In decimals, so that the sum does not depend on the order of its terms.
+        value_sum = summary.total_value.cast("decimal(38, 4)").sum()
+        total = summary.aggregate(value=value_sum, purchases=(summary.frequency + 1).sum()).to_pyarrow().to_pylist()[0]
+        mean = max(float(total["value"]) / total["purchases"], SMALLEST_SPEND)
+        note = f"Gamma-Gamma was not fitted; everybody's expected spend is the mean purchase, {mean:,.2f}: {error}"
+        # The limit of Gamma-Gamma in which every purchase has the same value: p v / (q - 1) is the mean.
+        constant = {"p": NO_SPREAD, "q": NO_SPREAD + 1.0, "v": mean, "individual": False}
+        return constant, np.zeros((3, 3)).tolist(), pd.DataFrame(), [note]
+    fitted = {str(name): float(value) for name, value in model.params_.items()}
+    rows = _rows("Gamma-Gamma", model.summary)
+    return {**fitted, "individual": True}, model.log_covariance.tolist(), rows, list(model.notes)
+
+
+def _purchase_rows(model: BetaGeoModel, purchase_model: PurchaseModel) -> pd.DataFrame:
+    """Return the parameters and, as one who reads them looks for it, the share that leaves after a purchase."""
+    rows = _rows(MODEL_NAMES[purchase_model], model.summary)
+    share, low, high = model.dropout_share
+    last = {
+        "model": MODEL_NAMES[purchase_model],
+        "parameter": "a / (a + b)",
+        "estimate": share,
+        "low": low,
+        "high": high,
+    }
+    return pd.concat([rows, pd.DataFrame([last])], ignore_index=True)
+
+
+def _rows(model: str, summary: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "model": model,
+            "parameter": summary.index,
+            "estimate": summary["coef"].to_numpy(float),
+            "standard_error": summary["se(coef)"].to_numpy(float),
+            "low": summary["lower 95% bound"].to_numpy(float),
+            "high": summary["upper 95% bound"].to_numpy(float),
+        }
+    )

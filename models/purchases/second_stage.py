@@ -1,0 +1,227 @@
+"""A second stage on the purchase and spend models: small trees that see what else customers do.
+
+It is trained out of time, on what an earlier date's customers did afterwards, and starts from the first stage: where
+behaviour tells nothing more, it keeps no trees and is the first stage.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import cached_property
+from typing import Any
+
+import ibis
+import lightgbm
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError
+from features.describe import describe, feature_names, materialise
+from features.outcomes import outcomes
+from features.purchases import summarise_purchases
+from features.spine import everyone, midnight
+from features.tables import Tables
+from features.vocabulary import Vocabulary, learn_vocabulary
+from models.purchases.fit import fit_purchase_models
+from models.purchases.recalibration import Bias, lasting_share, levels, log_bias
+from models.purchases.second_stage_trees import Target, TargetTrees, grow_target
+from models.recipe import PurchaseModel, Recipe
+from models.scoring.scorer import Offsets, second_stage, second_stage_matrix
+
+# Trees learn hardly more from more customers, and a million would take minutes.
+LARGEST_SAMPLE = 60_000
+FEWEST_BUYERS = 100
+# Whether behaviour, events and attributes are given shows by these: a count is 0, not missing, where nothing happened.
+_TELLS = ("orders_30d", "orders_90d", "orders_365d", "orders_ever", "events_", "attribute_")
+
+
+@dataclass(frozen=True)
+class SecondStage:
+    """A trained second stage; JSON and LightGBM texts are all it is made of.
+
+    Attributes
+    ----------
+    features : tuple of str
+        The behavioural features in the order the trees were trained with, after those of the first stage.
+    boosters : dict of str to str
+        LightGBM texts by name: "buys", "purchases" and "revenue", those that have trees.
+    metrics : dict of str to float
+        ``customers`` and ``buyers`` trained on; of each booster its ``trees``, and the out-of-fold loss of the first
+        and of the second stage.
+    levels : dict of str to float
+        Constants beside the trees of each booster, see `models.purchases.recalibration`.
+    trained_at : datetime.date
+        What the features were seen at; outcomes are those of the horizon after it.
+    vocabulary : Vocabulary
+        Names the features.
+    needed : tuple of str
+        Counts and attributes that everybody trained on had; who lacks one keeps the first stage.
+    """
+
+    features: tuple[str, ...]
+    boosters: dict[str, str]
+    metrics: dict[str, float]
+    levels: dict[str, float]
+    trained_at: date
+    vocabulary: Vocabulary = field(default_factory=Vocabulary)
+    needed: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give what a scorer keeps beside the boosters, as JSON can hold it."""
+        return {
+            "features": list(self.features),
+            "needed": list(self.needed),
+            "levels": dict(self.levels),
+            "metrics": dict(self.metrics),
+            "trained_at": self.trained_at.isoformat(),
+        }
+
+    @cached_property
+    def _trees(self) -> Mapping[str, lightgbm.Booster]:
+        return {name: lightgbm.Booster(model_str=text) for name, text in self.boosters.items()}
+
+    def predict(self, described: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
+        """Predict the horizon, by the function that the scorer serves.
+
+        Parameters
+        ----------
+        described : pandas.DataFrame
+            Features by name, as `features.describe.describe` gives them; missing ones are NaN to the trees.
+        base : pandas.DataFrame
+            The first stage, row for row, as `models.purchases.fit.PurchaseFit.predict` gives it.
+
+        Returns
+        -------
+        pandas.DataFrame
+            p_purchase, expected_purchases, expected_spend and expected_revenue, index of ``base``.
+        """
+        return second_stage(self._trees, base, described, self.features, self.levels, self.needed)
+
+
+def train_second_stage(
+    tables: Tables,
+    cut: date,
+    recipe: Recipe,
+    purchase_model: PurchaseModel,
+    vocabulary: Vocabulary | None = None,
+) -> SecondStage:
+    """Train the second stage on the horizon before a cut.
+
+    The purchase models are fitted on what was available before t0 = cut - horizon and everyone is described as of t0;
+    the trees learn what happened in [t0, cut). Of a base above 60,000 a random sample is taken by a hash of its ids.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    cut : datetime.date
+        Only what was available before it is used.
+    recipe : Recipe
+        Horizon, static attributes and seed.
+    purchase_model : "bg_nbd" or "mbg_nbd"
+        The first stage.
+    vocabulary : Vocabulary, optional
+        Names the features; learned from what was available before the cut unless given.
+
+    Returns
+    -------
+    SecondStage
+        Perhaps without any trees, where nothing more was to be learned: it then is the first stage.
+
+    Raises
+    ------
+    InputError
+        Where it cannot be trained, saying what the data lack: a history of two horizons before the cut, buyers, or
+        what the purchase model needs.
+    """
+    trained_at = cut - timedelta(days=recipe.horizon)
+    transactions, spine = tables.transactions, everyone(tables.transactions, trained_at)
+    _check_history(tables, cut, recipe.horizon)
+    vocabulary = vocabulary or learn_vocabulary(tables, cut, recipe.static_attributes)
+    # Kept in the engine: it is counted from several times.
+    with summarise_purchases(transactions, spine).cache() as summary:
+        fit = fit_purchase_models(summary, purchase_model)
+    some = tables if fit.customers <= LARGEST_SAMPLE else _sample(tables, trained_at, recipe.seed)
+    spine = everyone(some.transactions, trained_at)
+    realised = outcomes(some.transactions, spine, recipe.horizon, known_before=cut).drop("as_of")
+    frame = materialise(describe(some, spine, vocabulary).inner_join(realised, "customer_id"))
+    names = feature_names(vocabulary)
+    first = fit.predict(frame, recipe.horizon)
+    trees = _grow(frame, first, names, recipe.seed)
+    metrics = {"customers": float(len(frame)), "buyers": float((frame["purchases"] > 0).sum())}
+    for name, grown in trees.items():
+        metrics |= {f"{name}_{figure}": value for figure, value in grown.metrics.items()}
+    needed = tuple(name for name in names if name.startswith(_TELLS) and frame[name].notna().all())
+    boosters = {name: grown.text for name, grown in trees.items() if grown.text is not None}
+    stage = SecondStage(tuple(names), boosters, metrics, {}, trained_at, vocabulary, needed)
+    share = lasting_share(log_bias(first, frame), _earlier_bias(some, trained_at, recipe, purchase_model))
+    return replace(stage, levels=levels(first, stage.predict(frame, first), frame, boosters, share))
+
+
+def _earlier_bias(tables: Tables, before: date, recipe: Recipe, purchase_model: PurchaseModel) -> Bias | None:
+    """Return the bias of the first stage over the horizon before a date; None where there is too little history."""
+    cut = before - timedelta(days=recipe.horizon)
+    spine = everyone(tables.transactions, cut)
+    try:
+        _check_history(tables, before, recipe.horizon)
+        with summarise_purchases(tables.transactions, spine).cache() as summary:
+            fit = fit_purchase_models(summary, purchase_model)
+            realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=before).drop("as_of")
+            frame = materialise(summary.inner_join(realised, "customer_id"))
+    except InputError:
+        return None
+    return log_bias(fit.predict(frame, recipe.horizon), frame)
+
+
+def _grow(frame: pd.DataFrame, first: pd.DataFrame, names: list[str], seed: int) -> dict[str, TargetTrees]:
+    """Grow the trees of the three parts: who buys, how often those who buy, and at which value."""
+    purchases, revenue = frame["purchases"].to_numpy(float), frame["revenue"].to_numpy(float)
+    buys = purchases > 0
+    if min(buys.sum(), (~buys).sum()) < FEWEST_BUYERS:
+        raise InputError(
+            f"the second stage needs {FEWEST_BUYERS} customers who bought in the horizon and as many who did not, but "
+            f"{buys.sum():,} of {len(frame):,} bought: take a longer horizon, or wait for more purchases"
+        )
+    X, offsets = second_stage_matrix(first, frame, names), Offsets.of(first)
+    # A purchase whose returns exceed its value counts as one without value.
+    value = np.maximum(revenue[buys], 0.0) / purchases[buys]
+    mean_value = max(float(np.average(value, weights=purchases[buys])), np.finfo(float).tiny)
+    targets = {
+        "buys": Target("binary", buys.astype(float), offsets.buys),
+        "purchases": Target("poisson", purchases[buys] - 1.0, offsets.purchases[buys]),
+        # In units of the mean, so that the shrinkage of the leaves does not depend on the currency.
+        "revenue": Target(
+            "tweedie", value / mean_value, offsets.revenue[buys] - np.log(mean_value), weight=purchases[buys]
+        ),
+    }
+    return {
+        name: grow_target(X if name == "buys" else X[buys], target, seed)
+        for name, target in targets.items()
+        if target.y.any()
+    }
+
+
+def _check_history(tables: Tables, cut: date, horizon: int) -> None:
+    """Refuse a cut before which there is less than a horizon to learn from and one to learn."""
+    seen = tables.transactions.filter(tables.transactions.available_at < midnight(cut))
+    first = seen.ts.min().to_pyarrow().as_py()
+    days = 0 if first is None else (cut - first.date()).days
+    if days < 2 * horizon:
+        raise InputError(
+            f"the second stage is trained on a horizon of {horizon} days after another one, but there are only {days} "
+            f"days of purchases before {cut}: take a shorter horizon, or give a longer history"
+        )
+
+
+def _sample(tables: Tables, as_of: date, seed: int) -> Tables:
+    """Keep the rows of a random sample of customers: those whose hashed ids come first."""
+    ids = everyone(tables.transactions, as_of).table.select("customer_id")
+    mark = ibis.literal(f"{seed}:").concat(ids.customer_id).hexdigest("md5")
+    chosen = ids.mutate(mark=mark).order_by(["mark", "customer_id"]).limit(LARGEST_SAMPLE)
+    some = ibis.memtable(chosen.select("customer_id").to_pyarrow())
+
+    def of_them(rows: ibis.Table | None) -> ibis.Table | None:
+        return None if rows is None else rows.semi_join(some, "customer_id")
+
+    transactions = tables.transactions.semi_join(some, "customer_id")
+    return Tables(transactions, None, of_them(tables.events), of_them(tables.customers))

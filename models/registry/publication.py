@@ -1,0 +1,200 @@
+"""The published scores: versions of ``customer_scores``, and the alias ``current``."""
+
+import tempfile
+from datetime import date
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import mlflow
+import pyarrow as pa
+import pyarrow.parquet as pq
+from mlflow.entities.model_registry import ModelVersion
+
+from data.errors import InputError
+from models.population.scores_table import check_scores, read_metadata, write_scores
+from models.registry.scorers import CHAMPION, SCORER, alias_version, ensure_registered, model_versions
+from models.registry.store import Store
+
+SCORES = "customer_scores"
+CURRENT = "current"
+CHECKED = "checked"
+FILE = "scores.parquet"
+
+
+def register_scores(store: Store, run_id: str, table: pa.Table) -> int:
+    """Write a table of scores as a new version, read it back and check it. No alias moves.
+
+    Parameters
+    ----------
+    store : Store
+        Where to.
+    run_id : str
+        The scoring run.
+    table : pyarrow.Table
+        As `models.population.scores_table.to_table` gives it.
+
+    Returns
+    -------
+    int
+        The new version; its tag ``checked`` says that it was read back and keeps the contract.
+    """
+    client = store.client
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / FILE
+        write_scores(table, file)
+        # A run that tries again writes beside what it wrote before: that may be read already, and is write-protected.
+        place = f"scores/{len(client.list_artifacts(run_id, 'scores')) + 1}"
+        client.log_artifact(run_id, str(file), place)
+    source = f"{client.get_run(run_id).info.artifact_uri}/{place}"
+    _protect(f"{source}/{FILE}")
+    ensure_registered(store, SCORES, "One row of scores per customer; alias current is the newest")
+    tags = {"as_of": _as_of(table).isoformat(), **read_metadata(table)}
+    version = int(client.create_model_version(SCORES, source=source, run_id=run_id, tags=tags).version)
+    check_scores(read_scores(store, version), customers=table.num_rows)
+    client.set_model_version_tag(SCORES, str(version), CHECKED, "true")
+    return version
+
+
+def why_not_current(store: Store, scorer: int, as_of: date) -> str | None:
+    """Say why scores of a scorer and a date are not to become the current ones; None where they are.
+
+    Asked while the store is held: the champion may have changed since the scoring began.
+    """
+    if alias_version(store, CHAMPION) != scorer:
+        return f"scorer {scorer} is not the champion"
+    current = alias_version(store, CURRENT, SCORES)
+    newest = None if current is None else scores_as_of(store, current)
+    if newest is not None and as_of < newest:
+        return f"the current scores are of a later date, {newest}"
+    return None
+
+
+def make_current(store: Store, version: int) -> None:
+    """Move the alias that consumers read: the last call of a scoring."""
+    store.client.set_registered_model_alias(SCORES, CURRENT, str(version))
+
+
+def read_scores(store: Store, version: int) -> pa.Table:
+    """Read a published version back from the store."""
+    uri = f"models:/{SCORES}/{version}/{FILE}"
+    with tempfile.TemporaryDirectory() as folder:
+        return pq.read_table(mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri))
+
+
+def read_current(store: Store) -> pa.Table:
+    """Read the current scores.
+
+    Raises
+    ------
+    InputError
+        Where nothing has been published yet.
+    """
+    version = alias_version(store, CURRENT, SCORES)
+    if version is None:
+        raise InputError(f"no scores have been published to {store.shown_uri} yet; run `revealed score` first")
+    return read_scores(store, version)
+
+
+def scores_as_of(store: Store, version: int) -> date:
+    """Return the date at which a published version describes customers."""
+    return date.fromisoformat(store.client.get_model_version(SCORES, str(version)).tags["as_of"])
+
+
+def newest_scores_of(store: Store, scorer: int) -> int | None:
+    """Return the checked version with the latest as_of (the newest of several) that a scorer made, or None."""
+    best = max(_checked(store, scorer_version=str(scorer)), key=_date_and_number, default=None)
+    return None if best is None else int(best.version)
+
+
+def published_before(store: Store, as_of: date, days: int, most: int) -> list[ModelVersion]:
+    """Return versions that described customers in the days before a date: at most so many, evenly spread.
+
+    Parameters
+    ----------
+    store : Store
+        Where they were published.
+    as_of : datetime.date
+        Exclusive.
+    days : int
+        How far to look back.
+    most : int
+        Where more dates were published, the first of each of so many equal spans of time counts.
+
+    Returns
+    -------
+    list of mlflow.entities.model_registry.ModelVersion
+        In the order of their dates; of one date the newest.
+    """
+    chosen: dict[int, ModelVersion] = {}
+    for version in sorted(_checked(store), key=lambda version: (version.tags["as_of"], -int(version.version))):
+        ago = (as_of - date.fromisoformat(version.tags["as_of"])).days
+        if 0 < ago <= days:
+            chosen.setdefault((days - ago) * most // days, version)
+    return list(chosen.values())
+
+
+def as_of_before(store: Store, as_of: date) -> date | None:
+    """Return the latest earlier date at which scores were published; None where current is later, or at first."""
+    current = alias_version(store, CURRENT, SCORES)
+    if current is None or scores_as_of(store, current) > as_of:
+        return None
+    earlier = [date.fromisoformat(version.tags["as_of"]) for version in _checked(store)]
+    return max((day for day in earlier if day < as_of), default=None)
+
+
+def finish_rollback(store: Store) -> int | None:
+    """Move ``current`` to the champion's newest scores; None where it has published none.
+
+    Returns
+    -------
+    int or None
+        The version that is current now.
+    """
+    champion = alias_version(store, CHAMPION)
+    newest = None if champion is None else newest_scores_of(store, champion)
+    if newest is not None:
+        check_scores(read_scores(store, newest), is_older=True)
+        make_current(store, newest)
+    return newest
+
+
+def is_rollback_unfinished(store: Store) -> bool:
+    """Say whether a rollback ended between the scorer and its scores: they are still those of the version left."""
+    current = alias_version(store, CURRENT, SCORES)
+    if current is None:
+        return False
+    scorer = store.client.get_model_version(SCORES, str(current)).tags["scorer_version"]
+    if alias_version(store, CHAMPION) == int(scorer):
+        return False
+    return store.client.get_model_version(SCORER, scorer).tags.get("rolled_back") == "true"
+
+
+def _checked(store: Store, **tags: str) -> list[ModelVersion]:
+    wanted = {CHECKED: "true", **tags}
+    return [version for version in model_versions(store, SCORES) if wanted.items() <= version.tags.items()]
+
+
+def _date_and_number(version: ModelVersion) -> tuple[str, int]:
+    return version.tags["as_of"], int(version.version)
+
+
+def pull_line(store: Store) -> str:
+    """Return the line of Python that pulls the current scores, without our code."""
+    return (
+        "import mlflow, pandas as pd; "
+        f"mlflow.set_tracking_uri({store.shown_uri!r}); "
+        f'pd.read_parquet(mlflow.artifacts.download_artifacts("models:/{SCORES}@{CURRENT}/{FILE}"))'
+    )
+
+
+def _as_of(table: pa.Table) -> date:
+    found: date = table["as_of"][0].as_py()
+    return found
+
+
+def _protect(uri: str) -> None:
+    """Make a local artifact read-only: consumers are given the live path, not a copy."""
+    parts = urlsplit(uri)
+    file = Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
+    if file is not None and file.exists():
+        file.chmod(0o444)

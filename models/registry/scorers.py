@@ -1,0 +1,259 @@
+"""The registered scorer: its versions, and the aliases champion, challenger and previous.
+
+A version is one piece: formulas from code, parameters as JSON, trees as text, and the twin the gate judges it by. No
+alias moves before everything a version consists of has been written.
+"""
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.models import ModelSignature
+from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+
+import models.scoring.scorer as scorer_code
+from data.errors import InputError, RefusedError
+from models.registry.store import Store
+from models.release.release import CATEGORY_MODELS, FORMAT, Release
+from models.scoring.scorer import PURCHASE_COLUMNS, SCORE_COLUMNS
+
+SCORER = "customer_scorer"
+CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+REQUIREMENTS = ("mlflow", "lightgbm", "scipy", "numpy", "pandas")
+_TEXT_COLUMNS = ("nps_category", "nps_source")
+_ALWAYS = frozenset(SCORE_COLUMNS[: SCORE_COLUMNS.index("p_detractor")])
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A version of the scorer read back from the registry."""
+
+    version: int
+    release: Release
+    twin: Release | None
+
+    def check_format(self) -> None:
+        """Refuse to use a version that holds other parameters than this code reads.
+
+        Raises
+        ------
+        InputError
+            Where another release of Revealed registered it.
+        """
+        found = self.release.parameters.get("format")
+        if found != FORMAT:
+            raise InputError(
+                f"scorer {self.version} was registered by another release of Revealed (format {found}, this one reads "
+                f"{FORMAT}); run `revealed retrain` first"
+            )
+
+
+def register_scorer(store: Store, run_id: str, release: Release, twin: Release | None, tags: Mapping[str, str]) -> int:
+    """Write a release and its twin as a new version, alias ``challenger``.
+
+    Parameters
+    ----------
+    store : Store
+        Where to.
+    run_id : str
+        The run that fitted it.
+    release : Release
+        What is served.
+    twin : Release or None
+        The same recipe fitted before the cut.
+    tags : Mapping of str to str
+        Tags of the version.
+
+    Returns
+    -------
+    int
+        The new version.
+    """
+    with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
+        files, signature = _write_release(release, Path(folder), ""), _signature(release)
+        if twin is not None:
+            files |= _write_release(twin, Path(folder), "twin_")
+        logged = mlflow.pyfunc.log_model(
+            name=SCORER,
+            python_model=str(scorer_code.__file__),
+            artifacts={name: str(file) for name, file in files.items()},
+            signature=signature,
+            input_example=_example(signature),
+            pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
+        )
+    # Leaving MLflow's own context ended the run; it goes on.
+    store.client.update_run(run_id, status="RUNNING")
+    ensure_registered(store, SCORER, "Purchases, value, churn and NPS category of customers from what they do")
+    created = store.client.create_model_version(
+        SCORER, source=logged.model_uri, run_id=run_id, tags=dict(tags), model_id=logged.model_id
+    )
+    store.client.set_registered_model_alias(SCORER, CHALLENGER, str(created.version))
+    return int(created.version)
+
+
+def alias_version(store: Store, alias: str, model: str = SCORER) -> int | None:
+    """Return the version an alias points to, or None."""
+    try:
+        found = store.client.get_registered_model(model).aliases.get(alias)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+    return None if found is None else int(found)
+
+
+def read_scorer(store: Store, version: int) -> Registered:
+    """Read a version back.
+
+    Raises
+    ------
+    InputError
+        Where there is no such version.
+    """
+    try:
+        found = store.client.get_model_version(SCORER, str(version))
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            raise InputError(f"there is no version {version} of {SCORER} in {store.shown_uri}") from None
+        raise
+    with tempfile.TemporaryDirectory() as place:
+        uri = f"models:/{SCORER}/{found.version}"
+        folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=place, tracking_uri=store.uri)) / "artifacts"
+        release, twin = _read_release(folder, ""), _read_release(folder, "twin_")
+    if release is None:
+        raise InputError(f"version {version} of {SCORER} holds no parameters; it was not registered by this project")
+    return Registered(int(found.version), release, twin)
+
+
+def read_champion(store: Store) -> Registered | None:
+    """Read the champion back; None where there is none yet."""
+    version = alias_version(store, CHAMPION)
+    return None if version is None else read_scorer(store, version)
+
+
+def predict(version: int, described: pd.DataFrame) -> pd.DataFrame:
+    """Score features with the scorer as it is registered: the same code and parameters a consumer loads."""
+    with tempfile.TemporaryDirectory() as folder:
+        model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}", dst_path=folder)
+        wanted = model.metadata.get_input_schema().input_names()
+        return pd.DataFrame(model.predict(described.reindex(columns=wanted).astype("float64")))
+
+
+def promote(store: Store, version: int, reason: str) -> int | None:
+    """Make a version the champion; the champion so far becomes ``previous``, unless it was rolled back.
+
+    Setting ``champion`` is the last call: before it nothing has changed for a consumer.
+
+    Returns
+    -------
+    int or None
+        The version that was champion before.
+    """
+    client = store.client
+    before = alias_version(store, CHAMPION)
+    client.set_model_version_tag(SCORER, str(version), "verdict", reason)
+    if before is not None and before != version and not _is_rolled_back(store, before):
+        client.set_registered_model_alias(SCORER, PREVIOUS, str(before))
+    client.set_registered_model_alias(SCORER, CHAMPION, str(version))
+    return before
+
+
+def refuse(store: Store, version: int, reason: str) -> None:
+    """Tag a version with why it was not promoted; no alias moves."""
+    store.client.set_model_version_tag(SCORER, str(version), "verdict", reason)
+
+
+def roll_back(store: Store) -> tuple[int, int]:
+    """Make ``previous`` the champion again; the version left never becomes previous.
+
+    Returns
+    -------
+    tuple of (int, int)
+        The version left and the version that is champion now.
+
+    Raises
+    ------
+    InputError
+        Where there is no champion.
+    RefusedError
+        Where there is no previous version: after the first version, or after a rollback.
+    """
+    left, target = alias_version(store, CHAMPION), alias_version(store, PREVIOUS)
+    if left is None:
+        raise InputError(f"there is no champion in {store.shown_uri} to roll back; run `revealed retrain` first")
+    # A crash just before the champion moved leaves both aliases on one version: that is nowhere to go back to.
+    if target is None or target == left:
+        raise RefusedError(
+            f"version {left} has no previous version to go back to: it is the first, or a rollback was the last thing "
+            "done. Run `revealed retrain`, or score with a version you name: `revealed score --scorer VERSION`."
+        )
+    client = store.client
+    client.set_model_version_tag(SCORER, str(left), "rolled_back", "true")
+    client.set_registered_model_alias(SCORER, CHAMPION, str(target))
+    client.delete_registered_model_alias(SCORER, PREVIOUS)
+    return left, target
+
+
+def _is_rolled_back(store: Store, version: int) -> bool:
+    return "rolled_back" in store.client.get_model_version(SCORER, str(version)).tags
+
+
+def model_versions(store: Store, model: str) -> list[ModelVersion]:
+    """Return all versions of a registered model, newest first."""
+    found = store.client.search_model_versions(f"name='{model}'", max_results=10_000)
+    return sorted(found, key=lambda version: int(version.version), reverse=True)
+
+
+def ensure_registered(store: Store, model: str, description: str) -> None:
+    """Make a registered model where it is not there yet."""
+    try:
+        store.client.create_registered_model(model, description=description)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_ALREADY_EXISTS":
+            raise
+
+
+def _write_release(release: Release, folder: Path, prefix: str) -> dict[str, Path]:
+    parameters = folder / f"{prefix}parameters.json"
+    parameters.write_text(json.dumps(release.parameters, indent=1, allow_nan=False), encoding="utf-8")
+    files = {f"{prefix}parameters": parameters}
+    for name, trees in release.boosters.items():
+        files[f"{prefix}booster_{name}"] = folder / f"{prefix}booster_{name}.txt"
+        files[f"{prefix}booster_{name}"].write_text(trees, encoding="utf-8")
+    return files
+
+
+def _read_release(folder: Path, prefix: str) -> Release | None:
+    parameters = folder / f"{prefix}parameters.json"
+    if not parameters.exists():
+        return None
+    boosters = {}
+    for file in sorted(folder.glob(f"{prefix}booster_*.txt")):
+        boosters[file.stem.removeprefix(f"{prefix}booster_")] = file.read_text(encoding="utf-8")
+    return Release(json.loads(parameters.read_text(encoding="utf-8")), boosters)
+
+
+def _example(signature: ModelSignature) -> pd.DataFrame:
+    """Return one made-up customer, who bought three times in 100 days and has no NPS features."""
+    bought = dict(zip(PURCHASE_COLUMNS, (2.0, 60.0, 100.0, 2.0, 25.0), strict=True))
+    return pd.DataFrame([{name: bought.get(name, np.nan) for name in signature.inputs.input_names()}])
+
+
+def _signature(release: Release) -> ModelSignature:
+    parts = [release.parameters.get(name, {"features": []}) for name in (*CATEGORY_MODELS, "second_stage")]
+    features = dict.fromkeys(name for part in parts for name in part["features"])
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in PURCHASE_COLUMNS]
+    inputs += [ColSpec(DataType.double, name, required=False) for name in features if name not in PURCHASE_COLUMNS]
+    outputs: list[ColSpec | TensorSpec] = [
+        ColSpec(DataType.string if name in _TEXT_COLUMNS else DataType.double, name, required=name in _ALWAYS)
+        for name in SCORE_COLUMNS
+    ]
+    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))

@@ -1,0 +1,105 @@
+"""Customers drawn to be asked, kept in the store: each list a run of kind "sample" with its inclusion probabilities."""
+
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from models.registry.store import Store
+from models.registry.tracking import Run
+
+SAMPLE = "sample"
+LIST = "sample/invitations.csv"
+COLUMNS = ("customer_id", "drawn_on", "inclusion_probability", "quiet_days")
+# Older lists than the newest so many say nothing of today's base any more, and each is a file to fetch.
+MOST_LISTS = 100
+_DRAWN_ON, _QUIET_DAYS = "drawn_on", "quiet_days"
+
+
+def write_drawn(run: Run, drawn: pd.DataFrame, drawn_on: date, quiet_days: int) -> None:
+    """Keep a list with the run that drew it; it counts once the run has ended well.
+
+    Parameters
+    ----------
+    run : models.registry.tracking.Run
+        Of kind `SAMPLE`.
+    drawn : pandas.DataFrame
+        customer_id and inclusion_probability, and what else is to be read beside them.
+    drawn_on : datetime.date
+        The as_of of the list: whom to ask was decided from what was available before.
+    quiet_days : int
+        Nobody asked in so many days before could be drawn.
+    """
+    run.log_csv(drawn, LIST)
+    run.tag(**{_DRAWN_ON: drawn_on.isoformat(), _QUIET_DAYS: str(quiet_days)})
+
+
+def read_drawn(store: Store, before: date) -> pd.DataFrame:
+    """Read all lists drawn before a date, of the newest `MOST_LISTS` days.
+
+    Of the lists of one day the newest counts: drawing again as of the same date replaces the list. A run that did not
+    end well, or was deleted, has drawn nobody.
+
+    Parameters
+    ----------
+    store : models.registry.store.Store
+        Where they were drawn.
+    before : datetime.date
+        Exclusive.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per customer and list, in order of drawn_on and customer_id: customer_id (text), drawn_on
+        (datetime64), inclusion_probability (in (0, 1]), quiet_days. Empty where none was drawn.
+    """
+    lists = sorted(((day, run) for day, run in _newest_runs(store).items() if day < before), reverse=True)[:MOST_LISTS]
+    found = [_read_list(store, run_id).assign(drawn_on=day, quiet_days=quiet) for day, (run_id, quiet) in lists]
+    if not found:
+        return pd.DataFrame({name: [] for name in COLUMNS}).astype(
+            {
+                "customer_id": "str",
+                "drawn_on": "datetime64[us]",
+                "inclusion_probability": float,
+                "quiet_days": int,
+            }
+        )
+    table = pd.concat(found)[list(COLUMNS)]
+    table["drawn_on"] = pd.to_datetime(table["drawn_on"]).astype("datetime64[us]")
+    return table.sort_values(["drawn_on", "customer_id"], ignore_index=True)
+
+
+def is_drawn(store: Store, drawn_on: date) -> bool:
+    """Whether there is a list of that day."""
+    return drawn_on in _newest_runs(store)
+
+
+def _newest_runs(store: Store) -> dict[date, tuple[str, int]]:
+    """By the date of a list: the run that drew it last, and its quiet days."""
+    found: dict[date, tuple[str, int]] = {}
+    token: str | None = None
+    while True:
+        page = store.client.search_runs(
+            [store.experiment_id],
+            filter_string=f"tags.kind = '{SAMPLE}' and attributes.status = 'FINISHED'",
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        for run in page:
+            tags = run.data.tags
+            if _DRAWN_ON in tags:
+                newest = (str(run.info.run_id), int(tags[_QUIET_DAYS]))
+                found.setdefault(date.fromisoformat(tags[_DRAWN_ON]), newest)
+        token = page.token
+        if not token:
+            return found
+
+
+def _read_list(store: Store, run_id: str) -> pd.DataFrame:
+    """Read one list; ids are texts, exactly as they were written."""
+    with TemporaryDirectory() as place:
+        file = Path(store.client.download_artifacts(run_id, LIST, place))
+        texts = pd.read_csv(file, dtype="str", keep_default_na=False)
+    chance = texts["inclusion_probability"].astype(float)
+    return pd.DataFrame({"customer_id": texts["customer_id"], "inclusion_probability": chance})

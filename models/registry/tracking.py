@@ -1,0 +1,179 @@
+"""What a run leaves in the store: parameters, metrics, tags, files, the input's digests, and rows set aside."""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from matplotlib.figure import Figure
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+from data.errors import RevealedError
+from data.intake.pipeline import Intake
+from models.registry.store import Store
+
+QUARANTINE = "quarantine"
+_KEPT = "quarantine.kept"
+EPOCH = date(1970, 1, 1).toordinal()
+# MLflow takes no more metrics in one call.
+MOST_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of the store that is being written."""
+
+    store: Store
+    run_id: str
+
+    def log(self, parameters: Mapping[str, Any] | None = None, metrics: Mapping[str, float] | None = None) -> None:
+        """Log parameters as text and those metrics that are finite numbers."""
+        now = int(time.time() * 1000)
+        finite = {name: float(value) for name, value in (metrics or {}).items() if np.isfinite(value)}
+        self.store.client.log_batch(
+            self.run_id,
+            metrics=[Metric(name, value, now, 0) for name, value in finite.items()],
+            params=[Param(name, str(value)[:6000]) for name, value in (parameters or {}).items()],
+        )
+
+    def log_history(self, values: Iterable[tuple[str, float, date]]) -> None:
+        """Log values of days: at their midnight (UTC), with the days since 1970-01-01 as the step."""
+        metrics = [
+            Metric(
+                name,
+                float(value),
+                1000 * int(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp()),
+                day.toordinal() - EPOCH,
+            )
+            for name, value, day in values
+        ]
+        for start in range(0, len(metrics), MOST_AT_ONCE):
+            self.store.client.log_batch(self.run_id, metrics=metrics[start : start + MOST_AT_ONCE])
+
+    def tag(self, **tags: str) -> None:
+        """Set tags."""
+        for name, value in tags.items():
+            self.store.client.set_tag(self.run_id, name, value)
+
+    def log_text(self, text: str, path: str) -> None:
+        """Log a text file."""
+        self.store.client.log_text(self.run_id, text, path)
+
+    def log_csv(self, frame: pd.DataFrame, path: str) -> None:
+        """Log a table as CSV, without its index."""
+        self.log_text(frame.to_csv(index=False), path)
+
+    def log_json(self, values: Any, path: str) -> None:
+        """Log JSON-able values."""
+        self.log_text(json.dumps(values, indent=1, ensure_ascii=False), path)
+
+    def log_table(self, frame: pd.DataFrame, path: str) -> None:
+        """Log a table as MLflow shows it beside those of other runs; the path ends in .json."""
+        self.store.client.log_table(self.run_id, frame, path)
+
+    def log_figure(self, figure: Figure, path: str) -> None:
+        """Log a picture."""
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / Path(path).name
+            figure.savefig(file, dpi=110)
+            self.store.client.log_artifact(self.run_id, str(file), str(Path(path).parent))
+
+    def log_intake(self, intake: Intake) -> None:
+        """Log what was read: the digest of each table, counts, and the rows set aside."""
+        said = {name: value for name, value in intake.to_dict().items() if name != "folder"}
+        self.log_text(json.dumps(said, indent=1), "intake.json")
+        inputs = []
+        for name, report in intake.tables.items():
+            source = json.dumps({"files": list(report.files)})
+            dataset = Dataset(name=name, digest=report.digest[:36], source_type="files", source=source)
+            inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", name)]))
+            self.log(metrics={f"{name}_read": report.rows_read, f"{name}_set_aside": report.set_aside})
+        self.store.client.log_inputs(self.run_id, datasets=inputs)
+        self.log_quarantine(intake.folder)
+
+    def log_quarantine(self, folder: Path) -> bool:
+        """Log the rows set aside, and say whether there were any."""
+        file = folder / "quarantine.parquet"
+        if not file.exists() or pq.read_metadata(file).num_rows == 0:
+            return False
+        self.store.client.log_artifact(self.run_id, str(file), QUARANTINE)
+        self.tag(**{_KEPT: "true"})
+        return True
+
+
+def read_json(store: Store, run_id: str, path: str) -> Any:
+    """Read a JSON file that a run logged; None where it logged none there, or the run is gone."""
+    folder, _, _ = path.rpartition("/")
+    try:
+        found = store.client.list_artifacts(run_id, folder or None)
+    except MlflowException as error:
+        if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+            return None
+        raise
+    if path not in {file.path for file in found}:
+        return None
+    with TemporaryDirectory() as place:
+        file = store.client.download_artifacts(run_id, path, place)
+        return json.loads(Path(file).read_text(encoding="utf-8"))
+
+
+@contextmanager
+def tracked(store: Store, kind: str, tags: Mapping[str, str]) -> Iterator[Run]:
+    """Open a run; whatever ends it, its status and its error are told.
+
+    Parameters
+    ----------
+    store : Store
+        Where the run is kept.
+    kind : str
+        ``retrain`` or ``score``.
+    tags : Mapping of str to str
+        More tags.
+    """
+    client = store.client
+    run = client.create_run(store.experiment_id, run_name=kind, tags={"kind": kind, **tags})
+    run_id = str(run.info.run_id)
+    try:
+        yield Run(store, run_id)
+    except BaseException as error:
+        said = str(error) if isinstance(error, RevealedError) else type(error).__name__
+        # Where the store itself is gone, what ended the run matters more than that this cannot be noted in it.
+        with suppress(MlflowException):
+            client.set_tag(run_id, "error", said[:4000])
+            client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
+    client.set_terminated(run_id, "FINISHED")
+
+
+def forget_old_quarantine(store: Store, days: int) -> int:
+    """Delete the rows set aside of runs older than the retention; their counts stay.
+
+    Parameters
+    ----------
+    store : Store
+        Where the runs are kept.
+    days : int
+        How long they stay.
+
+    Returns
+    -------
+    int
+        Of how many runs they were deleted.
+    """
+    oldest = int((time.time() - days * 86_400) * 1000)
+    filters = f"tags.`{_KEPT}` = 'true' and attributes.start_time < {oldest}"
+    old = store.client.search_runs([store.experiment_id], filter_string=filters)
+    for run in old:
+        get_artifact_repository(run.info.artifact_uri).delete_artifacts(QUARANTINE)  # type: ignore[no-untyped-call]
+        store.client.set_tag(run.info.run_id, _KEPT, "false")
+    return len(old)

@@ -1,0 +1,144 @@
+"""The gate between a freshly fitted scorer and the alias ``champion``.
+
+The champion has already seen most of any holdout, so versions are not compared directly. Each carries a twin: the same
+recipe fitted only on what was available before its cut. The twins are judged on what happened after the challenger's.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from models.scoring.scorer import Scorer
+from models.stats.metrics import clustered_standard_error, log_losses, ranked_probability_scores
+
+Array = npt.NDArray[np.float64]
+
+MAX_RATIO = 1.01  # worse means more than 1 % higher ...
+ONE_SIDED_95 = 1.645  # ... and a one-sided 95 % bound of the paired difference above 0
+MIN_ANSWERS = 200
+MIN_PURCHASES = 30
+MAX_BIAS = 3.0
+_COMPARABLE = ("format", "horizon", "currency", "returns_policy")
+
+
+@dataclass(frozen=True)
+class Holdout:
+    """What happened between the challenger's cut and its as_of.
+
+    Attributes
+    ----------
+    customers : pandas.DataFrame
+        One row per customer with a purchase before the cut: customer_id, the columns the scorer reads as of the cut,
+        and the realised ``purchases`` and ``revenue``.
+    answers : pandas.DataFrame or None
+        One row per answer asked for within the holdout: customer_id, category and the features at that time.
+    """
+
+    customers: pd.DataFrame
+    answers: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says: whether to promote, why in one sentence, and its figures."""
+
+    promote: bool
+    reason: str
+    metrics: dict[str, float] = field(default_factory=dict)
+
+
+def judge(
+    challenger: Scorer | None,
+    champion: Scorer | None,
+    holdout: Holdout | None,
+    champion_holdout: Holdout | None = None,
+) -> Verdict:
+    """Judge a challenger by its twin.
+
+    Parameters
+    ----------
+    challenger, champion : Scorer or None
+        The twins; None where there is none (a first version, or a history shorter than the horizon).
+    holdout : Holdout or None
+        Described with the challenger's vocabulary; None where there is no twin.
+    champion_holdout : Holdout, optional
+        The same customers and answers, row for row, described for the champion; as for the challenger by default.
+
+    Returns
+    -------
+    Verdict
+        A refusal only where the challenger fails an absolute check or is worse than the champion.
+    """
+    if challenger is None or holdout is None or holdout.customers.empty:
+        return Verdict(True, "not comparable: the history before as_of is shorter than the horizon")
+    metrics, fault = _check_alone(challenger, holdout)
+    if fault:
+        return Verdict(False, fault, metrics)
+    if champion is None:
+        return Verdict(True, "not comparable: there is no champion with a twin; absolute checks passed", metrics)
+    changed = [name for name in _COMPARABLE if _differs(challenger.parameters.get(name), champion.parameters.get(name))]
+    if changed:
+        return Verdict(True, f"not comparable: {', '.join(changed)} changed; absolute checks passed", metrics)
+    theirs_of = champion_holdout or holdout
+    ours, theirs = _purchase_losses(challenger, holdout), _purchase_losses(champion, theirs_of)
+    ids = holdout.customers["customer_id"]
+    worse, said = _compare("log loss of p_purchase", ours, theirs, ids, metrics, "log_loss")
+    sayings = [said]
+    answers, their_answers = holdout.answers, theirs_of.answers
+    if answers is not None and their_answers is not None and _can_judge_answers(challenger, champion, answers):
+        ours, theirs = _category_losses(challenger, answers), _category_losses(champion, their_answers)
+        worse_rps, said = _compare("RPS of the NPS category", ours, theirs, answers["customer_id"], metrics, "rps")
+        worse, sayings = worse or worse_rps, [*sayings, said]
+    return Verdict(not worse, "; ".join(sayings), metrics)
+
+
+def _differs(ours: object, theirs: object) -> bool:
+    """Say whether two values differ; one that nobody named, as a currency may be, differs from none."""
+    return ours is not None and theirs is not None and ours != theirs
+
+
+def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], str | None]:
+    """Absolute checks: every score finite, and purchases in all not off by more than a factor of `MAX_BIAS`."""
+    scores = scorer.score(holdout.customers)
+    predicted, actual = float(scores["expected_purchases"].sum()), float(holdout.customers["purchases"].sum())
+    metrics = {"gate_purchases_expected": predicted, "gate_purchases_actual": actual}
+    numbers = scores.loc[:, :"next_purchase_index"]
+    strange = [str(name) for name in numbers if not np.isfinite(numbers[name]).all()]
+    if strange:
+        return metrics, f"refused: the twin's scores are not finite: {', '.join(strange)}"
+    ratio = max(predicted, 1e-9) / max(actual, 1e-9)
+    if max(actual, predicted) >= MIN_PURCHASES and not 1 / MAX_BIAS <= ratio <= MAX_BIAS:
+        said = f"refused: the twin expected {predicted:,.0f} purchases in the holdout, {actual:,.0f} came"
+        return metrics, said
+    return metrics, None
+
+
+def _purchase_losses(scorer: Scorer, holdout: Holdout) -> Array:
+    p = scorer.predict_horizon(holdout.customers)["p_purchase"]
+    return log_losses(holdout.customers["purchases"] > 0, p)
+
+
+def _can_judge_answers(challenger: Scorer, champion: Scorer, answers: pd.DataFrame) -> bool:
+    have_models = all(scorer.parameters["nps"]["source"] is not None for scorer in (challenger, champion))
+    same_question = challenger.parameters["nps_question"] == champion.parameters["nps_question"]
+    return same_question and have_models and len(answers) >= MIN_ANSWERS
+
+
+def _category_losses(scorer: Scorer, answers: pd.DataFrame) -> Array:
+    return ranked_probability_scores(answers["category"].to_numpy(int), scorer.category_probabilities(answers))
+
+
+def _compare(
+    what: str, ours: Array, theirs: Array, clusters: Any, metrics: dict[str, float], name: str
+) -> tuple[bool, str]:
+    """Say whether our mean loss is worse than theirs on the same rows, and both figures."""
+    difference = ours - theirs
+    bound = float(difference.mean()) - ONE_SIDED_95 * clustered_standard_error(difference, np.asarray(clusters))
+    mean_ours, mean_theirs = float(ours.mean()), float(theirs.mean())
+    metrics |= {f"gate_{name}_challenger": mean_ours, f"gate_{name}_champion": mean_theirs, f"gate_{name}_bound": bound}
+    worse = mean_ours > MAX_RATIO * mean_theirs and bound > 0
+    verdict = "worse" if worse else "not worse"
+    return worse, f"{what} {mean_ours:.4f} against the champion's {mean_theirs:.4f}: {verdict}"

@@ -1,0 +1,198 @@
+"""A release: everything one version of the scorer is made of, fitted together on what was available at one date."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from data.errors import InputError
+from features.labels import CATEGORY_CUTS, SATISFACTION_CUTS
+from features.purchases import summarise_purchases
+from features.spine import everyone
+from features.tables import Tables
+from features.vocabulary import Vocabulary, learn_vocabulary
+from models.nps.category import NpsTraining
+from models.nps.training_rows import train_on_answers
+from models.purchases.fit import TrainingFit, fit_purchase_models
+from models.purchases.second_stage import train_second_stage
+from models.recipe import Recipe
+from models.scoring.scorer import Scorer
+from models.segments.rfm import SEGMENTS, Segments, rfm_cuts, rfm_scores
+
+# Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models; the names of
+# features in 2 know letters of ASCII only.
+FORMAT = 3
+# Each names its part of the parameters and begins the names of its trees.
+CATEGORY_MODELS = ("nps", "satisfaction")
+RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"
+
+
+@dataclass(frozen=True)
+class Release:
+    """One fitted scorer with what people want to know of its fit.
+
+    Attributes
+    ----------
+    parameters : dict
+        JSON-able; all the scorer needs but the trees.
+    boosters : dict of str to str
+        Trees as LightGBM text by name, as `models.scoring.scorer.Scorer` takes them; none where nothing needs them.
+    fits : pandas.DataFrame
+        Fitted parameters, as `models.purchases.fit.PurchaseFit.fits`.
+    notes : tuple of str
+        What a reader must know: what could not be fitted and why, assumptions that fail.
+    training : NpsTraining or None
+        The NPS model as trained, with out-of-fold probabilities; None where it was carried over or read back.
+    answers : pandas.DataFrame or None
+        The answers it was trained on, row for row with its out-of-fold probabilities.
+    """
+
+    parameters: dict[str, Any]
+    boosters: dict[str, str]
+    fits: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: tuple[str, ...] = ()
+    training: NpsTraining | None = None
+    answers: pd.DataFrame | None = None
+
+    @property
+    def vocabulary(self) -> Vocabulary:
+        """The kinds, channels and levels that name its features."""
+        return Vocabulary.from_dict(self.parameters["vocabulary"])
+
+    @property
+    def rfm_segments(self) -> Segments:
+        """Names of RFM segments; a release of an earlier version holds the usual ones."""
+        found: Segments = self.parameters.get("rfm_segments", SEGMENTS)
+        return found
+
+    def rfm_scores(self, base: pd.DataFrame) -> pd.DataFrame:
+        """Score a base by the cut points and names of this release: ``rfm`` and ``segment``, row for row.
+
+        Parameters
+        ----------
+        base : pandas.DataFrame
+            With T, recency, frequency and total_value of `features.purchases.summarise_purchases`.
+        """
+        days_since, purchases = base["T"] - base["recency"], base["frequency"] + 1
+        return rfm_scores(days_since, purchases, base["total_value"], self.parameters["rfm"], self.rfm_segments)
+
+    @property
+    def training_fit(self) -> TrainingFit | None:
+        """How well the purchase model fitted what it was trained on; None in releases that did not keep it."""
+        known = self.parameters.get("log_likelihood_per_customer")
+        if known is None:
+            return None
+        covariance = self.parameters["uncertainty"]["purchases"]
+        return TrainingFit(self.as_of, self.parameters["customers"], known, tuple(map(tuple, covariance)))
+
+    @property
+    def as_of(self) -> date:
+        """The date before which everything it was fitted on was available."""
+        return date.fromisoformat(self.parameters["as_of"])
+
+    def with_parameters(self, **parameters: Any) -> "Release":
+        """Return this release with more parameters, JSON-able ones."""
+        return replace(self, parameters=self.parameters | json.loads(json.dumps(parameters)))
+
+    def scorer(self) -> Scorer:
+        """Return the scorer of this release, as it is served."""
+        return Scorer(self.parameters, self.boosters)
+
+
+def fit_release(
+    tables: Tables, as_of: date, recipe: Recipe, carried: Release | None = None, *, is_twin: bool = False
+) -> Release:
+    """Fit everything a version of the scorer is made of.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables; only what was available before ``as_of`` is used.
+    as_of : datetime.date
+        Exclusive.
+    recipe : Recipe
+        How to fit.
+    carried : Release, optional
+        A release whose NPS model is taken over unchanged, with the vocabulary of its features, instead of training one.
+
+    is_twin : bool
+        It will be judged on what came after, so no last wave of answers is held out to judge it by.
+
+    Raises
+    ------
+    InputError
+        Where no purchase model can be fitted: the message says what the data lacks.
+    """
+    with summarise_purchases(tables.transactions, everyone(tables.transactions, as_of)).cache() as summary:
+        if not summary.count().to_pyarrow().as_py():
+            raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
+        fit = fit_purchase_models(summary, recipe.purchase_model)
+        cuts = rfm_cuts(summary)
+    notes = list(fit.notes)
+    if carried is None:
+        vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
+        nps = train_on_answers(
+            tables, as_of, recipe.nps_question, CATEGORY_CUTS, recipe, vocabulary, judge_last_wave=not is_twin
+        )
+        satisfaction = train_on_answers(
+            tables, as_of, recipe.satisfaction_question, SATISFACTION_CUTS, recipe, vocabulary
+        )
+        training, answers = nps.training, nps.answers
+        said: dict[str, Any] = {
+            "nps": nps.training.model.to_dict(),
+            "satisfaction": satisfaction.training.model.to_dict(),
+        }
+        said["nps_as_of"] = as_of.isoformat()
+        trees = named("nps", nps.training.model.boosters) | named("satisfaction", satisfaction.training.model.boosters)
+    else:
+        vocabulary, training, answers = carried.vocabulary, None, None
+        said = {name: carried.parameters[name] for name in ("nps", "satisfaction", "nps_as_of")}
+        trees = {name: text for name, text in carried.boosters.items() if name.startswith(CATEGORY_MODELS)}
+        notes.append(f"The NPS model is carried over unchanged from the one trained as of {said['nps_as_of']}.")
+    stage, stage_boosters = _train_second_stage(tables, as_of, recipe, vocabulary)
+    parameters = {
+        "format": FORMAT,
+        "as_of": as_of.isoformat(),
+        **asdict(recipe),
+        "returns_policy": RETURNS_POLICY,
+        "customers": fit.customers,
+        "purchases": fit.purchases,
+        "spend": fit.spend,
+        "uncertainty": fit.uncertainty,
+        "log_likelihood_per_customer": fit.log_likelihood_per_customer,
+        "second_stage": stage,
+        **said,
+        "vocabulary": vocabulary.to_dict(),
+        "rfm": cuts,
+    }
+    if recipe.second_stage and not stage["used"]:
+        notes.append(f"There is no second stage: {stage['why']}.")
+    # Through JSON and back, so that a release is the same before it is stored and after.
+    return Release(
+        json.loads(json.dumps(parameters)), stage_boosters | trees, fit.fits, tuple(notes), training, answers
+    )
+
+
+def named(model: str, boosters: Mapping[str, str]) -> dict[str, str]:
+    """Return a category model's trees under the names they have in a release: "nps_ridit", say."""
+    return {f"{model}_{name}": trees for name, trees in boosters.items()}
+
+
+def _train_second_stage(
+    tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """Train the second stage where the recipe has one and the history is long enough for it."""
+    if not recipe.second_stage:
+        return {
+            "used": False,
+            "why": "the backtest did not say that it wins, or it is switched off",
+            "features": [],
+        }, {}
+    try:
+        stage = train_second_stage(tables, as_of, recipe, recipe.purchase_model, vocabulary)
+    except InputError as error:
+        return {"used": False, "why": str(error), "features": []}, {}
+    return {"used": True, "why": "the backtest says that it wins", **stage.to_dict()}, stage.boosters

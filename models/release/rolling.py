@@ -1,0 +1,261 @@
+"""Fit before a cut, judge after it, and again at earlier cuts: what the models were worth, not what they promise."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError
+from features.describe import describe, materialise
+from features.outcomes import outcomes
+from features.purchases import purchase_days, summarise_purchases
+from features.spine import everyone
+from features.tables import Tables
+from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchase_models
+from models.purchases.second_stage import train_second_stage
+from models.recipe import PurchaseModel, Recipe
+from models.release.backtest import BASELINES, backtest, wins
+from models.stats.metrics import clustered_standard_error, log_losses
+
+BG, MBG = MODEL_NAMES["bg_nbd"], MODEL_NAMES["mbg_nbd"]
+SECOND_STAGE = "second stage"
+MODELS = (BG, MBG, SECOND_STAGE)
+ONE_SIDED_95 = 1.645
+
+
+@dataclass(frozen=True)
+class CutResult:
+    """What the models said at a cut, and what happened after it.
+
+    Attributes
+    ----------
+    cut : datetime.date
+        Everything was fitted on what was available before it.
+    horizon : int
+        Days after the cut.
+    customers : pandas.DataFrame
+        One row per customer with a purchase before the cut, as `features.purchases.summarise_purchases` describes
+        them; ``purchases`` and ``revenue`` of the horizon, ``purchases_before`` and ``revenue_before`` of as many days
+        before the cut.
+    predictions : mapping of str to pandas.DataFrame
+        By name of the model, with the index of ``customers``: p_purchase, expected_purchases, expected_revenue.
+    fits : mapping of str to PurchaseFit
+        The purchase and spend models, by name.
+    left_out : mapping of str to str
+        Models that are not there, and why.
+    """
+
+    cut: date
+    horizon: int
+    customers: pd.DataFrame
+    predictions: Mapping[str, pd.DataFrame]
+    fits: Mapping[str, PurchaseFit] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def measures(self) -> pd.DataFrame:
+        """The models beside the baselines, as `models.release.backtest.backtest` measures them."""
+        return backtest(self.customers, self.customers, self.horizon, self.predictions)
+
+
+def rolling_cuts(first_day: date, as_of: date, horizon: int, wanted: int) -> list[date]:
+    """Return the cuts at which the models can be judged: each leaves a horizon after it and one before it.
+
+    Parameters
+    ----------
+    first_day : datetime.date
+        Of the first transaction.
+    as_of : datetime.date
+        What was available before it is known.
+    horizon : int
+        Days.
+    wanted : int
+        At most so many cuts.
+
+    Returns
+    -------
+    list of datetime.date
+        The newest first, one horizon apart, so that no purchase is judged twice.
+
+    Raises
+    ------
+    InputError
+        Where the history is shorter than two horizons.
+    """
+    cuts = [as_of - timedelta(days=horizon * k) for k in range(1, wanted + 1)]
+    found = [cut for cut in cuts if (cut - first_day).days >= horizon]
+    if not found:
+        days = (as_of - first_day).days
+        shorter = f"a horizon of at most {days // 2} days (--horizon)" if days >= 2 else "a shorter horizon (--horizon)"
+        raise InputError(
+            f"a backtest over {horizon} days needs {2 * horizon} days of purchases, half of them to fit on and half to "
+            f"judge by, but there are {days}, from {first_day} to the day before {as_of}: take {shorter}, or give a "
+            "longer history"
+        )
+    return found
+
+
+def backtest_at(tables: Tables, cut: date, recipe: Recipe, with_second_stage: bool = True) -> CutResult:
+    """Fit every model on what was available before a cut, and put its predictions beside what happened.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    cut : datetime.date
+        Exclusive.
+    recipe : Recipe
+        Horizon; and for the second stage its purchase model, seed and static attributes.
+    with_second_stage : bool
+        Whether it is trained too.
+
+    Returns
+    -------
+    CutResult
+        A model that cannot be fitted is left out, with the reason.
+
+    Raises
+    ------
+    InputError
+        Where nobody had bought before the cut.
+    """
+    spine = everyone(tables.transactions, cut)
+    customers = _customers_at(tables, cut, recipe.horizon)
+    if customers.empty:
+        raise InputError(f"no purchase is visible before the cut at {cut}: take a shorter horizon or fewer cuts")
+    predictions, fits, left_out = {}, {}, {}
+    # Kept in the engine: it is counted from several times.
+    with summarise_purchases(tables.transactions, spine).cache() as summary:
+        for model, name in MODEL_NAMES.items():
+            try:
+                fits[name] = fit_purchase_models(summary, model)
+            except InputError as error:
+                left_out[name] = str(error)
+            else:
+                predictions[name] = fits[name].predict(customers, recipe.horizon)
+    result = CutResult(cut, recipe.horizon, customers, predictions, fits, left_out)
+    return add_second_stage(tables, result, recipe) if with_second_stage else result
+
+
+def add_second_stage(tables: Tables, result: CutResult, recipe: Recipe) -> CutResult:
+    """Train the second stage on top of the recipe's purchase model, out of time, and let it predict the cut.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    result : CutResult
+        The purchase models at the cut.
+    recipe : Recipe
+        As in `backtest_at`.
+
+    Returns
+    -------
+    CutResult
+        With predictions of the second stage, or why there are none.
+    """
+    base = MODEL_NAMES[recipe.purchase_model]
+    if base not in result.predictions:
+        return _without_second_stage(result, f"{base}, on which it stands, could not be fitted")
+    try:
+        stage = train_second_stage(tables, result.cut, recipe, recipe.purchase_model)
+    except InputError as error:
+        return _without_second_stage(result, str(error))
+    described = materialise(describe(tables, everyone(tables.transactions, result.cut), stage.vocabulary))
+    described.index = result.customers.index
+    predicted = stage.predict(described, result.predictions[base])
+    return replace(result, predictions={**result.predictions, SECOND_STAGE: predicted})
+
+
+def over_cuts(results: Sequence[CutResult]) -> pd.DataFrame:
+    """Return the means of the measures over the cuts at which a model is there and a figure is defined."""
+    tables = pd.concat([result.measures for result in results])
+    mean = tables.groupby(level="predictor").mean()
+    return mean.loc[[name for name in (*MODELS, *BASELINES) if name in mean.index]]
+
+
+def wins_over_cuts(results: Sequence[CutResult], models: Sequence[str] = MODELS) -> list[str]:
+    """Say in one sentence each where a baseline is better than a model, in the mean over the cuts that have it.
+
+    Parameters
+    ----------
+    results : sequence of CutResult
+        All cuts.
+    models : sequence of str
+        Of which models.
+    """
+    said = []
+    for model in models:
+        having = [result for result in results if model in result.predictions]
+        if having:
+            table = over_cuts(having)
+            said += wins(table.loc[[name for name in table.index if name in (model, *BASELINES)]])
+    return said
+
+
+def choose_purchase_model(results: Sequence[CutResult]) -> tuple[PurchaseModel, str]:
+    """Choose the purchase model by the log predictive score of "buys at all", over all cuts.
+
+    MBG/NBD is taken where its mean log loss is lower by more than 1.645 standard errors of the difference, paired by
+    customer and clustered by customer over the cuts; else BG/NBD.
+
+    Parameters
+    ----------
+    results : sequence of CutResult
+        All cuts.
+
+    Returns
+    -------
+    tuple of (str, str)
+        ``"bg_nbd"`` or ``"mbg_nbd"``, and why.
+    """
+    paired = [result for result in results if BG in result.predictions and MBG in result.predictions]
+    if not paired:
+        return _choose_what_is_there(results)
+    bought = np.concatenate([result.customers["purchases"].to_numpy(float) > 0 for result in paired])
+    of_bg, of_mbg = (
+        log_losses(bought, np.concatenate([result.predictions[name]["p_purchase"] for result in paired]))
+        for name in (BG, MBG)
+    )
+    customers = np.concatenate([result.customers["customer_id"].to_numpy(str) for result in paired])
+    saved = of_bg - of_mbg
+    error = clustered_standard_error(saved, customers)
+    takes_mbg = bool(saved.mean() > ONE_SIDED_95 * error)
+    side = "better" if saved.mean() > 0 else "worse"
+    why = (
+        f"log loss of p_purchase {of_mbg.mean():.5f} under {MBG} against {of_bg.mean():.5f} under {BG}, over "
+        f"{len(saved):,} predictions at {len(paired)} cut{'s' * (len(paired) > 1)}: {MBG} is {side} by "
+        f"{abs(saved.mean()):.5f}, standard error {error:.5f} (clustered by customer); to be taken it must be better "
+        f"by more than {ONE_SIDED_95} of them"
+    )
+    return ("mbg_nbd" if takes_mbg else "bg_nbd"), why
+
+
+def _choose_what_is_there(results: Sequence[CutResult]) -> tuple[PurchaseModel, str]:
+    reasons = {name: why for result in results for name, why in result.left_out.items()}
+    if any(MBG in result.predictions for result in results):
+        return "mbg_nbd", f"{BG} could not be fitted at any cut where {MBG} could: {reasons.get(BG, '')}"
+    why = reasons.get(MBG, "there is no cut to judge it at")
+    return "bg_nbd", f"{MBG} could not be judged beside {BG}: {why}"
+
+
+def _without_second_stage(result: CutResult, why: str) -> CutResult:
+    return replace(result, left_out={**result.left_out, SECOND_STAGE: why})
+
+
+def _customers_at(tables: Tables, cut: date, horizon: int) -> pd.DataFrame:
+    """Describe everyone's purchases at the cut, beside those of the horizon and of as many days before the cut."""
+    transactions, spine = tables.transactions, everyone(tables.transactions, cut)
+    realised = outcomes(transactions, spine, horizon, known_before=cut + timedelta(days=horizon)).drop("as_of")
+    days = purchase_days(transactions, spine)
+    recent = days.filter(days.age <= horizon)
+    before = recent.group_by("customer_id").agg(
+        purchases_before=recent.count().cast("float64"), revenue_before=recent.net.sum().cast("float64")
+    )
+    described = summarise_purchases(transactions, spine).inner_join(realised, "customer_id")
+    joined = described.left_join(before, "customer_id").drop("customer_id_right")
+    filled = {name: joined[name].fill_null(0.0) for name in ("purchases_before", "revenue_before")}
+    return materialise(joined.mutate(**filled))

@@ -1,0 +1,55 @@
+"""Repeat purchases of a base week by week, before a cut and after it: what was expected, and what came."""
+
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+
+from features.describe import materialise
+from features.outcomes import purchases_by_day
+from features.spine import everyone
+from features.tables import Tables
+from models.release.rolling import CutResult
+from models.scoring.scorer import new_customer_expected_purchases
+
+
+def weekly_repeat_purchases(tables: Tables, result: CutResult) -> pd.DataFrame:
+    """Count the repeat purchases of the cut's customers, and what the fitted models expect of new customers.
+
+    The expectation until day d is the sum over customers of E[X(d - 1 - first purchase)] (Fader, Hardie & Lee 2005,
+    eq. 9), before the cut and after it: it never looks at what they did after their first purchase.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    result : CutResult
+        The cut, its customers and fitted purchase models.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per week, from the first purchase to the last full week of the horizon; weeks end at the cut, so the
+        first one may be shorter. until (the day after the week), actual, and a column per purchase model.
+    """
+    first = result.customers["first_purchase"].to_numpy("datetime64[D]")
+    cut = np.datetime64(result.cut, "D")
+    days_before = int((cut - first.min()).astype(int))
+    until = cut + 7 * np.arange(1 - -(-days_before // 7), result.horizon // 7 + 1)
+    found = {"until": until.astype("datetime64[s]"), "actual": _actual(tables, result, until)}
+    first_days, customers = np.unique(first, return_counts=True)
+    ages = np.maximum((until[:, None] - 1 - first_days).astype(int), 0)
+    for name, fit in result.fits.items():
+        by_age = new_customer_expected_purchases(np.arange(ages.max() + 1.0), fit.purchase_parameters)
+        found[name] = np.diff(by_age[ages] @ customers, prepend=0.0)
+    return pd.DataFrame(found)
+
+
+def _actual(tables: Tables, result: CutResult, until: np.ndarray) -> np.ndarray:
+    transactions = tables.transactions
+    known_before = result.cut + timedelta(days=result.horizon)
+    by_day = materialise(purchases_by_day(transactions, everyone(transactions, result.cut), known_before))
+    # Dates come in order, so the running total before a date is that of the rows before it.
+    rows = np.searchsorted(by_day["date"].to_numpy("datetime64[D]"), until, side="left")
+    total = np.concatenate([[0.0], np.cumsum(by_day["repeat_purchases"].to_numpy(float))])
+    return np.diff(total[rows], prepend=0.0)

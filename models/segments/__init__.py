@@ -1,0 +1,1 @@
+"""Groups of customers: RFM segments, personas, topics of comments. Imports `stats` and `scoring`."""

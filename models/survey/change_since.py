@@ -1,0 +1,121 @@
+"""The change of the base's NPS from a release and the shop's tables: two dates of the base, each with its answers."""
+
+from dataclasses import replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from data.errors import InputError
+from features.describe import feature_names
+from features.spine import everyone
+from features.tables import Tables
+from models.release.release import Release
+from models.survey.base import (
+    describe_everyone,
+    fold_points,
+    predict_without_own_answers,
+    prepare_survey,
+    sample_positions,
+)
+from models.survey.change import NpsChange, nps_change
+from models.survey.frame import Survey
+
+
+def estimate_nps_change(
+    tables: Tables,
+    release: Release,
+    since: date,
+    published: float | None = None,
+    drawn: pd.DataFrame | None = None,
+) -> NpsChange | None:
+    """Estimate how the NPS of the base changed since an earlier date, under one model, and why.
+
+    Parameters
+    ----------
+    tables, release, since
+        As in `prepare_change`.
+    published : float, optional
+        NPS of the base as it was published at the earlier date.
+    drawn : pandas.DataFrame, optional
+        As in `prepare_change`.
+
+    Returns
+    -------
+    NpsChange or None
+        None where `prepare_change` gives None.
+    """
+    surveys = prepare_change(tables, release, since, drawn)
+    return None if surveys is None else nps_change(*surveys, published)
+
+
+def prepare_change(
+    tables: Tables, release: Release, since: date, drawn: pd.DataFrame | None = None
+) -> tuple[Survey, Survey] | None:
+    """Describe and predict the base at an earlier date and now, each with the answers of its own time.
+
+    Before are the invitations before `since` with the answers known then, now are the invitations since with the
+    answers known at the release's as_of; who answers is learned for each. Both are predicted by the release, answers of
+    a customer by models that did not see them. A late answer to an invitation before `since` counts for neither.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    release : Release
+        Freshly fitted, with its answers and out-of-fold probabilities.
+    since : datetime.date
+        As_of of the earlier estimate; exclusive for what was known before.
+    drawn : pandas.DataFrame, optional
+        Who was drawn when, with which probability, as in `models.survey.base.prepare_survey`: lists drawn before
+        `since` serve before, those drawn since serve now.
+
+    Returns
+    -------
+    tuple of Survey or None
+        Before and now, without answers where hardly anyone answered. None where nothing was asked, the release was not
+        freshly fitted or has too few answers for an NPS model; None also where nobody had bought before `since`: a
+        figure of a report must not stop a retrain.
+
+    Raises
+    ------
+    InputError
+        If `since` is not before the release's as_of.
+    """
+    if since >= release.as_of:
+        raise InputError(f"a change since {since} needs a release of a later date, got one as of {release.as_of}")
+    if tables.answers is None or release.answers is None:
+        return None
+    if release.training is None or release.training.out_of_fold is None:
+        return None
+    if not everyone(tables.transactions, since).table.count().to_pyarrow().as_py():
+        return None
+    # The same model, looking from the earlier date.
+    then = replace(release, parameters=release.parameters | {"as_of": since.isoformat()})
+    return (
+        prepare_survey(tables, then, drawn=drawn) or _without_answers(tables, then),
+        prepare_survey(tables, release, since, drawn) or _without_answers(tables, release),
+    )
+
+
+def _without_answers(tables: Tables, release: Release) -> Survey:
+    """Return the base at the release's as_of, predicted, with a frame in which nobody answered."""
+    training, answers = release.training, release.answers
+    assert training is not None
+    assert answers is not None
+    base, names = describe_everyone(tables, release), feature_names(release.vocabulary)
+    sample = sample_positions(len(base), release.parameters["seed"])
+    return Survey(
+        customer=np.empty(0, dtype=str),
+        features=base[names].iloc[:0],
+        answered=np.empty(0, dtype=bool),
+        category=np.empty(0, dtype=np.int64),
+        probabilities=np.empty((0, 3)),
+        propensity=np.empty(0),
+        base_customer=base["customer_id"].to_numpy(str),
+        base_features=base[names],
+        base_probabilities=predict_without_own_answers(base, training, answers["customer_id"].to_numpy(str)),
+        fold_points=np.empty((len(training.fold_models), 0)),
+        fold_base_points=fold_points(base.iloc[sample], training),
+        base_sample=sample,
+    )

@@ -1,0 +1,286 @@
+"""Who answers a survey: the probability of answering, from behaviour."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import lightgbm
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
+
+from models.stats.folds import customer_folds
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+# Rows (n, k) -> log odds (n,).
+Model = Callable[[Array], Array]
+# Rows, whether each answered, and a seed.
+Fit = Callable[[Array, Flags, int], Model]
+
+# Inverse of the ridge penalty on standardised features.
+RIDGE_C = 0.1
+# A customer ten standard deviations away is not ten times as informative about who answers.
+LARGEST_STANDARD_VALUE = 4.0
+FEWEST_ANSWERS_PER_FOLD = 2
+# Trees that learn from fewer answers find who answered by chance.
+FEWEST_ANSWERS_FOR_TREES = 1000
+# So many silent customers for each who answered tell nearly all that more of them would (King & Zeng 2001), from so
+# many on that it is worth leaving some out.
+SILENT_PER_ANSWER = 5
+FEWEST_SILENT = 20_000
+TREE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+ROUNDS = 100
+# A large base is predicted in parts, so that memory stays bounded.
+ROWS_AT_ONCE = 100_000
+
+
+def response_propensity(
+    features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike, seed: int = 0
+) -> Array:
+    """Estimate each row's probability of answering, by models that saw no row of its customer.
+
+    A ridge logistic regression on standardised features (missing values: the median, and a flag of their own); with
+    `FEWEST_ANSWERS_FOR_TREES` answers or more its log odds are blended with those of boosted trees, in the proportion
+    of least out-of-fold log loss. Where the silent are many, a sample of them is learned from, and the log odds are put
+    right by the log of its share (King & Zeng 2001, Political Analysis 9, equation 7).
+
+    Parameters
+    ----------
+    features
+        (n, k) doubles, NaN where not defined.
+    answered
+        (n,) whether the row's customer answered.
+    customer
+        (n,) ids.
+    seed
+        Of folds, sample and trees; rows in any order give the same figures.
+
+    Returns
+    -------
+    numpy.ndarray
+        (n,) in (0, 1). The share that answered, for all, where too few rows or features allow no regression; 1 where
+        all answered.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
+    """
+    X, R, who = _checked(features, answered, customer)
+    if R.all():
+        return np.ones(len(R))
+    rows = _rows(X, R, who, seed)
+    if rows is None:
+        return np.full(len(R), _smoothed_share(R))
+    # LightGBM's own number of threads does not hold: other calls of it reset that for the whole process.
+    with threadpool_limits(limits=1):
+        log_odds, by_trees, weight = _out_of_fold(rows, seed)
+    propensity = np.empty(len(R))
+    propensity[rows.order] = _probability(log_odds + weight * (by_trees - log_odds), rows.share)
+    return propensity
+
+
+@dataclass(frozen=True)
+class Response:
+    """Who answers, as learned from one set of rows, to be told of any others; made by `fit_response`.
+
+    Attributes
+    ----------
+    features
+        Names of the columns, in order.
+    share
+        The share that answered.
+    log_odds
+        Rows (n, k) -> log odds (n,); None where too few rows or features allow no regression: everyone has the share.
+    """
+
+    features: tuple[str, ...]
+    share: float
+    log_odds: Model | None = None
+
+    def predict(self, features: pd.DataFrame) -> Array:
+        """Give each row's probability of answering, (n,) in (0, 1], from a table that holds `features`."""
+        if self.log_odds is None:
+            return np.full(len(features), self.share)
+        found = np.empty(len(features))
+        with threadpool_limits(limits=1):
+            for first in range(0, len(features), ROWS_AT_ONCE):
+                rows = slice(first, first + ROWS_AT_ONCE)
+                X = features[list(self.features)].iloc[rows].to_numpy(dtype=float, na_value=np.nan)
+                found[rows] = expit(self.log_odds(X))
+        return found
+
+
+def fit_response(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike, seed: int = 0) -> Response:
+    """Learn who answers, as `response_propensity` does, to say it of other rows.
+
+    Its probabilities of the rows learned from have seen their own answers: take `response_propensity` for those.
+
+    Parameters
+    ----------
+    features, answered, customer, seed
+        As `response_propensity` takes them.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ.
+    """
+    X, R, who = _checked(features, answered, customer)
+    names = tuple(str(name) for name in features.columns)
+    rows = None if R.all() else _rows(X, R, who, seed)
+    if rows is None:
+        return Response(names, 1.0 if R.all() else _smoothed_share(R))
+    with threadpool_limits(limits=1):
+        weight = _out_of_fold(rows, seed)[2]
+        seen = rows.X[rows.learned], rows.R[rows.learned]
+        by_regression = _by_regression(*seen, seed)
+        by_trees = _by_trees(*seen, seed) if weight else by_regression
+    shift = float(np.log(rows.share))
+
+    def log_odds(of: Array) -> Array:
+        found = by_regression(of)
+        return np.asarray((found + weight * (by_trees(of) - found) if weight else found) + shift)
+
+    return Response(names, float(R.mean()), log_odds)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Rows to learn from in an order of their own; `share` is that of the silent who are among `learned`."""
+
+    order: npt.NDArray[np.intp]
+    X: Array
+    R: Flags
+    fold: npt.NDArray[np.int64]
+    learned: Flags
+    share: float
+
+
+def _checked(
+    features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike
+) -> tuple[Array, Flags, npt.NDArray[np.str_]]:
+    """Arrays of equal length."""
+    X = features.to_numpy(dtype=float, na_value=np.nan)
+    R, who = np.asarray(answered).astype(bool), np.asarray(customer).astype(str)
+    if not len(X) == len(R) == len(who):
+        raise ValueError(f"features, answered and customer must be equally long, got {len(X)}, {len(R)}, {len(who)}")
+    return X, R, who
+
+
+def _rows(X: Array, R: Flags, who: npt.NDArray[np.str_], seed: int) -> _Rows | None:
+    """Order the rows, fold them and choose those to learn from; None where they allow no regression."""
+    if X.shape[1] == 0 or np.unique(who).size < 2:
+        return None
+    order = _order(X, R, who)
+    X, R, who = X[order], R[order], who[order]
+    fold = customer_folds(who, seed)
+    learned, share = _case_control_sample(R, seed)
+    counts = np.array([[np.sum(R[learned & (fold != k)] == kind) for kind in (0, 1)] for k in range(fold.max() + 1)])
+    if counts.min() < FEWEST_ANSWERS_PER_FOLD:
+        return None
+    return _Rows(order, X, R, fold, learned, share)
+
+
+def _smoothed_share(R: Flags) -> float:
+    """Share that answered, never 0 or 1."""
+    return float((R.sum() + 0.5) / (len(R) + 1.0))
+
+
+def _out_of_fold(rows: _Rows, seed: int) -> tuple[Array, Array, float]:
+    """Log odds by regression and by trees, and the trees' weight; without trees their weight is 0."""
+    by_regression = _cross_fitted(_by_regression, rows, seed)
+    if rows.R.sum() < FEWEST_ANSWERS_FOR_TREES:
+        return by_regression, by_regression, 0.0
+    by_trees = _cross_fitted(_by_trees, rows, seed)
+    learned = rows.learned
+    return by_regression, by_trees, _tree_weight(by_regression[learned], by_trees[learned], rows.R[learned])
+
+
+def _probability(log_odds: Array, share: float) -> Array:
+    """Probabilities from log odds that were learned with only a share of the silent."""
+    return np.asarray(np.clip(expit(log_odds + np.log(share)), 1e-6, 1.0))
+
+
+def _order(X: Array, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
+    """One order of the rows, whatever order they came in: by customer, and several rows of one by what they say."""
+    people, first = np.unique(who, return_index=True)
+    return first if len(people) == len(who) else np.lexsort((*X.T[::-1], R, who))
+
+
+def _case_control_sample(R: Flags, seed: int) -> tuple[Flags, float]:
+    """Rows to learn from, all that answered and a sample of the silent, and the share of the silent in it."""
+    silent = np.flatnonzero(~R)
+    size = min(len(silent), max(SILENT_PER_ANSWER * int(R.sum()), FEWEST_SILENT))
+    learned = R.copy()
+    learned[np.random.default_rng(seed).choice(silent, size, replace=False)] = True
+    return learned, size / len(silent)
+
+
+def _cross_fitted(fit: Fit, rows: _Rows, seed: int) -> Array:
+    """Log odds of every row by a model fitted on the sampled rows of the other folds."""
+    found = np.empty(len(rows.R))
+    for k in range(int(rows.fold.max()) + 1):
+        seen, held_out = rows.learned & (rows.fold != k), rows.fold == k
+        found[held_out] = fit(rows.X[seen], rows.R[seen], seed)(rows.X[held_out])
+    return found
+
+
+def _by_regression(X: Array, R: Flags, seed: int) -> Model:  # noqa: ARG001 - as `_by_trees`
+    """Ridge logistic regression."""
+    median = np.nan_to_num(np.nanmedian(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0))
+    flagged = np.isnan(X).any(axis=0)
+
+    def filled(values: Array) -> Array:
+        missing = np.isnan(values)
+        return np.hstack([np.where(missing, median, values), missing[:, flagged]])
+
+    Z = filled(X)
+    centre, scale = Z.mean(axis=0), Z.std(axis=0)
+    scale[scale == 0.0] = 1.0
+
+    def standardised(values: Array) -> Array:
+        limit = LARGEST_STANDARD_VALUE
+        return np.asarray(np.clip((filled(values) - centre) / scale, -limit, limit))
+
+    fitted = LogisticRegression(C=RIDGE_C, max_iter=1000).fit(standardised(X), R)
+
+    def log_odds(of: Array) -> Array:
+        return np.asarray(fitted.decision_function(standardised(of)))
+
+    return log_odds
+
+
+def _by_trees(X: Array, R: Flags, seed: int) -> Model:
+    """Small boosted trees."""
+    parameters = {
+        "objective": "binary",
+        "learning_rate": 0.05,
+        "num_leaves": 4,
+        "min_data_in_leaf": 50,
+        "feature_fraction": 0.3,
+        "bagging_fraction": 0.5,
+        "bagging_freq": 1,
+        "lambda_l2": 20.0,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "seed": seed,
+        "verbosity": -1,
+    }
+    trees = lightgbm.train(parameters, lightgbm.Dataset(X, R.astype(float)), num_boost_round=ROUNDS)
+
+    def log_odds(of: Array) -> Array:
+        return np.asarray(trees.predict(of, raw_score=True, num_threads=1), dtype=float)
+
+    return log_odds
+
+
+def _tree_weight(by_regression: Array, by_trees: Array, R: Flags) -> float:
+    """Share of the trees' log odds in the blend of least log loss."""
+    sign = np.where(R, -1.0, 1.0)
+    losses = [np.logaddexp(0.0, sign * (by_regression + w * (by_trees - by_regression))).mean() for w in TREE_WEIGHTS]
+    return TREE_WEIGHTS[int(np.argmin(losses))]

@@ -1,0 +1,185 @@
+import json
+from datetime import date
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import duckdb
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from data.contracts import CONTRACTS
+from data.errors import InputError
+from data.intake.pipeline import Intake, Rules, Source, take_in
+
+HEADER = "customer_id,ts,amount\n"
+LINES = [f"{k:03},2024-01-{k:02},{k}.5\n" for k in range(1, 21)]
+SHOP = HEADER + "".join(LINES)
+
+
+def test_the_clean_tables_have_exactly_the_columns_and_types_agreed(take):
+    taken = take(
+        SHOP,
+        answers="customer_id,answered_at,score\n001,2024-01-02,9\n",
+        events="customer_id,ts,kind\n001,2024-01-02,visit\n",
+        customers="customer_id\n001\n",
+    )
+    kinds = {"VARCHAR": "string", "TIMESTAMP": "timestamp[us]", "INTEGER": "int32"}
+    for table, contract in CONTRACTS.items():
+        schema = pq.read_schema(taken.folder / f"{table}.parquet")
+        expected = {name: kinds.get(kind, "decimal128(18, 4)") for name, kind in contract.clean.items()}
+        assert {field.name: str(field.type) for field in schema} == expected
+    assert pq.read_schema(taken.folder / "quarantine.parquet").names == [
+        *("table", "file", "line", "column", "cell", "reason", "record")
+    ]
+
+
+def test_what_was_taken_in_is_told_and_survives_json(take):
+    intake = take(SHOP + "x,never,1\n", answers="customer_id,answered_at,score\n001,2024-01-02,9\n").intake
+    report = intake.tables["transactions"]
+    assert (report.rows_read, report.rows_valid, report.set_aside) == (21, 20, 1)
+    assert report.reasons == {"ts is not a time": 1}
+    assert (intake.first_day, intake.newest_day) == (date(2024, 1, 1), date(2024, 1, 20))
+    assert Intake.from_dict(json.loads(json.dumps(intake.to_dict()))) == intake
+
+
+def test_only_the_tables_given_have_a_file_and_an_earlier_intake_leaves_none(take):
+    events = "customer_id,ts,kind\n001,2024-01-02,visit\n"
+    assert (take(SHOP, events=events).folder / "events.parquet").exists()
+    folder = take(SHOP).folder
+    assert sorted(path.name for path in folder.iterdir()) == ["quarantine.parquet", "transactions.parquet"]
+
+
+def test_the_digest_depends_on_the_rows_alone(take, write, write_parquet):
+    def digest(source):
+        return take(source).intake.tables["transactions"].digest
+
+    for name, lines in (("a", LINES[7:]), ("b", LINES[:7])):
+        write(HEADER + "".join(lines[::-1]), f"cut/{name}.csv")
+    as_parquet = write_parquet(
+        "SELECT amount::DOUBLE AS amount, ts::DATE AS ts, customer_id FROM "
+        f"read_csv('{write(SHOP)}', types = {{'customer_id': 'VARCHAR'}})"
+    )
+    mixed = [as_parquet.parent / "cut" / "a.csv", write(HEADER + "".join(LINES[:7]), "other.csv")]
+    assert len({digest(SHOP), digest(as_parquet.parent / "cut"), digest(as_parquet), digest(mixed)}) == 1
+    assert digest(SHOP) != digest(SHOP.replace("7.5", "7.6"))
+    assert digest(SHOP) != digest(SHOP + LINES[0])
+    assert len(digest(SHOP)) == 32
+
+
+def test_attributes_keep_their_kind(take, write):
+    one = "customer_id,Region,age,code,card,flag,none,valid_from,cost_to_serve\n"
+    one += "A,North,30,01,4000123412341234,true,,,1.5\n"
+    two = "customer_id,age,score\nB,31.5,-1e2\nC,NaN,.5\n"
+    taken = take(customers=[write(one, "1.csv"), write(two, "2.csv")])
+    kinds = {field.name: str(field.type) for field in pq.read_schema(taken.folder / "customers.parquet")}
+    assert list(kinds) == [
+        *("customer_id", "valid_from", "cost_to_serve", "Region", "age", "code", "card", "flag", "none", "score")
+    ]
+    assert {name for name, kind in kinds.items() if kind == "double"} == {"age", "score"}
+    assert taken.rows("customers", "age, code, card, score") == [
+        (30.0, "01", "4000123412341234", None),
+        (31.5, None, None, -100.0),
+        (None, None, None, 0.5),
+    ]
+
+
+def test_attributes_take_the_decimal_comma_too(take, write):
+    path = write("customer_id;size;mark\nA;1,5;1.5\n")
+    taken = take(customers=Source(path, decimal=","))
+    assert taken.rows("customers", "size, mark") == [(1.5, "1.5")]
+
+
+def test_attributes_of_two_files_that_differ_only_in_case_are_a_mistake(take, write):
+    files = [write("customer_id,Region\nA,x\n", "1.csv"), write("customer_id,region\nB,y\n", "2.csv")]
+    with pytest.raises(InputError, match="'region', another file 'Region'"):
+        take(customers=files)
+
+
+def test_mapped_columns_are_read_under_their_own_names(take):
+    table = SHOP.replace("customer_id", "Client").replace("amount", "Net amount")
+    taken = take(table, columns={"customer_id": "Client", "amount": "Net amount"})
+    assert taken.intake.tables["transactions"].digest == take(SHOP).intake.tables["transactions"].digest
+
+
+def test_an_empty_file_among_others_is_noted(take, write):
+    taken = take([write("", "a.csv"), write(SHOP, "b.csv"), write(HEADER, "c.csv")])
+    assert taken.intake.tables["transactions"].rows_valid == 20
+    assert any("a.csv is empty" in note for note in taken.intake.notes)
+
+
+def test_transactions_are_needed_and_tables_have_names(tmp_path):
+    with pytest.raises(InputError, match="transactions are needed"):
+        take_in({}, tmp_path)
+    with pytest.raises(InputError, match="no table 'orders'; the tables are transactions"):
+        take_in({"orders": Source("x.csv")}, tmp_path)
+    with pytest.raises(InputError, match=r"'nowhere\.csv' is not there"):
+        take_in({"transactions": Source("nowhere.csv")}, tmp_path)
+
+
+def test_progress_names_files_without_their_secrets(tmp_path, write):
+    told: list[str] = []
+    url = write(SHOP).as_uri()
+    take_in({"transactions": Source(url)}, tmp_path / "clean", progress=told.append)
+    assert told == [f"reading transactions: {url}", "transactions: 20 rows read, 0 set aside"]
+
+
+IDS = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="\x1f"), min_size=1, max_size=6)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.lists(IDS.filter(lambda i: i.strip(" \u00a0").lower() not in ("", "null", "nan", "none", "<na>")), min_size=1)
+)
+def test_ids_come_out_as_they_went_in(ids):
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        quoted = (i.replace('"', '""') for i in ids)
+        (folder / "t.csv").write_text(HEADER + "".join(f'"{i}",2024-01-02,1\n' for i in quoted), encoding="utf-8")
+        take_in({"transactions": Source(folder / "t.csv")}, folder / "clean")
+        out = duckdb.execute(f"SELECT customer_id FROM '{folder}/clean/transactions.parquet'").fetchall()
+    assert [row[0] for row in out] == ids
+
+
+CELLS = st.sampled_from(
+    [
+        "A",
+        "007",
+        "",
+        " ",
+        "2024-01-02",
+        "20240102",
+        "2999-01-01",
+        "1",
+        "-2.5",
+        "nan",
+        "1e9",
+        "é",
+        'a"b',
+        '"q"',
+        '"a""b"',
+    ]
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(CELLS, min_size=1, max_size=6), max_size=12))
+def test_no_row_is_ever_lost(rows):
+    good = "good,2024-01-02,1,1,{}\n"
+    records = [",".join(row) for row in rows]
+    expected = 1 + sum(bool(record.strip()) for record in records)
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        text = "customer_id,ts,amount,order_id,line_id\n" + "\n".join([*records, good.format("last")])
+        (folder / "t.csv").write_text(text, encoding="utf-8")
+        rules = Rules(quarantine_limit=1.0)
+        report = take_in({"transactions": Source(folder / "t.csv")}, folder / "clean", rules).tables["transactions"]
+        kept = duckdb.execute(f"SELECT count(*) FROM '{folder}/clean/transactions.parquet'").fetchall()[0]
+        aside = duckdb.execute(
+            f"SELECT count(*), count(DISTINCT line) FROM '{folder}/clean/quarantine.parquet'"
+        ).fetchall()[0]
+    assert report.rows_read == report.rows_valid + report.set_aside == expected
+    assert kept == (report.rows_valid,)
+    assert aside == (report.set_aside, report.set_aside)
+    assert sum(report.reasons.values()) == report.set_aside

@@ -1,0 +1,99 @@
+from datetime import date
+
+import numpy as np
+import pytest
+
+from features.measures.definition import FIGURES, MeasureOptions
+from features.measures.intervals import mean_interval
+from features.measures.repurchase import PURCHASE_MEASURES
+from features.measures.windows import Grouping, Windows
+
+MEASURES = {measure.name: measure for measure in PURCHASE_MEASURES}
+# Two windows of ten days: 11-20 January is number 1, 21-30 January number 0.
+TWO = Windows(until=date(2024, 1, 31), days=10)
+EVERYONE = Grouping()
+
+
+def lines(text):
+    """Rows from 'customer day amount order category cost' a line; a dash is no value."""
+    names = ("customer_id", "ts", "amount", "order_id", "category", "cost")
+    rows = []
+    for line in text.strip().splitlines():
+        cells = dict(zip(names, line.split(), strict=False))
+        day, _, hour = cells["ts"].partition("T")
+        cells["ts"] = f"2024-01-{int(day):02} {hour or '12:00'}"
+        rows.append({name: None if cell == "-" else cell for name, cell in cells.items()})
+    return rows
+
+
+def compute(name, tables, windows=TWO, grouping=EVERYONE, **options):
+    found = MEASURES[name].compute(tables, windows, grouping, MeasureOptions(**options))
+    assert tuple(found.columns) == FIGURES
+    return found
+
+
+def values(name, tables, **more):
+    """Value of each window, the newest first."""
+    found = compute(name, tables, **more)
+    assert found["window"].tolist() == [0, 1]
+    return found["value"].tolist()
+
+
+SALES = lines(
+    """
+    a 5 10 - - 4
+    a 14 20 - - 8
+    b 8 10 - - 5
+    c 12 30 - - 10
+    d 3 10 - - 5
+    d 25 50 - - 20
+    e 22 10 - - 5
+    e 29 -4 - - -2
+    f 1 1
+    """
+)
+
+
+def test_profitability_by_hand(shop):
+    served = [
+        {"customer_id": "a", "cost_to_serve": 73},
+        {"customer_id": "c", "cost_to_serve": 36.5, "valid_from": "2024-01-01"},
+        {"customer_id": "c", "cost_to_serve": 365, "valid_from": "2024-01-15"},
+        {"customer_id": "c", "cost_to_serve": 3650, "valid_from": "2024-01-21"},
+        {"customer_id": "d", "cost_to_serve": 0},
+        {"customer_id": "e", "cost_to_serve": 730, "valid_from": "2024-02-01"},
+    ]
+    tables = shop(SALES, customers=served)
+    some = {"inactivity_days": 12}
+    # In 11-20 January a, b, d and f were active at the start, c bought: 50 - 18 of goods - 10 days of a and c.
+    # In 21-30 January a and c at the start, d and e bought: 56 - 23 of goods - 10 days of a and c.
+    older, newer = 50 - 18 - 2 - 10, 56 - 23 - 2 - 100
+    assert values("customer_profitability_total", tables, **some) == pytest.approx([newer, older])
+    mean = compute("customer_profitability", tables, **some)
+    assert mean["value"].tolist() == pytest.approx([newer / 4, older / 5])
+    assert mean["n"].tolist() == [4, 5]
+    # Each customer's profit in the newer window: a -2, c -100, d 30, e 10 - 5 - 4 + 2.
+    each = np.array([-2, -100, 30, 3.0])
+    bounds = mean_interval(4, each.sum(), (each**2).sum())[1:]
+    assert (mean["low"][0], mean["high"][0]) == pytest.approx(tuple(float(x) for x in bounds))
+    assert mean["why"][0] == "cost_to_serve is not known of 25 % of the customers: taken as 0"
+    assert mean["why"][1].startswith("cost_to_serve is not known of 40 % of the customers: taken as 0; the transac")
+
+
+def test_profitability_says_which_cost_is_missing(shop):
+    costless = [row | {"cost": None} for row in SALES]
+    found = compute("customer_profitability_total", shop(costless))
+    assert found["value"].isna().all()
+    assert "give cost of transactions, or cost_to_serve" in found["why"][0]
+    served = [{"customer_id": name, "cost_to_serve": 36.5} for name in "abcdef"]
+    found = compute("customer_profitability_total", shop(costless, customers=served), inactivity_days=12).iloc[0]
+    assert (found["value"], found["why"]) == (56 - 4, "cost is not known of all of the lines: taken as 0")
+    partly = shop([*SALES, *lines("e 23 7 - - -")])
+    found = compute("customer_profitability_total", partly, inactivity_days=12).iloc[0]
+    assert found["value"] == 56 + 7 - 23
+    assert found["why"] == (
+        "cost is not known of 25 % of the lines and cost_to_serve is not known of all of the customers: taken as 0"
+    )
+    by_category = {"grouping": Grouping("category", column="category")}
+    assert "of customers, not of a category" in compute("customer_profitability", shop(SALES), **by_category)["why"][0]
+    assert "by category" in compute("customer_profitability", shop(costless), **by_category)["why"][0]

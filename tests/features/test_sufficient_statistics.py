@@ -1,0 +1,98 @@
+"""Patterns counted in the engine equal those that pandas counts."""
+
+from datetime import date
+
+import ibis
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.purchases import summarise_purchases
+from features.spine import everyone, pairs
+from features.sufficient_statistics import purchase_patterns, spend_patterns
+
+HAND_MADE = pd.DataFrame(
+    [
+        # frequency, recency, T, spend_frequency, spend_value
+        (0.0, 0.0, 30.0, 0.0, 0.0),
+        (2.0, 10.0, 30.0, 2.0, 5.5),
+        (0.0, 0.0, 30.0, 0.0, 0.0),
+        (2.0, 10.0, 30.0, 1.0, 5.5),
+        (2.0, 10.0, 30.0, 2.0, 5.5),
+        (2.0, 9.0, 30.0, 1.0, -4.0),
+        (0.0, 0.0, 29.0, 0.0, 0.0),
+    ],
+    columns=["frequency", "recency", "T", "spend_frequency", "spend_value"],
+)
+
+
+@pytest.fixture(scope="module")
+def hand_made():
+    return ibis.duckdb.connect().create_table("summary", HAND_MADE)
+
+
+@pytest.fixture(scope="module")
+def random_summary(shop):
+    random = np.random.default_rng(3)
+    rows = [
+        {
+            "customer_id": str(customer),
+            "ts": str(pd.Timestamp("2024-01-01") + pd.Timedelta(hours=int(hours))),
+            "amount": round(float(amount), 2),
+        }
+        for customer, hours, amount in zip(
+            random.integers(0, 400, 2_000), random.integers(0, 24 * 20, 2_000), random.normal(5, 4, 2_000), strict=True
+        )
+    ]
+    transactions = shop(rows, threads=2).transactions
+    return transactions, summarise_purchases(transactions, everyone(transactions, date(2024, 1, 15)))
+
+
+def counted_by_pandas(frame, names):
+    return frame.groupby(names).size().astype(float).rename("customers").reset_index()
+
+
+def test_purchase_patterns_by_hand(hand_made):
+    got = purchase_patterns(hand_made)
+    assert [str(kind) for kind in got.schema().values()] == ["float64"] * 4
+    assert list(got.to_pandas().itertuples(index=False, name=None)) == [
+        (0, 0, 29, 1),
+        (0, 0, 30, 2),
+        (2, 9, 30, 1),
+        (2, 10, 30, 3),
+    ]
+
+
+def test_spend_patterns_by_hand_leave_out_who_tells_nothing(hand_made):
+    got = spend_patterns(hand_made)
+    assert [str(kind) for kind in got.schema().values()] == ["float64"] * 3
+    assert list(got.to_pandas().itertuples(index=False, name=None)) == [(1, 5.5, 1), (2, 5.5, 2)]
+
+
+def test_patterns_of_a_base_equal_those_of_pandas(random_summary):
+    _, summary = random_summary
+    frame = summary.to_pandas()
+    purchases, spend = purchase_patterns(summary).to_pandas(), spend_patterns(summary).to_pandas()
+    pd.testing.assert_frame_equal(purchases, counted_by_pandas(frame, ["frequency", "recency", "T"]))
+    assert purchases.customers.sum() == len(frame) > len(purchases) > 10
+    priced = frame[(frame.spend_frequency > 0) & (frame.spend_value > 0)]
+    pd.testing.assert_frame_equal(spend, counted_by_pandas(priced, ["spend_frequency", "spend_value"]))
+    assert spend.customers.sum() == len(priced) < len(frame)
+
+
+def test_pairs_of_one_customer_count_one_by_one(random_summary):
+    transactions, _ = random_summary
+    dates = pd.to_datetime(["2024-01-08", "2024-01-15"])
+    spine = pairs(ibis.memtable(pd.DataFrame({"customer_id": "7", "as_of": dates})))
+    assert purchase_patterns(summarise_purchases(transactions, spine)).to_pandas().customers.sum() == 2
+
+
+@pytest.mark.parametrize("count", [purchase_patterns, spend_patterns])
+def test_no_customer_gives_no_pattern(hand_made, count):
+    assert count(hand_made.filter(hand_made["T"] < 0)).to_pandas().empty
+
+
+@pytest.mark.parametrize("count", [purchase_patterns, spend_patterns])
+def test_the_counting_can_be_said_to_postgres(hand_made, count):
+    sql = ibis.to_sql(count(hand_made), dialect="postgres")
+    assert "GROUP BY" in sql and "DOUBLE PRECISION" in sql

@@ -1,0 +1,136 @@
+"""What the command says and how it exits, where no flow is needed."""
+
+import subprocess
+import sys
+
+import pytest
+
+from data.errors import RefusedError, StoreBusyError
+from flows.settings import Settings
+
+COMMANDS = ("demo", "check", "retrain", "score", "backtest", "settings", "scores", "rollback")
+
+
+def test_help_names_every_command_and_exit_code(revealed):
+    code, out, _ = revealed("--help")
+    assert code == 0
+    assert all(f" {command} " in out for command in COMMANDS)
+    assert "Exit codes: 0 done, 1 a fault, 2 bad input" in out
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help_with_its_options(revealed, command):
+    code, out, _ = revealed(command, "--help")
+    assert code == 0
+    assert "Usage: revealed" in out
+
+
+def test_help_is_fast_because_nothing_heavy_is_imported(own_environment):
+    heavy = "{'mlflow', 'prefect', 'lifetimes', 'ibis', 'lightgbm', 'pandas'}"
+    code = f"import flows.command.main, sys; sys.exit(bool({heavy} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_check_says_what_is_good_and_what_is_set_aside(revealed, shop):
+    code, out, _ = revealed("check", "--transactions", shop["transactions"], "--answers", shop["answers"])
+    assert code == 0
+    assert "transactions" in out
+    assert "These tables can be used" in out
+
+
+def test_check_tells_the_questions_and_segments_that_are_not_there(revealed, shop, own_environment):
+    rows = [
+        "customer_id,invited_at,answered_at,score,question,comment,scale",
+        "00000001,2023-05-01,2023-05-02,9,,good,",
+        "00000001,2023-06-01,,,,,",
+        "00000001,,2023-05-03,4,csat,,",
+        "00000001,,2023-05-03,1,ces,,1-5",
+    ]
+    (own_environment / "survey.csv").write_text("\n".join(rows))
+    given = ("check", "--transactions", shop["transactions"], "--answers", "survey.csv")
+    code, out, _ = revealed(*given)
+    assert code == 0
+    assert [line.split() for line in out.splitlines() if line.startswith(("ces ", "csat ", "nps "))] == [
+        ["ces", "1-5", "1", "1", "0"],
+        ["csat", "1-5", "1", "1", "0"],
+        ["nps", "0-10", "2", "1", "1"],
+    ]
+    assert "say ces_version = 2" in " ".join(out.split())
+    assert "ces_version" not in revealed(*given, "--set", "ces_version=2")[1]
+    code, _, err = revealed(*given, "--customers", shop["customers"], "--set", "segments=planet")
+    assert code == 2
+    assert "planet: no column of customers to segment by; it has cost_to_serve" in " ".join(err.split())
+
+
+def test_columns_and_other_settings_are_given_on_the_command_line(revealed, own_environment):
+    (own_environment / "sales.csv").write_text("client;sold;amount\n01;31.01.2024;10,5\n02;01.02.2024;2\n")
+    code, out, err = revealed(
+        *("check", "--transactions", "sales.csv"),
+        *("--column", "transactions.customer_id=client", "--column", "transactions.ts=sold"),
+        *("--set", 'formats={transactions={time_format="%d.%m.%Y", decimal=","}}'),
+    )
+    assert (code, err) == (0, "")
+    assert "2     2          0" in out
+
+
+def test_settings_are_listed_with_default_and_meaning(revealed):
+    code, out, _ = revealed("settings")
+    assert code == 0
+    assert all(f"{name} " in out for name in Settings.model_fields)
+    assert "0.05 each" in out
+
+
+def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
+    monkeypatch.setenv("REVEALED_ANSWERS", "")
+    assert revealed("check", "--transactions", shop["transactions"])[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("check",), "no transactions are named"),
+        (("check", "--transactions", "nowhere.csv"), "nowhere.csv"),
+        (("check", "--transactions", "x.csv", "--column", "ts"), "--column must be TABLE.OURS=YOURS"),
+        (("check", "--transactions", "x.csv", "--set", "margin"), "--set must be NAME=VALUE"),
+        (("check", "--transactions", "x.csv", "--set", "margn=1"), "setting 'margn' is not known"),
+        (("check", "--olist", "nowhere"), "nowhere"),
+        (("scores",), "there is no store in"),
+        (("rollback",), "there is no store in"),
+        (("sample", "--transactions", "x.csv"), "--margin is missing"),
+    ],
+)
+def test_a_mistake_of_the_users_is_one_message_and_exit_code_2(revealed, arguments, said):
+    code, _, err = revealed(*arguments)
+    assert code == 2
+    assert said in err
+    assert "Traceback" not in err
+
+
+def test_an_unknown_command_or_date_is_exit_code_2(revealed):
+    assert revealed("scre")[0] == 2
+    assert revealed("score", "--as-of", "tomorrow")[0] == 2
+
+
+def test_too_many_bad_rows_are_a_refusal(revealed, own_environment):
+    rows = "\n".join(f"{i},2024-01-0{i % 9 + 1},{'x' if i % 3 == 0 else 1}" for i in range(30))
+    (own_environment / "sales.csv").write_text(f"customer_id,ts,amount\n{rows}\n")
+    code, _, err = revealed("check", "--transactions", "sales.csv")
+    assert code == 3
+    assert "amount is not a number" in err
+
+
+@pytest.mark.parametrize(("error", "code"), [(RefusedError("no"), 3), (StoreBusyError("busy"), 4)])
+def test_each_kind_of_error_has_its_exit_code(revealed, monkeypatch, error, code):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("flows.command.check.run_check", fail)
+    assert revealed("check", "--transactions", "x.csv")[0] == code
+
+
+def test_the_process_ends_with_the_commands_exit_code(own_environment):
+    ran = subprocess.run(
+        [sys.executable, "-c", "from flows.command.main import run; run()", "check"], capture_output=True, text=True
+    )
+    assert ran.returncode == 2
+    assert ran.stderr.startswith("revealed: no transactions are named")

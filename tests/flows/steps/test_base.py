@@ -1,0 +1,236 @@
+"""What a retraining tells of the base beside the run before: segments, and a change whose parts add up."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import ibis
+import numpy as np
+import pytest
+
+from features.describe import materialise
+from flows.reports.nps import log_nps, nps_metrics, nps_sections
+from flows.reports.personas import log_personas, personas_section
+from flows.reports.topics import comments_section, log_comments
+from flows.settings import Settings
+from flows.steps.base import (
+    BASE_NPS,
+    Estimated,
+    Profiled,
+    estimate,
+    find_comment_themes,
+    profile_base,
+    published_nps,
+)
+from flows.steps.inputs import Inputs, open_inputs, read_inputs
+from models.population.segment_labels import PERSONA, RFM, segment_labels
+from models.recipe import Recipe
+from models.registry.scorers import SCORER, Registered
+from models.registry.tracking import Run, tracked
+from models.release.release import Release, fit_release
+from models.segments.personas.model import profile
+from models.survey.aipw import Estimate
+from models.survey.base import describe_everyone, prepare_survey
+from models.survey.small_area import segment_nps
+
+DAYS_BEFORE = 120
+PUBLISHED = 12.5
+
+
+@pytest.fixture(scope="module")
+def settings(shop) -> Settings:
+    named = {name: [str(shop[name])] for name in ("transactions", "answers", "events", "customers")}
+    return Settings(**named, segments=["region"])
+
+
+@pytest.fixture(scope="module")
+def inputs(settings, tmp_path_factory) -> Inputs:
+    return open_inputs(read_inputs(settings, tmp_path_factory.mktemp("clean")), settings)
+
+
+@pytest.fixture(scope="module")
+def release(inputs) -> Release:
+    return fit_release(inputs.tables, inputs.as_of, Recipe())
+
+
+@pytest.fixture(scope="module")
+def profiled(inputs, release) -> Profiled:
+    return profile_base(inputs, release, None)
+
+
+@pytest.fixture
+def champion(store, release) -> Registered:
+    """A version of an earlier date, whose run says what its base's NPS was."""
+    with tracked(store, "retrain", {}) as run:
+        run.log_json({"nps": PUBLISHED}, BASE_NPS)
+    store.client.create_registered_model(SCORER)
+    version = store.client.create_model_version(SCORER, source="nowhere", run_id=run.run_id)
+    as_of = (release.as_of - timedelta(days=DAYS_BEFORE)).isoformat()
+    return Registered(int(version.version), release.with_parameters(as_of=as_of), None)
+
+
+@pytest.fixture
+def estimated(store, settings, inputs, release, champion) -> Estimated:
+    return estimate(store, settings, inputs, release, champion)
+
+
+def figures(estimated: Estimated) -> Estimate:
+    assert estimated.base is not None
+    return estimated.base
+
+
+def test_base_segments_and_change_are_told_and_kept(store, release, estimated):
+    base = figures(estimated).figures
+    assert set(estimated.segments) == {RFM, "region"}
+    for table in estimated.segments.values():
+        assert table["customers"].sum() == base.n_base
+    change = estimated.change
+    assert change.published == PUBLISHED
+    parts = [change.mix, change.behaviour, change.answers, change.model]
+    assert sum(part.change for part in parts) == pytest.approx(change.now - PUBLISHED, abs=1e-9)
+    assert change.low < change.change < change.high
+
+    sections = {section.title: section for section in nps_sections(release, estimated)}
+    assert (
+        f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}"
+        in sections["NPS of the base"].sentences[0]
+    )
+    assert f"Published then: {PUBLISHED:+.1f}" in " ".join(sections[f"Change since {estimated.since}"].sentences)
+    shown = sections["NPS by region"].table
+    told = estimated.segments["region"].dropna(subset="nps")
+    assert sorted(shown["region"]) == sorted(told["segment"])
+
+    metrics = nps_metrics(release, estimated)
+    assert metrics["base_nps"] == base.nps
+    assert metrics["change_change"] == change.change
+    with tracked(store, "retrain", {}) as run:
+        run.log(metrics=metrics)
+        log_nps(run, estimated)
+    assert json.loads(read(run, BASE_NPS)) == json.loads(json.dumps(base.to_dict()))
+    assert json.loads(read(run, "nps/change.json"))["published"] == PUBLISHED
+    assert read(run, "nps/segments.csv").startswith("segmentation,segment,customers,answers,n_eff,nps")
+    balance = read(run, "nps/balance.csv").splitlines()
+    assert balance[0].startswith("feature,")
+    assert len(balance) > 10
+
+
+def read(run: Run, path: str) -> str:
+    return Path(run.store.client.download_artifacts(run.run_id, path)).read_text(encoding="utf-8")
+
+
+def test_beside_a_run_of_the_same_date_there_is_no_change(store, settings, inputs, release, champion):
+    found = estimate(store, settings, inputs, release, replace(champion, release=release))
+    assert found.base is not None
+    assert found.change is None
+
+
+def test_what_was_published_of_another_question_does_not_count(store, release, champion):
+    assert published_nps(store, champion, release) == PUBLISHED
+    other = replace(champion, release=champion.release.with_parameters(nps_question="ces"))
+    assert published_nps(store, other, release) is None
+
+
+def test_without_answers_nothing_is_estimated_and_that_is_said(store, settings, inputs):
+    bare = replace(inputs, tables=replace(inputs.tables, answers=None))
+    release = fit_release(bare.tables, bare.as_of, Recipe())
+    found = estimate(store, settings, bare, release, None)
+    assert found == Estimated()
+    sections = nps_sections(release, found)
+    assert sections[-1].sentences == ("It is not estimated: this run has no answers, or too few, of its own.",)
+    assert nps_metrics(release, found) == {}
+    with tracked(store, "retrain", {}) as run:
+        log_nps(run, found)
+    assert not store.client.list_artifacts(run.run_id)
+
+
+def test_a_profiled_release_knows_its_base_scores_and_respondents(profiled, release):
+    profiles = profiled.release.parameters["profiles"]
+    assert set(profiles) == {"features", "scores", "respondents"}
+    assert profiles["respondents"]["rows"] == len(release.answers)
+    assert json.loads(json.dumps(profiles)) == profiles
+    counted = profiles["features"]["columns"]["frequency"]["counts"]
+    assert sum(counted) == profiles["features"]["rows"] == profiles["scores"]["rows"]
+
+
+@pytest.fixture(scope="module")
+def two_personas(inputs, profiled) -> Profiled:
+    """The small shop has no personas that come out again: its base is cut in two."""
+    described = describe_everyone(inputs.tables, profiled.release)
+    placed = profiled.personas.space.place(described)
+    centres = tuple(tuple(end.tolist()) for end in (placed.min(axis=0), placed.max(axis=0)))
+    personas = replace(profiled.personas, names=("these", "those"), centres=centres, why="")
+    scores = profiled.release.scorer().score(described).assign(customer_id=described["customer_id"].to_numpy())
+    release = profiled.release.with_parameters(personas=personas.to_dict())
+    return Profiled(release, personas, profile(personas, described, scores))
+
+
+def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas, release):
+    profiled, personas, known = two_personas, two_personas.personas, two_personas.release
+    labels = segment_labels(inputs.tables, inputs.as_of, known)
+    assert set(labels) == {RFM, PERSONA}
+    shares = labels[PERSONA].value_counts()
+    table = profiled.profile.set_index("persona")
+    assert table["customers"].to_dict() == shares.to_dict()
+    described = describe_everyone(inputs.tables, known)
+    clv = known.scorer().score(described)["clv"].groupby(labels[PERSONA].to_numpy()).mean()
+    assert table["clv"].to_dict() == pytest.approx(clv.to_dict())
+
+    survey = prepare_survey(inputs.tables, release)
+    nps = segment_nps(survey, labels[PERSONA].reindex(survey.base_customer))
+    section = personas_section(profiled, nps)
+    told = nps.set_index("segment")["nps"]
+    for row in section.table.to_dict("records"):
+        assert row["customers"] == f"{shares[row['persona']]:,}"
+        assert row["NPS"].startswith(f"{told[row['persona']]:+.1f} (")
+    assert set(personas_section(profiled, None).table["NPS"]) == {"–"}
+    assert "form no groups" not in " ".join(section.sentences)
+    cut = replace(profiled, personas=replace(personas, why="Behaviour forms no groups."))
+    assert personas_section(cut, nps).sentences[1] == "Behaviour forms no groups."
+    with tracked(store, "retrain", {}) as run:
+        log_personas(run, profiled, nps)
+    assert json.loads(read(run, "personas/choice.json"))["k"] == len(personas.names)
+    assert "nps,low,high,answers,hidden_because" in read(run, "personas/personas.csv")
+
+
+def test_where_no_personas_are_told_apart_that_is_said_and_none_are_published(inputs, profiled):
+    alone = replace(profiled.personas, names=("everyone",), why="all behave alike")
+    assert personas_section(replace(profiled, personas=alone), None).sentences == (
+        "None are told apart: all behave alike.",
+    )
+    release = profiled.release.with_parameters(personas=alone.to_dict())
+    assert set(segment_labels(inputs.tables, inputs.as_of, release)) == {RFM}
+
+
+def test_comments_are_told_by_theme_with_their_nps(store, inputs, release):
+    assert find_comment_themes(inputs, release) is None
+    assert find_comment_themes(replace(inputs, tables=replace(inputs.tables, answers=None)), release) is None
+    answers = materialise(inputs.tables.answers)
+    given = answers["score"].notna() & (answers["question"] == "nps")
+    said = np.where(answers["score"] >= 9, "helpful", "rude")
+    numbers = np.arange(len(answers))
+    answers["comment"] = [
+        f"The agent on the phone was {how}, call {chr(97 + n % 26)}{chr(97 + n // 26 % 26)} answered in minutes"
+        if n % 2
+        else f"The parcel came late again, courier {chr(97 + n % 26)}{chr(97 + n // 26 % 26)} left it outside"
+        for n, how in zip(numbers, said, strict=True)
+    ]
+    tables = replace(inputs.tables, answers=ibis.memtable(answers))
+    themes = find_comment_themes(replace(inputs, tables=tables), release)
+    assert themes.answers == given.sum()
+    section = comments_section(themes)
+    assert f"What {given.sum():,} comments speak of" == section.title
+    with tracked(store, "retrain", {}) as run:
+        log_comments(run, themes)
+    assert themes.why is None
+    text = read(run, "comments/themes.json")
+    assert "NaN" not in text
+    kept = json.loads(text)
+    assert kept[-1]["theme"] == "other"
+    assert kept[-1]["stability"] is None
+    assert sum(row["answers"] for row in kept) == themes.answers
+    assert section.table["comments"].tolist() == [
+        f"{theme.answers:,}" for theme in sorted(themes.themes, key=lambda theme: (theme.nps, theme.name))
+    ]
+    few = replace(inputs, tables=replace(tables, answers=ibis.memtable(answers[given].head(50))))
+    assert "No themes are told" in comments_section(find_comment_themes(few, release)).sentences[0]

@@ -1,0 +1,124 @@
+"""Who is on which list, in what order, by which threshold; and why a list is absent."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.actions.lists import action_lists
+from models.release.release import Release
+
+
+def release_with(a_scorer, source, **said):
+    nps = {"source": source, "why": "No signal was found.", "features": [], "noise": None, "members": []}
+    return Release(a_scorer(nps=nps | said), {})
+
+
+def by_name(lists):
+    return {each.name: each for each in lists}
+
+
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    p_detractor = [0.6, 0.5, 0.2, 0.2, 0.6, 0.0, 0.0, 0.3, 0.3, 0.3]  # 0.30 in the mean
+    p_promoter = [0.2, 0.3, 0.6, 0.7, 0.2, 0.5, 1.0, 0.5, 0.5, 0.5]  # 0.50 in the mean: an NPS of +20
+    return pd.DataFrame(
+        {
+            "customer_id": list("jihgfedcba"),
+            "segment": ["loyal"] * 5 + ["new"] * 5,
+            "frequency": [3, 3, 3, 3, 3, 0, 0, 1, 2, 3],
+            "clv": [100.0, 100.0, 100.0, 90.0, 10.0, 20.0, 5.0, 1.0, 0.0, 50.0],
+            "p_alive": [0.9, 0.9, 0.05, 0.9, 0.9, 1.0, 1.0, 0.9, 0.9, 0.1],
+            "p_churn": [0.1, 0.2, 0.9, 0.5, 0.1, 0.8, 0.8, 0.5, 0.5, 0.6],
+            "p_purchase": [0.5, 0.5, 0.5, 0.5, 0.5, 0.1, 0.3, 0.5, 0.5, 0.5],
+            "expected_revenue": [9.0, 9.0, 9.0, 9.0, 9.0, 4.0, 4.0, 9.0, 9.0, 9.0],
+            "p_detractor": p_detractor,
+            "p_promoter": p_promoter,
+        },
+        index=range(20, 30),
+    )
+
+
+@pytest.fixture
+def described() -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "days_since_last_purchase": [10.0, 10.0, 90.0, 90.0, 10.0, 30.0, 60.0, 300.0, 10.0, 90.0],
+            "days_between_purchases": [20.0, 20.0, 30.0, 30.0, 20.0, np.nan, np.nan, 30.0, 20.0, 30.0],
+            "total_value": [10.0, 10.0, 800.0, 700.0, 10.0, 10.0, 10.0, 900.0, 10.0, 700.0],
+        },
+        index=range(20, 30),
+    )
+
+
+def test_likely_detractors_are_beyond_noise_valuable_and_ordered_by_value_at_stake(scores, described, a_scorer):
+    detractors = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["likely_detractors"]
+    # f is as likely a detractor as j, but not valuable; h is as valuable as j, but no likely detractor.
+    assert detractors.customers["customer_id"].tolist() == ["j", "i"]
+    assert detractors.customers["worth"].tolist() == [60.0, 50.0]
+    assert detractors.customers.index.tolist() == [20, 21]
+    assert detractors.meaning == (
+        "Likelier to be a detractor than the base (30 %), with an NPS score more than 2.0 points below the mean "
+        "prediction of the base, +20.0, and a clv among the top fifth (100.00 or more)."
+    )
+    # j is 60 points below the base, i 40: with this noise 40 are not beyond it.
+    noisy = by_name(action_lists(scores, described, release_with(a_scorer, "model", noise=30.0)))
+    assert noisy["likely_detractors"].customers["customer_id"].tolist() == ["j"]
+
+
+def test_silent_customers_break_a_rhythm_of_their_own_and_are_not_gone(scores, described, a_scorer):
+    silent = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["going_silent"]
+    # The top fifth are c, who has one gap only, and h, who has gone.
+    assert silent.customers["customer_id"].tolist() == []
+    described.loc[22, "total_value"] = 10.0
+    silent = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["going_silent"]
+    assert silent.customers["customer_id"].tolist() == ["g", "a"]  # ties with the last of the top fifth are in
+    assert silent.customers["worth"].tolist() == [45.0, 30.0]
+    assert silent.customers["why"].iloc[0] == (
+        "silent for 90 days; a purchase every 30 days before; 700.00 bought so far"
+    )
+    described.loc[23, "days_since_last_purchase"] = 60.0  # twice the gap is not more than twice
+    silent = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["going_silent"]
+    assert silent.customers["customer_id"].tolist() == ["a"]
+
+
+def test_promoters_to_ask_are_not_going_silent(scores, described, a_scorer):
+    asked = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["promoters"]
+    # g and h are promoters too, but silent; e is no likelier a promoter than the base.
+    assert asked.customers["customer_id"].tolist() == ["d"]
+    assert asked.customers["worth"].tolist() == [5.0]
+    assert asked.worth_means.startswith("clv x p_promoter") and asked.worth_means.endswith("In EUR.")
+
+
+def test_second_purchases_tie_by_customer_id(scores, described, a_scorer):
+    second = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["second_purchase"]
+    assert second.customers["customer_id"].tolist() == ["d", "e"]
+    assert second.customers["why"].tolist() == [
+        "bought once, 60 days ago; 30 % likely to buy again within 90 days; base of one-time buyers 20 %",
+        "bought once, 30 days ago; 10 % likely to buy again within 90 days; base of one-time buyers 20 %",
+    ]
+    assert second.meaning == "Bought on one day only; 20 % of them buy again within 90 days."
+    (*_, short) = action_lists(scores, described, release_with(a_scorer, "model"), longest=1)
+    assert short.customers["customer_id"].tolist() == ["d"]
+
+
+@pytest.mark.parametrize(
+    ("source", "known"), [("prior", "Everyone has the same probabilities"), (None, "The scorer holds no NPS model")]
+)
+def test_without_a_model_the_lists_that_nps_makes_are_absent_and_say_why(scores, described, a_scorer, source, known):
+    nothing = scores.assign(p_detractor=None, p_promoter=None)
+    lists = action_lists(nothing, described, release_with(a_scorer, source))
+    assert [each.absent for each in lists] == [f"{known}: No signal was found.", None] * 2
+    assert [len(each.customers) for each in lists] == [0, 0, 0, 2]
+
+
+def test_the_order_of_rows_does_not_matter(scores, described, a_scorer):
+    release = release_with(a_scorer, "model")
+    backwards = action_lists(scores[::-1], described[::-1], release)
+    for one, other in zip(action_lists(scores, described, release), backwards, strict=True):
+        pd.testing.assert_frame_equal(one.customers, other.customers)
+        assert one.meaning == other.meaning
+
+
+def test_a_base_of_nobody_who_bought_once_has_an_empty_list(scores, described, a_scorer):
+    (*_, second) = action_lists(scores.assign(frequency=2), described, release_with(a_scorer, None))
+    assert second.customers.empty and second.absent is None and second.meaning == "Bought on one day only."

@@ -1,0 +1,140 @@
+"""The lists of a whole base, and that the reasons are what a reader of JSON expects."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.actions.plan import find_actions, to_table
+from models.population.scored import assemble_scores
+from models.release.release import Release
+
+NAMES = ["orders_90d", "returns_90d", "days_since_last_purchase"]
+ODDS = {
+    "kind": "proportional_odds",
+    "weight": 1.0,
+    "knots": [[0.0, 5.0], [0.0, 2.0], [0.0, 400.0]],
+    "values": [[-0.5, 1.0], [0.5, -1.5], [0.5, -0.5]],
+    "missing": [0.0, 0.0, 0.0],
+    "cuts": [-1.0, 0.2],
+}
+PRIOR = {"source": "prior", "why": "No signal was found.", "prior": [0.2, 0.3, 0.5], "features": NAMES, "members": []}
+
+
+@pytest.fixture(scope="module")
+def base(a_scorer):
+    """600 customers, scored by a scorer with an NPS model."""
+    rng = np.random.default_rng(5)
+    frequency = rng.poisson(1.5, 600).astype(float)
+    age = rng.integers(100, 700, 600).astype(float)
+    recency = np.where(frequency > 0, np.floor(age * rng.random(600)), 0.0)
+    recency = np.where((frequency > 0) & (recency == 0), 1.0, recency)
+    value = np.where(frequency > 0, rng.gamma(3.0, 10.0, 600), 0.0)
+    described = pd.DataFrame(
+        {
+            "customer_id": [f"c{i:03d}" for i in rng.permutation(600)],
+            "as_of": pd.Timestamp("2024-01-01"),
+            "first_purchase": pd.Timestamp("2023-01-01"),
+            "last_purchase": pd.Timestamp("2023-06-01"),
+            "frequency": frequency,
+            "recency": recency,
+            "T": age,
+            "monetary_value": value,
+            "spend_frequency": frequency,
+            "spend_value": value,
+            "total_value": (frequency + 1) * np.where(frequency > 0, value, 25.0),
+            "days_since_last_purchase": age - recency,
+            "days_between_purchases": np.where(frequency > 0, recency / np.maximum(frequency, 1), np.nan),
+            "orders_90d": rng.poisson(1.0, 600).astype(float),
+            "returns_90d": rng.poisson(0.4, 600).astype(float),
+        }
+    )
+    nps = {"source": "model", "why": "", "features": NAMES, "members": [ODDS], "noise": 3.0}
+    release = Release(a_scorer(nps=nps), {})
+    return assembled(described, release), described, release
+
+
+def assembled(described, release):
+    return assemble_scores(described, release.scorer().score(described), release, None)
+
+
+def test_customers_on_a_list_are_told_of_their_lists_first_then_of_their_nps(base):
+    actions = find_actions(*base, longest=50)
+    lists = {each.title: each for each in actions.lists}
+    assert all(0 < len(each.customers) <= 50 for each in actions.lists)
+    listed = set().union(*(each.customers.index for each in actions.lists))
+    assert set(actions.reasons.dropna().index) == listed
+    several = 0
+    for index in listed:
+        said = json.loads(actions.reasons[index])
+        assert all(reason["group"] and reason["text"] for reason in said)
+        own = [reason for reason in said if "worth" in reason]
+        assert said[: len(own)] == own
+        worth = {reason["group"]: reason["worth"] for reason in own}
+        assert list(worth.values()) == sorted(worth.values(), reverse=True)
+        assert worth == {
+            title: pytest.approx(each.customers.loc[index, "worth"], abs=0.006)
+            for title, each in lists.items()
+            if index in each.customers.index
+        }
+        assert [reason["group"] for reason in said[len(own) :]][:1] in ([], ["NPS"])
+        assert all(set(reason) == {"group", "points", "text"} for reason in said[len(own) :])
+        assert not [reason for reason in said if "stake" in reason["text"]]
+        several += len(own) > 1
+    assert several
+
+
+def test_lists_that_nps_makes_say_its_reasons_and_the_others_do_not(base):
+    for each in find_actions(*base, longest=20).lists:
+        about_nps = each.customers["why"].str.contains("; such behaviour goes with")
+        assert about_nps.all() if each.name in ("likely_detractors", "promoters") else not about_nps.any()
+
+
+def test_nps_is_explained_for_all_or_for_nobody_where_asked(base):
+    scores, done = base[0], []
+    everyone = find_actions(*base, reasons="all", longest=20, progress=lambda *now: done.append(now))
+    listed = find_actions(*base, longest=20)
+    nobody = find_actions(*base, reasons="off", longest=20)
+    assert done == [(600, 600)]
+    where = listed.reasons.notna()
+    assert 50 < where.sum() < 80 < everyone.reasons.notna().sum() < 600
+    assert everyone.reasons[where].equals(listed.reasons[where])
+    m = 100 * (scores["p_promoter"] - scores["p_detractor"]).astype(float)
+    for index, text in everyone.reasons[~where].dropna().items():
+        overall = json.loads(text)[0]
+        assert overall["points"] == pytest.approx(m[index] - m.mean(), abs=0.1)
+    assert nobody.reasons.notna().equals(where)
+    assert not nobody.reasons.str.contains("points").any()
+    with pytest.raises(ValueError, match="reasons must be"):
+        find_actions(*base, reasons="some")
+
+
+def test_the_order_of_rows_changes_nothing(base):
+    scores, described, release = base
+    mixed = np.random.default_rng(0).permutation(600)
+    one, other = find_actions(*base), find_actions(scores.iloc[mixed], described.iloc[mixed], release)
+    assert one.reasons.equals(other.reasons.loc[one.reasons.index])
+    pd.testing.assert_frame_equal(to_table(one.lists), to_table(other.lists))
+
+
+def test_the_table_holds_every_list_in_its_order(base):
+    actions = find_actions(*base, longest=20)
+    table = to_table(actions.lists)
+    assert list(table) == ["list", "rank", "customer_id", "segment", "worth", "why", "worth_means"]
+    assert not table.isna().any(axis=None)
+    for each in actions.lists:
+        own = table[table["list"] == each.name]
+        assert own["rank"].tolist() == list(range(1, len(each.customers) + 1))
+        assert own["worth"].is_monotonic_decreasing and (own["worth"] > 0).all()
+        assert (own["worth_means"] == each.worth_means).all()
+        assert own["customer_id"].tolist() == each.customers["customer_id"].tolist()
+
+
+def test_without_a_signal_two_lists_remain_and_nobody_is_told_of_nps(base, a_scorer):
+    _, described, _ = base
+    release = Release(a_scorer(nps=PRIOR), {})
+    actions = find_actions(assembled(described, release), described, release, reasons="all", longest=20)
+    assert [each.absent is None for each in actions.lists] == [False, True, False, True]
+    assert set(to_table(actions.lists)["list"]) == {"going_silent", "second_purchase"}
+    assert not actions.reasons.dropna().str.contains("NPS").any()

@@ -1,0 +1,94 @@
+"""Reasons name what drives a score, in words and points that add up, and stay silent within noise."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.actions import reasons
+from models.actions.reasons import least_difference, nps_reasons
+from models.nps.attribution import NpsExplainer
+from models.scoring.scorer import category_probabilities
+
+NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
+ODDS = {
+    "kind": "proportional_odds",
+    "weight": 1.0,
+    "knots": [[-2.0, 2.0]] * 5,
+    "values": [[2.0, -2.0], [1.0, -1.0], [1.0, -1.0], [-0.6, 0.6], [0.0, 0.0]],
+    "missing": [0.3, 0.0, 0.0, 0.0, 0.0],
+    "cuts": [-1.2, 0.2],
+}
+NPS = {"source": "model", "why": "", "features": NAMES, "members": [ODDS], "noise": 3.0}
+
+
+@pytest.fixture(scope="module")
+def customers():
+    return pd.DataFrame(np.random.default_rng(1).normal(size=(500, 5)).round(2), columns=NAMES)
+
+
+@pytest.fixture(scope="module")
+def explainer(customers):
+    p = category_probabilities(NPS, {}, customers)
+    return NpsExplainer.of(NPS, {}, customers.iloc[np.argsort(p[:, 2] - p[:, 0])], p.mean(axis=0))
+
+
+def test_a_late_customer_is_told_of_deliveries_and_the_rates_once(explainer):
+    customer = pd.DataFrame([[2.0, 0.4, 0.3, 1.0, np.nan]], columns=NAMES)
+    (said,) = nps_reasons(explainer, customer)
+    points, p = explainer.explain(customer)
+    overall, first, second, left = said
+    m = 100 * (p[0, 2] - p[0, 0])
+    assert overall == {
+        "group": "NPS",
+        "points": pytest.approx(m - explainer.baseline, abs=0.006),
+        "text": f"such behaviour goes with {100 * p[0, 0]:.0f} % detractors and {100 * p[0, 2]:.0f} % promoters; "
+        f"base {100 * explainer.base[0]:.0f} % and {100 * explainer.base[2]:.0f} %",
+    }
+    assert first == {
+        "group": "deliveries",
+        "points": pytest.approx(points[0, :2].sum(), abs=0.006),
+        "text": f"deliveries {points[0, :2].sum():+.0f} points: mean days late of delivered 2.0 "
+        f"(base {explainer.usual[0]:z.1f})",
+    }
+    assert (
+        second["text"] == f"returns {points[0, 2]:+.0f} points: returns in 90 days 0 (base {explainer.usual[2]:z.1f})"
+    )
+    # Orders lean the other way, and are no reason.
+    assert left["text"] == f"all else {points[0, 3:].sum():+.0f} points" and left["points"] > 5
+    assert first["points"] < -20 and second["points"] < 0
+
+
+def test_every_group_leans_the_way_of_the_score_and_all_points_add_up(explainer, customers):
+    found = list(nps_reasons(explainer, customers, top=2))
+    json.dumps(found)
+    points, _ = explainer.explain(customers)
+    within = np.abs(points.sum(axis=1)) <= least_difference(explainer.nps)
+    assert [each is None for each in found] == within.tolist() and 0 < within.sum() < len(within)
+    for each, own in zip(found, points, strict=True):
+        if each is None:
+            continue
+        groups = {"deliveries": own[:2].sum(), "returns": own[2], "purchase rhythm": own[3:].sum()}
+        leaning = sorted((value for value in groups.values() if value * own.sum() >= 0.5 * abs(own.sum())), key=abs)
+        told = {reason["group"]: reason["points"] for reason in each}
+        whole, left = told.pop("NPS"), told.pop("all else", 0.0)
+        assert whole == pytest.approx(sum(told.values()) + left, abs=0.5)
+        assert left == 0.0 or whole == pytest.approx(sum(told.values()) + left)
+        assert list(told.values()) == pytest.approx(leaning[::-1][:2], abs=0.006)
+        assert all(groups[name] == pytest.approx(value, abs=0.006) for name, value in told.items())
+
+
+def test_noise_says_what_needs_no_reason():
+    assert least_difference({"noise": 4.0}) == pytest.approx(1.645 * 4)
+    assert least_difference({"noise": None}) == least_difference({}) == 2.0
+
+
+def test_chunks_change_nothing_and_tell_how_far_they_are(explainer, customers, monkeypatch):
+    whole = list(nps_reasons(explainer, customers.iloc[:50]))
+    monkeypatch.setattr(reasons, "ROWS_AT_ONCE", 7)
+    done = []
+    parts = list(nps_reasons(explainer, customers.iloc[:50], progress=lambda *now: done.append(now)))
+    assert parts == whole
+    assert done == [(7, 50), (14, 50), (21, 50), (28, 50), (35, 50), (42, 50), (49, 50), (50, 50)]
+    assert list(nps_reasons(explainer, customers.iloc[:0])) == []

@@ -1,0 +1,98 @@
+"""Moves counted one customer at a time, and expected numbers that do not flicker."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.monitoring.transitions import category_moves, count_moves, expected_categories
+
+
+def base(rng, ids):
+    return pd.DataFrame(
+        rng.dirichlet([1, 1, 1], len(ids)), index=ids, columns=["p_detractor", "p_passive", "p_promoter"]
+    )
+
+
+@pytest.fixture
+def dates():
+    """70 customers before, of whom 5 are gone, and 30 new ones, in no order."""
+    rng = np.random.default_rng(1)
+    ids = np.array([f"c{i:03d}" for i in range(100)])
+    return base(rng, rng.permutation(ids[:70])), base(rng, rng.permutation(ids[5:]))
+
+
+def class_of(row):
+    names = ("detractor", "passive", "promoter")
+    return names[next(k for k in range(3) if sum(row[: k + 1]) >= 0.5)]
+
+
+def test_counts_are_those_of_customers_taken_one_by_one(dates):
+    before, now = dates
+    expected = pd.DataFrame(
+        0, index=["detractor", "passive", "promoter", "(new)"], columns=["detractor", "passive", "promoter", "(gone)"]
+    )
+    for customer in {*before.index, *now.index}:
+        then = class_of(before.loc[customer].tolist()) if customer in before.index else "(new)"
+        today = class_of(now.loc[customer].tolist()) if customer in now.index else "(gone)"
+        expected.loc[then, today] += 1
+    found = category_moves(before, now)
+    pd.testing.assert_frame_equal(found, expected, check_names=False, check_dtype=False)
+    assert found.drop(columns="(gone)").to_numpy().sum() == len(now)
+    assert found.drop(index="(new)").to_numpy().sum() == len(before)
+    pd.testing.assert_frame_equal(found, category_moves(before.iloc[::-1], now.sample(frac=1, random_state=0)))
+
+
+def test_expected_numbers_add_up(dates):
+    before, now = dates
+    found = expected_categories(before, now)
+    assert found["before"].to_numpy() == pytest.approx(before.sum().to_numpy())
+    assert found["now"].to_numpy() == pytest.approx(now.sum().to_numpy())
+    assert found["now"].to_numpy() == pytest.approx(found[["stayed", "moved", "new"]].sum(axis=1).to_numpy())
+    assert found["moved"].sum() == pytest.approx(0)
+    assert found["new"].sum() == pytest.approx(35 - 5)
+    shared = before.index.intersection(now.index)
+    moved = (now.loc[shared] - before.loc[shared]).sum()
+    assert found["moved"].to_numpy() == pytest.approx(moved.to_numpy())
+
+
+def test_classes_flicker_and_expected_numbers_do_not():
+    before = pd.DataFrame({"p_detractor": 0.499, "p_passive": 0.2, "p_promoter": 0.301}, index=range(1000))
+    now = before.assign(p_detractor=0.501, p_promoter=0.299)
+    assert category_moves(before, now).loc["passive", "detractor"] == 1000
+    assert expected_categories(before, now)["moved"].tolist() == pytest.approx([2, 0, -2])
+
+
+def test_who_has_no_prediction_is_left_out(dates):
+    before, now = dates
+    some = before.copy()
+    some.iloc[:10] = np.nan
+    found, all_known = category_moves(some, now), category_moves(before, now)
+    assert found.to_numpy().sum() == all_known.to_numpy().sum() - 10
+    # A class of before that is not known is no reason to call a customer new.
+    assert found.loc["(new)"].tolist() == all_known.loc["(new)"].tolist()
+    assert category_moves(before * np.nan, now).drop(index="(new)").to_numpy().sum() == 0
+    assert category_moves(before, now * np.nan).drop(columns="(gone)").to_numpy().sum() == 0
+    first = category_moves(before[:0], now)
+    assert first.loc["(new)"].sum() == len(now) == first.to_numpy().sum()
+    assert expected_categories(before[:0], now)["new"].sum() == pytest.approx(len(now))
+    assert expected_categories(some, now)["before"].sum() == pytest.approx(60)
+
+
+def test_mistakes_are_told(dates):
+    before, now = dates
+    with pytest.raises(ValueError, match="missing: p_passive"):
+        category_moves(before.drop(columns="p_passive"), now)
+    with pytest.raises(ValueError, match="must be there once, got c"):
+        category_moves(before, pd.concat([now, now[:1]]))
+    with pytest.raises(ValueError, match="of 95 customers"):
+        expected_categories(before, now * 2)
+
+
+def test_moves_between_segments_by_hand():
+    before = pd.Series({"a": "loyal", "b": "loyal", "c": "lost", "d": "lost", "e": None, "f": "lost"}, dtype=object)
+    now = pd.Series({"d": "lost", "c": "loyal", "b": "loyal", "x": "new ones", "e": "lost", "a": "lost"}, dtype=object)
+    found = count_moves(before, now, ["loyal", "new ones", "lost"])
+    assert found.index.tolist() == ["loyal", "new ones", "lost", "(new)"]
+    assert found.columns.tolist() == ["loyal", "new ones", "lost", "(gone)"]
+    # e's segment was not known; f is gone; x came.
+    assert found.to_numpy().tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 1], [0, 1, 0, 0]]

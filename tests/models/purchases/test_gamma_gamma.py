@@ -1,0 +1,289 @@
+"""Gamma-Gamma: reference fits on CDNOW, a mean that always exists, independence, and what the data may lack."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from lifetimes import GammaGammaFitter
+from numpy.testing import assert_allclose
+from scipy.stats import pearsonr
+
+from data.errors import InputError
+from models.purchases.bg_nbd import BetaGeoModel
+from models.purchases.gamma_gamma import GammaGammaModel
+from models.purchases.gamma_gamma_likelihood import (
+    Independence,
+    SpendHistories,
+    independence,
+    log_likelihood_and_gradient,
+)
+from models.scoring.scorer import SpendParameters
+
+
+@pytest.fixture(scope="module")
+def sample_fit(cdnow_sample):
+    return GammaGammaModel().fit(cdnow_sample["frequency"], cdnow_sample["monetary_value"])
+
+
+def simulated_spend(p, q, v, n, rng):
+    x = 1 + rng.poisson(2, n).astype(float)
+    return x, rng.gamma(p * x) / (x * rng.gamma(q, 1 / v, n))
+
+
+def test_reference_fit_of_the_sample(sample_fit):
+    assert list(sample_fit.params_.index) == ["p", "q", "v"]
+    assert_allclose(sample_fit.params_, [6.25, 3.74, 15.44], rtol=2e-3)
+    assert_allclose(sample_fit.standard_errors_, [1.19, 0.290, 4.16], rtol=2e-3)
+    assert_allclose(sample_fit.log_likelihood_, -4055.92, atol=0.005)
+    assert len(sample_fit.data) == 946
+    assert sample_fit.held == () and sample_fit.notes == ()
+
+
+def test_reference_fit_of_the_master(cdnow_master):
+    fit = GammaGammaModel().fit(cdnow_master["frequency"], cdnow_master["monetary_value"])
+    assert_allclose(fit.params_, [6.275, 3.624, 14.984], rtol=2e-4)
+    assert_allclose(fit.standard_errors_, [0.400, 0.091, 1.344], rtol=6e-3)
+    assert_allclose(fit.log_likelihood_, -40763.48, atol=0.005)
+    assert len(fit.data) == 9450
+
+
+def test_lifetimes_reaches_the_same_optimum(cdnow_sample, sample_fit):
+    some = cdnow_sample[(cdnow_sample["frequency"] > 0) & (cdnow_sample["monetary_value"] > 0)]
+    theirs = GammaGammaFitter().fit(some["frequency"], some["monetary_value"])
+    assert_allclose(sample_fit.params_, theirs.params_, rtol=2e-3)
+    assert_allclose(sample_fit.standard_errors_, theirs.standard_errors_, rtol=5e-3)
+    assert_allclose(sample_fit.summary, theirs.summary, rtol=1e-2)
+    assert_allclose(
+        sample_fit.predict(cdnow_sample["frequency"], cdnow_sample["monetary_value"]),
+        theirs.conditional_expected_average_profit(cdnow_sample["frequency"], cdnow_sample["monetary_value"]),
+        rtol=1e-3,
+    )
+
+
+def test_truth_is_recovered_in_any_currency(rng):
+    x, m = simulated_spend(4.0, 3.0, 20.0, 5000, rng)
+    fit = GammaGammaModel().fit(x, m)
+    assert (np.abs(fit.params_ - [4.0, 3.0, 20.0]) < 4 * fit.standard_errors_).all()
+    for money in (1e-6, 1e6):
+        other = GammaGammaModel().fit(x, m * money)
+        assert_allclose(other.params_, fit.params_ * [1, 1, money], rtol=1e-6)
+        assert_allclose(other.standard_errors_, fit.standard_errors_ * [1, 1, money], rtol=1e-4)
+
+
+def test_weights_are_customers(rng):
+    x, m = simulated_spend(4.0, 3.0, 20.0, 400, rng)
+    weights = rng.integers(1, 4, 400)
+    weighted = GammaGammaModel().fit(x, m, weights)
+    repeated = GammaGammaModel().fit(np.repeat(x, weights), np.repeat(m, weights))
+    assert_allclose(weighted.params_, repeated.params_, rtol=1e-6)
+    assert_allclose(weighted.variance_matrix_, repeated.variance_matrix_, rtol=1e-4)
+    assert_allclose(weighted.independence.p_value, repeated.independence.p_value, rtol=1e-9)
+
+
+def test_covariance_is_symmetric(sample_fit):
+    covariance = sample_fit.variance_matrix_
+    assert_allclose(covariance, covariance.T, rtol=1e-12)
+    assert np.linalg.eigvalsh(covariance).min() > 0
+
+
+def test_covariance_of_the_logarithms(sample_fit):
+    logs = sample_fit.log_covariance
+    assert_allclose(logs * np.outer(sample_fit.params_, sample_fit.params_), sample_fit.variance_matrix_)
+    assert_allclose(np.sqrt(np.diag(logs)), sample_fit.standard_errors_ / sample_fit.params_)
+
+
+def test_covariance_of_what_is_held():
+    rng = np.random.default_rng(2)
+    x = 1 + rng.poisson(3, 400).astype(float)
+    own_price = GammaGammaModel().fit(x, 20.0 / rng.gamma(3.0, 1.0, 400))
+    assert own_price.held == ("p",)
+    assert (own_price.log_covariance[0] == 0).all() and (own_price.log_covariance[:, 0] == 0).all()
+    assert np.linalg.eigvalsh(own_price.log_covariance[1:, 1:]).min() > 0
+    unequal = GammaGammaModel().fit(*simulated_spend(2.0, 0.7, 10.0, 3000, rng))
+    assert unequal.held == ("mean",)
+    # ln v = ln(q - 1) - ln p leaves one direction in which nothing varies.
+    q = unequal.params_["q"]
+    along = np.array([1.0, -q / (q - 1), 1.0])
+    assert_allclose(unequal.log_covariance @ along, 0.0, atol=1e-8 * unequal.log_covariance.max() * q / (q - 1))
+
+
+def test_many_customers_begin_with_some_and_end_at_the_optimum_of_all():
+    rng = np.random.default_rng(3)
+    x, m = simulated_spend(4.0, 3.0, 20.0, 60_000, rng)
+    fit = GammaGammaModel().fit(x, m)
+    assert (np.abs(fit.params_ - [4.0, 3.0, 20.0]) < 4 * fit.standard_errors_).all()
+    gradient = log_likelihood_and_gradient(fit.parameters, SpendHistories(x, m, np.ones(60_000)))
+    assert np.abs(gradient[1] * fit.params_).max() / 60_000 < 1e-9
+    assert_allclose(fit.log_likelihood_, gradient[0], rtol=1e-12)
+    order = rng.permutation(60_000)
+    assert (GammaGammaModel().fit(x[order], m[order]).params_ == fit.params_).all()
+
+
+def test_where_the_mean_does_not_exist_it_is_held_at_the_observed_one(rng):
+    x, m = simulated_spend(2.0, 0.7, 10.0, 3000, rng)
+    free = GammaGammaFitter().fit(x, m / m.mean())
+    assert free.params_["q"] < 1
+    fit = GammaGammaModel().fit(x, m)
+    assert fit.held == ("mean",) and "held at the observed one" in fit.notes[0]
+    assert fit.params_["q"] > 1
+    p, q, v = fit.params_
+    assert_allclose(p * v / (q - 1), m.mean(), rtol=1e-9)
+    assert (fit.predict(np.array([0, 1, 30]), np.array([0.0, 1.0, 500.0])) > 0).all()
+    assert (fit.standard_errors_ > 0).all()
+    assert_allclose(fit.variance_matrix_, fit.variance_matrix_.T)
+
+
+def test_held_mean_is_the_best_of_its_kind(rng):
+    x, m = simulated_spend(2.0, 0.7, 10.0, 2000, rng)
+    fit = GammaGammaModel().fit(x, m)
+    shop = SpendHistories(x, m, np.ones(2000))
+    p, q, _ = fit.params_
+    for p_factor, q_excess_factor in [(1.02, 1), (0.98, 1), (1, 1.02), (1, 0.98)]:
+        p_near, q_near = p * p_factor, 1 + (q - 1) * q_excess_factor
+        near = SpendParameters(p_near, q_near, m.mean() * (q_near - 1) / p_near)
+        assert log_likelihood_and_gradient(near, shop)[0] < fit.log_likelihood_
+
+
+@pytest.mark.parametrize("seed", [2, 3, 6])
+def test_where_each_has_a_price_of_their_own_it_is_expected_again(seed):
+    rng = np.random.default_rng(seed)
+    x = 1 + rng.poisson(3, 400).astype(float)
+    m = 20.0 / rng.gamma(3.0, 1.0, 400)
+    fit = GammaGammaModel().fit(x, m)
+    assert fit.held == ("p",) and "same every time" in fit.notes[0]
+    assert_allclose(fit.predict(x, m), m, rtol=0.01)
+    assert fit.standard_errors_["p"] == 0 and fit.standard_errors_["q"] > 0
+
+
+def test_where_customers_do_not_differ_the_base_is_expected(rng):
+    x = 1 + rng.poisson(5, 500).astype(float)
+    m = rng.gamma(0.5 * x) / (0.5 * x) * 30.0
+    fit = GammaGammaModel().fit(x, m)
+    assert fit.held == ("q",) and "do not differ" in fit.notes[0]
+    assert_allclose(fit.predict(x, m), 30.0, rtol=0.1)
+
+
+def test_interface_of_lifetimes(cdnow_sample, sample_fit):
+    of_the_fit = sample_fit.conditional_expected_average_profit()
+    assert len(of_the_fit) == 946 and (of_the_fit > 0).all()
+    chosen = sample_fit.predict(cdnow_sample["frequency"], cdnow_sample["monetary_value"])
+    assert chosen.index.equals(cdnow_sample.index)
+    assert_allclose(chosen[of_the_fit.size :].min() > 0, True)
+    assert isinstance(sample_fit.predict([1, 2], [10.0, 20.0]), np.ndarray)
+    assert "GammaGammaModel" in repr(sample_fit)
+    purchases = BetaGeoModel().fit(cdnow_sample["frequency"], cdnow_sample["recency"], cdnow_sample["T"])
+    columns = [cdnow_sample[name] for name in ("frequency", "recency", "T", "monetary_value")]
+    value = sample_fit.customer_lifetime_value(purchases, *columns, time=12, discount_rate=0.01, freq="W")
+    assert len(value) == 2357 and (value > 0).all()
+
+
+def test_verbose_says_where_it_ended(rng, capsys):
+    GammaGammaModel().fit(*simulated_spend(4.0, 3.0, 20.0, 500, rng), verbose=True, initial_params=np.zeros(3))
+    assert "determined=True" in capsys.readouterr().out
+
+
+# --- Independence of frequency and value ---
+
+
+def test_correlation_is_the_published_one(cdnow_sample, sample_fit):
+    some = cdnow_sample[(cdnow_sample["frequency"] > 0) & (cdnow_sample["monetary_value"] > 0)]
+    expected = pearsonr(some["frequency"], some["monetary_value"])
+    assert_allclose(sample_fit.independence.correlation, 0.114, atol=5e-4)
+    assert_allclose(sample_fit.independence.correlation, expected.statistic, rtol=1e-10)
+    assert_allclose(sample_fit.independence.p_value, expected.pvalue, rtol=1e-8)
+    assert sample_fit.independence.customers == 946
+    assert sample_fit.independence.warning is None
+
+
+@pytest.mark.parametrize(("sign", "words"), [(1, "spend more"), (-1, "spend less")])
+def test_a_notable_correlation_is_said_in_words(rng, sign, words):
+    x, m = simulated_spend(4.0, 3.0, 20.0, 1000, rng)
+    found = GammaGammaModel().fit(x, m * x ** (0.6 * sign)).independence
+    assert found.correlation * sign > 0.2
+    assert words in found.warning and "apart" in found.warning
+
+
+def test_chance_is_no_warning():
+    assert Independence(0.5, 0.3, 6.0).warning is None
+
+
+def test_no_correlation_where_one_side_is_constant_or_customers_are_two():
+    for x, m in [([2.0, 2, 2], [1.0, 5, 9]), ([1.0, 2], [3.0, 4])]:
+        found = independence(SpendHistories(np.array(x), np.array(m), np.ones(len(x))))
+        assert np.isnan(found.correlation) and np.isnan(found.p_value) and found.warning is None
+
+
+def test_a_perfect_correlation_has_no_doubt():
+    found = independence(SpendHistories(np.array([1.0, 2, 3, 4]), np.array([2.0, 4, 6, 8]), np.ones(4)))
+    assert found.correlation == pytest.approx(1.0) and found.p_value < 1e-6
+
+
+# --- What the data lack ---
+
+
+def refused(*columns, **kwargs):
+    with pytest.raises(InputError) as caught:
+        GammaGammaModel().fit(*columns, **kwargs)
+    return str(caught.value)
+
+
+def test_nobody_came_back():
+    message = refused(np.zeros(40), np.zeros(40))
+    assert "None of the 40 customers has a repeat purchase of positive value" in message
+
+
+def test_all_were_free():
+    assert "None of the 3 customers" in refused([1, 2, 3], [0.0, 0.0, -4.0])
+
+
+def test_one_price_for_all():
+    assert "all of them spend the same, or nearly" in refused(np.arange(1, 40), np.full(39, 9.99))
+    nearly = 9.99 + np.random.default_rng(0).normal(0, 1e-3, 39)
+    assert "all of them spend the same, or nearly" in refused(np.arange(1, 40), nearly)
+
+
+def small_shop(seed):
+    """From 10 to 39 buyers whose spend is lognormal, alike, one price each, or without a mean."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(10, 40))
+    x = 1.0 + rng.poisson(1, n)
+    kinds = [rng.lognormal(3, 0.5, n), rng.gamma(2 * x) / x, 20 / rng.gamma(3, 1, n), rng.pareto(1, n)]
+    return x, kinds[seed % 4]
+
+
+def test_small_shops_get_a_credible_figure():
+    for seed in range(12):
+        x, m = small_shop(seed)
+        fit = GammaGammaModel().fit(x, m)
+        p, q, v = fit.params_
+        assert q > 1 and 0 < p * v / (q - 1) <= 3 * m.mean() * (1 + 1e-9)
+        assert np.isfinite(fit.summary).all(axis=None) and len(fit.notes) >= len(fit.held)
+
+
+def test_too_few_are_told_so():
+    assert "too few to tell the spread" in refused(*small_shop(295))
+
+
+def test_two_customers_lack_and_a_penalty_holds():
+    assert "Only 2 customers" in refused([3, 1], [20.0, 30.0])
+    fit = GammaGammaModel(penalizer_coef=0.01).fit([3, 1, 2], [20.0, 30.0, 11.0])
+    assert fit.params_["q"] > 1 and np.isfinite(fit.predict([0], [0.0])).all()
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (([1, np.nan], [2.0, 3.0]), "row 1"),
+        (([1, 2], [2.0, np.inf]), "row 1"),
+        (([1, -2], [2.0, 3.0]), "row 1"),
+        (([1, 2], [2.0, 3.0], [1, 0]), "weights positive"),
+        (([1, 2], [2.0]), "one length"),
+    ],
+)
+def test_what_is_no_spend_is_named(columns, words):
+    assert words in refused(*columns)
+
+
+def test_rows_left_out_keep_their_index():
+    shop = pd.DataFrame({"x": [0, 2, 3, 1, 4, 2], "m": [0.0, 20, 31, 14, 0, 55]}, index=list("abcdef"))
+    fit = GammaGammaModel(penalizer_coef=0.01).fit(shop["x"], shop["m"], index=shop.index)
+    assert list(fit.data.index) == ["b", "c", "d", "f"]

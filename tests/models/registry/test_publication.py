@@ -1,0 +1,244 @@
+"""Published scores: written once, checked before anybody is pointed to them, and pulled with one line."""
+
+import stat
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from data.errors import InputError, RevealedError
+from models.population.scores_table import read_metadata
+from models.registry.publication import (
+    CURRENT,
+    SCORES,
+    as_of_before,
+    finish_rollback,
+    is_rollback_unfinished,
+    make_current,
+    newest_scores_of,
+    published_before,
+    pull_line,
+    read_current,
+    read_scores,
+    register_scores,
+    scores_as_of,
+    why_not_current,
+)
+from models.registry.scorers import CHAMPION, PREVIOUS, SCORER, alias_version, roll_back
+from models.registry.store import Store
+
+
+@pytest.fixture
+def run_id(store):
+    """A run, in a store whose champion is version 1 of two."""
+    run = store.client.create_run(store.experiment_id)
+    store.client.create_registered_model(SCORER)
+    for _ in range(2):
+        store.client.create_model_version(SCORER, source=run.info.artifact_uri, run_id=run.info.run_id)
+    store.client.set_registered_model_alias(SCORER, CHAMPION, "1")
+    return run.info.run_id
+
+
+def publish_scores(store, run_id, table):
+    """Do as a scoring does: register, ask, move."""
+    version = register_scores(store, run_id, table)
+    scorer, as_of = int(read_metadata(table)["scorer_version"]), table["as_of"][0].as_py()
+    if why_not_current(store, scorer, as_of) is not None:
+        return version, False
+    make_current(store, version)
+    return version, True
+
+
+def files_of(store):
+    return sorted(store.folder.rglob("scores.parquet"))
+
+
+def test_what_is_published_is_current_and_read_back_equal(store, run_id, published):
+    table = published()
+    assert publish_scores(store, run_id, table) == (1, True)
+    assert read_current(store).equals(table, check_metadata=True)
+    version = store.client.get_model_version(SCORES, "1")
+    assert version.run_id == run_id
+    assert version.tags["as_of"] == "2024-01-31"
+    assert version.tags["scorer_version"] == "1"
+    assert scores_as_of(store, 1) == date(2024, 1, 31)
+
+
+def test_the_file_is_write_protected(store, run_id, published):
+    publish_scores(store, run_id, published())
+    (file,) = files_of(store)
+    assert stat.S_IMODE(file.stat().st_mode) == 0o444
+
+
+def test_nothing_published_yet_is_told(store):
+    with pytest.raises(InputError, match=r"no scores have been published to .* yet; run `revealed score` first"):
+        read_current(store)
+
+
+def test_scores_of_an_older_date_are_kept_but_not_current(store, run_id, published):
+    publish_scores(store, run_id, published("2024-01-31"))
+    assert publish_scores(store, run_id, published("2024-01-30")) == (2, False)
+    assert alias_version(store, CURRENT, SCORES) == 1
+    assert read_scores(store, 2)["as_of"].to_pylist() == [date(2024, 1, 30)] * 4
+    # The same date again is a correction.
+    assert publish_scores(store, run_id, published("2024-01-31")) == (3, True)
+    assert publish_scores(store, run_id, published("2024-02-01")) == (4, True)
+    assert alias_version(store, CURRENT, SCORES) == 4
+
+
+def test_a_run_that_publishes_again_leaves_what_it_published_before(store, run_id, published):
+    publish_scores(store, run_id, published())
+    (first,) = files_of(store)
+    before = (first.read_bytes(), first.stat().st_ino, first.stat().st_mtime_ns)
+    publish_scores(store, run_id, published(clv=55.0))
+    assert (first.read_bytes(), first.stat().st_ino, first.stat().st_mtime_ns) == before
+    assert len(files_of(store)) == 2
+    assert read_scores(store, 1)["clv"].to_pylist() == [90.0] * 4
+    assert read_current(store)["clv"].to_pylist() == [55.0] * 4
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-100])
+
+
+def lose_a_row(file: Path) -> None:
+    pq.write_table(pq.read_table(file).slice(1), file)
+
+
+def spoil_a_number(file: Path) -> None:
+    table = pq.read_table(file)
+    place = table.schema.get_field_index("p_alive")
+    spoiled = pa.array([0.1, 7.0, 0.1, 0.1], pa.float64())
+    pq.write_table(table.set_column(place, table.schema.field(place), spoiled), file)
+
+
+def forget_where_it_comes_from(file: Path) -> None:
+    pq.write_table(pq.read_table(file).replace_schema_metadata(None), file)
+
+
+@pytest.mark.parametrize(
+    ("damage", "error", "said"),
+    [
+        (cut_short, pa.ArrowInvalid, "Parquet"),
+        (lose_a_row, RevealedError, "customer_id holds 3 of 4 rows"),
+        (spoil_a_number, RevealedError, "p_alive is outside 0..1 in 1 rows"),
+        (forget_where_it_comes_from, RevealedError, "metadata lacks scorer_version"),
+    ],
+)
+def test_a_file_that_is_not_what_was_written_never_becomes_current(
+    store, run_id, published, monkeypatch, damage, error, said
+):
+    publish_scores(store, run_id, published())
+    monkeypatch.setattr("models.registry.publication._protect", lambda uri: damage(files_of(store)[-1]))
+    with pytest.raises(error, match=said):
+        publish_scores(store, run_id, published("2024-02-28"))
+    assert alias_version(store, CURRENT, SCORES) == 1
+    assert read_current(store).equals(published())
+
+
+WRITES = [
+    "log_artifact",
+    "create_registered_model",
+    "create_model_version",
+    "set_model_version_tag",
+    "set_registered_model_alias",
+]
+
+
+@pytest.mark.parametrize(
+    ("n", "when"),
+    # The second call finds the model registered already, which is no fault: nothing comes right after it.
+    [(n, when) for n in (1, 2, 3, 4, 5) for when in ("before", "after") if (n, when) != (2, "after")],
+)
+def test_a_crash_leaves_current_and_running_again_works(store, run_id, published, crash_at, n, when):
+    publish_scores(store, run_id, published())
+    with crash_at(n, when) as calls, pytest.raises(KeyboardInterrupt):
+        publish_scores(store, run_id, published("2024-02-01"))
+    assert calls == WRITES[:n]
+    has_moved = (n, when) == (5, "after")
+    assert read_current(store).equals(published("2024-02-01" if has_moved else "2024-01-31"))
+    assert publish_scores(store, run_id, published("2024-02-01"))[1]
+    assert read_current(store).equals(published("2024-02-01"))
+
+
+def test_the_newest_scores_of_a_scorer_are_those_of_its_latest_date(store, run_id, published):
+    for as_of, scorer in [
+        ("2024-01-31", 1),
+        ("2024-02-01", 1),
+        ("2024-01-15", 1),
+        ("2024-02-28", 2),
+        ("2024-02-01", 1),
+    ]:
+        publish_scores(store, run_id, published(as_of, scorer))
+    assert newest_scores_of(store, 1) == 5
+    assert newest_scores_of(store, 2) == 4
+    assert newest_scores_of(store, 3) is None
+
+
+def test_scores_that_were_never_checked_are_nobodys_newest(store, run_id, published, crash_at):
+    publish_scores(store, run_id, published())
+    with crash_at(4, "before"), pytest.raises(KeyboardInterrupt):
+        register_scores(store, run_id, published("2024-02-01"))
+    assert newest_scores_of(store, 1) == 1
+
+
+def test_scores_of_another_scorer_than_the_champion_do_not_become_current(store, run_id, published):
+    publish_scores(store, run_id, published())
+    assert publish_scores(store, run_id, published("2024-02-01", 2)) == (2, False)
+    assert why_not_current(store, 2, date(2024, 2, 1)) == "scorer 2 is not the champion"
+    assert "of a later date, 2024-01-31" in why_not_current(store, 1, date(2024, 1, 1))
+
+
+def test_the_change_is_against_the_latest_earlier_date_and_never_a_later_one(store, run_id, published):
+    assert as_of_before(store, date(2024, 1, 31)) is None
+    for as_of in ("2024-01-15", "2024-01-31"):
+        publish_scores(store, run_id, published(as_of))
+    assert as_of_before(store, date(2024, 2, 7)) == date(2024, 1, 31)
+    assert as_of_before(store, date(2024, 1, 31)) == date(2024, 1, 15)
+    assert as_of_before(store, date(2024, 1, 20)) is None
+
+
+def test_of_many_dates_a_few_evenly_spread_ones_are_looked_back_at(store, run_id, published):
+    for day in (*range(1, 15), 14, 25):
+        publish_scores(store, run_id, published(f"2024-01-{day:02d}"))
+
+    def found(as_of, days, most):
+        versions = published_before(store, as_of, days, most)
+        return [(int(version.tags["as_of"][-2:]), int(version.version)) for version in versions]
+
+    assert found(date(2024, 1, 15), 14, 20) == [*((day, day) for day in range(1, 14)), (14, 15)]
+    assert found(date(2024, 1, 15), 10, 5) == [(5, 5), (7, 7), (9, 9), (11, 11), (13, 13)]
+    assert found(date(2024, 1, 30), 20, 2) == [(10, 10), (25, 16)]
+    assert found(date(2024, 1, 1), 20, 2) == []
+
+
+def test_a_rollback_that_was_interrupted_before_the_scores_moved_can_be_finished(store, run_id, published):
+    publish_scores(store, run_id, published())
+    store.client.set_registered_model_alias(SCORER, PREVIOUS, "1")
+    store.client.set_registered_model_alias(SCORER, CHAMPION, "2")
+    assert publish_scores(store, run_id, published("2024-02-01", 2)) == (2, True)
+    assert not is_rollback_unfinished(store)
+    roll_back(store)
+    assert is_rollback_unfinished(store)
+    assert finish_rollback(store) == 1
+    assert read_current(store).equals(published())
+    assert not is_rollback_unfinished(store)
+
+
+def test_one_line_pulls_the_table(store, run_id, published):
+    table = published()
+    publish_scores(store, run_id, table)
+    *statements, expression = pull_line(store).split("; ")
+    names: dict[str, object] = {}
+    exec("; ".join(statements), names)  # the line is what is tested
+    pulled = eval(expression, names)
+    pd.testing.assert_frame_equal(pulled, table.to_pandas())
+
+
+def test_the_line_shows_no_password(tmp_path):
+    remote = Store("https://me:secret@mlflow.example", tmp_path, "1", embedded=False)
+    assert "secret" not in pull_line(remote)
+    assert "mlflow.example" in pull_line(remote)

@@ -1,0 +1,229 @@
+"""Versions of the scorer, and that no crash moves an alias that consumers read."""
+
+import json
+from importlib import import_module
+
+import pytest
+
+from data.errors import InputError, RefusedError
+from models.registry.scorers import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    SCORER,
+    Registered,
+    alias_version,
+    ensure_registered,
+    model_versions,
+    promote,
+    read_champion,
+    read_scorer,
+    refuse,
+    register_scorer,
+    roll_back,
+)
+from models.release.release import Release
+
+
+@pytest.fixture
+def versions(store):
+    """A store with three empty versions of the scorer: aliases know nothing of what a version holds."""
+    ensure_registered(store, SCORER, "versions for aliases")
+    for _ in range(3):
+        store.client.create_model_version(SCORER, source=store.folder.as_uri())
+    return store
+
+
+def aliases(store):
+    return {name: int(version) for name, version in store.client.get_registered_model(SCORER).aliases.items()}
+
+
+def tags(store, version):
+    return store.client.get_model_version(SCORER, str(version)).tags
+
+
+# --- Writing and reading versions ---
+
+
+def test_a_version_is_read_back_as_it_was_registered(store, release, a_scorer):
+    name = next(name for name in release.boosters if name.startswith("nps_"))
+    run = store.client.create_run(store.experiment_id)
+    twin = Release(a_scorer(customers=7), {})
+    version = register_scorer(store, run.info.run_id, release, twin, {"as_of": "2024-02-05"})
+    assert version == 1
+    assert aliases(store) == {CHALLENGER: 1}
+    assert read_champion(store) is None
+    assert tags(store, 1) == {"as_of": "2024-02-05"}
+    assert store.client.get_model_version(SCORER, "1").run_id == run.info.run_id
+    found = read_scorer(store, 1)
+    assert found.version == 1
+    assert found.release.parameters == release.parameters
+    assert found.release.boosters == release.boosters
+    assert found.twin.parameters == twin.parameters
+    assert found.twin.boosters == {}
+    assert found.release.vocabulary == release.vocabulary
+
+    alone = register_scorer(store, run.info.run_id, twin, None, {})
+    assert aliases(store) == {CHALLENGER: 2}
+    assert read_scorer(store, alone).twin is None
+    promote(store, alone, "first")
+    assert read_champion(store).release.parameters == twin.parameters
+    # What is stored is text: parameters as JSON, trees as LightGBM writes them, and this project's one file of code.
+    (artifacts,) = {file.parent for file in store.folder.rglob(f"booster_{name}.txt")}
+    trees = [f"booster_{name}.txt" for name in release.boosters]
+    assert sorted(file.name for file in artifacts.iterdir()) == sorted(
+        [*trees, "parameters.json", "twin_parameters.json"]
+    )
+    assert json.loads((artifacts / "parameters.json").read_text()) == release.parameters
+    assert not list(store.folder.rglob("*.pkl"))
+    assert [version.version for version in model_versions(store, SCORER)] == [2, 1]
+
+
+def test_a_version_that_is_not_there_is_told(store):
+    with pytest.raises(InputError, match=f"there is no version 7 of {SCORER} in sqlite:"):
+        read_scorer(store, 7)
+    assert alias_version(store, CHAMPION) is None
+
+
+def test_a_version_of_another_format_is_told(a_scorer):
+    Registered(7, Release(a_scorer(), {}), None).check_format()
+    with pytest.raises(InputError, match=r"scorer 7 .* \(format 1, this one reads 3\); run `revealed retrain` first"):
+        Registered(7, Release(a_scorer(format=1), {}), None).check_format()
+
+
+def test_a_version_of_somebody_else_is_told(versions):
+    with pytest.raises(InputError, match=f"version 1 of {SCORER} holds no parameters"):
+        read_scorer(versions, 1)
+
+
+def test_a_model_is_registered_once(versions):
+    ensure_registered(versions, SCORER, "again")
+    assert versions.client.get_registered_model(SCORER).description == "versions for aliases"
+
+
+# --- Aliases ---
+
+
+def test_the_champion_so_far_becomes_previous(versions):
+    assert promote(versions, 1, "the first") is None
+    assert aliases(versions) == {CHAMPION: 1}
+    assert promote(versions, 2, "better") == 1
+    assert aliases(versions) == {CHAMPION: 2, PREVIOUS: 1}
+    assert promote(versions, 3, "better still") == 2
+    assert aliases(versions) == {CHAMPION: 3, PREVIOUS: 2}
+    assert [tags(versions, n)["verdict"] for n in (1, 2, 3)] == ["the first", "better", "better still"]
+    assert "latest" not in aliases(versions)
+
+
+def test_promoting_the_champion_again_keeps_the_previous_one(versions):
+    promote(versions, 1, "")
+    promote(versions, 2, "")
+    assert promote(versions, 2, "again") == 2
+    assert aliases(versions) == {CHAMPION: 2, PREVIOUS: 1}
+
+
+def test_a_refused_version_moves_no_alias(versions):
+    promote(versions, 1, "")
+    refuse(versions, 2, "worse by far")
+    assert aliases(versions) == {CHAMPION: 1}
+    assert tags(versions, 2) == {"verdict": "worse by far"}
+
+
+def test_rolling_back_makes_previous_the_champion_once(versions):
+    promote(versions, 1, "")
+    promote(versions, 2, "")
+    assert roll_back(versions) == (2, 1)
+    assert aliases(versions) == {CHAMPION: 1}
+    assert tags(versions, 2)["rolled_back"] == "true"
+    assert "rolled_back" not in tags(versions, 1)
+    with pytest.raises(RefusedError, match="version 1 has no previous version to go back to"):
+        roll_back(versions)
+    assert aliases(versions) == {CHAMPION: 1}
+    # What was left never becomes previous: from the next champion the way back leads to the one before it.
+    promote(versions, 3, "")
+    assert aliases(versions) == {CHAMPION: 3, PREVIOUS: 1}
+    assert roll_back(versions) == (3, 1)
+
+
+def test_a_version_that_was_rolled_back_never_becomes_previous(versions):
+    promote(versions, 1, "")
+    promote(versions, 2, "")
+    roll_back(versions)
+    promote(versions, 2, "named by hand")
+    promote(versions, 3, "")
+    assert aliases(versions) == {CHAMPION: 3, PREVIOUS: 1}
+
+
+def test_there_must_be_something_to_roll_back(versions):
+    with pytest.raises(InputError, match=r"there is no champion in .*; run `revealed retrain` first"):
+        roll_back(versions)
+    promote(versions, 1, "")
+    with pytest.raises(RefusedError, match="version 1 has no previous version"):
+        roll_back(versions)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_crash_while_promoting_leaves_the_champion_and_running_again_works(versions, crash_at, n, when):
+    promote(versions, 1, "")
+    promote(versions, 2, "")
+    with crash_at(n, when) as calls, pytest.raises(KeyboardInterrupt):
+        promote(versions, 3, "better")
+    switched = calls[-1] == "set_registered_model_alias" and n == 3 and when == "after"
+    assert aliases(versions)[CHAMPION] == (3 if switched else 2)
+    promote(versions, 3, "better")
+    assert aliases(versions) == {CHAMPION: 3, PREVIOUS: 2}
+    assert tags(versions, 3)["verdict"] == "better"
+
+
+def test_promoting_writes_three_times_and_the_champion_last(versions, crash_at):
+    promote(versions, 1, "")
+    with crash_at(99, "before") as calls:
+        promote(versions, 2, "")
+    assert calls == ["set_model_version_tag", "set_registered_model_alias", "set_registered_model_alias"]
+
+
+def test_after_a_crash_between_the_aliases_there_is_no_way_back_to_the_same_version(versions, crash_at):
+    promote(versions, 1, "")
+    promote(versions, 2, "")
+    with crash_at(2, "after"), pytest.raises(KeyboardInterrupt):
+        promote(versions, 3, "")
+    assert aliases(versions) == {CHAMPION: 2, PREVIOUS: 2}
+    with pytest.raises(RefusedError, match="version 2 has no previous version"):
+        roll_back(versions)
+    assert "rolled_back" not in tags(versions, 2)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_crash_while_rolling_back_leaves_one_of_both_and_running_again_ends_there(versions, crash_at, n, when):
+    promote(versions, 1, "")
+    promote(versions, 2, "")
+    with crash_at(n, when), pytest.raises(KeyboardInterrupt):
+        roll_back(versions)
+    is_back = (n, when) in {(2, "after"), (3, "before"), (3, "after")}
+    assert aliases(versions)[CHAMPION] == (1 if is_back else 2)
+    if is_back:
+        with pytest.raises(RefusedError, match="version 1 has no previous version"):
+            roll_back(versions)
+    else:
+        assert roll_back(versions) == (2, 1)
+    assert aliases(versions)[CHAMPION] == 1
+    promote(versions, 3, "")
+    assert aliases(versions) == {CHAMPION: 3, PREVIOUS: 1}
+
+
+@pytest.mark.parametrize(("n", "when"), [(1, "before"), (2, "before"), (2, "after"), (3, "before"), (3, "after")])
+def test_a_crash_while_registering_leaves_the_champion(versions, a_scorer, crash_at, monkeypatch, n, when):
+    promote(versions, 1, "")
+    logged = type("Logged", (), {"model_uri": versions.folder.as_uri(), "model_id": None})
+    # Imported first: MLflow would load the module lazily, over what is set here.
+    monkeypatch.setattr(import_module("mlflow.pyfunc"), "log_model", lambda **_: logged)
+    run = versions.client.create_run(versions.experiment_id)
+    release = Release(a_scorer(), {})
+    with crash_at(n, when) as calls, pytest.raises(KeyboardInterrupt):
+        register_scorer(versions, run.info.run_id, release, None, {})
+    assert calls == ["create_registered_model", "create_model_version", "set_registered_model_alias"][:n]
+    assert aliases(versions)[CHAMPION] == 1
+    version = register_scorer(versions, run.info.run_id, release, None, {})
+    assert aliases(versions) == {CHAMPION: 1, CHALLENGER: version}

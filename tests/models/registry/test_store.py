@@ -1,0 +1,199 @@
+"""The store: where it is, that two may make it at once, and that one at a time holds it."""
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from data.errors import InputError, StoreBusyError
+from models.registry.store import EXPERIMENT, holding, open_store, store_location, without_secrets
+
+# Children are forks: they need not import MLflow again.
+processes = multiprocessing.get_context("fork")
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://user:pass@mlflow.example:5000/base", "http://***@mlflow.example:5000/base"),
+        ("https://token@mlflow.example", "https://***@mlflow.example"),
+        ("postgresql+psycopg2://u:p%40ss@db/mlflow?password=x", "postgresql+psycopg2://***@db/mlflow?***"),
+        ("https://mlflow.example/?token=abc", "https://mlflow.example/?***"),
+        ("https://user:p@ss@mlflow.example/", "https://***@mlflow.example/"),
+        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
+        ("sqlite:////srv/shop/mlruns/mlflow.db", "sqlite:////srv/shop/mlruns/mlflow.db"),
+    ],
+)
+def test_nobody_is_shown_a_secret(uri, shown):
+    assert without_secrets(uri) == shown
+
+
+def test_a_named_folder_comes_first_then_the_environment_then_the_folder_beside(tmp_path, monkeypatch):
+    beside, named = tmp_path / "beside", tmp_path / "named"
+    default = (f"sqlite:///{beside}/mlruns/mlflow.db", beside / "mlruns", True)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert store_location(None, beside) == default
+    assert store_location(str(named), beside) == (f"sqlite:///{named}/mlflow.db", named, True)
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
+    assert store_location(None, beside) == ("http://mlflow.example:5000", beside / "mlruns", False)
+    assert store_location(str(named), beside) == (f"sqlite:///{named}/mlflow.db", named, True)
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other/some.db")
+    assert store_location(None, beside) == (f"sqlite:///{tmp_path}/other/some.db", tmp_path / "other", True)
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
+    assert store_location(None, beside) == default
+
+
+def test_a_relative_place_is_that_of_the_working_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert store_location("shop", Path("elsewhere"))[1] == tmp_path / "shop"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///some.db")
+    assert store_location(None, Path("elsewhere"))[0] == f"sqlite:///{tmp_path}/some.db"
+
+
+def test_an_opened_store_keeps_runs_and_artifacts_in_its_folder(store):
+    again = open_store(str(store.folder))
+    assert again == store
+    assert store.embedded
+    assert store.client.get_experiment(store.experiment_id).name == EXPERIMENT
+    run = store.client.create_run(store.experiment_id)
+    store.client.log_text(run.info.run_id, "hello", "note.txt")
+    assert [file.read_text() for file in store.folder.glob("artifacts/*/artifacts/note.txt")] == ["hello"]
+
+
+def test_a_store_in_the_environment_is_opened(store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    assert open_store(None, Path("/nowhere")) == store
+
+
+def leave():
+    """End a forked process here: what its parent registered for its own end, such as Prefect's, is not its to do."""
+    os._exit(0)
+
+
+def open_and_tell(folder, barrier, told):
+    barrier.wait()
+    opened = open_store(str(folder))
+    opened.client.create_run(opened.experiment_id)
+    told.put((opened.uri, opened.experiment_id))
+    told.close()
+    told.join_thread()
+    leave()
+
+
+def test_two_processes_open_a_new_store_at_once_beside_the_draft_of_a_killed_one(tmp_path, new_store, mlflow_template):
+    folder, barrier, told = tmp_path / "new", processes.Barrier(2), processes.Queue()
+    folder.mkdir()
+    (folder / ".mlflow.db.draft").write_bytes(mlflow_template.read_bytes()[:5000])
+    both = [processes.Process(target=open_and_tell, args=(folder, barrier, told)) for _ in range(2)]
+    for process in both:
+        process.start()
+    found = [told.get(timeout=120) for _ in both]
+    for process in both:
+        process.join(60)
+    assert [process.exitcode for process in both] == [0, 0]
+    store = open_store(str(folder))
+    assert found == [(store.uri, store.experiment_id)] * 2
+    assert len(store.client.search_runs([store.experiment_id])) == 2
+    assert not list(folder.glob(".*draft*"))
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path, new_store):
+    file = tmp_path / "a-file"
+    file.write_text("not a folder")
+    with pytest.raises(InputError, match=r"a-file/mlruns/mlflow\.db cannot be opened: .*--mlruns"):
+        open_store(str(file / "mlruns"))
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path, new_store):
+    (tmp_path / "mlflow.db").write_text("Dear diary, this is no database. " * 99)
+    with pytest.raises(InputError, match=r"mlflow\.db cannot be opened: .*not a database.*--mlruns"):
+        open_store(str(tmp_path))
+
+
+def test_a_store_that_is_no_store_is_told_without_its_secrets(tmp_path, new_store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "carrier-pigeon://me:secret@loft/7")
+    with pytest.raises(InputError, match="carrier-pigeon") as told:
+        open_store(None, tmp_path)
+    assert "secret" not in str(told.value)
+    assert "MLFLOW_TRACKING_URI" in str(told.value)
+
+
+def test_a_server_that_does_not_answer_is_told_without_its_secrets(tmp_path, new_store, monkeypatch):
+    assert int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) < 7
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
+    with pytest.raises(InputError, match=r"the store http://127\.0\.0\.1:9 cannot be opened: .*refused") as told:
+        open_store(None, tmp_path)
+    assert "secret" not in str(told.value)
+
+
+def hold_until_told(store, what, line):
+    with holding(store, what):
+        line.send("held")
+        line.recv()
+    leave()
+
+
+@pytest.fixture
+def holder(store):
+    """A process that holds the store until it is told to let go, or killed."""
+    line, its_line = processes.Pipe()
+    process = processes.Process(target=hold_until_told, args=(store, "retrain", its_line))
+    process.start()
+    assert line.poll(60)
+    assert line.recv() == "held"
+    yield process, line
+    if process.is_alive():
+        line.send("let go")
+    process.join(60)
+
+
+def test_a_store_that_is_held_says_by_whom(store, holder):
+    process, _ = holder
+    with (
+        pytest.raises(StoreBusyError, match=f"retrain, process {process.pid} on .*, since 20") as told,
+        holding(store, "score"),
+    ):
+        pass
+    assert store.shown_uri in str(told.value)
+    assert told.value.exit_code == 4
+
+
+def test_a_store_is_free_after_its_holder_was_killed(store, holder):
+    process, _ = holder
+    os.kill(process.pid, signal.SIGKILL)
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
+    with holding(store, "score"):
+        said = json.loads((store.folder / ".store.holder.json").read_text())
+    assert (said["what"], said["pid"]) == ("score", os.getpid())
+
+
+def test_who_waits_gets_the_store_when_it_is_free(store, holder):
+    process, line = holder
+    threading.Timer(0.2, line.send, args=("let go",)).start()
+    with holding(store, "score", wait_minutes=1):
+        process.join(60)
+        assert process.exitcode == 0
+
+
+def test_a_store_is_free_after_a_fault(store):
+    with pytest.raises(ZeroDivisionError), holding(store, "retrain"):
+        raise ZeroDivisionError
+    assert not (store.folder / ".store.holder.json").exists()
+    with holding(store, "retrain"), pytest.raises(StoreBusyError, match="retrain"), holding(store, "score"):
+        pass
+
+
+def test_a_holder_that_has_not_said_who_it_is_yet(store):
+    with holding(store, "retrain"):
+        (store.folder / ".store.holder.json").write_text('{"wh')
+        with pytest.raises(StoreBusyError, match="its holder has not said who it is yet"), holding(store, "score"):
+            pass

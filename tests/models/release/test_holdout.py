@@ -1,0 +1,100 @@
+"""Before the cut there are features, from the cut to as_of outcomes, and nothing is both."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from features.describe import feature_names
+from features.tables import Tables
+from features.vocabulary import learn_vocabulary
+from models.recipe import Recipe
+from models.release.holdout import build_holdout, cut_of
+
+AS_OF, CUT = date(2024, 4, 1), date(2024, 3, 2)
+RECIPE = Recipe(horizon=30)
+
+
+@pytest.fixture(scope="module")
+def tables(take_frames) -> Tables:
+    purchases = [
+        ("a", "2024-01-01 10:00", 10),
+        ("a", "2024-02-01 10:00", 20),
+        ("a", "2024-03-02 00:00", 30),  # at the cut: the first instant of the holdout
+        ("a", "2024-03-31 23:59", 40),
+        ("b", "2024-03-01 23:59", 5),  # the last instant before it
+        ("c", "2024-03-10 10:00", 50),
+        ("d", "2024-02-10 10:00", 15),
+        ("d", "2024-03-20 10:00", -5),
+        ("d", "2024-04-01 00:00", 60),
+    ]
+    answers = [
+        ("a", "2024-01-10", "2024-01-12", 3),
+        ("a", "2024-02-20", "2024-03-01 23:59", 0),
+        ("d", "2024-02-28", "2024-03-02 00:00", 7),
+        ("a", "2024-03-05", "2024-03-06", 9),
+        ("c", "2024-03-09", "2024-03-15", 10),  # asked before the first purchase
+        ("b", "2024-03-20", "2024-04-01 00:00", 1),
+        ("b", "2024-03-20", None, None),
+    ]
+    return take_frames(
+        transactions=pd.DataFrame(purchases, columns=["customer_id", "ts", "amount"]),
+        answers=pd.DataFrame(answers, columns=["customer_id", "invited_at", "answered_at", "score"]),
+    )
+
+
+@pytest.mark.parametrize(("horizon", "cut"), [(30, CUT), (1, date(2024, 3, 31)), (366, date(2023, 4, 1))])
+def test_the_horizon_of_the_cut_ends_at_as_of(horizon, cut):
+    assert cut_of(AS_OF, horizon) == cut
+
+
+def test_customers_are_described_at_the_cut_beside_what_they_did_then(tables):
+    holdout = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, CUT))
+    found = holdout.customers.set_index("customer_id")
+    columns = ["frequency", "recency", "T", "spend_frequency", "spend_value", "purchases", "revenue"]
+    assert found[columns].to_dict("index") == {
+        "a": dict(zip(columns, (1, 31, 60, 1, 20, 2, 70), strict=True)),
+        "b": dict(zip(columns, (0, 0, 0, 0, 0, 0, 0), strict=True)),
+        "d": dict(zip(columns, (0, 0, 20, 0, 0, 0, 0), strict=True)),  # a day with only a return is no purchase
+    }
+
+
+def test_answers_of_the_holdout_are_described_as_of_when_they_were_asked_for(tables):
+    holdout = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, CUT))
+    found = holdout.answers[["customer_id", "as_of", "category", "frequency", "T"]]
+    assert found.to_dict("records") == [
+        {"customer_id": "a", "as_of": pd.Timestamp("2024-03-05"), "category": 2, "frequency": 2, "T": 63},
+        {"customer_id": "d", "as_of": pd.Timestamp("2024-02-28"), "category": 1, "frequency": 0, "T": 17},
+    ]
+
+
+def test_another_vocabulary_describes_the_same_answers_row_for_row(tables):
+    ours = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, AS_OF)).answers
+    theirs = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, date(2024, 1, 2))).answers
+    keys = ["customer_id", "answered_at", "category"]
+    assert ours[keys].equals(theirs[keys])
+
+
+def test_with_behaviour_the_same_customers_have_every_feature(tables):
+    vocabulary = learn_vocabulary(tables, CUT)
+    plain = build_holdout(tables, AS_OF, RECIPE, vocabulary).customers
+    full = build_holdout(tables, AS_OF, RECIPE, vocabulary, behaviour=True).customers
+    assert set(feature_names(vocabulary)) <= set(full)
+    pd.testing.assert_frame_equal(full[list(plain)], plain)
+
+
+def test_the_gap_moves_what_is_seen_of_an_answer(tables):
+    recipe = Recipe(horizon=30, label_gap_days=10)
+    found = build_holdout(tables, AS_OF, recipe, learn_vocabulary(tables, CUT)).answers.set_index("customer_id")
+    assert found["as_of"].to_dict() == {"a": pd.Timestamp("2024-02-24"), "d": pd.Timestamp("2024-02-18")}
+    assert found["frequency"].to_dict() == {"a": 1, "d": 0}
+
+
+def test_without_answers_there_are_none(tables):
+    without = Tables(tables.transactions, None, None, None)
+    assert build_holdout(without, AS_OF, RECIPE, learn_vocabulary(without, CUT)).answers is None
+
+
+def test_nobody_is_in_the_holdout_of_a_history_that_begins_after_the_cut(tables):
+    holdout = build_holdout(tables, AS_OF, Recipe(horizon=120), learn_vocabulary(tables, AS_OF))
+    assert holdout.customers.empty

@@ -1,0 +1,167 @@
+"""What consumers need: the scorer loads and the scores are pulled where nothing else can be imported."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from models.population.scores_table import COLUMNS
+from models.registry.publication import make_current, pull_line, register_scores
+from models.registry.scorers import promote, register_scorer
+
+# mlflow depends on these two, yet neither pulling scores nor loading the scorer may need them.
+BESIDES = frozenset({"matplotlib", "sklearn"})
+REFUSED = BESIDES | {
+    "data",
+    "features",
+    "models",
+    "flows",
+    "duckdb",
+    "ibis",
+    "prefect",
+    "lifetimes",
+    "pydantic_settings",
+}
+
+# Runs first in the consumer's process: whatever is neither allowed nor of the standard library cannot be imported.
+REFUSE = """
+import importlib.abc, json, sys
+allowed = frozenset(json.loads(sys.argv[1])) | sys.stdlib_module_names
+
+class Refuse(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        # The build's own settings are a module of the standard library with the platform in its name.
+        if top not in allowed and not top.startswith("_sysconfigdata"):
+            raise ModuleNotFoundError(f"{name} is not there for a consumer", name=name)
+
+sys.meta_path.insert(0, Refuse())
+"""
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def with_dependencies(*names: str) -> set[str]:
+    """Distributions and, through and through, what they require without extras."""
+    found, to_do = set(), [canonical(name) for name in names]
+    while to_do:
+        name = to_do.pop()
+        if name in found:
+            continue
+        try:
+            lines = requires(name) or []
+        except PackageNotFoundError:
+            continue
+        found.add(name)
+        to_do += [canonical(re.match(r"[\w.-]+", line)[0]) for line in lines if "extra ==" not in line]
+    return found
+
+
+def modules_of(*names: str) -> list[str]:
+    """Top-level modules that these distributions and their dependencies bring."""
+    distributions = with_dependencies(*names)
+    modules = packages_distributions().items()
+    return sorted(top for top, of in modules if distributions & {canonical(name) for name in of} and top not in BESIDES)
+
+
+def run_as_consumer(code: str, *arguments: str, allowed: list[str], folder: Path, **environment: str) -> str:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW")}
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSE + code, json.dumps(allowed), *arguments],
+        cwd=folder,
+        env=kept | {"DO_NOT_TRACK": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+def imported(said: str) -> set[str]:
+    """Top-level modules that were imported, from the last line a consumer printed."""
+    return set(json.loads(said.splitlines()[-1]))
+
+
+def test_the_allowed_modules_are_those_of_the_named_packages_alone():
+    allowed = modules_of("mlflow", "lightgbm", "scipy", "numpy", "pandas")
+    assert {"mlflow", "lightgbm", "scipy", "numpy", "pandas", "sqlalchemy"} <= set(allowed)
+    assert not REFUSED & set(allowed)
+
+
+PREDICT = """
+import mlflow, numpy as np, pandas as pd
+
+scorer = mlflow.pyfunc.load_model("models:/customer_scorer@champion")
+rows = pd.read_parquet("rows.parquet")
+scorer.predict(rows).to_parquet("all.parquet")
+few = rows[["frequency", "recency", "T", "spend_frequency", "spend_value"]]
+scorer.predict(few).to_parquet("few.parquet")
+scorer.predict(few.astype("int32").astype({"spend_value": "float64"})).to_parquet("small_integers.parquet")
+try:
+    scorer.predict(few.astype({"frequency": "int64"}))
+except mlflow.exceptions.MlflowException as error:
+    print(error)
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def test_the_champion_loads_and_predicts_with_its_own_requirements(store, release, described, predicted, tmp_path):
+    run = store.client.create_run(store.experiment_id)
+    promote(store, register_scorer(store, run.info.run_id, release, None, {}), "the first")
+    doubles = described.select_dtypes("float64")
+    doubles.to_parquet(tmp_path / "rows.parquet")
+    allowed = modules_of("mlflow", "lightgbm", "scipy", "numpy", "pandas")
+    said = run_as_consumer(PREDICT, allowed=allowed, folder=tmp_path, MLFLOW_TRACKING_URI=store.uri)
+
+    everything = pd.read_parquet(tmp_path / "all.parquet")
+    pd.testing.assert_frame_equal(everything, predicted, check_exact=True, check_dtype=False)
+
+    # Without any NPS feature the purchase scores are the same and the categories those of a customer not known.
+    few = pd.read_parquet(tmp_path / "few.parquet")
+    purchase_scores = predicted.columns[: predicted.columns.get_loc("p_detractor")]
+    pd.testing.assert_frame_equal(few[purchase_scores], predicted[purchase_scores], check_exact=True)
+    unknown = doubles.assign(
+        **dict.fromkeys(set(release.parameters["nps"]["features"]) - {"frequency", "recency", "T"}, np.nan)
+    )
+    of_unknown = release.scorer().score(unknown)
+    pd.testing.assert_frame_equal(few, of_unknown, check_exact=True, check_dtype=False)
+    assert np.isfinite(few[["p_detractor", "p_passive", "p_promoter"]]).all(axis=None)
+
+    # int32 fits a double exactly and is taken; int64 does not, and is refused with the column named.
+    integers = pd.read_parquet(tmp_path / "small_integers.parquet")
+    assert (integers["p_purchase"] == predicted["p_purchase"]).all()
+    assert "frequency" in said
+    assert "Can not safely convert int64 to float64" in said
+    assert "lightgbm" in imported(said)
+    assert not REFUSED & imported(said)
+
+
+PULL = """
+*statements, expression = sys.argv[2].split("; ")
+exec("; ".join(statements))
+eval(expression).to_csv("pulled.csv", index=False)
+print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+
+def test_the_line_pulls_the_scores_with_mlflow_pandas_and_pyarrow(store, published, tmp_path):
+    run = store.client.create_run(store.experiment_id)
+    make_current(store, register_scores(store, run.info.run_id, published()))
+    allowed = modules_of("mlflow", "pandas", "pyarrow")
+    said = run_as_consumer(PULL, pull_line(store), allowed=allowed, folder=tmp_path)
+    pulled = pd.read_csv(tmp_path / "pulled.csv", dtype={"customer_id": str, "rfm": str})
+    assert pulled["customer_id"].tolist() == ["007", "a", "b", "ü"]
+    assert pulled["clv"].tolist() == [90.0] * 4
+    assert tuple(pulled.columns) == COLUMNS
+    assert not (REFUSED | {"lightgbm"}) & imported(said)
+    assert not (tmp_path / "mlflow.db").exists()

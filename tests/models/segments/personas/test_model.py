@@ -1,0 +1,238 @@
+"""Personas: planted ones are found, none are invented, they stay while people do, and each customer is named alone."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import norm
+from sklearn.metrics import adjusted_rand_score
+
+from data.simulation.behaviour import simulate_behaviour
+from features.catalogue import feature_names
+from features.vocabulary import Vocabulary
+from models.segments.personas.model import FITTED_ON, Personas, _drawn, assign_personas, fit_personas, profile
+
+VOCABULARY = Vocabulary(
+    purchase_columns=("order_id", "category", "channel", "discount", "quantity"),
+    channels=("web", "app"),
+    categories=("toys", "books"),
+    event_kinds={"visit": ("duration_s",)},
+    numeric_attributes=("age",),
+)
+# Activity, value, discounts, app and visits of four kinds of customers, in standard deviations.
+KINDS = np.array([[1.8, 0.5, -1, 0, 1.5], [-1, 1.8, -1, 0, -1], [-1, -1, 1.8, 0, -1], [1, -1, 1.5, 1.5, 1.5]])
+SHARES = (0.4, 0.3, 0.2, 0.1)
+
+
+def behaviour(latents: np.ndarray, rng: np.random.Generator) -> pd.DataFrame:
+    """Features with heavy tails, few values and gaps, from five latents of each customer."""
+    n = len(latents)
+    activity, value, bargains, app, visits = latents.T
+
+    def some(spread: float = 0.3) -> np.ndarray:
+        return spread * rng.standard_normal(n)
+
+    orders = 1 + np.floor(np.exp(0.6 + 0.7 * activity + some()))
+    lately = np.floor(orders / (1 + np.exp(-activity)))
+    worth = np.exp(3 + 0.8 * value + some())
+    by_app = rng.binomial(orders.astype(int), 1 / (1 + np.exp(-1.5 * app))) / orders
+    columns = {
+        "days_since_last_purchase": np.floor(200 * np.exp(-0.8 * activity + some())),
+        "T": rng.integers(30, 900, n).astype(float),
+        "orders_ever": orders,
+        "orders_365d": lately,
+        "net_value_ever": orders * worth,
+        "net_value_365d": lately * worth,
+        "last_purchase_value": worth * np.exp(some()),
+        "monetary_value": np.where(orders > 1, worth, 0.0),
+        "weekend_share": rng.binomial(orders.astype(int), 2 / 7) / orders,
+        "discount_share_ever": 1 / (1 + np.exp(1 - 1.5 * bargains - some())),
+        "discount_share_365d": np.full(n, np.nan),
+        "channel_share_of_app": by_app,
+        "channel_share_of_web": 1 - by_app,
+        "events_365d_of_visit": np.floor(np.exp(1 + visits + some())),
+        "mean_duration_s_of_visit": np.where(rng.random(n) < 0.3, np.nan, np.exp(5 + 0.5 * visits + some())),
+        "quantity_per_order": 1.0 + rng.poisson(1, n),
+        "attribute_age": np.where(rng.random(n) < 0.5, 20.0, 70.0),
+    }
+    frame = pd.DataFrame(columns).reindex(columns=feature_names(VOCABULARY))
+    return frame.assign(customer_id=[f"c{number:07d}" for number in range(n)])
+
+
+@pytest.fixture(scope="module")
+def planted():
+    """Two thousand customers of four kinds, and what was found among them."""
+    rng = np.random.default_rng(1)
+    kind = rng.choice(4, 2000, p=SHARES)
+    described = behaviour(KINDS[kind] + 0.25 * rng.standard_normal((2000, 5)), rng)
+    fitted = fit_personas(described, VOCABULARY, seed=0)
+    named = assign_personas(fitted.to_dict(), described)
+    return SimpleNamespace(kind=kind, described=described, fitted=fitted, named=named)
+
+
+def test_planted_personas_are_found_and_no_others(planted):
+    assert len(planted.fitted.names) == 4
+    assert adjusted_rand_score(planted.kind, planted.named) > 0.9
+    assert planted.fitted.agreement >= 0.9
+    assert planted.fitted.why == ""
+    shares = profile(planted.fitted, planted.described)["share"]
+    np.testing.assert_allclose(shares, SHARES, atol=0.03)
+
+
+def test_names_say_what_was_planted(planted):
+    of_kind = [pd.Series(planted.named[planted.kind == kind]).mode()[0] for kind in range(4)]
+    assert "frequent" in of_kind[0]
+    assert "large purchases" in of_kind[1]
+    assert "on discount" in of_kind[2]
+    assert "by app" in of_kind[3]
+    assert len(set(of_kind)) == 4
+
+
+@pytest.mark.parametrize("alike", [0.3, 0.6, 0.9])
+def test_one_cloud_is_at_most_cut_in_two_and_told_to_be_no_groups(alike):
+    rng = np.random.default_rng(2)
+    common, own = rng.standard_normal((2000, 1)), rng.standard_normal((2000, 6))
+    normals = (np.sqrt(alike) * common + np.sqrt(1 - alike) * own).T
+    # Increasing functions of normals: half the customers bought once, and money has a heavy tail.
+    described = pd.DataFrame(
+        {
+            "orders_ever": 1 + np.floor(np.exp(normals[0])),
+            "net_value_ever": np.exp(3 + 1.5 * normals[1]),
+            "last_purchase_value": np.exp(2 + normals[2]),
+            "days_since_last_purchase": np.floor(600 * norm.cdf(-normals[3])),
+            "events_365d_of_visit": np.floor(np.exp(normals[4])),
+            "discount_share_ever": norm.cdf(normals[5]),
+        }
+    )
+    described["customer_id"] = [f"{number:04d}" for number in range(2000)]
+    fitted = fit_personas(described, VOCABULARY, seed=0)
+    assert len(fitted.names) <= 2
+    assert "no groups" in fitted.why or "together" in fitted.why or "comes out again" in fitted.why
+
+
+def test_features_that_go_with_nothing_make_no_personas():
+    rng = np.random.default_rng(3)
+    names = ("days_since_last_purchase", "orders_ever", "net_value_ever", "weekend_share", "quantity_per_order")
+    described = pd.DataFrame({name: rng.random(500) * 500 for name in names})
+    fitted = fit_personas(described.assign(customer_id=[f"{i:03d}" for i in range(500)]), VOCABULARY, seed=0)
+    assert fitted.names == ("all customers",)
+    assert fitted.why.startswith("Too little of the behaviour of 500 customers")
+
+
+def test_the_order_of_rows_and_a_second_run_change_no_bit(planted):
+    shuffled = planted.described.sample(frac=1.0, random_state=5)
+    again = fit_personas(shuffled, VOCABULARY, seed=0).to_dict()
+    assert again == planted.fitted.to_dict()
+    assert again == json.loads(json.dumps(again))
+    assert Personas.from_dict(json.loads(json.dumps(again))) == planted.fitted
+    assert (assign_personas(again, shuffled) == planted.named[shuffled.index]).all()
+
+
+def test_a_customer_is_named_by_its_own_row_alone(planted):
+    parameters = planted.fitted.to_dict()
+    alone = [assign_personas(parameters, planted.described.iloc[[row]])[0] for row in range(0, 2000, 97)]
+    assert alone == planted.named[::97].tolist()
+    moved = planted.described.iloc[:50].copy()
+    moved.loc[:9] = planted.described.iloc[[-1] * 10].to_numpy()
+    named = assign_personas(parameters, moved)
+    assert set(named[:10]) == {planted.named[-1]}
+    assert (named[10:] == planted.named[10:50]).all()
+
+
+def test_a_refit_keeps_the_names_of_the_same_people(planted):
+    rng = np.random.default_rng(7)
+    # Everyone two weeks on, a tenth of them new; days and money have moved.
+    later = planted.described.iloc[200:].copy()
+    later["days_since_last_purchase"] += 14
+    later["net_value_ever"] *= 1.02
+    new = behaviour(KINDS[rng.choice(4, 200, p=SHARES)] + 0.25 * rng.standard_normal((200, 5)), rng)
+    later = pd.concat([later, new.assign(customer_id="n" + new["customer_id"])], ignore_index=True)
+    before = planted.fitted.to_dict()
+    # Names that nobody would make up, so that they can only have been kept.
+    before["names"] = ["A", "B", "C", "D"]
+    refitted = fit_personas(later, VOCABULARY, seed=0, before=before)
+    assert set(refitted.names) == {"A", "B", "C", "D"}
+    moved = assign_personas(refitted.to_dict(), later) != assign_personas(before, later)
+    assert moved.mean() < 0.02
+
+
+def test_attributes_are_not_behaviour(planted):
+    assert not [c for c in planted.fitted.space.coordinates if c.feature.startswith("attribute_")]
+    other = planted.described.assign(attribute_age=33.0)
+    assert (assign_personas(planted.fitted.to_dict(), other) == planted.named).all()
+
+
+@pytest.mark.parametrize("customers", [0, 1, 2, 5, 30])
+def test_small_shops_have_few_personas_or_one(planted, customers):
+    described = planted.described.iloc[:customers]
+    fitted = fit_personas(described, VOCABULARY, seed=0)
+    assert 1 <= len(fitted.names) <= 3
+    assert (fitted.why != "") == (len(fitted.names) == 1)
+    assert len(assign_personas(json.loads(json.dumps(fitted.to_dict())), described)) == customers
+    assert profile(fitted, described)["customers"].sum() == customers
+
+
+def test_a_shop_where_all_are_equal_has_one_persona(planted):
+    equal = planted.described.iloc[[0] * 100].assign(customer_id=[f"{i:03d}" for i in range(100)])
+    assert fit_personas(equal, VOCABULARY, seed=0).names == ("all customers",)
+
+
+def test_nothing_known_puts_a_customer_in_the_middle_of_the_base(planted):
+    space = planted.fitted.space
+    assert (space.place(pd.DataFrame(index=range(3))) == 0.0).all()
+    # The middle is the mean but for shares, which few orders shrink, and values between knots.
+    np.testing.assert_allclose(space.place(planted.described).mean(axis=0), 0.0, atol=0.1)
+
+
+def test_the_profile_counts_as_pandas_does(planted):
+    scores = pd.DataFrame({"customer_id": planted.described["customer_id"][::-1]})
+    scores["clv"] = planted.described["net_value_ever"][::-1]
+    scores["p_purchase"] = 0.25
+    rows = profile(planted.fitted, planted.described, scores)
+    assert rows["persona"].tolist() == list(planted.fitted.names)
+    by_hand = planted.described.groupby(planted.named)
+    assert rows.set_index("persona")["customers"].to_dict() == by_hand.size().to_dict()
+    assert rows.set_index("persona")["clv"].to_dict() == pytest.approx(by_hand["net_value_ever"].mean().to_dict())
+    assert (rows["p_purchase"] == 0.25).all()
+    largest = by_hand.get_group(rows["persona"][0])
+    value = f"value bought in 365 days {largest['net_value_365d'].median():,.2f}"
+    assert f"{value} (all {planted.described['net_value_365d'].median():,.2f})" in rows["told_by"][0]
+
+
+def test_of_a_large_base_mostly_the_same_customers_are_fitted_on():
+    ids = pd.DataFrame({"customer_id": [f"c{number}" for number in range(3 * FITTED_ON)]})
+    drawn = _drawn(ids, seed=0)["customer_id"]
+    grown = _drawn(ids.sample(frac=0.97, random_state=0), seed=0)["customer_id"]
+    assert len(drawn) == len(grown) == FITTED_ON
+    assert drawn.is_monotonic_increasing
+    assert len(set(drawn) & set(grown)) > 0.96 * FITTED_ON
+    assert set(drawn) != set(_drawn(ids, seed=1)["customer_id"])
+
+
+def test_columns_that_are_no_features_do_not_matter():
+    simulated = simulate_behaviour(300, seed=4, r_squared=0.2).features
+    described = simulated.assign(customer_id=[f"{i:03d}" for i in range(300)])
+    assert fit_personas(described, VOCABULARY, seed=0).names == ("all customers",)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_personas_of_customers_of_two_kinds_can_be_stored_as_json(seed):
+    """A cloud of customers who all go by two kinds may stand on two points, and nothing is spread about them."""
+    other = np.repeat([0.0, 1.0], 20)
+    two = pd.DataFrame({"customer_id": [f"c{number:02d}" for number in range(40)], "T": 300.0})
+    two["orders_ever"], two["net_value_ever"] = 1 + 9 * other, 8 + 800 * other
+    two["days_since_last_purchase"] = np.where(other, 10.0, 400.0)
+    found = fit_personas(two, VOCABULARY, seed)
+    json.dumps(found.to_dict(), allow_nan=False)
+    assert pd.Series(assign_personas(found.to_dict(), two)).groupby(other).nunique().tolist() == [1, 1]
+    assert len(found.names) == 2
+
+
+def test_little_that_goes_together_is_told_as_such():
+    other = np.repeat([0.0, 1.0], 20)
+    alike = pd.DataFrame({"customer_id": [f"c{number:02d}" for number in range(40)], "T": 300.0})
+    alike["orders_ever"], alike["net_value_ever"] = 9 + other, 8 + other
+    why = fit_personas(alike, VOCABULARY, 0).why
+    assert why == "Too little of the behaviour of 40 customers is told by several features together."

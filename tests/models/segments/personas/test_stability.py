@@ -1,0 +1,202 @@
+"""How many personas: the index, the cloud without groups, the criterion and the space, each another way."""
+
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import spearmanr
+from sklearn.metrics import adjusted_rand_score
+from threadpoolctl import threadpool_limits
+
+from models.segments.personas.null_reference import one_cloud
+from models.segments.personas.space import fit_space, persona_features
+from models.segments.personas.stability import (
+    CRITERION,
+    Trial,
+    adjusted_rand,
+    chosen,
+    cluster,
+    nearest,
+    simplified_silhouette,
+    try_numbers,
+)
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    with threadpool_limits(limits=1):
+        yield
+
+
+def test_the_adjusted_rand_index_is_that_of_pairs_and_of_scikit_learn(rng):
+    one, other = np.array([0, 0, 1, 1, 2, 2, 2]), np.array([0, 0, 0, 1, 1, 2, 2])
+    pairs = list(combinations(range(7), 2))
+    in_one, in_other = (np.array([of[i] == of[j] for i, j in pairs]) for of in (one, other))
+    expected = in_one.sum() * in_other.sum() / len(pairs)
+    by_hand = ((in_one & in_other).sum() - expected) / ((in_one.sum() + in_other.sum()) / 2 - expected)
+    assert adjusted_rand(one, other) == pytest.approx(by_hand)
+    for k in (2, 5, 8):
+        one, other = rng.integers(0, k, 500), rng.integers(0, 3, 500)
+        assert adjusted_rand(one, other) == pytest.approx(adjusted_rand_score(one, other), abs=1e-12)
+        assert adjusted_rand(one, (one + 1) % k) == 1.0
+    assert adjusted_rand(np.zeros(5, int), np.zeros(5, int)) == 1.0
+
+
+def test_a_cloud_has_the_distributions_and_correlations_of_its_features(rng):
+    a, b = rng.multivariate_normal([0, 0], [[1, 0.7], [0.7, 1]], 4000).T
+    columns = np.array([np.floor(np.exp(a)), np.exp(b), np.where(b > 1, 1.0, 0.0)])
+    drawn = one_cloud(columns, 4000, rng)
+    assert (np.sort(drawn, axis=1) == np.sort(columns, axis=1)).all()
+    assert spearmanr(drawn[0], drawn[1])[0] == pytest.approx(spearmanr(columns[0], columns[1])[0], abs=0.06)
+    np.testing.assert_allclose(np.corrcoef(drawn), np.corrcoef(columns), atol=0.05)
+
+
+def test_a_cloud_of_two_groups_has_none(rng):
+    groups = rng.integers(0, 2, 3000) * 6.0
+    columns = np.array([groups + rng.standard_normal(3000), groups + rng.standard_normal(3000)])
+    cloud = one_cloud(columns, 3000, rng)
+    ratio = cluster(columns.T, 2, 0)[1] / cluster(cloud.T, 2, 0)[1]
+    assert ratio < 0.7
+    assert cluster(one_cloud(cloud, 3000, rng).T, 2, 0)[1] == pytest.approx(cluster(cloud.T, 2, 0)[1], rel=0.03)
+
+
+def test_everyone_is_nearest_to_the_nearest(rng):
+    placed, centres = rng.standard_normal((200, 3)), rng.standard_normal((5, 3))
+    distances = np.linalg.norm(placed[:, None] - centres[None], axis=2)
+    assert (nearest(placed, centres.tolist()) == distances.argmin(axis=1)).all()
+
+
+def trials(*found):
+    return tuple(Trial(k, agreement, spread, silhouette, 0.1) for k, agreement, spread, silhouette in found)
+
+
+def test_the_criterion():
+    found = trials((2, 0.99, 0.97, 0.70), (3, 0.95, 0.94, 0.56), (4, 0.90, 0.86, 0.58), (5, 0.89, 0.60, 0.65))
+    # 2 has the best silhouette and is no groups; 5 the next and does not come out again.
+    assert chosen(found, 1000) == 4
+    assert chosen(found, 1000, before=3) == 3
+    assert chosen(found, 1000, before=2) == 2
+    assert chosen(found, 1000, before=5) == chosen(found, 1000, before=8) == 4
+    # No groups: two where they come out again, and never more.
+    assert chosen(trials((2, 0.95, 0.99, 0.4), (3, 0.95, 0.97, 0.5)), 1000) == 2
+    assert chosen(trials((2, 0.85, 0.99, 0.4), (3, 0.95, 0.97, 0.5)), 1000) == 1
+    # Those of before stay as long as they are no worse than any base gives.
+    assert chosen(trials((2, 0.95, 0.99, 0.4), (3, 0.95, 0.97, 0.5)), 1000, before=3) == 3
+    assert chosen(trials((2, 0.95, 0.99, 0.4), (3, 0.95, 1.01, 0.5)), 1000, before=3) == 2
+    assert "no more spread than the cloud" in CRITERION
+    assert chosen((), 1000) == 1
+    # Too small a persona holds nothing: ten customers, and a fiftieth of the base.
+    assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.1),), 100) == 2
+    assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.1),), 90) == 1
+    assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.019),), 100_000) == 1
+
+
+def test_the_silhouette_is_that_of_two_distances(rng):
+    placed, centres = rng.standard_normal((200, 3)), rng.standard_normal((4, 3))
+    distances = np.sort(np.linalg.norm(placed[:, None] - centres[None], axis=2), axis=1)
+    by_hand = ((distances[:, 1] - distances[:, 0]) / distances[:, 1]).mean()
+    assert simplified_silhouette(placed, centres) == pytest.approx(by_hand)
+    assert simplified_silhouette(np.repeat(centres, 5, axis=0), centres) == 1.0
+
+
+def test_amounts_and_days_count_by_their_doublings_and_shares_by_their_deviation(rng):
+    orders = rng.geometric(0.5, 1000).astype(float)
+    described = pd.DataFrame(
+        {
+            "orders_ever": orders,
+            "net_value_ever": np.exp(rng.standard_normal(1000)) - 0.1,
+            "days_since_last_purchase": rng.integers(0, 700, 1000).astype(float),
+            "orders_trend_90d": np.where(rng.random(1000) < 0.2, np.nan, rng.uniform(-1, 1, 1000)),
+        }
+    )
+    by_name = {c.feature: c for c in fit_space(described, list(described)).coordinates}
+
+    def score(values, unit):
+        return np.sign(values) * np.log2(1 + np.abs(values) / unit)
+
+    trend = described["orders_trend_90d"]
+    by_hand = {
+        "orders_ever": score(orders, np.median(orders)),
+        "net_value_ever": score(described["net_value_ever"], described["net_value_ever"].abs().median()),
+        "days_since_last_purchase": score(described["days_since_last_purchase"], 30),
+        "orders_trend_90d": (trend / trend.std()).fillna(trend.mean() / trend.std()),
+    }
+    for name, scores in by_hand.items():
+        placed = by_name[name].place(described) / by_name[name].weight
+        middle = described[name].isna() | described[name].between(*described[name].quantile([0.01, 0.99]))
+        assert placed[middle.to_numpy()] == pytest.approx(np.asarray(scores - scores.mean())[middle], abs=0.03)
+        assert by_name[name].weight == pytest.approx(min(1, 1 / np.std(placed)), rel=0.03)
+    assert (by_name["orders_trend_90d"].place(described)[trend.isna()] == 0).all()
+    # Nobody is farther out than the outermost knot.
+    far = described.assign(net_value_ever=[1e9] * 1000)
+    assert by_name["net_value_ever"].place(far)[0] == by_name["net_value_ever"].place(described).max()
+
+
+def test_a_theme_varies_at_most_as_one_feature_and_few_orders_tell_little_of_a_habit(rng):
+    share = rng.random(500)
+    described = pd.DataFrame(
+        {
+            "orders_ever": np.repeat([1.0, 27.0], 250),
+            "channel_share_of_app": share,
+            "channel_share_of_web": 1 - share,
+            "channel_share_of_shop": rng.permutation(share),
+            "weekend_share": np.tile([0.0, 1.0], 250),
+        }
+    )
+    coordinates = fit_space(described, list(described)).coordinates
+    of_channels = [c.place(described) for c in coordinates if c.theme == "channels"]
+    assert len(of_channels) == 3
+    assert sum(column.var() for column in of_channels) == pytest.approx(1.0)
+    weekend = next(c for c in coordinates if c.feature == "weekend_share").place(described)
+    # n / (n + 3): a quarter of one order, nine tenths of 27.
+    assert weekend[1] / weekend[-1] == pytest.approx(0.25 / 0.9)
+
+
+def test_components_are_what_several_themes_share(rng):
+    common, own = rng.standard_normal((2, 3000))
+    names = ["last_purchase_value", "quantity_per_order", "orders_trend_90d", "sales_trend_90d", "margin_share"]
+    # Two trends say the same, loudly, but they are one theme; margin goes with nothing.
+    described = pd.DataFrame(
+        {
+            "last_purchase_value": np.exp(3 * common + rng.standard_normal(3000)),
+            "quantity_per_order": np.exp(3 * common + rng.standard_normal(3000)),
+            "orders_trend_90d": np.tanh(own),
+            "sales_trend_90d": np.tanh(own),
+            "margin_share": rng.random(3000),
+        }
+    )
+    space = fit_space(described, names)
+    (component,) = space.components
+    at = [coordinate.feature for coordinate in space.coordinates]
+    loadings = dict(zip(at, np.abs(component), strict=True))
+    assert loadings["last_purchase_value"] == pytest.approx(0.5**0.5, abs=0.05)
+    assert loadings["quantity_per_order"] == pytest.approx(0.5**0.5, abs=0.05)
+    assert max(loadings[name] for name in names[2:]) < 0.05
+    assert fit_space(described.drop(columns="quantity_per_order"), names).components == ()
+
+
+def test_of_two_columns_the_shared_variance_is_that_of_regression(rng):
+    # Each column's shared variance is the square of their correlation: eigenvalue r^2 + r, less chance, p / n.
+    for r, kept in ((0.25, 0), (0.35, 1)):
+        a, b = rng.multivariate_normal([0, 0], [[1, r], [r, 1]], 20_000).T
+        described = pd.DataFrame({"margin_share": a, "orders_trend_90d": b})
+        assert len(fit_space(described, list(described)).components) == kept
+
+
+def test_one_or_two_windows_of_a_feature_are_taken_and_no_attribute():
+    names = ["orders_30d", "orders_365d", "events_90d_of_visit", "events_365d_of_visit", "attribute_age", "gap_z"]
+    assert persona_features(names) == {"orders_365d": "frequency", "events_365d_of_visit": "visits"}
+
+
+def test_a_trial_tells_groups_from_none(rng):
+    names = ["orders_ever", "net_value_ever", "last_purchase_value", "quantity_per_order"]
+    kind = rng.integers(0, 3, 600)
+    middles = np.array([[0, 0, 0, 6], [8, 8, 0, 0], [0, 8, 8, 0]])[kind]
+    described = pd.DataFrame(middles + rng.standard_normal((600, 4)), columns=names)
+    found = {trial.k: trial for trial in try_numbers(described, fit_space(described, names), names, seed=0)}
+    assert set(found) == {2, 3, 4, 5, 6}
+    assert found[3].agreement > 0.97
+    assert found[3].spread < 0.6
+    assert found[3].smallest == pytest.approx(np.bincount(kind).min() / 600, abs=0.02)
+    assert chosen(tuple(found.values()), 600) == 3

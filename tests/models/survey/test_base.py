@@ -1,0 +1,249 @@
+"""The NPS of the base beside the truth of a simulated shop, whose survey is biased."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.tables import Tables
+from models.nps.category import predict_nps_category
+from models.stats.balance import covariate_balance
+from models.survey import base as base_estimate
+from models.survey.aipw import estimate_nps
+from models.survey.base import prepare_survey
+from models.survey.change import nps_change
+from models.survey.change_since import prepare_change
+
+POINTS = {0: -100, 1: 0, 2: 100}
+
+
+@pytest.fixture(scope="module")
+def survey(simulated_shop, release):
+    return prepare_survey(simulated_shop.tables, release)
+
+
+@pytest.fixture(scope="module")
+def estimate(survey):
+    return estimate_nps(survey).figures
+
+
+@pytest.fixture(scope="module")
+def newest(release) -> pd.DataFrame:
+    """The newest answer of each customer who gave one."""
+    return release.answers.sort_values("as_of").groupby("customer_id").tail(1)
+
+
+def test_the_interval_covers_the_truth_that_the_survey_misses(simulated_shop, estimate, newest):
+    truth = simulated_shop.truth
+    true_nps = 100 * (truth["p_promoter"] - truth["p_detractor"]).mean()
+    assert estimate.low < true_nps < estimate.high
+    assert estimate.high - estimate.low < 20
+    assert abs(estimate.nps - true_nps) < abs(estimate.survey_mean - true_nps)
+    assert abs(estimate.survey_mean - true_nps) > 2 * estimate.standard_error
+    assert estimate.survey_mean == pytest.approx(newest["category"].map(POINTS).mean())
+
+
+def test_it_counts_customers(simulated_shop, estimate, newest):
+    bought = pd.read_parquet(simulated_shop.files["transactions"])
+    first = bought.groupby("customer_id")["ts"].min().dt.normalize()
+    asked = pd.read_parquet(simulated_shop.files["answers"])
+    known = asked["invited_at"].dt.normalize() > asked["customer_id"].map(first)
+    assert estimate.frame == "invited"
+    assert estimate.n_base == len(first)
+    assert estimate.n_frame == asked["customer_id"][known].nunique()
+    assert estimate.n_answers == len(newest)
+
+
+def test_the_base_is_predicted_as_of_now(estimate, predicted):
+    points = 100 * (predicted["p_promoter"] - predicted["p_detractor"])
+    # Those who answered are predicted without their own answers, which the published model has seen.
+    assert estimate.mean_of_predictions == pytest.approx(points.mean(), abs=1.0)
+
+
+def test_nobody_is_predicted_by_a_model_that_saw_their_answers(survey, release, described, newest):
+    training, answers = release.training, release.answers
+    assert training.model.source == "model"
+    fold_of = dict(zip(answers["customer_id"], training.fold, strict=True))
+    by = {k: predict_nps_category(model, described) for k, model in enumerate(training.fold_models)}
+    published = predict_nps_category(training.model, described)
+    wanted = [by[fold_of[who]][i] if who in fold_of else published[i] for i, who in enumerate(described["customer_id"])]
+    assert survey.base_customer.tolist() == described["customer_id"].tolist()
+    assert survey.base_probabilities == pytest.approx(np.array(wanted))
+    own = training.out_of_fold[newest.sort_values("customer_id").index]
+    assert survey.customer[survey.answered].tolist() == sorted(newest["customer_id"])
+    assert survey.probabilities[survey.answered] == pytest.approx(own)
+    assert survey.category[survey.answered].tolist() == newest.sort_values("customer_id")["category"].tolist()
+    assert survey.fold_base_points[2] == pytest.approx(100 * (by[2][:, 2] - by[2][:, 0]))
+    assert survey.fold_points.shape == (len(training.fold_models), len(newest))
+
+
+def test_weights_balance_those_asked_then_with_the_base_now(survey):
+    """The mix is a ratio of densities within its limits: weighed by it the frame looks more like the base."""
+    frame = replace(survey, propensity=np.ones(len(survey.customer)))
+    everyone = replace(frame, answered=np.ones(len(survey.customer), bool))
+    before = covariate_balance(everyone.features, np.ones(len(survey.customer)), survey.base_features)["after"]
+    after = covariate_balance(everyone.features, everyone.weights, survey.base_features)["after"]
+    assert after.abs().mean() < before.abs().mean() / 2
+    assert survey.mix.min() == pytest.approx(1 / 3)
+    assert survey.mix.max() == pytest.approx(3)
+    found, without = estimate_nps(survey).figures.balance, estimate_nps(replace(survey, mix=None)).figures.balance
+    assert found["mean_after"] < without["mean_after"] < found["mean_before"]
+
+
+def test_a_large_base_is_sampled_for_the_jackknife_and_one_too_unlike_is_not_carried_to(
+    simulated_shop, release, survey, monkeypatch
+):
+    monkeypatch.setattr(base_estimate, "LARGEST_SAMPLE", 500)
+    monkeypatch.setattr(base_estimate, "MOST_UNLIKE", -1.0)
+    found = prepare_survey(simulated_shop.tables, release)
+    assert found.base_customer.tolist() == found.customer.tolist() == survey.customer.tolist()
+    assert found.base_probabilities == pytest.approx(survey.probabilities)
+    assert len(np.unique(found.base_sample)) == found.fold_base_points.shape[1] == 500
+    assert found.fold_points == pytest.approx(survey.fold_points)
+
+
+def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, release, estimate, newest):
+    tables = simulated_shop.tables
+    answered = tables.answers.dropna("score")
+    survey = prepare_survey(Tables(tables.transactions, answered, tables.events, tables.customers), release)
+    found = estimate_nps(survey).figures
+    assert found.frame == "customers"
+    assert found.n_frame == found.n_base == estimate.n_base
+    assert found.n_answers == len(newest)
+    assert found.survey_mean == estimate.survey_mean
+    truth = simulated_shop.truth
+    true_nps = 100 * (truth["p_promoter"] - truth["p_detractor"]).mean()
+    assert abs(found.nps - true_nps) < abs(found.survey_mean - true_nps)
+
+
+@pytest.mark.parametrize("unanswered", [29, 100])
+def test_a_few_unanswered_invitations_are_no_list_of_who_was_asked(simulated_shop, release, newest, unanswered):
+    tables = simulated_shop.tables
+    survey = prepare_survey(replace(tables, answers=_with_unanswered(tables, release, unanswered)), release)
+    assert survey.answered.sum() == len(newest)
+    assert len(set(survey.customer)) == len(survey.customer)
+    if unanswered == 29:
+        assert survey.frame == "customers"
+        assert sorted(survey.customer) == sorted(survey.base_customer)
+    else:
+        assert survey.frame == "invited"
+        assert len(survey.customer) == len(newest) + 100
+
+
+def test_few_unanswered_of_many_asked_are_no_list_either():
+    tells = base_estimate._tells_who_was_asked
+    assert tells(np.arange(1000) >= 50)
+    assert not tells(np.arange(1000) >= 49)
+    assert tells(np.arange(100) >= 30)
+    assert not tells(np.arange(100) >= 29)
+    assert not tells(np.ones(0, bool))
+
+
+def _with_unanswered(tables: Tables, release, customers: int):
+    """All answers, and the unanswered invitations of so many customers who never answered."""
+    seen = prepare_survey(tables, release)
+    silent = seen.customer[~seen.answered & ~np.isin(seen.customer, release.answers["customer_id"])][:customers]
+    assert len(silent) == customers
+    of_silent = tables.answers.customer_id.isin(silent.tolist())
+    return tables.answers.filter((tables.answers.answered_at > pd.Timestamp(0)).fill_null(False) | of_silent)
+
+
+def test_where_nothing_was_asked_or_learned_there_is_none(simulated_shop, release):
+    tables = simulated_shop.tables
+    assert prepare_survey(Tables(tables.transactions, None, None, None), release) is None
+    assert prepare_survey(tables, replace(release, training=None, answers=None)) is None
+    too_few = replace(release.training, out_of_fold=None)
+    assert prepare_survey(tables, replace(release, training=too_few)) is None
+
+
+@pytest.fixture(scope="module")
+def listed(simulated_shop, release):
+    """The tables had a list been drawn, of whom many are who are more satisfied than others of equal behaviour.
+
+    Those asked within 55 days were drawn at random by the simulation; of them the less satisfied are left out often.
+    """
+    tables, rng = simulated_shop.tables, np.random.default_rng(0)
+    start = pd.Timestamp(simulated_shop.as_of) - pd.Timedelta(days=60)
+    truth = simulated_shop.truth.set_index("customer_id")
+    asked = (
+        tables.answers.filter(tables.answers.question == "nps").to_pandas().sort_values(["customer_id", "invited_at"])
+    )
+    asked = asked[asked["invited_at"].between(start, start + pd.Timedelta(days=55))]
+    people = np.sort(asked["customer_id"].unique())
+    points = (truth["p_promoter"] - truth["p_detractor"]).loc[people].to_numpy()
+    chance = np.where(points > np.median(points), 0.9, 0.4)
+    chosen = rng.random(len(people)) < chance
+    drawn = pd.DataFrame({"customer_id": people, "drawn_on": start.date(), "inclusion_probability": chance})[chosen]
+    kept = tables.answers.filter(
+        tables.answers.customer_id.isin(drawn["customer_id"].tolist()), tables.answers.invited_at >= start
+    )
+    return replace(tables, answers=kept), drawn
+
+
+@pytest.fixture(scope="module")
+def of_list(release, listed):
+    tables, drawn = listed
+    return prepare_survey(tables, release, drawn=drawn)
+
+
+def test_a_list_is_weighed_by_what_is_recorded(simulated_shop, listed, of_list):
+    drawn, truth = listed[1], simulated_shop.truth
+    true_nps = 100 * (truth["p_promoter"] - truth["p_detractor"]).mean()
+    found = estimate_nps(of_list).figures
+    alike = estimate_nps(replace(of_list, drawn=None, known=None, mix=None)).figures
+    assert found.low < true_nps < found.high
+    assert abs(found.nps - true_nps) < abs(alike.nps - true_nps) - 3
+    assert (found.designed_share, found.frame) == (1.0, "invited")
+    assert found.designed_weight == pytest.approx(1.0)
+    assert alike.designed_share == alike.designed_weight == 0.0
+    assert sorted(of_list.customer) == sorted(drawn["customer_id"])
+    chance = drawn.set_index("customer_id")["inclusion_probability"].loc[of_list.customer].to_numpy()
+    assert of_list.known * chance == pytest.approx(of_list.known[0] * chance[0])
+
+
+def test_whoever_was_drawn_and_left_no_trace_is_silent(release, listed, of_list):
+    tables, drawn = listed
+    answers_only = replace(tables, answers=tables.answers.dropna("score"))
+    found = prepare_survey(answers_only, release, drawn=drawn.iloc[::-1])
+    # All are described as when drawn, so an invitation that is not known tells nothing of who answers.
+    assert found.customer.tolist() == of_list.customer.tolist()
+    assert found.weights.tolist() == of_list.weights.tolist()
+    assert estimate_nps(found).figures == estimate_nps(of_list).figures
+
+
+def test_lists_stand_beside_other_invitations(simulated_shop, release, listed, survey):
+    drawn = listed[1]
+    both = prepare_survey(simulated_shop.tables, release, drawn=drawn.assign(quiet_days=90))
+    assert sorted(both.customer[both.drawn]) == sorted(drawn["customer_id"])
+    others = both.customer[~both.drawn].tolist()
+    assert others == sorted(set(others))
+    assert not both.mix[both.drawn].any()
+    # Whoever was asked shortly before the list could not be drawn, and speaks for themselves.
+    assert 0 < (both.known[~both.drawn] > 0).sum() < len(others)
+    figures = estimate_nps(both).figures
+    assert figures.n_frame == len(set(both.customer)) == len(set(survey.customer))
+    assert 0 < figures.designed_weight < 1
+
+
+def test_a_list_of_another_time_counts_not_nor_does_one_for_a_base_too_unlike(
+    simulated_shop, release, listed, survey, monkeypatch
+):
+    tables, drawn = simulated_shop.tables, listed[1]
+    later = prepare_survey(tables, release, drawn=drawn.assign(drawn_on=simulated_shop.as_of))
+    assert later.known is None
+    assert later.weights.tolist() == survey.weights.tolist()
+    monkeypatch.setattr(base_estimate, "MOST_UNLIKE", -1.0)
+    found = prepare_survey(tables, release, drawn=drawn)
+    assert found.known is None
+    assert found.base_customer.tolist() == found.customer.tolist() == survey.customer.tolist()
+
+
+def test_a_list_serves_the_date_it_was_drawn_before(simulated_shop, release, listed):
+    tables, drawn = listed
+    start = drawn["drawn_on"].iloc[0]
+    before, now = prepare_change(tables, release, start, drawn)
+    assert not before.answered.any()
+    assert now.designed_share == 1.0
+    assert len(now.customer) == len(drawn)
+    assert nps_change(before, now).n_answers_now == now.answered.sum()
