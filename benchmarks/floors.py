@@ -17,9 +17,9 @@ from ours import MEMORY, numbers
 
 from features.purchases import summarise_purchases
 from features.spine import everyone
-from features.sufficient_statistics import purchase_patterns, spend_patterns
+from features.sufficient_statistics import purchase_statistics, spend_statistics
 from features.tables import open_tables
-from models.purchases.bg_nbd_likelihood import Patterns
+from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.bg_nbd_likelihood import log_likelihood_and_derivatives as purchase_pass
 from models.purchases.gamma_gamma_likelihood import SpendHistories
 from models.purchases.gamma_gamma_likelihood import log_likelihood_and_derivatives as spend_pass
@@ -46,8 +46,8 @@ def main(folder: Path, spilled: str) -> None:
     engine.raw_sql(f"SET memory_limit = '{MEMORY}'")
     engine.raw_sql(f"SET temp_directory = '{spilled}'")
     summary = summarise_purchases(transactions, everyone(transactions, AS_OF)).cache()
-    patterns = Patterns(*numbers(purchase_patterns(summary).to_pyarrow()))
-    histories = SpendHistories(*numbers(spend_patterns(summary).to_pyarrow()))
+    patterns = SufficientStatistics(*numbers(purchase_statistics(summary).to_pyarrow()))
+    histories = SpendHistories(*numbers(spend_statistics(summary).to_pyarrow()))
     ages = numbers(summary.select("T").to_pyarrow())[0]
     purchases = PurchaseParameters(r=0.6, alpha=50.0, a=0.8, b=2.8)
     spend = SpendParameters(p=6.0, q=4.0, v=15.0)

@@ -15,7 +15,6 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
@@ -23,11 +22,10 @@ from rich.table import Table
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import response_probability, simulate_behaviour
 from models.nps.category import train_nps_category
+from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
 from models.survey.base import predict_survey
 from models.survey.frame import NO_ANSWER, POINTS, Survey
-
-Array = npt.NDArray[np.float64]
 
 NORMAL_95 = 1.959963984540054
 SURVEY, PREDICTIONS, IPW, RAKING, AIPW = (
@@ -79,14 +77,14 @@ def estimates(survey: Survey) -> pd.DataFrame:
     return table.assign(n_eff=ours.figures.n_eff)
 
 
-def weighted_mean(t: Array, w: Array) -> tuple[float, float]:
+def weighted_mean(t: Floats, w: Floats) -> tuple[float, float]:
     """Hajek mean and half its interval, linearised."""
     h = w / w.sum()
     mean = float(h @ t)
     return mean, NORMAL_95 * float(np.sqrt(np.sum((h * (t - mean)) ** 2)))
 
 
-def rake(survey: Survey, by_imbalance: list[str]) -> Array:
+def rake(survey: Survey, by_imbalance: list[str]) -> Floats:
     """Weights of the answers that give the most unbalanced features the base's margins (Deming & Stephan 1940)."""
     names = [name for name in by_imbalance if name in survey.base_features][:RAKED_FEATURES]
     groups = []

@@ -28,8 +28,7 @@ from models.nps.checked_answers import Answers, ranked_levels
 from models.nps.pool import blend
 from models.scoring.scorer import blended_probabilities
 from models.stats.folds import customer_folds
-
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 SIZES = (500, 2_000, 20_000)
 R_SQUARED = (0.00, 0.08, 0.20, 0.40)
@@ -93,7 +92,7 @@ def predict_by_all(
     scores: npt.NDArray[np.int64],
     others: pd.DataFrame,
     seed: int,
-) -> tuple[dict[str, Array], bool]:
+) -> tuple[dict[str, Floats], bool]:
     """Predict others by each candidate alone and by what `train_nps_category` publishes, all fitted once.
 
     Each answer is of a customer of its own. Also whether the blend was published.
@@ -105,7 +104,7 @@ def predict_by_all(
     X, y, who = X[order], category[order], who[order]
     found = blend(Answers(X, y, *ranked_levels(scores[order], y), customer_folds(who, seed), seed, threads=1))
     chosen = publishable(found, who)
-    predicted: dict[str, Array] = {}
+    predicted: dict[str, Floats] = {}
     for candidate in found.candidates:
         fitted = candidate.on_all()
         boosters = {name: lightgbm.Booster(model_str=text) for name, text in fitted.boosters.items()}
@@ -117,7 +116,7 @@ def predict_by_all(
     return predicted, chosen is not None
 
 
-def pooled(predicted: list[Array], weights: Array) -> Array:
+def pooled(predicted: list[Floats], weights: Floats) -> Floats:
     """Blend as the scorer does: the weighted sum in the order of the candidates, those of no weight left out."""
     blended = np.zeros_like(predicted[0])
     for one, weight in zip(predicted, weights, strict=True):
@@ -126,19 +125,19 @@ def pooled(predicted: list[Array], weights: Array) -> Array:
     return blended
 
 
-def predict_by_default(features: pd.DataFrame, category: npt.NDArray[np.int64], others: pd.DataFrame) -> Array:
+def predict_by_default(features: pd.DataFrame, category: npt.NDArray[np.int64], others: pd.DataFrame) -> Floats:
     """Predict others by a multiclass LightGBM as it comes: 100 rounds of 31 leaves."""
     settings = {"objective": "multiclass", "num_class": 3, "num_threads": 1, "deterministic": True, "verbosity": -1}
     booster = lightgbm.train(settings, lightgbm.Dataset(features.to_numpy(), category))
     return np.asarray(booster.predict(others.to_numpy(), num_threads=1), dtype=float)
 
 
-def expected_log_loss(truth: Array, predicted: Array) -> float:
+def expected_log_loss(truth: Floats, predicted: Floats) -> float:
     """Mean over rows of the log loss expected where categories come with the true probabilities, both (n, 3)."""
     return float(-np.mean(np.sum(truth * np.log(np.clip(predicted, 1e-15, 1.0)), axis=1)))
 
 
-def expected_rps(truth: Array, predicted: Array) -> float:
+def expected_rps(truth: Floats, predicted: Floats) -> float:
     """Mean of the RPS expected likewise: (F - P)^2 + P (1 - P) at each cut, P truly and F predicted below it."""
     P, F = np.cumsum(truth, axis=1)[:, :2], np.cumsum(predicted, axis=1)[:, :2]
     return float(np.mean((F - P) ** 2 + P * (1.0 - P)))

@@ -25,13 +25,11 @@ from rich.table import Table
 from data.simulation.answers import NPS_CUTS, point_probabilities
 from data.simulation.behaviour import POINT_SHARES, response_probability, simulate_behaviour
 from models.nps.category import train_nps_category
+from models.stats.typing import Floats, Integers
 from models.survey.base import predict_survey
 from models.survey.change import nps_change
 from models.survey.frame import NO_ANSWER, POINTS, Survey
 from models.survey.small_area import segment_nps
-
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 NORMAL_95 = 1.959963984540054
 CHANNEL, BEHAVIOUR, ANSWERS = "only the channel", "channel and behaviour", "channel and answers"
@@ -48,7 +46,7 @@ class Wave:
     """Customers as they are at one time: (n,) each but the (n, 45) features and the (n, 3) true probabilities."""
 
     features: pd.DataFrame
-    probabilities: Array
+    probabilities: Floats
     score: Integers
     answered: npt.NDArray[np.bool_]
 

@@ -17,7 +17,6 @@ from pathlib import Path
 import duckdb
 import lightgbm
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from data.intake.pipeline import Source, take_in
@@ -31,9 +30,7 @@ from models.nps.candidates import smoothed_shares
 from models.nps.category import train_nps_category
 from models.stats import metrics
 from models.stats.folds import customer_folds
-
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from models.stats.typing import Floats, Integers
 
 ASKED = {"AUC of scores 1-2": 0.77, "AUC of score 5": 0.65, "RPS below the prior's": 0.15}
 # Answers are labels where they were given before this day: all of the release.
@@ -90,7 +87,7 @@ def hand_made(source: Path) -> pd.DataFrame:
     return found
 
 
-def plain_lightgbm(features: pd.DataFrame, category: Integers, customer: "pd.Series[str]") -> tuple[Array, Integers]:
+def plain_lightgbm(features: pd.DataFrame, category: Integers, customer: "pd.Series[str]") -> tuple[Floats, Integers]:
     """Predict each fold by trees of the others: probabilities (n, 3) and fold (n,)."""
     settings = {
         "objective": "multiclass",
@@ -117,7 +114,7 @@ def plain_lightgbm(features: pd.DataFrame, category: Integers, customer: "pd.Ser
     return predicted, fold
 
 
-def judge(category: Integers, predicted: Array, fold: Integers) -> dict[str, float]:
+def judge(category: Integers, predicted: Floats, fold: Integers) -> dict[str, float]:
     """AUC of the lowest and of the highest category, and how far the RPS is below that of the other folds' shares."""
     prior = np.array([smoothed_shares(category[fold != k]) for k in range(fold.max() + 1)])[fold]
     rps = [metrics.ranked_probability_score(category, p) for p in (predicted, prior)]

@@ -15,10 +15,10 @@ from job import ALIVE, ANNUAL_RATE, AS_OF, EXPECTED, HORIZON, PURCHASES, SPEND, 
 
 from features.purchases import summarise_purchases
 from features.spine import everyone
-from features.sufficient_statistics import purchase_patterns, spend_patterns
+from features.sufficient_statistics import purchase_statistics, spend_statistics
 from features.tables import open_tables
 from models.purchases.bg_nbd import BetaGeoModel
-from models.purchases.bg_nbd_likelihood import Patterns
+from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.scoring.scorer import discounted_purchases, expected_purchases, expected_spend, p_alive
 
@@ -52,13 +52,13 @@ def main(folder: Path, spilled: str) -> None:
         connection.raw_sql(f"SET temp_directory = '{spilled}'")
         summary = summarise_purchases(transactions, everyone(transactions, AS_OF)).cache()
     with clock.time(PURCHASES, "count patterns"):
-        counted = purchase_patterns(summary).to_pyarrow()
+        counted = purchase_statistics(summary).to_pyarrow()
     with clock.time(PURCHASES, "search"):
-        patterns = Patterns(*numbers(counted))
+        patterns = SufficientStatistics(*numbers(counted))
         purchases = BetaGeoModel().fit_patterns(patterns).parameters
         del counted, patterns
     with clock.time(SPEND, "count patterns"):
-        counted = spend_patterns(summary).to_pyarrow()
+        counted = spend_statistics(summary).to_pyarrow()
     with clock.time(SPEND, "search"):
         x, m, customers = numbers(counted)
         spend = GammaGammaModel().fit(x, m, weights=customers).parameters

@@ -17,7 +17,6 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from rich.console import Console
 from rich.progress import track
@@ -26,6 +25,7 @@ from rich.table import Table
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import response_probability, simulate_behaviour
 from models.nps.category import predict_nps_category, train_nps_category
+from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
 from models.survey.base import predict_survey
 from models.survey.design import EVERYONE, design_sample, draw
@@ -34,9 +34,6 @@ from models.survey.probability_samples import join_lists
 from models.survey.propensity import fit_response
 from models.survey.response_rates import least_response
 from models.survey.weight_noise import ResponseNoise
-
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 NORMAL_95 = 1.959963984540054
 RANDOM, DESIGNED = "simply at random", "designed"
@@ -148,7 +145,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def ratio_of_means(above: Array, below: Array) -> tuple[float, float]:
+def ratio_of_means(above: Floats, below: Floats) -> tuple[float, float]:
     """Ratio of two means over the same replicates, and its standard error by the delta method."""
     ratio = above.mean() / below.mean()
     return float(ratio), float((above - ratio * below).std(ddof=1) / below.mean() / np.sqrt(len(above)))

@@ -8,7 +8,7 @@ the patterns leave it.
 import ibis.expr.types as ir
 
 
-def purchase_patterns(summary: ir.Table) -> ir.Table:
+def purchase_statistics(summary: ir.Table) -> ir.Table:
     """Count the customers of each purchase pattern. Grain: one row per distinct (frequency, recency, T).
 
     Parameters
@@ -28,7 +28,7 @@ def purchase_patterns(summary: ir.Table) -> ir.Table:
     return counts.order_by([counts[name].cast("int64") for name in ("frequency", "recency", "T")])
 
 
-def spend_patterns(summary: ir.Table) -> ir.Table:
+def spend_statistics(summary: ir.Table) -> ir.Table:
     """Count the customers of each spend pattern. Grain: one row per distinct (spend_frequency, spend_value).
 
     Parameters

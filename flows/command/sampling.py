@@ -17,7 +17,7 @@ from flows.steps.progress import shown_on, step
 from flows.steps.scoring import choose_scorer
 from flows.steps.stores import open_existing_store
 from models.population.segment_labels import segment_of
-from models.registry.stored_samples import SAMPLE, is_drawn, read_drawn, write_drawn
+from models.registry.stored_samples import SAMPLE, is_drawn, read_probability_samples, write_probability_sample
 from models.registry.tracking import tracked
 from models.survey.invitations import Sample, plan_sample
 from models.survey.probability_samples import LONGEST_FIELDWORK_DAYS
@@ -80,7 +80,7 @@ def run_sample(
                 segment=segment,
                 response_rate=response_rate,
                 seed=settings.seed,
-                drawn=read_drawn(store, inputs.as_of),
+                drawn=read_probability_samples(store, inputs.as_of),
             )
         replaces = is_drawn(store, inputs.as_of)
         today = datetime.now(ZoneInfo(settings.timezone)).date()
@@ -98,7 +98,7 @@ def run_sample(
                 run.log_csv(planned.strata, "sample/strata.csv")
                 run.log_csv(planned.segments, "sample/segments.csv")
                 run.log_text(to_markdown("Whom to ask", sections), "report.md")
-                write_drawn(run, planned.list, inputs.as_of, settings.quiet_days)
+                write_probability_sample(run, planned.list, inputs.as_of, settings.quiet_days)
             # Last, so that no list is ever sent that the store does not know.
             draft.replace(output)
         finally:

@@ -16,7 +16,7 @@ from models.charts.predictions import purchases_by_frequency
 from models.purchases.fit import MODEL_NAMES
 from models.registry.tracking import Run
 from models.release.backtest import OWN_RATE, ZERO, own_average_rate
-from models.release.rolling import MODELS, SECOND_STAGE, CutResult, over_cuts, wins_over_cuts
+from models.release.rolling import MODELS, SECOND_STAGE, CutoffResult, over_cutoffs, wins_over_cutoffs
 from models.release.weekly import weekly_repeat_purchases
 from models.stats.deciles import calibration_by_decile, calibration_by_frequency
 
@@ -45,7 +45,7 @@ _PREDICTION = {"purchases": "expected_purchases", "revenue": "expected_revenue",
 def backtest_sections(settings: Settings, inputs: Inputs, found: Backtested, run: Run) -> list[Section]:
     """Write the report of a backtest: input, models beside baselines, calibration, verdicts."""
     read = intake_section(inputs.intake)
-    mean, cuts = over_cuts(found.results), len(found.results)
+    mean, cuts = over_cutoffs(found.results), len(found.results)
     over = f"mean over {cuts} cuts" if cuts > 1 else "one cut"
     return [
         Section(read.title, (*settings.notes, *read.sentences, *_about_cuts(settings, inputs, found)), read.table),
@@ -78,7 +78,7 @@ def log_backtest(run: Run, inputs: Inputs, found: Backtested, sections: Sequence
     )
     run.tag(second_stage=found.stage.why, auto_purchase_model=found.automatic)
     run.log_text(to_markdown("Backtest", sections), "report.md")
-    run.log_text(over_cuts(results).to_csv(), "backtest.csv")
+    run.log_text(over_cutoffs(results).to_csv(), "backtest.csv")
     each = {result.cut: result.measures for result in results}
     run.log_text(pd.concat(each, names=["cut"]).to_csv(), "backtest_by_cut.csv")
     run.log_text(decile_table(results).to_csv(index=False), "calibration_by_decile.csv")
@@ -86,7 +86,7 @@ def log_backtest(run: Run, inputs: Inputs, found: Backtested, sections: Sequence
     _log_plots(run, inputs, found)
 
 
-def decile_table(results: Sequence[CutResult]) -> pd.DataFrame:
+def decile_table(results: Sequence[CutoffResult]) -> pd.DataFrame:
     """Calibration by decile of every model, the customers of all its cuts together.
 
     Returns
@@ -102,7 +102,7 @@ def decile_table(results: Sequence[CutResult]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["model", "quantity", "group", "n", "predicted", "realised"]]
 
 
-def frequency_table(results: Sequence[CutResult]) -> pd.DataFrame:
+def frequency_table(results: Sequence[CutoffResult]) -> pd.DataFrame:
     """Calibration of every model by repeat purchases before the cut, the customers of all its cuts together.
 
     Returns
@@ -143,7 +143,7 @@ def _measured(title: str, table: pd.DataFrame, what: str, names: Mapping[str, st
     return Section(title, (), _texts(shown, list(names.values())))
 
 
-def _of_cut(result: CutResult) -> Section:
+def _of_cut(result: CutoffResult) -> Section:
     customers = result.customers
     bought, purchases = int((customers["purchases"] > 0).sum()), customers["purchases"].sum()
     title = f"Cut {result.cut}: {len(customers):,} customers, {bought:,} bought, {purchases:,.0f} purchases"
@@ -169,7 +169,7 @@ def _figure(column: str, value: float) -> str:
     return number(value, 4)
 
 
-def _calibration(results: Sequence[CutResult]) -> Section:
+def _calibration(results: Sequence[CutoffResult]) -> Section:
     table = decile_table(results).query("quantity == 'purchases'")
     columns: dict[str, pd.Series] = {}
     for model in _models(results):
@@ -186,8 +186,8 @@ def _calibration(results: Sequence[CutResult]) -> Section:
     return Section("Calibration by decile, the lowest predictions first", (sentence,), shown)
 
 
-def _where_baselines_win(results: Sequence[CutResult]) -> Section:
-    said = wins_over_cuts(results)
+def _where_baselines_win(results: Sequence[CutoffResult]) -> Section:
+    said = wins_over_cutoffs(results)
     if not said:
         said = ["Nowhere: every model is better than every baseline on every measure"]
     if any(f": {ZERO} beats" in sentence for sentence in said):
@@ -210,7 +210,7 @@ def _second_stage(found: Backtested) -> Section:
 
 def _metrics(found: Backtested) -> dict[str, float]:
     logged = {"customers": float(np.mean([len(result.customers) for result in found.results]))}
-    for predictor, row in over_cuts(found.results).iterrows():
+    for predictor, row in over_cutoffs(found.results).iterrows():
         of = str(predictor).lower().replace("/", "_").replace(" ", "_")
         logged |= {f"{of}_{measure}": float(value) for measure, value in row.items()}
     logged |= {f"second_stage_gate_{name}": value for name, value in found.stage.metrics.items()}
@@ -238,16 +238,16 @@ def _log_plots(run: Run, inputs: Inputs, found: Backtested) -> None:
     run.log_figure(figure, "plots/purchases_by_frequency.png")
 
 
-def _models(results: Sequence[CutResult]) -> list[str]:
+def _models(results: Sequence[CutoffResult]) -> list[str]:
     return [model for model in MODELS if any(model in result.predictions for result in results)]
 
 
-def _column(results: Sequence[CutResult], model: str, name: str) -> npt.NDArray[np.float64]:
+def _column(results: Sequence[CutoffResult], model: str, name: str) -> npt.NDArray[np.float64]:
     return np.concatenate([r.customers[name].to_numpy(float) for r in results if model in r.predictions])
 
 
 def _pooled(
-    results: Sequence[CutResult], model: str, what: str
+    results: Sequence[CutoffResult], model: str, what: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Predictions of a model and what came, of the customers of all cuts that have the model."""
     column = _PREDICTION[what]

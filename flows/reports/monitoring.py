@@ -2,7 +2,7 @@
 
 from flows.reports.sections import Section, number
 from flows.reports.segments import segment_moves_section
-from models.monitoring.prospective_calibration import CalibrationAhead
+from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import OF_BASE, OF_RESPONDENTS, OF_SCORES, Since, Stability
 from models.registry.tracking import Run
 from models.scoring.scorer import CATEGORIES
@@ -12,7 +12,9 @@ SHOWN = 5
 _TITLES = {OF_BASE: "features", OF_SCORES: "scores", OF_RESPONDENTS: "features of those who answered"}
 
 
-def monitoring_sections(since: Since | None, stability: Stability, ahead: CalibrationAhead | None) -> list[Section]:
+def monitoring_sections(
+    since: Since | None, stability: Stability, ahead: ProspectiveCalibration | None
+) -> list[Section]:
     """Write what changed since the scores before and since the training."""
     sections = []
     if since is not None:
@@ -25,7 +27,7 @@ def monitoring_sections(since: Since | None, stability: Stability, ahead: Calibr
     return sections
 
 
-def monitoring_metrics(stability: Stability, ahead: CalibrationAhead | None) -> dict[str, float]:
+def monitoring_metrics(stability: Stability, ahead: ProspectiveCalibration | None) -> dict[str, float]:
     """Return the figures for the run."""
     found = {f"psi_largest_{name}": float(table["psi"].max()) for name, table in stability.of.items()}
     if ahead is not None:
@@ -36,15 +38,15 @@ def monitoring_metrics(stability: Stability, ahead: CalibrationAhead | None) -> 
     return found
 
 
-def log_monitoring(run: Run, since: Since | None, stability: Stability, ahead: CalibrationAhead | None) -> None:
+def log_monitoring(run: Run, since: Since | None, stability: Stability, ahead: ProspectiveCalibration | None) -> None:
     """Leave moves, stability of every column and the calibration with the run."""
     if since is not None and since.moves is not None and since.expected is not None:
-        run.log_csv(since.moves.reset_index(), "change/category_moves.csv")
+        run.log_csv(since.moves.reset_index(), "change/category_transitions.csv")
         run.log_csv(since.expected.reset_index(), "change/expected_categories.csv")
     for name, table in stability.of.items():
         run.log_csv(table, f"change/stability_{name}.csv")
     if ahead is not None:
-        run.log_json(ahead.to_dict(), "change/calibration_ahead.json")
+        run.log_json(ahead.to_dict(), "change/prospective_calibration.json")
 
 
 def _moves(since: Since) -> list[Section]:

@@ -54,7 +54,7 @@ def retrain_sections(
         _backtest(fitted, judged),
         *nps_sections(fitted.release, base.estimated),
         personas_section(base.profiled, base.estimated.segments.get(PERSONA)),
-        *([comments_section(base.themes)] if base.themes is not None else []),
+        *([comments_section(base.topics)] if base.topics is not None else []),
     ]
     alias = "champion" if judged.verdict.promote else "challenger; the champion stays as it was"
     return [*sections, Section(f"Scorer {version} is {alias}", (judged.verdict.reason,))]
@@ -85,8 +85,8 @@ def log_retrain(
         run.log_text(judged.backtest.to_csv(), "backtest.csv")
     log_nps(run, base.estimated)
     log_personas(run, base.profiled, base.estimated.segments.get(PERSONA))
-    if base.themes is not None:
-        log_comments(run, base.themes)
+    if base.topics is not None:
+        log_comments(run, base.topics)
     _log_plots(run, inputs, fitted, judged)
 
 

@@ -17,11 +17,11 @@ from models.monitoring.stability import profiles_of
 from models.population.segment_labels import segment_labels
 from models.registry.scorers import SCORER, Registered
 from models.registry.store import Store
-from models.registry.stored_samples import read_drawn
+from models.registry.stored_samples import read_probability_samples
 from models.registry.tracking import read_json
 from models.release.release import Release
 from models.segments.personas.model import Personas, fit_personas, profile
-from models.segments.topics.model import Themes, find_themes
+from models.segments.topics.model import Topics, find_topics
 from models.survey.aipw import Estimate, estimate_nps
 from models.survey.base import prepare_survey
 from models.survey.change import NpsChange
@@ -84,20 +84,20 @@ class Base:
         The release that knows its base, and the personas.
     estimated : Estimated
         NPS of the base and of its segments.
-    themes : Themes or None
+    topics : Topics or None
         What comments speak of; None where there are none.
     """
 
     profiled: Profiled
     estimated: Estimated
-    themes: Themes | None
+    topics: Topics | None
 
 
 def learn_base(store: Store, settings: Settings, inputs: Inputs, release: Release, champion: Registered | None) -> Base:
     """Profile the base of a release, estimate its NPS and find what its comments speak of."""
     profiled = profile_base(inputs, release, champion)
     estimated = estimate(store, settings, inputs, profiled.release, champion)
-    return Base(profiled, estimated, find_comment_themes(inputs, release))
+    return Base(profiled, estimated, find_comment_topics(inputs, release))
 
 
 def estimate(
@@ -105,7 +105,7 @@ def estimate(
 ) -> Estimated:
     """Estimate the NPS of the base and of its segments, and how it changed since the champion's retraining."""
     with step("estimate the NPS of the base"):
-        drawn = read_drawn(store, release.as_of)
+        drawn = read_probability_samples(store, release.as_of)
         survey = prepare_survey(inputs.tables, release, drawn=drawn if len(drawn) else None)
         if survey is None:
             return Estimated()
@@ -135,7 +135,7 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
         return Profiled(known, personas, profile(personas, described, valued))
 
 
-def find_comment_themes(inputs: Inputs, release: Release) -> Themes | None:
+def find_comment_topics(inputs: Inputs, release: Release) -> Topics | None:
     """Find what the comments beside the answers to the release's question speak of; None where there are none."""
     if inputs.tables.answers is None:
         return None
@@ -144,7 +144,7 @@ def find_comment_themes(inputs: Inputs, release: Release) -> Themes | None:
     if answers.empty:
         return None
     with step(f"find what {len(answers):,} comments speak of"):
-        return find_themes(answers, seed)
+        return find_topics(answers, seed)
 
 
 def _in_order(segment: pd.Series, survey: Survey) -> pd.Series:

@@ -11,7 +11,7 @@ from flows.steps.progress import step
 from models.purchases.fit import MODEL_NAMES
 from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
 from models.recipe import Recipe
-from models.release.rolling import CutResult, add_second_stage, backtest_at, choose_purchase_model, rolling_cuts
+from models.release.rolling import CutoffResult, add_second_stage, backtest_at, choose_purchase_model, rolling_cutoffs
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Backtested:
     ----------
     recipe : Recipe
         With the purchase model that the second stage stands on: the one set, or the one that was chosen.
-    results : sequence of CutResult
+    results : sequence of CutoffResult
         The newest cut first.
     automatic : str
         The purchase model that ``purchase_model = "auto"`` takes, and why.
@@ -31,7 +31,7 @@ class Backtested:
     """
 
     recipe: Recipe
-    results: Sequence[CutResult]
+    results: Sequence[CutoffResult]
     automatic: str
     stage: StageVerdict
 
@@ -52,7 +52,7 @@ def look_back(settings: Settings, inputs: Inputs) -> Backtested:
         Where the history is shorter than two horizons, or no purchase model can be fitted before any cut.
     """
     recipe = make_recipe(settings, inputs)
-    cuts = rolling_cuts(inputs.intake.first_day, inputs.as_of, recipe.horizon, settings.backtest_cuts)
+    cuts = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, recipe.horizon, settings.backtest_cuts)
     results = []
     for cut in cuts:
         with step(f"fit purchases and spend before {cut}, judge them on the {recipe.horizon} days after it"):

@@ -14,7 +14,7 @@ from models.population.segment_labels import check_attributes
 from models.recipe import Recipe
 from models.registry.scorers import Registered
 from models.release.backtest import backtest
-from models.release.holdout import build_holdout, cut_of
+from models.release.holdout import build_holdout, cutoff_of
 from models.release.promotion_gate import Holdout, Verdict, judge
 from models.release.release import Release, fit_release
 from models.segments.rfm import SEGMENTS
@@ -117,7 +117,7 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
     """
     decision = decide(settings, inputs, make_recipe(settings, inputs, champion))
     recipe = decision.recipe
-    cut = cut_of(inputs.as_of, recipe.horizon)
+    cut = cutoff_of(inputs.as_of, recipe.horizon)
     carried = champion if settings.without_answers else None
     with step("fit purchases, spend and NPS category"):
         release = fit_release(inputs.tables, inputs.as_of, recipe, carried.release if carried else None)

@@ -9,7 +9,7 @@ from flows.steps.progress import step
 from models.purchases.fit import MODEL_NAMES
 from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
 from models.recipe import Recipe
-from models.release.rolling import CutResult, add_second_stage, backtest_at, choose_purchase_model, rolling_cuts
+from models.release.rolling import CutoffResult, add_second_stage, backtest_at, choose_purchase_model, rolling_cutoffs
 
 # Horizons that a retraining looks back on; `revealed backtest` goes back further.
 CUTS = 2
@@ -55,7 +55,7 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
     if not (wants_model or wants_stage):
         return Decision(recipe)
     try:
-        cuts = rolling_cuts(inputs.intake.first_day, inputs.as_of, recipe.horizon, CUTS)
+        cuts = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, recipe.horizon, CUTS)
         with step(f"look back: fit before {' and '.join(map(str, cuts))}, judge after"):
             results = [backtest_at(inputs.tables, cut, recipe, with_second_stage=False) for cut in cuts]
     except InputError as error:
@@ -73,6 +73,6 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
     return Decision(replace(recipe, second_stage=verdict.used), (*sentences, verdict.why), verdict)
 
 
-def _judge_stage(inputs: Inputs, recipe: Recipe, results: list[CutResult]) -> StageVerdict:
+def _judge_stage(inputs: Inputs, recipe: Recipe, results: list[CutoffResult]) -> StageVerdict:
     with_stage = [add_second_stage(inputs.tables, result, recipe) for result in results]
     return judge_second_stage(with_stage, MODEL_NAMES[recipe.purchase_model])

@@ -14,7 +14,7 @@ from flows.steps.measuring import Measured, measure_run
 from flows.steps.progress import step
 from models.actions.plan import Actions, find_actions
 from models.monitoring.drift import Drift, measure_drift
-from models.monitoring.prospective_calibration import CalibrationAhead
+from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import Since, Stability, changes_since, stability_of
 from models.population.scored import assemble_scores, scores_at, scores_table
 from models.registry.past_predictions import judge_published
@@ -38,7 +38,7 @@ class Scored:
         How categories moved since the scores before; None at first and without an NPS model.
     stability : Stability
         How features, scores and those who answer differ from when the scorer was trained.
-    ahead : CalibrationAhead or None
+    ahead : ProspectiveCalibration or None
         How predictions published before answers arrived compare with them; None where there is nothing to compare.
     drift : Drift
         Of the scorer's fit.
@@ -54,7 +54,7 @@ class Scored:
     actions: Actions
     since: Since | None
     stability: Stability
-    ahead: CalibrationAhead | None
+    ahead: ProspectiveCalibration | None
     drift: Drift
     measured: Measured
     without_behaviour: int

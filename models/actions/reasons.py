@@ -13,7 +13,8 @@ import pandas as pd
 
 from features.catalogue import feature_group
 from features.feature_words import feature_in_words, value_in_words
-from models.nps.attribution import Array, NpsExplainer, feature_matrix
+from models.nps.attribution import NpsExplainer, feature_matrix
+from models.stats.typing import Floats
 
 ROWS_AT_ONCE = 10_000
 # Where a model does not know its noise: a difference of so many points needs no reason.
@@ -130,7 +131,7 @@ class _Words:
     usual: list[str]
 
     @classmethod
-    def of(cls, names: Sequence[str], usual: Array) -> "_Words":
+    def of(cls, names: Sequence[str], usual: Floats) -> "_Words":
         labels, formats = zip(*(feature_in_words(name) for name in names), strict=True)
         # The mean of a count is no whole number.
         written = [value_in_words(mean, form.replace(".0f", ".1f")) for mean, form in zip(usual, formats, strict=True)]

@@ -13,8 +13,7 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from features.measures.intervals import wilson_interval
 from models.stats.metrics import calibration_bins
-
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 ACTUAL, MODEL, QUIET = "#1b2a41", "#d1495b", "#8d99ae"
 OF_CLASS = (("detractors", "#d1495b"), ("passives", "#b58900"), ("promoters", "#2a7f62"))
@@ -56,7 +55,7 @@ def purchases_by_frequency(
 
 
 def holdout_tracking(
-    cut: date, days: Sequence[float] | Array, actual: npt.ArrayLike, expected: npt.ArrayLike
+    cut: date, days: Sequence[float] | Floats, actual: npt.ArrayLike, expected: npt.ArrayLike
 ) -> Figure:
     """Cumulative purchases of the base after the cut: what happened and what was expected.
 

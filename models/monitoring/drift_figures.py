@@ -9,12 +9,11 @@ figure with gradient g by the log parameters moves by g V s for each customer (t
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.monitoring.drift_simulation import Change, log_likelihoods, log_scores, moved
 from models.scoring.scorer import PurchaseParameters
+from models.stats.typing import Floats
 
-Floats = NDArray[np.float64]
 # 95 %, two-sided.
 QUANTILE = 1.96
 # Off by this share, a figure is notable: of purchases, or of every customer's purchase rate since training.

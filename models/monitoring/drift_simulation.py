@@ -13,8 +13,8 @@ from models.scoring.scorer import (
     log_odds_of_having_left,
     new_customer_expected_purchases,
 )
+from models.stats.typing import Floats
 
-Floats = NDArray[np.float64]
 _STEP = 1e-4
 
 

@@ -15,8 +15,7 @@ from scipy.special import expit, logit
 
 from models.monitoring.prospective_predictions import PRIORS, PROBABILITIES
 from models.stats import metrics
-
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 # Below these counts an interval is too wide to say anything, and a slope cannot be fitted.
 FEWEST_ANSWERS = 30
@@ -63,7 +62,7 @@ class CoxLine:
 
 
 @dataclass(frozen=True)
-class CalibrationAhead:
+class ProspectiveCalibration:
     """How predictions made before answers arrived compare with the answers; JSON-able by `to_dict`.
 
     Attributes
@@ -109,7 +108,7 @@ class CalibrationAhead:
         return asdict(self)
 
 
-def calibration_ahead(joined: pd.DataFrame) -> CalibrationAhead:
+def prospective_calibration(joined: pd.DataFrame) -> ProspectiveCalibration:
     """Compare predictions with the answers that came after them.
 
     Parameters
@@ -119,7 +118,7 @@ def calibration_ahead(joined: pd.DataFrame) -> CalibrationAhead:
 
     Returns
     -------
-    CalibrationAhead
+    ProspectiveCalibration
         Answers of one customer count as one cluster in every interval and standard error.
 
     Notes
@@ -137,7 +136,7 @@ def calibration_ahead(joined: pd.DataFrame) -> CalibrationAhead:
             f"Too few to tell: {n:,} answers of {people:,} customers came after a prediction that did not know them; "
             f"{FEWEST_ANSWERS} of as many customers are needed."
         )
-        return CalibrationAhead(why, n, people)
+        return ProspectiveCalibration(why, n, people)
     shares = [_share(y == k, p[:, k], who) for k in range(3)]
     nps = _nps(y, p, who)
     lines = [cox_line(y == k, p[:, k], who) for k in (0, 2)]
@@ -150,7 +149,7 @@ def calibration_ahead(joined: pd.DataFrame) -> CalibrationAhead:
         "auc_detractor": metrics.auc(y == 0, p[:, 0]),
         "auc_promoter": metrics.auc(y == 2, p[:, 2]),
     }
-    return CalibrationAhead(
+    return ProspectiveCalibration(
         verdict=_verdict(n, people, nps, lines, figures),
         answers=n,
         customers=people,
@@ -212,7 +211,7 @@ def cox_line(happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.A
     return CoxLine(float(line[0]), float(errors[0]), float(line[1]), float(errors[1]))
 
 
-def _share(happened: npt.NDArray[np.bool_], probability: Array, who: npt.NDArray[np.str_]) -> Level:
+def _share(happened: npt.NDArray[np.bool_], probability: Floats, who: npt.NDArray[np.str_]) -> Level:
     observed = float(happened.mean())
     n = _effective(happened.astype(float), who)
     adjusted = (n * observed + 0.5 * Z**2) / (n + Z**2)
@@ -221,7 +220,7 @@ def _share(happened: npt.NDArray[np.bool_], probability: Array, who: npt.NDArray
     return Level(float(probability.mean()), observed, float(low), float(high))
 
 
-def _nps(y: npt.NDArray[np.int64], p: Array, who: npt.NDArray[np.str_]) -> Level:
+def _nps(y: npt.NDArray[np.int64], p: Floats, who: npt.NDArray[np.str_]) -> Level:
     t = (y == 2).astype(float) - (y == 0)
     n = _effective(t, who)
     promoters, detractors = ((n * np.mean(y == k) + 0.75) / (n + 3.0) for k in (2, 0))
@@ -231,7 +230,7 @@ def _nps(y: npt.NDArray[np.int64], p: Array, who: npt.NDArray[np.str_]) -> Level
     return Level(metrics.nps_of(p), 100.0 * float(t.mean()), 100.0 * float(low), 100.0 * float(high))
 
 
-def _effective(values: Array, who: npt.NDArray[np.str_]) -> float:
+def _effective(values: Floats, who: npt.NDArray[np.str_]) -> float:
     """Answers that carry as much as these would without customers who answered more than once; never more."""
     plain, clustered = float(values.var()) / len(values), metrics.clustered_standard_error(values, who) ** 2
     return len(values) * min(1.0, plain / clustered) if clustered > 0 else float(len(values))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from features.describe import feature_names
 from features.tables import Tables
-from models.monitoring.transitions import category_moves, count_moves, expected_categories
+from models.monitoring.transitions import category_transitions, count_transitions, expected_categories
 from models.nps.training_rows import answers_with_features
 from models.population.scored import PROBABILITIES
 from models.release.release import Release
@@ -28,9 +28,9 @@ class Since:
     as_of : datetime.date
         The earlier date.
     segments : pandas.DataFrame
-        Between RFM segments, as `models.monitoring.transitions.count_moves` gives it.
+        Between RFM segments, as `models.monitoring.transitions.count_transitions` gives it.
     moves, expected : pandas.DataFrame or None
-        Between NPS categories, as `models.monitoring.transitions.category_moves` and
+        Between NPS categories, as `models.monitoring.transitions.category_transitions` and
         `models.monitoring.transitions.expected_categories` give them; None where the categories are those of the prior,
         or there are none.
     """
@@ -80,11 +80,11 @@ def changes_since(
     if as_of is None or before is None:
         return None
     today = scores.set_index("customer_id")
-    segments = count_moves(before["segment_before"], today["segment"], tuple(release.rfm_segments))
+    segments = count_transitions(before["segment_before"], today["segment"], tuple(release.rfm_segments))
     if release.parameters["nps"]["source"] != "model":
         return Since(as_of, segments)
     then, now = before[list(PROBABILITIES)], today[list(PROBABILITIES)]
-    return Since(as_of, segments, category_moves(then, now), expected_categories(then, now))
+    return Since(as_of, segments, category_transitions(then, now), expected_categories(then, now))
 
 
 def profiles_of(described: pd.DataFrame, scores: pd.DataFrame, release: Release) -> dict[str, Any]:

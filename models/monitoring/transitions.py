@@ -12,15 +12,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.scoring.scorer import CATEGORIES, median_category
-
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 PROBABILITIES = tuple(f"p_{name}" for name in CATEGORIES)
 # In brackets, for "new" is a segment too.
 NEW, GONE = "(new)", "(gone)"
 
 
-def category_moves(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
+def category_transitions(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """Count the customers of each pair of categories.
 
     Parameters
@@ -43,10 +42,10 @@ def category_moves(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """
     names = np.array([*CATEGORIES, None], dtype=object)
     was, is_now = (pd.Series(names[_classes(each)], index=each.index) for each in (before, now))
-    return count_moves(was, is_now, CATEGORIES)
+    return count_transitions(was, is_now, CATEGORIES)
 
 
-def count_moves(before: pd.Series, now: pd.Series, names: Sequence[str]) -> pd.DataFrame:
+def count_transitions(before: pd.Series, now: pd.Series, names: Sequence[str]) -> pd.DataFrame:
     """Count the customers of each pair of segments.
 
     Parameters
@@ -83,7 +82,7 @@ def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame
     Parameters
     ----------
     before, now : pandas.DataFrame
-        As for `category_moves`.
+        As for `category_transitions`.
 
     Returns
     -------
@@ -116,7 +115,7 @@ def _classes(probabilities: pd.DataFrame) -> npt.NDArray[np.int64]:
     return np.where(np.isnan(p).any(axis=1), -1, median_category(p))
 
 
-def _checked(probabilities: pd.DataFrame) -> Array:
+def _checked(probabilities: pd.DataFrame) -> Floats:
     """Probabilities (n, 3) of customers who are there once."""
     missing = [name for name in PROBABILITIES if name not in probabilities.columns]
     if missing:

@@ -15,12 +15,11 @@ from typing import Any
 
 import lightgbm
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from models.scoring.scorer import latent_probabilities, proportional_odds_terms
+from models.stats.typing import Floats
 
-Array = npt.NDArray[np.float64]
 Boosters = Mapping[str, lightgbm.Booster]
 
 # The base is seen as so many typical customers, each the mean of as many real ones, from the lowest score up.
@@ -38,8 +37,8 @@ class TypicalLatents:
     ``latents`` (t, d) are their latent scores, ``parts`` (t, k, d) what each feature adds to those.
     """
 
-    latents: Array
-    parts: Array
+    latents: Floats
+    parts: Floats
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,7 @@ class NpsExplainer:
     boosters: Boosters
     base: tuple[float, float, float]
     typical: tuple[TypicalLatents, ...]
-    usual: Array
+    usual: Floats
 
     @classmethod
     def of(
@@ -93,7 +92,7 @@ class NpsExplainer:
         members = zip(self.nps["members"], self.typical, strict=True)
         return float(sum(member["weight"] * _points_of_m(member, seen.latents).mean() for member, seen in members))
 
-    def explain(self, features: pd.DataFrame) -> tuple[Array, Array]:
+    def explain(self, features: pd.DataFrame) -> tuple[Floats, Floats]:
         """Split the score of each row; its memory grows with the rows.
 
         Parameters
@@ -115,12 +114,12 @@ class NpsExplainer:
         return points, probabilities
 
 
-def feature_matrix(nps: Mapping[str, Any], features: pd.DataFrame) -> Array:
+def feature_matrix(nps: Mapping[str, Any], features: pd.DataFrame) -> Floats:
     """Take the model's features in its order; NaN where one is not defined."""
     return features.reindex(columns=list(nps["features"])).to_numpy(dtype=float, na_value=np.nan)
 
 
-def _latents(member: Mapping[str, Any], boosters: Boosters, features: Array) -> tuple[Array, Array]:
+def _latents(member: Mapping[str, Any], boosters: Boosters, features: Floats) -> tuple[Floats, Floats]:
     """Latent scores (n, d) of a member and what each feature adds to them (n, k, d), up to a constant."""
     n, k = features.shape
     if member["kind"] == "prior":
@@ -135,7 +134,7 @@ def _latents(member: Mapping[str, Any], boosters: Boosters, features: Array) -> 
     return by_feature.sum(axis=1), by_feature[:, :k]
 
 
-def _feature_points(member: Mapping[str, Any], latents: Array, parts: Array, typical: TypicalLatents) -> Array:
+def _feature_points(member: Mapping[str, Any], latents: Floats, parts: Floats, typical: TypicalLatents) -> Floats:
     """Points (n, k) of m by feature that one member gives, against the mean of the base's typical customers."""
     points = np.zeros(parts.shape[:2])
     for start, centre in zip(typical.latents, typical.parts, strict=True):
@@ -145,7 +144,7 @@ def _feature_points(member: Mapping[str, Any], latents: Array, parts: Array, typ
     return points / len(typical.latents)
 
 
-def _mean_slopes(member: Mapping[str, Any], start: Array, end: Array) -> Array:
+def _mean_slopes(member: Mapping[str, Any], start: Floats, end: Floats) -> Floats:
     """Mean slopes (n, d) of m by each latent score on the straight lines from (d,) to (n, d), by quadrature.
 
     The least change that makes them add up to the difference of m makes up for what quadrature misses; of one latent
@@ -165,11 +164,11 @@ def _mean_slopes(member: Mapping[str, Any], start: Array, end: Array) -> Array:
     return np.asarray(slopes + way * share[:, None])
 
 
-def _points_of_m(member: Mapping[str, Any], latents: Array) -> Array:
+def _points_of_m(member: Mapping[str, Any], latents: Floats) -> Floats:
     """Return m = 100 (p_promoter - p_detractor) of latent scores (n, d)."""
     p = _probabilities(member, latents)
     return np.asarray(100.0 * (p[:, 2] - p[:, 0]))
 
 
-def _probabilities(member: Mapping[str, Any], latents: Array) -> Array:
+def _probabilities(member: Mapping[str, Any], latents: Floats) -> Floats:
     return latent_probabilities(member, latents[:, 0] if latents.shape[1] == 1 else latents)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 # Standard deviations of a normal prior around the identity map. Trees that stop early mostly err in scale, which is
 # the diagonal. Simulated at 500 labels and R^2 = .20, tighter ones lose .003 of log loss and no prior at all .006.
@@ -28,7 +28,7 @@ class DirichletMap:
     weights: tuple[tuple[float, ...], ...]
     bias: tuple[float, ...]
 
-    def arrays(self) -> tuple[Array, Array]:
+    def arrays(self) -> tuple[Floats, Floats]:
         """Weights (k, k) and bias (k,) as arrays."""
         return np.asarray(self.weights, dtype=float), np.asarray(self.bias, dtype=float)
 
@@ -38,7 +38,7 @@ def identity_map(categories: int = 3) -> DirichletMap:
     return _as_map(np.eye(categories), np.zeros(categories))
 
 
-def fit_dirichlet_map(log_probabilities: Array, category: npt.NDArray[np.integer]) -> DirichletMap:
+def fit_dirichlet_map(log_probabilities: Floats, category: npt.NDArray[np.integer]) -> DirichletMap:
     """Fit the map that makes out-of-fold predictions most likely, under a normal prior around the identity.
 
     Parameters
@@ -60,7 +60,7 @@ def fit_dirichlet_map(log_probabilities: Array, category: npt.NDArray[np.integer
     spread = np.where(np.eye(k, dtype=bool), DIAGONAL_SD, OFF_DIAGONAL_SD).ravel()
     precision = np.concatenate([spread, np.full(k, BIAS_SD)]) ** -2.0
 
-    def objective(theta: Array) -> tuple[float, Array]:
+    def objective(theta: Floats) -> tuple[float, Floats]:
         weights, bias = theta[: k * k].reshape(k, k), theta[k * k :]
         logits = log_probabilities @ weights.T + bias
         residual = softmax(logits, axis=1) - happened
@@ -75,7 +75,7 @@ def fit_dirichlet_map(log_probabilities: Array, category: npt.NDArray[np.integer
     return _as_map(found.x[: k * k].reshape(k, k), found.x[k * k :])
 
 
-def _as_map(weights: Array, bias: Array) -> DirichletMap:
+def _as_map(weights: Floats, bias: Floats) -> DirichletMap:
     return DirichletMap(
         weights=tuple(tuple(float(w) for w in row) for row in weights), bias=tuple(float(b) for b in bias)
     )

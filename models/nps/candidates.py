@@ -12,9 +12,8 @@ from models.nps.checked_answers import Answers
 from models.nps.proportional_odds import fit_proportional_odds, learn_columns
 from models.nps.trees import grow, grow_out_of_fold, ridits
 from models.scoring.scorer import cumulative_log_probabilities, latent_probabilities, latent_scores
+from models.stats.typing import Floats, Integers
 
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 Member = dict[str, Any]
 
 # No row is of this fold.
@@ -46,7 +45,7 @@ class Candidate:
     """
 
     name: str
-    out_of_fold: Array
+    out_of_fold: Floats
     without_fold: tuple[Fitted, ...]
     on_all: Callable[[], Fitted]
 
@@ -80,7 +79,7 @@ def _fit_odds(answers: Answers, k: int) -> Fitted:
     return Fitted(columns.member(fit.coefficients, fit.cuts[borders]), {})
 
 
-def _by_fold(answers: Answers, fits: list[Fitted]) -> Array:
+def _by_fold(answers: Answers, fits: list[Fitted]) -> Floats:
     """Probabilities of each fold by what was fitted without it, for members without trees."""
     found = np.empty((len(answers.X), 3))
     for k, fitted in enumerate(fits):
@@ -111,7 +110,7 @@ def _ridit_trees(answers: Answers) -> Candidate:
     return Candidate("ridit_trees", out_of_fold, tuple(fits), on_all)
 
 
-def ordinal_link(score: Array, category: Integers) -> dict[str, Any]:
+def ordinal_link(score: Floats, category: Integers) -> dict[str, Any]:
     """Fit P(category <= j) = expit(c_j - b score), b >= 0, to scores predicted out of fold."""
     centre, spread = float(score.mean()), float(score.std())
     if spread > 0:

@@ -22,10 +22,7 @@ from models.nps.pool import Blend, Members, blend
 from models.scoring.scorer import category_probabilities
 from models.stats import metrics
 from models.stats.folds import customer_folds, last_wave
-
-Array = npt.NDArray[np.float64]
-Categories = npt.NDArray[np.int64]
-Names = npt.NDArray[np.str_]
+from models.stats.typing import Floats, Integers, Strings
 
 # One-sided 95 %: the blend is published where its gain is unlikely to be chance.
 GAIN_IN_STANDARD_ERRORS = 1.645
@@ -50,7 +47,7 @@ class NpsModel:
     answers
         Rows it was trained on.
     features
-        Names of the features in the order of the members' input.
+        Strings of the features in the order of the members' input.
     prior
         Laplace-smoothed shares of detractors, passives and promoters; None with source None.
     members
@@ -122,8 +119,8 @@ class NpsTraining:
     """
 
     model: NpsModel
-    out_of_fold: Array | None
-    fold: Categories | None = None
+    out_of_fold: Floats | None
+    fold: Integers | None = None
     fold_models: tuple[NpsModel, ...] = ()
 
 
@@ -172,10 +169,10 @@ def train_nps_category(
 
 
 def _train(
-    X: Array,
-    y: Categories,
-    who: Names,
-    levels: Categories,
+    X: Floats,
+    y: Integers,
+    who: Strings,
+    levels: Integers,
     day: npt.ArrayLike | None,
     names: tuple[str, ...],
     seed: int,
@@ -222,7 +219,7 @@ def _train(
     return NpsTraining(model, published[as_given], answers.fold[as_given], fold_models)
 
 
-def publishable(found: Blend, customer: Names) -> Blend | None:
+def publishable(found: Blend, customer: Strings) -> Blend | None:
     """Return the blend at the greatest strength that beats the prior by more than chance, or None.
 
     Parameters
@@ -250,7 +247,7 @@ def publishable(found: Blend, customer: Names) -> Blend | None:
     return None
 
 
-def predict_nps_category(model: NpsModel, features: pd.DataFrame) -> Array:
+def predict_nps_category(model: NpsModel, features: pd.DataFrame) -> Floats:
     """Probabilities (n, 3) of detractor, passive and promoter under a trained model.
 
     Raises

@@ -7,10 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-Names = npt.NDArray[np.str_]
+from models.stats.typing import Flags, Floats, Integers, Strings
 
 CATEGORIES = ("detractor", "passive", "promoter")
 FEWEST_ANSWERS = 30
@@ -33,7 +30,7 @@ class Answers:
         Of the trees.
     """
 
-    X: Array
+    X: Floats
     category: Integers
     level: Integers
     category_of_level: Integers
@@ -49,7 +46,7 @@ class Answers:
 
 def checked(
     features: pd.DataFrame, category: npt.ArrayLike, customer: npt.ArrayLike, level: npt.ArrayLike | None
-) -> tuple[Array, Integers, Names, npt.NDArray[Any]]:
+) -> tuple[Floats, Integers, Strings, npt.NDArray[Any]]:
     """Arrays of equal length with valid categories and no infinite feature."""
     X = features.to_numpy(dtype=float, na_value=np.nan)
     y, who = np.asarray(category), np.asarray(customer).astype(str)
@@ -91,7 +88,7 @@ def why_nothing(y: Integers) -> str | None:
     return None
 
 
-def why_no_model(X: Array, y: Integers, who: Names) -> str | None:
+def why_no_model(X: Floats, y: Integers, who: Strings) -> str | None:
     """Why the shares of the classes are all that can be said, or None."""
     if len(X) < FEWEST_ANSWERS_TO_LEARN:
         return f"There are {len(X)} answers; under {FEWEST_ANSWERS_TO_LEARN} everyone gets the shares of the classes."
@@ -110,7 +107,7 @@ def why_no_model(X: Array, y: Integers, who: Names) -> str | None:
     return None
 
 
-def varying(X: Array) -> Flags:
+def varying(X: Floats) -> Flags:
     """Say which features have two values or more.
 
     The others tell at most where they are missing, which other features say in their own name: a shop without

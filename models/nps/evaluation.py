@@ -10,17 +10,13 @@ from models.nps.pool import Blend, Members, blend
 from models.scoring.scorer import blended_probabilities, median_category
 from models.stats import metrics
 from models.stats.folds import customer_folds
-
-Array = npt.NDArray[np.float64]
-Categories = npt.NDArray[np.int64]
-Names = npt.NDArray[np.str_]
-Flags = npt.NDArray[np.bool_]
+from models.stats.typing import Flags, Floats, Integers, Strings
 
 SEGMENTS = 10
 MOST_ROWS_FOR_NOISE = 2000
 
 
-def out_of_fold_figures(learned: Blend, customer: Names) -> dict[str, float]:
+def out_of_fold_figures(learned: Blend, customer: Strings) -> dict[str, float]:
     """Figures of the blend, the prior and each candidate, none of which saw the row's customer.
 
     Parameters
@@ -41,14 +37,14 @@ def out_of_fold_figures(learned: Blend, customer: Names) -> dict[str, float]:
     return figures
 
 
-def rps_gain(learned: Blend, customer: Names) -> tuple[float, float]:
+def rps_gain(learned: Blend, customer: Strings) -> tuple[float, float]:
     """Return by how much the out-of-fold RPS is below the prior's, and its standard error, clustered by customer."""
     y, prior = learned.answers.category, learned.of("prior").out_of_fold
     gains = metrics.ranked_probability_scores(y, prior) - metrics.ranked_probability_scores(y, learned.out_of_fold)
     return float(gains.mean()), metrics.clustered_standard_error(gains, customer)
 
 
-def compared(category: Categories, model: Array, prior: Array) -> dict[str, float]:
+def compared(category: Integers, model: Floats, prior: Floats) -> dict[str, float]:
     """Figures of (n, 3) probabilities by name and `_model`, beside those of the prior by name and `_prior`."""
     figures: dict[str, float] = {}
     segment = metrics.calibration_bins(category, model[:, 2] - model[:, 0], SEGMENTS)[0]
@@ -63,7 +59,7 @@ def compared(category: Categories, model: Array, prior: Array) -> dict[str, floa
     return figures
 
 
-def segment_nps_error(category: Categories, probabilities: Array, segment: npt.NDArray[np.integer]) -> float:
+def segment_nps_error(category: Integers, probabilities: Floats, segment: npt.NDArray[np.integer]) -> float:
     """Mean distance of predicted from answered NPS over segments, weighted by their answers, in points.
 
     Parameters
@@ -79,7 +75,7 @@ def segment_nps_error(category: Categories, probabilities: Array, segment: npt.N
     return float(100.0 * np.sum(np.abs(error)) / count.sum())
 
 
-def last_wave_figures(answers: Answers, customer: Names, is_last: Flags) -> dict[str, float]:
+def last_wave_figures(answers: Answers, customer: Strings, is_last: Flags) -> dict[str, float]:
     """Judge the last wave by a blend of the earlier answers of customers who are not in it; none where too few.
 
     Parameters
@@ -115,6 +111,6 @@ def training_noise(learned: Blend) -> float:
     return float(np.sqrt((folds - 1) * np.mean(np.var(points, axis=0))))
 
 
-def _predicted(fitted: Members, X: Array) -> Array:
+def _predicted(fitted: Members, X: Floats) -> Floats:
     boosters = {name: lightgbm.Booster(model_str=text) for name, text in fitted.boosters.items()}
     return blended_probabilities(fitted.members, boosters, X)

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from models.nps.candidates import Candidate, Fitted, candidates
 from models.nps.checked_answers import Answers
-
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 # Keeps the weights unique where two candidates predict alike: they share.
 _TIE = 1e-9
@@ -44,9 +43,9 @@ class Blend:
 
     answers: Answers
     candidates: tuple[Candidate, ...]
-    weights: Array
-    fold_weights: Array
-    out_of_fold: Array
+    weights: Floats
+    fold_weights: Floats
+    out_of_fold: Floats
 
     def of(self, name: str) -> Candidate:
         """Return the candidate of that name."""
@@ -83,7 +82,7 @@ def blend(answers: Answers) -> Blend:
     return Blend(answers, competitors, blend_weights(each, category), fold_weights, out_of_fold)
 
 
-def blend_weights(probabilities: Array, category: npt.NDArray[np.integer]) -> Array:
+def blend_weights(probabilities: Floats, category: npt.NDArray[np.integer]) -> Floats:
     """Find the weights of a linear pool with the least RPS.
 
     Parameters
@@ -117,7 +116,7 @@ def blend_weights(probabilities: Array, category: npt.NDArray[np.integer]) -> Ar
     return best
 
 
-def _weighed(fitted: list[Fitted | None], weights: Array) -> Members:
+def _weighed(fitted: list[Fitted | None], weights: Floats) -> Members:
     """Members with a weight above 0, and their trees."""
     members, boosters = [], {}
     for one, weight in zip(fitted, weights, strict=True):

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import expit, log_expit, ndtri
 
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
+from models.stats.typing import Floats, Integers
 
 # Shares below which the knots of a transform lie: dense enough for a bend, few enough to be stable.
 KNOTS = np.array([0.005, *np.arange(0.025, 1.0, 0.05), 0.995])
@@ -43,12 +41,12 @@ class Columns:
         Shares of missing rows of those.
     """
 
-    knots: tuple[Array, ...]
-    scores: tuple[Array, ...]
+    knots: tuple[Floats, ...]
+    scores: tuple[Floats, ...]
     flagged: Integers
-    flag_means: Array
+    flag_means: Floats
 
-    def design(self, X: Array) -> Array:
+    def design(self, X: Floats) -> Floats:
         """Columns (n, k + flags) of features (n, k): 0 where a feature is missing, flags after the features."""
         Z = np.empty((len(X), len(self.knots) + len(self.flagged)))
         for j, (knots, scores) in enumerate(zip(self.knots, self.scores, strict=True)):
@@ -56,7 +54,7 @@ class Columns:
         Z[:, len(self.knots) :] = np.isnan(X[:, self.flagged]) - self.flag_means
         return Z
 
-    def member(self, coefficients: Array, cuts: Array) -> dict[str, Any]:
+    def member(self, coefficients: Floats, cuts: Floats) -> dict[str, Any]:
         """Write a fit as a member of the NPS model: per feature a line through points and a value where missing."""
         k = len(self.knots)
         values = [scores * beta for scores, beta in zip(self.scores, coefficients[:k], strict=True)]
@@ -73,7 +71,7 @@ class Columns:
         }
 
 
-def learn_columns(X: Array) -> Columns:
+def learn_columns(X: Floats) -> Columns:
     """Learn transforms from features (n, k): the normal score Phi^-1((below + equal / 2) / n) of a value's mid-rank."""
     knots, scores = [], []
     for column in X.T:
@@ -98,12 +96,12 @@ def learn_columns(X: Array) -> Columns:
 class Fit:
     """Cuts (levels - 1,), coefficients (p,) and the precision of their prior."""
 
-    cuts: Array
-    coefficients: Array
+    cuts: Floats
+    coefficients: Floats
     penalty: float
 
 
-def fit_proportional_odds(Z: Array, level: Integers, category_of_level: Integers, penalty: float | None = None) -> Fit:
+def fit_proportional_odds(Z: Floats, level: Integers, category_of_level: Integers, penalty: float | None = None) -> Fit:
     """Fit cuts and coefficients; the precision of the prior by marginal likelihood unless it is given.
 
     Parameters
@@ -137,7 +135,7 @@ def fit_proportional_odds(Z: Array, level: Integers, category_of_level: Integers
     return Fit(cuts=theta[p:], coefficients=theta[:p], penalty=chosen)
 
 
-def _climb(theta: Array, Z: Array, level: Integers, weight: Array, penalty: float) -> tuple[Array, Array]:
+def _climb(theta: Floats, Z: Floats, level: Integers, weight: Floats, penalty: float) -> tuple[Floats, Floats]:
     """Maximise the penalised log likelihood by Newton's method, which is concave; also its Hessian without penalty.
 
     A step is halved until the cuts stay in order and the likelihood does not fall.
@@ -167,7 +165,7 @@ def _climb(theta: Array, Z: Array, level: Integers, weight: Array, penalty: floa
     return theta, hessian
 
 
-def _likelihood(theta: Array, Z: Array, level: Integers, weight: Array) -> tuple[float, Array, Array]:
+def _likelihood(theta: Floats, Z: Floats, level: Integers, weight: Floats) -> tuple[float, Floats, Floats]:
     """Log likelihood, gradient and Hessian in (coefficients, cuts).
 
     With a = c_l - s, b = c_{l-1} - s, P = F(a) - F(b) = F(a) F(-b) (1 - e^{b - a}); so d ln P / ds = F(a) + F(b) - 1,
@@ -208,7 +206,7 @@ def _likelihood(theta: Array, Z: Array, level: Integers, weight: Array) -> tuple
     return value, gradient, hessian
 
 
-def _best_penalty(beta: Array, hessian: Array, penalty: float) -> float:
+def _best_penalty(beta: Floats, hessian: Floats, penalty: float) -> float:
     """Maximise Laplace's marginal likelihood of the precision, the log likelihood taken as quadratic around the mode.
 
     With S the curvature in beta (cuts profiled out) = U diag(e) U' and g = (e + penalty) U' beta, the log evidence of a

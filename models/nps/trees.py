@@ -14,9 +14,8 @@ from scipy.special import expit, logit
 from scipy.stats import rankdata
 
 from models.stats.metrics import log_losses
+from models.stats.typing import Floats, Integers
 
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 Objective = Literal["regression", "binary"]
 
 # Numbers of boosting rounds that compete. The loss is flat between neighbours: a finer choice would only fit noise.
@@ -49,7 +48,7 @@ def parameters(objective: Objective, answers: int, seed: int, threads: int) -> d
     }
 
 
-def ridits(level: npt.NDArray[np.integer]) -> Array:
+def ridits(level: npt.NDArray[np.integer]) -> Floats:
     """Return the ridit of each answer: the share below plus half of the share equal (Bross 1958, Biometrics 14)."""
     return np.asarray((rankdata(level) - 0.5) / max(len(level), 1))
 
@@ -72,13 +71,13 @@ class Trees:
         (folds,) LightGBM text of the trees grown without each fold.
     """
 
-    raw: Array
+    raw: Floats
     fold: Integers
-    start: Array
+    start: Floats
     rounds: int
     of_fold: tuple[str, ...]
 
-    def seen_from(self, k: int) -> Array:
+    def seen_from(self, k: int) -> Floats:
         """Return the raw scores (n,) as if all trees had started where those without fold k did (-1: those on all).
 
         Trees start from the mean of the answers they saw, which is low where the fold held out is high. What is fitted
@@ -87,13 +86,13 @@ class Trees:
         return np.asarray(self.raw - self.start[self.fold] + self.start[k])
 
 
-def grow(X: Array, target: Array, objective: Objective, rounds: int, seed: int, threads: int) -> str:
+def grow(X: Floats, target: Floats, objective: Objective, rounds: int, seed: int, threads: int) -> str:
     """Grow trees on (n, k) features and (n,) targets; as LightGBM text."""
     settings = parameters(objective, len(target), seed, threads)
     return lightgbm.train(settings, lightgbm.Dataset(X, target), num_boost_round=rounds).model_to_string()
 
 
-def grow_out_of_fold(X: Array, target: Array, objective: Objective, fold: Integers, seed: int, threads: int) -> Trees:
+def grow_out_of_fold(X: Floats, target: Floats, objective: Objective, fold: Integers, seed: int, threads: int) -> Trees:
     """Grow trees once per fold and choose their number by the loss out of fold.
 
     A fold's own number of rounds is chosen on the other folds' losses, so that choosing adds no optimism to its scores.
@@ -104,8 +103,8 @@ def grow_out_of_fold(X: Array, target: Array, objective: Objective, fold: Intege
         settings = parameters(objective, int((fold != k).sum()), seed, threads)
         data = lightgbm.Dataset(X[fold != k], target[fold != k], params=settings)
         boosters.append(lightgbm.Booster(settings, data))
-    path: list[Array] = []
-    losses: list[Array] = []
+    path: list[Floats] = []
+    losses: list[Floats] = []
     for start, end in zip((0, *ROUNDS), ROUNDS, strict=False):
         raw = np.zeros(len(target)) if not path else path[-1].copy()
         for k, booster in enumerate(boosters):
@@ -135,14 +134,14 @@ def grow_out_of_fold(X: Array, target: Array, objective: Objective, fold: Intege
     )
 
 
-def _losses(objective: Objective, target: Array, raw: Array) -> Array:
+def _losses(objective: Objective, target: Floats, raw: Floats) -> Floats:
     """Squared error or log loss of each row."""
     if objective == "regression":
         return np.asarray((target - raw) ** 2)
     return log_losses(target > 0, expit(raw))
 
 
-def _start(objective: Objective, target: Array) -> float:
+def _start(objective: Objective, target: Floats) -> float:
     """Raw score that trees start from: the mean, as log odds where the target is a flag."""
     mean = float(target.mean())
     if objective == "regression":

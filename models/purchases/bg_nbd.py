@@ -11,8 +11,8 @@ from scipy.special import expit
 
 from data.errors import InputError
 from models.purchases.bg_nbd_likelihood import (
-    Patterns,
-    count_patterns,
+    SufficientStatistics,
+    count_sufficient_statistics,
     log_likelihood,
     log_likelihood_and_derivatives,
     new_customer_p_purchases,
@@ -25,10 +25,16 @@ from models.scoring.scorer import (
     p_alive,
 )
 from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, Optimum, find_optimum, penalised
+from models.stats.typing import Floats
 
-__all__ = ["BetaGeoModel", "Patterns", "count_patterns", "log_likelihood", "simulate_purchases"]
+__all__ = [
+    "BetaGeoModel",
+    "SufficientStatistics",
+    "count_sufficient_statistics",
+    "log_likelihood",
+    "simulate_purchases",
+]
 
-Floats = NDArray[np.float64]
 NAMES = ["r", "alpha", "a", "b"]
 # Log parameters to begin from, times in units of the largest age: that of lifetimes, a shop of rare buyers, one
 # of regular ones, one of loyal ones, one where customers are much alike.
@@ -118,14 +124,14 @@ class BetaGeoModel(BetaGeoFitter):  # type: ignore[misc]
         given = None if weights is None else np.asarray(weights)
         weights = np.ones_like(T, dtype=np.int64) if given is None else given
         _check_histories(frequency, recency, T, weights, self._name)
-        self._fit_checked(count_patterns(frequency, recency, T, given), initial_params, verbose, tol)
+        self._fit_checked(count_sufficient_statistics(frequency, recency, T, given), initial_params, verbose, tol)
         columns = {"frequency": frequency.astype(np.int64), "recency": recency, "T": T, "weights": weights}
         self.data = pd.DataFrame(columns, index=index)
         return self
 
     def fit_patterns(
         self,
-        patterns: Patterns,
+        patterns: SufficientStatistics,
         initial_params: ArrayLike | None = None,
         verbose: bool = False,
         tol: float = 1e-7,
@@ -134,7 +140,7 @@ class BetaGeoModel(BetaGeoFitter):  # type: ignore[misc]
 
         Parameters
         ----------
-        patterns : Patterns
+        patterns : SufficientStatistics
             In any order, which does not change the fit.
         initial_params, verbose, tol
             As in `fit`.
@@ -146,13 +152,15 @@ class BetaGeoModel(BetaGeoFitter):  # type: ignore[misc]
         """
         columns = (patterns.x, patterns.t_x, patterns.T, patterns.weights)
         _check_histories(*columns, self._name)
-        counted = patterns if patterns.in_order else count_patterns(*columns)
+        counted = patterns if patterns.in_order else count_sufficient_statistics(*columns)
         self._fit_checked(counted, initial_params, verbose, tol)
         self.data = pd.DataFrame(dict(zip(["frequency", "recency", "T", "weights"], columns, strict=True)))
         self.data["frequency"] = self.data["frequency"].astype(np.int64)
         return self
 
-    def _fit_checked(self, patterns: Patterns, initial_params: ArrayLike | None, verbose: bool, tol: float) -> None:
+    def _fit_checked(
+        self, patterns: SufficientStatistics, initial_params: ArrayLike | None, verbose: bool, tol: float
+    ) -> None:
         longest = float(patterns.T.max())
         scaled = patterns.in_units_of(longest)
         starts = STARTS if initial_params is None else [np.asarray(initial_params, dtype=np.float64), *STARTS]
@@ -176,7 +184,7 @@ class BetaGeoModel(BetaGeoFitter):  # type: ignore[misc]
         self.standard_errors_ = self._compute_standard_errors()
         self.confidence_intervals_ = self._compute_confidence_intervals()
 
-    def _objective(self, scaled: Patterns) -> Objective:
+    def _objective(self, scaled: SufficientStatistics) -> Objective:
         """Map log parameters to the penalised mean negative log-likelihood and its derivatives."""
 
         def objective(log_params: Floats) -> Derivatives:
@@ -235,7 +243,7 @@ class BetaGeoModel(BetaGeoFitter):  # type: ignore[misc]
         ages = np.resize(self.data["T"].to_numpy(np.float64), size)
         return simulate_purchases(ages, self.parameters, np.random.default_rng(seed))
 
-    def _what_lacks(self, optimum: Optimum, patterns: Patterns) -> str:
+    def _what_lacks(self, optimum: Optimum, patterns: SufficientStatistics) -> str:
         """Say in words why the likelihood has no inner optimum, and what to do."""
         repeat = float(patterns.weights[patterns.x > 0].sum())
         r, _, a, b = np.exp(optimum.point)

@@ -5,18 +5,17 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import betainc, betaincc
 
 from models.scoring.scorer import PurchaseParameters
 from models.stats.gamma_differences import rising
 from models.stats.newton import Derivatives, blocks, evenly
-
-Floats = NDArray[np.float64]
+from models.stats.typing import Floats
 
 
 @dataclass(frozen=True)
-class Patterns:
+class SufficientStatistics:
     """Distinct purchase histories and how many customers share each: all that the likelihood depends on.
 
     Parameters
@@ -47,17 +46,19 @@ class Patterns:
         x, t_x, T = (np.diff(column) for column in (self.x, self.t_x, self.T))
         return bool(((x > 0) | ((x == 0) & ((t_x > 0) | ((t_x == 0) & (T > 0))))).all())
 
-    def in_units_of(self, time: float) -> "Patterns":
+    def in_units_of(self, time: float) -> "SufficientStatistics":
         """Return the same patterns with times divided by ``time``."""
-        return Patterns(self.x, self.t_x / time, self.T / time, self.weights)
+        return SufficientStatistics(self.x, self.t_x / time, self.T / time, self.weights)
 
-    def thinned(self, size: int) -> "Patterns":
+    def thinned(self, size: int) -> "SufficientStatistics":
         """Return the patterns of ``size`` customers at even distances, standing for all."""
         places, weights = evenly(self.weights, size)
-        return Patterns(self.x[places], self.t_x[places], self.T[places], weights)
+        return SufficientStatistics(self.x[places], self.t_x[places], self.T[places], weights)
 
 
-def count_patterns(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, weights: ArrayLike | None = None) -> Patterns:
+def count_sufficient_statistics(
+    x: ArrayLike, t_x: ArrayLike, T: ArrayLike, weights: ArrayLike | None = None
+) -> SufficientStatistics:
     """Count equal purchase histories; the result does not depend on the order of the customers.
 
     Parameters
@@ -79,7 +80,7 @@ def count_patterns(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, weights: ArrayLik
         keys, starts = np.unique(key[order], return_index=True)
         counts = np.add.reduceat(np.asarray(weights, dtype=np.float64)[order], starts) if keys.size else starts
     distinct = [some[code] for some, code in zip(values, np.unravel_index(keys, sizes), strict=True)]
-    return Patterns(distinct[0], distinct[1], distinct[2], counts.astype(np.float64))
+    return SufficientStatistics(distinct[0], distinct[1], distinct[2], counts.astype(np.float64))
 
 
 def log_likelihood(
@@ -104,16 +105,16 @@ def log_likelihood(
     -------
     float
     """
-    return log_likelihood_and_derivatives(parameters, count_patterns(x, t_x, T, weights))[0]
+    return log_likelihood_and_derivatives(parameters, count_sufficient_statistics(x, t_x, T, weights))[0]
 
 
-def log_likelihood_and_gradient(parameters: PurchaseParameters, patterns: Patterns) -> tuple[float, Floats]:
+def log_likelihood_and_gradient(parameters: PurchaseParameters, patterns: SufficientStatistics) -> tuple[float, Floats]:
     """Return the summed log-likelihood and its gradient by r, alpha, a, b."""
     value, gradient, _ = log_likelihood_and_derivatives(parameters, patterns)
     return value, gradient / [parameters.r, parameters.alpha, parameters.a, parameters.b]
 
 
-def log_likelihood_and_derivatives(parameters: PurchaseParameters, patterns: Patterns) -> Derivatives:
+def log_likelihood_and_derivatives(parameters: PurchaseParameters, patterns: SufficientStatistics) -> Derivatives:
     """Return the summed log-likelihood, its gradient and its Hessian by ln r, ln alpha, ln a, ln b.
 
     With k = r + x, n = x + m and d = b + max(n - 1, 0), one customer's term is (Fader, Hardie & Lee 2005, eq. 6;

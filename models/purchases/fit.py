@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
-from features.sufficient_statistics import purchase_patterns, spend_patterns
+from features.sufficient_statistics import purchase_statistics, spend_statistics
 from models.purchases.bg_nbd import BetaGeoModel
-from models.purchases.bg_nbd_likelihood import Patterns
+from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.mbg_nbd import ModifiedBetaGeoModel
 from models.recipe import PurchaseModel
@@ -66,7 +66,7 @@ class PurchaseFit:
         model, parameter, estimate, standard_error, low and high (95 %); the dropout share a / (a + b) among them.
     notes : tuple of str
         What a reader must know: what could not be fitted and why, assumptions that fail.
-    patterns : Patterns
+    patterns : SufficientStatistics
         The purchase histories fitted on, counted.
     log_likelihood_per_customer : float
         Of the purchase model, times in days.
@@ -77,7 +77,7 @@ class PurchaseFit:
     uncertainty: dict[str, list[list[float]]]
     fits: pd.DataFrame
     notes: tuple[str, ...]
-    patterns: Patterns
+    patterns: SufficientStatistics
     log_likelihood_per_customer: float
 
     @property
@@ -133,7 +133,7 @@ def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> Pur
     InputError
         Where the purchase model cannot be fitted: the message says what the data lacks.
     """
-    patterns = Patterns(*_columns(purchase_patterns(summary), ("frequency", "recency", "T", "customers")))
+    patterns = SufficientStatistics(*_columns(purchase_statistics(summary), ("frequency", "recency", "T", "customers")))
     purchases, notes = _fit_purchases(patterns, purchase_model)
     spend, spend_covariance, spend_fits, spend_notes = _fit_spend(summary)
     return PurchaseFit(
@@ -152,7 +152,7 @@ def _columns(table: ir.Table, names: tuple[str, ...]) -> list[npt.NDArray[np.flo
     return [found[name].to_numpy().astype(np.float64) for name in names]
 
 
-def _fit_purchases(patterns: Patterns, purchase_model: PurchaseModel) -> tuple[BetaGeoModel, list[str]]:
+def _fit_purchases(patterns: SufficientStatistics, purchase_model: PurchaseModel) -> tuple[BetaGeoModel, list[str]]:
     """Fit the model; in a small shop whose data leave it open, hold its parameters together a little and say so."""
     model = MODELS[purchase_model]
     try:
@@ -172,7 +172,7 @@ def _fit_purchases(patterns: Patterns, purchase_model: PurchaseModel) -> tuple[B
 
 def _fit_spend(summary: ir.Table) -> tuple[dict[str, Any], list[list[float]], pd.DataFrame, list[str]]:
     """Fit Gamma-Gamma, or say why not and take the mean value of a purchase for everybody."""
-    frequency, value, customers = _columns(spend_patterns(summary), ("spend_frequency", "spend_value", "customers"))
+    frequency, value, customers = _columns(spend_statistics(summary), ("spend_frequency", "spend_value", "customers"))
     try:
         model = GammaGammaModel().fit(frequency, value, weights=customers)
     except InputError as error:

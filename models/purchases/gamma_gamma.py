@@ -20,10 +20,10 @@ from models.purchases.gamma_gamma_likelihood import (
 )
 from models.scoring.scorer import SpendParameters, expected_spend
 from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, find_optimum, penalised
+from models.stats.typing import Floats
 
 __all__ = ["GammaGammaModel", "Independence"]
 
-Floats = NDArray[np.float64]
 NAMES = ["p", "q", "v"]
 # Log parameters to begin from, values in units of their mean.
 STARTS = np.log(np.array([[2.0, 3.0, 1.0], [6.0, 4.0, 0.5], [0.7, 2.0, 2.0], [30.0, 8.0, 0.3]]))

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import expit, gammaln, polygamma
 from scipy.stats import t as student
 
 from models.scoring.scorer import SpendParameters
 from models.stats.gamma_differences import rising
 from models.stats.newton import Derivatives, blocks, evenly
+from models.stats.typing import Floats
 
-Floats = NDArray[np.float64]
 # A p or q on its way to infinity is held here: a spread of 3 % between a customer's purchases, or between customers.
 HELD_AT = 1000.0
 # Between Cohen's small and medium effect; CDNOW, on which the model was shown to work, has .11.

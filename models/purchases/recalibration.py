@@ -8,20 +8,18 @@ bias that was there in the horizon before as well.
 from collections.abc import Collection
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit
 
 from models.scoring.scorer import Offsets
+from models.stats.typing import Floats
 
-Array = npt.NDArray[np.float64]
-Bias = npt.NDArray[np.float64]
 # Farther than the log odds of any two probabilities that `Offsets` tells apart.
 _FARTHEST = 100.0
 
 
-def log_bias(predicted: pd.DataFrame, realised: pd.DataFrame) -> Bias:
+def log_bias(predicted: pd.DataFrame, realised: pd.DataFrame) -> Floats:
     """Return ln(realised / expected) of the totals of customers who buy, purchases and revenue, shape (3,).
 
     Parameters
@@ -37,7 +35,7 @@ def log_bias(predicted: pd.DataFrame, realised: pd.DataFrame) -> Bias:
     return np.log(np.where(ratio > 0, ratio, 1.0))
 
 
-def lasting_share(bias: Bias, earlier: Bias | None) -> float:
+def lasting_share(bias: Floats, earlier: Floats | None) -> float:
     """Return the share of a horizon's bias that lasts, judged by the purchases: 2 b e / (b^2 + e^2) within [0, 1].
 
     1 where the horizon before had the same bias, 0 where it had none or the opposite one, or is not known.
@@ -88,6 +86,6 @@ def levels(
     return found
 
 
-def _totals(predicted: pd.DataFrame) -> Array:
+def _totals(predicted: pd.DataFrame) -> Floats:
     columns = ["p_purchase", "expected_purchases", "expected_revenue"]
     return np.asarray(predicted[columns].sum().to_numpy(float))

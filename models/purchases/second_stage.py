@@ -23,10 +23,11 @@ from features.spine import everyone, midnight
 from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
 from models.purchases.fit import fit_purchase_models
-from models.purchases.recalibration import Bias, lasting_share, levels, log_bias
+from models.purchases.recalibration import lasting_share, levels, log_bias
 from models.purchases.second_stage_trees import Target, TargetTrees, grow_target
 from models.recipe import PurchaseModel, Recipe
 from models.scoring.scorer import Offsets, second_stage, second_stage_matrix
+from models.stats.typing import Floats
 
 # Trees learn hardly more from more customers, and a million would take minutes.
 LARGEST_SAMPLE = 60_000
@@ -158,7 +159,7 @@ def train_second_stage(
     return replace(stage, levels=levels(first, stage.predict(frame, first), frame, boosters, share))
 
 
-def _earlier_bias(tables: Tables, before: date, recipe: Recipe, purchase_model: PurchaseModel) -> Bias | None:
+def _earlier_bias(tables: Tables, before: date, recipe: Recipe, purchase_model: PurchaseModel) -> Floats | None:
     """Return the bias of the first stage over the horizon before a date; None where there is too little history."""
     cut = before - timedelta(days=recipe.horizon)
     spine = everyone(tables.transactions, cut)

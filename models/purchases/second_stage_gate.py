@@ -16,16 +16,16 @@ from models.stats.metrics import (
     log_losses,
     normalised_gini,
 )
+from models.stats.typing import Floats
 
-Array = npt.NDArray[np.float64]
-RowFigure = Callable[[npt.NDArray[np.bool_], Array], Array]
+RowFigure = Callable[[npt.NDArray[np.bool_], Floats], Floats]
 
 SECOND_STAGE = "second stage"
 ONE_SIDED_95 = 1.645
 _ROUNDING = 1e-9  # of stages that say the same, neither wins by it
 
 
-class JudgedCut(Protocol):
+class JudgedCutoff(Protocol):
     """What is judged: customers with what they did, predictions by name of the stage, and who was left out and why."""
 
     @property
@@ -46,7 +46,7 @@ class StageVerdict:
     metrics: dict[str, float]
 
 
-def judge_second_stage(results: Sequence[JudgedCut], first: str, second: str = SECOND_STAGE) -> StageVerdict:
+def judge_second_stage(results: Sequence[JudgedCutoff], first: str, second: str = SECOND_STAGE) -> StageVerdict:
     """Judge the second stage beside the first over the cuts that have both.
 
     It must win on both counts, each a mean over the cuts:
@@ -65,7 +65,7 @@ def judge_second_stage(results: Sequence[JudgedCut], first: str, second: str = S
 
     Parameters
     ----------
-    results : sequence of JudgedCut
+    results : sequence of JudgedCutoff
         Of a rolling backtest.
     first, second : str
         Names of the stages among the predictions.
@@ -125,7 +125,7 @@ def _sentence(m: Mapping[str, float], wins: Mapping[str, bool], first: str) -> s
     )
 
 
-def _measure(result: JudgedCut, first: str, second: str) -> dict[str, float]:
+def _measure(result: JudgedCutoff, first: str, second: str) -> dict[str, float]:
     """Measure both stages at one cut."""
     bought = _bought(result)
     happened = {
@@ -160,17 +160,17 @@ def _measure(result: JudgedCut, first: str, second: str) -> dict[str, float]:
     return found
 
 
-def _bought(result: JudgedCut) -> npt.NDArray[np.bool_]:
+def _bought(result: JudgedCutoff) -> npt.NDArray[np.bool_]:
     return np.asarray(result.customers["purchases"].to_numpy(float) > 0)
 
 
-def _error_in_deciles(by: Array, happened: Array, predicted: Array) -> float:
+def _error_in_deciles(by: Floats, happened: Floats, predicted: Floats) -> float:
     """Sum of the distances of predicted from realised totals of the deciles of a score, over the realised total."""
     group = calibration_bins(happened, by)[0]
     return float(np.abs(np.bincount(group, weights=predicted - happened)).sum() / _total(happened))
 
 
-def _error_by_chance(happened: Array, predicted: Array) -> float:
+def _error_by_chance(happened: Floats, predicted: Floats) -> float:
     """Return the error by own deciles that is to be expected where every expectation is exactly right.
 
     The total of a decile then has the variance of its residuals, and a normal's mean distance is sqrt(2 / pi) of its
@@ -181,11 +181,11 @@ def _error_by_chance(happened: Array, predicted: Array) -> float:
     return float(np.sqrt(2.0 / np.pi * variance).sum() / _total(happened))
 
 
-def _total(happened: Array) -> float:
+def _total(happened: Floats) -> float:
     return max(float(happened.sum()), np.finfo(float).tiny)
 
 
-def _auc_influence(bought: npt.NDArray[np.bool_], p: Array) -> Array:
+def _auc_influence(bought: npt.NDArray[np.bool_], p: Floats) -> Floats:
     """Return what each row adds to the AUC, mean 0: DeLong's placements less the AUC, over the share of their kind."""
     ranks = rankdata(p)
     influence = np.empty(len(p))
@@ -197,14 +197,14 @@ def _auc_influence(bought: npt.NDArray[np.bool_], p: Array) -> Array:
     return influence
 
 
-def _paired(result: JudgedCut, first: str, second: str, of_row: RowFigure) -> Array:
+def _paired(result: JudgedCutoff, first: str, second: str, of_row: RowFigure) -> Floats:
     """Return the difference of a row's figure between the stages."""
     bought = _bought(result)
     one, two = (of_row(bought, result.predictions[name]["p_purchase"].to_numpy(float)) for name in (first, second))
     return two - one
 
 
-def _standard_error(gains: Sequence[Array], people: Sequence[npt.NDArray[np.str_]]) -> float:
+def _standard_error(gains: Sequence[Floats], people: Sequence[npt.NDArray[np.str_]]) -> float:
     """Return the standard error of the mean over cuts of the mean gains, clustered by customer over the cuts."""
     rows = sum(len(gain) for gain in gains)
     # A cut counts as one, however many customers it has.

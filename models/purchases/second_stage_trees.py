@@ -5,13 +5,12 @@ from typing import Any, Literal, cast
 
 import lightgbm
 import numpy as np
-import numpy.typing as npt
 from scipy.special import expit, xlogy
 from threadpoolctl import threadpool_limits
 
 from models.stats.metrics import clustered_standard_error
+from models.stats.typing import Floats
 
-Array = npt.NDArray[np.float64]
 Objective = Literal["binary", "poisson", "tweedie"]
 
 MOST_TREES = 150
@@ -27,9 +26,9 @@ class Target:
     """What trees predict, shape (n,) each: outcomes, the first stage on the scale of the link, and weights."""
 
     objective: Objective
-    y: Array
-    offset: Array
-    weight: Array | None = None
+    y: Floats
+    offset: Floats
+    weight: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def parameters(objective: Objective, rows: int, seed: int) -> dict[str, Any]:
     }
 
 
-def grow_target(X: Array, target: Target, seed: int) -> TargetTrees:
+def grow_target(X: Floats, target: Target, seed: int) -> TargetTrees:
     """Grow as many trees as cross-validation takes, or none.
 
     Parameters
@@ -87,7 +86,7 @@ def grow_target(X: Array, target: Target, seed: int) -> TargetTrees:
         return _grow(X, target, seed)
 
 
-def _grow(X: Array, target: Target, seed: int) -> TargetTrees:
+def _grow(X: Floats, target: Target, seed: int) -> TargetTrees:
     rows = len(target.y)
     settings = parameters(target.objective, rows, seed)
     data = lightgbm.Dataset(X, target.y, weight=target.weight, init_score=target.offset, params=settings)
@@ -118,7 +117,7 @@ def _grow(X: Array, target: Target, seed: int) -> TargetTrees:
     return TargetTrees(booster.model_to_string(), {"trees": float(trees), **metrics})
 
 
-def losses(objective: Objective, y: Array, score: Array) -> Array:
+def losses(objective: Objective, y: Floats, score: Floats) -> Floats:
     """Return the loss of each row that the trees of an objective minimise, given scores on the scale of the link.
 
     Log loss; Poisson's and Tweedie's (power 1.5) negative log likelihood without the terms that are free of the score.

@@ -15,7 +15,7 @@ from mlflow.entities.model_registry import ModelVersion
 from features.describe import materialise
 from features.labels import labelled_answers
 from features.tables import Tables
-from models.monitoring.prospective_calibration import CalibrationAhead, calibration_ahead
+from models.monitoring.prospective_calibration import ProspectiveCalibration, prospective_calibration
 from models.monitoring.prospective_predictions import PRIORS, PROBABILITIES, predictions_before_answers
 from models.registry.publication import published_before, read_scores
 from models.registry.store import Store
@@ -27,7 +27,7 @@ TABLES = 12
 _COLUMNS = ["customer_id", "as_of", *PROBABILITIES, "nps_source"]
 
 
-def judge_published(store: Store, tables: Tables, as_of: date, release: Release) -> CalibrationAhead | None:
+def judge_published(store: Store, tables: Tables, as_of: date, release: Release) -> ProspectiveCalibration | None:
     """Compare what was published with what customers answered since.
 
     Parameters
@@ -43,7 +43,7 @@ def judge_published(store: Store, tables: Tables, as_of: date, release: Release)
 
     Returns
     -------
-    CalibrationAhead or None
+    ProspectiveCalibration or None
         None without answers, or where nothing was published before.
     """
     question, gap = release.parameters["nps_question"], release.parameters["label_gap_days"]
@@ -59,7 +59,7 @@ def judge_published(store: Store, tables: Tables, as_of: date, release: Release)
     answers = materialise(labelled_answers(tables.answers, question, before=as_of, gap_days=gap))
     recent = answers[answers["as_of"] >= pd.Timestamp(as_of - timedelta(days=DAYS))]
     published = (_predictions(store, version, recent["customer_id"]) for version in versions)
-    return calibration_ahead(predictions_before_answers(published, _scorers(versions), recent))
+    return prospective_calibration(predictions_before_answers(published, _scorers(versions), recent))
 
 
 def _predictions(store: Store, version: ModelVersion, customers: pd.Series) -> pd.DataFrame:

@@ -17,7 +17,7 @@ MOST_LISTS = 100
 _DRAWN_ON, _QUIET_DAYS = "drawn_on", "quiet_days"
 
 
-def write_drawn(run: Run, drawn: pd.DataFrame, drawn_on: date, quiet_days: int) -> None:
+def write_probability_sample(run: Run, drawn: pd.DataFrame, drawn_on: date, quiet_days: int) -> None:
     """Keep a list with the run that drew it; it counts once the run has ended well.
 
     Parameters
@@ -35,7 +35,7 @@ def write_drawn(run: Run, drawn: pd.DataFrame, drawn_on: date, quiet_days: int) 
     run.tag(**{_DRAWN_ON: drawn_on.isoformat(), _QUIET_DAYS: str(quiet_days)})
 
 
-def read_drawn(store: Store, before: date) -> pd.DataFrame:
+def read_probability_samples(store: Store, before: date) -> pd.DataFrame:
     """Read all lists drawn before a date, of the newest `MOST_LISTS` days.
 
     Of the lists of one day the newest counts: drawing again as of the same date replaces the list. A run that did not

@@ -13,8 +13,7 @@ import pandas as pd
 from models.scoring.scorer import PurchaseParameters, expected_purchases, p_alive
 from models.stats import metrics
 from models.stats.deciles import calibration_error
-
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 MODEL = "model"
 ZERO, RECENCY, OWN_RATE, LAST_PERIOD, CONSTANT = (
@@ -140,7 +139,7 @@ def shown(measure: str, value: float) -> str:
     return f"{100 * value:.2f} %" if measure in ("absolute_bias", "calibration") else f"{value:.4g}"
 
 
-def own_average_rate(customers: pd.DataFrame, horizon: float) -> dict[str, Array]:
+def own_average_rate(customers: pd.DataFrame, horizon: float) -> dict[str, Floats]:
     """Return what each customer brings who goes on at the rate, and with the mean value, of the past.
 
     Parameters
@@ -162,7 +161,7 @@ def own_average_rate(customers: pd.DataFrame, horizon: float) -> dict[str, Array
 
 def expected_cumulative_purchases(
     days: npt.ArrayLike, x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike, parameters: PurchaseParameters
-) -> Array:
+) -> Floats:
     """Purchases expected of a whole base within each number of days after the cut.
 
     The sum over customers of `customer_scorer.expected_purchases`. Given that a customer is alive it depends on (x,
@@ -207,8 +206,8 @@ def _joined(customers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _amounts(
-    frame: pd.DataFrame, realised: dict[str, Array], horizon: float, models: Mapping[str, pd.DataFrame]
-) -> dict[str, dict[str, Array]]:
+    frame: pd.DataFrame, realised: dict[str, Floats], horizon: float, models: Mapping[str, pd.DataFrame]
+) -> dict[str, dict[str, Floats]]:
     """Predicted purchases and revenue of each predictor that predicts amounts."""
     zero = np.zeros(len(frame))
     found = {
@@ -225,9 +224,9 @@ def _amounts(
 
 def _buyers(
     frame: pd.DataFrame, bought: npt.NDArray[np.bool_], models: Mapping[str, pd.DataFrame]
-) -> dict[str, tuple[Array, Array | None]]:
+) -> dict[str, tuple[Floats, Floats | None]]:
     """How each predictor ranks who buys at all, and with what probability where it says one."""
-    found: dict[str, tuple[Array, Array | None]] = {}
+    found: dict[str, tuple[Floats, Floats | None]] = {}
     for name, predicted in models.items():
         p = predicted["p_purchase"].to_numpy(float)
         found[name] = (p, p)
@@ -243,7 +242,7 @@ def _buyers(
     return found
 
 
-def _buyer_measures(bought: npt.NDArray[np.bool_], score: Array, probability: Array | None) -> dict[str, float]:
+def _buyer_measures(bought: npt.NDArray[np.bool_], score: Floats, probability: Floats | None) -> dict[str, float]:
     found = {"auc": metrics.auc(bought, score)}
     if probability is None:
         return found
@@ -254,7 +253,7 @@ def _buyer_measures(bought: npt.NDArray[np.bool_], score: Array, probability: Ar
     return found
 
 
-def _amount_measures(realised: Array, predicted: Array) -> dict[str, float]:
+def _amount_measures(realised: Floats, predicted: Floats) -> dict[str, float]:
     error = predicted - realised
     varies = np.ptp(predicted) > 0 and np.ptp(realised) > 0
     total = float(realised.sum())

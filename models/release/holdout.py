@@ -13,7 +13,7 @@ from models.recipe import Recipe
 from models.release.promotion_gate import Holdout
 
 
-def cut_of(as_of: date, horizon: int) -> date:
+def cutoff_of(as_of: date, horizon: int) -> date:
     """Return the cut of a twin: the day whose horizon ends at ``as_of``."""
     return as_of - timedelta(days=horizon)
 
@@ -36,7 +36,7 @@ def build_holdout(
     behaviour : bool
         Describe customers with all features, as a scorer with a second stage needs them, not by purchases alone.
     """
-    cut = cut_of(as_of, recipe.horizon)
+    cut = cutoff_of(as_of, recipe.horizon)
     spine = everyone(tables.transactions, cut)
     described = describe(tables, spine, vocabulary) if behaviour else summarise_purchases(tables.transactions, spine)
     realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=as_of).drop("as_of")

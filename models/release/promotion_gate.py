@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from models.scoring.scorer import Scorer
 from models.stats.metrics import clustered_standard_error, log_losses, ranked_probability_scores
-
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 MAX_RATIO = 1.01  # worse means more than 1 % higher ...
 ONE_SIDED_95 = 1.645  # ... and a one-sided 95 % bound of the paired difference above 0
@@ -116,7 +114,7 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
     return metrics, None
 
 
-def _purchase_losses(scorer: Scorer, holdout: Holdout) -> Array:
+def _purchase_losses(scorer: Scorer, holdout: Holdout) -> Floats:
     p = scorer.predict_horizon(holdout.customers)["p_purchase"]
     return log_losses(holdout.customers["purchases"] > 0, p)
 
@@ -127,12 +125,12 @@ def _can_judge_answers(challenger: Scorer, champion: Scorer, answers: pd.DataFra
     return same_question and have_models and len(answers) >= MIN_ANSWERS
 
 
-def _category_losses(scorer: Scorer, answers: pd.DataFrame) -> Array:
+def _category_losses(scorer: Scorer, answers: pd.DataFrame) -> Floats:
     return ranked_probability_scores(answers["category"].to_numpy(int), scorer.category_probabilities(answers))
 
 
 def _compare(
-    what: str, ours: Array, theirs: Array, clusters: Any, metrics: dict[str, float], name: str
+    what: str, ours: Floats, theirs: Floats, clusters: Any, metrics: dict[str, float], name: str
 ) -> tuple[bool, str]:
     """Say whether our mean loss is worse than theirs on the same rows, and both figures."""
     difference = ours - theirs

@@ -27,7 +27,7 @@ ONE_SIDED_95 = 1.645
 
 
 @dataclass(frozen=True)
-class CutResult:
+class CutoffResult:
     """What the models said at a cut, and what happened after it.
 
     Attributes
@@ -61,7 +61,7 @@ class CutResult:
         return backtest(self.customers, self.customers, self.horizon, self.predictions)
 
 
-def rolling_cuts(first_day: date, as_of: date, horizon: int, wanted: int) -> list[date]:
+def rolling_cutoffs(first_day: date, as_of: date, horizon: int, wanted: int) -> list[date]:
     """Return the cuts at which the models can be judged: each leaves a horizon after it and one before it.
 
     Parameters
@@ -98,7 +98,7 @@ def rolling_cuts(first_day: date, as_of: date, horizon: int, wanted: int) -> lis
     return found
 
 
-def backtest_at(tables: Tables, cut: date, recipe: Recipe, with_second_stage: bool = True) -> CutResult:
+def backtest_at(tables: Tables, cut: date, recipe: Recipe, with_second_stage: bool = True) -> CutoffResult:
     """Fit every model on what was available before a cut, and put its predictions beside what happened.
 
     Parameters
@@ -114,7 +114,7 @@ def backtest_at(tables: Tables, cut: date, recipe: Recipe, with_second_stage: bo
 
     Returns
     -------
-    CutResult
+    CutoffResult
         A model that cannot be fitted is left out, with the reason.
 
     Raises
@@ -136,25 +136,25 @@ def backtest_at(tables: Tables, cut: date, recipe: Recipe, with_second_stage: bo
                 left_out[name] = str(error)
             else:
                 predictions[name] = fits[name].predict(customers, recipe.horizon)
-    result = CutResult(cut, recipe.horizon, customers, predictions, fits, left_out)
+    result = CutoffResult(cut, recipe.horizon, customers, predictions, fits, left_out)
     return add_second_stage(tables, result, recipe) if with_second_stage else result
 
 
-def add_second_stage(tables: Tables, result: CutResult, recipe: Recipe) -> CutResult:
+def add_second_stage(tables: Tables, result: CutoffResult, recipe: Recipe) -> CutoffResult:
     """Train the second stage on top of the recipe's purchase model, out of time, and let it predict the cut.
 
     Parameters
     ----------
     tables : Tables
         The shop's checked tables.
-    result : CutResult
+    result : CutoffResult
         The purchase models at the cut.
     recipe : Recipe
         As in `backtest_at`.
 
     Returns
     -------
-    CutResult
+    CutoffResult
         With predictions of the second stage, or why there are none.
     """
     base = MODEL_NAMES[recipe.purchase_model]
@@ -170,19 +170,19 @@ def add_second_stage(tables: Tables, result: CutResult, recipe: Recipe) -> CutRe
     return replace(result, predictions={**result.predictions, SECOND_STAGE: predicted})
 
 
-def over_cuts(results: Sequence[CutResult]) -> pd.DataFrame:
+def over_cutoffs(results: Sequence[CutoffResult]) -> pd.DataFrame:
     """Return the means of the measures over the cuts at which a model is there and a figure is defined."""
     tables = pd.concat([result.measures for result in results])
     mean = tables.groupby(level="predictor").mean()
     return mean.loc[[name for name in (*MODELS, *BASELINES) if name in mean.index]]
 
 
-def wins_over_cuts(results: Sequence[CutResult], models: Sequence[str] = MODELS) -> list[str]:
+def wins_over_cutoffs(results: Sequence[CutoffResult], models: Sequence[str] = MODELS) -> list[str]:
     """Say in one sentence each where a baseline is better than a model, in the mean over the cuts that have it.
 
     Parameters
     ----------
-    results : sequence of CutResult
+    results : sequence of CutoffResult
         All cuts.
     models : sequence of str
         Of which models.
@@ -191,12 +191,12 @@ def wins_over_cuts(results: Sequence[CutResult], models: Sequence[str] = MODELS)
     for model in models:
         having = [result for result in results if model in result.predictions]
         if having:
-            table = over_cuts(having)
+            table = over_cutoffs(having)
             said += wins(table.loc[[name for name in table.index if name in (model, *BASELINES)]])
     return said
 
 
-def choose_purchase_model(results: Sequence[CutResult]) -> tuple[PurchaseModel, str]:
+def choose_purchase_model(results: Sequence[CutoffResult]) -> tuple[PurchaseModel, str]:
     """Choose the purchase model by the log predictive score of "buys at all", over all cuts.
 
     MBG/NBD is taken where its mean log loss is lower by more than 1.645 standard errors of the difference, paired by
@@ -204,7 +204,7 @@ def choose_purchase_model(results: Sequence[CutResult]) -> tuple[PurchaseModel, 
 
     Parameters
     ----------
-    results : sequence of CutResult
+    results : sequence of CutoffResult
         All cuts.
 
     Returns
@@ -234,7 +234,7 @@ def choose_purchase_model(results: Sequence[CutResult]) -> tuple[PurchaseModel, 
     return ("mbg_nbd" if takes_mbg else "bg_nbd"), why
 
 
-def _choose_what_is_there(results: Sequence[CutResult]) -> tuple[PurchaseModel, str]:
+def _choose_what_is_there(results: Sequence[CutoffResult]) -> tuple[PurchaseModel, str]:
     reasons = {name: why for result in results for name, why in result.left_out.items()}
     if any(MBG in result.predictions for result in results):
         return "mbg_nbd", f"{BG} could not be fitted at any cut where {MBG} could: {reasons.get(BG, '')}"
@@ -242,7 +242,7 @@ def _choose_what_is_there(results: Sequence[CutResult]) -> tuple[PurchaseModel, 
     return "bg_nbd", f"{MBG} could not be judged beside {BG}: {why}"
 
 
-def _without_second_stage(result: CutResult, why: str) -> CutResult:
+def _without_second_stage(result: CutoffResult, why: str) -> CutoffResult:
     return replace(result, left_out={**result.left_out, SECOND_STAGE: why})
 
 

@@ -9,11 +9,11 @@ from features.describe import materialise
 from features.outcomes import purchases_by_day
 from features.spine import everyone
 from features.tables import Tables
-from models.release.rolling import CutResult
+from models.release.rolling import CutoffResult
 from models.scoring.scorer import new_customer_expected_purchases
 
 
-def weekly_repeat_purchases(tables: Tables, result: CutResult) -> pd.DataFrame:
+def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFrame:
     """Count the repeat purchases of the cut's customers, and what the fitted models expect of new customers.
 
     The expectation until day d is the sum over customers of E[X(d - 1 - first purchase)] (Fader, Hardie & Lee 2005,
@@ -23,7 +23,7 @@ def weekly_repeat_purchases(tables: Tables, result: CutResult) -> pd.DataFrame:
     ----------
     tables : Tables
         The shop's checked tables.
-    result : CutResult
+    result : CutoffResult
         The cut, its customers and fitted purchase models.
 
     Returns
@@ -45,7 +45,7 @@ def weekly_repeat_purchases(tables: Tables, result: CutResult) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _actual(tables: Tables, result: CutResult, until: np.ndarray) -> np.ndarray:
+def _actual(tables: Tables, result: CutoffResult, until: np.ndarray) -> np.ndarray:
     transactions = tables.transactions
     known_before = result.cut + timedelta(days=result.horizon)
     by_day = materialise(purchases_by_day(transactions, everyone(transactions, result.cut), known_before))

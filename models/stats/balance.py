@@ -4,8 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from models.stats.typing import Flags, Floats
 
 
 def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd.DataFrame) -> pd.DataFrame:
@@ -54,7 +53,7 @@ def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd
     return table.reindex(table["before"].abs().sort_values(ascending=False, kind="stable").index)
 
 
-def _difference(x: Array | Flags, w: Array, y: Array | Flags) -> tuple[float, float]:
+def _difference(x: Floats | Flags, w: Floats, y: Floats | Flags) -> tuple[float, float]:
     """Standardised difference of two columns without and with weights, NaN where nothing varies or nobody is known."""
     if not len(x) or not len(y):
         return np.nan, np.nan
@@ -64,7 +63,7 @@ def _difference(x: Array | Flags, w: Array, y: Array | Flags) -> tuple[float, fl
     return float((x.mean() - y.mean()) / spread), float((np.average(x, weights=w) - y.mean()) / spread)
 
 
-def _variance(x: Array | Flags) -> float:
+def _variance(x: Floats | Flags) -> float:
     """Variance; of flags p (1 - p), without a copy of a whole base as doubles."""
     if x.dtype != bool:
         return float(x.var())

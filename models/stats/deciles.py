@@ -9,8 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.stats.metrics import calibration_bins
-
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 DECILES = 10
 MOST_FREQUENT = 7
@@ -91,7 +90,7 @@ def calibration_error(predicted: npt.ArrayLike, realised: npt.ArrayLike, groups:
     return float((table["n"] * distance).sum() / table["n"].sum() / mean)
 
 
-def lift(predicted: npt.ArrayLike, realised: npt.ArrayLike, groups: int = DECILES) -> Array:
+def lift(predicted: npt.ArrayLike, realised: npt.ArrayLike, groups: int = DECILES) -> Floats:
     """Return the share of what was realised that came from each tenth of the customers, the best predictions first.
 
     Customers of equal prediction each count with their mean, which is the expectation over random orders of them, and

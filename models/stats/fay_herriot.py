@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 # Points at which the posterior of the variance between groups is taken, and how far below its top it ends.
 POINTS_OF_POSTERIOR = 256
@@ -29,12 +28,12 @@ class Shrunk:
     """
 
     centre: float
-    own: Array
-    estimates: Array
-    variances: Array
+    own: Floats
+    estimates: Floats
+    variances: Floats
 
 
-def shrink(direct: Array, sampling: Array, shares: Array, floor: Array, scale: float) -> Shrunk:
+def shrink(direct: Floats, sampling: Floats, shares: Floats, floor: Floats, scale: float) -> Shrunk:
     """Shrink each group's figure towards the centre of all, as far as its sampling error commands.
 
     The model is direct_g = mu + u_g + e_g with e_g ~ N(0, D_g) and u_g ~ N(0, B_g), B_g = A + floor_g. Given A a group
@@ -80,7 +79,7 @@ def shrink(direct: Array, sampling: Array, shares: Array, floor: Array, scale: f
     )
 
 
-def posterior_of_between(direct: Array, noise: Array, scale: float) -> tuple[Array, Array]:
+def posterior_of_between(direct: Floats, noise: Floats, scale: float) -> tuple[Floats, Floats]:
     """Posterior of A in Var(direct_g) = A + noise_g around an unknown mean.
 
     The likelihood is the restricted one, exp -1/2 (sum ln V + ln sum 1/V + sum (direct - mu)^2 / V) with
@@ -110,7 +109,7 @@ def posterior_of_between(direct: Array, noise: Array, scale: float) -> tuple[Arr
     return between, weight / weight.sum()
 
 
-def _log_likelihood(between: Array, direct: Array, noise: Array) -> Array:
+def _log_likelihood(between: Floats, direct: Floats, noise: Floats) -> Floats:
     """Restricted log likelihood of each A, (Q,), less its largest value."""
     precision = 1.0 / (between[:, None] + noise)
     total = precision.sum(axis=1)

@@ -1,10 +1,10 @@
 """Differences of the log Gamma function and its derivatives, exact where both sides are large and alike."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.special import digamma, gammaln, polygamma
 
-Floats = NDArray[np.float64]
+from models.stats.typing import Floats
 
 # From here on Stirling's series with the terms below holds to double precision.
 _LARGE = 16.0

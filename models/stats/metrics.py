@@ -10,9 +10,9 @@ from scipy.stats import rankdata
 from sklearn.metrics import cohen_kappa_score, roc_auc_score
 from sklearn.metrics import log_loss as sklearn_log_loss
 
-Array = npt.NDArray[np.float64]
+from models.stats.typing import Flags, Floats
+
 Categories = npt.NDArray[np.integer]
-Flags = npt.NDArray[np.bool_]
 _SURE = 1e-15
 
 
@@ -31,7 +31,7 @@ def log_loss(outcome: npt.ArrayLike, probability: npt.ArrayLike) -> float:
     return float(sklearn_log_loss(np.asarray(outcome).astype(int), p, labels=labels))
 
 
-def log_losses(happened: npt.ArrayLike, probability: npt.ArrayLike) -> Array:
+def log_losses(happened: npt.ArrayLike, probability: npt.ArrayLike) -> Floats:
     """Return the log loss of each row, in nats; a certainty that was wrong costs much, and not all.
 
     Parameters
@@ -45,7 +45,7 @@ def log_losses(happened: npt.ArrayLike, probability: npt.ArrayLike) -> Array:
     return np.asarray(-np.where(np.asarray(happened, dtype=bool), np.log(p), np.log1p(-p)))
 
 
-def ranked_probability_scores(category: npt.ArrayLike, probabilities: npt.ArrayLike) -> Array:
+def ranked_probability_scores(category: npt.ArrayLike, probabilities: npt.ArrayLike) -> Floats:
     """Ranked probability score of each row, in [0, 1].
 
     The mean squared distance of the cumulative probabilities from the cumulative outcome over the k-1 cuts
@@ -103,7 +103,7 @@ def expected_calibration_error(outcome: npt.ArrayLike, probability: npt.ArrayLik
 
 def calibration_bins(
     outcome: npt.ArrayLike, probability: npt.ArrayLike, bins: int = 10
-) -> tuple[npt.NDArray[np.intp], Array, Array, Array]:
+) -> tuple[npt.NDArray[np.intp], Floats, Floats, Floats]:
     """Cut rows into at most `bins` bins of equal count by their probability.
 
     Returns

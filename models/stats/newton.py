@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Floats = NDArray[np.float64]
+from models.stats.typing import Floats
+
 # Value, gradient and Hessian.
 Derivatives = tuple[float, Floats, Floats]
 # Maps log parameters to the mean negative log-likelihood of a customer with its gradient and Hessian.

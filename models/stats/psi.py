@@ -19,8 +19,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import chi2
 
-Array = npt.NDArray[np.float64]
-Counts = npt.NDArray[np.int64]
+from models.stats.typing import Floats, Integers
 
 BINS = 10
 MOST_LEVELS = 20
@@ -141,13 +140,13 @@ def stability(profile: Profile, frame: pd.DataFrame, *, same_customers: bool = F
     return found.sort_values("psi", ascending=False, kind="stable", ignore_index=True)
 
 
-def psi_parts(before: npt.ArrayLike, now: npt.ArrayLike) -> Array:
+def psi_parts(before: npt.ArrayLike, now: npt.ArrayLike) -> Floats:
     """Return what each bin adds to the population stability index, (q - p) ln(q / p), never negative.
 
     Parameters
     ----------
     before, now : array_like of shape (bins,)
-        Counts of the two samples in the same bins; neither sample is empty.
+        Integers of the two samples in the same bins; neither sample is empty.
 
     Returns
     -------
@@ -195,13 +194,13 @@ def _is_text(column: "pd.Series[Any]") -> bool:
     return pd.api.types.is_string_dtype(column) or column.dtype == object
 
 
-def _sorted_values(column: "pd.Series[Any]") -> Array:
+def _sorted_values(column: "pd.Series[Any]") -> Floats:
     """All that is not missing, ascending: once sorted, every bin is counted by two searches."""
     values = np.sort(column.to_numpy(dtype=float, na_value=np.nan))
     return np.asarray(values[: int(np.searchsorted(values, np.nan))])
 
 
-def _bins_of(values: Array) -> tuple[list[float] | None, list[float] | None]:
+def _bins_of(values: Floats) -> tuple[list[float] | None, list[float] | None]:
     """Levels, or else edges, of ascending values."""
     n = len(values)
     starts = np.flatnonzero(np.diff(values, prepend=-np.inf) > 0) if n else np.array([], dtype=np.intp)
@@ -217,7 +216,7 @@ def _bins_of(values: Array) -> tuple[list[float] | None, list[float] | None]:
     return None, sorted(edges - {float(values[-1])})
 
 
-def _count(known: ColumnProfile, column: "pd.Series[Any]") -> Counts:
+def _count(known: ColumnProfile, column: "pd.Series[Any]") -> Integers:
     """Rows in each bin of a profile, the missing last."""
     if known["edges"] is not None:
         values = _sorted_values(column)
@@ -240,7 +239,7 @@ def _count(known: ColumnProfile, column: "pd.Series[Any]") -> Counts:
     return np.asarray([*of_level, present - of_level.sum(), len(column) - present], dtype=np.int64)
 
 
-def _merged(before: Counts, now: Counts) -> npt.NDArray[np.intp]:
+def _merged(before: Integers, now: Integers) -> npt.NDArray[np.intp]:
     """First bins of the groups of neighbours in which enough rows of the smaller sample are expected."""
     total = before.sum() + now.sum()
     expected = (before + now) * (min(before.sum(), now.sum()) / total)
@@ -272,6 +271,6 @@ def _words(known: ColumnProfile, start: int, stop: int, occupied: npt.NDArray[np
     return " or ".join([*parts, *(["missing"] if stop > missing and occupied[missing] else [])])
 
 
-def _share(counts: Counts, position: int) -> str:
+def _share(counts: Integers, position: int) -> str:
     share = 100.0 * counts[position] / counts.sum()
     return f"{share:.0f} %" if share >= 10 else f"{share:.1f} %"

@@ -15,9 +15,8 @@ from scipy.optimize import brentq
 from scipy.stats import t as student
 
 from models.stats.balance import covariate_balance
+from models.stats.typing import Floats
 from models.survey.frame import POINTS, Survey
-
-Array = npt.NDArray[np.float64]
 
 GAMMAS = (-0.2, -0.1, 0.1, 0.2)
 LARGEST_GAMMA = 3.0
@@ -104,7 +103,7 @@ class Estimate:
 
     figures: BaseNps
     influence: pd.Series
-    jackknife: Array
+    jackknife: Floats
     balance: pd.DataFrame
 
 
@@ -172,7 +171,7 @@ def estimate_nps(survey: Survey) -> Estimate:
     return Estimate(figures, influence, jackknife, balance)
 
 
-def training_variance(jackknife: Array) -> float:
+def training_variance(jackknife: Floats) -> float:
     """Variance of an estimate from the training of m, by the delete-one-fold jackknife.
 
     (K - 1)/K sum_k (c_k - mean c)^2 with c_k = mean(m_k) - sum_R w m_k / sum_R w (Shao & Wu 1989, Annals of Statistics
@@ -224,12 +223,12 @@ def newest_per_customer(customer: npt.ArrayLike, as_of: npt.ArrayLike, answered:
     return order[np.unique(who[order], return_index=True)[1]]
 
 
-def _leverage_corrected(h: Array, centred: Array) -> Array:
+def _leverage_corrected(h: Floats, centred: Floats) -> Floats:
     """Influence h e of residuals e that were taken from their weighted mean, each e brought back to its variance."""
     return h * centred / np.sqrt(1.0 - 2.0 * h + h @ h)
 
 
-def _degrees_of_freedom(h: Array, sampling: float, training: float, folds: int) -> float:
+def _degrees_of_freedom(h: Floats, sampling: float, training: float, folds: int) -> float:
     """Degrees of freedom of the variance, by Satterthwaite (1946, Biometrics Bulletin 2).
 
     Those of the sampling variance are 2 E^2 / Var of sum a_i e_i^2, a_i = h_i^2 / G_ii, were the residuals normal with
@@ -249,7 +248,7 @@ def _degrees_of_freedom(h: Array, sampling: float, training: float, folds: int) 
     return float((sampling + training) ** 2 / (sampling**2 / freedom + training**2 / (folds - 1)))
 
 
-def _tilted_points(probabilities: Array, tilt: Array) -> tuple[Array, Array]:
+def _tilted_points(probabilities: Floats, tilt: Floats) -> tuple[Floats, Floats]:
     """Points m of those who did not answer, and sum_c p_c tilt_c."""
     norm = probabilities @ tilt
     return (probabilities * tilt) @ POINTS / norm, norm

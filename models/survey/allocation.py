@@ -4,14 +4,11 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import t as student
 
+from models.stats.typing import Floats, Integers
 from models.survey.weight_noise import ResponseNoise
-
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 # From two the spread within a stratum can be seen.
 FEWEST_PER_STRATUM = 2
@@ -44,10 +41,10 @@ class Allocations:
     """
 
     sizes: Integers
-    spreads: Array
-    weights: Array
+    spreads: Floats
+    weights: Floats
     order: Integers
-    response: Array
+    response: Floats
     fixed: float
     noise: ResponseNoise | None
 

@@ -15,21 +15,18 @@ from features.spine import everyone, pairs
 from features.tables import Tables
 from models.nps.category import NpsTraining, predict_nps_category
 from models.release.release import Release
+from models.stats.typing import Floats, Integers, Strings
 from models.survey.aipw import newest_per_customer
 from models.survey.frame import NO_ANSWER, POINTS, Survey
 from models.survey.probability_samples import (
     centred_log_probability,
-    check_drawn,
+    check_probability_samples,
     customers_of_lists,
     customers_stood_for,
     find_lists,
     join_lists,
 )
 from models.survey.propensity import response_propensity
-
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Texts = npt.NDArray[np.str_]
 
 # From here on the base is too unlike those who answered, at the time of asking, for their estimate to be carried over.
 MOST_UNLIKE = 0.8
@@ -40,7 +37,7 @@ FEWEST_UNANSWERED = 30
 SMALLEST_UNANSWERED_SHARE = 0.05
 # Nobody asked stands for more than three times as many of the base as is typical, or for less than a third: behaviour
 # of other times overlaps too little for more.
-LARGEST_MIX = 3.0
+LARGEST_SHIFT_WEIGHT = 3.0
 # A share, or the mean difference of two models, is known well enough from so many customers, however large the base.
 LARGEST_SAMPLE = 20_000
 _ANSWER = ["customer_id", "as_of", "answered_at"]
@@ -73,8 +70,8 @@ def prepare_survey(
     since : datetime.date, optional
         Only who was invited at or after this midnight counts as asked; everyone is described from all that is known.
     drawn : pandas.DataFrame, optional
-        Everyone who was ever drawn, as `models.survey.probability_samples.check_drawn` takes it; lists drawn from
-        `since` on and before the release's as_of count.
+        Everyone who was ever drawn, as `models.survey.probability_samples.check_probability_samples` takes it; lists
+        drawn from `since` on and before the release's as_of count.
 
     Returns
     -------
@@ -134,7 +131,7 @@ def predict_survey(
     base: pd.DataFrame,
     names: Sequence[str],
     training: NpsTraining,
-    trained_customer: Texts,
+    trained_customer: Strings,
     trained_row: Integers,
     seed: int = 0,
 ) -> Survey:
@@ -200,7 +197,7 @@ def describe_asked(
     invited = materialise(asked.inner_join(described, ["customer_id", "as_of"]))
     others, listed = invited, invited.iloc[:0]
     if drawn is not None:
-        lists = check_drawn(drawn, release.as_of, since)
+        lists = check_probability_samples(drawn, release.as_of, since)
         invited = invited.join(find_lists(invited, lists))
         others, listed = invited[invited["drawn_on"].isna()], customers_of_lists(invited, lists)
     if len(listed):
@@ -218,7 +215,7 @@ def _tells_who_was_asked(answered: npt.NDArray[np.bool_]) -> bool:
     return unanswered >= max(FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE * len(answered))
 
 
-def _propensity(asked: pd.DataFrame, names: Sequence[str], seed: int) -> Array:
+def _propensity(asked: pd.DataFrame, names: Sequence[str], seed: int) -> Floats:
     """Probability of answering of each row, (N,): of lists and of other invitations by models of their own.
 
     One model of both gives intervals a tenth to a fifth narrower, but covers too little where they answer by different
@@ -236,7 +233,7 @@ def _propensity(asked: pd.DataFrame, names: Sequence[str], seed: int) -> Array:
     return found
 
 
-def predict_without_own_answers(people: pd.DataFrame, training: NpsTraining, trained_customer: Texts) -> Array:
+def predict_without_own_answers(people: pd.DataFrame, training: NpsTraining, trained_customer: Strings) -> Floats:
     """Predict (M, 3): by the model, those who gave an answer by the model of the fold that held it out.
 
     Parameters
@@ -260,7 +257,7 @@ def predict_without_own_answers(people: pd.DataFrame, training: NpsTraining, tra
     return probabilities
 
 
-def fold_points(people: pd.DataFrame, training: NpsTraining) -> Array:
+def fold_points(people: pd.DataFrame, training: NpsTraining) -> Floats:
     """Points m = 100 (p_promoter - p_detractor), (K, n), of n people with their features, by each of K fold models."""
     points = [predict_nps_category(model, people) @ POINTS for model in training.fold_models]
     return np.array(points).reshape(len(points), len(people))
@@ -273,14 +270,14 @@ def sample_positions(customers: int, seed: int) -> Integers:
     return np.sort(np.random.default_rng(seed).choice(customers, LARGEST_SAMPLE, replace=False))
 
 
-def _mix(asked: pd.DataFrame, base: pd.DataFrame, names: Sequence[str], seed: int) -> Array:
+def _mix(asked: pd.DataFrame, base: pd.DataFrame, names: Sequence[str], seed: int) -> Floats:
     """Density of the base's behaviour over that of those asked, at each of them, (N,): the odds of a row to be now."""
     some = base.iloc[sample_positions(len(base), seed)]
     both = pd.concat([asked[[*names, "customer_id"]], some[[*names, "customer_id"]]], ignore_index=True)
     is_now = np.arange(len(both)) >= len(asked)
     chance = response_propensity(both[list(names)], is_now, both["customer_id"], seed)[: len(asked)]
     odds = np.clip(chance / (1.0 - np.minimum(chance, 1.0 - 1e-9)), 1e-9, None)
-    return np.asarray(np.clip(odds / np.median(odds), 1.0 / LARGEST_MIX, LARGEST_MIX))
+    return np.asarray(np.clip(odds / np.median(odds), 1.0 / LARGEST_SHIFT_WEIGHT, LARGEST_SHIFT_WEIGHT))
 
 
 def _unlike_share(answered: pd.DataFrame, base: pd.DataFrame, names: Sequence[str], seed: int) -> float:

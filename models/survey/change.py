@@ -10,16 +10,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.stats import t as student
 
+from models.stats.typing import Flags, Floats
 from models.survey.aipw import Estimate, estimate_nps, training_variance
 from models.survey.base import MOST_UNLIKE
 from models.survey.frame import POINTS, Survey
-
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 # With fewer answers at one of the dates its NPS is too uncertain for a difference to tell anything.
 FEWEST_ANSWERS = 30
@@ -110,7 +107,7 @@ class _Moved:
 
     change: float
     influence: pd.Series
-    jackknife: Array
+    jackknife: Floats
 
     @property
     def variance(self) -> float:

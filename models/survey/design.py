@@ -16,15 +16,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
+from models.stats.typing import Floats, Integers
 from models.survey.allocation import Allocations
 from models.survey.weight_noise import ResponseNoise
-
-Array = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 
 # Of the standard deviation of a weighed answer, and within each of these of the predicted answer.
 GROUPS = 5
@@ -182,7 +179,7 @@ def _stratify(people: pd.DataFrame) -> Integers:
     return stratum
 
 
-def _groups(value: Array, weight: Array, groups: int) -> Integers:
+def _groups(value: Floats, weight: Floats, groups: int) -> Integers:
     """Group 0..groups-1 of each value, the weight about equal; equal values share one."""
     if not len(value):
         return np.empty(0, dtype=np.int64)

@@ -6,8 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+from models.stats.typing import Flags, Floats
 
 # Answer's contribution to NPS by category: detractor, passive, promoter.
 POINTS = np.array([-100.0, 0.0, 100.0])
@@ -68,22 +67,22 @@ class Survey:
     features: pd.DataFrame
     answered: Flags
     category: npt.NDArray[np.int64]
-    probabilities: Array
-    propensity: Array
+    probabilities: Floats
+    propensity: Floats
     base_customer: npt.NDArray[np.str_]
     base_features: pd.DataFrame
-    base_probabilities: Array
-    fold_points: Array
-    fold_base_points: Array
+    base_probabilities: Floats
+    fold_points: Floats
+    fold_base_points: Floats
     base_sample: npt.NDArray[np.int64]
     frame: str = "invited"
-    mix: Array | None = None
+    mix: Floats | None = None
     unlike_share: float | None = None
     drawn: Flags | None = None
-    known: Array | None = None
+    known: Floats | None = None
 
     @property
-    def weights(self) -> Array:
+    def weights(self) -> Floats:
         """How many customers of the base each answer stands for, (n,), up to a constant factor.
 
         mix / propensity, clipped; with recorded probabilities known / propensity in addition.
@@ -92,7 +91,7 @@ class Survey:
             return clipped_weights(self.mix_of_answers / self.propensity[self.answered])
         return self.weights_if(1.0 / self.propensity[self.answered])
 
-    def weights_if(self, asked: Array) -> Array:
+    def weights_if(self, asked: Floats) -> Floats:
         """`weights`, if each answer stood for so many of those asked, (n,).
 
         What is guessed is clipped, among rows of lists and among the others apart; what is recorded is not.
@@ -114,27 +113,27 @@ class Survey:
         return 0.0 if self.drawn is None else float(self.weights[self.drawn[self.answered]].sum() / self.weights.sum())
 
     @property
-    def mix_of_answers(self) -> Array:
+    def mix_of_answers(self) -> Floats:
         """`mix` of those who answered, (n,); ones where there is none."""
         return np.ones(int(self.answered.sum())) if self.mix is None else self.mix[self.answered]
 
     @property
-    def answers(self) -> Array:
+    def answers(self) -> Floats:
         """Points t of the answers, (n,): -100, 0 or 100."""
         return np.asarray(POINTS[self.category[self.answered]])
 
     @property
-    def residuals(self) -> Array:
+    def residuals(self) -> Floats:
         """Points t - m of those who answered, (n,): what the prediction misses."""
         return np.asarray(self.answers - self.probabilities[self.answered] @ POINTS)
 
 
-def clipped_weights(weights: Array) -> Array:
+def clipped_weights(weights: Floats) -> Floats:
     """Weights of the answers, none above `LARGEST_WEIGHT_RATIO` medians."""
     return np.minimum(weights, LARGEST_WEIGHT_RATIO * np.median(weights))
 
 
-def clipped_by_part(weights: Array, part: Flags) -> Array:
+def clipped_by_part(weights: Floats, part: Flags) -> Floats:
     """`clipped_weights` of those in a part and of those outside it, apart, (n,)."""
     found = weights.copy()
     for here in (part, ~part):

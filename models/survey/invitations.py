@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
@@ -14,14 +13,13 @@ from features.describe import describe, feature_names, materialise
 from features.spine import everyone
 from features.tables import Tables
 from models.release.release import Release
+from models.stats.typing import Floats
 from models.survey.base import sample_positions
 from models.survey.design import EVERYONE, Design, design_sample, draw
 from models.survey.frame import POINTS
 from models.survey.response_rates import lately_asked, response_rates
 from models.survey.small_area import UNNAMED
 from models.survey.weight_noise import ResponseNoise
-
-Array = npt.NDArray[np.float64]
 
 # Half of them promoters and half detractors: no answers vary more.
 WORST_CASE = (0.5, 0.0, 0.5)
@@ -128,7 +126,7 @@ def plan_sample(
     seed
         Of the draw, with as_of: lists of two days are independent.
     drawn
-        Earlier samples, as `models.survey.probability_samples.check_drawn` takes them.
+        Earlier samples, as `models.survey.probability_samples.check_probability_samples` takes them.
 
     Raises
     ------
@@ -180,7 +178,7 @@ def plan_sample(
     )
 
 
-def _predictions(release: Release, described: pd.DataFrame) -> tuple[Array, tuple[str, ...]]:
+def _predictions(release: Release, described: pd.DataFrame) -> tuple[Floats, tuple[str, ...]]:
     """Probabilities of the three categories, (M, 3), and what to say of them."""
     nps: Mapping[str, Any] = release.parameters["nps"]
     if nps["source"] is None:

@@ -12,12 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.stats.typing import Flags, Floats, Integers
 from models.survey.aipw import newest_per_customer
 from models.survey.frame import Survey, clipped_by_part
-
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-Integers = npt.NDArray[np.int64]
 
 # An invitation belongs to a list where the customer was drawn so many days before it at most.
 LONGEST_FIELDWORK_DAYS = 60
@@ -28,7 +25,7 @@ FEWEST_EFFECTIVE_ANSWERS = 20.0
 DRAWN = ["drawn_on", "inclusion_probability", "quiet_days"]
 
 
-def check_drawn(drawn: pd.DataFrame, before: date, since: date | None = None) -> pd.DataFrame:
+def check_probability_samples(drawn: pd.DataFrame, before: date, since: date | None = None) -> pd.DataFrame:
     """Give the customers drawn before a date (and not before another), typed and in order of list and customer.
 
     Parameters
@@ -77,7 +74,7 @@ def find_lists(asked: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
     asked
         (n rows) customer_id, invited_at, answered_at, answered.
     drawn
-        As `check_drawn` gives it.
+        As `check_probability_samples` gives it.
 
     Returns
     -------
@@ -112,7 +109,7 @@ def customers_of_lists(invited: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFra
     invited
         Invitations: customer_id, as_of, invited_at, answered_at, answered, and what `find_lists` gives.
     drawn
-        As `check_drawn` gives it.
+        As `check_probability_samples` gives it.
 
     Returns
     -------
@@ -130,18 +127,18 @@ def customers_of_lists(invited: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFra
     return listed.assign(answered=listed["answered"].eq(True))
 
 
-def centred_log_probability(frame: pd.DataFrame) -> Array:
+def centred_log_probability(frame: pd.DataFrame) -> Floats:
     """Log inclusion probability less its mean over the list, (N,): what the design knew of a customer.
 
     It belongs into the model of who answers, rather than as a weight (Little & Vartivarian 2003, Statistics in Medicine
     22): the draw may have followed what no feature tells. Lists of other sizes must not pass for other customers.
     """
     log = np.log(frame["inclusion_probability"])
-    centred: Array = (log - log.groupby(frame["drawn_on"]).transform("mean")).to_numpy(float)
+    centred: Floats = (log - log.groupby(frame["drawn_on"]).transform("mean")).to_numpy(float)
     return centred
 
 
-def customers_stood_for(frame: pd.DataFrame, asked: pd.DataFrame, *, tells_who_was_asked: bool) -> Array:
+def customers_stood_for(frame: pd.DataFrame, asked: pd.DataFrame, *, tells_who_was_asked: bool) -> Floats:
     """Count the customers of the base that each row of the frame stands for on each list, (L, N), for L lists.
 
     1 / inclusion probability of those on the list. Whoever was asked shortly before could not be drawn: of them all are
@@ -185,7 +182,7 @@ def _one_each(rows: npt.NDArray[np.intp], customer: npt.NDArray[np.str_], day: n
     return order[np.unique(customer[order], return_index=True)[1]].astype(np.int64)
 
 
-def join_lists(survey: Survey, drawn: Flags, mix: Array, stood_for: Array) -> Survey:
+def join_lists(survey: Survey, drawn: Flags, mix: Floats, stood_for: Floats) -> Survey:
     """Let answers of lists and other answers speak for the base together.
 
     Each list (with those it left in peace) represents the base by its recorded probabilities, all other invitations
@@ -214,19 +211,19 @@ def join_lists(survey: Survey, drawn: Flags, mix: Array, stood_for: Array) -> Su
     part, asked = drawn[R], 1.0 / survey.propensity[R]
     capped = clipped_by_part(asked, part)
     scales = np.array([_scale(of_list[R] * capped) for of_list in stood_for])
-    known: Array = scales @ stood_for
+    known: Floats = scales @ stood_for
     guessed = np.where(drawn, 0.0, mix)
     of_guess = clipped_by_part(guessed[R] * asked, part)
     guessed *= _scale(of_guess) * _trust(survey.residuals, known[R] * capped, of_guess)
     return replace(survey, drawn=drawn, mix=guessed, known=known)
 
 
-def _scale(w: Array) -> float:
+def _scale(w: Floats) -> float:
     """Give the factor that makes the sum of a group's weights its effective number of answers; 0 where it has none."""
     return float(w.sum() / (w @ w)) if w.any() else 0.0
 
 
-def _trust(residual: Array, of_lists: Array, of_guess: Array) -> float:
+def _trust(residual: Floats, of_lists: Floats, of_guess: Floats) -> float:
     """Factor on the weight of guessed answers, 1 unless the lists contradict them.
 
     The lists are right on average, the guess may be off by some bias b, and the combination of least mean squared error

@@ -12,13 +12,12 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from models.stats.folds import customer_folds
+from models.stats.typing import Flags, Floats
 
-Array = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 # Rows (n, k) -> log odds (n,).
-Model = Callable[[Array], Array]
+Model = Callable[[Floats], Floats]
 # Rows, whether each answered, and a seed.
-Fit = Callable[[Array, Flags, int], Model]
+Fit = Callable[[Floats, Flags, int], Model]
 
 # Inverse of the ridge penalty on standardised features.
 RIDGE_C = 0.1
@@ -29,8 +28,8 @@ FEWEST_ANSWERS_PER_FOLD = 2
 FEWEST_ANSWERS_FOR_TREES = 1000
 # So many silent customers for each who answered tell nearly all that more of them would (King & Zeng 2001), from so
 # many on that it is worth leaving some out.
-SILENT_PER_ANSWER = 5
-FEWEST_SILENT = 20_000
+NON_RESPONDENTS_PER_ANSWER = 5
+FEWEST_NON_RESPONDENTS = 20_000
 TREE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 ROUNDS = 100
 # A large base is predicted in parts, so that memory stays bounded.
@@ -39,7 +38,7 @@ ROWS_AT_ONCE = 100_000
 
 def response_propensity(
     features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike, seed: int = 0
-) -> Array:
+) -> Floats:
     """Estimate each row's probability of answering, by models that saw no row of its customer.
 
     A ridge logistic regression on standardised features (missing values: the median, and a flag of their own); with
@@ -101,7 +100,7 @@ class Response:
     share: float
     log_odds: Model | None = None
 
-    def predict(self, features: pd.DataFrame) -> Array:
+    def predict(self, features: pd.DataFrame) -> Floats:
         """Give each row's probability of answering, (n,) in (0, 1], from a table that holds `features`."""
         if self.log_odds is None:
             return np.full(len(features), self.share)
@@ -141,7 +140,7 @@ def fit_response(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.
         by_trees = _by_trees(*seen, seed) if weight else by_regression
     shift = float(np.log(rows.share))
 
-    def log_odds(of: Array) -> Array:
+    def log_odds(of: Floats) -> Floats:
         found = by_regression(of)
         return np.asarray((found + weight * (by_trees(of) - found) if weight else found) + shift)
 
@@ -153,7 +152,7 @@ class _Rows:
     """Rows to learn from in an order of their own; `share` is that of the silent who are among `learned`."""
 
     order: npt.NDArray[np.intp]
-    X: Array
+    X: Floats
     R: Flags
     fold: npt.NDArray[np.int64]
     learned: Flags
@@ -162,7 +161,7 @@ class _Rows:
 
 def _checked(
     features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike
-) -> tuple[Array, Flags, npt.NDArray[np.str_]]:
+) -> tuple[Floats, Flags, npt.NDArray[np.str_]]:
     """Arrays of equal length."""
     X = features.to_numpy(dtype=float, na_value=np.nan)
     R, who = np.asarray(answered).astype(bool), np.asarray(customer).astype(str)
@@ -171,7 +170,7 @@ def _checked(
     return X, R, who
 
 
-def _rows(X: Array, R: Flags, who: npt.NDArray[np.str_], seed: int) -> _Rows | None:
+def _rows(X: Floats, R: Flags, who: npt.NDArray[np.str_], seed: int) -> _Rows | None:
     """Order the rows, fold them and choose those to learn from; None where they allow no regression."""
     if X.shape[1] == 0 or np.unique(who).size < 2:
         return None
@@ -190,7 +189,7 @@ def _smoothed_share(R: Flags) -> float:
     return float((R.sum() + 0.5) / (len(R) + 1.0))
 
 
-def _out_of_fold(rows: _Rows, seed: int) -> tuple[Array, Array, float]:
+def _out_of_fold(rows: _Rows, seed: int) -> tuple[Floats, Floats, float]:
     """Log odds by regression and by trees, and the trees' weight; without trees their weight is 0."""
     by_regression = _cross_fitted(_by_regression, rows, seed)
     if rows.R.sum() < FEWEST_ANSWERS_FOR_TREES:
@@ -200,12 +199,12 @@ def _out_of_fold(rows: _Rows, seed: int) -> tuple[Array, Array, float]:
     return by_regression, by_trees, _tree_weight(by_regression[learned], by_trees[learned], rows.R[learned])
 
 
-def _probability(log_odds: Array, share: float) -> Array:
+def _probability(log_odds: Floats, share: float) -> Floats:
     """Probabilities from log odds that were learned with only a share of the silent."""
     return np.asarray(np.clip(expit(log_odds + np.log(share)), 1e-6, 1.0))
 
 
-def _order(X: Array, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
+def _order(X: Floats, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
     """One order of the rows, whatever order they came in: by customer, and several rows of one by what they say."""
     people, first = np.unique(who, return_index=True)
     return first if len(people) == len(who) else np.lexsort((*X.T[::-1], R, who))
@@ -214,13 +213,13 @@ def _order(X: Array, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.intp
 def _case_control_sample(R: Flags, seed: int) -> tuple[Flags, float]:
     """Rows to learn from, all that answered and a sample of the silent, and the share of the silent in it."""
     silent = np.flatnonzero(~R)
-    size = min(len(silent), max(SILENT_PER_ANSWER * int(R.sum()), FEWEST_SILENT))
+    size = min(len(silent), max(NON_RESPONDENTS_PER_ANSWER * int(R.sum()), FEWEST_NON_RESPONDENTS))
     learned = R.copy()
     learned[np.random.default_rng(seed).choice(silent, size, replace=False)] = True
     return learned, size / len(silent)
 
 
-def _cross_fitted(fit: Fit, rows: _Rows, seed: int) -> Array:
+def _cross_fitted(fit: Fit, rows: _Rows, seed: int) -> Floats:
     """Log odds of every row by a model fitted on the sampled rows of the other folds."""
     found = np.empty(len(rows.R))
     for k in range(int(rows.fold.max()) + 1):
@@ -229,12 +228,12 @@ def _cross_fitted(fit: Fit, rows: _Rows, seed: int) -> Array:
     return found
 
 
-def _by_regression(X: Array, R: Flags, seed: int) -> Model:  # noqa: ARG001 - as `_by_trees`
+def _by_regression(X: Floats, R: Flags, seed: int) -> Model:  # noqa: ARG001 - as `_by_trees`
     """Ridge logistic regression."""
     median = np.nan_to_num(np.nanmedian(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0))
     flagged = np.isnan(X).any(axis=0)
 
-    def filled(values: Array) -> Array:
+    def filled(values: Floats) -> Floats:
         missing = np.isnan(values)
         return np.hstack([np.where(missing, median, values), missing[:, flagged]])
 
@@ -242,19 +241,19 @@ def _by_regression(X: Array, R: Flags, seed: int) -> Model:  # noqa: ARG001 - as
     centre, scale = Z.mean(axis=0), Z.std(axis=0)
     scale[scale == 0.0] = 1.0
 
-    def standardised(values: Array) -> Array:
+    def standardised(values: Floats) -> Floats:
         limit = LARGEST_STANDARD_VALUE
         return np.asarray(np.clip((filled(values) - centre) / scale, -limit, limit))
 
     fitted = LogisticRegression(C=RIDGE_C, max_iter=1000).fit(standardised(X), R)
 
-    def log_odds(of: Array) -> Array:
+    def log_odds(of: Floats) -> Floats:
         return np.asarray(fitted.decision_function(standardised(of)))
 
     return log_odds
 
 
-def _by_trees(X: Array, R: Flags, seed: int) -> Model:
+def _by_trees(X: Floats, R: Flags, seed: int) -> Model:
     """Small boosted trees."""
     parameters = {
         "objective": "binary",
@@ -273,13 +272,13 @@ def _by_trees(X: Array, R: Flags, seed: int) -> Model:
     }
     trees = lightgbm.train(parameters, lightgbm.Dataset(X, R.astype(float)), num_boost_round=ROUNDS)
 
-    def log_odds(of: Array) -> Array:
+    def log_odds(of: Floats) -> Floats:
         return np.asarray(trees.predict(of, raw_score=True, num_threads=1), dtype=float)
 
     return log_odds
 
 
-def _tree_weight(by_regression: Array, by_trees: Array, R: Flags) -> float:
+def _tree_weight(by_regression: Floats, by_trees: Floats, R: Flags) -> float:
     """Share of the trees' log odds in the blend of least log loss."""
     sign = np.where(R, -1.0, 1.0)
     losses = [np.logaddexp(0.0, sign * (by_regression + w * (by_trees - by_regression))).mean() for w in TREE_WEIGHTS]

@@ -16,11 +16,10 @@ from features.spine import midnight
 from features.tables import Tables
 from models.release.release import Release
 from models.stats.folds import last_wave
+from models.stats.typing import Floats
 from models.survey.base import FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE, describe_asked
 from models.survey.frame import LARGEST_WEIGHT_RATIO
 from models.survey.propensity import fit_response
-
-Array = npt.NDArray[np.float64]
 
 # Who was invited later than so many days ago may still answer.
 DAYS_TO_ANSWER = 14
@@ -40,7 +39,7 @@ class ResponseRates:
         One sentence: what they stand on.
     """
 
-    response: Array
+    response: Floats
     why: str
 
 
@@ -73,8 +72,8 @@ def response_rates(
     expected
         Mean probability of answering, in (0, 1], that is expected instead of the share seen.
     drawn
-        Earlier samples, as `models.survey.probability_samples.check_drawn` takes them: whoever is on a list that was
-        answered was asked when it was drawn, though the tables may hold the answers only.
+        Earlier samples, as `models.survey.probability_samples.check_probability_samples` takes them: whoever is on a
+        list that was answered was asked when it was drawn, though the tables may hold the answers only.
 
     Raises
     ------
@@ -115,7 +114,7 @@ def response_rates(
     return ResponseRates(np.maximum(response, least_response(response)), why)
 
 
-def least_response(response: Array) -> float:
+def least_response(response: Floats) -> float:
     """Give the least probability of answering that the estimator's weights tell apart.
 
     Parameters
@@ -189,7 +188,7 @@ def _past_invitations(tables: Tables, release: Release, as_of: date, drawn: pd.D
     return pd.concat([asked[columns], listed[columns]], ignore_index=True)
 
 
-def _moved(response: Array, where: Array, share: float) -> Array:
+def _moved(response: Floats, where: Floats, share: float) -> Floats:
     """Move the log odds of `response` by what gives `where` the mean `share`."""
     if share >= 1.0:
         return np.ones(len(response))

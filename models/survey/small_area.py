@@ -5,10 +5,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.stats.fay_herriot import shrink
+from models.stats.typing import Floats
 from models.survey.aipw import training_variance
 from models.survey.frame import POINTS, Survey
-
-Array = npt.NDArray[np.float64]
 
 NORMAL_95 = 1.959963984540054
 # A segment with fewer answers is not told apart from the base by them: it is listed, but no NPS is shown.
@@ -141,7 +140,7 @@ def _groups_of_answers(survey: Survey, group: npt.NDArray[np.int64]) -> npt.NDAr
     return np.where(position >= 0, group[position], -1)
 
 
-def _smoothed_variance(survey: Survey) -> Array:
+def _smoothed_variance(survey: Survey) -> Floats:
     """Variance of each answer's residual, (n,): implied by its probabilities, scaled to what was observed of all."""
     p = survey.probabilities[survey.answered]
     implied = p @ POINTS**2 - (p @ POINTS) ** 2
@@ -151,7 +150,7 @@ def _smoothed_variance(survey: Survey) -> Array:
     return np.asarray(implied * observed / (squared @ implied))
 
 
-def _training_variance(survey: Survey, group: npt.NDArray[np.int64], G: int) -> Array:
+def _training_variance(survey: Survey, group: npt.NDArray[np.int64], G: int) -> Floats:
     """Variance, from the training of m, of each segment's mean of m less the weighted m of the answers, (G,)."""
     if not len(survey.fold_points):
         return np.zeros(G)

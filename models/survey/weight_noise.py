@@ -3,13 +3,11 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from models.stats.typing import Floats
 from models.survey.propensity import RIDGE_C
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ class ResponseNoise:
         Groups of about as many answers each that it learns from together.
     """
 
-    spectrum: Array
+    spectrum: Floats
     groups: int = 1
 
     @classmethod

@@ -1,4 +1,4 @@
-"""Patterns counted in the engine equal those that pandas counts."""
+"""SufficientStatistics counted in the engine equal those that pandas counts."""
 
 from datetime import date
 
@@ -9,7 +9,7 @@ import pytest
 
 from features.purchases import summarise_purchases
 from features.spine import everyone, pairs
-from features.sufficient_statistics import purchase_patterns, spend_patterns
+from features.sufficient_statistics import purchase_statistics, spend_statistics
 
 HAND_MADE = pd.DataFrame(
     [
@@ -53,7 +53,7 @@ def counted_by_pandas(frame, names):
 
 
 def test_purchase_patterns_by_hand(hand_made):
-    got = purchase_patterns(hand_made)
+    got = purchase_statistics(hand_made)
     assert [str(kind) for kind in got.schema().values()] == ["float64"] * 4
     assert list(got.to_pandas().itertuples(index=False, name=None)) == [
         (0, 0, 29, 1),
@@ -64,7 +64,7 @@ def test_purchase_patterns_by_hand(hand_made):
 
 
 def test_spend_patterns_by_hand_leave_out_who_tells_nothing(hand_made):
-    got = spend_patterns(hand_made)
+    got = spend_statistics(hand_made)
     assert [str(kind) for kind in got.schema().values()] == ["float64"] * 3
     assert list(got.to_pandas().itertuples(index=False, name=None)) == [(1, 5.5, 1), (2, 5.5, 2)]
 
@@ -72,7 +72,7 @@ def test_spend_patterns_by_hand_leave_out_who_tells_nothing(hand_made):
 def test_patterns_of_a_base_equal_those_of_pandas(random_summary):
     _, summary = random_summary
     frame = summary.to_pandas()
-    purchases, spend = purchase_patterns(summary).to_pandas(), spend_patterns(summary).to_pandas()
+    purchases, spend = purchase_statistics(summary).to_pandas(), spend_statistics(summary).to_pandas()
     pd.testing.assert_frame_equal(purchases, counted_by_pandas(frame, ["frequency", "recency", "T"]))
     assert purchases.customers.sum() == len(frame) > len(purchases) > 10
     priced = frame[(frame.spend_frequency > 0) & (frame.spend_value > 0)]
@@ -84,15 +84,15 @@ def test_pairs_of_one_customer_count_one_by_one(random_summary):
     transactions, _ = random_summary
     dates = pd.to_datetime(["2024-01-08", "2024-01-15"])
     spine = pairs(ibis.memtable(pd.DataFrame({"customer_id": "7", "as_of": dates})))
-    assert purchase_patterns(summarise_purchases(transactions, spine)).to_pandas().customers.sum() == 2
+    assert purchase_statistics(summarise_purchases(transactions, spine)).to_pandas().customers.sum() == 2
 
 
-@pytest.mark.parametrize("count", [purchase_patterns, spend_patterns])
+@pytest.mark.parametrize("count", [purchase_statistics, spend_statistics])
 def test_no_customer_gives_no_pattern(hand_made, count):
     assert count(hand_made.filter(hand_made["T"] < 0)).to_pandas().empty
 
 
-@pytest.mark.parametrize("count", [purchase_patterns, spend_patterns])
+@pytest.mark.parametrize("count", [purchase_statistics, spend_statistics])
 def test_the_counting_can_be_said_to_postgres(hand_made, count):
     sql = ibis.to_sql(count(hand_made), dialect="postgres")
     assert "GROUP BY" in sql and "DOUBLE PRECISION" in sql

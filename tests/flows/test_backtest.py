@@ -17,7 +17,7 @@ from flows.steps.cuts import Backtested, look_back
 from flows.steps.inputs import Inputs, open_inputs, read_inputs
 from flows.steps.progress import shown_on
 from models.registry.tracking import Run, tracked
-from models.release.rolling import BG, MBG, SECOND_STAGE, CutResult, over_cuts
+from models.release.rolling import BG, MBG, SECOND_STAGE, CutoffResult, over_cutoffs
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
     kept = store.client.get_run(run.run_id)
     assert kept.data.tags["kind"] == "backtest"
     assert kept.data.params["horizon"] == "90"
-    mean = over_cuts(found.results)
+    mean = over_cutoffs(found.results)
     assert kept.data.metrics["bg_nbd_purchases_mae"] == mean.loc[BG, "purchases_mae"]
     assert kept.data.metrics["second_stage_used"] == found.stage.used
     assert kept.data.metrics["second_stage_gate_auc_second"] > 0.5
@@ -122,7 +122,7 @@ def figures_of(section: str, sections: list) -> pd.DataFrame:
 
 def test_figures_in_the_report_are_those_of_the_customers(store, settings, inputs, found):
     sections = backtest_sections(settings, inputs, replace(found, results=found.results[:1]), Run(store, "0"))
-    result: CutResult = found.results[0]
+    result: CutoffResult = found.results[0]
     predicted, came = result.predictions[BG]["expected_purchases"], result.customers["purchases"]
     row = figures_of("Purchases in the horizon, one cut", sections).set_index("predictor").loc[BG]
     assert row["MAE"] == f"{np.abs(predicted - came).mean():.4f}"

@@ -159,7 +159,7 @@ def test_a_score_keeps_action_lists_and_what_changed(trained, next_day):
     table = store.client.load_table(store.experiment_id, "action_lists.json", run_ids=[run.info.run_id])
     # MLflow reads what looks like a number as one; the file itself holds text.
     assert table["customer_id"].astype(int).tolist() == lists["customer_id"].astype(int).tolist()
-    moves = read("change/category_moves.csv").set_index("before")
+    moves = read("change/category_transitions.csv").set_index("before")
     assert moves.to_numpy().sum() == len(after)
     by_hand = pd.crosstab(first["nps_category"], after.loc[first.index, "nps_category"])
     for before, row in by_hand.iterrows():

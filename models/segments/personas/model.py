@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
@@ -13,19 +12,17 @@ from features.catalogue import feature_names
 from features.feature_words import feature_in_words, value_in_words
 from features.vocabulary import Vocabulary
 from models.segments.personas.names import ALL, TELLING, persona_names, same_people, telling_words
-from models.segments.personas.space import Floats, Space, fit_space, known_values
+from models.segments.personas.space import Space, fit_space, known_values
 from models.segments.personas.stability import (
     CRITERION,
     MOST_SPREAD,
-    Integers,
     Trial,
     chosen,
     cluster,
     nearest,
     try_numbers,
 )
-
-Texts = npt.NDArray[np.object_]
+from models.stats.typing import Floats, Integers, Texts
 
 # Customers that personas are fitted on; of more these are drawn by their ids, mostly the same at every refit.
 FITTED_ON = 20_000

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from models.segments.personas.space import Coordinate, Floats
-from models.segments.personas.stability import Integers
+from models.segments.personas.space import Coordinate
+from models.stats.typing import Floats, Integers
 
 ALL, NONE_TELLS = "all customers", "in between"
 # Words of a name: at least this many standard deviations from the mean of all, at most so many to begin with.

@@ -6,13 +6,13 @@ do: one-time buyers, say, stand on one value of many features, and that alone wo
 
 import numpy as np
 
-from models.segments.personas.space import Floats
+from models.stats.typing import Floats
 
 # Rounds in which the correlations of the normals are corrected for what the values' ties take off.
 ROUNDS = 3
 
 
-def one_cloud(columns: Floats, size: int, rng: np.random.Generator) -> Floats:
+def null_reference(columns: Floats, size: int, rng: np.random.Generator) -> Floats:
     """Draw customers without groups.
 
     Parameters

@@ -10,13 +10,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtr
 
 from features.catalogue import feature_group
-
-Floats = npt.NDArray[np.float64]
+from models.stats.typing import Floats
 
 # Values kept of a feature; between them scores are interpolated, and beyond the outermost, which one customer in 160 is
 # on each side, they stay.

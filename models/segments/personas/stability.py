@@ -14,10 +14,9 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.cluster import KMeans
 
-from models.segments.personas.null_reference import one_cloud
-from models.segments.personas.space import Floats, Space, fit_space
-
-Integers = npt.NDArray[np.int64]
+from models.segments.personas.null_reference import null_reference
+from models.segments.personas.space import Space, fit_space
+from models.stats.typing import Floats, Integers
 
 # More than this nobody keeps apart.
 MOST_PERSONAS = 6
@@ -55,8 +54,9 @@ class Trial:
         Mean adjusted Rand index of Hubert & Arabie (1985) between any two of the bootstrap fits, each fitted from the
         ranks on, on a resample, and compared on the whole base.
     spread : float
-        Sum of squares within the clusters divided by that within as many clusters of `one_cloud` of the same features:
-        the gap statistic of Tibshirani, Walther & Hastie (2001, JRSS B 63) as a ratio. 1 where there are no groups.
+        Sum of squares within the clusters divided by that within as many clusters of `null_reference` of the same
+        features: the gap statistic of Tibshirani, Walther & Hastie (2001, JRSS B 63) as a ratio. 1 where there are no
+        groups.
     silhouette : float
         Mean over customers of ``1 - a / b``, a and b the distances to the nearest and the second nearest centre: the
         silhouette of Rousseeuw (1987) in the simplified form that Vendramin, Campello & Hruschka (2010, Statistical
@@ -143,7 +143,7 @@ def try_numbers(base: pd.DataFrame, space: Space, names: Sequence[str], seed: in
     points = [_distinct(placed), *(_distinct(everyone[times > 0]) for everyone, times in resamples)]
     most = min(MOST_PERSONAS, len(placed) // LEAST_CUSTOMERS, *points)
     size = min(len(placed), CLOUD_SIZE)
-    clouds = [space.project(one_cloud(columns, size, rng), size) for _ in range(CLOUDS)]
+    clouds = [space.project(null_reference(columns, size, rng), size) for _ in range(CLOUDS)]
     trials = []
     for k in range(2, most + 1):
         centres, within = cluster(placed, k, seed)

@@ -1,4 +1,4 @@
-"""The small words of some languages, by which the language of a comment is known; they tell of no theme.
+"""The small words of some languages, by which the language of a comment is known; they tell of no topic.
 
 Each list holds words that are frequent in any text of the language; a word may stand in several lists. Comments in
 other languages are taken by their writing alone, and their small words are told from the others by their frequency.

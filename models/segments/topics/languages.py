@@ -1,4 +1,4 @@
-"""In which language comments are, as far as their themes need it: words of two languages must not be compared."""
+"""In which language comments are, as far as their topics need it: words of two languages must not be compared."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ def languages(texts: Sequence[str], fewest: int) -> NDArray[np.str_]:
     Parameters
     ----------
     texts
-        Of `theme_words.plain_words`.
+        Of `topic_words.plain_words`.
     fewest
         Comments that a language must have; those of a rarer one are given to the others of its writing.
 

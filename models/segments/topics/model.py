@@ -1,4 +1,4 @@
-"""What the comments beside the answers speak of: their themes, each with its share, its NPS and a few examples."""
+"""What the comments beside the answers speak of: their topics, each with its share, its NPS and a few examples."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -11,26 +11,27 @@ from threadpoolctl import threadpool_limits
 from features.measures.intervals import nps_interval
 from models.segments.topics.function_words import FUNCTION_WORDS
 from models.segments.topics.languages import languages
-from models.segments.topics.names import theme_examples, theme_name
-from models.segments.topics.search import FEWEST_COMMENTS, NO_THEME, STABLE, Labels, assign, learn_themes
+from models.segments.topics.names import topic_examples, topic_name
+from models.segments.topics.search import FEWEST_COMMENTS, NO_TOPIC, STABLE, assign, learn_topics
 from models.segments.topics.words import count_words, plain_words
+from models.stats.typing import Integers
 
 OTHER = "other"
-# Different comments of one language. Of four simulated themes and idle talk 300 comments gave 0 to 3, 400 mostly all
-# and 600 always all (12 runs); from texts that repeat turns of phrase 300 gave all, and 150 the phrases as themes.
+# Different comments of one language. Of four simulated topics and idle talk 300 comments gave 0 to 3, 400 mostly all
+# and 600 always all (12 runs); from texts that repeat turns of phrase 300 gave all, and 150 the phrases as topics.
 FEWEST_TO_LEARN = 200
-# Themes are learned on so many different comments at most, and then given to all.
+# Topics are learned on so many different comments at most, and then given to all.
 MOST_TO_LEARN = 10_000
 
 
 @dataclass(frozen=True)
-class Theme:
+class Topic:
     """What a part of the comments speak of.
 
     Parameters
     ----------
     name
-        Its most telling words, as people write them; "other" for the comments without a theme.
+        Its most telling words, as people write them; "other" for the comments without a topic.
     language
         Code of the language (ISO 639-1) or name of the writing; "" for "other".
     answers
@@ -42,7 +43,7 @@ class Theme:
     difference
         That score - the score of all answers with a comment, in points.
     stability
-        Mean Jaccard coefficient of its comments over resamples (`theme_search`); NaN for "other".
+        Mean Jaccard coefficient of its comments over resamples (`topic_search`); NaN for "other".
     examples
         Up to three typical comments, personal data masked.
     """
@@ -60,47 +61,47 @@ class Theme:
 
 
 @dataclass(frozen=True)
-class Themes:
-    """The themes of comments, the most frequent first.
+class Topics:
+    """The topics of comments, the most frequent first.
 
     Parameters
     ----------
-    themes
+    topics
         None where `why` says so.
     other
-        The comments without a theme; None where there are no comments.
+        The comments without a topic; None where there are no comments.
     answers
         All answers with a comment.
     nps
         Their net promoter score, in points; NaN where there are none. It is the score of those who wrote, not of all.
     why
-        Why there are no themes, in words; None where there are some.
-    theme_of
-        Name of the theme of each comment, "other" where it has none, in the order the comments came in.
+        Why there are no topics, in words; None where there are some.
+    topic_of
+        Name of the topic of each comment, "other" where it has none, in the order the comments came in.
     silent
-        Language (as of `Theme`) -> its different comments, of the languages without a theme.
+        Language (as of `Topic`) -> its different comments, of the languages without a topic.
     """
 
-    themes: tuple[Theme, ...]
-    other: Theme | None
+    topics: tuple[Topic, ...]
+    other: Topic | None
     answers: int
     nps: float
     why: str | None
-    theme_of: NDArray[np.object_]
+    topic_of: NDArray[np.object_]
     silent: Mapping[str, int] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row per theme, "other" last; without rows where there are no themes.
+        """Give one row per topic, "other" last; without rows where there are no topics.
 
         Returns
         -------
         DataFrame
-            theme, language, answers, share, nps, nps_low, nps_high, difference, stability, examples (a list).
+            topic, language, answers, share, nps, nps_low, nps_high, difference, stability, examples (a list).
         """
-        rows = [*self.themes, self.other] if self.themes and self.other else []
+        rows = [*self.topics, self.other] if self.topics and self.other else []
         return pd.DataFrame(
             {
-                "theme": pd.Series([row.name for row in rows], dtype=object),
+                "topic": pd.Series([row.name for row in rows], dtype=object),
                 "language": pd.Series([row.language for row in rows], dtype=object),
                 "answers": pd.Series([row.answers for row in rows], dtype="int64"),
                 "share": pd.Series([row.share for row in rows], dtype=float),
@@ -116,23 +117,23 @@ class Themes:
 
 @dataclass(frozen=True)
 class _Found:
-    """A theme before it has a score: which of the different comments speak of it."""
+    """A topic before it has a score: which of the different comments speak of it."""
 
     name: str
     language: str
-    rows: Labels
+    rows: Integers
     stability: float
     examples: tuple[str, ...]
 
 
-def find_themes(answers: pd.DataFrame, seed: int = 0) -> Themes:
+def find_topics(answers: pd.DataFrame, seed: int = 0) -> Topics:
     """Find what comments speak of.
 
     Comments are told apart by language, forms of a word are taken together by their character n-grams, and groups of
-    words that come together more often than chance make the themes, as many as stay on resampling
-    (`theme_search.learn_themes`). A comment has the theme its words tell most of, or none. Nothing leaves the
+    words that come together more often than chance make the topics, as many as stay on resampling
+    (`topic_search.learn_topics`). A comment has the topic its words tell most of, or none. Nothing leaves the
     machine, and the only dictionary is the small words of a dozen languages: without them a shop of English and German
-    comments of eight themes gave an adjusted Rand index of .61 in simulation, with them .93.
+    comments of eight topics gave an adjusted Rand index of .61 in simulation, with them .93.
 
     Parameters
     ----------
@@ -144,8 +145,8 @@ def find_themes(answers: pd.DataFrame, seed: int = 0) -> Themes:
 
     Returns
     -------
-    Themes
-        The same for the same answers in any order. Without themes where no language has `FEWEST_TO_LEARN` different
+    Topics
+        The same for the same answers in any order. Without topics where no language has `FEWEST_TO_LEARN` different
         comments, or where nothing in them stays.
     """
     comments = answers["comment"].astype(str).tolist()
@@ -169,15 +170,15 @@ def find_themes(answers: pd.DataFrame, seed: int = 0) -> Themes:
             found += of_language
             if not of_language:
                 silent[str(code)] = different
-    theme_of_written = np.full(len(written), NO_THEME, dtype=np.int64)
-    for number, theme in enumerate(found):
-        theme_of_written[theme.rows] = number
+    topic_of_written = np.full(len(written), NO_TOPIC, dtype=np.int64)
+    for number, topic in enumerate(found):
+        topic_of_written[topic.rows] = number
     why = None if found else _why(max(silent.values(), default=0))
-    return replace(_scored(found, theme_of_written[row_of], category, why), silent=silent)
+    return replace(_scored(found, topic_of_written[row_of], category, why), silent=silent)
 
 
-def _of_language(code: str, written: list[str], texts: list[str], rows: Labels, seed: int) -> list[_Found]:
-    """Find the themes of the comments of one language; `rows` are their places among all."""
+def _of_language(code: str, written: list[str], texts: list[str], rows: Integers, seed: int) -> list[_Found]:
+    """Find the topics of the comments of one language; `rows` are their places among all."""
     small_words = FUNCTION_WORDS.get(code, frozenset())
     counts = count_words(texts, small_words)
     # A comment written twice in the same words is one witness of which words go together.
@@ -186,31 +187,31 @@ def _of_language(code: str, written: list[str], texts: list[str], rows: Labels, 
     if len(learned_on) > MOST_TO_LEARN:
         drawn = np.random.default_rng(seed).choice(len(learned_on), MOST_TO_LEARN, replace=False)
         learned_on = learned_on[np.sort(drawn)]
-    learned = learn_themes(counts.comments[learned_on], seed)
+    learned = learn_topics(counts.comments[learned_on], seed)
     labels, _ = assign(counts.comments, learned.weights)
     found = []
     for number, weights in enumerate(learned.weights):
         members = np.flatnonzero(labels == number)
         named_by = np.intersect1d(members, learned_on)
-        name = theme_name(texts, counts, named_by, weights, small_words)
+        name = topic_name(texts, counts, named_by, weights, small_words)
         weight = np.asarray(counts.comments[named_by] @ weights)
-        examples = theme_examples(written, counts, named_by, weight)
+        examples = topic_examples(written, counts, named_by, weight)
         found.append(_Found(name, code, rows[members], float(learned.stability[number]), examples))
     return found
 
 
-def _scored(found: list[_Found], label: Labels, category: NDArray[np.int64], why: str | None) -> Themes:
-    """Count the answers of each theme and give their scores."""
-    names = _unique([theme.name for theme in found])
+def _scored(found: list[_Found], label: Integers, category: NDArray[np.int64], why: str | None) -> Topics:
+    """Count the answers of each topic and give their scores."""
+    names = _unique([topic.name for topic in found])
     counts = np.zeros((len(found) + 1, 3))
-    np.add.at(counts, (label, category), 1)  # the last row, -1, is of those without a theme
+    np.add.at(counts, (label, category), 1)  # the last row, -1, is of those without a topic
     nps, low, high = nps_interval(*counts.T)
     overall = float(nps_interval(*counts.sum(axis=0))[0])
     answers = counts.sum(axis=1)
     total = len(label)
 
-    def theme(row: int, name: str, of: _Found | None) -> Theme:
-        return Theme(
+    def topic(row: int, name: str, of: _Found | None) -> Topic:
+        return Topic(
             name=name,
             language=of.language if of else "",
             answers=int(answers[row]),
@@ -223,20 +224,20 @@ def _scored(found: list[_Found], label: Labels, category: NDArray[np.int64], why
             examples=of.examples if of else (),
         )
 
-    themes = [theme(row, names[row], each) for row, each in enumerate(found)]
-    themes.sort(key=lambda each: (-each.answers, each.name))
-    return Themes(
-        themes=tuple(themes),
-        other=theme(-1, OTHER, None) if total else None,
+    topics = [topic(row, names[row], each) for row, each in enumerate(found)]
+    topics.sort(key=lambda each: (-each.answers, each.name))
+    return Topics(
+        topics=tuple(topics),
+        other=topic(-1, OTHER, None) if total else None,
         answers=total,
         nps=overall,
         why=why,
-        theme_of=np.array([*names, OTHER], dtype=object)[label],
+        topic_of=np.array([*names, OTHER], dtype=object)[label],
     )
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Give the second and further themes of one name a number."""
+    """Give the second and further topics of one name a number."""
     seen = {OTHER: 1}
     given = []
     for name in names:
@@ -248,10 +249,10 @@ def _unique(names: list[str]) -> list[str]:
 def _why(largest: int) -> str:
     if largest < FEWEST_TO_LEARN:
         return (
-            f"themes need at least {FEWEST_TO_LEARN} different comments in one language, and the most are {largest}: "
-            "in fewer a turn of phrase cannot be told from a theme"
+            f"topics need at least {FEWEST_TO_LEARN} different comments in one language, and the most are {largest}: "
+            "in fewer a turn of phrase cannot be told from a topic"
         )
     return (
-        f"no group of words stays a theme: each must be found again in resamples of the comments (Jaccard "
+        f"no group of words stays a topic: each must be found again in resamples of the comments (Jaccard "
         f"coefficient of at least {STABLE}), in at least {FEWEST_COMMENTS} of them, and apart from the others"
     )

@@ -1,4 +1,4 @@
-"""What stands for a theme: its most telling words as people wrote them, and a few of its comments."""
+"""What stands for a topic: its most telling words as people wrote them, and a few of its comments."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ ALIKE = 0.5
 USUAL_PAIR = 0.5
 
 
-def theme_name(
+def topic_name(
     texts: Sequence[str],
     counts: WordCounts,
     members: NDArray[np.int64],
     weights: NDArray[np.float64],
     small_words: frozenset[str],
 ) -> str:
-    """Name a theme by its most telling words and pairs of words.
+    """Name a topic by its most telling words and pairs of words.
 
     Parameters
     ----------
@@ -37,17 +37,17 @@ def theme_name(
     counts
         Their words.
     members
-        Rows of the comments of the theme.
+        Rows of the comments of the topic.
     weights
-        (n_words,) log odds of the words in the theme.
+        (n_words,) log odds of the words in the topic.
     small_words
         Words of the language that say nothing beside another, but for negations.
 
     Returns
     -------
     str
-        Up to three, the most telling first: comments of the theme with the word times its log odds. Each stands in the
-        form that is most frequent in the theme, and with the word beside it where they usually come as a
+        Up to three, the most telling first: comments of the topic with the word times its log odds. Each stands in the
+        form that is most frequent in the topic, and with the word beside it where they usually come as a
         pair, such as "не работает".
     """
     own = [texts[row] for row in members]
@@ -74,10 +74,10 @@ def theme_name(
     return ", ".join(parts)
 
 
-def theme_examples(
+def topic_examples(
     comments: Sequence[str], counts: WordCounts, rows: NDArray[np.int64], weight: NDArray[np.float64]
 ) -> tuple[str, ...]:
-    """Choose comments that are typical of a theme, short, and not alike.
+    """Choose comments that are typical of a topic, short, and not alike.
 
     Parameters
     ----------
@@ -86,9 +86,9 @@ def theme_examples(
     counts
         Their words.
     rows
-        The comments of the theme.
+        The comments of the topic.
     weight
-        (n_rows,) how much the words of each weigh for the theme.
+        (n_rows,) how much the words of each weigh for the topic.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from models.segments.topics.text import without_personal
 # Two words are forms of one where the trigrams of their beginnings and middles agree by at least this Dice
 # coefficient: "доставка" and "доставили" .67, "delivery" and "delivered" .77, "staff" and "start" .50.
 SAME_WORD = 0.6
-# Rarer words than these many cannot tell a theme, and all pairs of them would have to be compared.
+# Rarer words than these many cannot tell a topic, and all pairs of them would have to be compared.
 MOST_WORDS = 20_000
 
 

@@ -15,7 +15,7 @@ from flows.settings import Settings
 from flows.steps.inputs import open_inputs, read_inputs
 from models.recipe import Recipe
 from models.registry.scorers import promote, register_scorer
-from models.registry.stored_samples import read_drawn
+from models.registry.stored_samples import read_probability_samples
 from models.registry.tracking import tracked
 from models.release.release import Release, fit_release
 
@@ -53,7 +53,7 @@ def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
     told = sampled(settings, output)
     rows = pd.read_csv(output, dtype={"customer_id": "str"})
     assert {"customer_id", "segment", "stratum", "inclusion_probability"} <= set(rows)
-    kept = read_drawn(store, release.as_of + pd.Timedelta(days=1))
+    kept = read_probability_samples(store, release.as_of + pd.Timedelta(days=1))
     assert kept["customer_id"].tolist() == sorted(rows["customer_id"])
     assert kept["inclusion_probability"].sum() == pytest.approx(rows["inclusion_probability"].sum(), rel=1e-12)
     assert kept["drawn_on"].eq(pd.Timestamp(release.as_of)).all()
@@ -82,7 +82,7 @@ def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
     assert "replaces the list" in again
     rows = pd.read_csv(tmp_path / "again.csv", dtype={"customer_id": "str"})
     assert len(rows["segment"].unique()) > 1
-    assert len(read_drawn(store, release.as_of + pd.Timedelta(days=1))) == len(rows)
+    assert len(read_probability_samples(store, release.as_of + pd.Timedelta(days=1))) == len(rows)
 
 
 def test_a_list_of_another_day_says_what_it_cannot_see(named, settings, release, tmp_path):
@@ -113,8 +113,8 @@ def test_what_cannot_be_done_is_said_and_draws_nobody(store, settings, release, 
     def fails(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("flows.command.sampling.write_drawn", fails)
+    monkeypatch.setattr("flows.command.sampling.write_probability_sample", fails)
     with pytest.raises(OSError, match="disk full"):
         sampled(settings, tmp_path / "whom.csv")
     assert not list(tmp_path.glob("*whom*"))
-    assert read_drawn(store, release.as_of + pd.Timedelta(days=1)).empty
+    assert read_probability_samples(store, release.as_of + pd.Timedelta(days=1)).empty

@@ -19,7 +19,7 @@ from flows.steps.base import (
     Estimated,
     Profiled,
     estimate,
-    find_comment_themes,
+    find_comment_topics,
     profile_base,
     published_nps,
 )
@@ -202,9 +202,9 @@ def test_where_no_personas_are_told_apart_that_is_said_and_none_are_published(in
     assert set(segment_labels(inputs.tables, inputs.as_of, release)) == {RFM}
 
 
-def test_comments_are_told_by_theme_with_their_nps(store, inputs, release):
-    assert find_comment_themes(inputs, release) is None
-    assert find_comment_themes(replace(inputs, tables=replace(inputs.tables, answers=None)), release) is None
+def test_comments_are_told_by_topic_with_their_nps(store, inputs, release):
+    assert find_comment_topics(inputs, release) is None
+    assert find_comment_topics(replace(inputs, tables=replace(inputs.tables, answers=None)), release) is None
     answers = materialise(inputs.tables.answers)
     given = answers["score"].notna() & (answers["question"] == "nps")
     said = np.where(answers["score"] >= 9, "helpful", "rude")
@@ -216,21 +216,21 @@ def test_comments_are_told_by_theme_with_their_nps(store, inputs, release):
         for n, how in zip(numbers, said, strict=True)
     ]
     tables = replace(inputs.tables, answers=ibis.memtable(answers))
-    themes = find_comment_themes(replace(inputs, tables=tables), release)
-    assert themes.answers == given.sum()
-    section = comments_section(themes)
+    topics = find_comment_topics(replace(inputs, tables=tables), release)
+    assert topics.answers == given.sum()
+    section = comments_section(topics)
     assert f"What {given.sum():,} comments speak of" == section.title
     with tracked(store, "retrain", {}) as run:
-        log_comments(run, themes)
-    assert themes.why is None
-    text = read(run, "comments/themes.json")
+        log_comments(run, topics)
+    assert topics.why is None
+    text = read(run, "comments/topics.json")
     assert "NaN" not in text
     kept = json.loads(text)
-    assert kept[-1]["theme"] == "other"
+    assert kept[-1]["topic"] == "other"
     assert kept[-1]["stability"] is None
-    assert sum(row["answers"] for row in kept) == themes.answers
+    assert sum(row["answers"] for row in kept) == topics.answers
     assert section.table["comments"].tolist() == [
-        f"{theme.answers:,}" for theme in sorted(themes.themes, key=lambda theme: (theme.nps, theme.name))
+        f"{topic.answers:,}" for topic in sorted(topics.topics, key=lambda topic: (topic.nps, topic.name))
     ]
     few = replace(inputs, tables=replace(tables, answers=ibis.memtable(answers[given].head(50))))
-    assert "No themes are told" in comments_section(find_comment_themes(few, release)).sentences[0]
+    assert "No topics are told" in comments_section(find_comment_topics(few, release)).sentences[0]

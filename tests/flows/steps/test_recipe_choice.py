@@ -8,7 +8,7 @@ from flows.steps.recipe_choice import decide
 from models.purchases.fit import MODEL_NAMES
 from models.purchases.second_stage_gate import judge_second_stage
 from models.recipe import Recipe
-from models.release.rolling import choose_purchase_model, rolling_cuts
+from models.release.rolling import choose_purchase_model, rolling_cutoffs
 
 RECIPE = Recipe(horizon=90)
 
@@ -35,7 +35,7 @@ def test_the_backtest_decides_and_says_why(inputs, monkeypatch):
     monkeypatch.setattr("flows.steps.recipe_choice.judge_second_stage", judge)
     decision = decide(Settings(purchase_model="auto"), inputs, RECIPE)
     [(results, first)] = seen
-    assert [result.cut for result in results] == rolling_cuts(inputs.intake.first_day, inputs.as_of, 90, 2)
+    assert [result.cut for result in results] == rolling_cutoffs(inputs.intake.first_day, inputs.as_of, 90, 2)
     chosen, why = choose_purchase_model(results)
     verdict = judge_second_stage(results, MODEL_NAMES[chosen])
     assert first == MODEL_NAMES[chosen]

@@ -12,7 +12,7 @@ from features.tables import Tables
 from models.monitoring.drift import changes, decide, measure_drift
 from models.monitoring.drift_figures import FitDrift, PurchaseTracking
 from models.purchases.bg_nbd import BetaGeoModel
-from models.purchases.bg_nbd_likelihood import count_patterns
+from models.purchases.bg_nbd_likelihood import count_sufficient_statistics
 from models.purchases.fit import TrainingFit
 from models.scoring.scorer import PurchaseParameters
 
@@ -32,7 +32,7 @@ def cdnow(take_frames, cdnow_transactions):
 def model(cdnow):
     then = changes(cdnow.transactions, date(1990, 1, 1), TRAINED)
     now = then.now
-    return BetaGeoModel().fit_patterns(count_patterns(now.x, now.t_x, now.T, then.customers))
+    return BetaGeoModel().fit_patterns(count_sufficient_statistics(now.x, now.t_x, now.T, then.customers))
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from scipy.special import gammaln
 from models.monitoring.drift_figures import FitDrift, PurchaseTracking, compare
 from models.monitoring.drift_simulation import Change, Histories, log_likelihoods, moved
 from models.purchases.bg_nbd import BetaGeoModel
-from models.purchases.bg_nbd_likelihood import count_patterns
+from models.purchases.bg_nbd_likelihood import count_sufficient_statistics
 from models.scoring.scorer import PurchaseParameters, expected_purchases
 
 SHOP = PurchaseParameters(0.8, 40.0, 0.7, 3.0)
@@ -61,7 +61,7 @@ def shop(customers, seed, after=90, **changed):
 
 def fitted(change):
     then = change.then.take(change.known)
-    model = BetaGeoModel().fit_patterns(count_patterns(then.x, then.t_x, then.T))
+    model = BetaGeoModel().fit_patterns(count_sufficient_statistics(then.x, then.t_x, then.T))
     return model.parameters, model.log_covariance
 
 

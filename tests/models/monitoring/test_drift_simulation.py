@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from models.monitoring.drift_simulation import Change, Histories, log_likelihoods, log_scores, simulate_two_dates
-from models.purchases.bg_nbd_likelihood import count_patterns, log_likelihood, log_likelihood_and_gradient
+from models.purchases.bg_nbd_likelihood import count_sufficient_statistics, log_likelihood, log_likelihood_and_gradient
 from models.scoring.scorer import PurchaseParameters, expected_purchases, new_customer_expected_purchases
 
 SHOPS = [PurchaseParameters(0.8, 40.0, 0.7, 3.0), PurchaseParameters(0.5, 30.0, 0.9, 1.6, m=1)]
@@ -27,7 +27,7 @@ def test_log_likelihoods_are_the_parts_of_the_sum(sample, parameters):
 @shops
 def test_scores_are_the_parts_of_the_gradient(sample, parameters):
     natural = [parameters.r, parameters.alpha, parameters.a, parameters.b]
-    gradient = log_likelihood_and_gradient(parameters, count_patterns(sample.x, sample.t_x, sample.T))[1]
+    gradient = log_likelihood_and_gradient(parameters, count_sufficient_statistics(sample.x, sample.t_x, sample.T))[1]
     assert_allclose(log_scores(sample, parameters).sum(axis=0), gradient * natural, rtol=1e-5)
 
 

@@ -8,7 +8,7 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from models.monitoring.prospective_calibration import calibration_ahead, cox_line
+from models.monitoring.prospective_calibration import cox_line, prospective_calibration
 from models.monitoring.prospective_predictions import PRIORS, PROBABILITIES
 from models.stats import metrics
 
@@ -36,7 +36,7 @@ def answered(rng, n, published, *, per_customer=1, strength=1.0):
 
 
 def test_right_predictions_are_called_right():
-    found = calibration_ahead(answered(np.random.default_rng(1), 4000, lambda true: true))
+    found = prospective_calibration(answered(np.random.default_rng(1), 4000, lambda true: true))
     assert not any(level.is_off for level in (found.detractor, found.passive, found.promoter, found.nps))
     assert found.detractor_line.slope == pytest.approx(1, abs=3 * found.detractor_line.slope_error)
     assert found.promoter_line.intercept == pytest.approx(0, abs=3 * found.promoter_line.intercept_error)
@@ -49,7 +49,7 @@ def test_right_predictions_are_called_right():
 
 def test_figures_are_those_of_the_metrics():
     joined = answered(np.random.default_rng(2), 500, lambda true: true**0.7)
-    found = calibration_ahead(joined)
+    found = prospective_calibration(joined)
     y, p = joined["category"].to_numpy(), joined[list(PROBABILITIES)].to_numpy()
     assert found.nps.observed == pytest.approx(100 * ((y == 2).mean() - (y == 0).mean()))
     assert found.nps.predicted == pytest.approx(metrics.nps_of(p))
@@ -61,19 +61,19 @@ def test_figures_are_those_of_the_metrics():
 
 
 def test_a_level_that_is_off_and_probabilities_too_far_apart_are_told():
-    found = calibration_ahead(answered(np.random.default_rng(3), 3000, lambda true: true * [0.6, 1, 1.5]))
+    found = prospective_calibration(answered(np.random.default_rng(3), 3000, lambda true: true * [0.6, 1, 1.5]))
     assert found.nps.is_off and found.nps.predicted > found.nps.high
     assert "the level is off" in found.verdict
-    found = calibration_ahead(answered(np.random.default_rng(4), 3000, lambda true: true**2))
+    found = prospective_calibration(answered(np.random.default_rng(4), 3000, lambda true: true**2))
     assert found.detractor_line.slope < 0.8 and "detractors are too far apart (slope 0." in found.verdict
-    found = calibration_ahead(answered(np.random.default_rng(5), 3000, lambda true: true**0.4))
+    found = prospective_calibration(answered(np.random.default_rng(5), 3000, lambda true: true**0.4))
     assert found.promoter_line.slope > 1.4 and "promoters are too close together (slope" in found.verdict
 
 
 def test_intervals_without_repeated_answers_are_the_textbooks():
     rng = np.random.default_rng(6)
     joined = answered(rng, 200, lambda true: true)
-    found, y, z = calibration_ahead(joined), joined["category"], 1.959964
+    found, y, z = prospective_calibration(joined), joined["category"], 1.959964
     # Agresti & Coull: z^2 / 2 of each kind are added; the design effect is n / (n - 1) here.
     n, x = 200 - 1, (y == 0).mean()
     centre = (n * x + z**2 / 2) / (n + z**2)
@@ -93,7 +93,7 @@ def test_intervals_and_slopes_cover_what_is_true_where_customers_answer_more_tha
     covered, as_if_independent, slopes = [], [], []
     for _ in range(80):
         joined = answered(rng, 300, lambda true: true, per_customer=5)
-        found = calibration_ahead(joined)
+        found = prospective_calibration(joined)
         covered.append(found.nps.low <= truth <= found.nps.high)
         t = 100 * ((joined["category"] == 2) * 1.0 - (joined["category"] == 0))
         as_if_independent.append(abs(t.mean() - truth) <= 1.96 * t.std() / np.sqrt(300))
@@ -132,7 +132,7 @@ def test_no_line_where_there_is_none():
 
 def test_the_prior_has_a_level_and_no_line():
     joined = answered(np.random.default_rng(10), 400, lambda true: np.tile(SHARES, (len(true), 1)))
-    found = calibration_ahead(joined.assign(nps_source="prior"))
+    found = prospective_calibration(joined.assign(nps_source="prior"))
     assert found.from_prior == 400
     assert found.detractor_line is None
     assert found.figures["auc_detractor"] == 0.5
@@ -141,12 +141,12 @@ def test_the_prior_has_a_level_and_no_line():
 
 def test_too_few_answers_say_why():
     rng = np.random.default_rng(11)
-    found = calibration_ahead(answered(rng, 29, lambda true: true))
+    found = prospective_calibration(answered(rng, 29, lambda true: true))
     assert found.verdict.startswith("Too few to tell: 29 answers of 29 customers")
     assert found.nps is None and found.figures == {}
-    assert calibration_ahead(answered(rng, 100, lambda true: true, per_customer=20)).customers == 5
-    assert calibration_ahead(answered(rng, 29, lambda true: true)[:0]).answers == 0
+    assert prospective_calibration(answered(rng, 100, lambda true: true, per_customer=20)).customers == 5
+    assert prospective_calibration(answered(rng, 29, lambda true: true)[:0]).answers == 0
     one_class = answered(rng, 40, lambda true: true).assign(category=2)
-    found = calibration_ahead(one_class)
+    found = prospective_calibration(one_class)
     assert found.promoter.high == 1 and found.promoter.low < 1 and "auc_promoter" not in found.figures
     json.dumps(found.to_dict(), allow_nan=False)

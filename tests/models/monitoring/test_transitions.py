@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.monitoring.transitions import category_moves, count_moves, expected_categories
+from models.monitoring.transitions import category_transitions, count_transitions, expected_categories
 
 
 def base(rng, ids):
@@ -35,11 +35,11 @@ def test_counts_are_those_of_customers_taken_one_by_one(dates):
         then = class_of(before.loc[customer].tolist()) if customer in before.index else "(new)"
         today = class_of(now.loc[customer].tolist()) if customer in now.index else "(gone)"
         expected.loc[then, today] += 1
-    found = category_moves(before, now)
+    found = category_transitions(before, now)
     pd.testing.assert_frame_equal(found, expected, check_names=False, check_dtype=False)
     assert found.drop(columns="(gone)").to_numpy().sum() == len(now)
     assert found.drop(index="(new)").to_numpy().sum() == len(before)
-    pd.testing.assert_frame_equal(found, category_moves(before.iloc[::-1], now.sample(frac=1, random_state=0)))
+    pd.testing.assert_frame_equal(found, category_transitions(before.iloc[::-1], now.sample(frac=1, random_state=0)))
 
 
 def test_expected_numbers_add_up(dates):
@@ -58,7 +58,7 @@ def test_expected_numbers_add_up(dates):
 def test_classes_flicker_and_expected_numbers_do_not():
     before = pd.DataFrame({"p_detractor": 0.499, "p_passive": 0.2, "p_promoter": 0.301}, index=range(1000))
     now = before.assign(p_detractor=0.501, p_promoter=0.299)
-    assert category_moves(before, now).loc["passive", "detractor"] == 1000
+    assert category_transitions(before, now).loc["passive", "detractor"] == 1000
     assert expected_categories(before, now)["moved"].tolist() == pytest.approx([2, 0, -2])
 
 
@@ -66,13 +66,13 @@ def test_who_has_no_prediction_is_left_out(dates):
     before, now = dates
     some = before.copy()
     some.iloc[:10] = np.nan
-    found, all_known = category_moves(some, now), category_moves(before, now)
+    found, all_known = category_transitions(some, now), category_transitions(before, now)
     assert found.to_numpy().sum() == all_known.to_numpy().sum() - 10
     # A class of before that is not known is no reason to call a customer new.
     assert found.loc["(new)"].tolist() == all_known.loc["(new)"].tolist()
-    assert category_moves(before * np.nan, now).drop(index="(new)").to_numpy().sum() == 0
-    assert category_moves(before, now * np.nan).drop(columns="(gone)").to_numpy().sum() == 0
-    first = category_moves(before[:0], now)
+    assert category_transitions(before * np.nan, now).drop(index="(new)").to_numpy().sum() == 0
+    assert category_transitions(before, now * np.nan).drop(columns="(gone)").to_numpy().sum() == 0
+    first = category_transitions(before[:0], now)
     assert first.loc["(new)"].sum() == len(now) == first.to_numpy().sum()
     assert expected_categories(before[:0], now)["new"].sum() == pytest.approx(len(now))
     assert expected_categories(some, now)["before"].sum() == pytest.approx(60)
@@ -81,9 +81,9 @@ def test_who_has_no_prediction_is_left_out(dates):
 def test_mistakes_are_told(dates):
     before, now = dates
     with pytest.raises(ValueError, match="missing: p_passive"):
-        category_moves(before.drop(columns="p_passive"), now)
+        category_transitions(before.drop(columns="p_passive"), now)
     with pytest.raises(ValueError, match="must be there once, got c"):
-        category_moves(before, pd.concat([now, now[:1]]))
+        category_transitions(before, pd.concat([now, now[:1]]))
     with pytest.raises(ValueError, match="of 95 customers"):
         expected_categories(before, now * 2)
 
@@ -91,7 +91,7 @@ def test_mistakes_are_told(dates):
 def test_moves_between_segments_by_hand():
     before = pd.Series({"a": "loyal", "b": "loyal", "c": "lost", "d": "lost", "e": None, "f": "lost"}, dtype=object)
     now = pd.Series({"d": "lost", "c": "loyal", "b": "loyal", "x": "new ones", "e": "lost", "a": "lost"}, dtype=object)
-    found = count_moves(before, now, ["loyal", "new ones", "lost"])
+    found = count_transitions(before, now, ["loyal", "new ones", "lost"])
     assert found.index.tolist() == ["loyal", "new ones", "lost", "(new)"]
     assert found.columns.tolist() == ["loyal", "new ones", "lost", "(gone)"]
     # e's segment was not known; f is gone; x came.

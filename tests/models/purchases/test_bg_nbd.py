@@ -12,7 +12,7 @@ from lifetimes import BetaGeoFitter
 from numpy.testing import assert_allclose
 
 from data.errors import InputError
-from models.purchases.bg_nbd import BetaGeoModel, Patterns, count_patterns, simulate_purchases
+from models.purchases.bg_nbd import BetaGeoModel, SufficientStatistics, count_sufficient_statistics, simulate_purchases
 from models.purchases.bg_nbd_likelihood import log_likelihood
 from models.scoring.scorer import PurchaseParameters, new_customer_p_none
 
@@ -61,7 +61,7 @@ def test_time_may_be_in_days(cdnow_sample, sample_fit):
 
 
 def test_patterns_hold_every_customer_once(cdnow_sample):
-    patterns = count_patterns(*histories(cdnow_sample))
+    patterns = count_sufficient_statistics(*histories(cdnow_sample))
     assert patterns.customers == 2357
     assert patterns.weights @ patterns.x == cdnow_sample["frequency"].sum()
     assert patterns.x.size < 2357
@@ -71,14 +71,14 @@ def test_patterns_hold_every_customer_once(cdnow_sample):
 def test_order_and_counting_do_not_change_a_bit(cdnow_sample, sample_fit):
     shuffled = cdnow_sample.sample(frac=1, random_state=3)
     assert (BetaGeoModel().fit(*histories(shuffled)).params_ == sample_fit.params_).all()
-    patterns = count_patterns(*histories(cdnow_sample))
+    patterns = count_sufficient_statistics(*histories(cdnow_sample))
     counted = BetaGeoModel().fit(patterns.x, patterns.t_x, patterns.T, patterns.weights)
     assert (counted.params_ == sample_fit.params_).all()
     assert_allclose(counted.variance_matrix_, sample_fit.variance_matrix_, rtol=1e-12)
 
 
 def test_patterns_are_fitted_like_the_customers_they_stand_for(cdnow_sample, sample_fit):
-    patterns = count_patterns(*histories(cdnow_sample))
+    patterns = count_sufficient_statistics(*histories(cdnow_sample))
     fit = BetaGeoModel().fit_patterns(patterns)
     assert (fit.params_ == sample_fit.params_).all() and fit.log_likelihood_ == sample_fit.log_likelihood_
     assert (fit.variance_matrix_ == sample_fit.variance_matrix_).all(axis=None)
@@ -87,16 +87,16 @@ def test_patterns_are_fitted_like_the_customers_they_stand_for(cdnow_sample, sam
     columns = [np.append(column, column[:1])[::-1] for column in (patterns.x, patterns.t_x, patterns.T)]
     weights = np.append(patterns.weights, 1.0)[::-1]
     weights[-1] -= 1.0
-    untidy = BetaGeoModel().fit_patterns(Patterns(*columns, weights))
+    untidy = BetaGeoModel().fit_patterns(SufficientStatistics(*columns, weights))
     assert (untidy.params_ == fit.params_).all() and len(untidy.data) == len(fit.data) + 1
     with pytest.raises(InputError, match="recency must lie between 0 and T"):
-        BetaGeoModel().fit_patterns(Patterns(patterns.x, patterns.T, patterns.t_x, patterns.weights))
+        BetaGeoModel().fit_patterns(SufficientStatistics(patterns.x, patterns.T, patterns.t_x, patterns.weights))
 
 
 def test_many_patterns_begin_with_some_and_end_at_the_optimum_of_all():
     rng = np.random.default_rng(2)
     shop = simulate_purchases(rng.uniform(100, 700, 90_000), SHOP, rng)
-    patterns = count_patterns(*histories(shop))
+    patterns = count_sufficient_statistics(*histories(shop))
     assert patterns.x.size > 50_000
     fit = BetaGeoModel().fit_patterns(patterns)
     assert (np.abs(fit.params_ - [0.8, 40.0, 0.7, 3.0]) < 4 * fit.standard_errors_).all()

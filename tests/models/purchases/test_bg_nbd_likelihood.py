@@ -10,8 +10,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from models.purchases.bg_nbd_likelihood import (
-    Patterns,
-    count_patterns,
+    SufficientStatistics,
+    count_sufficient_statistics,
     log_likelihood,
     log_likelihood_and_derivatives,
     log_likelihood_and_gradient,
@@ -82,7 +82,9 @@ def exact_derivatives(function, point):
 def test_likelihood_gradient_and_hessian_equal_fifty_digits(name, m):
     values = PARAMETERS[name]
     for history in HISTORIES.values():
-        ours = log_likelihood_and_derivatives(PurchaseParameters(*values, m), count_patterns(*zip(history)))
+        ours = log_likelihood_and_derivatives(
+            PurchaseParameters(*values, m), count_sufficient_statistics(*zip(history))
+        )
         with mpmath.workdps(50):
             logs = [mpmath.log(mpmath.mpf(value)) for value in values]
             exact = exact_derivatives(partial(exact_log_likelihood, history=history, m=m), logs)
@@ -94,7 +96,7 @@ def test_likelihood_gradient_and_hessian_equal_fifty_digits(name, m):
 @pytest.mark.parametrize("m", [0, 1])
 def test_gradient_by_the_parameters_themselves(m):
     parameters = PurchaseParameters(0.243, 4.414, 0.793, 2.426, m)
-    patterns = count_patterns([0, 3, 3], [0, 12.5, 12.5], [20, 30, 30])
+    patterns = count_sufficient_statistics([0, 3, 3], [0, 12.5, 12.5], [20, 30, 30])
     value, by_logs, _ = log_likelihood_and_derivatives(parameters, patterns)
     assert_allclose(log_likelihood_and_gradient(parameters, patterns)[1], by_logs / [0.243, 4.414, 0.793, 2.426])
     assert value == log_likelihood(parameters, [3, 0], [12.5, 0], [30, 20], [2, 1])
@@ -107,9 +109,10 @@ def test_sums_over_customers_however_many(m):
     parameters = PurchaseParameters(0.8, 40.0, 0.7, 3.0, m)
     shop = simulate_purchases(rng.uniform(1, 700, 20_000), parameters, rng)
     x, t_x, T = (shop[name].to_numpy() for name in ("frequency", "recency", "T"))
-    total = log_likelihood_and_derivatives(parameters, count_patterns(x, t_x, T))
+    total = log_likelihood_and_derivatives(parameters, count_sufficient_statistics(x, t_x, T))
     parts = [
-        log_likelihood_and_derivatives(parameters, count_patterns(x[i::10], t_x[i::10], T[i::10])) for i in range(10)
+        log_likelihood_and_derivatives(parameters, count_sufficient_statistics(x[i::10], t_x[i::10], T[i::10]))
+        for i in range(10)
     ]
     for whole, pieces in zip(total, zip(*parts, strict=True), strict=True):
         assert_allclose(whole, sum(pieces), rtol=1e-11)
@@ -118,7 +121,7 @@ def test_sums_over_customers_however_many(m):
 @pytest.mark.parametrize("m", [0, 1])
 def test_no_finite_input_gives_nan_or_infinity(m):
     rng = np.random.default_rng(0)
-    patterns = count_patterns(*zip(*HISTORIES.values(), strict=True))
+    patterns = count_sufficient_statistics(*zip(*HISTORIES.values(), strict=True))
     for values in np.exp(rng.uniform(-15, 15, (300, 4))):
         for part in log_likelihood_and_derivatives(PurchaseParameters(*values, m), patterns):
             assert np.isfinite(part).all()
@@ -132,30 +135,30 @@ def test_counting_is_a_group_by(rng):
     rows["weights"] = rng.integers(1, 5, 500)
     columns = [rows[name] for name in rows]
     expected = rows.groupby(["x", "t_x", "T"], as_index=False)["weights"].sum()
-    patterns = count_patterns(*columns)
+    patterns = count_sufficient_statistics(*columns)
     assert patterns.in_order
     assert_allclose(np.stack([patterns.x, patterns.t_x, patterns.T, patterns.weights], axis=1), expected)
-    once = count_patterns(*columns[:3])
+    once = count_sufficient_statistics(*columns[:3])
     assert_allclose(once.weights, rows.groupby(["x", "t_x", "T"]).size())
 
 
 def test_order_of_rows_does_not_change_a_bit(rng):
     rows = rng.integers(0, 4, (500, 3))
     weights = rng.uniform(0.1, 9.0, 500)
-    one, order = count_patterns(*rows.T, weights), rng.permutation(500)
-    other = count_patterns(*rows[order].T, weights[order])
+    one, order = count_sufficient_statistics(*rows.T, weights), rng.permutation(500)
+    other = count_sufficient_statistics(*rows[order].T, weights[order])
     assert (one.weights == other.weights).all() and (one.x == other.x).all()
 
 
 def test_out_of_order_and_twice_is_seen():
     one = np.ones(2)
-    assert Patterns(np.array([0.0, 1]), np.array([0.0, 3]), np.array([9.0, 5]), one).in_order
-    assert not Patterns(np.array([1.0, 0]), np.array([3.0, 0]), np.array([5.0, 9]), one).in_order
-    assert not Patterns(one, one, one, one).in_order
+    assert SufficientStatistics(np.array([0.0, 1]), np.array([0.0, 3]), np.array([9.0, 5]), one).in_order
+    assert not SufficientStatistics(np.array([1.0, 0]), np.array([3.0, 0]), np.array([5.0, 9]), one).in_order
+    assert not SufficientStatistics(one, one, one, one).in_order
 
 
 def test_no_customers_are_no_patterns():
-    assert count_patterns([], [], []).x.size == 0
+    assert count_sufficient_statistics([], [], []).x.size == 0
 
 
 # --- Purchases of a new customer ---

@@ -14,7 +14,11 @@ from lifetimes.utils import summary_data_from_transaction_data
 from numpy.testing import assert_allclose
 
 from models.purchases.bg_nbd import BetaGeoModel
-from models.purchases.bg_nbd_likelihood import count_patterns, log_likelihood_and_gradient, simulate_purchases
+from models.purchases.bg_nbd_likelihood import (
+    count_sufficient_statistics,
+    log_likelihood_and_gradient,
+    simulate_purchases,
+)
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.gamma_gamma_likelihood import SpendHistories
 from models.purchases.gamma_gamma_likelihood import log_likelihood_and_gradient as spend_log_likelihood_and_gradient
@@ -55,7 +59,7 @@ def slope(parameters, patterns):
 def test_purchases(request, source, ours, theirs):
     summary = request.getfixturevalue(source)
     columns = [summary[name] for name in ("frequency", "recency", "T")]
-    patterns = count_patterns(*columns)
+    patterns = count_sufficient_statistics(*columns)
     mine = ours().fit(*columns)
     # lifetimes fits the counted patterns too, in a fraction of the time.
     peer = theirs().fit(patterns.x, patterns.t_x, patterns.T, patterns.weights)

@@ -9,7 +9,7 @@ from features.describe import feature_names
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
 from models.recipe import Recipe
-from models.release.holdout import build_holdout, cut_of
+from models.release.holdout import build_holdout, cutoff_of
 
 AS_OF, CUT = date(2024, 4, 1), date(2024, 3, 2)
 RECIPE = Recipe(horizon=30)
@@ -45,7 +45,7 @@ def tables(take_frames) -> Tables:
 
 @pytest.mark.parametrize(("horizon", "cut"), [(30, CUT), (1, date(2024, 3, 31)), (366, date(2023, 4, 1))])
 def test_the_horizon_of_the_cut_ends_at_as_of(horizon, cut):
-    assert cut_of(AS_OF, horizon) == cut
+    assert cutoff_of(AS_OF, horizon) == cut
 
 
 def test_customers_are_described_at_the_cut_beside_what_they_did_then(tables):

@@ -16,13 +16,13 @@ from models.release.rolling import (
     BG,
     MBG,
     SECOND_STAGE,
-    CutResult,
+    CutoffResult,
     add_second_stage,
     backtest_at,
     choose_purchase_model,
-    over_cuts,
-    rolling_cuts,
-    wins_over_cuts,
+    over_cutoffs,
+    rolling_cutoffs,
+    wins_over_cutoffs,
 )
 
 CUT, RECIPE = date(1997, 10, 1), Recipe(horizon=273)
@@ -34,7 +34,7 @@ def sample_tables(cdnow_transactions, take_frames) -> Tables:
 
 
 @pytest.fixture(scope="module")
-def sample(sample_tables) -> CutResult:
+def sample(sample_tables) -> CutoffResult:
     return backtest_at(sample_tables, CUT, RECIPE, with_second_stage=False)
 
 
@@ -95,13 +95,13 @@ def test_predictions_do_not_change_with_what_comes_after_the_cut(sample, cdnow_t
 
 def test_cuts_leave_a_horizon_on_both_sides():
     first, as_of = date(2024, 1, 1), date(2024, 1, 1) + pd.Timedelta(days=100)
-    assert rolling_cuts(first, as_of, 25, 9) == [date(2024, 3, 16), date(2024, 2, 20), date(2024, 1, 26)]
-    assert rolling_cuts(first, as_of, 25, 1) == [date(2024, 3, 16)]
-    assert rolling_cuts(first, as_of, 50, 3) == [date(2024, 2, 20)]
+    assert rolling_cutoffs(first, as_of, 25, 9) == [date(2024, 3, 16), date(2024, 2, 20), date(2024, 1, 26)]
+    assert rolling_cutoffs(first, as_of, 25, 1) == [date(2024, 3, 16)]
+    assert rolling_cutoffs(first, as_of, 50, 3) == [date(2024, 2, 20)]
     with pytest.raises(InputError, match=r"needs 102 days of purchases.* there are 100, .* at most 50 days"):
-        rolling_cuts(first, as_of, 51, 3)
+        rolling_cutoffs(first, as_of, 51, 3)
     with pytest.raises(InputError, match="take a shorter horizon"):
-        rolling_cuts(first, date(2024, 1, 2), 90, 1)
+        rolling_cutoffs(first, date(2024, 1, 2), 90, 1)
 
 
 def test_a_model_that_cannot_be_fitted_is_left_out_with_its_reason(take_frames):
@@ -113,7 +113,7 @@ def test_a_model_that_cannot_be_fitted_is_left_out_with_its_reason(take_frames):
     assert not result.predictions
     assert "on which it stands, could not be fitted" in result.left_out[SECOND_STAGE]
     assert "could not be judged" in choose_purchase_model([result])[1]
-    assert over_cuts([result]).index[0] == "always zero"
+    assert over_cutoffs([result]).index[0] == "always zero"
     with pytest.raises(InputError, match="no purchase is visible before the cut"):
         backtest_at(tables, date(2023, 12, 1), Recipe(horizon=10))
 
@@ -153,10 +153,10 @@ def test_a_second_stage_that_cannot_be_trained_says_why(sample_tables, sample):
 
 
 @pytest.fixture
-def made(rng) -> Callable[..., CutResult]:
+def made(rng) -> Callable[..., CutoffResult]:
     """A cut of customers whose chance is known, judged by predictions that a test makes of it."""
 
-    def make(make_predictions: Callable[[np.ndarray], dict[str, np.ndarray]], n: int = 3000, **said) -> CutResult:
+    def make(make_predictions: Callable[[np.ndarray], dict[str, np.ndarray]], n: int = 3000, **said) -> CutoffResult:
         chance = rng.beta(1.0, 3.0, n)
         bought = (rng.random(n) < chance).astype(float)
         customers = pd.DataFrame(
@@ -170,7 +170,7 @@ def made(rng) -> Callable[..., CutResult]:
             name: pd.DataFrame({"p_purchase": p, "expected_purchases": p, "expected_revenue": 10 * p})
             for name, p in make_predictions(chance).items()
         }
-        return CutResult(date(2024, 1, 1), 30, customers, predictions, **said)
+        return CutoffResult(date(2024, 1, 1), 30, customers, predictions, **said)
 
     return make
 
@@ -212,7 +212,7 @@ def test_auto_takes_what_can_be_fitted(made):
 
 def test_means_are_over_the_cuts_that_have_a_model(made):
     both, one = made(lambda p: {BG: p, SECOND_STAGE: p**2}), made(lambda p: {BG: p})
-    mean = over_cuts([one, both])
+    mean = over_cutoffs([one, both])
     assert mean.index[:2].tolist() == [BG, SECOND_STAGE]
     each = [result.measures for result in (one, both)]
     pd.testing.assert_series_equal(mean.loc[BG], (each[0].loc[BG] + each[1].loc[BG]) / 2, check_names=False)
@@ -222,7 +222,7 @@ def test_means_are_over_the_cuts_that_have_a_model(made):
 def test_a_baseline_is_set_beside_a_model_on_the_cuts_of_that_model(made):
     good = made(lambda p: {BG: p, SECOND_STAGE: 1 - p})
     better = made(lambda p: {BG: p})
-    said = wins_over_cuts([good, better])
+    said = wins_over_cutoffs([good, better])
     assert not [sentence for sentence in said if "beats BG/NBD" in sentence and "AUC" in sentence]
     (auc,) = [sentence for sentence in said if "AUC of p_purchase" in sentence]
     own, recency = (
@@ -237,7 +237,7 @@ def test_biases_of_opposite_sign_do_not_cancel(made):
     """Half too much at one cut and half too little at another is off by a half, and the mean says both."""
     over, under = made(lambda p: {BG: np.minimum(1.5 * p, 1.0)}), made(lambda p: {BG: 0.5 * p})
     each = [result.measures.loc[BG, "purchases_bias"] for result in (over, under)]
-    mean = over_cuts([over, under]).loc[BG]
+    mean = over_cutoffs([over, under]).loc[BG]
     assert each[0] > 0 > each[1]
     assert mean["purchases_bias"] == pytest.approx(sum(each) / 2)
     assert mean["purchases_absolute_bias"] == pytest.approx((each[0] - each[1]) / 2)

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from models.recipe import Recipe
-from models.release.rolling import BG, MBG, CutResult, backtest_at
+from models.release.rolling import BG, MBG, CutoffResult, backtest_at
 from models.release.weekly import weekly_repeat_purchases
 from models.scoring.scorer import new_customer_expected_purchases
 
@@ -15,7 +15,7 @@ CUT, RECIPE = date(1997, 10, 1), Recipe(horizon=273)
 
 
 @pytest.fixture(scope="module")
-def result(cdnow_transactions, take_frames) -> tuple[pd.DataFrame, CutResult]:
+def result(cdnow_transactions, take_frames) -> tuple[pd.DataFrame, CutoffResult]:
     tables = take_frames(transactions=cdnow_transactions.rename(columns={"date": "ts", "value": "amount"}))
     cut = backtest_at(tables, CUT, RECIPE, with_second_stage=False)
     return weekly_repeat_purchases(tables, cut), cut

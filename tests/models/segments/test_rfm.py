@@ -10,7 +10,7 @@ import pytest
 from data.errors import InputError
 from flows.reports.segments import segment_moves_section
 from models.monitoring.stability import Since
-from models.monitoring.transitions import GONE, NEW, count_moves
+from models.monitoring.transitions import GONE, NEW, count_transitions
 from models.segments.rfm import SEGMENTS, quintile_query, rfm_cuts, rfm_scores, segment_names
 
 
@@ -174,7 +174,7 @@ def test_segments_of_any_other_name_are_told_and_their_moves_written(name):
     segments = {name: ((5, 5), (1, 5)), "others": ((1, 4), (1, 5))}
     assert set(segment_names(segments).ravel()) == set(segments)
     before, now = pd.Series([name, name, "others"], index=list("abc")), pd.Series(["others", name], index=list("ad"))
-    moves = count_moves(before, now, tuple(segments))
+    moves = count_transitions(before, now, tuple(segments))
     assert moves.to_numpy().sum() == 4
     told = segment_moves_section(Since(date(2024, 1, 1), moves))
     assert told.sentences[1] == f"The greatest moves: {name} to others 1."

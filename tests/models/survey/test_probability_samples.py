@@ -12,7 +12,7 @@ from models.survey.aipw import estimate_nps, tilted_nps
 from models.survey.frame import NO_ANSWER, Survey
 from models.survey.probability_samples import (
     centred_log_probability,
-    check_drawn,
+    check_probability_samples,
     customers_of_lists,
     customers_stood_for,
     find_lists,
@@ -40,20 +40,20 @@ def drawn() -> pd.DataFrame:
         inclusion_probability=[0.5, 0.2, 0.2, 0.1, 0.4, 1.0, 0.3],
         quiet_days=[90] * 7,
     )
-    return check_drawn(rows.sample(frac=1.0, random_state=1), date(2024, 9, 1))
+    return check_probability_samples(rows.sample(frac=1.0, random_state=1), date(2024, 9, 1))
 
 
 def test_who_was_drawn_is_checked(drawn):
     assert drawn["customer_id"].tolist() == ["a", "b", "c", "a", "d", "e"]
-    assert check_drawn(drawn, date(2024, 3, 1), date(2024, 2, 1))["customer_id"].tolist() == ["a", "d"]
-    assert check_drawn(drawn.drop(columns="quiet_days"), date(2024, 9, 1))["quiet_days"].eq(0).all()
+    assert check_probability_samples(drawn, date(2024, 3, 1), date(2024, 2, 1))["customer_id"].tolist() == ["a", "d"]
+    assert check_probability_samples(drawn.drop(columns="quiet_days"), date(2024, 9, 1))["quiet_days"].eq(0).all()
     with pytest.raises(ValueError, match="lacks inclusion_probability"):
-        check_drawn(drawn.drop(columns="inclusion_probability"), date(2024, 9, 1))
+        check_probability_samples(drawn.drop(columns="inclusion_probability"), date(2024, 9, 1))
     for wrong in (0.0, 1.1, np.nan):
         with pytest.raises(ValueError, match="above 0 and at most 1"):
-            check_drawn(drawn.assign(inclusion_probability=wrong), date(2024, 9, 1))
+            check_probability_samples(drawn.assign(inclusion_probability=wrong), date(2024, 9, 1))
     with pytest.raises(ValueError, match="twice"):
-        check_drawn(pd.concat([drawn, drawn]), date(2024, 9, 1))
+        check_probability_samples(pd.concat([drawn, drawn]), date(2024, 9, 1))
 
 
 def test_an_invitation_belongs_to_the_newest_list_of_sixty_days(drawn):

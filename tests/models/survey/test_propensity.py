@@ -68,8 +68,8 @@ def test_many_answers_let_trees_find_what_a_regression_cannot(monkeypatch):
     assert np.corrcoef(np.log(found), np.log(truth))[0, 1] > 0.9
     # Where few answer, not all of the silent are learned from, and the level is right all the same, here and there.
     few = answered & (rng.random(30_000) < 0.3)
-    monkeypatch.setattr(response, "FEWEST_SILENT", 1000)
-    assert few.sum() * response.SILENT_PER_ANSWER < 15_000
+    monkeypatch.setattr(response, "FEWEST_NON_RESPONDENTS", 1000)
+    assert few.sum() * response.NON_RESPONDENTS_PER_ANSWER < 15_000
     rare, far = response_propensity(X, few, np.arange(30_000)), (X["a"].abs() > 1).to_numpy()
     assert rare.mean() == pytest.approx(few.mean(), rel=0.05)
     assert rare[far].mean() == pytest.approx(few[far].mean(), rel=0.2)

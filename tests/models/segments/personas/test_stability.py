@@ -9,7 +9,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
-from models.segments.personas.null_reference import one_cloud
+from models.segments.personas.null_reference import null_reference
 from models.segments.personas.space import fit_space, persona_features
 from models.segments.personas.stability import (
     CRITERION,
@@ -46,7 +46,7 @@ def test_the_adjusted_rand_index_is_that_of_pairs_and_of_scikit_learn(rng):
 def test_a_cloud_has_the_distributions_and_correlations_of_its_features(rng):
     a, b = rng.multivariate_normal([0, 0], [[1, 0.7], [0.7, 1]], 4000).T
     columns = np.array([np.floor(np.exp(a)), np.exp(b), np.where(b > 1, 1.0, 0.0)])
-    drawn = one_cloud(columns, 4000, rng)
+    drawn = null_reference(columns, 4000, rng)
     assert (np.sort(drawn, axis=1) == np.sort(columns, axis=1)).all()
     assert spearmanr(drawn[0], drawn[1])[0] == pytest.approx(spearmanr(columns[0], columns[1])[0], abs=0.06)
     np.testing.assert_allclose(np.corrcoef(drawn), np.corrcoef(columns), atol=0.05)
@@ -55,10 +55,10 @@ def test_a_cloud_has_the_distributions_and_correlations_of_its_features(rng):
 def test_a_cloud_of_two_groups_has_none(rng):
     groups = rng.integers(0, 2, 3000) * 6.0
     columns = np.array([groups + rng.standard_normal(3000), groups + rng.standard_normal(3000)])
-    cloud = one_cloud(columns, 3000, rng)
+    cloud = null_reference(columns, 3000, rng)
     ratio = cluster(columns.T, 2, 0)[1] / cluster(cloud.T, 2, 0)[1]
     assert ratio < 0.7
-    assert cluster(one_cloud(cloud, 3000, rng).T, 2, 0)[1] == pytest.approx(cluster(cloud.T, 2, 0)[1], rel=0.03)
+    assert cluster(null_reference(cloud, 3000, rng).T, 2, 0)[1] == pytest.approx(cluster(cloud.T, 2, 0)[1], rel=0.03)
 
 
 def test_everyone_is_nearest_to_the_nearest(rng):
