@@ -1,8 +1,12 @@
 """One row of features per customer and as_of: the one function for training and for scoring."""
 
+import json
+from datetime import date
+
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 
 from features.attributes import attribute_features
 from features.behaviour import (
@@ -22,12 +26,12 @@ from features.catalogue import (
 )
 from features.events import event_features
 from features.purchases import summarise_purchases
-from features.spine import Spine
+from features.spine import Spine, everyone
 from features.standing import standing_features
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 
-__all__ = ["describe", "feature_group", "feature_names", "materialise"]
+__all__ = ["describe", "describe_everyone", "feature_group", "feature_names", "materialise"]
 
 SUMMARY = (
     "first_purchase",
@@ -97,6 +101,30 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
     return described.select("customer_id", "as_of", *SUMMARY, **features)
 
 
+def describe_everyone(tables: Tables, as_of: date, vocabulary: Vocabulary) -> pd.DataFrame:
+    """Describe everyone with a purchase before a date: once a run, kept in the workspace of the tables.
+
+    Parameters
+    ----------
+    tables
+        Clean tables.
+    as_of
+        Exclusive.
+    vocabulary
+        As for `describe`.
+
+    Returns
+    -------
+    DataFrame
+        A copy of its own at each call, as `materialise` gives what `describe` says of `everyone`.
+    """
+
+    def compute() -> pa.Table:
+        return _in_order(describe(tables, everyone(tables.transactions, as_of), vocabulary)).to_pyarrow()
+
+    return _to_frame(tables.workspace.table(("everyone", as_of, json.dumps(vocabulary.to_dict())), compute))
+
+
 def materialise(table: ir.Table) -> pd.DataFrame:
     """Run an expression and give its rows in a fixed order.
 
@@ -111,12 +139,19 @@ def materialise(table: ir.Table) -> pd.DataFrame:
     DataFrame
         Doubles as float64 (NaN for null), dates and times as datetime64[us], text as str, a fresh index.
     """
+    return _to_frame(_in_order(table).to_pyarrow())
+
+
+def _in_order(table: ir.Table) -> ir.Table:
     order = [name for name in _ORDER if name in table.columns]
-    ordered = table.order_by(order) if order else table
-    frame: pd.DataFrame = ordered.to_pyarrow().to_pandas(date_as_object=False)
-    for name, kind in table.schema().items():
-        if kind.is_date() or kind.is_timestamp():
-            frame[name] = frame[name].astype("datetime64[us]")
-        elif kind.is_string():
-            frame[name] = frame[name].astype("str")
+    return table.order_by(order) if order else table
+
+
+def _to_frame(rows: pa.Table) -> pd.DataFrame:
+    frame: pd.DataFrame = rows.to_pandas(date_as_object=False)
+    for field in rows.schema:
+        if pa.types.is_date(field.type) or pa.types.is_timestamp(field.type):
+            frame[field.name] = frame[field.name].astype("datetime64[us]")
+        elif pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            frame[field.name] = frame[field.name].astype("str")
     return frame

@@ -4,10 +4,14 @@ from datetime import date, timedelta
 
 import ibis
 import ibis.expr.types as ir
+import pandas as pd
 
 from data.errors import InputError
+from features.describe import describe_everyone, materialise
 from features.purchases import purchase_days, summarise_purchases
 from features.spine import Spine, everyone
+from features.tables import Tables
+from features.vocabulary import Vocabulary
 
 
 def outcomes(transactions: ir.Table, spine: Spine, horizon: int, known_before: date) -> ir.Table:
@@ -50,6 +54,31 @@ def outcomes(transactions: ir.Table, spine: Spine, horizon: int, known_before: d
     return sums.mutate(
         purchases=sums.purchases.cast("float64"), revenue=ibis.coalesce(sums.revenue.cast("float64"), 0.0)
     )
+
+
+def describe_with_outcomes(
+    tables: Tables, as_of: date, horizon: int, vocabulary: Vocabulary, known_before: date
+) -> pd.DataFrame:
+    """Describe everyone at a date beside what they did in the horizon after it.
+
+    Parameters
+    ----------
+    tables
+        Clean tables.
+    as_of
+        Exclusive.
+    horizon, known_before
+        As for `outcomes`.
+    vocabulary
+        As for `features.describe.describe`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `features.describe.describe_everyone`, then purchases and revenue.
+    """
+    realised = outcomes(tables.transactions, everyone(tables.transactions, as_of), horizon, known_before)
+    return describe_everyone(tables, as_of, vocabulary).merge(materialise(realised.drop("as_of")), on="customer_id")
 
 
 def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date) -> ir.Table:

@@ -1,9 +1,12 @@
 """Purchases as Fader & Hardie count them: frequency, recency, T and monetary value."""
 
+from datetime import date
+
 import ibis
 import ibis.expr.types as ir
 
-from features.spine import Spine
+from features.spine import Spine, everyone
+from features.tables import Tables
 
 
 def purchase_days(transactions: ir.Table, spine: Spine) -> ir.Table:
@@ -99,6 +102,25 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         total_value=sums.total.cast("float64"),
     )
     return spine.with_as_of(summary)
+
+
+def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
+    """Summarise everyone's purchases before a date: once a run, kept in the engine, where it is counted several times.
+
+    Parameters
+    ----------
+    tables
+        Clean tables.
+    as_of
+        Exclusive.
+
+    Returns
+    -------
+    Table
+        As `summarise_purchases` gives it.
+    """
+    summary = summarise_purchases(tables.transactions, everyone(tables.transactions, as_of))
+    return tables.workspace.once(("purchase summary", as_of), summary.cache)
 
 
 def mean(total: ir.NumericValue, count: ir.NumericValue) -> ir.FloatingValue:

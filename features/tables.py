@@ -1,12 +1,13 @@
 """The clean tables that everything is computed from, opened where they lie."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import ibis
 import ibis.expr.types as ir
 
 from data.errors import InputError
+from features.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -15,12 +16,18 @@ class Tables:
 
     Times are naive timestamps in the shop's zone, money is DECIMAL(18,4). `available_at` is never null and never
     before `ts`.
+
+    Attributes
+    ----------
+    workspace : Workspace
+        What was computed of these tables; tables made of others by `dataclasses.replace` begin with an empty one.
     """
 
     transactions: ir.Table
     answers: ir.Table | None = None
     events: ir.Table | None = None
     customers: ir.Table | None = None
+    workspace: Workspace = field(default_factory=Workspace, init=False, repr=False, compare=False)
 
 
 def open_tables(folder: Path) -> Tables:

@@ -162,7 +162,7 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
         run.log_figure(figure, "plots/nps_reliability.png")
     if fitted.twin is None or judged.holdout is None or judged.holdout.customers.empty:
         return
-    customers, scorer = judged.holdout.customers, fitted.twin.scorer()
+    customers, scorer = judged.holdout.customers, fitted.twin.scorer
     expected = scorer.predict_horizon(customers)["expected_purchases"]
     figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
     run.log_figure(figure, "plots/purchases_by_frequency.png")

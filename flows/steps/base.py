@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from features.comments import commented_answers
-from features.describe import describe, materialise
-from features.spine import everyone
+from features.describe import describe_everyone, materialise
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
@@ -125,9 +124,8 @@ def estimate(
 def profile_base(inputs: Inputs, release: Release, champion: Registered | None) -> Profiled:
     """Say how a release's base is spread, and who is in it; the champion's personas keep their names."""
     with step("profile the base and find its personas"):
-        spine = everyone(inputs.tables.transactions, release.as_of)
-        described = materialise(describe(inputs.tables, spine, release.vocabulary))
-        scores = release.scorer().score(described)
+        described = describe_everyone(inputs.tables, release.as_of, release.vocabulary)
+        scores = release.scorer.score(described)
         before = None if champion is None else champion.release.parameters.get("personas")
         personas = fit_personas(described, release.vocabulary, release.parameters["seed"], before)
         known = release.with_parameters(profiles=profiles_of(described, scores, release), personas=personas.to_dict())

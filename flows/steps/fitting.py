@@ -144,8 +144,8 @@ def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Ju
         holdout = _holdout_for(fitted.twin, inputs, fitted)
         theirs = champion.twin if champion else None
         verdict = judge(
-            fitted.twin.scorer(),
-            theirs.scorer() if theirs else None,
+            fitted.twin.scorer,
+            theirs.scorer if theirs else None,
             holdout,
             _holdout_for(theirs, inputs, fitted) if theirs else None,
         )
@@ -170,14 +170,14 @@ def _verdict_without_holdout(fitted: Fitted, champion: Registered | None) -> Ver
 
 def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:
     """Measure the twin's predictions beside the baselines."""
-    predicted = twin.scorer().predict_horizon(holdout.customers).drop(columns="expected_spend")
+    predicted = twin.scorer.predict_horizon(holdout.customers).drop(columns="expected_spend")
     customers = pd.concat([holdout.customers, predicted], axis=1)
     return backtest(customers, holdout.customers, twin.parameters["horizon"])
 
 
 def _holdout_for(twin: Release, inputs: Inputs, fitted: Fitted) -> Holdout:
     """Describe the customers and answers of the holdout as a twin needs them."""
-    behaviour = twin.scorer().has_second_stage
+    behaviour = twin.scorer.has_second_stage
     return build_holdout(inputs.tables, inputs.as_of, fitted.recipe, twin.vocabulary, behaviour=behaviour)
 
 

@@ -6,8 +6,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.errors import InputError
-from features.describe import describe, materialise
-from features.spine import everyone
+from features.describe import describe_everyone
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, input_digest
 from flows.steps.measuring import Measured, measure_run
@@ -106,8 +105,7 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     _check_currency(inputs, chosen)
     release, as_of = chosen.release, inputs.as_of
     with step(f"describe everyone as of {as_of}"):
-        spine = everyone(inputs.tables.transactions, as_of)
-        described = materialise(describe(inputs.tables, spine, release.vocabulary))
+        described = describe_everyone(inputs.tables, as_of, release.vocabulary)
     with step(f"score {len(described):,} customers with scorer {chosen.version}"):
         predicted = predict(chosen.version, described)
         day_before = as_of_before(store, as_of)
@@ -120,7 +118,7 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         since = changes_since(day_before, before, scores, release)
         stable = stability_of(inputs.tables, as_of, release, described, scores)
         ahead = judge_published(store, inputs.tables, as_of, release)
-        purchases, horizon = release.scorer().purchases, release.parameters["horizon"]
+        purchases, horizon = release.scorer.purchases, release.parameters["horizon"]
         drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
     currency = release.parameters["currency"] or inputs.intake.currency or ""
     measured = measure_run(settings, inputs, release)

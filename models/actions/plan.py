@@ -106,7 +106,7 @@ def _explainer(scores: pd.DataFrame, described: pd.DataFrame, release: Release) 
     ordered = pd.DataFrame({"m": m, "customer_id": scores["customer_id"]}).sort_values(["m", "customer_id"]).index
     few = min(REFERENCE, len(ordered))
     places = ((np.arange(few) + 0.5) / few * len(ordered)).astype(int)
-    trees = release.scorer().boosters
+    trees = release.scorer.boosters
     boosters = {name.removeprefix("nps_"): booster for name, booster in trees.items() if name.startswith("nps_")}
     return NpsExplainer.of(release.parameters["nps"], boosters, described.loc[ordered[places]], list(shares.mean()))
 

@@ -7,10 +7,9 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from features.describe import describe, materialise
+from features.describe import describe_everyone
 from features.measures.definition import Measure, MeasureOptions, absent, with_empty_windows
 from features.measures.windows import Grouping, Windows
-from features.spine import everyone
 from features.tables import Tables
 from models.release.release import Release
 
@@ -45,11 +44,10 @@ def _compute(
         return absent(f"the index is of customers, who have no {grouping.name} of their own", windows)
     found = []
     for number in range(min(DATES, windows.count)):
-        people = everyone(tables.transactions, windows.end(number))
-        base = materialise(describe(tables, people, release.vocabulary))
+        base = describe_everyone(tables, windows.end(number), release.vocabulary)
         if base.empty:
             continue
-        index = 100.0 * release.scorer().predict_horizon(base)["p_purchase"].to_numpy()
+        index = 100.0 * release.scorer.predict_horizon(base)["p_purchase"].to_numpy()
         scored = pd.DataFrame({"group": _groups(grouping, base["customer_id"]), "value": index, "n": 1})
         of_group = scored.groupby("group").agg(value=("value", "mean"), n=("n", "sum")).reset_index()
         found.append(of_group.assign(window=number))

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.describe import describe, materialise
-from features.purchases import summarise_purchases
-from features.spine import everyone
+from features.describe import describe_everyone, materialise
+from features.purchases import purchase_summary
 from features.tables import Tables
 from models.population.scores_table import to_table
 from models.population.segment_labels import has_personas
@@ -73,12 +72,12 @@ def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
         By customer_id: next_purchase_index_before, segment_before, nps_category_before (None without an NPS model) and
         p_detractor, p_passive, p_promoter (NaN without one).
     """
-    spine, scorer = everyone(tables.transactions, as_of), release.scorer()
+    scorer = release.scorer
     reads_behaviour = scorer.has_second_stage or release.parameters["nps"]["source"] == "model"
     if reads_behaviour:
-        base = materialise(describe(tables, spine, release.vocabulary))
+        base = describe_everyone(tables, as_of, release.vocabulary)
     else:
-        base = materialise(summarise_purchases(tables.transactions, spine))
+        base = materialise(purchase_summary(tables, as_of))
     found = pd.DataFrame(index=base["customer_id"])
     found["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
     found["segment_before"] = release.rfm_scores(base)["segment"].to_numpy()

@@ -9,8 +9,8 @@ import pandas as pd
 
 from data.errors import InputError
 from features.attributes import valid_attributes
-from features.describe import describe, materialise
-from features.purchases import summarise_purchases
+from features.describe import describe_everyone, materialise
+from features.purchases import purchase_summary
 from features.spine import everyone
 from features.tables import Tables
 from models.release.release import Release
@@ -85,11 +85,10 @@ def segment_of(tables: Tables, as_of: date, release: Release, name: str) -> pd.S
     """
     spine = everyone(tables.transactions, as_of)
     if name == PERSONA and has_personas(release):
-        described = materialise(describe(tables, spine, release.vocabulary))
+        described = describe_everyone(tables, as_of, release.vocabulary)
         found = assign_personas(release.parameters["personas"], described)
         return pd.Series(found, index=described["customer_id"], name=PERSONA)
-    purchases = summarise_purchases(tables.transactions, spine)
-    summary = materialise(purchases).set_index("customer_id")
+    summary = materialise(purchase_summary(tables, as_of)).set_index("customer_id")
     if name in (RFM, "rfm"):
         return release.rfm_scores(summary)["segment"].rename(RFM)
     check_attributes(tables, [name])
@@ -110,8 +109,7 @@ def todays_rfm(tables: Tables, as_of: date, segments: Segments) -> Release:
     segments : Mapping
         Names of segments, as `models.segments.rfm.SEGMENTS`.
     """
-    purchases = summarise_purchases(tables.transactions, everyone(tables.transactions, as_of))
-    return Release({"rfm": rfm_cuts(purchases), "rfm_segments": segments}, {})
+    return Release({"rfm": rfm_cuts(purchase_summary(tables, as_of)), "rfm_segments": segments}, {})
 
 
 def has_personas(release: Release) -> bool:

@@ -11,7 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
+from features.purchases import purchase_summary
 from features.sufficient_statistics import purchase_statistics, spend_statistics
+from features.tables import Tables
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.gamma_gamma import GammaGammaModel
@@ -116,6 +118,29 @@ class PurchaseFit:
         history = (x, t_x, T, spend_x, spend_m)
         said = first_stage(horizon, *history, self.purchase_parameters, self.spend_parameters)
         return said.set_index(customers.index)
+
+
+def fit_purchases_at(tables: Tables, as_of: date, purchase_model: PurchaseModel) -> PurchaseFit:
+    """Fit the purchase and spend models on what was available before a date: each model once a run.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    as_of : datetime.date
+        Exclusive.
+    purchase_model : "bg_nbd" or "mbg_nbd"
+        Which one to fit.
+
+    Raises
+    ------
+    InputError
+        As `fit_purchase_models`.
+    """
+    return tables.workspace.once(
+        ("purchase fit", as_of, purchase_model),
+        lambda: fit_purchase_models(purchase_summary(tables, as_of), purchase_model),
+    )
 
 
 def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> PurchaseFit:

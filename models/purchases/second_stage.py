@@ -4,6 +4,7 @@ It is trained out of time, on what an earlier date's customers did afterwards, a
 behaviour tells nothing more, it keeps no trees and is the first stage.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -16,13 +17,13 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import describe, feature_names, materialise
-from features.outcomes import outcomes
-from features.purchases import summarise_purchases
+from features.describe import feature_names, materialise
+from features.outcomes import describe_with_outcomes, outcomes
+from features.purchases import purchase_summary
 from features.spine import everyone, midnight
 from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
-from models.purchases.fit import fit_purchase_models
+from models.purchases.fit import fit_purchases_at
 from models.purchases.recalibration import lasting_share, levels, log_bias
 from models.purchases.second_stage_trees import Target, TargetTrees, grow_target
 from models.recipe import PurchaseModel, Recipe
@@ -135,17 +136,19 @@ def train_second_stage(
         Where it cannot be trained, saying what the data lack: a history of two horizons before the cut, buyers, or
         what the purchase model needs.
     """
-    trained_at = cut - timedelta(days=recipe.horizon)
-    transactions, spine = tables.transactions, everyone(tables.transactions, trained_at)
     _check_history(tables, cut, recipe.horizon)
-    vocabulary = vocabulary or learn_vocabulary(tables, cut, recipe.static_attributes)
-    # Kept in the engine: it is counted from several times.
-    with summarise_purchases(transactions, spine).cache() as summary:
-        fit = fit_purchase_models(summary, purchase_model)
+    names_from = vocabulary or learn_vocabulary(tables, cut, recipe.static_attributes)
+    key = ("second stage", cut, recipe.horizon, recipe.seed, purchase_model, json.dumps(names_from.to_dict()))
+    return tables.workspace.once(key, lambda: _train(tables, cut, recipe, purchase_model, names_from))
+
+
+def _train(
+    tables: Tables, cut: date, recipe: Recipe, purchase_model: PurchaseModel, vocabulary: Vocabulary
+) -> SecondStage:
+    trained_at = cut - timedelta(days=recipe.horizon)
+    fit = fit_purchases_at(tables, trained_at, purchase_model)
     some = tables if fit.customers <= LARGEST_SAMPLE else _sample(tables, trained_at, recipe.seed)
-    spine = everyone(some.transactions, trained_at)
-    realised = outcomes(some.transactions, spine, recipe.horizon, known_before=cut).drop("as_of")
-    frame = materialise(describe(some, spine, vocabulary).inner_join(realised, "customer_id"))
+    frame = describe_with_outcomes(some, trained_at, recipe.horizon, vocabulary, known_before=cut)
     names = feature_names(vocabulary)
     first = fit.predict(frame, recipe.horizon)
     trees = _grow(frame, first, names, recipe.seed)
@@ -165,10 +168,9 @@ def _earlier_bias(tables: Tables, before: date, recipe: Recipe, purchase_model: 
     spine = everyone(tables.transactions, cut)
     try:
         _check_history(tables, before, recipe.horizon)
-        with summarise_purchases(tables.transactions, spine).cache() as summary:
-            fit = fit_purchase_models(summary, purchase_model)
-            realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=before).drop("as_of")
-            frame = materialise(summary.inner_join(realised, "customer_id"))
+        fit = fit_purchases_at(tables, cut, purchase_model)
+        realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=before).drop("as_of")
+        frame = materialise(purchase_summary(tables, cut).inner_join(realised, "customer_id"))
     except InputError:
         return None
     return log_bias(fit.predict(frame, recipe.horizon), frame)

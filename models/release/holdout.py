@@ -2,9 +2,9 @@
 
 from datetime import date, timedelta
 
-from features.describe import describe, materialise
-from features.outcomes import outcomes
-from features.purchases import summarise_purchases
+from features.describe import materialise
+from features.outcomes import describe_with_outcomes, outcomes
+from features.purchases import purchase_summary
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import Vocabulary
@@ -37,10 +37,12 @@ def build_holdout(
         Describe customers with all features, as a scorer with a second stage needs them, not by purchases alone.
     """
     cut = cutoff_of(as_of, recipe.horizon)
-    spine = everyone(tables.transactions, cut)
-    described = describe(tables, spine, vocabulary) if behaviour else summarise_purchases(tables.transactions, spine)
-    realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=as_of).drop("as_of")
-    customers = materialise(described.inner_join(realised, "customer_id"))
+    if behaviour:
+        customers = describe_with_outcomes(tables, cut, recipe.horizon, vocabulary, known_before=as_of)
+    else:
+        spine = everyone(tables.transactions, cut)
+        realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=as_of).drop("as_of")
+        customers = materialise(purchase_summary(tables, cut).inner_join(realised, "customer_id"))
     if tables.answers is None:
         return Holdout(customers)
     answers = answers_with_features(

@@ -4,19 +4,19 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from data.errors import InputError
 from features.labels import CATEGORY_CUTS, SATISFACTION_CUTS
-from features.purchases import summarise_purchases
-from features.spine import everyone
+from features.purchases import purchase_summary
 from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
 from models.nps.category import NpsTraining
 from models.nps.training_rows import train_on_answers
-from models.purchases.fit import TrainingFit, fit_purchase_models
+from models.purchases.fit import TrainingFit, fit_purchases_at
 from models.purchases.second_stage import train_second_stage
 from models.recipe import Recipe
 from models.scoring.scorer import Scorer
@@ -97,8 +97,9 @@ class Release:
         """Return this release with more parameters, JSON-able ones."""
         return replace(self, parameters=self.parameters | json.loads(json.dumps(parameters)))
 
+    @cached_property
     def scorer(self) -> Scorer:
-        """Return the scorer of this release, as it is served."""
+        """The scorer of this release, as it is served; its trees are parsed once."""
         return Scorer(self.parameters, self.boosters)
 
 
@@ -126,11 +127,11 @@ def fit_release(
     InputError
         Where no purchase model can be fitted: the message says what the data lacks.
     """
-    with summarise_purchases(tables.transactions, everyone(tables.transactions, as_of)).cache() as summary:
-        if not summary.count().to_pyarrow().as_py():
-            raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
-        fit = fit_purchase_models(summary, recipe.purchase_model)
-        cuts = rfm_cuts(summary)
+    summary = purchase_summary(tables, as_of)
+    if not summary.count().to_pyarrow().as_py():
+        raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
+    fit = fit_purchases_at(tables, as_of, recipe.purchase_model)
+    cuts = rfm_cuts(summary)
     notes = list(fit.notes)
     if carried is None:
         vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)

@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import describe, materialise
+from features.describe import describe_everyone, materialise
 from features.outcomes import outcomes
-from features.purchases import purchase_days, summarise_purchases
+from features.purchases import purchase_days, purchase_summary
 from features.spine import everyone
 from features.tables import Tables
-from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchase_models
+from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchases_at
 from models.purchases.second_stage import train_second_stage
 from models.recipe import PurchaseModel, Recipe
 from models.release.backtest import BASELINES, backtest, wins
@@ -122,20 +122,17 @@ def backtest_at(tables: Tables, cut: date, recipe: Recipe, with_second_stage: bo
     InputError
         Where nobody had bought before the cut.
     """
-    spine = everyone(tables.transactions, cut)
     customers = _customers_at(tables, cut, recipe.horizon)
     if customers.empty:
         raise InputError(f"no purchase is visible before the cut at {cut}: take a shorter horizon or fewer cuts")
     predictions, fits, left_out = {}, {}, {}
-    # Kept in the engine: it is counted from several times.
-    with summarise_purchases(tables.transactions, spine).cache() as summary:
-        for model, name in MODEL_NAMES.items():
-            try:
-                fits[name] = fit_purchase_models(summary, model)
-            except InputError as error:
-                left_out[name] = str(error)
-            else:
-                predictions[name] = fits[name].predict(customers, recipe.horizon)
+    for model, name in MODEL_NAMES.items():
+        try:
+            fits[name] = fit_purchases_at(tables, cut, model)
+        except InputError as error:
+            left_out[name] = str(error)
+        else:
+            predictions[name] = fits[name].predict(customers, recipe.horizon)
     result = CutoffResult(cut, recipe.horizon, customers, predictions, fits, left_out)
     return add_second_stage(tables, result, recipe) if with_second_stage else result
 
@@ -164,7 +161,7 @@ def add_second_stage(tables: Tables, result: CutoffResult, recipe: Recipe) -> Cu
         stage = train_second_stage(tables, result.cut, recipe, recipe.purchase_model)
     except InputError as error:
         return _without_second_stage(result, str(error))
-    described = materialise(describe(tables, everyone(tables.transactions, result.cut), stage.vocabulary))
+    described = describe_everyone(tables, result.cut, stage.vocabulary)
     described.index = result.customers.index
     predicted = stage.predict(described, result.predictions[base])
     return replace(result, predictions={**result.predictions, SECOND_STAGE: predicted})
@@ -255,7 +252,7 @@ def _customers_at(tables: Tables, cut: date, horizon: int) -> pd.DataFrame:
     before = recent.group_by("customer_id").agg(
         purchases_before=recent.count().cast("float64"), revenue_before=recent.net.sum().cast("float64")
     )
-    described = summarise_purchases(transactions, spine).inner_join(realised, "customer_id")
+    described = purchase_summary(tables, cut).inner_join(realised, "customer_id")
     joined = described.left_join(before, "customer_id").drop("customer_id_right")
     filled = {name: joined[name].fill_null(0.0) for name in ("purchases_before", "revenue_before")}
     return materialise(joined.mutate(**filled))

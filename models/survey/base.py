@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.describe import describe, feature_names, materialise
+from features.describe import describe, describe_everyone, feature_names, materialise
 from features.labels import invitations
-from features.spine import everyone, pairs
+from features.spine import pairs
 from features.tables import Tables
 from models.nps.category import NpsTraining, predict_nps_category
 from models.release.release import Release
@@ -86,7 +86,7 @@ def prepare_survey(
     training, answers = release.training, release.answers
     if tables.answers is None or training is None or answers is None or training.out_of_fold is None:
         return None
-    base = describe_everyone(tables, release)
+    base = describe_everyone(tables, release.as_of, release.vocabulary)
     invited, asked, listed = describe_asked(tables, release, since, drawn)
     frame_name = "invited"
     if not _tells_who_was_asked(asked["answered"].to_numpy(bool)) and (asked["answered"].any() or listed.empty):
@@ -176,11 +176,6 @@ def predict_survey(
         fold_base_points=fold_points(base.iloc[sample], training),
         base_sample=sample,
     )
-
-
-def describe_everyone(tables: Tables, release: Release) -> pd.DataFrame:
-    """Describe the base at a release's as_of, (M rows): customer_id and the features of its vocabulary."""
-    return materialise(describe(tables, everyone(tables.transactions, release.as_of), release.vocabulary))
 
 
 def describe_asked(

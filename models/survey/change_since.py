@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import feature_names
+from features.describe import describe_everyone, feature_names
 from features.spine import everyone
 from features.tables import Tables
 from models.release.release import Release
 from models.survey.base import (
-    describe_everyone,
     fold_points,
     predict_without_own_answers,
     prepare_survey,
@@ -103,7 +102,8 @@ def _without_answers(tables: Tables, release: Release) -> Survey:
     training, answers = release.training, release.answers
     assert training is not None
     assert answers is not None
-    base, names = describe_everyone(tables, release), feature_names(release.vocabulary)
+    base = describe_everyone(tables, release.as_of, release.vocabulary)
+    names = feature_names(release.vocabulary)
     sample = sample_positions(len(base), release.parameters["seed"])
     return Survey(
         customer=np.empty(0, dtype=str),

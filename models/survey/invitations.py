@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import describe, feature_names, materialise
-from features.spine import everyone
+from features.describe import describe_everyone, feature_names
 from features.tables import Tables
 from models.release.release import Release
 from models.stats.typing import Floats
@@ -133,7 +132,7 @@ def plan_sample(
     InputError
         If the margin is out of reach, nobody may be asked, or nothing is known of who answers.
     """
-    described = materialise(describe(tables, everyone(tables.transactions, as_of), release.vocabulary))
+    described = describe_everyone(tables, as_of, release.vocabulary)
     if described.empty:
         raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
     probabilities, notes = _predictions(release, described)
@@ -184,7 +183,7 @@ def _predictions(release: Release, described: pd.DataFrame) -> tuple[Floats, tup
     if nps["source"] is None:
         note = f"Answers are taken to vary as much as they can, half promoters and half detractors: {nps['why']}"
         return np.tile(WORST_CASE, (len(described), 1)), (note,)
-    probabilities = release.scorer().category_probabilities(described)
+    probabilities = release.scorer.category_probabilities(described)
     if nps["source"] == "prior":
         note = "Behaviour does not tell who is a promoter, so every answer is taken to vary as past answers did."
         return probabilities, (note,)

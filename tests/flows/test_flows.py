@@ -216,7 +216,7 @@ def test_a_score_says_whether_a_retrain_is_due(trained, next_day):
 
 
 def test_customers_of_whom_too_little_is_given_are_counted(trained, revealed, shop):
-    uses_trees = read_champion(open_store(str(trained))).release.scorer().has_second_stage
+    uses_trees = read_champion(open_store(str(trained))).release.scorer.has_second_stage
     code, out, _ = revealed("score", "--transactions", shop["transactions"], "--mlruns", trained)
     assert code == 0
     assert uses_trees

@@ -174,7 +174,7 @@ def described(simulated_shop: SimulatedShop, release: Release) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def predicted(described: pd.DataFrame, release: Release) -> pd.DataFrame:
     """What the release says of everyone."""
-    return release.scorer().score(described)
+    return release.scorer.score(described)
 
 
 @pytest.fixture

@@ -160,7 +160,7 @@ def two_personas(inputs, profiled) -> Profiled:
     placed = profiled.personas.space.place(described)
     centres = tuple(tuple(end.tolist()) for end in (placed.min(axis=0), placed.max(axis=0)))
     personas = replace(profiled.personas, names=("these", "those"), centres=centres, why="")
-    scores = profiled.release.scorer().score(described).assign(customer_id=described["customer_id"].to_numpy())
+    scores = profiled.release.scorer.score(described).assign(customer_id=described["customer_id"].to_numpy())
     release = profiled.release.with_parameters(personas=personas.to_dict())
     return Profiled(release, personas, profile(personas, described, scores))
 
@@ -173,7 +173,7 @@ def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas,
     table = profiled.profile.set_index("persona")
     assert table["customers"].to_dict() == shares.to_dict()
     described = describe_everyone(inputs.tables, known)
-    clv = known.scorer().score(described)["clv"].groupby(labels[PERSONA].to_numpy()).mean()
+    clv = known.scorer.score(described)["clv"].groupby(labels[PERSONA].to_numpy()).mean()
     assert table["clv"].to_dict() == pytest.approx(clv.to_dict())
 
     survey = prepare_survey(inputs.tables, release)

@@ -56,7 +56,7 @@ def base(a_scorer):
 
 
 def assembled(described, release):
-    return assemble_scores(described, release.scorer().score(described), release, None)
+    return assemble_scores(described, release.scorer.score(described), release, None)
 
 
 def test_customers_on_a_list_are_told_of_their_lists_first_then_of_their_nps(base):

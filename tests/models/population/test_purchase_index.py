@@ -14,7 +14,7 @@ from models.population.segment_labels import RFM, segment_of
 
 def index_at(tables, release, as_of):
     base = materialise(describe(tables, everyone(tables.transactions, as_of), release.vocabulary))
-    return release.scorer().score(base).set_index(base["customer_id"])["next_purchase_index"]
+    return release.scorer.score(base).set_index(base["customer_id"])["next_purchase_index"]
 
 
 @pytest.fixture(scope="module")

@@ -72,7 +72,7 @@ def test_the_category_before_is_the_one_the_same_scorer_gave_the_features_of_the
     before = simulated_shop.as_of - timedelta(days=170)
     tables = simulated_shop.tables
     then = materialise(describe(tables, everyone(tables.transactions, before), release.vocabulary))
-    expected = release.scorer().score(then).set_index(then["customer_id"])["nps_category"]
+    expected = release.scorer.score(then).set_index(then["customer_id"])["nps_category"]
     found = assemble_scores(described, predicted, release, scores_at(tables, before, release))
     found = found.set_index("customer_id")["nps_category_before"]
     assert found[expected.index].tolist() == expected.tolist()

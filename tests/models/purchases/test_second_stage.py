@@ -15,6 +15,7 @@ from data.intake.pipeline import Source, take_in
 from data.simulation.shop import textbook, write_shop
 from features.describe import describe, materialise
 from features.outcomes import outcomes
+from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables, open_tables
 from models.purchases import second_stage as training
@@ -66,7 +67,7 @@ def stage(shop) -> SecondStage:
 def at_cut(shop, stage) -> AtCut:
     spine = everyone(shop.tables.transactions, CUT)
     described = materialise(describe(shop.tables, spine, stage.vocabulary))
-    fit = fit_purchase_models(training.summarise_purchases(shop.tables.transactions, spine), "bg_nbd")
+    fit = fit_purchase_models(summarise_purchases(shop.tables.transactions, spine), "bg_nbd")
     realised = materialise(outcomes(shop.tables.transactions, spine, 90, CUT + timedelta(days=90)))
     return AtCut(described, fit, fit.predict(described, 90), realised)
 
@@ -145,7 +146,7 @@ def test_a_bias_is_not_carried_on_where_one_horizon_is_all_that_is_known(shop):
     short = train_second_stage(shop.tables, START + timedelta(days=200), RECIPE, "mbg_nbd")
     spine = everyone(shop.tables.transactions, short.trained_at)
     described = materialise(describe(shop.tables, spine, short.vocabulary))
-    fit = fit_purchase_models(training.summarise_purchases(shop.tables.transactions, spine), "mbg_nbd")
+    fit = fit_purchase_models(summarise_purchases(shop.tables.transactions, spine), "mbg_nbd")
     first = fit.predict(described, 90)
     assert "buys" in short.boosters
     total = short.predict(described, first)["p_purchase"].sum()
@@ -205,7 +206,7 @@ def test_who_lacks_a_table_that_everybody_had_keeps_the_first_stage(shop, stage,
     # A run that forgets the events, and a consumer who gives the summary of purchases.
     tables, spine = shop.tables, everyone(shop.tables.transactions, CUT)
     no_events = materialise(describe(replace(tables, events=None), spine, stage.vocabulary))
-    summary = materialise(training.summarise_purchases(tables.transactions, spine))
+    summary = materialise(summarise_purchases(tables.transactions, spine))
     for given in (no_events, summary):
         predicted = stage.predict(given, at_cut.first)
         pd.testing.assert_frame_equal(predicted, at_cut.first[PREDICTED], check_exact=True)

@@ -117,7 +117,7 @@ def test_the_recipe_names_the_purchase_model(simulated_shop):
     release = fit_release(without_answers(simulated_shop.tables), simulated_shop.as_of, recipe)
     assert release.parameters["purchases"]["m"] == 1
     assert set(release.fits["model"]) == {"MBG/NBD", "Gamma-Gamma"}
-    assert release.scorer().purchases.m == 1
+    assert release.scorer.purchases.m == 1
 
 
 def test_a_second_stage_is_part_of_the_release_and_of_what_it_says(simulated_shop, described):
@@ -130,7 +130,7 @@ def test_a_second_stage_is_part_of_the_release_and_of_what_it_says(simulated_sho
     base = summarise_purchases(tables.transactions, everyone(tables.transactions, simulated_shop.as_of))
     fit = fit_purchase_models(base, "bg_nbd")
     expected = stage.predict(described, fit.predict(described, recipe.horizon))
-    scores = release.scorer().score(described)
+    scores = release.scorer.score(described)
     for name in ("p_purchase", "expected_purchases", "expected_revenue"):
         assert_allclose(scores[name], expected[name], rtol=1e-12)
 
@@ -139,7 +139,7 @@ def test_a_history_too_short_for_a_second_stage_gives_a_release_that_says_so(sim
     early = date(2023, 1, 1) + timedelta(days=170)
     recipe = replace(simulated_shop.recipe, second_stage=True)
     release = fit_release(without_answers(simulated_shop.tables), early, recipe)
-    assert not release.scorer().has_second_stage
+    assert not release.scorer.has_second_stage
     assert any(note.startswith("There is no second stage: the second stage is trained on") for note in release.notes)
 
 
@@ -175,7 +175,7 @@ def test_without_answers_nothing_is_said_of_the_nps_category(purchases, take_fra
     assert release.parameters["nps"]["why"] == "No answers were given, so nothing is said about the category."
     assert release.boosters == {}
     assert release.answers is None
-    scores = release.scorer().score(described_at(tables, AS_OF, release))
+    scores = release.scorer.score(described_at(tables, AS_OF, release))
     assert scores[["p_detractor", "p_passive", "p_promoter"]].isna().all(axis=None)
     assert_same(fit_release(tables, AS_OF, Recipe()), release)
 
@@ -190,7 +190,7 @@ def test_where_gamma_gamma_cannot_be_fitted_everybody_is_expected_to_spend_the_m
     tables = take_frames(transactions=with_amounts(purchases, amounts))
     release = fit_release(tables, AS_OF, Recipe())
     described = described_at(tables, AS_OF, release)
-    scores = release.scorer().score(described)
+    scores = release.scorer.score(described)
     assert not release.parameters["spend"]["individual"]
     assert scores["expected_spend"].to_numpy() == pytest.approx(mean, rel=1e-12)
     assert len(release.notes) == 1
@@ -259,7 +259,7 @@ def test_a_carried_nps_model_is_unchanged_beside_new_purchase_models(simulated_s
     assert any("carried over unchanged" in note for note in carrying.notes)
     assert carrying.parameters["satisfaction"] == release.parameters["satisfaction"]
     categories = ["p_detractor", "p_passive", "p_promoter", "nps_category", "nps_source", "p_satisfied"]
-    ours = carrying.scorer().score(described)
+    ours = carrying.scorer.score(described)
     pd.testing.assert_frame_equal(ours[categories], predicted[categories], check_exact=True)
 
 
@@ -285,7 +285,7 @@ def test_a_history_without_a_repeat_purchase_is_told(purchases, take_frames):
 
 def test_a_customer_is_scored_the_same_alone_as_among_others(release, described, predicted):
     assert tuple(predicted.columns) == SCORE_COLUMNS
-    pd.testing.assert_frame_equal(release.scorer().score(described.iloc[[7]]), predicted.iloc[[7]], check_exact=True)
+    pd.testing.assert_frame_equal(release.scorer.score(described.iloc[[7]]), predicted.iloc[[7]], check_exact=True)
 
 
 def test_a_base_is_scored_by_the_names_of_its_own_release(release, described):

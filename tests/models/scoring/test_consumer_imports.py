@@ -133,7 +133,7 @@ def test_the_champion_loads_and_predicts_with_its_own_requirements(store, releas
     unknown = doubles.assign(
         **dict.fromkeys(set(release.parameters["nps"]["features"]) - {"frequency", "recency", "T"}, np.nan)
     )
-    of_unknown = release.scorer().score(unknown)
+    of_unknown = release.scorer.score(unknown)
     pd.testing.assert_frame_equal(few, of_unknown, check_exact=True, check_dtype=False)
     assert np.isfinite(few[["p_detractor", "p_passive", "p_promoter"]]).all(axis=None)
 
