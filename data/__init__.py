@@ -1,4 +1,4 @@
-"""What comes in: the contracts of the tables, their intake, sample shops and simulated ones.
+"""What comes in: the tables' contracts, their intake, real and simulated shops.
 
 Imports nothing of the project.
 """

@@ -1,1 +1,4 @@
-"""What runs: the Prefect flows retrain, score and backtest, and their settings. Imports every other layer."""
+"""What runs: the flows retrain, score and backtest, and the settings.
+
+Imports every other layer; it alone imports Prefect.
+"""

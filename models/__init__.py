@@ -1,4 +1,4 @@
-"""What is learned and what is made of it: fitted models, scores, the NPS of everyone, the registry.
+"""What is learned, and what is made of it: scores, the NPS of everyone, lists.
 
 Imports `features` and `data`.
 """

@@ -9,22 +9,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from filelock import FileLock
 
 if TYPE_CHECKING:
     from models.registry.store import Store
 
 
 @pytest.fixture(scope="session")
-def mlflow_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Fill a folder once a session: the worker that needs it first does it, the others find it filled."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, done = shared / name, shared / f"{name}.done"
+        with FileLock(shared / f"{name}.lock"):
+            if not done.exists():
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def mlflow_template(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """The database of an empty store; making one takes seconds, so all workers share it."""
     from models.registry.store import DATABASE, open_store
 
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "mlflow-template"
-    before = dict(os.environ)
-    open_store(str(folder))
-    _restore(before)
-    return folder / DATABASE
+    def fill(folder: Path) -> None:
+        before = dict(os.environ)
+        open_store(str(folder))
+        _restore(before)
+
+    return made_once("mlflow-template", fill) / DATABASE
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Files become clean Parquet tables; rows that break a contract are set aside with their reason.
+"""Files become clean Parquet tables; rows that break a contract are set aside.
 
 Imports `data` alone.
 """

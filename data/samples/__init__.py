@@ -1,1 +1,4 @@
-"""Real public shops, taken into our tables: CDNOW and Olist. Imports `data` alone."""
+"""Real public shops, taken into our tables: CDNOW and Olist.
+
+Imports `data` alone.
+"""

@@ -1,1 +1,4 @@
-"""Simulated shops of known truth: customers, purchases, events and answers. Imports `data` alone."""
+"""Simulated shops of known truth: customers, orders, events, answers.
+
+Imports `data` alone.
+"""

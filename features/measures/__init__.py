@@ -1,1 +1,4 @@
-"""The measures of the field over windows and groups, each with its interval. Imports `features` and `data`."""
+"""The measures of the field over windows and groups, with intervals.
+
+Imports `features` and `data`.
+"""

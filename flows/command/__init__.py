@@ -1,1 +1,4 @@
-"""The command line `revealed`. Imports the flows, `reports` and `steps`."""
+"""The command line `revealed`.
+
+Imports the flows, `reports` and `steps`.
+"""

@@ -1,1 +1,4 @@
-"""What a run tells people and leaves with its run. Imports `steps` and what it imports."""
+"""What a run tells people and leaves with its run.
+
+Imports `steps` and what it imports.
+"""

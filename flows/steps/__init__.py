@@ -1,1 +1,4 @@
-"""What a flow does, step by step, as plain functions. Imports `models`, `features`, `data` and the settings."""
+"""What a flow does, step by step, as plain functions.
+
+Imports the settings, `models`, `features` and `data`.
+"""

@@ -1,1 +1,4 @@
-"""Whom to do something about, and why. Imports `population` and what it imports."""
+"""Whom to do something about, and why.
+
+Imports `population` and what it imports.
+"""

@@ -1,1 +1,4 @@
-"""Every picture, as figures that no screen is needed for. Imports `population` and what it imports."""
+"""Every picture, drawn on no screen.
+
+Imports `population` and what it imports.
+"""

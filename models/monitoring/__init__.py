@@ -1,1 +1,4 @@
-"""What changed since a scorer was trained or scores were published. Imports `population` and what it imports."""
+"""What changed since a scorer was trained or scores were published.
+
+Imports `population` and what it imports.
+"""

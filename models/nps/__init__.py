@@ -1,4 +1,4 @@
-"""The NPS category from behaviour: candidates, their pool, calibration, attribution.
+"""The NPS category from behaviour: candidates, pool, calibration, attribution.
 
-Imports `recipe`, `stats`, `scoring`.
+Imports `recipe`, `segments`, `stats` and `scoring`.
 """

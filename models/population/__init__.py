@@ -1,4 +1,4 @@
-"""Everyone at one date: features, scores, segments and the table that is published.
+"""Everyone at one date: scores, segments, the published table.
 
 Imports `release` and what it imports.
 """

@@ -1,4 +1,4 @@
-"""Fitting purchases and spend: BG/NBD, Gamma-Gamma and the second stage of trees.
+"""Fitting BG/NBD, Gamma-Gamma and the second stage of trees.
 
-Imports `recipe`, `stats`, `scoring`.
+Imports `recipe`, `segments`, `stats` and `scoring`.
 """

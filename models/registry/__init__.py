@@ -1,1 +1,4 @@
-"""The store: runs, versions of the scorer, published scores. With `scoring.entry` the only room that imports MLflow."""
+"""The store: runs, versions of the scorer, published scores.
+
+Imports every other room of `models`; with `scoring.entry` alone it imports MLflow.
+"""

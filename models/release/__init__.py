@@ -1,4 +1,4 @@
-"""One version of the scorer, fitted together; its backtest and the gate before promotion.
+"""One version of the scorer, fitted together; its backtest and its gate.
 
-Imports the rooms of fitting.
+Imports `purchases`, `nps` and what they import.
 """

@@ -1,1 +1,4 @@
-"""The served scorer and its formulas; runs in a consumer's environment, so it imports nothing of the project."""
+"""The served scorer and its formulas; a consumer runs it without the project.
+
+Imports nothing of the project.
+"""

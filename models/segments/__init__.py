@@ -1,1 +1,4 @@
-"""Groups of customers: RFM segments, personas, topics of comments. Imports `stats` and `scoring`."""
+"""Groups of customers: RFM segments, personas, topics of comments.
+
+Imports `stats` and `scoring`.
+"""

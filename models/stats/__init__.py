@@ -1,4 +1,4 @@
-"""Statistics that know nothing of a shop: metrics, folds, shrinkage, optimisation.
+"""Statistics that know nothing of a shop: metrics, folds, shrinkage.
 
 Imports no other room of `models`.
 """

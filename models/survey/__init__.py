@@ -1,4 +1,4 @@
-"""The NPS of the base and of segments from those who answered, and whom to ask.
+"""The NPS of the base from those who answered, and whom to ask.
 
 Imports `population` and what it imports.
 """

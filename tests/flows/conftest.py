@@ -1,19 +1,66 @@
 """A small shop on disk, Prefect's test server, and a command that runs in this process."""
 
 import os
+import pickle
+import shutil
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from data.simulation.shop import ShopSettings, write_shop
+from flows.settings import Settings
+from flows.steps.inputs import Inputs, open_inputs, read_inputs
+from models.recipe import Recipe
+from models.release.holdout import cutoff_of
+from models.release.release import Release, fit_release
+
+TABLES = ("transactions", "answers", "events", "customers")
+MadeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+def shop(made_once: MadeOnce) -> Mapping[str, Path]:
     """1,200 customers over 500 days, with answers, events and attributes."""
     settings = ShopSettings(invited_share=0.5, response_rate=0.4, reliability=0.8)
-    return write_shop(tmp_path_factory.mktemp("shop"), 1200, seed=7, days=500, settings=settings)
+    folder = made_once("flows-shop", lambda place: write_shop(place, 1200, seed=7, days=500, settings=settings))
+    return {file.stem: file for file in folder.glob("*.parquet")}
+
+
+@pytest.fixture(scope="session")
+def all_tables(shop: Mapping[str, Path]) -> Mapping[str, list[str]]:
+    """The settings that name all tables of the shop."""
+    return {name: [str(shop[name])] for name in TABLES}
+
+
+@pytest.fixture(scope="session")
+def inputs(all_tables: Mapping[str, list[str]], tmp_path_factory: pytest.TempPathFactory) -> Inputs:
+    """The shop as the steps of a run see it."""
+    settings = Settings(**all_tables)
+    return open_inputs(read_inputs(settings, tmp_path_factory.mktemp("clean")), settings)
+
+
+@pytest.fixture(scope="session")
+def releases(inputs: Inputs, made_once: MadeOnce) -> tuple[Release, Release]:
+    """A release fitted on the whole shop, and its twin fitted one horizon earlier: fitted once for all workers."""
+    recipe = Recipe(second_stage=False)
+
+    def fit(folder: Path) -> None:
+        cutoff = cutoff_of(inputs.as_of, recipe.horizon)
+        fitted = [fit_release(inputs.tables, inputs.as_of, recipe)]
+        fitted.append(fit_release(inputs.tables, cutoff, recipe, is_twin=True))
+        (folder / "releases.pickle").write_bytes(pickle.dumps(fitted))
+
+    release, twin = pickle.loads((made_once("flows-releases", fit) / "releases.pickle").read_bytes())
+    return release, twin
+
+
+@pytest.fixture(scope="session")
+def release(releases: tuple[Release, Release]) -> Release:
+    """The release fitted on the whole shop."""
+    return releases[0]
 
 
 @pytest.fixture
@@ -52,3 +99,46 @@ def prefect_server() -> Iterator[None]:
 
     with prefect_test_harness(server_startup_timeout=180):
         yield
+
+
+@pytest.fixture(scope="module")
+def tables(shop: Mapping[str, Path]) -> list[str]:
+    """Options that name the shop's tables."""
+    return [text for name in ("transactions", "answers", "events") for text in (f"--{name}", str(shop[name]))]
+
+
+@pytest.fixture
+def trained(
+    revealed: Callable[..., tuple[int, str, str]],
+    tables: list[str],
+    made_once: MadeOnce,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Path:
+    """A store with a champion and its scores: made once for all workers, its database put back before every test."""
+
+    def fill(folder: Path) -> None:
+        for command in ("retrain", "score"):
+            assert revealed(command, *tables, "--mlruns", folder)[0] == 0
+
+    original, own = made_once("flows-trained", fill), tmp_path_factory.getbasetemp() / "mlruns"
+    kept = own.with_name("kept.db")
+    if not kept.exists():
+        shutil.copytree(original, own)
+        move_paths(own / "mlflow.db", str(original), str(own))
+        shutil.copyfile(own / "mlflow.db", kept)
+    # In place: MLflow keeps its connection to the file.
+    shutil.copyfile(kept, own / "mlflow.db")
+    return own
+
+
+def move_paths(database: Path, before: str, after: str) -> None:
+    """Rewrite the absolute paths in a store's database, so that a copy of the store is a store of its own."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
+            for column in columns:
+                connection.execute(
+                    f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)',
+                    (before, after, before),
+                )

@@ -1,1 +1,4 @@
-"""Personas: clusters of customers who behave alike, their number and their names. Imports `stats`."""
+"""Clusters of customers who behave alike: how many, who, and their names.
+
+Imports `stats`.
+"""

@@ -1,1 +1,4 @@
-"""Topics of comments, in any language that sets spaces between words. Imports `stats` and `scoring`."""
+"""What comments speak of, in any language with spaces between words.
+
+Imports `stats` and `scoring`.
+"""

@@ -12,34 +12,17 @@ from rich.console import Console
 from data.errors import InputError
 from flows.command.sampling import run_sample
 from flows.settings import Settings
-from flows.steps.inputs import open_inputs, read_inputs
-from models.recipe import Recipe
 from models.registry.scorers import promote, register_scorer
 from models.registry.stored_samples import read_probability_samples
 from models.registry.tracking import tracked
-from models.release.release import Release, fit_release
-
-TABLES = ("transactions", "answers", "events", "customers")
-
-
-@pytest.fixture(scope="module")
-def named(shop) -> dict[str, list[str]]:
-    return {name: [str(shop[name])] for name in TABLES}
-
-
-@pytest.fixture(scope="module")
-def release(named, tmp_path_factory) -> Release:
-    settings = Settings(**named)
-    inputs = open_inputs(read_inputs(settings, tmp_path_factory.mktemp("clean")), settings)
-    return fit_release(inputs.tables, inputs.as_of, Recipe())
 
 
 @pytest.fixture
-def settings(store, named, release) -> Settings:
+def settings(store, all_tables, release) -> Settings:
     """Of a store with a champion."""
     with tracked(store, "retrain", {}) as run:
         promote(store, register_scorer(store, run.run_id, release, None, {}), "the first")
-    return Settings(**named, mlruns=str(store.folder), quiet_days=30)
+    return Settings(**all_tables, mlruns=str(store.folder), quiet_days=30)
 
 
 def sampled(settings: Settings, output: Path, margin: float = 20.0, by: str | None = None) -> str:
@@ -85,12 +68,12 @@ def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
     assert len(read_probability_samples(store, release.as_of + pd.Timedelta(days=1))) == len(rows)
 
 
-def test_a_list_of_another_day_says_what_it_cannot_see(named, settings, release, tmp_path):
+def test_a_list_of_another_day_says_what_it_cannot_see(all_tables, settings, release, tmp_path):
     """As of a day in the past customers are on it who were asked since; as of today there is time to send it."""
     past = release.as_of - timedelta(days=200)
     told = sampled(settings.model_copy(update={"as_of": past}), tmp_path / "past.csv", margin=40.0)
     rows = pd.read_csv(tmp_path / "past.csv", dtype={"customer_id": "str"})
-    raw = pd.read_parquet(named["answers"][0])
+    raw = pd.read_parquet(all_tables["answers"][0])
     since = raw[raw[["invited_at", "answered_at"]].max(axis=1) >= pd.Timestamp(past)]
     met = rows["customer_id"].isin(since["customer_id"]).sum()
     assert met > 0

@@ -9,7 +9,7 @@ import ibis
 import numpy as np
 import pytest
 
-from features.describe import materialise
+from features.describe import describe_everyone, materialise
 from flows.reports.nps import log_nps, nps_metrics, nps_sections
 from flows.reports.personas import log_personas, personas_section
 from flows.reports.topics import comments_section, log_comments
@@ -23,15 +23,14 @@ from flows.steps.base import (
     profile_base,
     published_nps,
 )
-from flows.steps.inputs import Inputs, open_inputs, read_inputs
 from models.population.segment_labels import PERSONA, RFM, segment_labels
 from models.recipe import Recipe
 from models.registry.scorers import SCORER, Registered
 from models.registry.tracking import Run, tracked
-from models.release.release import Release, fit_release
+from models.release.release import fit_release
 from models.segments.personas.model import profile
 from models.survey.aipw import Estimate
-from models.survey.base import describe_everyone, prepare_survey
+from models.survey.base import prepare_survey
 from models.survey.small_area import segment_nps
 
 DAYS_BEFORE = 120
@@ -39,19 +38,8 @@ PUBLISHED = 12.5
 
 
 @pytest.fixture(scope="module")
-def settings(shop) -> Settings:
-    named = {name: [str(shop[name])] for name in ("transactions", "answers", "events", "customers")}
-    return Settings(**named, segments=["region"])
-
-
-@pytest.fixture(scope="module")
-def inputs(settings, tmp_path_factory) -> Inputs:
-    return open_inputs(read_inputs(settings, tmp_path_factory.mktemp("clean")), settings)
-
-
-@pytest.fixture(scope="module")
-def release(inputs) -> Release:
-    return fit_release(inputs.tables, inputs.as_of, Recipe())
+def settings(all_tables) -> Settings:
+    return Settings(**all_tables, segments=["region"])
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +144,7 @@ def test_a_profiled_release_knows_its_base_scores_and_respondents(profiled, rele
 @pytest.fixture(scope="module")
 def two_personas(inputs, profiled) -> Profiled:
     """The small shop has no personas that come out again: its base is cut in two."""
-    described = describe_everyone(inputs.tables, profiled.release)
+    described = describe_everyone(inputs.tables, inputs.as_of, profiled.release.vocabulary)
     placed = profiled.personas.space.place(described)
     centres = tuple(tuple(end.tolist()) for end in (placed.min(axis=0), placed.max(axis=0)))
     personas = replace(profiled.personas, names=("these", "those"), centres=centres, why="")
@@ -172,7 +160,7 @@ def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas,
     shares = labels[PERSONA].value_counts()
     table = profiled.profile.set_index("persona")
     assert table["customers"].to_dict() == shares.to_dict()
-    described = describe_everyone(inputs.tables, known)
+    described = describe_everyone(inputs.tables, inputs.as_of, known.vocabulary)
     clv = known.scorer.score(described)["clv"].groupby(labels[PERSONA].to_numpy()).mean()
     assert table["clv"].to_dict() == pytest.approx(clv.to_dict())
 

@@ -1,11 +1,10 @@
-"""Both flows through the command, on Prefect's test server and an embedded store of their own."""
+"""Scoring through the command, on Prefect's test server and an embedded store: what is published, and what is not."""
 
 import json
 import shutil
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
@@ -13,10 +12,6 @@ import pytest
 from models.population.scores_table import check_scores, read_metadata
 from models.registry.publication import CURRENT, SCORES
 from models.registry.scorers import (
-    CHALLENGER,
-    CHAMPION,
-    PREVIOUS,
-    SCORER,
     alias_version,
     model_versions,
     read_champion,
@@ -29,26 +24,6 @@ pytestmark = pytest.mark.usefixtures("prefect_server")
 
 # Without looking back, for what has nothing to do with it.
 QUICK = ("--set", "second_stage=off")
-
-
-@pytest.fixture(scope="module")
-def tables(shop):
-    """Options that name the shop's tables."""
-    return [text for name in ("transactions", "answers", "events") for text in (f"--{name}", str(shop[name]))]
-
-
-@pytest.fixture
-def trained(revealed, tables, tmp_path_factory):
-    """A store with a champion and its scores: made once, its database put back before every test."""
-    place = tmp_path_factory.getbasetemp() / "mlruns"
-    kept = place.with_name("kept.db")
-    if not kept.exists():
-        assert revealed("retrain", *tables, "--mlruns", place)[0] == 0
-        assert revealed("score", *tables, "--mlruns", place)[0] == 0
-        shutil.copyfile(place / "mlflow.db", kept)
-    # In place: MLflow keeps its connection to the file.
-    shutil.copyfile(kept, place / "mlflow.db")
-    return place
 
 
 def current(place: Path) -> pd.DataFrame:
@@ -78,39 +53,6 @@ def test_the_published_file_says_where_it_comes_from_and_keeps_its_contract(trai
     assert said["horizon"] == "90"
     assert said["scorer_trained_after_as_of"] == "false"
     assert store.client.get_run(said["run_id"]).data.tags["kind"] == "score"
-
-
-def test_the_runs_hold_parameters_metrics_plots_report_and_digests(trained):
-    store = open_store(str(trained))
-    runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'retrain'")
-    run = runs[0]
-    assert run.data.params["horizon"] == "90"
-    assert {"bg_nbd_r", "bg_nbd_r_se", "backtest_model_purchases_mae", "nps_rps_model", "base_nps"} <= set(
-        run.data.metrics
-    )
-    assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"transactions", "answers", "events"}
-    logged = {file.path for file in store.client.list_artifacts(run.info.run_id)}
-    wanted = {
-        "report.md",
-        "fits.csv",
-        "covariance_purchases.csv",
-        "covariance_spend.csv",
-        "backtest.csv",
-        "plots",
-        "nps",
-    }
-    assert wanted | {"intake.json"} <= logged
-    covariance = pd.read_csv(
-        mlflow.artifacts.download_artifacts(
-            run_id=run.info.run_id, artifact_path="covariance_purchases.csv", tracking_uri=store.uri
-        ),
-        index_col=0,
-    ).to_numpy()
-    np.testing.assert_allclose(covariance, covariance.T, rtol=1e-12)
-    np.testing.assert_allclose(np.sqrt(covariance[0, 0]), run.data.metrics["bg_nbd_r_se"], rtol=1e-9)
-    assert 0 < run.data.metrics["bg_nbd_dropout_share_low"] < run.data.metrics["bg_nbd_dropout_share"] < 1
-    plots = {Path(file.path).name for file in store.client.list_artifacts(run.info.run_id, "plots")}
-    assert plots == {"purchases_by_frequency.png", "holdout_tracking.png", "nps_reliability.png"}
 
 
 def test_the_same_input_gives_the_same_scores_bit_for_bit(trained, revealed, tables):
@@ -225,89 +167,6 @@ def test_customers_of_whom_too_little_is_given_are_counted(trained, revealed, sh
     assert "WARNING: scorer 1 learned from events, which this run was not given" in said
 
 
-def test_a_backtest_is_kept_with_its_run_and_moves_nothing(trained, revealed, tables):
-    store = open_store(str(trained))
-    before = [alias_version(store, CHAMPION), len(model_versions(store, SCORER))]
-    code, out, _ = revealed("backtest", *tables, "--mlruns", trained, "--cuts", "1", "--horizon", "90")
-    assert code == 0
-    assert all(name in out for name in ("BG/NBD", "MBG/NBD", "second stage", "last period repeated"))
-    assert [alias_version(store, CHAMPION), len(model_versions(store, SCORER))] == before
-    [run] = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'backtest'")
-    assert {"report.md", "plots"} <= {file.path for file in store.client.list_artifacts(run.info.run_id)}
-
-
-def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(trained, revealed, tables):
-    store = open_store(str(trained))
-    code, out, _ = revealed("retrain", *tables, "--mlruns", trained)
-    assert code == 0
-    assert "Scorer 2 is champion" in out
-    assert "log loss of p_purchase" in out
-    aliases = [alias_version(store, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)]
-    assert aliases == [2, 2, 1]
-    assert revealed("score", *tables, "--mlruns", trained)[0] == 0
-    assert alias_version(store, CURRENT, SCORES) == 2
-
-    code, out, _ = revealed("rollback", "--mlruns", trained)
-    assert code == 0
-    assert "champion is version 1 again" in out
-    assert alias_version(store, CURRENT, SCORES) == 1
-    code, _, err = revealed("rollback", "--mlruns", trained)
-    assert code == 3
-    assert "has no previous version" in err
-    assert alias_version(store, CHAMPION) == 1
-    assert store.client.get_model_version(SCORER, "2").tags["rolled_back"] == "true"
-
-
-def test_a_worse_scorer_is_refused_and_nothing_moves(trained, revealed, tables, monkeypatch):
-    store = open_store(str(trained))
-    monkeypatch.setattr("models.release.promotion_gate.MAX_BIAS", 1.0)
-    code, _, err = revealed("retrain", *tables, "--mlruns", trained, *QUICK)
-    assert code == 3
-    assert "the twin expected" in err
-    assert alias_version(store, CHAMPION) == 1
-    assert alias_version(store, CHALLENGER) == 2
-    assert "refused" in store.client.get_model_version(SCORER, "2").tags["verdict"]
-
-
-def test_a_retrain_that_forgets_the_answers_is_refused_unless_that_is_said(trained, revealed, shop):
-    transactions = ("--transactions", shop["transactions"], "--mlruns", trained)
-    code, _, err = revealed("retrain", *transactions)
-    assert code == 3
-    assert "--without-answers" in err
-    assert revealed("retrain", *transactions, "--without-answers", *QUICK)[0] == 0
-    store = open_store(str(trained))
-    assert alias_version(store, CHAMPION) == 2
-    assert store.client.get_model_version(SCORER, "2").tags["nps_model"] == "carried over"
-
-
-def test_a_retrain_as_of_a_day_before_the_champions_is_refused(trained, revealed, tables):
-    code, _, err = revealed("retrain", *tables, "--mlruns", trained, "--as-of", "2024-03-01", *QUICK)
-    assert code == 3
-    assert "as_of 2024-03-01 is before the champion's" in err
-    assert alias_version(open_store(str(trained)), CHAMPION) == 1
-
-
-def test_a_scorer_that_cannot_be_judged_does_not_replace_one_that_was(trained, revealed, shop, own_environment):
-    lines = pd.read_parquet(shop["transactions"])
-    lines[lines["ts"] >= lines["ts"].max() - pd.Timedelta(days=60)].to_parquet("cut_short.parquet")
-    code, _, err = revealed(
-        *("retrain", "--transactions", "cut_short.parquet", "--answers", shop["answers"], "--mlruns", trained),
-        *("--set", "quarantine_limit=0.99"),
-    )
-    assert code == 3
-    assert "refused" in err or "would not" in err
-    assert alias_version(open_store(str(trained)), CHAMPION) == 1
-
-
-def test_a_carried_over_model_keeps_its_question(trained, revealed, shop):
-    code, _, err = revealed(
-        *("retrain", "--transactions", shop["transactions"], "--mlruns", trained, "--without-answers"),
-        *("--set", "nps_question=csat"),
-    )
-    assert code == 2
-    assert "the NPS model that is carried over predicts 'nps'" in err
-
-
 def test_scores_of_a_version_that_is_no_champion_do_not_become_current(trained, revealed, tables):
     store = open_store(str(trained))
     champion = read_champion(store)
@@ -352,19 +211,6 @@ def test_a_score_without_a_champion_is_a_mistake(revealed, tables, own_environme
     code, _, err = revealed("score", *tables, "--mlruns", own_environment / "empty")
     assert code == 2
     assert "run `revealed retrain` first" in err
-
-
-def test_bad_rows_above_the_limit_stop_before_anything_is_published_and_are_kept(revealed, own_environment):
-    rows = "\n".join(f"{i},2024-01-0{i % 9 + 1},{'x' if i % 3 == 0 else 1}" for i in range(30))
-    (own_environment / "sales.csv").write_text(f"customer_id,ts,amount\n{rows}\n")
-    code, _, err = revealed("retrain", "--transactions", "sales.csv")
-    assert code == 3
-    assert "amount is not a number" in err
-    store = open_store()
-    assert alias_version(store, CHAMPION) is None
-    run = store.client.search_runs([store.experiment_id])[0]
-    assert run.info.status == "FAILED"
-    assert [file.path for file in store.client.list_artifacts(run.info.run_id, "quarantine")]
 
 
 def test_a_second_run_is_told_who_holds_the_store(trained, revealed, tables):

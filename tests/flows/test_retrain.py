@@ -1,0 +1,185 @@
+"""Retraining through the command, on Prefect's test server and an embedded store: what is fitted, promoted, refused."""
+
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+
+import lightgbm
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+
+import flows.retrain
+from features.describe import describe
+from flows.settings import Settings
+from flows.steps.base import learn_base
+from flows.steps.fitting import Fitted, Judged
+from flows.steps.inputs import read_inputs
+from flows.steps.recipe_choice import Decision
+from models.purchases.fit import fit_purchase_models
+from models.purchases.second_stage import _train
+from models.recipe import Recipe
+from models.registry.publication import CURRENT, SCORES
+from models.registry.scorers import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    SCORER,
+    alias_version,
+    model_versions,
+)
+from models.registry.store import open_store
+from models.release.promotion_gate import Verdict
+
+pytestmark = pytest.mark.usefixtures("prefect_server")
+
+# Without looking back, for what has nothing to do with it.
+QUICK = ("--set", "second_stage=off")
+
+
+def test_the_runs_hold_parameters_metrics_plots_report_and_digests(trained):
+    store = open_store(str(trained))
+    runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'retrain'")
+    run = runs[0]
+    assert run.data.params["horizon"] == "90"
+    assert {"bg_nbd_r", "bg_nbd_r_se", "backtest_model_purchases_mae", "nps_rps_model", "base_nps"} <= set(
+        run.data.metrics
+    )
+    assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"transactions", "answers", "events"}
+    logged = {file.path for file in store.client.list_artifacts(run.info.run_id)}
+    wanted = {
+        "report.md",
+        "fits.csv",
+        "covariance_purchases.csv",
+        "covariance_spend.csv",
+        "backtest.csv",
+        "plots",
+        "nps",
+    }
+    assert wanted | {"intake.json"} <= logged
+    covariance = pd.read_csv(
+        mlflow.artifacts.download_artifacts(
+            run_id=run.info.run_id, artifact_path="covariance_purchases.csv", tracking_uri=store.uri
+        ),
+        index_col=0,
+    ).to_numpy()
+    np.testing.assert_allclose(covariance, covariance.T, rtol=1e-12)
+    np.testing.assert_allclose(np.sqrt(covariance[0, 0]), run.data.metrics["bg_nbd_r_se"], rtol=1e-9)
+    assert 0 < run.data.metrics["bg_nbd_dropout_share_low"] < run.data.metrics["bg_nbd_dropout_share"] < 1
+    plots = {Path(file.path).name for file in store.client.list_artifacts(run.info.run_id, "plots")}
+    assert plots == {"purchases_by_frequency.png", "holdout_tracking.png", "nps_reliability.png"}
+
+
+def count_calls(monkeypatch, function, key) -> Counter:
+    """Count the calls of a function by what it is called with, in every module that imported it."""
+    calls: Counter = Counter()
+
+    def counted(*arguments, **options):
+        calls[key(*arguments, **options)] += 1
+        return function(*arguments, **options)
+
+    for module in list(sys.modules.values()):
+        if getattr(module, "__name__", "").split(".")[0] in ("features", "models", "flows", "lightgbm"):
+            for name in [name for name, value in vars(module).items() if value is function]:
+                monkeypatch.setattr(module, name, counted)
+    return calls
+
+
+def count_parsed_trees(monkeypatch) -> Counter:
+    """Count how often each text of trees is parsed."""
+    texts, parse = Counter(), lightgbm.Booster.__init__
+
+    def counted(booster, *arguments, model_str=None, **options):
+        texts[model_str] += model_str is not None
+        parse(booster, *arguments, model_str=model_str, **options)
+
+    monkeypatch.setattr(lightgbm.Booster, "__init__", counted)
+    return texts
+
+
+def vocabulary_of(vocabulary) -> str:
+    return json.dumps(vocabulary.to_dict())
+
+
+def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(trained, revealed, tables, monkeypatch):
+    store = open_store(str(trained))
+    with monkeypatch.context() as patch:
+        described = count_calls(patch, describe, lambda _, spine, names: (spine.as_of, vocabulary_of(names)))
+        summarised = count_calls(patch, fit_purchase_models, lambda summary, model: (id(summary), model))
+        stages = count_calls(patch, _train, lambda _, cutoff, *rest: (cutoff, vocabulary_of(rest[-1])))
+        parsed = count_parsed_trees(patch)
+        code, out, _ = revealed("retrain", *tables, "--mlruns", trained)
+    assert code == 0
+    # Everyone at a date under one vocabulary; what has no single date are the answers, each at a date of its own.
+    assert {calls for (as_of, _), calls in described.items() if as_of is not None} == {1}
+    assert set(summarised.values()) == {1}
+    assert set(stages.values()) == {1}
+    assert len(stages) == 3
+    assert max(parsed.values()) == 1
+    assert "Scorer 2 is champion" in out
+    assert "log loss of p_purchase" in out
+    aliases = [alias_version(store, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)]
+    assert aliases == [2, 2, 1]
+    assert revealed("score", *tables, "--mlruns", trained)[0] == 0
+    assert alias_version(store, CURRENT, SCORES) == 2
+
+    code, out, _ = revealed("rollback", "--mlruns", trained)
+    assert code == 0
+    assert "champion is version 1 again" in out
+    assert alias_version(store, CURRENT, SCORES) == 1
+    code, _, err = revealed("rollback", "--mlruns", trained)
+    assert code == 3
+    assert "has no previous version" in err
+    assert alias_version(store, CHAMPION) == 1
+    assert store.client.get_model_version(SCORER, "2").tags["rolled_back"] == "true"
+
+
+def test_a_backtest_is_kept_with_its_run_and_moves_nothing(trained, revealed, tables):
+    store = open_store(str(trained))
+    before = [alias_version(store, CHAMPION), len(model_versions(store, SCORER))]
+    code, out, _ = revealed("backtest", *tables, "--mlruns", trained, "--cuts", "1", "--horizon", "90")
+    assert code == 0
+    assert all(name in out for name in ("BG/NBD", "MBG/NBD", "second stage", "last period repeated"))
+    assert [alias_version(store, CHAMPION), len(model_versions(store, SCORER))] == before
+    [run] = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'backtest'")
+    assert {"report.md", "plots"} <= {file.path for file in store.client.list_artifacts(run.info.run_id)}
+
+
+def test_a_retrain_that_forgets_the_answers_ends_as_refused(trained, revealed, shop):
+    code, _, err = revealed("retrain", "--transactions", shop["transactions"], "--mlruns", trained)
+    assert code == 3
+    assert "--without-answers" in err
+    assert alias_version(open_store(str(trained)), CHALLENGER) == 1
+
+
+def test_bad_rows_above_the_limit_stop_before_anything_is_published_and_are_kept(revealed, own_environment):
+    rows = "\n".join(f"{i},2024-01-0{i % 9 + 1},{'x' if i % 3 == 0 else 1}" for i in range(30))
+    (own_environment / "sales.csv").write_text(f"customer_id,ts,amount\n{rows}\n")
+    code, _, err = revealed("retrain", "--transactions", "sales.csv")
+    assert code == 3
+    assert "amount is not a number" in err
+    store = open_store()
+    assert alias_version(store, CHAMPION) is None
+    run = store.client.search_runs([store.experiment_id])[0]
+    assert run.info.status == "FAILED"
+    assert [file.path for file in store.client.list_artifacts(run.info.run_id, "quarantine")]
+
+
+def test_a_refused_scorer_is_registered_with_its_reason_and_no_alias_moves(trained, tables, releases, monkeypatch):
+    """Without Prefect and without fitting: the steps are replaced by what they would have made."""
+    verdict = Verdict(False, "refused: its log loss is worse")
+    fitted = Fitted(Decision(Recipe(second_stage=False)), *releases, releases[1].as_of)
+    monkeypatch.setattr("flows.steps.tasks.extract", read_inputs)
+    monkeypatch.setattr("flows.retrain.fit_scorer", lambda *_: fitted)
+    monkeypatch.setattr("flows.retrain.judge_scorer", lambda *_: Judged(verdict, None, None))
+    for name in ("register", "settle"):
+        monkeypatch.setattr(f"flows.retrain.{name}", getattr(flows.retrain, name).fn)
+    monkeypatch.setattr("flows.retrain.learn_of_base", learn_base)
+    named = dict(zip((name.removeprefix("--") for name in tables[::2]), ([file] for file in tables[1::2]), strict=True))
+    state = flows.retrain.retrain.fn(Settings(**named, mlruns=str(trained)))
+    assert (state.name, state.message) == ("Refused", verdict.reason)
+    store = open_store(str(trained))
+    assert [alias_version(store, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)] == [1, 2, None]
+    assert store.client.get_model_version(SCORER, "2").tags["verdict"] == verdict.reason
