@@ -23,7 +23,7 @@ from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.bg_nbd_likelihood import log_likelihood_and_derivatives as purchase_pass
 from models.purchases.gamma_gamma_likelihood import SpendHistories
 from models.purchases.gamma_gamma_likelihood import log_likelihood_and_derivatives as spend_pass
-from models.scoring.scorer import PurchaseParameters, SpendParameters
+from models.scoring.parameters import PurchaseParameters, SpendParameters
 
 BARE = "SELECT customer_id, count(*), sum(amount), min(ts), max(ts) FROM read_parquet('{}') GROUP BY customer_id"
 

@@ -26,7 +26,7 @@ from models.nps.candidates import smoothed_shares
 from models.nps.category import publishable
 from models.nps.checked_answers import Answers, ranked_levels
 from models.nps.pool import blend
-from models.scoring.scorer import blended_probabilities
+from models.scoring.nps import blended_probabilities
 from models.stats.folds import customer_folds
 from models.stats.typing import Floats
 

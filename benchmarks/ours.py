@@ -20,7 +20,8 @@ from features.tables import open_tables
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.gamma_gamma import GammaGammaModel
-from models.scoring.scorer import discounted_purchases, expected_purchases, expected_spend, p_alive
+from models.scoring.bg_nbd import discounted_purchases, expected_purchases, p_alive
+from models.scoring.gamma_gamma import expected_spend
 
 CHUNK = 1_000_000
 MEMORY = "6GB"

@@ -5,7 +5,7 @@ from flows.reports.segments import segment_moves_section
 from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import OF_BASE, OF_RESPONDENTS, OF_SCORES, Since, Stability
 from models.registry.tracking import Run
-from models.scoring.scorer import CATEGORIES
+from models.scoring.columns import CATEGORIES
 
 # So many columns of each kind are shown; the files hold all.
 SHOWN = 5

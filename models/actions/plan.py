@@ -12,7 +12,7 @@ from models.actions.lists import LONGEST_LIST, ActionList, action_lists
 from models.actions.reasons import Reason, nps_reasons
 from models.nps.attribution import NpsExplainer
 from models.release.release import Release
-from models.scoring.scorer import CATEGORIES
+from models.scoring.columns import CATEGORIES
 
 # Customers who stand for the base when a score is split into points.
 REFERENCE = 1000

@@ -12,7 +12,7 @@ from features.two_dates import purchase_changes
 from models.monitoring.drift_figures import FitDrift, PurchaseTracking, compare
 from models.monitoring.drift_simulation import Change, Histories
 from models.purchases.fit import TrainingFit
-from models.scoring.scorer import PurchaseParameters
+from models.scoring.parameters import PurchaseParameters
 
 Verdict = Literal["due", "not due", "too early", "nothing new", "not available"]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.monitoring.drift_simulation import Change, log_likelihoods, log_scores, moved
-from models.scoring.scorer import PurchaseParameters
+from models.scoring.parameters import PurchaseParameters
 from models.stats.typing import Floats
 
 # 95 %, two-sided.

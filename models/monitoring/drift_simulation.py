@@ -7,12 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import betaln, gammaln
 
-from models.scoring.scorer import (
-    PurchaseParameters,
-    expected_purchases,
-    log_odds_of_having_left,
-    new_customer_expected_purchases,
-)
+from models.scoring.bg_nbd import expected_purchases, log_odds_of_having_left, new_customer_expected_purchases
+from models.scoring.parameters import PurchaseParameters
 from models.stats.typing import Floats
 
 _STEP = 1e-4

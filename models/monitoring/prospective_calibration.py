@@ -13,7 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit, logit
 
-from models.monitoring.prospective_predictions import PRIORS, PROBABILITIES
+from models.monitoring.prospective_predictions import PRIORS
+from models.scoring.columns import PROBABILITIES
 from models.stats import metrics
 from models.stats.typing import Floats
 

@@ -9,9 +9,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from models.scoring.scorer import CATEGORIES
+from models.scoring.columns import CATEGORIES, PROBABILITIES
 
-PROBABILITIES = tuple(f"p_{name}" for name in CATEGORIES)
 PRIORS = tuple(f"prior_{name}" for name in CATEGORIES)
 
 

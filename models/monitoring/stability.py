@@ -10,8 +10,8 @@ from features.describe import feature_names
 from features.tables import Tables
 from models.monitoring.transitions import category_transitions, count_transitions, expected_categories
 from models.nps.training_rows import answers_with_features
-from models.population.scored import PROBABILITIES
 from models.release.release import Release
+from models.scoring.columns import PROBABILITIES
 from models.stats.psi import profile_of, stability
 
 # What of the scores a profile holds, as far as the scorer gives it.

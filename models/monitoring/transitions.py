@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.scoring.scorer import CATEGORIES, median_category
+from models.scoring.columns import CATEGORIES, PROBABILITIES
+from models.scoring.nps import median_category
 from models.stats.typing import Floats
 
-PROBABILITIES = tuple(f"p_{name}" for name in CATEGORIES)
 # In brackets, for "new" is a segment too.
 NEW, GONE = "(new)", "(gone)"
 

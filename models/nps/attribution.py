@@ -17,7 +17,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from models.scoring.scorer import latent_probabilities, proportional_odds_terms
+from models.scoring.nps import latent_probabilities, proportional_odds_terms
 from models.stats.typing import Floats
 
 Boosters = Mapping[str, lightgbm.Booster]

@@ -11,7 +11,7 @@ from models.nps.calibration import fit_dirichlet_map
 from models.nps.checked_answers import Answers
 from models.nps.proportional_odds import fit_proportional_odds, learn_columns
 from models.nps.trees import grow, grow_out_of_fold, ridits
-from models.scoring.scorer import cumulative_log_probabilities, latent_probabilities, latent_scores
+from models.scoring.nps import cumulative_log_probabilities, latent_probabilities, latent_scores
 from models.stats.typing import Floats, Integers
 
 Member = dict[str, Any]

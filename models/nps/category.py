@@ -19,7 +19,7 @@ from models.nps.candidates import smoothed_shares
 from models.nps.checked_answers import Answers, checked, ranked_levels, varying, why_no_model, why_nothing
 from models.nps.evaluation import last_wave_figures, out_of_fold_figures, rps_gain, training_noise
 from models.nps.pool import Blend, Members, blend
-from models.scoring.scorer import category_probabilities
+from models.scoring.nps import category_probabilities
 from models.stats import metrics
 from models.stats.folds import customer_folds, last_wave
 from models.stats.typing import Floats, Integers, Strings
@@ -62,7 +62,7 @@ class NpsModel:
           "calibration": {"weights": 3 x 3, "bias": [3]}}``: log odds of being above each cut, then a Dirichlet map.
         - ``{"kind": "prior", "weight", "shares": [3]}``.
 
-        `models.scoring.scorer` reads them: `latent_scores`, `latent_probabilities`, `proportional_odds_terms`.
+        `models.scoring.nps` reads them: `latent_scores`, `latent_probabilities`, `proportional_odds_terms`.
     noise
         Standard error, in NPS points, of one customer's 100 (p_promoter - p_detractor) from training on a sample: root
         mean square over answers of the delete-one-fold jackknife error. None unless source is "model".

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.scoring.columns import CATEGORIES
 from models.stats.typing import Flags, Floats, Integers, Strings
 
-CATEGORIES = ("detractor", "passive", "promoter")
 FEWEST_ANSWERS = 30
 FEWEST_ANSWERS_TO_LEARN = 200
 # Outside the largest class. Of fewer, one answer more or less decides the out-of-fold gain and its standard error.

@@ -14,14 +14,14 @@ from features.tables import Tables
 from models.population.scores_table import to_table
 from models.population.segment_labels import has_personas
 from models.release.release import Release
-from models.scoring.scorer import CATEGORIES, SCORE_COLUMNS, median_category
+from models.scoring.columns import CATEGORIES, PROBABILITIES, SCORE_COLUMNS
+from models.scoring.nps import median_category
 from models.segments.personas.model import assign_personas
 
 _FROM_FEATURES = ("customer_id", "as_of", "first_purchase", "last_purchase", "monetary_value")
 _DAYS = ("frequency", "recency", "T")
 _TEXTS_BEFORE = ("nps_category_before", "segment_before")
 _BEFORE = ("next_purchase_index_before", *_TEXTS_BEFORE)
-PROBABILITIES = tuple(f"p_{name}" for name in CATEGORIES)
 
 
 def assemble_scores(

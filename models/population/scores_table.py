@@ -15,10 +15,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import RevealedError
+from models.scoring.columns import PROBABILITIES
 
 _DATES = ("as_of", "first_purchase", "last_purchase")
-_PROBABILITIES = ("p_alive", "p_purchase", "p_churn", "p_detractor", "p_passive", "p_promoter", "p_satisfied")
-_NPS = ("p_detractor", "p_passive", "p_promoter", "nps_category", "nps_source")
+_PROBABILITIES = ("p_alive", "p_purchase", "p_churn", *PROBABILITIES, "p_satisfied")
+_NPS = (*PROBABILITIES, "nps_category", "nps_source")
 
 SCHEMA = pa.schema(
     [

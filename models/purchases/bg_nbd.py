@@ -18,12 +18,8 @@ from models.purchases.bg_nbd_likelihood import (
     new_customer_p_purchases,
     simulate_purchases,
 )
-from models.scoring.scorer import (
-    PurchaseParameters,
-    expected_purchases,
-    new_customer_expected_purchases,
-    p_alive,
-)
+from models.scoring.bg_nbd import expected_purchases, new_customer_expected_purchases, p_alive
+from models.scoring.parameters import PurchaseParameters
 from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, Optimum, find_optimum, penalised
 from models.stats.typing import Floats
 

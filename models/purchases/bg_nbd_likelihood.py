@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import betainc, betaincc
 
-from models.scoring.scorer import PurchaseParameters
+from models.scoring.parameters import PurchaseParameters
 from models.stats.gamma_differences import rising
 from models.stats.newton import Derivatives, blocks, evenly
 from models.stats.typing import Floats

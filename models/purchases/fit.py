@@ -19,7 +19,9 @@ from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.mbg_nbd import ModifiedBetaGeoModel
 from models.recipe import PurchaseModel
-from models.scoring.scorer import PURCHASE_COLUMNS, PurchaseParameters, SpendParameters, first_stage
+from models.scoring.columns import PURCHASE_COLUMNS
+from models.scoring.parameters import PurchaseParameters, SpendParameters
+from models.scoring.second_stage import first_stage
 
 MODELS: Mapping[PurchaseModel, type[BetaGeoModel]] = {"bg_nbd": BetaGeoModel, "mbg_nbd": ModifiedBetaGeoModel}
 MODEL_NAMES: Mapping[PurchaseModel, str] = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD"}

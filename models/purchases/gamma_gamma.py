@@ -18,7 +18,8 @@ from models.purchases.gamma_gamma_likelihood import (
     log_likelihood_and_derivatives,
     log_parameters,
 )
-from models.scoring.scorer import SpendParameters, expected_spend
+from models.scoring.gamma_gamma import expected_spend
+from models.scoring.parameters import SpendParameters
 from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, find_optimum, penalised
 from models.stats.typing import Floats
 

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import expit, gammaln, polygamma
 from scipy.stats import t as student
 
-from models.scoring.scorer import SpendParameters
+from models.scoring.parameters import SpendParameters
 from models.stats.gamma_differences import rising
 from models.stats.newton import Derivatives, blocks, evenly
 from models.stats.typing import Floats

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from models.scoring.scorer import Offsets
+from models.scoring.second_stage import Offsets
 from models.stats.typing import Floats
 
 # Farther than the log odds of any two probabilities that `Offsets` tells apart.

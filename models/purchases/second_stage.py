@@ -27,7 +27,7 @@ from models.purchases.fit import fit_purchases_at
 from models.purchases.recalibration import lasting_share, levels, log_bias
 from models.purchases.second_stage_trees import Target, TargetTrees, grow_target
 from models.recipe import PurchaseModel, Recipe
-from models.scoring.scorer import Offsets, second_stage, second_stage_matrix
+from models.scoring.second_stage import Offsets, second_stage, second_stage_matrix
 from models.stats.typing import Floats
 
 # Trees learn hardly more from more customers, and a million would take minutes.

@@ -16,10 +16,11 @@ from features.describe import materialise
 from features.labels import labelled_answers
 from features.tables import Tables
 from models.monitoring.prospective_calibration import ProspectiveCalibration, prospective_calibration
-from models.monitoring.prospective_predictions import PRIORS, PROBABILITIES, predictions_before_answers
+from models.monitoring.prospective_predictions import PRIORS, predictions_before_answers
 from models.registry.publication import published_before, read_scores
 from models.registry.store import Store
 from models.release.release import Release
+from models.scoring.columns import PROBABILITIES
 
 # Answers to invitations of so many days count, beside at most so many published tables.
 DAYS = 180

@@ -1,10 +1,11 @@
 """The registered scorer: its versions, and the aliases champion, challenger and previous.
 
-A version is one piece: formulas from code, parameters as JSON, trees as text, and the twin the gate judges it by. No
-alias moves before everything a version consists of has been written.
+A version is one piece: a copy of the served code, parameters as JSON, trees as text, and the twin the gate judges it
+by. No alias moves before everything a version consists of has been written.
 """
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,15 +20,17 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-import models.scoring.scorer as scorer_code
+import models.scoring
 from data.errors import InputError, RefusedError
 from models.registry.store import Store
 from models.release.release import CATEGORY_MODELS, FORMAT, Release
-from models.scoring.scorer import PURCHASE_COLUMNS, SCORE_COLUMNS
+from models.scoring.columns import PURCHASE_COLUMNS, SCORE_COLUMNS
 
 SCORER = "customer_scorer"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 REQUIREMENTS = ("mlflow", "lightgbm", "scipy", "numpy", "pandas")
+# The served code. MLflow runs the entry, which imports the other files from the artifact that has the folder's name.
+_PACKAGE, _ENTRY = Path(str(models.scoring.__file__)).parent, "entry.py"
 _TEXT_COLUMNS = ("nps_category", "nps_source")
 _ALWAYS = frozenset(SCORE_COLUMNS[: SCORE_COLUMNS.index("p_detractor")])
 
@@ -79,11 +82,12 @@ def register_scorer(store: Store, run_id: str, release: Release, twin: Release |
     """
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
         files, signature = _write_release(release, Path(folder), ""), _signature(release)
+        files[_PACKAGE.name] = _copy_code(Path(folder) / _PACKAGE.name)
         if twin is not None:
             files |= _write_release(twin, Path(folder), "twin_")
         logged = mlflow.pyfunc.log_model(
             name=SCORER,
-            python_model=str(scorer_code.__file__),
+            python_model=str(_PACKAGE / _ENTRY),
             artifacts={name: str(file) for name, file in files.items()},
             signature=signature,
             input_example=_example(signature),
@@ -219,6 +223,15 @@ def ensure_registered(store: Store, model: str, description: str) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
+
+
+def _copy_code(folder: Path) -> Path:
+    """Write the files of the served code but its entry into a new folder, without what Python compiled of them."""
+    folder.mkdir()
+    for file in sorted(_PACKAGE.glob("*.py")):
+        if file.name != _ENTRY:
+            shutil.copy(file, folder)
+    return folder
 
 
 def _write_release(release: Release, folder: Path, prefix: str) -> dict[str, Path]:

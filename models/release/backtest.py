@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.scoring.scorer import PurchaseParameters, expected_purchases, p_alive
+from models.scoring.bg_nbd import expected_purchases, p_alive
+from models.scoring.parameters import PurchaseParameters
 from models.stats import metrics
 from models.stats.deciles import calibration_error
 from models.stats.typing import Floats

@@ -10,7 +10,7 @@ from features.outcomes import purchases_by_day
 from features.spine import everyone
 from features.tables import Tables
 from models.release.rolling import CutoffResult
-from models.scoring.scorer import new_customer_expected_purchases
+from models.scoring.bg_nbd import new_customer_expected_purchases
 
 
 def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFrame:

@@ -263,6 +263,16 @@ class Consumer:
         """Run Python code there, and return what it printed."""
         return call([self.python, "-c", code], self.folder, clean_environment(**environment))
 
+    @contextmanager
+    def serving(self, model: str, **environment: str) -> Iterator[str]:
+        """Serve a registered model there with MLflow's command; gives the address that takes rows."""
+        port, folder = free_port(), self.python.parent
+        # The command starts Python and uvicorn by their names.
+        variables = clean_environment(**environment, PATH=f"{folder}{os.pathsep}{os.environ['PATH']}")
+        command = [folder / "mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--port", str(port)]
+        with running(command, "Application startup complete", self.folder, variables):
+            yield f"http://127.0.0.1:{port}/invocations"
+
 
 @pytest.fixture(scope="session")
 def consumer_with(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Consumer]:

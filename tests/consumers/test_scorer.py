@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import httpx
 import mlflow
 import pandas as pd
 import pytest
@@ -12,7 +13,8 @@ from flows.settings import TABLES, Settings
 from flows.steps.inputs import open_inputs, read_inputs
 from models.registry.scorers import read_champion
 from models.registry.store import open_store
-from models.scoring.scorer import PURCHASE_COLUMNS, SCORE_COLUMNS, Scorer
+from models.scoring.columns import PURCHASE_COLUMNS, SCORE_COLUMNS
+from models.scoring.scorer import Scorer
 
 CHAMPION = "models:/customer_scorer@champion"
 PREDICT = f"""
@@ -41,10 +43,16 @@ def scores(published) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def predictions(consumer_with, requirements, published, scores, tmp_path_factory) -> Path:
+def consumer(consumer_with, requirements):
+    """A consumer with the scorer's own requirements and a module of their own called ``models``."""
+    built = consumer_with("-r", requirements)
+    (built.folder / "models.py").write_text("owner = 'the consumer'", encoding="utf-8")
+    return built
+
+
+@pytest.fixture(scope="module")
+def predictions(consumer, published, scores, tmp_path_factory) -> Path:
     """A consumer's folder with what the champion predicts there for everyone in the published table."""
-    consumer = consumer_with("-r", requirements)
-    (consumer.folder / "models.py").write_text("owner = 'the consumer'", encoding="utf-8")
     described = describe_anew(published.project, scores, tmp_path_factory.mktemp("clean"))
     described.to_parquet(consumer.folder / "features.parquet")
     consumer.run(PREDICT, MLFLOW_TRACKING_URI=published.uri, MLFLOW_ALLOW_PICKLE_DESERIALIZATION="false")
@@ -90,3 +98,14 @@ def test_purchases_alone_are_enough_for_what_the_purchase_models_say(predictions
     features = pd.read_parquet(predictions / "features.parquet")[list(PURCHASE_COLUMNS)]
     first = Scorer({**release.parameters, "second_stage": {"used": False}}, release.boosters).score(features)
     pd.testing.assert_frame_equal(predicted[names], first[names], check_exact=False, rtol=1e-12, atol=0)
+
+
+def test_the_champion_is_served_over_http(consumer, predictions, published):
+    features = pd.read_parquet(predictions / "features.parquet")[list(PURCHASE_COLUMNS)].head(20).astype("float64")
+    rows = {"dataframe_split": features.to_dict("split", index=False)}
+    settings = {"MLFLOW_TRACKING_URI": published.uri, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+    with consumer.serving(CHAMPION, **settings) as address:
+        response = httpx.post(address, json=rows, timeout=60)
+    served = pd.DataFrame(response.raise_for_status().json()["predictions"])
+    expected = pd.read_parquet(predictions / "purchases_only.parquet").head(20)
+    pd.testing.assert_frame_equal(served, expected, check_dtype=False, check_exact=False, rtol=1e-12, atol=0)

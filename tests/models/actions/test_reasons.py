@@ -9,7 +9,7 @@ import pytest
 from models.actions import reasons
 from models.actions.reasons import least_difference, nps_reasons
 from models.nps.attribution import NpsExplainer
-from models.scoring.scorer import category_probabilities
+from models.scoring.nps import category_probabilities
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
 ODDS = {

@@ -14,7 +14,7 @@ from models.monitoring.drift_figures import FitDrift, PurchaseTracking
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import count_sufficient_statistics
 from models.purchases.fit import TrainingFit
-from models.scoring.scorer import PurchaseParameters
+from models.scoring.parameters import PurchaseParameters
 
 TRAINED = date(1997, 10, 1)
 SHOP = PurchaseParameters(0.8, 40.0, 0.7, 3.0)

@@ -13,7 +13,8 @@ from models.monitoring.drift_figures import FitDrift, PurchaseTracking, compare
 from models.monitoring.drift_simulation import Change, Histories, log_likelihoods, moved
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import count_sufficient_statistics
-from models.scoring.scorer import PurchaseParameters, expected_purchases
+from models.scoring.bg_nbd import expected_purchases
+from models.scoring.parameters import PurchaseParameters
 
 SHOP = PurchaseParameters(0.8, 40.0, 0.7, 3.0)
 KNOWN = np.zeros((4, 4))

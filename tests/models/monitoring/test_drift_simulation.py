@@ -6,7 +6,8 @@ from numpy.testing import assert_allclose
 
 from models.monitoring.drift_simulation import Change, Histories, log_likelihoods, log_scores, simulate_two_dates
 from models.purchases.bg_nbd_likelihood import count_sufficient_statistics, log_likelihood, log_likelihood_and_gradient
-from models.scoring.scorer import PurchaseParameters, expected_purchases, new_customer_expected_purchases
+from models.scoring.bg_nbd import expected_purchases, new_customer_expected_purchases
+from models.scoring.parameters import PurchaseParameters
 
 SHOPS = [PurchaseParameters(0.8, 40.0, 0.7, 3.0), PurchaseParameters(0.5, 30.0, 0.9, 1.6, m=1)]
 shops = pytest.mark.parametrize("parameters", SHOPS, ids=["BG/NBD", "MBG/NBD"])

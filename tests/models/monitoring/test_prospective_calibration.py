@@ -9,7 +9,8 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from models.monitoring.prospective_calibration import cox_line, prospective_calibration
-from models.monitoring.prospective_predictions import PRIORS, PROBABILITIES
+from models.monitoring.prospective_predictions import PRIORS
+from models.scoring.columns import PROBABILITIES
 from models.stats import metrics
 
 SHARES = np.array([0.3, 0.3, 0.4])

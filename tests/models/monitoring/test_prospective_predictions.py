@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.monitoring.prospective_predictions import PRIORS, PROBABILITIES, predictions_before_answers
+from models.monitoring.prospective_predictions import PRIORS, predictions_before_answers
+from models.scoring.columns import PROBABILITIES
 
 SCORERS = pd.DataFrame(
     [("2024-01-01", 0.3, 0.3, 0.4), ("2024-03-01", 0.25, 0.3, 0.45)],

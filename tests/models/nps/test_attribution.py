@@ -13,7 +13,7 @@ from scipy.special import expit
 
 from models.nps import attribution as nps_explainer
 from models.nps.attribution import NpsExplainer
-from models.scoring.scorer import category_probabilities, latent_probabilities
+from models.scoring.nps import category_probabilities, latent_probabilities
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
 EFFECTS = np.array([-1.0, -0.5, -0.5, 0.3, 0.0])

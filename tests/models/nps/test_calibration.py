@@ -5,7 +5,7 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from models.nps.calibration import fit_dirichlet_map, identity_map
-from models.scoring.scorer import bounded_log_probabilities, calibrated_probabilities
+from models.scoring.nps import bounded_log_probabilities, calibrated_probabilities
 from models.stats.metrics import expected_calibration_error, log_loss
 
 

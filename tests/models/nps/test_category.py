@@ -12,7 +12,9 @@ from models.nps.candidates import candidates
 from models.nps.category import NpsModel, predict_nps_category, publishable, train_nps_category
 from models.nps.checked_answers import FEWEST_ANSWERS_OF_OTHER_CLASSES, Answers
 from models.nps.pool import blend
-from models.scoring.scorer import CATEGORIES, Scorer, median_category
+from models.scoring.columns import CATEGORIES
+from models.scoring.nps import median_category
+from models.scoring.scorer import Scorer
 from models.stats import metrics
 
 ELEVEN = np.array([0] * 7 + [1] * 2 + [2] * 2)

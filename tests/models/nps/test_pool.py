@@ -11,7 +11,7 @@ from data.simulation.behaviour import simulate_behaviour
 from models.nps.candidates import ordinal_link
 from models.nps.pool import blend_weights
 from models.nps.trees import ROUNDS, grow, grow_out_of_fold, ridits
-from models.scoring.scorer import cumulative_log_probabilities, latent_probabilities
+from models.scoring.nps import cumulative_log_probabilities, latent_probabilities
 from models.stats.metrics import ranked_probability_score
 
 

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from models.nps.proportional_odds import KNOTS, fit_proportional_odds, learn_columns
-from models.scoring.scorer import latent_scores, proportional_odds_terms
+from models.scoring.nps import latent_scores, proportional_odds_terms
 
 ELEVEN = np.array([0] * 7 + [1] * 2 + [2] * 2)
 

@@ -12,7 +12,7 @@ from features.spine import everyone
 from models.monitoring.stability import changes_since
 from models.population.scored import assemble_scores, scores_at, scores_table
 from models.population.scores_table import COLUMNS, check_scores, read_metadata
-from models.scoring.scorer import SCORE_COLUMNS
+from models.scoring.columns import SCORE_COLUMNS
 
 SAID = {"run_id": "a-run", "input_digest": "a-digest", "currency": "EUR"}
 

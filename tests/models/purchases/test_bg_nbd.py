@@ -14,7 +14,8 @@ from numpy.testing import assert_allclose
 from data.errors import InputError
 from models.purchases.bg_nbd import BetaGeoModel, SufficientStatistics, count_sufficient_statistics, simulate_purchases
 from models.purchases.bg_nbd_likelihood import log_likelihood
-from models.scoring.scorer import PurchaseParameters, new_customer_p_none
+from models.scoring.bg_nbd import new_customer_p_none
+from models.scoring.parameters import PurchaseParameters
 
 SAMPLE = PurchaseParameters(0.242595, 4.413602, 0.792922, 2.425907)
 # Simulated shops in days.

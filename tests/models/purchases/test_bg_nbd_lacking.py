@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose
 
 from data.errors import InputError
 from models.purchases.bg_nbd import BetaGeoModel, simulate_purchases
-from models.scoring.scorer import PurchaseParameters
+from models.scoring.parameters import PurchaseParameters
 
 
 def histories(summary):

@@ -18,7 +18,8 @@ from models.purchases.bg_nbd_likelihood import (
     new_customer_p_purchases,
     simulate_purchases,
 )
-from models.scoring.scorer import PurchaseParameters, new_customer_p_none
+from models.scoring.bg_nbd import new_customer_p_none
+from models.scoring.parameters import PurchaseParameters
 
 HISTORIES = {
     "frequent, then silent": (1000, 350.0, 365.0),

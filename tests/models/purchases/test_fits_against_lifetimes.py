@@ -23,7 +23,7 @@ from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.gamma_gamma_likelihood import SpendHistories
 from models.purchases.gamma_gamma_likelihood import log_likelihood_and_gradient as spend_log_likelihood_and_gradient
 from models.purchases.mbg_nbd import ModifiedBetaGeoModel
-from models.scoring.scorer import PurchaseParameters, SpendParameters
+from models.scoring.parameters import PurchaseParameters, SpendParameters
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from models.purchases.gamma_gamma_likelihood import (
     independence,
     log_likelihood_and_gradient,
 )
-from models.scoring.scorer import SpendParameters
+from models.scoring.parameters import SpendParameters
 
 
 @pytest.fixture(scope="module")

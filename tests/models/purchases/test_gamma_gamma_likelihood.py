@@ -15,7 +15,7 @@ from models.purchases.gamma_gamma_likelihood import (
     log_likelihood_and_gradient,
     log_parameters,
 )
-from models.scoring.scorer import SpendParameters
+from models.scoring.parameters import SpendParameters
 
 HISTORIES = {
     "once": (1, 12.5),

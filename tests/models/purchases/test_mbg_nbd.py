@@ -9,7 +9,7 @@ from data.errors import InputError
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import simulate_purchases
 from models.purchases.mbg_nbd import ModifiedBetaGeoModel
-from models.scoring.scorer import PurchaseParameters
+from models.scoring.parameters import PurchaseParameters
 
 
 def histories(summary):

@@ -24,7 +24,9 @@ from models.purchases.second_stage import SecondStage, train_second_stage
 from models.purchases.second_stage_gate import judge_second_stage
 from models.recipe import Recipe
 from models.release.rolling import SECOND_STAGE, backtest_at
-from models.scoring.scorer import FIRST_STAGE, PURCHASE_COLUMNS, Evidence, Scorer
+from models.scoring.columns import PURCHASE_COLUMNS
+from models.scoring.scorer import Scorer
+from models.scoring.second_stage import FIRST_STAGE, Evidence
 
 START, DAYS, RECIPE = date(2023, 1, 1), 500, Recipe(horizon=90, seed=3)
 CUT = START + timedelta(days=DAYS - 90)

@@ -3,8 +3,11 @@
 import json
 from importlib import import_module
 
+import mlflow
+import pandas as pd
 import pytest
 
+import models.registry.scorers as scorers
 from data.errors import InputError, RefusedError
 from models.registry.scorers import (
     CHALLENGER,
@@ -15,6 +18,7 @@ from models.registry.scorers import (
     alias_version,
     ensure_registered,
     model_versions,
+    predict,
     promote,
     read_champion,
     read_scorer,
@@ -68,15 +72,68 @@ def test_a_version_is_read_back_as_it_was_registered(store, release, a_scorer):
     assert read_scorer(store, alone).twin is None
     promote(store, alone, "first")
     assert read_champion(store).release.parameters == twin.parameters
-    # What is stored is text: parameters as JSON, trees as LightGBM writes them, and this project's one file of code.
+    # What is stored is text: parameters as JSON, trees as LightGBM writes them, and this project's files of code.
     (artifacts,) = {file.parent for file in store.folder.rglob(f"booster_{name}.txt")}
     trees = [f"booster_{name}.txt" for name in release.boosters]
     assert sorted(file.name for file in artifacts.iterdir()) == sorted(
-        [*trees, "parameters.json", "twin_parameters.json"]
+        [*trees, "parameters.json", "twin_parameters.json", "scoring"]
     )
     assert json.loads((artifacts / "parameters.json").read_text()) == release.parameters
     assert not list(store.folder.rglob("*.pkl"))
     assert [version.version for version in model_versions(store, SCORER)] == [2, 1]
+
+
+# A version of format 3 as it was registered when the served code was one file: the same artifacts but for the code.
+ONE_FILE = """
+import json
+from pathlib import Path
+
+import lightgbm, mlflow, pandas as pd
+
+
+class CustomerScorer(mlflow.pyfunc.PythonModel):
+    def load_context(self, context):
+        self.parameters = json.loads(Path(context.artifacts["parameters"]).read_text())
+        name = self.parameters["nps"]["members"][-1]["booster"]
+        self.trees = lightgbm.Booster(model_str=Path(context.artifacts[f"booster_nps_{name}"]).read_text())
+
+    def predict(self, context, model_input):
+        rates = (self.parameters["purchases"]["r"] + model_input["frequency"]) / model_input["T"]
+        return pd.DataFrame({"p_alive": rates, "trees": float(self.trees.num_trees())})
+
+
+mlflow.models.set_model(CustomerScorer())
+"""
+
+
+def test_a_version_of_one_code_file_still_scores_and_is_read_back(store, release, described, tmp_path):
+    code, files = tmp_path / "scorer.py", scorers._write_release(release, tmp_path, "")
+    code.write_text(ONE_FILE, encoding="utf-8")
+    run = store.client.create_run(store.experiment_id)
+    with mlflow.start_run(run_id=run.info.run_id):
+        logged = mlflow.pyfunc.log_model(
+            name=SCORER,
+            python_model=str(code),
+            artifacts={name: str(file) for name, file in files.items()},
+            signature=scorers._signature(release),
+            pip_requirements=[],
+        )
+    ensure_registered(store, SCORER, "of one file")
+    store.client.create_model_version(SCORER, source=logged.model_uri, run_id=run.info.run_id)
+    run = store.client.create_run(store.experiment_id)
+    assert register_scorer(store, run.info.run_id, release, None, {}) == 2
+
+    old = read_scorer(store, 1)
+    old.check_format()
+    assert old.release.parameters == release.parameters
+    expected = release.scorer().score(described)
+    pd.testing.assert_frame_equal(old.release.scorer().score(described), expected)
+    # By its own code a version says what it said, also beside one of the package.
+    of_old = predict(1, described)
+    pd.testing.assert_frame_equal(predict(2, described), expected, check_dtype=False, check_exact=True)
+    assert (of_old["p_alive"] == (release.scorer().purchases.r + described["frequency"]) / described["T"]).all()
+    assert (of_old["trees"] > 0).all()
+    pd.testing.assert_frame_equal(predict(1, described), of_old)
 
 
 def test_a_version_that_is_not_there_is_told(store):

@@ -17,7 +17,9 @@ from models.release.backtest import (
     own_average_rate,
     wins,
 )
-from models.scoring.scorer import PurchaseParameters, expected_purchases, expected_spend, p_purchase
+from models.scoring.bg_nbd import expected_purchases, p_purchase
+from models.scoring.gamma_gamma import expected_spend
+from models.scoring.parameters import PurchaseParameters
 
 CUT, END = pd.Timestamp("1997-10-01"), pd.Timestamp("1998-06-30")
 HORIZON = (END - CUT).days + 1

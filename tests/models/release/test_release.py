@@ -21,7 +21,8 @@ from models.purchases.fit import fit_purchase_models
 from models.purchases.second_stage import train_second_stage
 from models.recipe import Recipe
 from models.release.release import Release, fit_release
-from models.scoring.scorer import SCORE_COLUMNS, Scorer
+from models.scoring.columns import SCORE_COLUMNS
+from models.scoring.scorer import Scorer
 from models.segments.rfm import SEGMENTS
 
 TABLES = ("transactions", "answers", "events", "customers")

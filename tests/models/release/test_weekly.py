@@ -9,7 +9,7 @@ import pytest
 from models.recipe import Recipe
 from models.release.rolling import BG, MBG, CutoffResult, backtest_at
 from models.release.weekly import weekly_repeat_purchases
-from models.scoring.scorer import new_customer_expected_purchases
+from models.scoring.bg_nbd import new_customer_expected_purchases
 
 CUT, RECIPE = date(1997, 10, 1), Recipe(horizon=273)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
+import models.registry.scorers as scorers
 from models.population.scores_table import COLUMNS
 from models.registry.publication import make_current, pull_line, register_scores
 from models.registry.scorers import promote, register_scorer
@@ -37,8 +40,9 @@ allowed = frozenset(json.loads(sys.argv[1])) | sys.stdlib_module_names
 class Refuse(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path=None, target=None):
         top = name.partition(".")[0]
-        # The build's own settings are a module of the standard library with the platform in its name.
-        if top not in allowed and not top.startswith("_sysconfigdata"):
+        # The build's own settings are a module of the standard library with the platform in its name. A scorer imports
+        # its own code under a unique name.
+        if top not in allowed and not top.startswith(("_sysconfigdata", "customer_scorer_")):
             raise ModuleNotFoundError(f"{name} is not there for a consumer", name=name)
 
 sys.meta_path.insert(0, Refuse())
@@ -144,6 +148,76 @@ def test_the_champion_loads_and_predicts_with_its_own_requirements(store, releas
     assert "Can not safely convert int64 to float64" in said
     assert "lightgbm" in imported(said)
     assert not REFUSED & imported(said)
+
+
+BOTH = """
+import mlflow, pandas as pd, shutil
+from pathlib import Path
+
+import models
+
+Path("downloads").mkdir()
+rows, path = pd.read_parquet("rows.parquet"), list(sys.path)
+first = mlflow.pyfunc.load_model("models:/customer_scorer/1", dst_path="downloads")
+second = mlflow.pyfunc.load_model("models:/customer_scorer/2", dst_path="downloads")
+shutil.rmtree("downloads")
+in_place = mlflow.pyfunc.load_model("models:/customer_scorer/1")
+for name, scorer in {"first": first, "second": second, "again": first, "in_place": in_place}.items():
+    scorer.predict(rows).to_parquet(f"{name}.parquet")
+assert models.owner == "the consumer" and sys.path == path
+"""
+
+
+def code_of(store):
+    """Files of the versions' code in the store, with when they were written."""
+    return {file: file.stat().st_mtime_ns for file in store.folder.rglob("*") if file.parent.name == "scoring"}
+
+
+def register_with_code(store, release, folder, **changed):
+    """Register a release as a later state of this project would, whose served code is changed."""
+    changed_code = shutil.copytree(scorers._PACKAGE, folder / "scoring", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, (old, new) in changed.items():
+        file = changed_code / f"{name}.py"
+        code = file.read_text(encoding="utf-8")
+        assert old in code
+        file.write_text(code.replace(old, new), encoding="utf-8")
+    run = store.client.create_run(store.experiment_id)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(scorers, "_PACKAGE", changed_code)
+        return register_scorer(store, run.info.run_id, release, None, {})
+
+
+def test_two_versions_run_their_own_code_in_one_process_beside_a_package_called_models(
+    store, release, described, predicted, tmp_path
+):
+    run = store.client.create_run(store.experiment_id)
+    assert register_scorer(store, run.info.run_id, release, None, {}) == 1
+    # A constant of the scorer itself, and one of a module that another module imports by name.
+    index, silence = ("100.0 * expected", "200.0 * expected"), ("r + x) * silence", "r + x) * 2 * silence")
+    assert register_with_code(store, release, tmp_path, scorer=index, bg_nbd=silence) == 2
+    logged = code_of(store)
+    assert {file.suffix for file in logged} == {".py"}
+    assert "entry.py" not in {file.name for file in logged}
+
+    consumer = tmp_path / "consumer"
+    (consumer / "models").mkdir(parents=True)
+    (consumer / "models" / "__init__.py").write_text("owner = 'the consumer'", encoding="utf-8")
+    # A module that is named like one of the scorer's must not be imported either.
+    (consumer / "parameters.py").write_text("raise ImportError('the consumer has parameters too')", encoding="utf-8")
+    described.select_dtypes("float64").to_parquet(consumer / "rows.parquet")
+    allowed = [*modules_of("mlflow", "lightgbm", "scipy", "numpy", "pandas"), "models"]
+    run_as_consumer(BOTH, allowed=allowed, folder=consumer, MLFLOW_TRACKING_URI=store.uri)
+
+    names = ("first", "second", "again", "in_place")
+    first, second, again, in_place = (pd.read_parquet(consumer / f"{name}.parquet") for name in names)
+    pd.testing.assert_frame_equal(first, predicted, check_exact=True, check_dtype=False)
+    pd.testing.assert_frame_equal(again, first, check_exact=True)
+    pd.testing.assert_frame_equal(in_place, first, check_exact=True)
+    assert (second["next_purchase_index"] == 200 * second["p_purchase"]).all()
+    repeats = described["frequency"].to_numpy() > 0
+    assert (second["p_alive"] < first["p_alive"])[repeats].mean() > 0.9
+    # Without a place for downloads MLflow loads from the store's own folder, into which nothing is written.
+    assert code_of(store) == logged
 
 
 PULL = """

@@ -5,11 +5,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from models.scoring.scorer import (
+from models.scoring.bg_nbd import (
     DAYS_PER_YEAR,
-    PurchaseParameters,
-    _beta_nodes,
-    _beta_steps,
     discounted_purchases,
     expected_purchases,
     new_customer_expected_purchases,
@@ -17,6 +14,8 @@ from models.scoring.scorer import (
     p_alive,
     p_purchase,
 )
+from models.scoring.parameters import PurchaseParameters
+from models.scoring.quadrature import beta_nodes, beta_steps
 
 DAYS = PurchaseParameters(0.2426, 7 * 4.4136, 0.7929, 2.4259)
 MODIFIED = PurchaseParameters(0.52484, 7 * 6.18308, 0.89136, 1.6140, m=1)
@@ -187,8 +186,8 @@ def test_a_new_customer_is_one_of_no_age(parameters):
 
 def test_both_quadratures_hold_the_moments_of_beta():
     for a, B in [(0.793, 2.426), (1e-2, 50.0), (3.0, 1e-3), (40.0, 20_000.0)]:
-        nodes, weights = _beta_nodes(24, a, B)
+        nodes, weights = beta_nodes(24, a, B)
         assert_allclose([weights @ nodes, weights @ nodes**2], [a / (a + B), a * (a + 1) / (a + B) / (a + B + 1)])
         parameters = PurchaseParameters(1.0, 1.0, a, B)
-        nodes, weights = (column[0] for column in _beta_steps(np.zeros(1), np.ones(1), parameters))
+        nodes, weights = (column[0] for column in beta_steps(np.zeros(1), np.ones(1), parameters))
         assert_allclose([weights @ nodes, weights @ nodes**2], [a / (a + B), a * (a + 1) / (a + B) / (a + B + 1)])

@@ -4,19 +4,17 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.scoring.scorer import (
-    PurchaseParameters,
-    SpendParameters,
-    clv_interval,
+from models.scoring.bg_nbd import (
     discounted_purchases,
     expected_purchases,
-    expected_spend,
     new_customer_expected_purchases,
     new_customer_p_none,
     p_alive,
     p_purchase,
-    revenue_interval,
 )
+from models.scoring.gamma_gamma import expected_spend
+from models.scoring.intervals import clv_interval, revenue_interval
+from models.scoring.parameters import PurchaseParameters, SpendParameters
 
 DAYS = PurchaseParameters(0.2426, 7 * 4.4136, 0.7929, 2.4259)
 

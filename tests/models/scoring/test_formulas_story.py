@@ -7,18 +7,17 @@ from lifetimes import BetaGeoFitter, GammaGammaFitter
 from lifetimes.utils import _customer_lifetime_value
 from numpy.testing import assert_allclose
 
-from models.scoring.scorer import (
+from models.scoring.bg_nbd import (
     DAYS_PER_YEAR,
-    PurchaseParameters,
-    SpendParameters,
     discounted_purchases,
     expected_purchases,
-    expected_spend,
     new_customer_expected_purchases,
     new_customer_p_none,
     p_alive,
     p_purchase,
 )
+from models.scoring.gamma_gamma import expected_spend
+from models.scoring.parameters import PurchaseParameters, SpendParameters
 
 # The published fits of the CDNOW sample.
 WEEKS = PurchaseParameters(0.2426, 4.4136, 0.7929, 2.4259)

@@ -4,19 +4,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from models.scoring.scorer import (
-    DAYS_PER_YEAR,
-    PurchaseParameters,
-    SpendParameters,
-    _frequency_knots,
-    clv_interval,
-    discounted_purchases,
-    expected_purchases,
-    expected_spend,
-    p_alive,
-    p_purchase,
-    revenue_interval,
-)
+from models.scoring.bg_nbd import DAYS_PER_YEAR, discounted_purchases, expected_purchases, p_alive, p_purchase
+from models.scoring.gamma_gamma import expected_spend
+from models.scoring.interval_grid import frequency_knots
+from models.scoring.intervals import clv_interval, revenue_interval
+from models.scoring.parameters import PurchaseParameters, SpendParameters
 
 DAYS = PurchaseParameters(0.2426, 30.9, 0.7929, 2.4259)
 REGULARS = PurchaseParameters(1.5, 30.0, 0.6, 6.0, m=1)
@@ -188,7 +180,7 @@ def test_no_customers_have_no_intervals():
 
 def test_the_grid_stays_small_whatever_the_largest_frequency():
     for largest in (0, 31, 32, 33, 20_000, 1e6):
-        knots = _frequency_knots(largest)
+        knots = frequency_knots(largest)
         assert knots[0] == 0 and (np.diff(knots) > 0).all() and knots[-1] > largest
         assert (np.diff(knots)[33:] <= 0.1 * knots[33:-1]).all()
         assert knots.size < 150

@@ -10,15 +10,9 @@ from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import simulate_purchases
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.mbg_nbd import ModifiedBetaGeoModel
-from models.scoring.scorer import (
-    DAYS_PER_YEAR,
-    PurchaseParameters,
-    SpendParameters,
-    clv_interval,
-    p_alive,
-    p_purchase,
-    revenue_interval,
-)
+from models.scoring.bg_nbd import DAYS_PER_YEAR, p_alive, p_purchase
+from models.scoring.intervals import clv_interval, revenue_interval
+from models.scoring.parameters import PurchaseParameters, SpendParameters
 from models.stats.metrics import randomised_pit_coverage
 
 TRUTH = {"bg": PurchaseParameters(0.9, 60.0, 0.8, 3.0), "mbg": PurchaseParameters(1.2, 50.0, 0.6, 4.0, m=1)}

@@ -11,18 +11,12 @@ from scipy.stats import kstest
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import simulate_purchases
 from models.purchases.gamma_gamma import GammaGammaModel
-from models.scoring.scorer import (
-    DAYS_PER_YEAR,
-    PURCHASE_COLUMNS,
-    PurchaseParameters,
-    Scorer,
-    SpendParameters,
-    _even_normal_draws,
-    _ParameterSets,
-    clv_interval,
-    p_alive,
-    revenue_interval,
-)
+from models.scoring.bg_nbd import DAYS_PER_YEAR, p_alive
+from models.scoring.columns import PURCHASE_COLUMNS
+from models.scoring.intervals import clv_interval, revenue_interval
+from models.scoring.parameter_draws import ParameterSets, _even_normal_draws
+from models.scoring.parameters import PurchaseParameters, SpendParameters
+from models.scoring.scorer import Scorer
 
 HORIZON, YEAR = 90.0, 365.0
 
@@ -148,7 +142,7 @@ def test_what_is_hardly_known_at_all_still_gives_an_interval():
         assert np.isfinite([low, high, worst, clv, best]).all()
         assert (low >= 0).all() and (low <= high).all()
         assert (worst >= 0).all() and (worst <= clv).all() and (clv <= best).all()
-    sets = _ParameterSets.of(purchase, spend, {"purchases": 25 * np.eye(4), "spend": np.diag([0.0, 1.0, 0.0])})
+    sets = ParameterSets.of(purchase, spend, {"purchases": 25 * np.eye(4), "spend": np.diag([0.0, 1.0, 0.0])})
     assert sets.q.min() > 1 and np.ptp(sets.p) < 1e-12 and sets.r.std() > sets.r.mean()
 
 
@@ -159,7 +153,7 @@ def test_parameter_draws_have_the_moments_and_the_shape_of_a_normal():
     assert all(kstest(column, "norm").statistic < 0.03 for column in draws.T)
     covariance = np.array([[0.04, 0.01, 0, 0], [0.01, 0.09, 0.02, 0], [0, 0.02, 0.25, 0.1], [0, 0, 0.1, 0.16]])
     uncertainty = {"purchases": covariance, "spend": None}
-    sets = _ParameterSets.of(PurchaseParameters(0.5, 60.0, 0.8, 2.5), SpendParameters(6.0, 4.0, 15.0), uncertainty)
+    sets = ParameterSets.of(PurchaseParameters(0.5, 60.0, 0.8, 2.5), SpendParameters(6.0, 4.0, 15.0), uncertainty)
     drawn = np.log([sets.r, sets.alpha, sets.a, sets.b])
     assert_allclose(drawn.mean(axis=1), np.log([0.5, 60.0, 0.8, 2.5]), atol=1e-12)
     assert_allclose(np.cov(drawn, bias=True), covariance, atol=1e-12)

@@ -1,0 +1,53 @@
+"""Arrays of the scorer: their type, distinct pairs of values, and groups of equal rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+def distinct_pairs(first: Floats, second: Floats) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Return the distinct pairs of two columns and, for each row, the place of its pair among them."""
+    dense = _dense_keys(first, second)
+    if dense is not None:
+        keys, width = dense
+        is_present = np.zeros(int(keys.max()) + 1, dtype=bool)
+        is_present[keys] = True
+        pairs, place = np.flatnonzero(is_present), (np.cumsum(is_present) - 1)[keys]
+        return (pairs // width).astype(np.float64), (pairs % width).astype(np.float64), place
+    first_code, first_values = pd.factorize(first)
+    second_code, second_values = pd.factorize(second)
+    width = max(len(second_values), 1)
+    place, keys = pd.factorize(first_code.astype(np.int64) * width + second_code)
+    return first_values[keys // width], second_values[keys % width], place.astype(np.int64)
+
+
+def _dense_keys(first: Floats, second: Floats) -> tuple[NDArray[np.int64], int] | None:
+    """Return first * width + second, and the width, where both are whole numbers so small that they need no hashing."""
+    if not first.size:
+        return None
+    with np.errstate(invalid="ignore"):
+        whole, other = first.astype(np.int64), second.astype(np.int64)
+    if (whole != first).any() or (other != second).any() or whole.min() < 0 or other.min() < 0:
+        return None
+    width = int(other.max()) + 1
+    if (int(whole.max()) + 1) * width > 4 * first.size:
+        return None
+    return whole * width + other, width
+
+
+def groups(x: Floats, size: NDArray[np.int64], rows: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
+    """Yield the rows that share both x and the number of nodes, in ascending order of both."""
+    order = rows[np.lexsort((size[rows], x[rows]))]
+    ends = np.flatnonzero((np.diff(x[order]) != 0) | (np.diff(size[order]) != 0)) + 1
+    return (group for group in np.split(order, ends) if group.size)
+
+
+def as_columns(*columns: ArrayLike) -> tuple[Floats, ...]:
+    """Return the columns as one-dimensional arrays of floats, one length."""
+    return tuple(np.broadcast_arrays(*(np.atleast_1d(np.asarray(c, dtype=np.float64)) for c in columns)))
