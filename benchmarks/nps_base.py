@@ -24,8 +24,8 @@ from data.simulation.behaviour import response_probability, simulate_behaviour
 from models.nps.category import train_nps_category
 from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
-from models.survey.base import predict_survey
 from models.survey.frame import NO_ANSWER, POINTS, Survey
+from models.survey.prepare import predict_survey
 
 NORMAL_95 = 1.959963984540054
 SURVEY, PREDICTIONS, IPW, RAKING, AIPW = (

@@ -26,9 +26,9 @@ from data.simulation.answers import NPS_CUTS, point_probabilities
 from data.simulation.behaviour import POINT_SHARES, response_probability, simulate_behaviour
 from models.nps.category import train_nps_category
 from models.stats.typing import Floats, Integers
-from models.survey.base import predict_survey
 from models.survey.change import nps_change
 from models.survey.frame import NO_ANSWER, POINTS, Survey
+from models.survey.prepare import predict_survey
 from models.survey.small_area import segment_nps
 
 NORMAL_95 = 1.959963984540054

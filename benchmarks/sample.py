@@ -27,10 +27,10 @@ from data.simulation.behaviour import response_probability, simulate_behaviour
 from models.nps.category import predict_nps_category, train_nps_category
 from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
-from models.survey.base import predict_survey
 from models.survey.design import EVERYONE, design_sample, draw
 from models.survey.frame import NO_ANSWER, POINTS
-from models.survey.probability_samples import join_lists
+from models.survey.prepare import predict_survey
+from models.survey.probability_samples import join_samples
 from models.survey.propensity import fit_response
 from models.survey.response_rates import least_response
 from models.survey.weight_noise import ResponseNoise
@@ -100,7 +100,7 @@ def estimates(
     survey = predict_survey(asked, base, names, training, who, np.arange(len(new)), seed)
     # One list that drew from everyone, and nobody asked otherwise.
     ones = np.ones(len(asked))
-    survey = join_lists(survey, ones.astype(bool), ones, 1.0 / asked[["inclusion_probability"]].to_numpy().T)
+    survey = join_samples(survey, ones.astype(bool), ones, 1.0 / asked[["inclusion_probability"]].to_numpy().T)
     published = estimate_nps(survey).figures
     t, h = survey.answers, survey.weights / survey.weights.sum()
     mean = float(h @ t)

@@ -21,7 +21,7 @@ from models.registry.stored_samples import SAMPLE, is_drawn, read_probability_sa
 from models.registry.tracking import tracked
 from models.survey.invitations import Sample, plan_sample
 from models.survey.probability_samples import LONGEST_FIELDWORK_DAYS
-from models.survey.response_rates import lately_asked
+from models.survey.response_rates import recently_asked
 
 # After everything in any table.
 _NEVER = date(9999, 1, 1)
@@ -80,7 +80,7 @@ def run_sample(
                 segment=segment,
                 response_rate=response_rate,
                 seed=settings.seed,
-                drawn=read_probability_samples(store, inputs.as_of),
+                probability_samples=read_probability_samples(store, inputs.as_of),
             )
         replaces = is_drawn(store, inputs.as_of)
         today = datetime.now(ZoneInfo(settings.timezone)).date()
@@ -147,7 +147,7 @@ def _list_section(output: Path, customers: pd.Series, inputs: Inputs, today: dat
             f"WARNING: {last} has passed, and who is invited later counts as any other: for a list to be sent now, "
             f"take newer data or --as-of {today}."
         )
-    met = customers.isin(lately_asked(inputs.tables.answers, _NEVER, (_NEVER - first).days)).sum()
+    met = customers.isin(recently_asked(inputs.tables.answers, _NEVER, (_NEVER - first).days)).sum()
     if met:
         sentences.append(
             f"WARNING: {met:,} of them were invited or answered on {first} or later, which a list as of that day "

@@ -1,75 +1,82 @@
-"""What a scoring says of change: categories that moved, what is spread otherwise, predictions that came true or not."""
+"""What a scoring reports of change: transitions, stability of distributions, and calibration of past predictions."""
 
 from flows.reports.sections import Section, number
-from flows.reports.segments import segment_moves_section
+from flows.reports.segments import segment_transitions_section
 from models.monitoring.prospective_calibration import ProspectiveCalibration
-from models.monitoring.stability import OF_BASE, OF_RESPONDENTS, OF_SCORES, Since, Stability
+from models.monitoring.stability import OF_BASE, OF_RESPONDENTS, OF_SCORES, Stability, Transitions
 from models.registry.tracking import Run
 from models.scoring.columns import CATEGORIES
 
-# So many columns of each kind are shown; the files hold all.
+# Columns of each kind that are named; the files hold all.
 SHOWN = 5
 _TITLES = {OF_BASE: "features", OF_SCORES: "scores", OF_RESPONDENTS: "features of those who answered"}
 
 
 def monitoring_sections(
-    since: Since | None, stability: Stability, ahead: ProspectiveCalibration | None
+    transitions: Transitions | None, stability: Stability, prospective: ProspectiveCalibration | None
 ) -> list[Section]:
-    """Write what changed since the scores before and since the training."""
+    """Report what has changed since the last scores and since the training."""
     sections = []
-    if since is not None:
-        sections.append(segment_moves_section(since))
-        sections += _moves(since)
-    if stability.of:
+    if transitions is not None:
+        sections.append(segment_transitions_section(transitions))
+        sections += _category_transitions(transitions)
+    if stability.tables:
         sections.append(_stability(stability))
-    if ahead is not None:
-        sections.append(Section("Predictions made before customers answered", (ahead.verdict,)))
+    if prospective is not None:
+        sections.append(Section("Predictions published before the answers", (prospective.verdict,)))
     return sections
 
 
-def monitoring_metrics(stability: Stability, ahead: ProspectiveCalibration | None) -> dict[str, float]:
-    """Return the figures for the run."""
-    found = {f"psi_largest_{name}": float(table["psi"].max()) for name, table in stability.of.items()}
-    if ahead is not None:
-        found["ahead_answers"] = float(ahead.answers)
-        found |= {f"ahead_{name}": value for name, value in ahead.figures.items()}
-        if ahead.nps is not None:
-            found |= {"ahead_nps_predicted": ahead.nps.predicted, "ahead_nps_observed": ahead.nps.observed}
-    return found
+def monitoring_metrics(stability: Stability, prospective: ProspectiveCalibration | None) -> dict[str, float]:
+    """Return the metrics of the run."""
+    metrics = {f"psi_largest_{name}": float(table["psi"].max()) for name, table in stability.tables.items()}
+    if prospective is not None:
+        metrics["prospective_answers"] = float(prospective.answers)
+        metrics |= {f"prospective_{name}": value for name, value in prospective.figures.items()}
+        if prospective.nps is not None:
+            metrics["prospective_nps_predicted"] = prospective.nps.predicted
+            metrics["prospective_nps_observed"] = prospective.nps.observed
+    return metrics
 
 
-def log_monitoring(run: Run, since: Since | None, stability: Stability, ahead: ProspectiveCalibration | None) -> None:
-    """Leave moves, stability of every column and the calibration with the run."""
-    if since is not None and since.moves is not None and since.expected is not None:
-        run.log_csv(since.moves.reset_index(), "change/category_transitions.csv")
-        run.log_csv(since.expected.reset_index(), "change/expected_categories.csv")
-    for name, table in stability.of.items():
+def log_monitoring(
+    run: Run, transitions: Transitions | None, stability: Stability, prospective: ProspectiveCalibration | None
+) -> None:
+    """Log the transitions, the stability of every column and the calibration with the run."""
+    if transitions is not None and transitions.categories is not None and transitions.expected_categories is not None:
+        run.log_csv(transitions.categories.reset_index(), "change/category_transitions.csv")
+        run.log_csv(transitions.expected_categories.reset_index(), "change/expected_categories.csv")
+    for name, table in stability.tables.items():
         run.log_csv(table, f"change/stability_{name}.csv")
-    if ahead is not None:
-        run.log_json(ahead.to_dict(), "change/prospective_calibration.json")
+    if prospective is not None:
+        run.log_json(prospective.to_dict(), "change/prospective_calibration.json")
 
 
-def _moves(since: Since) -> list[Section]:
-    if since.moves is None or since.expected is None:
+def _category_transitions(transitions: Transitions) -> list[Section]:
+    if transitions.categories is None or transitions.expected_categories is None:
         return []
-    table = since.moves.astype(object).map("{:,}".format).rename_axis("from, to").reset_index()
-    stayed, moved = since.expected["stayed"], since.expected["moved"]
-    expected = ", ".join(f"{name}s {stayed[name]:,.0f} -> {stayed[name] + moved[name]:,.0f}" for name in CATEGORIES)
-    why = f"Expected numbers among those who were customers at both dates (summed probabilities): {expected}."
-    return [Section(f"NPS categories since {since.as_of}, both dates under this scorer", (why,), table)]
+    table = transitions.categories.astype(object).map("{:,}".format).rename_axis("from, to").reset_index()
+    stayed, changed = (transitions.expected_categories[name] for name in ("stayed", "changed"))
+    expected = ", ".join(f"{name}s {stayed[name]:,.0f} -> {stayed[name] + changed[name]:,.0f}" for name in CATEGORIES)
+    sentence = f"Expected numbers among the customers of both dates (summed probabilities): {expected}."
+    title = f"Transitions between NPS categories since {transitions.as_of}, both dates under this scorer"
+    return [Section(title, (sentence,), table)]
 
 
 def _stability(stability: Stability) -> Section:
     parts = []
-    for name, table in stability.of.items():
-        moved = table[table["verdict"].str.startswith("moved")]
-        count = f"{len(moved)} of {len(table)} {_TITLES[name]}"
+    for name, table in stability.tables.items():
+        shifted = table[table["verdict"].str.startswith("moved")]
+        part = f"{len(shifted)} of {len(table)} {_TITLES[name]}"
         if name == OF_RESPONDENTS:
-            count += f" ({stability.new_answers:,} answers since)"
-        parts.append(count + (f" ({'; '.join(moved['most_moved'].head(SHOWN))})" if len(moved) else ""))
-    largest = {name: table["psi"].max() for name, table in stability.of.items()}
-    told = ", ".join(f"{_TITLES[name]} {number(value, 3)}" for name, value in largest.items())
+            part += f" ({stability.new_answers:,} answers since)"
+        parts.append(part + (f" ({'; '.join(shifted['most_moved'].head(SHOWN))})" if len(shifted) else ""))
+    largest = ", ".join(f"{_TITLES[name]} {number(table['psi'].max(), 3)}" for name, table in stability.tables.items())
     return Section(
         f"Stability since the training as of {stability.trained_as_of}",
-        (f"Moved by more than chance and .10 (population stability index): {'; '.join(parts)}.", f"Largest: {told}."),
+        (
+            "Distributions with a population stability index (PSI) above .10, and above what chance explains: "
+            f"{'; '.join(parts)}.",
+            f"Largest PSI: {largest}.",
+        ),
     )

@@ -12,8 +12,8 @@ from models.population.segment_labels import PERSONA
 from models.registry.tracking import Run
 from models.release.release import Release
 from models.survey.aipw import BaseNps
-from models.survey.base import MOST_UNLIKE
 from models.survey.change import NpsChange, Part
+from models.survey.prepare import MOST_UNLIKE
 from models.survey.small_area import FEWEST_ANSWERS
 
 # Below so many effective answers the figure alone misleads.
@@ -28,10 +28,10 @@ _KINDS = {
     "prior": "the shares of the classes",
 }
 _PARTS = {
-    "mix": "other customers are in the base",
-    "behaviour": "the same customers behave otherwise",
-    "answers": "customers of equal behaviour answer otherwise",
-    "model": "today's model says otherwise of then",
+    "composition": "other customers are in the base",
+    "behaviour": "the same customers behave differently",
+    "answers": "customers of equal behaviour answer differently",
+    "model": "today's model estimates the earlier date differently",
 }
 
 
@@ -71,7 +71,7 @@ def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
             "largest_weight",
             "survey_mean",
             "sign_gamma",
-            "designed_share",
+            "sampled_answer_share",
         )
         found |= {f"base_{name}": value for name in names if (value := getattr(base, name)) is not None}
         found |= {f"base_balance_{name}": value for name, value in base.balance.items()}
@@ -124,7 +124,7 @@ def _category(title: str, model: Mapping[str, Any], ends: tuple[str, str]) -> Se
 def _base(title: str, base: BaseNps, source: str) -> Section:
     answered = f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered"
     unknown = "who was asked"
-    if base.designed_share > 0:
+    if base.sampled_answer_share > 0:
         # A customer may have answered to several lists.
         answered = f"There are {base.n_answers:,} answers of {base.n_frame:,} customers who were asked"
         unknown += " beside the lists of `revealed sample`"
@@ -148,10 +148,10 @@ def _base(title: str, base: BaseNps, source: str) -> Section:
         f"{base.largest_weight:.1%} of all.",
         f"Mean of the survey alone {base.survey_mean:+.1f}; mean of predictions {base.mean_of_predictions:+.1f}.",
     ]
-    if base.designed_share > 0:
+    if base.sampled_answer_share > 0:
         sentences.append(
-            f"{base.designed_share:.0%} of the answers are of customers drawn by `revealed sample`, each with a known "
-            f"chance; they carry {base.designed_weight:.0%} of the weight."
+            f"{base.sampled_answer_share:.0%} of the answers come from probability samples (`revealed sample`); they "
+            f"have {base.sampled_weight_share:.0%} of the total weight."
         )
     if base.balance:
         before, after = base.balance["largest_before"], base.balance["largest_after"]

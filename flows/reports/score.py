@@ -38,7 +38,7 @@ def score_sections(
         _base(inputs, chosen, scored),
         *_segments(chosen, scored),
         *action_sections(scored.actions),
-        *monitoring_sections(scored.since, scored.stability, scored.ahead),
+        *monitoring_sections(scored.transitions, scored.stability, scored.prospective),
         *measures_sections(scored.measured.history, measures_of(settings), inputs.intake.currency, brief=True),
         drift_section(scored.drift),
         _where(store, version, why_not_current),
@@ -49,13 +49,15 @@ def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sectio
     """Leave parameters, totals, the action lists, what changed and the report in the run."""
     run.log(
         parameters={"as_of": scored.table["as_of"][0], "scorer_version": chosen.version},
-        metrics=_totals(scored) | drift_metrics(scored.drift) | monitoring_metrics(scored.stability, scored.ahead),
+        metrics=_totals(scored)
+        | drift_metrics(scored.drift)
+        | monitoring_metrics(scored.stability, scored.prospective),
     )
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
     log_actions(run, scored.actions)
-    log_segments(run, scored.table.select(list(SEGMENT_COLUMNS)).to_pandas(), scored.since)
+    log_segments(run, scored.table.select(list(SEGMENT_COLUMNS)).to_pandas(), scored.transitions)
     log_measures(run, scored.measured.history, scored.measured.by_segment)
-    log_monitoring(run, scored.since, scored.stability, scored.ahead)
+    log_monitoring(run, scored.transitions, scored.stability, scored.prospective)
     run.log_text(to_markdown("Score", sections), "report.md")
 
 

@@ -1,28 +1,28 @@
-"""What a scoring says of segments: who is in them, what they are worth, and who moved since the last time."""
+"""What a scoring reports of segments and personas: their sizes, their means, and transitions since the last scores."""
 
 import numpy as np
 import pandas as pd
 
 from flows.reports.sections import Section, number
-from models.monitoring.stability import Since
+from models.monitoring.stability import Transitions
 from models.monitoring.transitions import GONE, NEW
 from models.registry.tracking import Run
 
-# So many of the greatest moves are told; the file holds all.
-MOVES_TOLD = 6
-# What of the scores is told by segment.
+# The largest transitions that are named; the file holds all.
+LARGEST_TRANSITIONS = 6
+# Columns of the scores that the tables are made of.
 SEGMENT_COLUMNS = ("segment", "persona", "next_purchase_index", "clv", "p_churn", "expected_revenue")
 _MEANS = ("next_purchase_index", "clv", "p_churn")
 
 
 def segments_section(scores: pd.DataFrame, segments: tuple[str, ...]) -> Section:
-    """Write who is in each RFM segment today, best segments first, with the means of what is expected of them."""
+    """Report each RFM segment of today, the best first: its size and the means of its scores."""
     rows = _by(scores, "segment", [name for name in segments if (scores["segment"] == name).any()])
     return Section("Segments by recency, frequency and value", (), rows)
 
 
 def personas_section(scores: pd.DataFrame) -> Section | None:
-    """Write the same of personas, the largest first; None where there are none."""
+    """Report each persona in the same way, the largest first; None without personas."""
     if scores["persona"].isna().all():
         return None
     counts = scores["persona"].value_counts()
@@ -30,47 +30,51 @@ def personas_section(scores: pd.DataFrame) -> Section | None:
     return Section("Personas", (), _by(scores, "persona", order["persona"].tolist()))
 
 
-def segment_moves_section(since: Since) -> Section:
-    """Write how many are in each segment now and before, and the greatest moves between two of them."""
-    moves = since.segments
-    names = [name for name in moves.index if name != NEW]
-    stayed = pd.Series(np.diag(moves.loc[names, names]), index=names)
+def segment_transitions_section(transitions: Transitions) -> Section:
+    """Report the size of each segment then and now, and the largest transitions between two segments."""
+    table = transitions.segments
+    names = [name for name in table.index if name != NEW]
+    stayed = pd.Series(np.diag(table.loc[names, names]), index=names)
     rows = pd.DataFrame(
         {
             "segment": names,
-            "then": moves.loc[names].sum(axis=1),
+            "then": table.loc[names].sum(axis=1),
             "stayed": stayed,
-            "left for others": moves.loc[names, names].sum(axis=1) - stayed,
-            "came from others": moves.loc[names, names].sum(axis=0) - stayed,
-            "new": moves.loc[NEW, names],
-            "now": moves[names].sum(axis=0),
+            "left": table.loc[names, names].sum(axis=1) - stayed,
+            "joined": table.loc[names, names].sum(axis=0) - stayed,
+            "new": table.loc[NEW, names],
+            "now": table[names].sum(axis=0),
         }
     )
     rows = rows[(rows["then"] > 0) | (rows["now"] > 0)]
-    gone = int(moves[GONE].sum())
-    counts = moves.loc[names, names].to_numpy() * (1 - np.eye(len(names), dtype=int))
-    greatest = np.argsort(-counts, axis=None, kind="stable")[:MOVES_TOLD]
+    gone = int(table[GONE].sum())
+    counts = table.loc[names, names].to_numpy() * (1 - np.eye(len(names), dtype=int))
+    greatest = np.argsort(-counts, axis=None, kind="stable")[:LARGEST_TRANSITIONS]
     pairs = [divmod(int(place), len(names)) for place in greatest]
-    told = "; ".join(f"{names[i]} to {names[j]} {counts[i, j]:,}" for i, j in pairs if counts[i, j])
+    largest_transitions = "; ".join(f"{names[i]} to {names[j]} {counts[i, j]:,}" for i, j in pairs if counts[i, j])
     sentences = (
-        "Both dates by the cut points and names of today's scorer: after a retraining, then may differ from what was "
-        "published.",
-        *([f"The greatest moves: {told}."] if told else ["Nobody moved between segments."]),
-        *([f"{gone:,} are no customers any more: their purchases were taken back."] if gone else []),
+        "Both dates use the cut points and names of today's scorer. After a retraining, the numbers of then may differ "
+        "from those that were published.",
+        *(
+            [f"Largest transitions: {largest_transitions}."]
+            if largest_transitions
+            else ["No customer changed the segment."]
+        ),
+        *([f"{gone:,} are not customers any more: their purchases were returned."] if gone else []),
     )
     for name in rows.columns[1:]:
         rows[name] = rows[name].map("{:,}".format)
-    return Section(f"Moves between segments since {since.as_of}, by the same cut points", sentences, rows)
+    return Section(f"Transitions between segments since {transitions.as_of}", sentences, rows)
 
 
-def log_segments(run: Run, scores: pd.DataFrame, since: Since | None) -> None:
-    """Leave the segments, the personas and the moves with the run."""
+def log_segments(run: Run, scores: pd.DataFrame, transitions: Transitions | None) -> None:
+    """Log the segments, the personas and the transitions with the run."""
     for name in ("segment", "persona"):
         if scores[name].notna().any():
             means = scores.groupby(name)[list(_MEANS)].mean()
             run.log_csv(means.assign(customers=scores[name].value_counts()).reset_index(), f"segments/{name}s.csv")
-    if since is not None:
-        run.log_csv(since.segments.reset_index(), "change/segment_moves.csv")
+    if transitions is not None:
+        run.log_csv(transitions.segments.reset_index(), "change/segment_transitions.csv")
 
 
 def _by(scores: pd.DataFrame, column: str, order: list[str]) -> pd.DataFrame:

@@ -22,11 +22,11 @@ from models.release.release import Release
 from models.segments.personas.model import Personas, fit_personas, profile
 from models.segments.topics.model import Topics, find_topics
 from models.survey.aipw import Estimate, estimate_nps
-from models.survey.base import prepare_survey
 from models.survey.change import NpsChange
-from models.survey.change_since import estimate_nps_change
 from models.survey.frame import Survey
+from models.survey.prepare import prepare_survey
 from models.survey.small_area import segment_nps
+from models.survey.two_surveys import estimate_nps_change
 
 # Where a run keeps the NPS of its base, for the next one to compare with.
 BASE_NPS = "nps/base.json"
@@ -104,8 +104,9 @@ def estimate(
 ) -> Estimated:
     """Estimate the NPS of the base and of its segments, and how it changed since the champion's retraining."""
     with step("estimate the NPS of the base"):
-        drawn = read_probability_samples(store, release.as_of)
-        survey = prepare_survey(inputs.tables, release, drawn=drawn if len(drawn) else None)
+        recorded = read_probability_samples(store, release.as_of)
+        samples = recorded if len(recorded) else None
+        survey = prepare_survey(inputs.tables, release, probability_samples=samples)
         if survey is None:
             return Estimated()
         base = estimate_nps(survey)
@@ -117,7 +118,7 @@ def estimate(
     since = champion.release.as_of
     with step(f"estimate the change since {since}"):
         published = published_nps(store, champion, release)
-        change = estimate_nps_change(inputs.tables, release, since, published, drawn=drawn if len(drawn) else None)
+        change = estimate_nps_change(inputs.tables, release, since, published, samples)
     return Estimated(base, segments, change, since)
 
 

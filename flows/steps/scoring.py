@@ -14,7 +14,7 @@ from flows.steps.progress import step
 from models.actions.plan import Actions, find_actions
 from models.monitoring.drift import Drift, measure_drift
 from models.monitoring.prospective_calibration import ProspectiveCalibration
-from models.monitoring.stability import Since, Stability, changes_since, stability_of
+from models.monitoring.stability import Stability, Transitions, stability_of, transitions_since
 from models.population.scored import assemble_scores, scores_at, scores_table
 from models.registry.past_predictions import judge_published
 from models.registry.publication import as_of_before
@@ -33,12 +33,12 @@ class Scored:
         To publish.
     actions : Actions
         Whom to do something about, and why.
-    since : Since or None
-        How categories moved since the scores before; None at first and without an NPS model.
+    transitions : Transitions or None
+        Transitions between segments and NPS categories since the last scores; None without earlier scores.
     stability : Stability
         How features, scores and those who answer differ from when the scorer was trained.
-    ahead : ProspectiveCalibration or None
-        How predictions published before answers arrived compare with them; None where there is nothing to compare.
+    prospective : ProspectiveCalibration or None
+        Calibration of predictions that were published before the answers; None without such pairs.
     drift : Drift
         Of the scorer's fit.
     measured : Measured
@@ -51,9 +51,9 @@ class Scored:
 
     table: pa.Table
     actions: Actions
-    since: Since | None
+    transitions: Transitions | None
     stability: Stability
-    ahead: ProspectiveCalibration | None
+    prospective: ProspectiveCalibration | None
     drift: Drift
     measured: Measured
     without_behaviour: int
@@ -115,9 +115,9 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         actions = find_actions(scores, described, release, settings.reasons)
         scores["reasons"] = actions.reasons
     with step("look whether a retrain is due"):
-        since = changes_since(day_before, before, scores, release)
+        transitions = transitions_since(day_before, before, scores, release)
         stable = stability_of(inputs.tables, as_of, release, described, scores)
-        ahead = judge_published(store, inputs.tables, as_of, release)
+        prospective = judge_published(store, inputs.tables, as_of, release)
         purchases, horizon = release.scorer.purchases, release.parameters["horizon"]
         drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
     currency = release.parameters["currency"] or inputs.intake.currency or ""
@@ -125,7 +125,7 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     said = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     table = scores_table(scores, release, chosen.version, as_of, said)
     lacking, not_given = _lacking(release, described), tables_not_given(release, inputs)
-    return Scored(table, actions, since, stable, ahead, drift, measured, lacking, not_given)
+    return Scored(table, actions, transitions, stable, prospective, drift, measured, lacking, not_given)
 
 
 def tables_not_given(release: Release, inputs: Inputs) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What a scoring sees of change: customers who moved since the scores before, and what is distributed otherwise."""
+"""Change seen by a scoring: transitions of customers since the last scores, and distributions since the training."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -14,88 +14,90 @@ from models.release.release import Release
 from models.scoring.columns import PROBABILITIES
 from models.stats.psi import profile_of, stability
 
-# What of the scores a profile holds, as far as the scorer gives it.
+# Columns of the scores that a profile holds, if the scorer gives them.
 SCORES = ("p_alive", "p_purchase", "expected_revenue", "p_churn", "clv", *PROBABILITIES, "p_satisfied")
 OF_BASE, OF_SCORES, OF_RESPONDENTS = "features", "scores", "respondents"
 
 
 @dataclass(frozen=True)
-class Since:
-    """Moves since the scores of an earlier date, both dates under today's scorer: its cut points, names and models.
+class Transitions:
+    """Transitions since the last scores, both dates under today's scorer: its cut points, names and models.
 
     Attributes
     ----------
     as_of : datetime.date
-        The earlier date.
+        The date of the last scores.
     segments : pandas.DataFrame
-        Between RFM segments, as `models.monitoring.transitions.count_transitions` gives it.
-    moves, expected : pandas.DataFrame or None
-        Between NPS categories, as `models.monitoring.transitions.category_transitions` and
-        `models.monitoring.transitions.expected_categories` give them; None where the categories are those of the prior,
-        or there are none.
+        Customers by RFM segment then and now, as `models.monitoring.transitions.count_transitions` gives them.
+    categories : pandas.DataFrame or None
+        Customers by NPS category then and now, as `models.monitoring.transitions.category_transitions` gives them; None
+        without an NPS model.
+    expected_categories : pandas.DataFrame or None
+        Expected number of customers of each NPS category, as `models.monitoring.transitions.expected_categories` gives
+        it; None without an NPS model.
     """
 
     as_of: date
     segments: pd.DataFrame
-    moves: pd.DataFrame | None = None
-    expected: pd.DataFrame | None = None
+    categories: pd.DataFrame | None = None
+    expected_categories: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
 class Stability:
-    """How today differs from the date the scorer was trained at.
+    """How distributions of today differ from those at the date the scorer was trained at.
 
     Attributes
     ----------
     trained_as_of : datetime.date
         That date.
-    of : dict of str to pandas.DataFrame
-        `OF_BASE`, `OF_SCORES` and, where there are new answers, `OF_RESPONDENTS`: as `models.stats.psi.stability`
-        gives it, of the base's features, its scores, and the features of those who have answered since.
+    tables : dict of str to pandas.DataFrame
+        One row per column, as `models.stats.psi.stability` gives it, under each of `OF_BASE` (features of the base),
+        `OF_SCORES` (its scores) and, with new answers, `OF_RESPONDENTS` (features of those who answered since).
     new_answers : int
-        Answers given since.
+        Answers given since that date.
     """
 
     trained_as_of: date
-    of: dict[str, pd.DataFrame]
+    tables: dict[str, pd.DataFrame]
     new_answers: int
 
 
-def changes_since(
+def transitions_since(
     as_of: date | None, before: pd.DataFrame | None, scores: pd.DataFrame, release: Release
-) -> Since | None:
-    """Count the moves since an earlier date; None where there is none.
+) -> Transitions | None:
+    """Count the transitions since the last scores; None if there are none.
 
     Parameters
     ----------
     as_of : datetime.date or None
-        The earlier date.
+        The date of the last scores.
     before : pandas.DataFrame or None
-        As `models.population.scored.scores_at` gives it for that date.
+        Scores at that date, as `models.population.scored.scores_at` gives them.
     scores : pandas.DataFrame
-        Today's, as `models.population.scored.assemble_scores` gives them.
+        Today's scores, as `models.population.scored.assemble_scores` gives them.
     release : Release
-        Of the scorer of both.
+        The release of the scorer that gave both.
     """
     if as_of is None or before is None:
         return None
     today = scores.set_index("customer_id")
     segments = count_transitions(before["segment_before"], today["segment"], tuple(release.rfm_segments))
     if release.parameters["nps"]["source"] != "model":
-        return Since(as_of, segments)
+        return Transitions(as_of, segments)
     then, now = before[list(PROBABILITIES)], today[list(PROBABILITIES)]
-    return Since(as_of, segments, category_transitions(then, now), expected_categories(then, now))
+    return Transitions(as_of, segments, category_transitions(then, now), expected_categories(then, now))
 
 
 def profiles_of(described: pd.DataFrame, scores: pd.DataFrame, release: Release) -> dict[str, Any]:
-    """Profile a base, its scores and those who answered, to be stored with the release that was fitted on them.
+    """Profile the base, its scores and those who answered; a release keeps these profiles of its training date.
 
     Parameters
     ----------
     described : pandas.DataFrame
         The features of everyone at the release's as_of.
     scores : pandas.DataFrame
-        What the release's scorer says of them.
+        Their scores by the release's scorer.
     release : Release
         Freshly fitted, with the answers it learned from.
     """
@@ -112,12 +114,12 @@ def profiles_of(described: pd.DataFrame, scores: pd.DataFrame, release: Release)
 def stability_of(
     tables: Tables, as_of: date, release: Release, described: pd.DataFrame, scores: pd.DataFrame
 ) -> Stability:
-    """Compare a base with the one the release was fitted on.
+    """Compare today's base, scores and new answers with the profiles of the release's training date.
 
     Parameters
     ----------
     tables : Tables
-        The shop's checked tables: answers given since are looked up there.
+        The shop's checked tables, which hold the answers given since.
     as_of : datetime.date
         Exclusive.
     release : Release
@@ -126,7 +128,7 @@ def stability_of(
         Features and scores of everyone at ``as_of``.
     """
     profiles, parameters = release.parameters.get("profiles") or {}, release.parameters
-    found = {
+    comparisons = {
         name: stability(profiles[name], frame, same_customers=True)
         for name, frame in ((OF_BASE, described), (OF_SCORES, scores))
         if name in profiles
@@ -143,5 +145,5 @@ def stability_of(
         )
         new_answers = len(answers)
         if new_answers:
-            found[OF_RESPONDENTS] = stability(profiles[OF_RESPONDENTS], answers)
-    return Stability(release.as_of, found, new_answers)
+            comparisons[OF_RESPONDENTS] = stability(profiles[OF_RESPONDENTS], answers)
+    return Stability(release.as_of, comparisons, new_answers)

@@ -1,8 +1,8 @@
-"""Moves between segments, and between NPS categories, from one date to another, both told by one model.
+"""Transitions between segments, and between NPS categories, from one date to another, both under one model.
 
-The published category is the median class, which flickers: a customer near a border changes class with the smallest
-change of behaviour, though hardly anything has moved. So beside the counts of classes stand the summed probabilities,
-which do not flicker and are what the numbers of detractors, passives and promoters are expected to be.
+The published category is the median class. It flickers: a customer near a border changes class with the smallest change
+of behaviour. So the counts of classes come with summed probabilities, the expected numbers of detractors, passives and
+promoters, which do not flicker.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from models.scoring.columns import CATEGORIES, PROBABILITIES
 from models.scoring.nps import median_category
 from models.stats.typing import Floats
 
-# In brackets, for "new" is a segment too.
+# In brackets, because "new" is also the name of a segment.
 NEW, GONE = "(new)", "(gone)"
 
 
@@ -26,14 +26,15 @@ def category_transitions(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFram
     ----------
     before, now : pandas.DataFrame
         Probabilities at the two dates under one model, each p_detractor, p_passive and p_promoter, indexed by
-        customer_id; null where nothing is predicted.
+        customer_id; null for customers without a prediction.
 
     Returns
     -------
     pandas.DataFrame
-        Rows (``before``): detractor, passive, promoter, (new): no customer then. Columns (``now``): detractor, passive,
-        promoter, (gone): no customer now (as where purchases were taken back). Whole numbers; all of them sum to the
-        customers of either date. Customers of whom nothing is predicted at a date they were seen at are left out.
+        Whole numbers of customers. Rows (``before``): detractor, passive, promoter, and (new) for customers who were
+        not in the base then. Columns (``now``): detractor, passive, promoter, and (gone) for customers who are not in
+        the base now (for instance because purchases were returned). Customers of the base without a prediction at one
+        of the dates are left out.
 
     Raises
     ------
@@ -51,24 +52,25 @@ def count_transitions(before: pd.Series, now: pd.Series, names: Sequence[str]) -
     Parameters
     ----------
     before, now : pandas.Series
-        Segment at the two dates, indexed by customer_id; None where it is not known.
+        Segment at the two dates, indexed by customer_id; None for customers without a segment.
     names : sequence of str
         The segments, in the order of the table.
 
     Returns
     -------
     pandas.DataFrame
-        Rows (``before``): the segments and (new): no customer then. Columns (``now``): the segments and (gone): no
-        customer now. Whole numbers; customers whose segment is not known at a date they were seen at are left out.
+        Whole numbers of customers. Rows (``before``): the segments, and (new) for customers who were not in the base
+        then. Columns (``now``): the segments, and (gone) for customers who are not in the base now. Customers of the
+        base without a segment at one of the dates are left out.
     """
     K = len(names)
     was, is_now = (pd.Index(names).get_indexer(pd.Index(each)) for each in (before, now))
-    # Where today's customers stood before, -1 for the new; a segment of -1 is not known.
+    # Row of today's customers in the earlier table, -1 for new customers. A segment of -1 is missing.
     place = before.index.get_indexer(now.index)
     came_from = np.where(place < 0, K, was[place]) if len(before) else np.full(len(now), K)
-    known = (came_from >= 0) & (is_now >= 0)
+    both = (came_from >= 0) & (is_now >= 0)
     counts = np.zeros((K + 1, K + 1), dtype=np.int64)
-    counts[:, :K] = np.bincount(K * came_from[known] + is_now[known], minlength=K * (K + 1)).reshape(K + 1, K)
+    counts[:, :K] = np.bincount(K * came_from[both] + is_now[both], minlength=K * (K + 1)).reshape(K + 1, K)
     left = np.ones(len(before), dtype=bool)
     left[place[place >= 0]] = False
     counts[:K, K] = np.bincount(was[left & (was >= 0)], minlength=K)
@@ -87,22 +89,21 @@ def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame
     Returns
     -------
     pandas.DataFrame
-        One row per class (detractor, passive, promoter): ``before``, the expected number of customers of that class at
-        the earlier date; ``stayed``, the same of those of them who are customers still, as of then; ``moved``, how
-        much that number has changed by now; ``new``, the expected number among the customers who came since; ``now``,
-        stayed + moved + new.
+        Expected numbers of customers, one row per class (detractor, passive, promoter): ``before``, at the earlier
+        date; ``stayed``, at the earlier date among the customers of both dates; ``changed``, the change of that number
+        until now; ``new``, among the customers who came since; ``now``, stayed + changed + new.
     """
     then, today = _checked(before), _checked(now)
     place = before.index.get_indexer(now.index)
-    known_then, known_now = (np.asarray(~np.isnan(p).any(axis=1)) for p in (then, today))
-    was_known = (place >= 0) & known_then[place] if len(before) else np.zeros(len(now), dtype=bool)
-    both = was_known & known_now
+    predicted_then, predicted_now = (np.asarray(~np.isnan(p).any(axis=1)) for p in (then, today))
+    was_predicted = (place >= 0) & predicted_then[place] if len(before) else np.zeros(len(now), dtype=bool)
+    both = was_predicted & predicted_now
     stayed, kept = then[place[both]].sum(axis=0), today[both].sum(axis=0)
-    new = today[known_now & ~was_known].sum(axis=0)
+    new = today[predicted_now & ~was_predicted].sum(axis=0)
     sums = {
-        "before": then[known_then].sum(axis=0),
+        "before": then[predicted_then].sum(axis=0),
         "stayed": stayed,
-        "moved": kept - stayed,
+        "changed": kept - stayed,
         "new": new,
         "now": kept + new,
     }
@@ -110,13 +111,13 @@ def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame
 
 
 def _classes(probabilities: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Median class of each customer, -1 where nothing is predicted."""
+    """Median class of each customer, (n,); -1 for customers without a prediction."""
     p = _checked(probabilities)
     return np.where(np.isnan(p).any(axis=1), -1, median_category(p))
 
 
 def _checked(probabilities: pd.DataFrame) -> Floats:
-    """Probabilities (n, 3) of customers who are there once."""
+    """Probabilities (n, 3), checked: one row a customer, null or summing to 1."""
     missing = [name for name in PROBABILITIES if name not in probabilities.columns]
     if missing:
         raise ValueError(
@@ -124,10 +125,10 @@ def _checked(probabilities: pd.DataFrame) -> Floats:
         )
     if not probabilities.index.is_unique:
         repeated = probabilities.index[probabilities.index.duplicated()][0]
-        raise ValueError(f"each customer must be there once, got {repeated} twice; index by customer_id")
+        raise ValueError(f"each customer must have one row, got {repeated} twice; index by customer_id")
     p = probabilities[list(PROBABILITIES)].to_numpy(dtype=float, na_value=np.nan)
-    known = ~np.isnan(p).any(axis=1)
-    off = int(np.sum(np.abs(p[known].sum(axis=1) - 1.0) > 1e-6))
+    predicted = ~np.isnan(p).any(axis=1)
+    off = int(np.sum(np.abs(p[predicted].sum(axis=1) - 1.0) > 1e-6))
     if off:
-        raise ValueError(f"probabilities of a customer must sum to 1; of {off} customers they do not")
+        raise ValueError(f"probabilities of a customer must sum to 1; those of {off} customers do not")
     return np.asarray(p, dtype=float)

@@ -1,7 +1,8 @@
 """The registered scorer: its versions, and the aliases champion, challenger and previous.
 
-A version is one piece: a copy of the served code, parameters as JSON, trees as text, and the twin the gate judges it
-by. No alias moves before everything a version consists of has been written.
+A version holds everything a consumer needs: a copy of the served code, parameters as JSON, trees as text; and beside them its
+holdout refit (twin): the same recipe fitted before the cutoff, which the promotion gate judges it by. No alias is set
+before all of a version has been written.
 """
 
 import json
@@ -37,25 +38,35 @@ _ALWAYS = frozenset(SCORE_COLUMNS[: SCORE_COLUMNS.index("p_detractor")])
 
 @dataclass(frozen=True)
 class Registered:
-    """A version of the scorer read back from the registry."""
+    """A version of the scorer read back from the registry.
+
+    Attributes
+    ----------
+    version : int
+        Number of the version, from 1.
+    release : Release
+        What is served.
+    twin : Release or None
+        Its holdout refit; None for a version that was registered without one.
+    """
 
     version: int
     release: Release
     twin: Release | None
 
     def check_format(self) -> None:
-        """Refuse to use a version that holds other parameters than this code reads.
+        """Refuse a version whose parameters have another format than this code reads.
 
         Raises
         ------
         InputError
-            Where another release of Revealed registered it.
+            If another release of Revealed registered it.
         """
-        found = self.release.parameters.get("format")
-        if found != FORMAT:
+        stored_format = self.release.parameters.get("format")
+        if stored_format != FORMAT:
             raise InputError(
-                f"scorer {self.version} was registered by another release of Revealed (format {found}, this one reads "
-                f"{FORMAT}); run `revealed retrain` first"
+                f"scorer {self.version} was registered by another release of Revealed (format {stored_format}, this "
+                f"one reads {FORMAT}); run `revealed retrain` first"
             )
 
 
@@ -71,7 +82,7 @@ def register_scorer(store: Store, run_id: str, release: Release, twin: Release |
     release : Release
         What is served.
     twin : Release or None
-        The same recipe fitted before the cut.
+        Its holdout refit: the same recipe fitted before the cutoff.
     tags : Mapping of str to str
         Tags of the version.
 
@@ -106,12 +117,12 @@ def register_scorer(store: Store, run_id: str, release: Release, twin: Release |
 def alias_version(store: Store, alias: str, model: str = SCORER) -> int | None:
     """Return the version an alias points to, or None."""
     try:
-        found = store.client.get_registered_model(model).aliases.get(alias)
+        version = store.client.get_registered_model(model).aliases.get(alias)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
-    return None if found is None else int(found)
+    return None if version is None else int(version)
 
 
 def read_scorer(store: Store, version: int) -> Registered:
@@ -123,22 +134,22 @@ def read_scorer(store: Store, version: int) -> Registered:
         Where there is no such version.
     """
     try:
-        found = store.client.get_model_version(SCORER, str(version))
+        stored = store.client.get_model_version(SCORER, str(version))
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             raise InputError(f"there is no version {version} of {SCORER} in {store.shown_uri}") from None
         raise
     with tempfile.TemporaryDirectory() as place:
-        uri = f"models:/{SCORER}/{found.version}"
+        uri = f"models:/{SCORER}/{stored.version}"
         folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=place, tracking_uri=store.uri)) / "artifacts"
         release, twin = _read_release(folder, ""), _read_release(folder, "twin_")
     if release is None:
         raise InputError(f"version {version} of {SCORER} holds no parameters; it was not registered by this project")
-    return Registered(int(found.version), release, twin)
+    return Registered(int(stored.version), release, twin)
 
 
 def read_champion(store: Store) -> Registered | None:
-    """Read the champion back; None where there is none yet."""
+    """Read the champion back; None if there is none yet."""
     version = alias_version(store, CHAMPION)
     return None if version is None else read_scorer(store, version)
 
@@ -152,9 +163,9 @@ def predict(version: int, described: pd.DataFrame) -> pd.DataFrame:
 
 
 def promote(store: Store, version: int, reason: str) -> int | None:
-    """Make a version the champion; the champion so far becomes ``previous``, unless it was rolled back.
+    """Make a version the champion; the champion so far becomes ``previous``, unless it had been rolled back.
 
-    Setting ``champion`` is the last call: before it nothing has changed for a consumer.
+    Setting ``champion`` is the last call: until then nothing changes for a consumer.
 
     Returns
     -------
@@ -171,12 +182,12 @@ def promote(store: Store, version: int, reason: str) -> int | None:
 
 
 def refuse(store: Store, version: int, reason: str) -> None:
-    """Tag a version with why it was not promoted; no alias moves."""
+    """Tag a version with the reason why it was not promoted; no alias changes."""
     store.client.set_model_version_tag(SCORER, str(version), "verdict", reason)
 
 
 def roll_back(store: Store) -> tuple[int, int]:
-    """Make ``previous`` the champion again; the version left never becomes previous.
+    """Make ``previous`` the champion again; the version that was left never becomes ``previous``.
 
     Returns
     -------
@@ -186,14 +197,14 @@ def roll_back(store: Store) -> tuple[int, int]:
     Raises
     ------
     InputError
-        Where there is no champion.
+        If there is no champion.
     RefusedError
-        Where there is no previous version: after the first version, or after a rollback.
+        If there is no previous version: after the first version, or after a rollback.
     """
     left, target = alias_version(store, CHAMPION), alias_version(store, PREVIOUS)
     if left is None:
         raise InputError(f"there is no champion in {store.shown_uri} to roll back; run `revealed retrain` first")
-    # A crash just before the champion moved leaves both aliases on one version: that is nowhere to go back to.
+    # A crash just before the champion was set leaves both aliases on one version: then there is none to go back to.
     if target is None or target == left:
         raise RefusedError(
             f"version {left} has no previous version to go back to: it is the first, or a rollback was the last thing "
@@ -212,12 +223,12 @@ def _is_rolled_back(store: Store, version: int) -> bool:
 
 def model_versions(store: Store, model: str) -> list[ModelVersion]:
     """Return all versions of a registered model, newest first."""
-    found = store.client.search_model_versions(f"name='{model}'", max_results=10_000)
-    return sorted(found, key=lambda version: int(version.version), reverse=True)
+    versions = store.client.search_model_versions(f"name='{model}'", max_results=10_000)
+    return sorted(versions, key=lambda version: int(version.version), reverse=True)
 
 
 def ensure_registered(store: Store, model: str, description: str) -> None:
-    """Make a registered model where it is not there yet."""
+    """Create a registered model unless it exists."""
     try:
         store.client.create_registered_model(model, description=description)
     except MlflowException as error:
@@ -255,7 +266,7 @@ def _read_release(folder: Path, prefix: str) -> Release | None:
 
 
 def _example(signature: ModelSignature) -> pd.DataFrame:
-    """Return one made-up customer, who bought three times in 100 days and has no NPS features."""
+    """Return one example customer, who bought three times in 100 days and has no NPS features."""
     bought = dict(zip(PURCHASE_COLUMNS, (2.0, 60.0, 100.0, 2.0, 25.0), strict=True))
     return pd.DataFrame([{name: bought.get(name, np.nan) for name in signature.inputs.input_names()}])
 

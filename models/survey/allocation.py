@@ -1,4 +1,4 @@
-"""Neyman's allocation in whole numbers: every best one, from the fewest invitations to all customers."""
+"""Neyman's allocation in whole numbers: the best one for every number of invitations, from the fewest to all."""
 
 from bisect import bisect_left
 from dataclasses import dataclass
@@ -10,34 +10,34 @@ from scipy.stats import t as student
 from models.stats.typing import Floats, Integers
 from models.survey.weight_noise import ResponseNoise
 
-# From two the spread within a stratum can be seen.
+# The variance within a stratum needs at least two.
 FEWEST_PER_STRATUM = 2
 
 
 @dataclass(frozen=True)
 class Allocations:
-    """The best allocation of each number of invitations to strata; each takes one step more than the one before.
+    """The best allocation to strata for each number of invitations; each has one invitation more than the one before.
 
-    The variance of a stratified estimate is sum_h A_h / n_h / N^2 and a constant, so that the n-th and next invitation
-    of a stratum takes A_h / (n (n + 1)) off: taking the largest first is optimal for every total, with bounds on n_h
-    too (Wright 2012, The American Statistician 66, algorithm III).
+    The variance of a stratified estimate is sum_h A_h / n_h / N^2 plus a constant, so one more invitation in a stratum
+    with n reduces the sum by A_h / (n (n + 1)). Taking the largest reduction first is optimal for every total, also
+    with bounds on n_h (Wright 2012, The American Statistician 66, algorithm III).
 
     Attributes
     ----------
     sizes
-        (H,) customers N_h.
+        (H,) customers N_h of each of the H strata.
     spreads
         (H,) A_h = N_h sum s^2 / r over the stratum, points squared.
     weights
-        (H,) N_h sum 1 / r, of which the effective number of answers is made.
+        (H,) N_h sum 1 / r over the stratum; the effective number of answers follows from them.
     order
-        (N - fewest,) stratum of each further invitation.
+        (S,) stratum of each invitation after the fewest (two a stratum), up to all customers.
     response
         (H,) mean probability of answering.
     fixed
-        Variance that does not depend on whom is asked, points squared.
+        Variance that does not depend on who is asked, points squared.
     noise
-        What the estimator learns from who answers; None where that is known.
+        How estimating r widens the interval; None if r is known.
     """
 
     sizes: Integers
@@ -50,7 +50,7 @@ class Allocations:
 
     @classmethod
     def of(cls, people: pd.DataFrame, fixed: float, noise: ResponseNoise | None = None) -> "Allocations":
-        """Order the steps.
+        """Order the invitations by how much they reduce the variance.
 
         Parameters
         ----------
@@ -74,34 +74,34 @@ class Allocations:
 
     @property
     def steps(self) -> int:
-        """How many steps lead from the fewest invitations to all customers."""
+        """Number of further invitations from the fewest to all customers."""
         return len(self.order)
 
     def after(self, steps: int) -> Integers:
-        """Give the invitations of each stratum, (H,), after so many steps."""
+        """Give the invitations of each stratum, (H,), after so many further invitations."""
         start = np.minimum(self.sizes, FEWEST_PER_STRATUM)
         return np.asarray(start + np.bincount(self.order[:steps], minlength=len(self.sizes)))
 
     def margin(self, invited: Integers) -> float:
-        """Give the expected half width of the 95 % interval, points; NaN where nobody is asked.
+        """Give the expected margin of error, the half width of the 95 % interval in points; NaN if nobody is asked.
 
-        Student's degrees of freedom are the effective number of answers (Kish 1965) less one. Where the probability of
-        answering r is estimated, weights 1 / r get another factor with the variance of its log, sigma^2, which leaves
-        exp(-sigma^2) of the effective answers. As d log r = (1 - r) d logit r, that is (1 - r)^2 of the variance of the
-        log odds: where all answer there is nothing to learn.
+        Student's degrees of freedom are the effective number of answers (Kish 1965) less one. If the probability of
+        answering r is estimated, the log of a weight 1 / r gets the additional variance sigma^2, which multiplies the
+        effective number of answers by exp(-sigma^2). As d log r = (1 - r) d logit r, sigma^2 is (1 - r)^2 times the
+        variance of the log odds: if all answer, it is 0.
         """
         N, asked = int(self.sizes.sum()), int(invited.sum())
         if N == 0:
             return np.nan
         answers = float(invited @ self.response)
-        silent = 1.0 - answers / asked
-        sigma2 = 0.0 if self.noise is None else silent**2 * self.noise.variance(answers, 1.0 - silent)
+        non_response = 1.0 - answers / asked
+        sigma2 = 0.0 if self.noise is None else non_response**2 * self.noise.variance(answers, 1.0 - non_response)
         inflation = float(np.exp(sigma2))
         effective = N**2 / float(np.sum(self.weights / invited)) / inflation
         error = np.sqrt(float(np.sum(self.spreads / invited)) / N**2 * inflation + self.fixed)
         return float(student.ppf(0.975, max(effective - 1.0, 1.0)) * error)
 
     def steps_to(self, margin: float) -> int | None:
-        """Give the fewest steps that lead to at most this margin; None where none do."""
+        """Give the fewest further invitations with at most this margin of error; None if even all do not give it."""
         steps = bisect_left(range(self.steps + 1), True, key=lambda k: self.margin(self.after(k)) <= margin)
         return steps if steps <= self.steps else None

@@ -1,8 +1,8 @@
-"""Change of the base's NPS since an earlier date, both dates under one model, and what it is made of.
+"""Change of the base's NPS since an earlier date, both dates under one model, and the parts of the change.
 
-A plain difference of two surveys says mostly that another channel reached other customers. Here both dates are
-estimated as the NPS of the base is, so what differs in who answered is weighted away, and the difference is split into
-who the customers are, how they behave, what they answer at equal behaviour, and the model they are seen by.
+A plain difference of two surveys mostly shows that another channel reached other customers. Here both dates are
+estimated like the NPS of the base, so that a difference in who answered is removed by weighting. The change is then
+decomposed: who the customers are, how they behave, what they answer at equal behaviour, and which model predicts them.
 """
 
 from collections.abc import Mapping
@@ -15,21 +15,29 @@ from scipy.stats import t as student
 
 from models.stats.typing import Flags, Floats
 from models.survey.aipw import Estimate, estimate_nps, training_variance
-from models.survey.base import MOST_UNLIKE
 from models.survey.frame import POINTS, Survey
+from models.survey.prepare import MOST_UNLIKE
 
-# With fewer answers at one of the dates its NPS is too uncertain for a difference to tell anything.
+# With fewer answers at one of the dates its NPS is too uncertain for a difference to say anything.
 FEWEST_ANSWERS = 30
 FEWEST_EFFECTIVE_ANSWERS = 20.0
 OF_UNLIKE_CUSTOMERS = (
     "at one of the dates the base was too unlike those who answered, so its NPS is that of those who were asked"
 )
-PARTS = ("mix", "behaviour", "answers", "model")
+PARTS = ("composition", "behaviour", "answers", "model")
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of the change, in points, and its standard error: None where it has none, as a published figure."""
+    """A part of the change.
+
+    Attributes
+    ----------
+    change
+        Points.
+    standard_error
+        Points; None for a part that has none, as one against a published figure.
+    """
 
     change: float
     standard_error: float | None
@@ -42,34 +50,35 @@ class NpsChange:
     Attributes
     ----------
     change, low, high, standard_error
-        `now` less `before`, its 95 % interval and standard error; None where `why` says so.
+        `now` less `before`, its 95 % interval and standard error; None if `why` says so.
     before, now
-        NPS of the base then and now, both under today's model: then from the answers known then, now from those to
-        invitations since; None where there are too few.
+        NPS of the base then and now, both under today's model: then from the answers given before the earlier date, now
+        from the answers to invitations since; None with too few.
     published
-        NPS as it was published then; None where nothing was.
-    mix
-        Other customers are in the base: difference of the mean prediction of the base from that of common customers;
-        None where one of the two is the NPS of those asked only.
+        NPS as it was published then; None if none was.
+    composition
+        Other customers are in the base: difference between the mean prediction of the base and that of common
+        customers, now less then; None if only one of the two surveys can speak for the whole base.
     behaviour
-        Common customers behave otherwise: mean difference of their predictions; None without common customers, and what
-        the predictions changed is then all mix.
+        Common customers behave differently: mean difference of their predictions. None without common customers: the
+        whole change of the predictions is then composition.
     answers
-        Customers of equal behaviour answer otherwise: difference of weighted mean residuals; None where `change` is.
+        Customers of equal behaviour answer differently: difference of weighted mean residuals; None if `change` is.
     model
-        `before` less `published`: what today's model says of then, less what was said. mix + behaviour + answers +
-        model = `now` - `published`, exactly.
+        `before` less `published`: today's estimate for then, less the published one. composition + behaviour + answers
+        + model = `now` - `published`, exactly.
     survey_difference
-        Mean of the answers since less that of those before: what the change is not; None without answers.
+        Mean of the answers since less that of the answers before: not the change, but shown beside it; None without
+        answers.
     n_answers_before, n_answers_now, n_eff_before, n_eff_now
-        Customers who answered, and their effective number (Kish 1965).
+        Answers, and their effective number (Kish 1965).
     customers_before, customers_now, customers_common
-        In the base then, now, and at both dates.
+        Customers in the base then, now, and at both dates.
     why
-        Why there is no change to tell, and what can be told nevertheless; None where there is one.
+        Why no change can be estimated, and what the parts mean nevertheless; None if `change` is a number.
     """
 
-    mix: Part | None
+    composition: Part | None
     behaviour: Part | None
     survey_difference: float | None
     n_answers_before: int
@@ -102,8 +111,18 @@ class NpsChange:
 
 
 @dataclass(frozen=True)
-class _Moved:
-    """A difference with its influence by customer and its jackknife figures, (K,)."""
+class _Difference:
+    """A difference in points.
+
+    Attributes
+    ----------
+    change
+        Points.
+    influence
+        Influence psi by customer, points, see `models.survey.aipw.Estimate`.
+    jackknife
+        (K,) the part that depends on the training of m, points, by the model without fold k.
+    """
 
     change: float
     influence: pd.Series
@@ -111,43 +130,44 @@ class _Moved:
 
     @property
     def variance(self) -> float:
-        """Of sampling, customers taken together over both dates, and of the training of m."""
+        """Sampling variance, each customer counted once over both dates, plus the variance from training m."""
         return float(np.sum(self.influence.to_numpy() ** 2)) + training_variance(self.jackknife)
 
-    def less(self, other: "_Moved") -> "_Moved":
-        """Return this difference less a part of it."""
+    def less(self, other: "_Difference") -> "_Difference":
+        """Return this difference less another one."""
         influence = self.influence.sub(other.influence, fill_value=0.0)
-        return _Moved(self.change - other.change, influence, self.jackknife - other.jackknife)
+        return _Difference(self.change - other.change, influence, self.jackknife - other.jackknife)
 
     def part(self) -> Part:
-        """Return what is published of it."""
+        """Return the published part: the change and its standard error."""
         return Part(self.change, float(np.sqrt(self.variance)))
 
 
 def nps_change(before: Survey, now: Survey, published: float | None = None) -> NpsChange:
-    """Estimate the change of the base's NPS between two dates and split it.
+    """Estimate the change of the base's NPS between two dates and decompose it.
 
-    Theta of either date is that of `models.survey.aipw.estimate_nps`, of its own base, answers and propensity; m is the
-    same model at both. The error of the difference joins both influences by customer, psi_now - psi_before, so that
-    whoever is in both counts once; what the training of m adds is the jackknife of the difference. The interval is
-    Student's with the degrees of freedom of Welch (1947, Biometrika 34).
+    Each date has the estimate of `models.survey.aipw.estimate_nps`, from its own base, answers and propensity; m is the
+    same model at both dates. The error of the difference subtracts the influences by customer, psi_now - psi_before, so
+    that a customer of both dates counts once; the variance from training m is the jackknife of the difference. The
+    interval is Student's with the degrees of freedom of Welch (1947, Biometrika 34).
 
     With C the common customers, B0 and B1 the bases:
-    mix = [mean_B1 m1 - mean_C m1] - [mean_B0 m0 - mean_C m0], behaviour = mean_C (m1 - m0), answers = the weighted mean
-    of t - m now less that before (a decomposition by means as those of Kitagawa 1955, JASA 50, and Oaxaca 1973).
+    composition = [mean_B1 m1 - mean_C m1] - [mean_B0 m0 - mean_C m0], behaviour = mean_C (m1 - m0), answers = the
+    weighted mean of t - m now less that before (a decomposition of means like those of Kitagawa 1955, JASA 50, and
+    Oaxaca 1973).
 
     Parameters
     ----------
     before, now : Survey
-        The base at either date with the answers known before the first, and those to invitations since. Predictions
-        of both by the same model. Either may hold no answers.
+        The base at each date, with the answers given before the first date and the answers to invitations since. Both
+        predicted by the same model. Either may hold no answers.
     published : float, optional
-        NPS of the base as it was published then.
+        NPS of the base as it was published then, points.
 
     Raises
     ------
     ValueError
-        If the two are not predicted by one model: their numbers of folds differ.
+        If the two were not predicted by one model: their numbers of folds differ.
     """
     if len(before.fold_points) != len(now.fold_points):
         raise ValueError(
@@ -155,12 +175,12 @@ def nps_change(before: Survey, now: Survey, published: float | None = None) -> N
             f"got one of {len(before.fold_points)} folds and one of {len(now.fold_points)}"
         )
     common_before, common_now = _common(before, now)
-    shared = int(common_now.sum())
-    of_predictions = _of_predictions(before, now)
-    behaviour = _of_behaviour(before, now, common_before, common_now) if shared else None
-    mix = of_predictions if behaviour is None else of_predictions.less(behaviour)
-    told = NpsChange(
-        mix=mix.part(),
+    customers_common = int(common_now.sum())
+    predictions = _change_of_predictions(before, now)
+    behaviour = _change_of_behaviour(before, now, common_before, common_now) if customers_common else None
+    composition = predictions if behaviour is None else predictions.less(behaviour)
+    without_answers = NpsChange(
+        composition=composition.part(),
         behaviour=None if behaviour is None else behaviour.part(),
         survey_difference=_survey_difference(before, now),
         n_answers_before=len(before.answers),
@@ -169,60 +189,60 @@ def nps_change(before: Survey, now: Survey, published: float | None = None) -> N
         n_eff_now=_effective_number(now),
         customers_before=len(before.base_customer),
         customers_now=len(now.base_customer),
-        customers_common=shared,
+        customers_common=customers_common,
         published=published,
     )
     if _speaks_for_asked_only(before) != _speaks_for_asked_only(now):
-        return replace(told, mix=None, behaviour=None, why=OF_UNLIKE_CUSTOMERS)
-    why = _why_not(told)
+        return replace(without_answers, composition=None, behaviour=None, why=OF_UNLIKE_CUSTOMERS)
+    why = _why_not(without_answers)
     if why is not None:
-        return replace(told, why=why)
+        return replace(without_answers, why=why)
     then, today = estimate_nps(before), estimate_nps(now)
-    total = _Moved(
+    total = _Difference(
         today.figures.nps - then.figures.nps,
         today.influence.sub(then.influence, fill_value=0.0),
         today.jackknife - then.jackknife,
     )
     error = float(np.sqrt(total.variance))
-    reach = float(student.ppf(0.975, _degrees_of_freedom(then, today))) * error
+    margin = float(student.ppf(0.975, _degrees_of_freedom(then, today))) * error
     return replace(
-        told,
+        without_answers,
         change=total.change,
-        low=total.change - reach,
-        high=total.change + reach,
+        low=total.change - margin,
+        high=total.change + margin,
         standard_error=error,
         before=then.figures.nps,
         now=today.figures.nps,
-        answers=total.less(of_predictions).part(),
+        answers=total.less(predictions).part(),
         model=None if published is None else Part(then.figures.nps - published, None),
     )
 
 
 def _common(before: Survey, now: Survey) -> tuple[Flags, Flags]:
-    """Who of either base is in the other."""
+    """Which customers of each base are in the other too, (M0,) and (M1,)."""
     return np.isin(before.base_customer, now.base_customer), np.isin(now.base_customer, before.base_customer)
 
 
-def _of_predictions(before: Survey, now: Survey) -> _Moved:
-    """Difference of the bases' mean predictions."""
+def _change_of_predictions(before: Survey, now: Survey) -> _Difference:
+    """Difference between the mean predictions of the two bases."""
     then, today = (np.ones(len(survey.base_customer), bool) for survey in (before, now))
     return _mean_of(now, today).less(_mean_of(before, then))
 
 
-def _of_behaviour(before: Survey, now: Survey, common_before: Flags, common_now: Flags) -> _Moved:
-    """Mean difference of the predictions of common customers."""
+def _change_of_behaviour(before: Survey, now: Survey, common_before: Flags, common_now: Flags) -> _Difference:
+    """Mean difference between the predictions of common customers."""
     return _mean_of(now, common_now).less(_mean_of(before, common_before))
 
 
-def _mean_of(survey: Survey, chosen: Flags) -> _Moved:
-    """Mean prediction of chosen customers of the base; its jackknife figures are those of the sampled among them."""
+def _mean_of(survey: Survey, chosen: Flags) -> _Difference:
+    """Mean prediction of chosen customers of the base; the jackknife uses those of them in the base's sample."""
     m = survey.base_probabilities[chosen] @ POINTS
     mean = float(m.mean())
     influence = pd.Series((m - mean) / len(m), index=survey.base_customer[chosen])
     sampled = chosen[survey.base_sample]
     folds = survey.fold_base_points
     jackknife = folds[:, sampled].mean(axis=1) if sampled.any() else np.zeros(len(folds))
-    return _Moved(mean, influence, jackknife)
+    return _Difference(mean, influence, jackknife)
 
 
 def _survey_difference(before: Survey, now: Survey) -> float | None:
@@ -232,7 +252,7 @@ def _survey_difference(before: Survey, now: Survey) -> float | None:
 
 
 def _effective_number(survey: Survey) -> float:
-    """Kish's effective number of answers (1965), 0 without any."""
+    """Effective number of answers (Kish 1965); 0 without answers."""
     if not survey.answered.any():
         return 0.0
     w = survey.weights
@@ -240,21 +260,24 @@ def _effective_number(survey: Survey) -> float:
 
 
 def _degrees_of_freedom(then: Estimate, today: Estimate) -> float:
-    """Welch's: (V0 + V1)^2 / (V0^2/f0 + V1^2/f1)."""
+    """Welch's degrees of freedom, (V0 + V1)^2 / (V0^2/f0 + V1^2/f1)."""
     V = np.array([then.figures.standard_error**2, today.figures.standard_error**2])
     f = np.array([then.figures.degrees_of_freedom, today.figures.degrees_of_freedom])
     return float(V.sum() ** 2 / np.sum(V**2 / f))
 
 
 def _speaks_for_asked_only(survey: Survey) -> bool:
-    """Whether the base of a survey is its frame, as `models.survey.base.prepare_survey` decides."""
+    """Whether the survey's base is its frame, see `models.survey.prepare.prepare_survey`."""
     return survey.unlike_share is not None and survey.unlike_share > MOST_UNLIKE
 
 
-def _why_not(told: NpsChange) -> str | None:
-    """Why the answers of one date do not allow a difference, or None."""
-    still = "what is told is how the customers in the base and their behaviour moved the predictions"
-    dates = ((told.n_answers_before, told.n_eff_before, "before"), (told.n_answers_now, told.n_eff_now, "since"))
+def _why_not(change: NpsChange) -> str | None:
+    """Why the answers of one date are too few for a difference; None if they are not."""
+    still = "the parts show only how the composition of the base and its behaviour changed the predictions"
+    dates = (
+        (change.n_answers_before, change.n_eff_before, "before"),
+        (change.n_answers_now, change.n_eff_now, "since"),
+    )
     for n, n_eff, when in dates:
         if n < FEWEST_ANSWERS:
             return f"{n} customers answered {when}, fewer than {FEWEST_ANSWERS}; {still}"

@@ -1,15 +1,15 @@
-"""How many customers to ask, and which: the fewest invitations that give an NPS its wanted margin.
+"""How many customers to ask, and which: the fewest invitations that give an NPS the wanted margin of error.
 
-The estimator that the answers go to (`models.survey.aipw.estimate_nps`) is mean(m) + sum w (t - m) / sum w, the answers
-t weighed by w = 1 / (inclusion probability pi x probability of answering r). Its variance is what this module plans:
+The answers are evaluated by `models.survey.aipw.estimate_nps`: mean(m) + sum w (t - m) / sum w, with answers t and
+weights w = 1 / (inclusion probability pi x probability of answering r). This module plans its variance:
 
     V = (1/N^2) sum_h (N_h / n_h) sum_{i in h} s_i^2 / r_i  +  var(m) / M
 
 with N customers who may be asked, N_h of them and n_h invitations in stratum h, s_i^2 the predicted variance of an
-answer and M customers in the base. The first term is the noise of those who answer: N_h / n_h = 1 / pi, and
-E[w^2 (t - m)^2 | asked, answering] sums to it. It has no finite population correction, for an answer is one draw of
-what the customer might say. The second does not depend on whom is asked: the base counts as a sample, as it does in the
-estimator's own interval. Estimating r widens the first (`models.survey.weight_noise`).
+answer and M customers in the base. The first term is the variance of the weighted answers: N_h / n_h = 1 / pi, and
+E[w^2 (t - m)^2 | asked, answering] sums to it. It has no finite population correction, because an answer is one draw
+from what the customer might say. The second term does not depend on who is asked: the base counts as a sample, as it
+does in the estimator's own interval. Estimating r increases the first term (`models.survey.weight_noise`).
 """
 
 from collections.abc import Sequence
@@ -23,12 +23,12 @@ from models.stats.typing import Floats, Integers
 from models.survey.allocation import Allocations
 from models.survey.weight_noise import ResponseNoise
 
-# Of the standard deviation of a weighed answer, and within each of these of the predicted answer.
+# Strata cross so many groups by the standard deviation of a weighted answer with so many by the predicted answer.
 GROUPS = 5
-# A stratum holds so many customers, about, or there are fewer groups.
+# A segment has fewer groups if a stratum would otherwise hold fewer customers, on average.
 CUSTOMERS_PER_STRATUM = 40
 EVERYONE = "everyone"
-# An NPS lies within so many points of 0: a wider margin is none.
+# An NPS lies within so many points of 0, so a wider margin of error says nothing.
 WIDEST_MARGIN = 100.0
 
 
@@ -45,11 +45,11 @@ class Design:
         inclusion_probability (n_h / N_h), mean_nps (predicted, points), response_rate (mean probability of answering).
     segments
         One row per segment, in the order of names: segment, customers (of the base), eligible, invitations,
-        expected_answers, inclusion_probability (mean over the eligible), margin (expected half width of the 95 %
-        interval, points; NaN where nobody may be asked), reached (whether that is the wanted one),
-        invitations_at_random (what a simple random sample would need; NaN where even all would not do).
+        expected_answers, inclusion_probability (mean over the eligible), margin (expected margin of error, points; NaN
+        if nobody may be asked), reached (whether that is at most the wanted one), invitations_at_random (what a simple
+        random sample of the segment would need; NaN if even asking all would not do).
     margin
-        Expected half width for the whole base, points.
+        Expected margin of error of the whole base, points.
     """
 
     customers: pd.DataFrame
@@ -59,13 +59,13 @@ class Design:
 
 
 def design_sample(base: pd.DataFrame, margin: float, noise: ResponseNoise | None = None) -> Design:
-    """Find the fewest invitations with which each segment's NPS has the wanted margin.
+    """Find the fewest invitations with which each segment's NPS has the wanted margin of error.
 
-    Strata are formed within segments, by the standard deviation s / sqrt(r) of an answer weighed for not answering (cut
-    into equal shares of its sum, which makes tails short: Cochran 1977, Sampling Techniques, section 5A.7) and by the
-    predicted answer m. Invitations go to them by Neyman's (1934, J. Royal Statistical Society 97) rule n_h ~ N_h
-    sqrt(mean s^2/r), every invitation costing the same; exactly so for whole numbers, bounds and all (Wright 2012, The
-    American Statistician 66): the next one goes where N_h sqrt(mean s^2/r) / sqrt(n (n + 1)) is largest.
+    Strata are formed within segments: by the standard deviation s / sqrt(r) of a weighted answer, in groups of equal
+    sums, so that the tail is finely divided (Cochran 1977, Sampling Techniques, section 5A.7), and by the predicted
+    answer m. Invitations are allocated by Neyman's rule n_h ~ N_h sqrt(mean s^2/r) for equal costs (1934, J. Royal
+    Statistical Society 97), exactly for whole numbers within bounds (Wright 2012, The American Statistician 66): the
+    next one goes to the stratum with the largest N_h sqrt(mean s^2/r) / sqrt(n (n + 1)).
 
     Parameters
     ----------
@@ -74,20 +74,20 @@ def design_sample(base: pd.DataFrame, margin: float, noise: ResponseNoise | None
         the answer around it, points squared); response (probability of answering if asked, above 0); eligible (whether
         the customer may be asked). Rows in any order give the same design.
     margin
-        Wanted half width of the 95 % interval, points.
+        Wanted margin of error, the half width of the 95 % interval, points.
     noise
-        What the estimator will learn from who answers; None where it knows.
+        How estimating r widens the interval; None if r is known.
 
     Returns
     -------
     Design
-        A segment that does not reach the margin is asked as a whole, and says what margin that gives.
+        In a segment that cannot have the margin all are asked, and its margin is the one that this gives.
 
     Raises
     ------
     InputError
-        If the margin is no number above 0, nobody may be asked, or no segment can reach the margin: with the smallest
-        that can be reached.
+        If the margin is not a number above 0, nobody may be asked, or no segment can have the margin; the message then
+        names the smallest possible one.
     """
     if not 0.0 < margin < np.inf:
         raise InputError(f"margin must be a number of points above 0, e.g. 3, got {margin}")
@@ -99,7 +99,7 @@ def design_sample(base: pd.DataFrame, margin: float, noise: ResponseNoise | None
     people = base.loc[may, ["customer_id", "segment", "points", "variance", "response"]].reset_index(drop=True)
     people["stratum"] = _stratify(people)
     invited = np.zeros(int(people["stratum"].max()) + 1, dtype=np.int64)
-    # One model tells who answers in all segments, and each has about as many answers.
+    # One model of who answers learns from all segments, and each segment has about the same number of answers.
     among = None if noise is None else noise.among(base["segment"].nunique())
     rows = []
     for name, of_base in base.groupby("segment", sort=True):
@@ -122,7 +122,7 @@ def design_sample(base: pd.DataFrame, margin: float, noise: ResponseNoise | None
         )
     segments = pd.DataFrame(rows)
     if not segments["reached"].any():
-        raise InputError(_out_of_reach(segments, margin))
+        raise InputError(_why_impossible(segments, margin))
     strata_table = _strata_table(people, invited)
     answers = strata_table.groupby("segment")["expected_answers"].sum()
     segments.insert(4, "expected_answers", segments["segment"].map(answers).fillna(0.0))
@@ -137,10 +137,10 @@ def draw(design: Design, seed: int | Sequence[int]) -> pd.DataFrame:
     Parameters
     ----------
     design
-        Of `design_sample`.
+        As `design_sample` gives it.
     seed
         One number or several. The same seed draws the same customers, and nearly the same from a base that has changed
-        little: lists that are to be independent of each other need seeds of their own.
+        little: independent samples need different seeds.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def draw(design: Design, seed: int | Sequence[int]) -> pd.DataFrame:
 
 
 def _stratify(people: pd.DataFrame) -> Integers:
-    """Give the number of the stratum of each customer who may be asked, (N,), counted through the segments."""
+    """Give the number of the stratum of each customer who may be asked, (N,); no two segments share a number."""
     stratum = np.empty(len(people), dtype=np.int64)
     first = 0
     size = np.sqrt(people["variance"].to_numpy(float) / people["response"].to_numpy(float))
@@ -169,18 +169,18 @@ def _stratify(people: pd.DataFrame) -> Integers:
         rows = np.flatnonzero(segment == name)
         groups = int(np.clip(np.sqrt(len(rows) / CUSTOMERS_PER_STRATUM), 1, GROUPS))
         by_size = _groups(size[rows], size[rows], groups)
-        of = np.zeros(len(rows), dtype=np.int64)
+        cell = np.zeros(len(rows), dtype=np.int64)
         for k in range(groups):
             here = by_size == k
-            of[here] = k * groups + _groups(points[rows][here], np.ones(here.sum()), groups)
-        numbers = np.unique(of, return_inverse=True)[1]
+            cell[here] = k * groups + _groups(points[rows][here], np.ones(here.sum()), groups)
+        numbers = np.unique(cell, return_inverse=True)[1]
         stratum[rows] = first + numbers
         first += numbers.max() + 1
     return stratum
 
 
 def _groups(value: Floats, weight: Floats, groups: int) -> Integers:
-    """Group 0..groups-1 of each value, the weight about equal; equal values share one."""
+    """Group 0..groups-1 of each value, with about equal total weight; equal values are in one group."""
     if not len(value):
         return np.empty(0, dtype=np.int64)
     order = np.lexsort((weight, value))
@@ -194,7 +194,7 @@ def _variance_of_mean(points: pd.Series) -> float:
 
 
 def _strata_table(people: pd.DataFrame, invited: Integers) -> pd.DataFrame:
-    """One row per stratum, as `Design` says."""
+    """One row per stratum, with the columns of `Design.strata`."""
     by = people.groupby("stratum", sort=True)
     table = by.agg(segment=("segment", "first"), eligible=("points", "size")).reset_index()
     table["invitations"] = invited
@@ -206,14 +206,15 @@ def _strata_table(people: pd.DataFrame, invited: Integers) -> pd.DataFrame:
     return table[[*order, "mean_nps", "response_rate"]]
 
 
-def _out_of_reach(segments: pd.DataFrame, margin: float) -> str:
-    """Say which margin is the smallest that can be reached."""
+def _why_impossible(segments: pd.DataFrame, margin: float) -> str:
+    """Say which margin of error is the smallest possible one."""
     best = segments.nsmallest(1, "margin").to_dict("records")[0]
     least = np.ceil(best["margin"] * 10.0) / 10.0
-    of = "" if len(segments) == 1 else f" of {best['segment']}"
-    all_of = (
-        f"A margin of {margin:g} points is out of reach: asking all {best['eligible']:,} customers{of} who may be asked"
+    segment = "" if len(segments) == 1 else f" of {best['segment']}"
+    asking_all = (
+        f"A margin of {margin:g} points is not possible: asking all {best['eligible']:,} customers{segment} who may be "
+        "asked"
     )
     if least > WIDEST_MARGIN:
-        return f"{all_of} would tell nothing of the NPS, for too few of them will answer."
-    return f"{all_of} gives ±{least:.1f}. Name a margin of {least:.1f} or more."
+        return f"{asking_all} would say nothing about the NPS, because too few of them will answer."
+    return f"{asking_all} gives ±{least:.1f}. Name a margin of {least:.1f} or more."

@@ -1,4 +1,4 @@
-"""Whom to ask so that the NPS is known to a wanted margin: who may be asked, how many it takes, and the list."""
+"""Whom to ask so that the NPS has a wanted margin of error: who may be asked, how many of them, and the list."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,16 +13,16 @@ from features.describe import describe_everyone, feature_names
 from features.tables import Tables
 from models.release.release import Release
 from models.stats.typing import Floats
-from models.survey.base import sample_positions
 from models.survey.design import EVERYONE, Design, design_sample, draw
 from models.survey.frame import POINTS
-from models.survey.response_rates import lately_asked, response_rates
+from models.survey.prepare import sample_positions
+from models.survey.response_rates import recently_asked, response_rates
 from models.survey.small_area import UNNAMED
 from models.survey.weight_noise import ResponseNoise
 
-# Half of them promoters and half detractors: no answers vary more.
+# Half promoters and half detractors: no answers have a larger variance.
 WORST_CASE = (0.5, 0.0, 0.5)
-# Of fewer, half widths were a tenth above the planned one in the mean over simulated surveys, and scattered by as much.
+# With fewer, the half widths of simulated surveys were 10 % above the planned one on average, with as much scatter.
 FEW_ANSWERS = 200
 
 
@@ -33,19 +33,19 @@ class SampleFigures:
     Attributes
     ----------
     margin
-        Wanted half width of the 95 % interval, points.
+        Wanted margin of error: half width of the 95 % interval, points.
     expected_margin
-        That of the whole base, as the sample is expected to give it.
+        Expected margin of error of the whole base, points.
     customers, quiet, eligible
-        Of the base; those asked within the quiet period; those who may be asked.
+        Customers in the base; those asked within the quiet period; those who may be asked.
     invitations, expected_answers
-        Customers to ask, and how many of them will probably answer.
+        Customers to ask, and the expected number of answers.
     invitations_at_random
-        Invitations that a simple random sample would need, in each segment by itself; None where it could not do.
+        Invitations that simple random samples of the segments would need; None if even asking all would not do.
     response_rate
-        Mean probability of answering of those who may be asked.
+        Mean probability of answering of those who may be asked, a share.
     quiet_days, seed
-        As given.
+        As given to `plan_sample`.
     """
 
     margin: float
@@ -74,13 +74,13 @@ class Sample:
     list
         One row per customer to ask, in the order of customer_id: customer_id, segment, stratum, inclusion_probability.
     strata, segments
-        As `models.survey.design.Design` has them.
+        As in `models.survey.design.Design`.
     figures
         The totals.
     sentences
-        What to tell of it.
+        The result in words.
     notes
-        What a reader must know: what was guessed, and who does not get the margin.
+        What a reader must know: what was assumed, and which segments do not get the margin.
     """
 
     list: pd.DataFrame
@@ -101,7 +101,7 @@ def plan_sample(
     segment: pd.Series | None = None,
     response_rate: float | None = None,
     seed: int = 0,
-    drawn: pd.DataFrame | None = None,
+    probability_samples: pd.DataFrame | None = None,
 ) -> Sample:
     """Find how many customers must be asked, and draw them.
 
@@ -114,31 +114,31 @@ def plan_sample(
     as_of
         Exclusive: the day the invitations go out.
     margin
-        Wanted half width of the 95 % interval of the NPS, points.
+        Wanted margin of error of the NPS: half width of its 95 % interval, points.
     quiet_days
-        Nobody is asked who was asked anything, answered or was drawn in so many days before.
+        Customers who were asked anything, answered or were in a sample in so many days before as_of are not asked.
     segment
-        Segment of customers by customer_id: the margin then holds for each, and customers without one are a segment
-        "not known".
+        Segment of customers by customer_id: each segment then gets the margin. Customers without a segment form a
+        segment "not known".
     response_rate
-        Share that is expected to answer; needed where the tables do not say who did not answer.
+        Share that is expected to answer; required if the tables do not hold unanswered invitations.
     seed
-        Of the draw, with as_of: lists of two days are independent.
-    drawn
+        Seed of the draw, together with as_of: samples of two days are independent.
+    probability_samples
         Earlier samples, as `models.survey.probability_samples.check_probability_samples` takes them.
 
     Raises
     ------
     InputError
-        If the margin is out of reach, nobody may be asked, or nothing is known of who answers.
+        If no sample has this margin, nobody may be asked, or the response rate is not known.
     """
     described = describe_everyone(tables, as_of, release.vocabulary)
     if described.empty:
         raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
     probabilities, notes = _predictions(release, described)
-    rates = response_rates(tables, release, as_of, described, response_rate, drawn)
+    rates = response_rates(tables, release, as_of, described, response_rate, probability_samples)
     customer = described["customer_id"]
-    quiet = customer.isin(lately_asked(tables.answers, as_of, quiet_days, drawn)).to_numpy()
+    quiet = customer.isin(recently_asked(tables.answers, as_of, quiet_days, probability_samples)).to_numpy()
     points = probabilities @ POINTS
     base = pd.DataFrame(
         {
@@ -150,8 +150,8 @@ def plan_sample(
             "eligible": ~quiet,
         }
     )
-    some = described.iloc[sample_positions(len(described), seed)]
-    design = design_sample(base, margin, ResponseNoise.of(some[feature_names(release.vocabulary)]))
+    base_sample = described.iloc[sample_positions(len(described), seed)]
+    design = design_sample(base, margin, ResponseNoise.of(base_sample[feature_names(release.vocabulary)]))
     at_random = design.segments["invitations_at_random"]
     figures = SampleFigures(
         margin=margin,
@@ -167,25 +167,25 @@ def plan_sample(
         seed=seed,
     )
     return Sample(
-        # Of their own each day: with one seed for all, the same customers would be asked again and again.
+        # Each day has its own random numbers: with the seed alone, the same customers would be asked again and again.
         draw(design, (seed, as_of.toordinal())),
         design.strata,
         design.segments,
         figures,
         (*_sentences(figures, by_segment=segment is not None), rates.why),
-        (*notes, *_out_of_reach(design, margin), *_few_answers(design)),
+        (*notes, *_missed_margins(design, margin), *_few_answers(design)),
     )
 
 
 def _predictions(release: Release, described: pd.DataFrame) -> tuple[Floats, tuple[str, ...]]:
-    """Probabilities of the three categories, (M, 3), and what to say of them."""
+    """Probabilities of the three categories, (M, 3), and the notes on them."""
     nps: Mapping[str, Any] = release.parameters["nps"]
     if nps["source"] is None:
-        note = f"Answers are taken to vary as much as they can, half promoters and half detractors: {nps['why']}"
+        note = f"The largest variance of answers is assumed, half promoters and half detractors: {nps['why']}"
         return np.tile(WORST_CASE, (len(described), 1)), (note,)
     probabilities = release.scorer.category_probabilities(described)
     if nps["source"] == "prior":
-        note = "Behaviour does not tell who is a promoter, so every answer is taken to vary as past answers did."
+        note = "Behaviour does not tell who is a promoter, so all customers get the variance of past answers."
         return probabilities, (note,)
     return probabilities, ()
 
@@ -196,47 +196,47 @@ def _names(customer: pd.Series, segment: pd.Series) -> pd.Series:
 
 
 def _noise(release: Release) -> float:
-    """Return the standard error of a predicted answer, points: what it misses for that adds to an answer's variance."""
+    """Return the standard error of a predicted answer, points: its square is added to the variance of the answer."""
     return float(release.parameters["nps"].get("noise") or 0.0)
 
 
 def _sentences(figures: SampleFigures, *, by_segment: bool) -> tuple[str, ...]:
-    """Tell how many are asked, what that is worth, and who is left alone."""
+    """Say how many customers are asked, what margin that gives, and who is not asked."""
     of = "each segment" if by_segment else "the base"
-    told = [
+    sentences = [
         f"To know the NPS of {of} to ±{figures.margin:g} points (95 %), {figures.invitations:,} of "
         f"{figures.eligible:,} customers who may be asked are invited; about {figures.expected_answers:,.0f} of them "
         "will answer."
     ]
     if by_segment:
-        told.append(f"The NPS of the whole base will then be known to ±{figures.expected_margin:.1f}.")
+        sentences.append(f"The NPS of the whole base will then be known to ±{figures.expected_margin:.1f}.")
     if figures.invitations_at_random is not None and figures.invitations_at_random > figures.invitations:
-        told.append(f"Drawn simply at random it would take {figures.invitations_at_random:,} invitations.")
+        sentences.append(f"A simple random sample would need {figures.invitations_at_random:,} invitations.")
     if figures.quiet:
-        told.append(
-            f"{figures.quiet:,} customers were asked or answered in the last {figures.quiet_days} days and are left "
-            "alone: the model speaks for them, put right by what was answered then and by the others."
+        sentences.append(
+            f"{figures.quiet:,} customers were asked or answered in the last {figures.quiet_days} days and are not "
+            "asked again: the model predicts them, and their recent answers and those of the others correct it."
         )
-    return tuple(told)
+    return tuple(sentences)
 
 
-def _out_of_reach(design: Design, margin: float) -> tuple[str, ...]:
+def _missed_margins(design: Design, margin: float) -> tuple[str, ...]:
     """Name the segments that cannot have the margin."""
     missed = design.segments[~design.segments["reached"]]
     asked = missed[missed["eligible"] > 0].to_dict("records")
     nobody = missed.loc[missed["eligible"] == 0, "segment"]
     notes = []
     if asked:
-        reach = ", ".join(f"{row['segment']} ±{row['margin']:.1f} ({row['eligible']:,} customers)" for row in asked)
-        notes.append(f"Too small for ±{margin:g} even if all are asked, as they are here: {reach}.")
+        margins = ", ".join(f"{row['segment']} ±{row['margin']:.1f} ({row['eligible']:,} customers)" for row in asked)
+        notes.append(f"Too small for ±{margin:g}, although all their customers are asked: {margins}.")
     if len(nobody):
         notes.append(f"Nobody may be asked in: {', '.join(nobody)}.")
     return tuple(notes)
 
 
 def _few_answers(design: Design) -> tuple[str, ...]:
-    """Say that the margin is no more than likely where few answers are expected."""
+    """Warn that the planned margin is uncertain if few answers are expected."""
     fewest = design.segments.loc[design.segments["invitations"] > 0, "expected_answers"].min()
     if fewest >= FEW_ANSWERS:
         return ()
-    return (f"Under {FEW_ANSWERS} answers the margin is itself uncertain: it may come out a fifth wider.",)
+    return (f"With fewer than {FEW_ANSWERS} answers the margin itself is uncertain: it may turn out 20 % wider.",)

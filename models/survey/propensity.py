@@ -21,13 +21,13 @@ Fit = Callable[[Floats, Flags, int], Model]
 
 # Inverse of the ridge penalty on standardised features.
 RIDGE_C = 0.1
-# A customer ten standard deviations away is not ten times as informative about who answers.
+# A customer ten standard deviations from the mean is not ten times as informative as one at one standard deviation.
 LARGEST_STANDARD_VALUE = 4.0
 FEWEST_ANSWERS_PER_FOLD = 2
-# Trees that learn from fewer answers find who answered by chance.
+# With fewer answers trees overfit.
 FEWEST_ANSWERS_FOR_TREES = 1000
-# So many silent customers for each who answered tell nearly all that more of them would (King & Zeng 2001), from so
-# many on that it is worth leaving some out.
+# More non-respondents per answer add almost no information (King & Zeng 2001). Below the second number it is not worth
+# leaving any out.
 NON_RESPONDENTS_PER_ANSWER = 5
 FEWEST_NON_RESPONDENTS = 20_000
 TREE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -39,12 +39,13 @@ ROWS_AT_ONCE = 100_000
 def response_propensity(
     features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike, seed: int = 0
 ) -> Floats:
-    """Estimate each row's probability of answering, by models that saw no row of its customer.
+    """Estimate each row's probability of answering, by models that have seen no row of its customer.
 
-    A ridge logistic regression on standardised features (missing values: the median, and a flag of their own); with
-    `FEWEST_ANSWERS_FOR_TREES` answers or more its log odds are blended with those of boosted trees, in the proportion
-    of least out-of-fold log loss. Where the silent are many, a sample of them is learned from, and the log odds are put
-    right by the log of its share (King & Zeng 2001, Political Analysis 9, equation 7).
+    The model is a ridge logistic regression on standardised features (a missing value becomes the median, with a flag
+    of its own). With `FEWEST_ANSWERS_FOR_TREES` answers or more its log odds are blended with those of boosted trees,
+    with the weight of least out-of-fold log loss. If there are many non-respondents, the models learn from a sample of
+    them, and the log of the sampled share is added to the log odds (King & Zeng 2001, Political Analysis 9,
+    equation 7).
 
     Parameters
     ----------
@@ -55,12 +56,12 @@ def response_propensity(
     customer
         (n,) ids.
     seed
-        Of folds, sample and trees; rows in any order give the same figures.
+        Seed of folds, sample and trees. Rows in any order give the same probabilities.
 
     Returns
     -------
     numpy.ndarray
-        (n,) in (0, 1). The share that answered, for all, where too few rows or features allow no regression; 1 where
+        (n,) in (0, 1). The share that answered, for all, if there are too few rows or features for a regression; 1 if
         all answered.
 
     Raises
@@ -74,7 +75,7 @@ def response_propensity(
     rows = _rows(X, R, who, seed)
     if rows is None:
         return np.full(len(R), _smoothed_share(R))
-    # LightGBM's own number of threads does not hold: other calls of it reset that for the whole process.
+    # LightGBM's own setting for threads is not enough: other calls of it reset the number for the whole process.
     with threadpool_limits(limits=1):
         log_odds, by_trees, weight = _out_of_fold(rows, seed)
     propensity = np.empty(len(R))
@@ -84,16 +85,16 @@ def response_propensity(
 
 @dataclass(frozen=True)
 class Response:
-    """Who answers, as learned from one set of rows, to be told of any others; made by `fit_response`.
+    """A model of who answers, learned from one set of rows, for any other rows; made by `fit_response`.
 
     Attributes
     ----------
     features
-        Names of the columns, in order.
+        Names of the k columns, in order.
     share
-        The share that answered.
+        The share that answered, 0 to 1.
     log_odds
-        Rows (n, k) -> log odds (n,); None where too few rows or features allow no regression: everyone has the share.
+        Rows (n, k) -> log odds (n,); None if there were too few rows or features for a regression: all have the share.
     """
 
     features: tuple[str, ...]
@@ -104,19 +105,19 @@ class Response:
         """Give each row's probability of answering, (n,) in (0, 1], from a table that holds `features`."""
         if self.log_odds is None:
             return np.full(len(features), self.share)
-        found = np.empty(len(features))
+        probability = np.empty(len(features))
         with threadpool_limits(limits=1):
             for first in range(0, len(features), ROWS_AT_ONCE):
                 rows = slice(first, first + ROWS_AT_ONCE)
                 X = features[list(self.features)].iloc[rows].to_numpy(dtype=float, na_value=np.nan)
-                found[rows] = expit(self.log_odds(X))
-        return found
+                probability[rows] = expit(self.log_odds(X))
+        return probability
 
 
 def fit_response(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike, seed: int = 0) -> Response:
-    """Learn who answers, as `response_propensity` does, to say it of other rows.
+    """Learn who answers, as `response_propensity` does, to predict other rows.
 
-    Its probabilities of the rows learned from have seen their own answers: take `response_propensity` for those.
+    For the rows it was learned from use `response_propensity`: this model has seen their answers.
 
     Parameters
     ----------
@@ -135,21 +136,37 @@ def fit_response(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.
         return Response(names, 1.0 if R.all() else _smoothed_share(R))
     with threadpool_limits(limits=1):
         weight = _out_of_fold(rows, seed)[2]
-        seen = rows.X[rows.learned], rows.R[rows.learned]
-        by_regression = _by_regression(*seen, seed)
-        by_trees = _by_trees(*seen, seed) if weight else by_regression
+        training_rows = rows.X[rows.learned], rows.R[rows.learned]
+        by_regression = _by_regression(*training_rows, seed)
+        by_trees = _by_trees(*training_rows, seed) if weight else by_regression
     shift = float(np.log(rows.share))
 
-    def log_odds(of: Floats) -> Floats:
-        found = by_regression(of)
-        return np.asarray((found + weight * (by_trees(of) - found) if weight else found) + shift)
+    def log_odds(values: Floats) -> Floats:
+        odds = by_regression(values)
+        return np.asarray((odds + weight * (by_trees(values) - odds) if weight else odds) + shift)
 
     return Response(names, float(R.mean()), log_odds)
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows to learn from in an order of their own; `share` is that of the silent who are among `learned`."""
+    """Rows in an order that does not depend on the order in which they were given.
+
+    Attributes
+    ----------
+    order
+        (n,) positions of the rows as given.
+    X
+        (n, k) features, NaN where not defined.
+    R
+        (n,) whether the row was answered.
+    fold
+        (n,) fold number of the row's customer.
+    learned
+        (n,) whether models learn from the row: all answers and a sample of the non-respondents.
+    share
+        Share of the non-respondents that is in the sample, 0 to 1.
+    """
 
     order: npt.NDArray[np.intp]
     X: Floats
@@ -162,7 +179,7 @@ class _Rows:
 def _checked(
     features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike
 ) -> tuple[Floats, Flags, npt.NDArray[np.str_]]:
-    """Arrays of equal length."""
+    """Features (n, k), whether answered (n,) and ids (n,), checked to be equally long."""
     X = features.to_numpy(dtype=float, na_value=np.nan)
     R, who = np.asarray(answered).astype(bool), np.asarray(customer).astype(str)
     if not len(X) == len(R) == len(who):
@@ -171,7 +188,7 @@ def _checked(
 
 
 def _rows(X: Floats, R: Flags, who: npt.NDArray[np.str_], seed: int) -> _Rows | None:
-    """Order the rows, fold them and choose those to learn from; None where they allow no regression."""
+    """Order the rows, fold them and choose those to learn from; None if they are too few for a regression."""
     if X.shape[1] == 0 or np.unique(who).size < 2:
         return None
     order = _order(X, R, who)
@@ -185,12 +202,12 @@ def _rows(X: Floats, R: Flags, who: npt.NDArray[np.str_], seed: int) -> _Rows | 
 
 
 def _smoothed_share(R: Flags) -> float:
-    """Share that answered, never 0 or 1."""
+    """Share that answered, smoothed so that it is never 0 or 1."""
     return float((R.sum() + 0.5) / (len(R) + 1.0))
 
 
 def _out_of_fold(rows: _Rows, seed: int) -> tuple[Floats, Floats, float]:
-    """Log odds by regression and by trees, and the trees' weight; without trees their weight is 0."""
+    """Log odds by regression, log odds by trees, and the weight of the trees (0 if there are none)."""
     by_regression = _cross_fitted(_by_regression, rows, seed)
     if rows.R.sum() < FEWEST_ANSWERS_FOR_TREES:
         return by_regression, by_regression, 0.0
@@ -200,35 +217,35 @@ def _out_of_fold(rows: _Rows, seed: int) -> tuple[Floats, Floats, float]:
 
 
 def _probability(log_odds: Floats, share: float) -> Floats:
-    """Probabilities from log odds that were learned with only a share of the silent."""
+    """Probabilities from log odds that were learned with only a share of the non-respondents."""
     return np.asarray(np.clip(expit(log_odds + np.log(share)), 1e-6, 1.0))
 
 
 def _order(X: Floats, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.intp]:
-    """One order of the rows, whatever order they came in: by customer, and several rows of one by what they say."""
+    """Order that does not depend on how the rows were given: by customer, rows of one customer by their values."""
     people, first = np.unique(who, return_index=True)
     return first if len(people) == len(who) else np.lexsort((*X.T[::-1], R, who))
 
 
 def _case_control_sample(R: Flags, seed: int) -> tuple[Flags, float]:
-    """Rows to learn from, all that answered and a sample of the silent, and the share of the silent in it."""
-    silent = np.flatnonzero(~R)
-    size = min(len(silent), max(NON_RESPONDENTS_PER_ANSWER * int(R.sum()), FEWEST_NON_RESPONDENTS))
+    """Rows to learn from, all answers and a sample of the non-respondents; and the share of these in the sample."""
+    non_respondents = np.flatnonzero(~R)
+    size = min(len(non_respondents), max(NON_RESPONDENTS_PER_ANSWER * int(R.sum()), FEWEST_NON_RESPONDENTS))
     learned = R.copy()
-    learned[np.random.default_rng(seed).choice(silent, size, replace=False)] = True
-    return learned, size / len(silent)
+    learned[np.random.default_rng(seed).choice(non_respondents, size, replace=False)] = True
+    return learned, size / len(non_respondents)
 
 
 def _cross_fitted(fit: Fit, rows: _Rows, seed: int) -> Floats:
     """Log odds of every row by a model fitted on the sampled rows of the other folds."""
-    found = np.empty(len(rows.R))
+    log_odds = np.empty(len(rows.R))
     for k in range(int(rows.fold.max()) + 1):
-        seen, held_out = rows.learned & (rows.fold != k), rows.fold == k
-        found[held_out] = fit(rows.X[seen], rows.R[seen], seed)(rows.X[held_out])
-    return found
+        training, held_out = rows.learned & (rows.fold != k), rows.fold == k
+        log_odds[held_out] = fit(rows.X[training], rows.R[training], seed)(rows.X[held_out])
+    return log_odds
 
 
-def _by_regression(X: Floats, R: Flags, seed: int) -> Model:  # noqa: ARG001 - as `_by_trees`
+def _by_regression(X: Floats, R: Flags, seed: int) -> Model:  # noqa: ARG001 - the signature of `Fit`
     """Ridge logistic regression."""
     median = np.nan_to_num(np.nanmedian(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0))
     flagged = np.isnan(X).any(axis=0)
@@ -247,8 +264,8 @@ def _by_regression(X: Floats, R: Flags, seed: int) -> Model:  # noqa: ARG001 - a
 
     fitted = LogisticRegression(C=RIDGE_C, max_iter=1000).fit(standardised(X), R)
 
-    def log_odds(of: Floats) -> Floats:
-        return np.asarray(fitted.decision_function(standardised(of)))
+    def log_odds(values: Floats) -> Floats:
+        return np.asarray(fitted.decision_function(standardised(values)))
 
     return log_odds
 
@@ -272,14 +289,14 @@ def _by_trees(X: Floats, R: Flags, seed: int) -> Model:
     }
     trees = lightgbm.train(parameters, lightgbm.Dataset(X, R.astype(float)), num_boost_round=ROUNDS)
 
-    def log_odds(of: Floats) -> Floats:
-        return np.asarray(trees.predict(of, raw_score=True, num_threads=1), dtype=float)
+    def log_odds(values: Floats) -> Floats:
+        return np.asarray(trees.predict(values, raw_score=True, num_threads=1), dtype=float)
 
     return log_odds
 
 
 def _tree_weight(by_regression: Floats, by_trees: Floats, R: Flags) -> float:
-    """Share of the trees' log odds in the blend of least log loss."""
+    """Weight of the trees' log odds that gives the blend the least log loss."""
     sign = np.where(R, -1.0, 1.0)
     losses = [np.logaddexp(0.0, sign * (by_regression + w * (by_trees - by_regression))).mean() for w in TREE_WEIGHTS]
     return TREE_WEIGHTS[int(np.argmin(losses))]

@@ -1,4 +1,4 @@
-"""How likely each customer is to answer if asked today, from the invitations of the past; and who was asked lately."""
+"""How likely each customer is to answer if asked today, from past invitations; and who was asked recently."""
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -17,13 +17,13 @@ from features.tables import Tables
 from models.release.release import Release
 from models.stats.folds import last_wave
 from models.stats.typing import Floats
-from models.survey.base import FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE, describe_asked
 from models.survey.frame import LARGEST_WEIGHT_RATIO
+from models.survey.prepare import FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE, describe_asked
 from models.survey.propensity import fit_response
 
-# Who was invited later than so many days ago may still answer.
+# Customers who were invited fewer days ago may still answer.
 DAYS_TO_ANSWER = 14
-# Fewer of the newest invitations do not tell a rate from that of the others.
+# Fewer of the newest invitations do not tell their response rate from that of the older ones.
 FEWEST_NEWEST = 30
 
 
@@ -36,7 +36,7 @@ class ResponseRates:
     response
         (M,) in (0, 1], in the order of the customers given.
     why
-        One sentence: what they stand on.
+        One sentence: what the probabilities are based on.
     """
 
     response: Floats
@@ -49,15 +49,15 @@ def response_rates(
     as_of: date,
     described: pd.DataFrame,
     expected: float | None = None,
-    drawn: pd.DataFrame | None = None,
+    probability_samples: pd.DataFrame | None = None,
 ) -> ResponseRates:
-    """Predict who answers from those who were asked before, each described as of then.
+    """Predict who would answer if asked today, by a model of past invitations, each described as of its own date.
 
-    The log odds are moved by a constant, so that they give the share seen among the newest invitations (those of the
-    last wave, or the newest fifth of their days), or the mean that is expected. Only invitations that had
-    `DAYS_TO_ANSWER` days to be answered count, and only answers whose invitation is known. Nobody is taken to be less
-    likely to answer than a tenth of the median of those who will, for the estimator counts no answer for more than ten
-    typical ones: asking those who hardly ever answer so often that they are heard would be in vain.
+    A constant is added to the log odds, so that their mean probability is the share that answered the newest
+    invitations (of the last wave, or of the newest fifth of the days), or the `expected` one. Only invitations that had
+    `DAYS_TO_ANSWER` days to be answered count, and only answers with a recorded invitation. No probability is below
+    `least_response`: the estimator clips the weight of an answer, so more invitations to customers who hardly ever
+    answer would not help.
 
     Parameters
     ----------
@@ -70,10 +70,10 @@ def response_rates(
     described
         (M rows) the features of customers as of now.
     expected
-        Mean probability of answering, in (0, 1], that is expected instead of the share seen.
-    drawn
-        Earlier samples, as `models.survey.probability_samples.check_probability_samples` takes them: whoever is on a
-        list that was answered was asked when it was drawn, though the tables may hold the answers only.
+        Mean probability of answering, in (0, 1], to use in place of the observed share.
+    probability_samples
+        Earlier samples, as `models.survey.probability_samples.check_probability_samples` takes them. Once a sample has
+        an answer, all its customers count as asked on the day it was drawn: the tables may hold the answers only.
 
     Raises
     ------
@@ -82,16 +82,16 @@ def response_rates(
     """
     if expected is not None and not 0.0 < expected <= 1.0:
         raise InputError(f"The response rate must be a share above 0 and at most 1, e.g. 0.2, got {expected}")
-    asked = _past_invitations(tables, release, as_of, drawn)
+    asked = _past_invitations(tables, release, as_of, probability_samples)
     answered = np.zeros(0, dtype=bool) if asked is None else asked["answered"].to_numpy(bool)
-    silent = int(np.sum(~answered))
+    non_respondents = int(np.sum(~answered))
     if (
         asked is None
-        or silent < max(FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE * len(answered))
+        or non_respondents < max(FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE * len(answered))
         or not answered.any()
     ):
         if expected is None:
-            raise InputError(_why_unknown(silent, int(answered.sum())))
+            raise InputError(_why_unknown(non_respondents, int(answered.sum())))
         everyone = np.full(len(described), expected)
         return ResponseRates(everyone, f"{_percent(expected)} are expected to answer, everyone alike: {_NO_RECORD}.")
 
@@ -99,14 +99,14 @@ def response_rates(
     model = fit_response(asked[names], answered, asked["customer_id"], release.parameters["seed"])
     response = model.predict(described)
     if expected is not None:
-        response = _moved(response, response, expected)
-        why = f"{_percent(expected)} are expected to answer, as past invitations differ by behaviour."
+        response = _shifted(response, response, expected)
+        why = f"{_percent(expected)} are expected to answer; how that differs by behaviour is learned from invitations."
     else:
         newest = last_wave(asked["as_of"])
         if newest.sum() < FEWEST_NEWEST:
             newest = np.ones(len(asked), dtype=bool)
         share = (answered[newest].sum() + 0.5) / (newest.sum() + 1.0)
-        response = _moved(response, model.predict(asked[newest]), share)
+        response = _shifted(response, model.predict(asked[newest]), share)
         first = asked.loc[newest, "as_of"].min() + timedelta(days=release.parameters["label_gap_days"])
         why = (
             f"Of {newest.sum():,} invitations since {first:%Y-%m-%d} {_percent(answered[newest].mean())} were answered."
@@ -115,33 +115,35 @@ def response_rates(
 
 
 def least_response(response: Floats) -> float:
-    """Give the least probability of answering that the estimator's weights tell apart.
+    """Give the least probability of answering that the estimator's clipped weights allow for.
+
+    It is the median probability of those who will answer, divided by `LARGEST_WEIGHT_RATIO`.
 
     Parameters
     ----------
     response
-        (M,) probabilities of answering; their median among those who will answer is taken, weighed by themselves.
+        (M,) probabilities of answering. The median is weighted by them, since they say who will answer.
     """
     ordered = np.sort(response)
     answers = np.cumsum(ordered)
     return float(ordered[np.searchsorted(answers, answers[-1] / 2.0)] / LARGEST_WEIGHT_RATIO)
 
 
-def lately_asked(
-    answers: ir.Table | None, as_of: date, quiet_days: int, drawn: pd.DataFrame | None = None
+def recently_asked(
+    answers: ir.Table | None, as_of: date, quiet_days: int, probability_samples: pd.DataFrame | None = None
 ) -> npt.NDArray[np.str_]:
-    """Ids of those who were asked anything, answered or were drawn to be asked in the `quiet_days` before as_of.
+    """Ids of customers who were asked anything, answered or were in a sample in the `quiet_days` before as_of.
 
     Parameters
     ----------
     answers
-        Clean answers and invitations, of whatever question.
+        Clean answers and invitations, of any question.
     as_of
         Exclusive: as_of - quiet_days is the first day that counts.
     quiet_days
         0 or more.
-    drawn
-        customer_id and drawn_on (date) of earlier samples: who is in them is asked, though no table says so yet.
+    probability_samples
+        customer_id and drawn_on (date) of earlier samples. Their customers count as asked before any table says so.
 
     Returns
     -------
@@ -155,57 +157,58 @@ def lately_asked(
     """
     if quiet_days < 0:
         raise InputError(f"quiet_days must be 0 or more, got {quiet_days}")
-    since, found = as_of - timedelta(days=quiet_days), [np.zeros(0, dtype=str)]
+    since, customers = as_of - timedelta(days=quiet_days), [np.zeros(0, dtype=str)]
     if answers is not None:
         for at in (answers.invited_at, answers.answered_at):
             rows = answers.filter(at >= midnight(since), at < midnight(as_of)).select("customer_id").distinct()
-            found.append(rows.to_pyarrow()["customer_id"].to_numpy(zero_copy_only=False).astype(str))
-    if drawn is not None and len(drawn):
-        on = pd.to_datetime(drawn["drawn_on"])
+            customers.append(rows.to_pyarrow()["customer_id"].to_numpy(zero_copy_only=False).astype(str))
+    if probability_samples is not None and len(probability_samples):
+        on = pd.to_datetime(probability_samples["drawn_on"])
         recent = (on >= pd.Timestamp(since)) & (on < pd.Timestamp(as_of))
-        found.append(drawn.loc[recent, "customer_id"].to_numpy(str))
-    return np.unique(np.concatenate(found))
+        customers.append(probability_samples.loc[recent, "customer_id"].to_numpy(str))
+    return np.unique(np.concatenate(customers))
 
 
 _NO_RECORD = "the answers hold no record of who was asked and did not answer"
 
 
-def _past_invitations(tables: Tables, release: Release, as_of: date, drawn: pd.DataFrame | None) -> pd.DataFrame | None:
+def _past_invitations(
+    tables: Tables, release: Release, as_of: date, probability_samples: pd.DataFrame | None
+) -> pd.DataFrame | None:
     """Return the invitations that had time to be answered, with the features as of then; None without answers."""
     if tables.answers is None:
         return None
     now = replace(release, parameters=release.parameters | {"as_of": as_of.isoformat()})
-    invited, _, listed = describe_asked(tables, now, None, drawn)
-    ripe = pd.Timestamp(as_of) - pd.Timedelta(days=DAYS_TO_ANSWER)
-    of_none = invited["drawn_on"].isna() if len(listed) else np.ones(len(invited), dtype=bool)
-    asked = invited[of_none & (invited["invited_at"] < ripe)]
-    if listed.empty:
+    invited, _, sampled = describe_asked(tables, now, None, probability_samples)
+    latest = pd.Timestamp(as_of) - pd.Timedelta(days=DAYS_TO_ANSWER)
+    outside_samples = invited["drawn_on"].isna() if len(sampled) else np.ones(len(invited), dtype=bool)
+    asked = invited[outside_samples & (invited["invited_at"] < latest)]
+    if sampled.empty:
         return asked.reset_index(drop=True)
-    # Some of a list may have no date but that of the list: so all of it has that.
-    day = listed["drawn_on"] - pd.Timedelta(days=release.parameters["label_gap_days"])
-    listed = listed.assign(as_of=day.astype(asked["as_of"].dtype))[listed["drawn_on"] < ripe]
+    # Some customers of a sample have no recorded invitation, so all of them get the date of the sample.
+    day = sampled["drawn_on"] - pd.Timedelta(days=release.parameters["label_gap_days"])
+    sampled = sampled.assign(as_of=day.astype(asked["as_of"].dtype))[sampled["drawn_on"] < latest]
     columns = ["customer_id", "as_of", "answered", *feature_names(release.vocabulary)]
-    return pd.concat([asked[columns], listed[columns]], ignore_index=True)
+    return pd.concat([asked[columns], sampled[columns]], ignore_index=True)
 
 
-def _moved(response: Floats, where: Floats, share: float) -> Floats:
-    """Move the log odds of `response` by what gives `where` the mean `share`."""
+def _shifted(response: Floats, reference: Floats, share: float) -> Floats:
+    """Add a constant to the log odds of `response`: the one that gives `reference` the mean probability `share`."""
     if share >= 1.0:
         return np.ones(len(response))
-    odds = logit(where)
-    # Moved by so much, even the least and the most likely pass the share.
+    odds = logit(reference)
+    # With these two shifts every probability is below, or above, the share: the root lies between them.
     low, high = logit(share) - odds.max() - 1.0, logit(share) - odds.min() + 1.0
     shift = brentq(lambda by: float(expit(odds + by).mean()) - share, low, high, xtol=1e-12)
     return np.asarray(expit(logit(response) + shift))
 
 
-def _why_unknown(silent: int, answered: int) -> str:
-    held = (
-        f"{silent:,} unanswered invitations and {answered:,} answered ones" if silent else "no unanswered invitations"
-    )
+def _why_unknown(unanswered: int, answered: int) -> str:
+    counts = f"{unanswered:,} unanswered invitations and {answered:,} answered ones"
+    invitations = counts if unanswered else "no unanswered invitations"
     return (
-        f"How many answer is not known: the answers hold {held} that had {DAYS_TO_ANSWER} days to be answered (rows "
-        "with invited_at and no score). Add them to the answers, or say the response rate you expect with "
+        f"The response rate is not known: the answers hold {invitations} that had {DAYS_TO_ANSWER} days to be answered "
+        "(rows with invited_at and no score). Add them to the answers, or name the response rate you expect with "
         "--response-rate, e.g. 0.2."
     )
 

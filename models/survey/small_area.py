@@ -1,4 +1,4 @@
-"""NPS of every segment of a base: its own answers, and where they are few what all answers say."""
+"""NPS of every segment of a base: from its own answers and, the fewer they are, from all answers (small areas)."""
 
 import numpy as np
 import numpy.typing as npt
@@ -10,12 +10,12 @@ from models.survey.aipw import training_variance
 from models.survey.frame import POINTS, Survey
 
 NORMAL_95 = 1.959963984540054
-# A segment with fewer answers is not told apart from the base by them: it is listed, but no NPS is shown.
+# A segment with fewer answers cannot be distinguished from the base: it is listed, but no NPS is shown.
 FEWEST_ANSWERS = 30
 FEWEST_EFFECTIVE_ANSWERS = 20.0
-# Standard deviation, in points, by which the true residuals of segments differ at least: behaviour never says all.
+# Least standard deviation of the segments' true residuals, in points: behaviour never explains everything.
 LEAST_DIFFERENCE = 1.0
-# Half of the prior of that standard deviation lies below so many points.
+# Median of the prior of that standard deviation, in points.
 TYPICAL_DIFFERENCE = 20.0
 UNNAMED = "not known"
 COLUMNS = (
@@ -40,31 +40,33 @@ def segment_nps(survey: Survey, segment: npt.ArrayLike) -> pd.DataFrame:
 
     With m = 100 (p_promoter - p_detractor) of the base, t = 100 (1[promoter] - 1[detractor]) of an answer and the
     answers' weights w: direct_g = mean_g(m) + r_g with r_g the weighted mean of t - m over the answers of g, and
-    synthetic_g = mean_g(m) + r with r that of all answers. The NPS stands between them, as far from direct_g as its
-    sampling variance commands (Fay & Herriot 1979, JASA 74; `models.stats.fay_herriot.shrink`).
+    synthetic_g = mean_g(m) + r with r the weighted mean over all answers. The NPS of g is a weighted mean of the two;
+    direct_g has less weight the larger its sampling variance (Fay & Herriot 1979, JASA 74;
+    `models.stats.fay_herriot.shrink`).
 
-    The sampling variance of r_g is smoothed, for few answers do not tell their own variance: the one the predicted
-    probabilities imply, 100^2 (p_promoter + p_detractor) - m^2 of each answer, times the ratio of observed to implied
-    over all answers (a generalised variance function: Wolter 2007, Introduction to Variance Estimation, ch. 7).
-    What the training of m alone makes the true r_g differ is their variance at least: a delete-one-fold jackknife of
-    mean_g(m) less the weighted m of all answers. The customers of a segment count as a sample, as in the NPS of the
-    base: their m's variance over their number is added.
+    The sampling variance of r_g is smoothed, because few answers do not estimate their own variance: it is the variance
+    that the predicted probabilities imply, 100^2 (p_promoter + p_detractor) - m^2 of each answer, times the ratio of
+    observed to implied variance over all answers (a generalised variance function: Wolter 2007, Introduction to
+    Variance Estimation, ch. 7). The variance between the true r_g is at least what the training of m alone makes: a
+    delete-one-fold jackknife of mean_g(m) less the weighted m of all answers. The customers of a segment count as a
+    sample, as in the NPS of the base: the variance of their m over their number is added.
 
     Parameters
     ----------
     survey : Survey
         Frame, answers, base and predictions.
     segment : array of shape (M,)
-        Segment of each customer of the base, in its order; a customer's answers count for the segment they are in now.
-        Missing values stand for a segment of their own, "not known".
+        Segment of each customer of the base, in its order. Answers count for the customer's segment of today. Customers
+        without a segment form a segment of their own, "not known".
 
     Returns
     -------
     pandas.DataFrame
         A row per segment, in the order of their names: segment, customers, answers (number), n_eff (Kish 1965), nps,
-        low, high (95 % interval), standard_error, direct, synthetic (NaN without answers: direct), shrinkage (share of
-        the synthetic figure in the NPS), survey (mean of the answers alone), hidden_because (null, or why the segment
-        has no figures: too few answers; nps to survey are then NaN). All figures in points from -100 to 100.
+        low, high (95 % interval), standard_error, direct (NaN without answers), synthetic, shrinkage (weight of the
+        synthetic figure in the NPS, 0 to 1), survey (mean of the answers alone), hidden_because (null, or why the
+        segment has no figures: too few answers; nps to survey are then NaN). All figures but shrinkage in points from
+        -100 to 100.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def segment_nps(survey: Survey, segment: npt.ArrayLike) -> pd.DataFrame:
     of_answer = _groups_of_answers(survey, group)
     here = of_answer >= 0
     if not here.any():
-        raise ValueError("nobody who answered is in the base, so nothing can be said of its segments")
+        raise ValueError("nobody who answered is in the base, so the NPS of its segments cannot be estimated")
     at, w = of_answer[here], survey.weights[here]
     answers, total = np.bincount(at, minlength=G), np.bincount(at, w, G)
     squared = np.bincount(at, w**2, G)
@@ -141,7 +143,7 @@ def _groups_of_answers(survey: Survey, group: npt.NDArray[np.int64]) -> npt.NDAr
 
 
 def _smoothed_variance(survey: Survey) -> Floats:
-    """Variance of each answer's residual, (n,): implied by its probabilities, scaled to what was observed of all."""
+    """Variance of each answer's residual, (n,): implied by its probabilities, scaled to what all answers show."""
     p = survey.probabilities[survey.answered]
     implied = p @ POINTS**2 - (p @ POINTS) ** 2
     squared = survey.weights**2
@@ -161,16 +163,16 @@ def _training_variance(survey: Survey, group: npt.NDArray[np.int64], G: int) -> 
         mean = total / count
     carried = mean - (survey.fold_points @ survey.weights / survey.weights.sum())[:, None]
     variance = np.array([training_variance(of_segment) for of_segment in carried.T])
-    # None of a small segment is in the sample of a large base.
+    # A small segment may have no customer in the sample of a large base.
     return np.where(count > 0, variance, np.nanmax(variance))
 
 
 def _why_hidden(answers: int, n_eff: float) -> str | None:
     if answers < FEWEST_ANSWERS:
-        return f"{answers} answers: fewer than {FEWEST_ANSWERS} do not tell a segment from the base"
+        return f"{answers} answers: fewer than {FEWEST_ANSWERS} do not distinguish a segment from the base"
     if n_eff < FEWEST_EFFECTIVE_ANSWERS:
         return (
             f"the {answers} answers weigh as much as {n_eff:.0f} of equal weight: fewer than "
-            f"{FEWEST_EFFECTIVE_ANSWERS:.0f} do not tell a segment from the base"
+            f"{FEWEST_EFFECTIVE_ANSWERS:.0f} do not distinguish a segment from the base"
         )
     return None

@@ -1,4 +1,4 @@
-"""What not knowing who answers adds to an interval: weights 1 / r vary more where r is estimated from few answers."""
+"""How estimating the probability of answering r widens an interval: with few answers the weights 1 / r vary more."""
 
 from dataclasses import dataclass, replace
 
@@ -12,15 +12,15 @@ from models.survey.propensity import RIDGE_C
 
 @dataclass(frozen=True)
 class ResponseNoise:
-    """The features that the estimator will learn from who answers, as far as its error depends on them.
+    """What the variance of the estimated probability of answering depends on.
 
     Attributes
     ----------
     spectrum
-        (k,) eigenvalues of the correlations of the features, missing ones flagged, as `models.survey.propensity` sees
-        them.
+        (k,) eigenvalues of the correlation matrix of the features, with flags of missing values, as
+        `models.survey.propensity` uses them.
     groups
-        Groups of about as many answers each that it learns from together.
+        Number of groups, of about equally many answers each, that one model learns from.
     """
 
     spectrum: Floats
@@ -41,23 +41,23 @@ class ResponseNoise:
             return cls(np.maximum(np.linalg.eigvalsh(correlations), 0.0))
 
     def among(self, groups: int) -> "ResponseNoise":
-        """Give the same, where the answers of so many groups are learned from together."""
+        """Give the same for a model that learns from the answers of so many groups together."""
         return replace(self, groups=groups)
 
     def variance(self, answers: float, rate: float) -> float:
         """Give the variance of a customer's estimated log odds of answering.
 
-        A ridge logistic regression on standardised features with eigenvalues e and penalty 1/C has about the
-        information I e in the direction of each, I = answers (1 - rate), and in it the variance I e^2 / (I e + 1/C)^2
-        (le Cessie & van Houwelingen 1992, Applied Statistics 41, section 3). With fewer answers than give a direction
-        its greatest variance it keeps that, so that answers never add to it.
+        A ridge logistic regression on standardised features with penalty 1/C has, in the direction of an eigenvector
+        with eigenvalue e, approximately the information I e with I = answers (1 - rate), and the variance
+        I e^2 / (I e + 1/C)^2 (le Cessie & van Houwelingen 1992, Applied Statistics 41, section 3). This variance first
+        rises with the number of answers; its largest value is used until then, so that more answers never widen it.
 
         Parameters
         ----------
         answers
-            Expected, of one group.
+            Expected answers of one group.
         rate
-            Share that answers.
+            Share that answers, 0 to 1.
         """
         penalty = 1.0 / RIDGE_C
         information = np.maximum(self.groups * answers * (1.0 - rate) * self.spectrum, penalty)

@@ -106,17 +106,17 @@ def test_a_score_keeps_action_lists_and_what_changed(trained, next_day):
     by_hand = pd.crosstab(first["nps_category"], after.loc[first.index, "nps_category"])
     for before, row in by_hand.iterrows():
         assert moves.loc[before, list(row.index)].tolist() == row.tolist()
-    segments = read("change/segment_moves.csv").set_index("before")
+    segments = read("change/segment_transitions.csv").set_index("before")
     assert segments.to_numpy().sum() == len(after)
     assert after.loc[first.index, "segment_before"].tolist() == first["segment"].tolist()
     by_hand = pd.crosstab(first["segment"], after.loc[first.index, "segment"])
     for before, row in by_hand.iterrows():
         assert segments.loc[before, list(row.index)].tolist() == row.tolist()
     assert read("segments/segments.csv")["customers"].sum() == len(after)
-    assert f"Moves between segments since {first['as_of'].iloc[0]}" in out
+    assert f"Transitions between segments since {first['as_of'].iloc[0]}" in out
     stability = read("change/stability_features.csv").set_index("column")
     assert stability["psi"].max() < 0.1
-    assert "Predictions made before customers answered" in out
+    assert "Predictions published before the answers" in out
     assert "Too few to tell: 0 answers" in out
 
 

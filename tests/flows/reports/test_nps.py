@@ -41,10 +41,13 @@ def told(base: BaseNps) -> str:
     [
         ({}, "1,014 of 4,467 customers who were asked have answered; they count for 587"),
         # Who answered to two lists answered twice: these are no customers.
-        ({"designed_share": 0.35}, "There are 1,014 answers of 4,467 customers who were asked; they count for 587"),
+        (
+            {"sampled_answer_share": 0.35},
+            "There are 1,014 answers of 4,467 customers who were asked; they count for 587",
+        ),
         ({"frame": "customers"}, "There are 1,014 answers; who was asked is not known"),
         (
-            {"frame": "customers", "designed_share": 0.35},
+            {"frame": "customers", "sampled_answer_share": 0.35},
             "There are 1,014 answers; who was asked beside the lists of `revealed sample` is not known",
         ),
     ],

@@ -30,7 +30,7 @@ from models.registry.tracking import Run, tracked
 from models.release.release import fit_release
 from models.segments.personas.model import profile
 from models.survey.aipw import Estimate
-from models.survey.base import prepare_survey
+from models.survey.prepare import prepare_survey
 from models.survey.small_area import segment_nps
 
 DAYS_BEFORE = 120
@@ -75,7 +75,7 @@ def test_base_segments_and_change_are_told_and_kept(store, release, estimated):
         assert table["customers"].sum() == base.n_base
     change = estimated.change
     assert change.published == PUBLISHED
-    parts = [change.mix, change.behaviour, change.answers, change.model]
+    parts = [change.composition, change.behaviour, change.answers, change.model]
     assert sum(part.change for part in parts) == pytest.approx(change.now - PUBLISHED, abs=1e-9)
     assert change.low < change.change < change.high
 

@@ -47,19 +47,19 @@ def test_expected_numbers_add_up(dates):
     found = expected_categories(before, now)
     assert found["before"].to_numpy() == pytest.approx(before.sum().to_numpy())
     assert found["now"].to_numpy() == pytest.approx(now.sum().to_numpy())
-    assert found["now"].to_numpy() == pytest.approx(found[["stayed", "moved", "new"]].sum(axis=1).to_numpy())
-    assert found["moved"].sum() == pytest.approx(0)
+    assert found["now"].to_numpy() == pytest.approx(found[["stayed", "changed", "new"]].sum(axis=1).to_numpy())
+    assert found["changed"].sum() == pytest.approx(0)
     assert found["new"].sum() == pytest.approx(35 - 5)
     shared = before.index.intersection(now.index)
     moved = (now.loc[shared] - before.loc[shared]).sum()
-    assert found["moved"].to_numpy() == pytest.approx(moved.to_numpy())
+    assert found["changed"].to_numpy() == pytest.approx(moved.to_numpy())
 
 
 def test_classes_flicker_and_expected_numbers_do_not():
     before = pd.DataFrame({"p_detractor": 0.499, "p_passive": 0.2, "p_promoter": 0.301}, index=range(1000))
     now = before.assign(p_detractor=0.501, p_promoter=0.299)
     assert category_transitions(before, now).loc["passive", "detractor"] == 1000
-    assert expected_categories(before, now)["moved"].tolist() == pytest.approx([2, 0, -2])
+    assert expected_categories(before, now)["changed"].tolist() == pytest.approx([2, 0, -2])
 
 
 def test_who_has_no_prediction_is_left_out(dates):

@@ -9,7 +9,7 @@ import pytest
 
 from features.describe import describe, materialise
 from features.spine import everyone
-from models.monitoring.stability import changes_since
+from models.monitoring.stability import transitions_since
 from models.population.scored import assemble_scores, scores_at, scores_table
 from models.population.scores_table import COLUMNS, check_scores, read_metadata
 from models.scoring.columns import SCORE_COLUMNS
@@ -90,13 +90,13 @@ def test_the_segment_before_is_by_the_same_cut_points(simulated_shop, release, d
     found = found.set_index("customer_id")
     assert found["segment_before"][expected.index].tolist() == expected.tolist()
     assert found["segment_before"].drop(expected.index).isna().all()
-    since = changes_since(before, scores_at(tables, before, release), found.reset_index(), release)
+    transitions = transitions_since(before, scores_at(tables, before, release), found.reset_index(), release)
     both = found.loc[expected.index]
     by_hand = pd.crosstab(both["segment_before"], both["segment"])
     for was, row in by_hand.iterrows():
         for now, customers in row.items():
-            assert since.segments.loc[was, now] == customers
-    assert since.segments.loc["(new)"].sum() == len(found) - len(expected)
+            assert transitions.segments.loc[was, now] == customers
+    assert transitions.segments.loc["(new)"].sum() == len(found) - len(expected)
 
 
 def test_rows_in_another_order_get_the_same_change(simulated_shop, release, described, predicted):

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
-from flows.reports.segments import segment_moves_section
-from models.monitoring.stability import Since
+from flows.reports.segments import segment_transitions_section
+from models.monitoring.stability import Transitions
 from models.monitoring.transitions import GONE, NEW, count_transitions
 from models.segments.rfm import SEGMENTS, quintile_query, rfm_cuts, rfm_scores, segment_names
 
@@ -170,16 +170,16 @@ def test_names_that_cannot_be_told_from_words_of_a_table_are_refused(name):
 
 
 @pytest.mark.parametrize("name", ["new", "now", "best | rest", "[bold]", "Чемпионы 🏆", "segment", "customers"])
-def test_segments_of_any_other_name_are_told_and_their_moves_written(name):
+def test_segments_of_any_other_name_are_reported_with_their_transitions(name):
     segments = {name: ((5, 5), (1, 5)), "others": ((1, 4), (1, 5))}
     assert set(segment_names(segments).ravel()) == set(segments)
     before, now = pd.Series([name, name, "others"], index=list("abc")), pd.Series(["others", name], index=list("ad"))
-    moves = count_transitions(before, now, tuple(segments))
-    assert moves.to_numpy().sum() == 4
-    told = segment_moves_section(Since(date(2024, 1, 1), moves))
-    assert told.sentences[1] == f"The greatest moves: {name} to others 1."
-    assert told.table["now"].tolist() == ["1", "1"]
-    assert len(moves.reset_index().columns) == 4
+    transitions = count_transitions(before, now, tuple(segments))
+    assert transitions.to_numpy().sum() == 4
+    section = segment_transitions_section(Transitions(date(2024, 1, 1), transitions))
+    assert section.sentences[1] == f"Largest transitions: {name} to others 1."
+    assert section.table["now"].tolist() == ["1", "1"]
+    assert len(transitions.reset_index().columns) == 4
 
 
 def test_the_index_is_kept(find_cuts):

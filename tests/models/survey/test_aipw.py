@@ -10,20 +10,21 @@ from scipy.special import expit, softmax
 from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression
 
-from models.survey.aipw import estimate_nps, newest_per_customer, sign_gamma, tilted_nps, training_variance
-from models.survey.frame import NO_ANSWER, Survey, clipped_weights
+from models.survey.aipw import estimate_nps, training_variance
+from models.survey.frame import NO_ANSWER, Survey, clipped_weights, newest_per_customer
 from models.survey.propensity import response_propensity
+from models.survey.sensitivity import sign_gamma, tilted_nps
 
 POINTS = np.array([-100, 0, 100])
 TRUE_NPS = 23.1  # of `a_world`, mean of 600,000 customers; its own error is 0.1
 
 
-def a_survey(probabilities, answered, category, propensity, **said):
-    """A survey whose frame is its base and whose m has no folds, but for what is said."""
+def a_survey(probabilities, answered, category, propensity, **changes):
+    """A survey whose frame is its base and whose m has no folds, unless `changes` say otherwise."""
     n, R = len(answered), np.asarray(answered, bool)
     who, features = np.arange(n).astype(str), pd.DataFrame({"constant": np.ones(n)})
     p = np.asarray(probabilities, float)
-    given = {
+    fields = {
         "customer": who,
         "features": features,
         "answered": R,
@@ -38,7 +39,7 @@ def a_survey(probabilities, answered, category, propensity, **said):
         "base_sample": np.arange(n),
         "frame": "customers",
     }
-    return Survey(**(given | said))
+    return Survey(**(fields | changes))
 
 
 def a_world(n, seed, response=0.10):
@@ -126,8 +127,8 @@ def test_point_and_error_by_weighted_regression_and_bootstrap():
     psi = estimate.influence.loc[survey.customer].to_numpy()
     assert psi == pytest.approx(phi / 3000, rel=0.02)
     assert found.standard_error == pytest.approx(phi.std() / np.sqrt(3000), rel=0.01)
-    reach = student.ppf(0.975, found.degrees_of_freedom) * found.standard_error
-    assert (found.high - found.low) / 2 == pytest.approx(reach, rel=1e-9)
+    margin = student.ppf(0.975, found.degrees_of_freedom) * found.standard_error
+    assert (found.high - found.low) / 2 == pytest.approx(margin, rel=1e-9)
 
 
 def test_equal_weights_give_the_textbook_interval_of_a_mean():
@@ -180,16 +181,16 @@ def test_the_training_of_m_is_a_jackknife_and_joins_the_error():
 
 
 def test_covers_the_truth_where_the_survey_mean_never_does():
-    covered, errors, survey, reach = [], [], [], []
+    covered, errors, survey, margins = [], [], [], []
     for seed in range(60):
         found = estimate_nps(surveyed(*a_world(3000, seed))).figures
         covered.append(found.low <= TRUE_NPS <= found.high)
-        reach.append((found.high - found.low) / 2)
+        margins.append((found.high - found.low) / 2)
         errors.append(found.nps - TRUE_NPS)
         survey.append(found.survey_mean - TRUE_NPS)
     assert np.mean(covered) >= 0.90
     assert abs(np.mean(errors)) < 1.6  # three Monte Carlo errors
-    assert np.mean(reach) < 1.3 * 1.96 * np.std(errors)
+    assert np.mean(margins) < 1.3 * 1.96 * np.std(errors)
     assert np.mean(survey) > 12
 
 
@@ -219,7 +220,7 @@ def test_the_right_tilt_repairs_answering_that_depends_on_satisfaction():
     assert sign_gamma(promoters) is None
 
 
-def test_effective_answers_largest_weight_clipping_and_mix():
+def test_effective_answers_largest_weight_clipping_and_covariate_shift():
     answered, p = np.ones(5, bool), np.full((5, 3), 1 / 3)
     survey = a_survey(p, answered, [0, 1, 2, 2, 2], [1.0, 1, 1, 0.5, 0.001])
     found = estimate_nps(survey).figures
@@ -228,10 +229,10 @@ def test_effective_answers_largest_weight_clipping_and_mix():
     assert found.n_eff == pytest.approx(15**2 / (3 + 4 + 100))
     assert found.largest_weight == pytest.approx(10 / 15)
     assert found.n_answers == found.n_frame == 5
-    mixed = replace(survey, propensity=np.ones(5), mix=np.array([3.0, 0.5, 1, 1, 1]))
-    assert mixed.weights.tolist() == [3.0, 0.5, 1, 1, 1]
-    assert estimate_nps(mixed).figures.nps == pytest.approx(100 * (3 - 3) / 6.5)
-    assert tilted_nps(mixed, 0.0) == pytest.approx(estimate_nps(mixed).figures.nps)
+    shifted = replace(survey, propensity=np.ones(5), shift_weight=np.array([3.0, 0.5, 1, 1, 1]))
+    assert shifted.weights.tolist() == [3.0, 0.5, 1, 1, 1]
+    assert estimate_nps(shifted).figures.nps == pytest.approx(100 * (3 - 3) / 6.5)
+    assert tilted_nps(shifted, 0.0) == pytest.approx(estimate_nps(shifted).figures.nps)
 
 
 def test_an_nps_needs_two_answers():
@@ -248,7 +249,7 @@ def test_newest_answer_counts_and_else_the_newest_invitation():
     assert newest_per_customer(customer, as_of, answered).tolist() == [2, 0, 5]
 
 
-def test_a_base_that_is_not_the_frame_is_weighted_by_its_own_mix():
+def test_a_base_that_is_not_the_frame_has_predictions_of_its_own():
     rng = np.random.default_rng(6)
     cell, answered = rng.random(2000) < 0.3, rng.random(2000) < 0.2
     category = np.where(rng.random(2000) < np.where(cell, 0.7, 0.2), 2, rng.integers(0, 2, 2000))

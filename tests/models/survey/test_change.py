@@ -79,7 +79,7 @@ def test_no_false_alarms_where_only_the_channel_changes():
         by_survey.append(abs(found.survey_difference) > 1.96 * np.sqrt(noise))
         changes.append(found.change)
         errors.append(found.standard_error)
-        assert found.mix.change == found.behaviour.change == 0.0
+        assert found.composition.change == found.behaviour.change == 0.0
     assert np.mean(alarms) <= 0.08
     assert np.mean(by_survey) > 0.8
     assert abs(np.mean(changes)) < 3 * np.std(changes) / np.sqrt(100)
@@ -116,15 +116,15 @@ def test_a_true_change_is_found_and_told_apart(worlds):
     seen = np.mean((predicted(x + np.array([-0.5, 0.3, 0.0])) - predicted(x)) @ POINTS)
     assert behaviour == pytest.approx(seen, abs=4 * found[0].behaviour.standard_error)
     assert truth[:, 1].mean() < seen < 0
-    assert (np.array([one.mix.change for one in found]) > 0).all()
+    assert (np.array([one.composition.change for one in found]) > 0).all()
     assert np.mean([one.answers.change < -1.96 * one.answers.standard_error for one in found]) >= 0.7
-    assert found[0].customers_before, found[0].customers_now == (4000, 5000)
+    assert (found[0].customers_before, found[0].customers_now) == (4000, 5000)
     assert found[0].customers_common == 3000
 
 
 def test_the_parts_add_up_to_what_was_published(worlds):
     for one in worlds[0]:
-        parts = one.mix.change + one.behaviour.change + one.answers.change + one.model.change
+        parts = one.composition.change + one.behaviour.change + one.answers.change + one.model.change
         assert parts == pytest.approx(one.now - 30.0, abs=1e-9)
         assert one.change == one.now - one.before
         assert one.model.standard_error is None
@@ -169,7 +169,7 @@ def test_parts_and_errors_by_formula_and_by_a_bootstrap_of_customers():
         answers = of_now - np.nansum((w0 * r0)[rows]) / np.nansum(w0[rows])
         return np.array([whole - behaviour, behaviour, answers, whole + answers])
 
-    got = [found.mix, found.behaviour, found.answers]
+    got = [found.composition, found.behaviour, found.answers]
     change = [*(part.change for part in got), found.change]
     assert change == pytest.approx(parts(np.arange(len(table))), abs=1e-9)
     rng = np.random.default_rng(0)
@@ -216,7 +216,7 @@ def test_with_too_few_answers_only_the_predictions_are_told():
     scarce = replace(now, answered=few, fold_points=np.empty((0, int(few.sum()))))
     whole, found = nps_change(before, now), nps_change(before, scarce, published=10.0)
     assert (found.change, found.now, found.before, found.answers, found.model) == (None,) * 5
-    assert (found.mix, found.behaviour) == (whole.mix, whole.behaviour)
+    assert (found.composition, found.behaviour) == (whole.composition, whole.behaviour)
     assert f"{FEWEST_ANSWERS - 1} customers answered since" in found.why
     assert NpsChange.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
@@ -235,19 +235,19 @@ def test_with_too_few_answers_only_the_predictions_are_told():
     assert "of equal weight" in found.why
 
 
-def test_without_common_customers_all_that_moved_the_predictions_is_mix():
+def test_without_common_customers_the_whole_change_of_predictions_is_composition():
     before, now = overlapping()
     others = replace(now, customer=ids_of(5000, 5650), base_customer=ids_of(5000, 5650))
     found = nps_change(before, others)
     assert found.behaviour is None
     assert found.customers_common == 0
-    assert found.mix.change + found.answers.change == pytest.approx(found.change)
+    assert found.composition.change + found.answers.change == pytest.approx(found.change)
     assert NpsChange.from_dict(found.to_dict()) == found
 
 
 def test_an_nps_of_those_asked_is_not_compared_with_one_of_everybody():
     before, now = overlapping()
     found = nps_change(before, replace(now, unlike_share=0.95))
-    assert (found.change, found.mix) == (None, None)
+    assert (found.change, found.composition) == (None, None)
     assert "unlike" in found.why
     assert nps_change(replace(before, unlike_share=0.9), replace(now, unlike_share=0.95)).change is not None

@@ -55,25 +55,25 @@ def test_it_is_told(sample):
         f"who may be asked are invited; about {figures.expected_answers:,.0f} of them will answer."
     )
     told = " ".join(sample.sentences)
-    assert f"{figures.quiet} customers were asked or answered in the last 38 days and are left alone" in told
-    assert f"it would take {figures.invitations_at_random} invitations" in told
+    assert f"{figures.quiet} customers were asked or answered in the last 38 days and are not asked again" in told
+    assert f"A simple random sample would need {figures.invitations_at_random} invitations." in told
     assert "% were answered." in sample.sentences[-1]
     assert sample.notes == ()
 
 
 def test_it_is_drawn_again_and_who_was_drawn_is_asked_no_more(simulated_shop, release, as_of, sample):
-    def draw(**said):
-        given = {"as_of": as_of, "margin": 12.0, "quiet_days": 38, "seed": 3}
-        return plan_sample(simulated_shop.tables, release, **(given | said))
+    def draw(**changes):
+        arguments = {"as_of": as_of, "margin": 12.0, "quiet_days": 38, "seed": 3}
+        return plan_sample(simulated_shop.tables, release, **(arguments | changes))
 
     again = draw()
     pd.testing.assert_frame_equal(again.list, sample.list, check_exact=True)
     assert again.figures == sample.figures
-    drawn = sample.list[["customer_id", "inclusion_probability"]].assign(drawn_on=as_of - timedelta(days=1))
-    later = draw(drawn=drawn, margin=18.0)
-    assert not later.list["customer_id"].isin(drawn["customer_id"]).any()
-    assert later.notes == ("Under 200 answers the margin is itself uncertain: it may come out a fifth wider.",)
-    assert later.figures.quiet == sample.figures.quiet + len(drawn)
+    earlier = sample.list[["customer_id", "inclusion_probability"]].assign(drawn_on=as_of - timedelta(days=1))
+    later = draw(probability_samples=earlier, margin=18.0)
+    assert not later.list["customer_id"].isin(earlier["customer_id"]).any()
+    assert later.notes == ("With fewer than 200 answers the margin itself is uncertain: it may turn out 20 % wider.",)
+    assert later.figures.quiet == sample.figures.quiet + len(earlier)
 
 
 def test_lists_of_two_days_are_drawn_apart(simulated_shop, release, as_of, sample):
@@ -100,7 +100,7 @@ def test_by_segment_each_has_the_margin_or_says_its_own(simulated_shop, release,
     assert found.list.groupby("segment").size().to_dict() == table["invitations"].to_dict()
     assert (found.list["segment"] == "few").sum() == table.loc["few", "eligible"] <= 30
     assert found.notes[:-1] == (
-        f"Too small for ±22 even if all are asked, as they are here: few ±{table.loc['few', 'margin']:.1f} "
+        f"Too small for ±22, although all their customers are asked: few ±{table.loc['few', 'margin']:.1f} "
         f"({table.loc['few', 'eligible']} customers).",
     )
     assert f"The NPS of the whole base will then be known to ±{found.figures.expected_margin:.1f}." in found.sentences
@@ -111,14 +111,14 @@ def test_by_segment_each_has_the_margin_or_says_its_own(simulated_shop, release,
 def test_without_a_model_answers_vary_as_the_prior_or_as_much_as_they_can(simulated_shop, release, as_of):
     prior = (0.2, 0.3, 0.5)
 
-    def assuming(source, **said):
+    def assuming(source, **changes):
         nps = release.parameters["nps"] | {"source": source, "prior": prior, "why": "Too few.", "noise": None}
         shares = [{"kind": "prior", "weight": 1.0, "shares": list(prior)}]
         assumed = release.with_parameters(nps=nps | {"members": shares if source else []})
-        given = {"as_of": as_of, "margin": 18.0, "quiet_days": 0, "response_rate": 0.5}
-        return plan_sample(silent, assumed, **(given | said))
+        arguments = {"as_of": as_of, "margin": 18.0, "quiet_days": 0, "response_rate": 0.5}
+        return plan_sample(without_answers, assumed, **(arguments | changes))
 
-    silent = replace(simulated_shop.tables, answers=None)
+    without_answers = replace(simulated_shop.tables, answers=None)
     by_prior, worst = assuming("prior"), assuming(None)
     assert "Behaviour does not tell who is a promoter" in by_prior.notes[0]
     assert worst.notes[0].endswith("half promoters and half detractors: Too few.")
@@ -130,19 +130,19 @@ def test_without_a_model_answers_vary_as_the_prior_or_as_much_as_they_can(simula
     # Nothing parts the customers, so this is a simple random sample.
     assert len(worst.strata) == 1
     assert worst.figures.invitations == worst.figures.invitations_at_random
-    assert "Drawn simply at random" not in " ".join(worst.sentences)
+    assert "A simple random sample" not in " ".join(worst.sentences)
 
 
 def test_what_cannot_be_is_said(simulated_shop, release, as_of):
-    def plan(**said):
-        given = {"as_of": as_of, "margin": 14.0, "quiet_days": 38}
-        return plan_sample(silent, release, response_rate=0.3, **(given | said))
+    def plan(**changes):
+        arguments = {"as_of": as_of, "margin": 14.0, "quiet_days": 38}
+        return plan_sample(without_answers, release, response_rate=0.3, **(arguments | changes))
 
-    silent = replace(simulated_shop.tables, answers=None)
-    with pytest.raises(InputError, match=r"A margin of 1 points is out of reach"):
+    without_answers = replace(simulated_shop.tables, answers=None)
+    with pytest.raises(InputError, match=r"A margin of 1 points is not possible"):
         plan(margin=1.0)
     with pytest.raises(InputError, match=r"None of the 1,\d+ customers may be asked"):
-        plan(quiet_days=5000, drawn=pd.DataFrame(_all(simulated_shop, as_of)))
+        plan(quiet_days=5000, probability_samples=pd.DataFrame(_all(simulated_shop, as_of)))
     with pytest.raises(InputError, match="no purchase is visible before 2020-01-01"):
         plan(as_of=as_of.replace(year=2020, month=1, day=1))
 

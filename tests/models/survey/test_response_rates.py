@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
-from models.survey.response_rates import DAYS_TO_ANSWER, lately_asked, least_response, response_rates
+from models.survey.response_rates import DAYS_TO_ANSWER, least_response, recently_asked, response_rates
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_they_follow_the_true_ones_and_the_newest_share(simulated_shop, rates, d
 
 
 def test_who_was_just_asked_may_still_answer(simulated_shop, release, described, rates, asked):
-    """With as_of right after a wave its silence tells nothing: the rates are those of the waves before."""
+    """With as_of right after a wave the rates are those of the waves before."""
     wave = asked["day"].max().date()
     early = wave + timedelta(days=DAYS_TO_ANSWER)
     before = response_rates(simulated_shop.tables, release, early, described)
@@ -49,23 +49,23 @@ def test_who_was_just_asked_may_still_answer(simulated_shop, release, described,
     assert f"{wave:%Y-%m-%d}" in after.why
 
 
-def test_a_list_of_which_only_the_answers_are_known_tells_the_rate_too(
-    simulated_shop, release, described, rates, asked
-):
-    """Who was drawn and left no trace was silent; else a new export of answers alone would mean that all answer."""
+def test_a_sample_with_only_its_answers_exported_gives_the_rate_too(simulated_shop, release, described, rates, asked):
+    """A sampled customer without a record is a non-respondent: an export of answers alone does not mean all answer."""
     tables, as_of = simulated_shop.tables, simulated_shop.as_of
     day = asked["day"][asked["day"] < pd.Timestamp(as_of) - pd.Timedelta(days=DAYS_TO_ANSWER)].max()
     wave = asked[asked["day"] == day]
-    drawn = wave[["customer_id"]].assign(drawn_on=day.date(), inclusion_probability=0.5)
+    sample = wave[["customer_id"]].assign(drawn_on=day.date(), inclusion_probability=0.5)
     answers = tables.answers.filter((tables.answers.invited_at < day) | (tables.answers.score >= 0))
-    known = replace(tables, answers=answers)
-    deceived = response_rates(known, release, as_of, described)
+    answers_only = replace(tables, answers=answers)
+    deceived = response_rates(answers_only, release, as_of, described)
     assert deceived.response.mean() > 0.9
-    found = response_rates(known, release, as_of, described, drawn=drawn)
+    found = response_rates(answers_only, release, as_of, described, probability_samples=sample)
     assert found.why == rates.why
     assert found.response == pytest.approx(rates.response, rel=0.05)
-    # Before a list had its time, its silence tells nothing.
-    early = response_rates(known, release, day.date() + timedelta(days=DAYS_TO_ANSWER), described, drawn=drawn)
+    # Before a sample had time to be answered, it shows nothing of the rate.
+    early = response_rates(
+        answers_only, release, day.date() + timedelta(days=DAYS_TO_ANSWER), described, probability_samples=sample
+    )
     assert f"{day:%Y-%m-%d}" not in early.why
 
 
@@ -83,10 +83,10 @@ def test_an_expected_rate_is_the_mean_and_keeps_the_order(simulated_shop, releas
             expecting(share)
 
 
-def test_without_a_record_of_silence_it_must_be_said(simulated_shop, release, described):
+def test_without_unanswered_invitations_the_rate_must_be_given(simulated_shop, release, described):
     tables, as_of = simulated_shop.tables, simulated_shop.as_of
     answered = replace(tables, answers=tables.answers.dropna("score"))
-    # Answers without an invitation tell nothing of who answers invitations, however many are silent.
+    # Answers without an invitation tell nothing of who answers invitations, however many there are.
     not_invited = tables.answers.mutate(
         invited_at=ibis.ifelse(tables.answers.score >= 0, ibis.null("timestamp"), tables.answers.invited_at)
     )
@@ -109,7 +109,7 @@ def test_the_least_is_a_tenth_of_the_median_answer():
     assert least_response(response) == pytest.approx(np.median(response[answered]) / 10, rel=0.02)
 
 
-def test_lately_asked_by_hand():
+def test_recently_asked_by_hand():
     days = {
         "a": (5, None),
         "b": (31, None),
@@ -133,15 +133,15 @@ def test_lately_asked_by_hand():
         }
     )
     answers = ibis.memtable(rows)
-    assert lately_asked(answers, as_of, 30).tolist() == ["a", "c", "d", "e", "f"]
-    assert lately_asked(answers, as_of, 0).tolist() == []
-    drawn = pd.DataFrame(
+    assert recently_asked(answers, as_of, 30).tolist() == ["a", "c", "d", "e", "f"]
+    assert recently_asked(answers, as_of, 0).tolist() == []
+    samples = pd.DataFrame(
         {
             "customer_id": ["x", "y", "z", "w"],
             "drawn_on": [as_of - timedelta(days=days) for days in (30, 31, 1, 0)],
         }
     )
-    assert lately_asked(None, as_of, 30, drawn).tolist() == ["x", "z"]
-    assert lately_asked(answers, as_of, 4, drawn).tolist() == ["d", "e", "z"]
+    assert recently_asked(None, as_of, 30, samples).tolist() == ["x", "z"]
+    assert recently_asked(answers, as_of, 4, samples).tolist() == ["d", "e", "z"]
     with pytest.raises(InputError, match="quiet_days must be 0 or more, got -1"):
-        lately_asked(answers, as_of, -1)
+        recently_asked(answers, as_of, -1)

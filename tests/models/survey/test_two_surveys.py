@@ -11,10 +11,10 @@ from features.describe import describe, materialise
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
-from models.survey import base as base_estimate
-from models.survey.base import prepare_survey
+from models.survey import prepare
 from models.survey.change import nps_change
-from models.survey.change_since import estimate_nps_change, prepare_change
+from models.survey.prepare import prepare_survey
+from models.survey.two_surveys import estimate_nps_change, prepare_change
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_the_change_of_the_shop(surveys):
     assert found.why is None
     # The simulated customers are as satisfied as ever.
     assert found.low < 0 < found.high
-    parts = (found.mix, found.behaviour, found.answers, found.model)
+    parts = (found.composition, found.behaviour, found.answers, found.model)
     assert sum(part.change for part in parts) == pytest.approx(found.now - 12.0, abs=1e-9)
 
 
@@ -90,8 +90,8 @@ def test_without_a_fresh_model_or_a_past_there_is_none(simulated_shop, release):
 
 def test_a_base_without_answers_is_predicted_like_one_with_them(simulated_shop, release, monkeypatch):
     """Nobody's own answers, and no more customers by every fold's model than the jackknife needs."""
-    monkeypatch.setattr(base_estimate, "LARGEST_SAMPLE", 300)
-    monkeypatch.setattr(base_estimate, "MOST_UNLIKE", 1.0)
+    monkeypatch.setattr(prepare, "LARGEST_SAMPLE", 300)
+    monkeypatch.setattr(prepare, "MOST_UNLIKE", 1.0)
     given = simulated_shop.tables
     early = replace(given, answers=given.answers.filter(given.answers.invited_at < pd.Timestamp(simulated_shop.cut)))
     now, with_answers = prepare_change(early, release, simulated_shop.cut)[1], prepare_survey(early, release)

@@ -1,4 +1,4 @@
-"""The change of the base's NPS from a release and the shop's tables: two dates of the base, each with its answers."""
+"""Two surveys of one release, before a date and since, so that the change of the NPS between them can be estimated."""
 
 from dataclasses import replace
 from datetime import date
@@ -11,14 +11,14 @@ from features.describe import describe_everyone, feature_names
 from features.spine import everyone
 from features.tables import Tables
 from models.release.release import Release
-from models.survey.base import (
+from models.survey.change import NpsChange, nps_change
+from models.survey.frame import Survey
+from models.survey.prepare import (
     fold_points,
     predict_without_own_answers,
     prepare_survey,
     sample_positions,
 )
-from models.survey.change import NpsChange, nps_change
-from models.survey.frame import Survey
 
 
 def estimate_nps_change(
@@ -26,17 +26,17 @@ def estimate_nps_change(
     release: Release,
     since: date,
     published: float | None = None,
-    drawn: pd.DataFrame | None = None,
+    probability_samples: pd.DataFrame | None = None,
 ) -> NpsChange | None:
-    """Estimate how the NPS of the base changed since an earlier date, under one model, and why.
+    """Estimate how the NPS of the base changed since an earlier date, both dates under one model, and why.
 
     Parameters
     ----------
     tables, release, since
         As in `prepare_change`.
     published : float, optional
-        NPS of the base as it was published at the earlier date.
-    drawn : pandas.DataFrame, optional
+        NPS of the base as it was published at the earlier date, points.
+    probability_samples : pandas.DataFrame, optional
         As in `prepare_change`.
 
     Returns
@@ -44,18 +44,19 @@ def estimate_nps_change(
     NpsChange or None
         None where `prepare_change` gives None.
     """
-    surveys = prepare_change(tables, release, since, drawn)
+    surveys = prepare_change(tables, release, since, probability_samples)
     return None if surveys is None else nps_change(*surveys, published)
 
 
 def prepare_change(
-    tables: Tables, release: Release, since: date, drawn: pd.DataFrame | None = None
+    tables: Tables, release: Release, since: date, probability_samples: pd.DataFrame | None = None
 ) -> tuple[Survey, Survey] | None:
-    """Describe and predict the base at an earlier date and now, each with the answers of its own time.
+    """Describe and predict the base at an earlier date and now, each with its own invitations and answers.
 
-    Before are the invitations before `since` with the answers known then, now are the invitations since with the
-    answers known at the release's as_of; who answers is learned for each. Both are predicted by the release, answers of
-    a customer by models that did not see them. A late answer to an invitation before `since` counts for neither.
+    The first survey holds the invitations before `since` with the answers given before `since`. The second holds the
+    invitations since, with the answers given before the release's as_of. A late answer to an invitation before `since`
+    counts in neither. Each survey has its own model of who answers. Both are predicted by the same release, and each
+    customer by models that did not see that customer's answers.
 
     Parameters
     ----------
@@ -64,17 +65,17 @@ def prepare_change(
     release : Release
         Freshly fitted, with its answers and out-of-fold probabilities.
     since : datetime.date
-        As_of of the earlier estimate; exclusive for what was known before.
-    drawn : pandas.DataFrame, optional
-        Who was drawn when, with which probability, as in `models.survey.base.prepare_survey`: lists drawn before
-        `since` serve before, those drawn since serve now.
+        As_of of the earlier estimate, exclusive.
+    probability_samples : pandas.DataFrame, optional
+        As in `models.survey.prepare.prepare_survey`: samples drawn before `since` count in the first survey, samples
+        drawn since count in the second.
 
     Returns
     -------
     tuple of Survey or None
-        Before and now, without answers where hardly anyone answered. None where nothing was asked, the release was not
-        freshly fitted or has too few answers for an NPS model; None also where nobody had bought before `since`: a
-        figure of a report must not stop a retrain.
+        Before and now; a survey with too few answers holds none. None without answers in the tables, if the release was
+        not freshly fitted or has too few answers for an NPS model, or if nobody had bought before `since`: a figure of
+        a report must not stop a retrain.
 
     Raises
     ------
@@ -89,11 +90,11 @@ def prepare_change(
         return None
     if not everyone(tables.transactions, since).table.count().to_pyarrow().as_py():
         return None
-    # The same model, looking from the earlier date.
+    # The same model at the earlier date.
     then = replace(release, parameters=release.parameters | {"as_of": since.isoformat()})
     return (
-        prepare_survey(tables, then, drawn=drawn) or _without_answers(tables, then),
-        prepare_survey(tables, release, since, drawn) or _without_answers(tables, release),
+        prepare_survey(tables, then, None, probability_samples) or _without_answers(tables, then),
+        prepare_survey(tables, release, since, probability_samples) or _without_answers(tables, release),
     )
 
 

@@ -9,11 +9,11 @@ import pytest
 from features.tables import Tables
 from models.nps.category import predict_nps_category
 from models.stats.balance import covariate_balance
-from models.survey import base as base_estimate
+from models.survey import prepare
 from models.survey.aipw import estimate_nps
-from models.survey.base import prepare_survey
 from models.survey.change import nps_change
-from models.survey.change_since import prepare_change
+from models.survey.prepare import prepare_survey
+from models.survey.two_surveys import prepare_change
 
 POINTS = {0: -100, 1: 0, 2: 100}
 
@@ -79,23 +79,26 @@ def test_nobody_is_predicted_by_a_model_that_saw_their_answers(survey, release, 
 
 
 def test_weights_balance_those_asked_then_with_the_base_now(survey):
-    """The mix is a ratio of densities within its limits: weighed by it the frame looks more like the base."""
+    """Covariate-shift weights are a limited ratio of densities: with them the frame looks more like the base."""
     frame = replace(survey, propensity=np.ones(len(survey.customer)))
     everyone = replace(frame, answered=np.ones(len(survey.customer), bool))
     before = covariate_balance(everyone.features, np.ones(len(survey.customer)), survey.base_features)["after"]
     after = covariate_balance(everyone.features, everyone.weights, survey.base_features)["after"]
     assert after.abs().mean() < before.abs().mean() / 2
-    assert survey.mix.min() == pytest.approx(1 / 3)
-    assert survey.mix.max() == pytest.approx(3)
-    found, without = estimate_nps(survey).figures.balance, estimate_nps(replace(survey, mix=None)).figures.balance
+    assert survey.shift_weight.min() == pytest.approx(1 / 3)
+    assert survey.shift_weight.max() == pytest.approx(3)
+    found, without = (
+        estimate_nps(survey).figures.balance,
+        estimate_nps(replace(survey, shift_weight=None)).figures.balance,
+    )
     assert found["mean_after"] < without["mean_after"] < found["mean_before"]
 
 
 def test_a_large_base_is_sampled_for_the_jackknife_and_one_too_unlike_is_not_carried_to(
     simulated_shop, release, survey, monkeypatch
 ):
-    monkeypatch.setattr(base_estimate, "LARGEST_SAMPLE", 500)
-    monkeypatch.setattr(base_estimate, "MOST_UNLIKE", -1.0)
+    monkeypatch.setattr(prepare, "LARGEST_SAMPLE", 500)
+    monkeypatch.setattr(prepare, "MOST_UNLIKE", -1.0)
     found = prepare_survey(simulated_shop.tables, release)
     assert found.base_customer.tolist() == found.customer.tolist() == survey.customer.tolist()
     assert found.base_probabilities == pytest.approx(survey.probabilities)
@@ -118,7 +121,7 @@ def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, r
 
 
 @pytest.mark.parametrize("unanswered", [29, 100])
-def test_a_few_unanswered_invitations_are_no_list_of_who_was_asked(simulated_shop, release, newest, unanswered):
+def test_a_few_unanswered_invitations_are_no_record_of_who_was_asked(simulated_shop, release, newest, unanswered):
     tables = simulated_shop.tables
     survey = prepare_survey(replace(tables, answers=_with_unanswered(tables, release, unanswered)), release)
     assert survey.answered.sum() == len(newest)
@@ -131,8 +134,8 @@ def test_a_few_unanswered_invitations_are_no_list_of_who_was_asked(simulated_sho
         assert len(survey.customer) == len(newest) + 100
 
 
-def test_few_unanswered_of_many_asked_are_no_list_either():
-    tells = base_estimate._tells_who_was_asked
+def test_few_unanswered_of_many_asked_are_no_record_either():
+    tells = prepare._tells_who_was_asked
     assert tells(np.arange(1000) >= 50)
     assert not tells(np.arange(1000) >= 49)
     assert tells(np.arange(100) >= 30)
@@ -142,11 +145,12 @@ def test_few_unanswered_of_many_asked_are_no_list_either():
 
 def _with_unanswered(tables: Tables, release, customers: int):
     """All answers, and the unanswered invitations of so many customers who never answered."""
-    seen = prepare_survey(tables, release)
-    silent = seen.customer[~seen.answered & ~np.isin(seen.customer, release.answers["customer_id"])][:customers]
-    assert len(silent) == customers
-    of_silent = tables.answers.customer_id.isin(silent.tolist())
-    return tables.answers.filter((tables.answers.answered_at > pd.Timestamp(0)).fill_null(False) | of_silent)
+    survey = prepare_survey(tables, release)
+    never = ~survey.answered & ~np.isin(survey.customer, release.answers["customer_id"])
+    non_respondents = survey.customer[never][:customers]
+    assert len(non_respondents) == customers
+    unanswered = tables.answers.customer_id.isin(non_respondents.tolist())
+    return tables.answers.filter((tables.answers.answered_at > pd.Timestamp(0)).fill_null(False) | unanswered)
 
 
 def test_where_nothing_was_asked_or_learned_there_is_none(simulated_shop, release):
@@ -158,10 +162,10 @@ def test_where_nothing_was_asked_or_learned_there_is_none(simulated_shop, releas
 
 
 @pytest.fixture(scope="module")
-def listed(simulated_shop, release):
-    """The tables had a list been drawn, of whom many are who are more satisfied than others of equal behaviour.
+def sample_of_shop(simulated_shop, release):
+    """The tables of a shop that had drawn a sample, in which the more satisfied are more likely to be.
 
-    Those asked within 55 days were drawn at random by the simulation; of them the less satisfied are left out often.
+    The simulation asked customers at random within 55 days; of them the less satisfied are often left out.
     """
     tables, rng = simulated_shop.tables, np.random.default_rng(0)
     start = pd.Timestamp(simulated_shop.as_of) - pd.Timedelta(days=60)
@@ -174,76 +178,76 @@ def listed(simulated_shop, release):
     points = (truth["p_promoter"] - truth["p_detractor"]).loc[people].to_numpy()
     chance = np.where(points > np.median(points), 0.9, 0.4)
     chosen = rng.random(len(people)) < chance
-    drawn = pd.DataFrame({"customer_id": people, "drawn_on": start.date(), "inclusion_probability": chance})[chosen]
+    samples = pd.DataFrame({"customer_id": people, "drawn_on": start.date(), "inclusion_probability": chance})[chosen]
     kept = tables.answers.filter(
-        tables.answers.customer_id.isin(drawn["customer_id"].tolist()), tables.answers.invited_at >= start
+        tables.answers.customer_id.isin(samples["customer_id"].tolist()), tables.answers.invited_at >= start
     )
-    return replace(tables, answers=kept), drawn
+    return replace(tables, answers=kept), samples
 
 
 @pytest.fixture(scope="module")
-def of_list(release, listed):
-    tables, drawn = listed
-    return prepare_survey(tables, release, drawn=drawn)
+def sampled(release, sample_of_shop):
+    tables, samples = sample_of_shop
+    return prepare_survey(tables, release, probability_samples=samples)
 
 
-def test_a_list_is_weighed_by_what_is_recorded(simulated_shop, listed, of_list):
-    drawn, truth = listed[1], simulated_shop.truth
+def test_a_sample_is_weighed_by_its_inclusion_probabilities(simulated_shop, sample_of_shop, sampled):
+    samples, truth = sample_of_shop[1], simulated_shop.truth
     true_nps = 100 * (truth["p_promoter"] - truth["p_detractor"]).mean()
-    found = estimate_nps(of_list).figures
-    alike = estimate_nps(replace(of_list, drawn=None, known=None, mix=None)).figures
+    found = estimate_nps(sampled).figures
+    alike = estimate_nps(replace(sampled, in_probability_sample=None, design_weight=None, shift_weight=None)).figures
     assert found.low < true_nps < found.high
     assert abs(found.nps - true_nps) < abs(alike.nps - true_nps) - 3
-    assert (found.designed_share, found.frame) == (1.0, "invited")
-    assert found.designed_weight == pytest.approx(1.0)
-    assert alike.designed_share == alike.designed_weight == 0.0
-    assert sorted(of_list.customer) == sorted(drawn["customer_id"])
-    chance = drawn.set_index("customer_id")["inclusion_probability"].loc[of_list.customer].to_numpy()
-    assert of_list.known * chance == pytest.approx(of_list.known[0] * chance[0])
+    assert (found.sampled_answer_share, found.frame) == (1.0, "invited")
+    assert found.sampled_weight_share == pytest.approx(1.0)
+    assert alike.sampled_answer_share == alike.sampled_weight_share == 0.0
+    assert sorted(sampled.customer) == sorted(samples["customer_id"])
+    chance = samples.set_index("customer_id")["inclusion_probability"].loc[sampled.customer].to_numpy()
+    assert sampled.design_weight * chance == pytest.approx(sampled.design_weight[0] * chance[0])
 
 
-def test_whoever_was_drawn_and_left_no_trace_is_silent(release, listed, of_list):
-    tables, drawn = listed
+def test_a_sampled_customer_without_any_record_is_a_non_respondent(release, sample_of_shop, sampled):
+    tables, samples = sample_of_shop
     answers_only = replace(tables, answers=tables.answers.dropna("score"))
-    found = prepare_survey(answers_only, release, drawn=drawn.iloc[::-1])
-    # All are described as when drawn, so an invitation that is not known tells nothing of who answers.
-    assert found.customer.tolist() == of_list.customer.tolist()
-    assert found.weights.tolist() == of_list.weights.tolist()
-    assert estimate_nps(found).figures == estimate_nps(of_list).figures
+    found = prepare_survey(answers_only, release, probability_samples=samples.iloc[::-1])
+    # All are described as of the day of the draw, so a missing invitation shows nothing of who answers.
+    assert found.customer.tolist() == sampled.customer.tolist()
+    assert found.weights.tolist() == sampled.weights.tolist()
+    assert estimate_nps(found).figures == estimate_nps(sampled).figures
 
 
-def test_lists_stand_beside_other_invitations(simulated_shop, release, listed, survey):
-    drawn = listed[1]
-    both = prepare_survey(simulated_shop.tables, release, drawn=drawn.assign(quiet_days=90))
-    assert sorted(both.customer[both.drawn]) == sorted(drawn["customer_id"])
-    others = both.customer[~both.drawn].tolist()
+def test_samples_and_other_invitations_are_combined(simulated_shop, release, sample_of_shop, survey):
+    samples = sample_of_shop[1]
+    both = prepare_survey(simulated_shop.tables, release, probability_samples=samples.assign(quiet_days=90))
+    assert sorted(both.customer[both.in_probability_sample]) == sorted(samples["customer_id"])
+    others = both.customer[~both.in_probability_sample].tolist()
     assert others == sorted(set(others))
-    assert not both.mix[both.drawn].any()
-    # Whoever was asked shortly before the list could not be drawn, and speaks for themselves.
-    assert 0 < (both.known[~both.drawn] > 0).sum() < len(others)
+    assert not both.shift_weight[both.in_probability_sample].any()
+    # Customers asked shortly before the draw could not be drawn, and have a design weight of their own.
+    assert 0 < (both.design_weight[~both.in_probability_sample] > 0).sum() < len(others)
     figures = estimate_nps(both).figures
     assert figures.n_frame == len(set(both.customer)) == len(set(survey.customer))
-    assert 0 < figures.designed_weight < 1
+    assert 0 < figures.sampled_weight_share < 1
 
 
-def test_a_list_of_another_time_counts_not_nor_does_one_for_a_base_too_unlike(
-    simulated_shop, release, listed, survey, monkeypatch
+def test_a_sample_of_another_time_does_not_count_nor_does_one_for_a_base_too_unlike(
+    simulated_shop, release, sample_of_shop, survey, monkeypatch
 ):
-    tables, drawn = simulated_shop.tables, listed[1]
-    later = prepare_survey(tables, release, drawn=drawn.assign(drawn_on=simulated_shop.as_of))
-    assert later.known is None
+    tables, samples = simulated_shop.tables, sample_of_shop[1]
+    later = prepare_survey(tables, release, probability_samples=samples.assign(drawn_on=simulated_shop.as_of))
+    assert later.design_weight is None
     assert later.weights.tolist() == survey.weights.tolist()
-    monkeypatch.setattr(base_estimate, "MOST_UNLIKE", -1.0)
-    found = prepare_survey(tables, release, drawn=drawn)
-    assert found.known is None
+    monkeypatch.setattr(prepare, "MOST_UNLIKE", -1.0)
+    found = prepare_survey(tables, release, probability_samples=samples)
+    assert found.design_weight is None
     assert found.base_customer.tolist() == found.customer.tolist() == survey.customer.tolist()
 
 
-def test_a_list_serves_the_date_it_was_drawn_before(simulated_shop, release, listed):
-    tables, drawn = listed
-    start = drawn["drawn_on"].iloc[0]
-    before, now = prepare_change(tables, release, start, drawn)
+def test_a_sample_counts_at_the_date_it_was_drawn_before(simulated_shop, release, sample_of_shop):
+    tables, samples = sample_of_shop
+    start = samples["drawn_on"].iloc[0]
+    before, now = prepare_change(tables, release, start, samples)
     assert not before.answered.any()
-    assert now.designed_share == 1.0
-    assert len(now.customer) == len(drawn)
+    assert now.sampled_answer_share == 1.0
+    assert len(now.customer) == len(samples)
     assert nps_change(before, now).n_answers_now == now.answered.sum()
