@@ -82,7 +82,7 @@ def test_mistakes_are_told(dates):
     before, now = dates
     with pytest.raises(ValueError, match="missing: p_passive"):
         category_transitions(before.drop(columns="p_passive"), now)
-    with pytest.raises(ValueError, match="must be there once, got c"):
+    with pytest.raises(ValueError, match="must have one row, got c"):
         category_transitions(before, pd.concat([now, now[:1]]))
     with pytest.raises(ValueError, match="of 95 customers"):
         expected_categories(before, now * 2)

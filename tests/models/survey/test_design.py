@@ -159,7 +159,7 @@ def test_the_margin_holds_in_each_segment_and_small_ones_say_theirs():
 
 def test_what_cannot_be_is_said():
     base, _ = a_base(300)
-    with pytest.raises(InputError, match=r"A margin of 3 points is out of reach: asking all 300 .* gives ±(\d+\.\d)"):
+    with pytest.raises(InputError, match=r"A margin of 3 points is not possible: asking all 300 .* gives ±(\d+\.\d)"):
         design_sample(base, 3.0)
     try:
         design_sample(base, 3.0)
@@ -173,7 +173,7 @@ def test_what_cannot_be_is_said():
         with pytest.raises(InputError, match="margin must be a number of points above 0"):
             design_sample(base, odd)
     with pytest.raises(
-        InputError, match="asking all 5 customers who may be asked would tell nothing of the NPS, for too"
+        InputError, match="asking all 5 customers who may be asked would say nothing about the NPS, because too"
     ):
         design_sample(base.iloc[:5], 100.0)
     with pytest.raises(InputError, match="of a who may be asked"):
