@@ -1,8 +1,8 @@
 """The registered scorer: its versions, and the aliases champion, challenger and previous.
 
-A version holds everything a consumer needs: a copy of the served code, parameters as JSON, trees as text; and beside them its
-holdout refit (twin): the same recipe fitted before the cutoff, which the promotion gate judges it by. No alias is set
-before all of a version has been written.
+A version holds everything a consumer needs: a copy of the served code, parameters as JSON, trees as text; and beside
+them its holdout refit (twin): the same recipe fitted before the cutoff, which the promotion gate judges it by. No alias
+is set before all of a version has been written.
 """
 
 import json
