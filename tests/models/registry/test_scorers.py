@@ -126,12 +126,12 @@ def test_a_version_of_one_code_file_still_scores_and_is_read_back(store, release
     old = read_scorer(store, 1)
     old.check_format()
     assert old.release.parameters == release.parameters
-    expected = release.scorer().score(described)
-    pd.testing.assert_frame_equal(old.release.scorer().score(described), expected)
+    expected = release.scorer.score(described)
+    pd.testing.assert_frame_equal(old.release.scorer.score(described), expected)
     # By its own code a version says what it said, also beside one of the package.
     of_old = predict(1, described)
     pd.testing.assert_frame_equal(predict(2, described), expected, check_dtype=False, check_exact=True)
-    assert (of_old["p_alive"] == (release.scorer().purchases.r + described["frequency"]) / described["T"]).all()
+    assert (of_old["p_alive"] == (release.scorer.purchases.r + described["frequency"]) / described["T"]).all()
     assert (of_old["trees"] > 0).all()
     pd.testing.assert_frame_equal(predict(1, described), of_old)
 
