@@ -1,6 +1,6 @@
 # Every target sets up what it needs: a virtual environment and the pinned packages, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint bench consumers
+.PHONY: help setup demo test cover lint bench consumers
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,8 @@ READY := $(VENV)/.ready
 
 help:
 	@echo "make demo       score 23,570 real customers, from raw purchases to published scores"
-	@echo "make test       run all tests, with coverage"
+	@echo "make test       run all tests"
+	@echo "make cover      run all tests and say which lines none of them runs; slower by half"
 	@echo "make lint       check style, types and the direction of imports"
 	@echo "make bench      time the job beside its peers, and judge the NPS on customers of known truth: about an hour"
 	@echo "make consumers  check the schedules on a Prefect server, and scores and scorer in consumers' own environments"
@@ -29,6 +30,9 @@ demo: $(READY)
 
 # Two workers share the cores: threads of their own would only wait for each other.
 test: $(READY)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+cover: $(READY)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 lint: $(READY)
