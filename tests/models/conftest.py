@@ -1,5 +1,6 @@
 """CDNOW as Fader and Hardie summarise it, and a simulated shop with the releases fitted on it."""
 
+import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -96,21 +97,31 @@ def take(files: Mapping[str, Path], folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def simulated_shop(tmp_path_factory: pytest.TempPathFactory) -> SimulatedShop:
+def simulated_shop(made_once: Callable[[str, Callable[[Path], object]], Path]) -> SimulatedShop:
     """1,500 customers over 400 days; half of the answers are asked for within the last 90 days."""
-    folder = tmp_path_factory.mktemp("shop")
     settings = ShopSettings(
         invited_share=0.7, response_rate=0.4, response_behaviour=1.2, reliability=0.8, csat_share=0.6
     )
-    files = write_shop(folder / "raw", 1500, seed=9, days=400, settings=settings)
+
+    def fill(folder: Path) -> None:
+        take(write_shop(folder / "raw", 1500, seed=9, days=400, settings=settings), folder / "clean")
+
+    folder = made_once("models-shop", fill)
+    files = {file.stem: file for file in (folder / "raw").glob("*.parquet")}
     as_of, recipe = date(2023, 1, 1) + timedelta(days=400), Recipe(horizon=90, static_attributes=("region",))
-    return SimulatedShop(files, take(files, folder / "clean"), as_of, as_of - timedelta(days=90), recipe)
+    return SimulatedShop(files, folder / "clean", as_of, as_of - timedelta(days=90), recipe)
 
 
 @pytest.fixture(scope="session")
-def release(simulated_shop: SimulatedShop) -> Release:
-    """Everything fitted on the whole of the simulated shop."""
-    return fit_release(simulated_shop.tables, simulated_shop.as_of, simulated_shop.recipe)
+def release(simulated_shop: SimulatedShop, made_once: Callable[[str, Callable[[Path], object]], Path]) -> Release:
+    """Everything fitted on the whole of the simulated shop: fitted once for all workers."""
+
+    def fit(folder: Path) -> None:
+        fitted = fit_release(simulated_shop.tables, simulated_shop.as_of, simulated_shop.recipe)
+        (folder / "release.pickle").write_bytes(pickle.dumps(fitted))
+
+    fitted: Release = pickle.loads((made_once("models-release", fit) / "release.pickle").read_bytes())
+    return fitted
 
 
 @pytest.fixture(scope="session")
