@@ -151,7 +151,7 @@ def main() -> None:
     for name, (number, found) in rows.items():
         print(f"{name:40s}{number:9,d}" + "".join(f"{value:24.4f}" for value in found.values()))
     print(f"\n{training.model.why} {seconds:.0f} s of training.")
-    members = ", ".join(f"{member['kind']} {member['weight']:.2f}" for member in training.model.members)
+    members = ", ".join(f"{member.kind} {member.weight:.2f}" for member in training.model.members)
     print(f"Blend: {members}.")
     ours = next(iter(rows.values()))[1]
     for name, asked in ASKED.items():

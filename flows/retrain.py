@@ -85,7 +85,7 @@ learn_of_base = plain_task(learn_base)
 def register(store: Store, run_id: str, fitted: Fitted) -> int:
     """Write the release and its twin as a new version."""
     tags = {"as_of": fitted.release.as_of.isoformat(), "horizon": str(fitted.recipe.horizon)}
-    tags["nps_model"] = "carried over" if fitted.is_carried else str(fitted.release.parameters["nps"]["source"])
+    tags["nps_model"] = "carried over" if fitted.is_carried else str(fitted.release.parameters.nps.source)
     return register_scorer(store, run_id, fitted.release, fitted.twin, tags)
 
 

@@ -1,7 +1,6 @@
 """What a retraining says of the NPS: its model, the base, the segments, and the change since the last run."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +10,7 @@ from flows.steps.base import BASE_NPS, Estimated
 from models.population.segment_labels import PERSONA
 from models.registry.tracking import Run
 from models.release.release import Release
+from models.scoring.parameters import CategoryParameters
 from models.survey.aipw import BaseNps
 from models.survey.change import NpsChange, Part
 from models.survey.prepare import MOST_UNLIKE
@@ -37,16 +37,16 @@ _PARTS = {
 
 def nps_sections(release: Release, estimated: Estimated) -> list[Section]:
     """Write what is known of the NPS."""
-    question = release.parameters["nps_question"]
-    sections = [_category("NPS category", release.parameters["nps"], ("detractor", "promoter"))]
-    satisfaction = release.parameters.get("satisfaction") or {"source": None}
-    if satisfaction["source"] is not None:
+    question = release.parameters.nps_question
+    sections = [_category("NPS category", release.parameters.nps, ("detractor", "promoter"))]
+    satisfaction = release.parameters.satisfaction
+    if satisfaction is not None and satisfaction.source is not None:
         sections.append(_category("Satisfaction (p_satisfied)", satisfaction, ("dissatisfied", "satisfied")))
     title = "NPS of the base" if question == "nps" else f"Net score of the base, question {question}"
     if estimated.base is None:
         why = "It is not estimated: this run has no answers, or too few, of its own."
         return [*sections, Section(title, (why,))]
-    sections.append(_base(title, estimated.base.figures, release.parameters["nps"]["source"]))
+    sections.append(_base(title, estimated.base.figures, release.parameters.nps.source))
     # That of personas stands beside what else is known of them.
     sections += [_segments(name, table) for name, table in estimated.segments.items() if name != PERSONA]
     if estimated.change is not None:
@@ -57,9 +57,9 @@ def nps_sections(release: Release, estimated: Estimated) -> list[Section]:
 def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
     """Return the figures for the run; those that there are not are left out."""
     found: dict[str, float] = {}
-    for name in ("nps", "satisfaction"):
-        model = release.parameters.get(name) or {}
-        found |= {f"{name}_{figure}": value for figure, value in model.get("metrics", {}).items()}
+    for name, model in {"nps": release.parameters.nps, "satisfaction": release.parameters.satisfaction}.items():
+        if model is not None:
+            found |= {f"{name}_{figure}": value for figure, value in model.metrics.items()}
     if estimated.base is not None:
         base = estimated.base.figures
         names = (
@@ -105,10 +105,10 @@ def _named(sensitivity: Mapping[str, float]) -> dict[str, float]:
     return {gamma.replace("+", "plus_").replace("-", "minus_"): value for gamma, value in sensitivity.items()}
 
 
-def _category(title: str, model: Mapping[str, Any], ends: tuple[str, str]) -> Section:
-    figures = model["metrics"]
+def _category(title: str, model: CategoryParameters, ends: tuple[str, str]) -> Section:
+    figures = model.metrics
     if not figures:
-        return Section(title, (model["why"],))
+        return Section(title, (model.why,))
     rows = [
         [who, *(number(figures.get(f"{name}_{who}", np.nan), 4) for name in _FIGURES)] for who in ("model", "prior")
     ]
@@ -116,12 +116,12 @@ def _category(title: str, model: Mapping[str, Any], ends: tuple[str, str]) -> Se
         of_wave = [number(figures.get(f"last_wave_{name}_model", np.nan), 4) for name in _FIGURES]
         rows.append([f"last wave, {figures['last_wave_answers']:,.0f} answers", *of_wave])
     table = pd.DataFrame(rows, columns=["out of fold", "RPS", "log loss", *(f"AUC {end}" for end in ends)])
-    blend = ", ".join(f"{member['weight']:.0%} {_KINDS[member['kind']]}" for member in model["members"])
-    sentences = (model["why"], *([f"The blend: {blend}."] if blend else []))
-    return Section(f"{title}, from {model['answers']:,} answers", sentences, table)
+    blend = ", ".join(f"{member.weight:.0%} {_KINDS[member.kind]}" for member in model.members)
+    sentences = (model.why, *([f"The blend: {blend}."] if blend else []))
+    return Section(f"{title}, from {model.answers:,} answers", sentences, table)
 
 
-def _base(title: str, base: BaseNps, source: str) -> Section:
+def _base(title: str, base: BaseNps, source: str | None) -> Section:
     answered = f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered"
     unknown = "who was asked"
     if base.sampled_answer_share > 0:

@@ -23,6 +23,7 @@ from models.population.segment_labels import PERSONA
 from models.registry.tracking import Run
 from models.release.backtest import expected_cumulative_purchases, wins
 from models.release.release import Release
+from models.scoring.parameters import Uncertainty
 
 _SHOWN = {
     "purchases_mae": "purchases MAE",
@@ -75,8 +76,8 @@ def log_retrain(
         parameters={"as_of": inputs.as_of, "cut": fitted.cut, **recipe},
         metrics=_metrics(fitted, judged, base.estimated),
     )
-    nps = fitted.release.parameters["nps"]
-    run.tag(scorer_version=str(version), verdict=judged.verdict.reason, nps_source=str(nps["source"]))
+    nps = fitted.release.parameters.nps
+    run.tag(scorer_version=str(version), verdict=judged.verdict.reason, nps_source=str(nps.source))
     run.log_text(to_markdown("Retrain", sections), "report.md")
     run.log_text(fitted.release.fits.to_csv(index=False), "fits.csv")
     for model, covariance in covariances(fitted.release).items():
@@ -92,12 +93,18 @@ def log_retrain(
 
 def covariances(release: Release) -> dict[str, pd.DataFrame]:
     """Return the covariance of the fitted parameters, by model: that of their logarithms, scaled on both sides."""
-    found = {}
-    for model, names in {"purchases": ("r", "alpha", "a", "b"), "spend": ("p", "q", "v")}.items():
-        scale = np.array([release.parameters[model][name] for name in names])
-        covariance = np.array(release.parameters["uncertainty"][model]) * np.outer(scale, scale)
-        found[model] = pd.DataFrame(covariance, index=names, columns=names)
-    return found
+    by_model = {}
+    uncertainty = release.parameters.uncertainty or Uncertainty()
+    purchases, spend = asdict(release.parameters.purchases), asdict(release.parameters.spend)
+    for model, log_covariance, fitted in (
+        ("purchases", uncertainty.purchases, {name: purchases[name] for name in ("r", "alpha", "a", "b")}),
+        ("spend", uncertainty.spend, {name: spend[name] for name in ("p", "q", "v")}),
+    ):
+        if log_covariance is not None:
+            scale, names = np.array(list(fitted.values())), list(fitted)
+            covariance = np.array(log_covariance) * np.outer(scale, scale)
+            by_model[model] = pd.DataFrame(covariance, index=names, columns=names)
+    return by_model
 
 
 def _why(settings: Settings, inputs: Inputs) -> str:
@@ -113,7 +120,7 @@ def _fits(fitted: Fitted) -> Section:
         f"{number(low, 4)} to {number(high, 4)}" for low, high in zip(fits.pop("low"), fits.pop("high"), strict=True)
     ]
     fits = fits.rename(columns={"standard_error": "standard error"})
-    customers = fitted.release.parameters["customers"]
+    customers = fitted.release.parameters.customers
     return Section(f"Fitted on {customers:,} customers (time in days)", fitted.release.notes, fits)
 
 

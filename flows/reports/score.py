@@ -69,7 +69,7 @@ def _segments(chosen: Registered, scored: Scored) -> list[Section]:
 
 
 def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
-    totals, horizon = _totals(scored), chosen.release.parameters["horizon"]
+    totals, horizon = _totals(scored), chosen.release.parameters.horizon
     sentences = [
         f"In the {horizon} days from {inputs.as_of}: {totals['expected_purchases']:,.0f} purchases and "
         f"{totals['expected_revenue']:,.0f} of revenue expected. "

@@ -127,9 +127,9 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
     with step("profile the base and find its personas"):
         described = describe_everyone(inputs.tables, release.as_of, release.vocabulary)
         scores = release.scorer.score(described)
-        before = None if champion is None else champion.release.parameters.get("personas")
-        personas = fit_personas(described, release.vocabulary, release.parameters["seed"], before)
-        known = release.with_parameters(profiles=profiles_of(described, scores, release), personas=personas.to_dict())
+        before = None if champion is None else champion.release.parameters.personas
+        personas = fit_personas(described, release.vocabulary, release.parameters.seed, before)
+        known = release.with_base(profiles_of(described, scores, release), personas)
         valued = scores.assign(customer_id=described["customer_id"].to_numpy())
         return Profiled(known, personas, profile(personas, described, valued))
 
@@ -138,7 +138,7 @@ def find_comment_topics(inputs: Inputs, release: Release) -> Topics | None:
     """Find what the comments beside the answers to the release's question speak of; None where there are none."""
     if inputs.tables.answers is None:
         return None
-    question, seed = release.parameters["nps_question"], release.parameters["seed"]
+    question, seed = release.parameters.nps_question, release.parameters.seed
     answers = materialise(commented_answers(inputs.tables.answers, question, before=release.as_of))
     if answers.empty:
         return None
@@ -152,7 +152,7 @@ def _in_order(segment: pd.Series, survey: Survey) -> pd.Series:
 
 def published_nps(store: Store, champion: Registered, release: Release) -> float | None:
     """Return the NPS of the base that was published with the champion, if it is that of the same question."""
-    if champion.release.parameters["nps_question"] != release.parameters["nps_question"]:
+    if champion.release.parameters.nps_question != release.parameters.nps_question:
         return None
     run_id = store.client.get_model_version(SCORER, str(champion.version)).run_id
     found: dict[str, Any] | None = read_json(store, str(run_id), BASE_NPS)

@@ -59,11 +59,11 @@ def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None 
     InputError
         Where another question is named than the model carried over predicts.
     """
-    kept = champion.release.parameters if champion and settings.without_answers else {}
-    if kept and "nps_question" in settings.model_fields_set and settings.nps_question != kept["nps_question"]:
+    kept = champion.release.parameters if champion and settings.without_answers else None
+    if kept and "nps_question" in settings.model_fields_set and settings.nps_question != kept.nps_question:
         raise InputError(
             f"nps_question is {settings.nps_question!r}, but the NPS model that is carried over predicts "
-            f"{kept['nps_question']!r}: leave out --without-answers and name answers, or leave out nps_question"
+            f"{kept.nps_question!r}: leave out --without-answers and name answers, or leave out nps_question"
         )
     return Recipe(
         horizon=settings.horizon or DEFAULT_HORIZON,
@@ -72,10 +72,10 @@ def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None 
         annual_rate=settings.annual_rate,
         margin=settings.margin,
         currency=inputs.intake.currency,
-        nps_question=kept.get("nps_question", settings.nps_question),
-        satisfaction_question=kept.get("satisfaction_question", settings.satisfaction_question),
-        label_gap_days=kept.get("label_gap_days", settings.label_gap_days),
-        static_attributes=tuple(kept.get("static_attributes", settings.static_attributes)),
+        nps_question=settings.nps_question if kept is None else kept.nps_question,
+        satisfaction_question=settings.satisfaction_question if kept is None else kept.satisfaction_question,
+        label_gap_days=settings.label_gap_days if kept is None else kept.label_gap_days,
+        static_attributes=tuple(settings.static_attributes) if kept is None else kept.static_attributes,
         seed=settings.seed,
         rfm_segments=settings.rfm_segments or SEGMENTS,
     )
@@ -93,7 +93,7 @@ def check_inputs(settings: Settings, inputs: Inputs, champion: Registered | None
     """
     if settings.segments:
         check_attributes(inputs.tables, settings.segments)
-    has_model = champion is not None and champion.release.parameters["nps"]["source"] is not None
+    has_model = champion is not None and champion.release.parameters.nps.source is not None
     if inputs.tables.answers is None and has_model and not settings.without_answers:
         raise RefusedError(
             "the champion predicts NPS categories and this retrain has no answers, so it would lose them. "
@@ -144,8 +144,8 @@ def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Ju
         holdout = _holdout_for(fitted.twin, inputs, fitted)
         theirs = champion.twin if champion else None
         verdict = judge(
-            fitted.twin.scorer,
-            theirs.scorer if theirs else None,
+            fitted.twin,
+            theirs,
             holdout,
             _holdout_for(theirs, inputs, fitted) if theirs else None,
         )
@@ -172,7 +172,7 @@ def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:
     """Measure the twin's predictions beside the baselines."""
     predicted = twin.scorer.predict_horizon(holdout.customers).drop(columns="expected_spend")
     customers = pd.concat([holdout.customers, predicted], axis=1)
-    return backtest(customers, holdout.customers, twin.parameters["horizon"])
+    return backtest(customers, holdout.customers, twin.parameters.horizon)
 
 
 def _holdout_for(twin: Release, inputs: Inputs, fitted: Fitted) -> Holdout:
@@ -182,9 +182,9 @@ def _holdout_for(twin: Release, inputs: Inputs, fitted: Fitted) -> Holdout:
 
 
 def _check_nps_is_kept(release: Release, champion: Registered | None) -> None:
-    had = champion is not None and champion.release.parameters["nps"]["source"] is not None
-    if had and release.parameters["nps"]["source"] is None:
+    had = champion is not None and champion.release.parameters.nps.source is not None
+    if had and release.parameters.nps.source is None:
         raise RefusedError(
-            f"the champion predicts NPS categories and this release would not: {release.parameters['nps']['why']} "
+            f"the champion predicts NPS categories and this release would not: {release.parameters.nps.why} "
             "Give more answers, or carry the champion's NPS model over unchanged with --without-answers."
         )

@@ -20,6 +20,7 @@ from flows.steps.inputs import Inputs
 from flows.steps.progress import step
 from models.population.segment_labels import segment_of
 from models.release.release import Release
+from models.segments.rfm import Rfm
 
 # Columns of the rows themselves that are measured by.
 ROW_COLUMNS = ("touchpoint", "channel", "store", "category")
@@ -79,7 +80,7 @@ def measure_run(settings: Settings, inputs: Inputs, release: Release) -> Measure
     return Measured(history, by_segment.set_index("segmentation").reset_index())
 
 
-def grouping_by(tables: Tables, as_of: date, release: Release, name: str) -> Grouping:
+def grouping_by(tables: Tables, as_of: date, release: Release | Rfm, name: str) -> Grouping:
     """Group by a column of the rows (touchpoint, channel, store, category), or by a segmentation of customers.
 
     Where no row has a value in that column, a column of customers of that name is meant.
@@ -97,7 +98,7 @@ def grouping_by(tables: Tables, as_of: date, release: Release, name: str) -> Gro
     return _by_customer(tables, as_of, release, name)
 
 
-def _by_customer(tables: Tables, as_of: date, release: Release, name: str) -> Grouping:
+def _by_customer(tables: Tables, as_of: date, release: Release | Rfm, name: str) -> Grouping:
     labels = segment_of(tables, as_of, release, name)
     rows = pd.DataFrame({"customer_id": labels.index.astype(str), "group": labels.to_numpy()})
     return Grouping(str(labels.name or name), customers=ibis.memtable(rows))

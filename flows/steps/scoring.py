@@ -72,7 +72,7 @@ def choose_scorer(store: Store, settings: Settings) -> Registered:
     if chosen is None:
         raise InputError(f"there is no champion in {store.shown_uri} to score with; run `revealed retrain` first")
     chosen.check_format()
-    horizon = chosen.release.parameters["horizon"]
+    horizon = chosen.release.parameters.horizon
     if settings.horizon not in (None, horizon):
         raise InputError(
             f"horizon is {settings.horizon} days, but scorer {chosen.version} was fitted for {horizon}: horizons "
@@ -118,9 +118,9 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         transitions = transitions_since(day_before, before, scores, release)
         stable = stability_of(inputs.tables, as_of, release, described, scores)
         prospective = judge_published(store, inputs.tables, as_of, release)
-        purchases, horizon = release.scorer.purchases, release.parameters["horizon"]
+        purchases, horizon = release.scorer.purchases, release.parameters.horizon
         drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
-    currency = release.parameters["currency"] or inputs.intake.currency or ""
+    currency = release.parameters.currency or inputs.intake.currency or ""
     measured = measure_run(settings, inputs, release)
     said = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     table = scores_table(scores, release, chosen.version, as_of, said)
@@ -141,12 +141,12 @@ def tables_not_given(release: Release, inputs: Inputs) -> tuple[str, ...]:
 
 def _lacking(release: Release, described: pd.DataFrame) -> int:
     """Count the customers who lack what the second stage knew of everybody it learned from."""
-    needed = (release.parameters.get("second_stage") or {}).get("needed", [])
-    return int(described.reindex(columns=needed).isna().any(axis=1).sum())
+    needed = release.parameters.second_stage.needed
+    return int(described.reindex(columns=list(needed)).isna().any(axis=1).sum())
 
 
 def _check_currency(inputs: Inputs, chosen: Registered) -> None:
-    fitted, found = chosen.release.parameters["currency"], inputs.intake.currency
+    fitted, found = chosen.release.parameters.currency, inputs.intake.currency
     if fitted and found and fitted != found:
         raise InputError(
             f"the amounts are in {found}, but scorer {chosen.version} was fitted on {fitted}; retrain first"

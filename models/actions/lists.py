@@ -100,16 +100,16 @@ class _Base:
 
     @property
     def why_no_nps(self) -> str | None:
-        nps = self.release.parameters["nps"]
-        if nps["source"] == "model":
+        nps = self.release.parameters.nps
+        if nps.source == "model":
             return None
-        known = "Everyone has the same probabilities" if nps["source"] else "The scorer holds no NPS model"
-        return f"{known}: {nps['why']}"
+        known = "Everyone has the same probabilities" if nps.source else "The scorer holds no NPS model"
+        return f"{known}: {nps.why}"
 
     def away(self, side: int) -> tuple[pd.Series, str]:
         """Flag whose NPS score is beyond noise above (1) or below (-1) the base's, and say it."""
         m = 100.0 * (self.shares["p_promoter"] - self.shares["p_detractor"])
-        noise = least_difference(self.release.parameters["nps"])
+        noise = least_difference(self.release.parameters.nps)
         where = "above" if side > 0 else "below"
         said = (
             f"with an NPS score more than {noise:.1f} points {where} the mean prediction of the base, {m.mean():+.1f}"
@@ -127,7 +127,7 @@ class _Base:
     ) -> ActionList:
         """Take those of most worth and say why."""
         amount, worth_means = worth
-        currency = self.release.parameters.get("currency")
+        currency = self.release.parameters.currency
         chosen = self.scores[["customer_id", "segment"]].assign(worth=amount)[on_it & (amount > 0)]
         # Ids are sorted only among those who may be on the list.
         chosen = chosen.nlargest(self.longest, "worth", keep="all")
@@ -161,7 +161,7 @@ def _likely_detractors(base: _Base) -> ActionList:
 
 def _going_silent(base: _Base) -> ActionList:
     scores, bought = base.scores, base.described["total_value"]
-    lowest, days = _lowest_valuable(bought), base.release.parameters["churn_horizon"]
+    lowest, days = _lowest_valuable(bought), base.release.parameters.churn_horizon
     return base.listed(
         "going_silent",
         "Valuable customers going silent",
@@ -202,7 +202,7 @@ def _promoters(base: _Base) -> ActionList:
 
 
 def _second_purchase(base: _Base) -> ActionList:
-    scores, days = base.scores, base.release.parameters["horizon"]
+    scores, days = base.scores, base.release.parameters.horizon
     once = scores["frequency"] == 0
     usual = scores["p_purchase"][once].mean()
     return base.listed(

@@ -72,7 +72,7 @@ def find_actions(
             listed.setdefault(index, []).append({"group": each.title, "worth": round(worth, 2), "text": why})
     of_nps: dict[Any, list[Reason]] = {}
     texts: dict[Any, str] = {}
-    if reasons != "off" and release.parameters["nps"]["source"] == "model":
+    if reasons != "off" and release.parameters.nps.source == "model":
         whose = described.loc[list(listed)] if reasons == "lists" else described
         explained = nps_reasons(_explainer(scores, described, release), whose, progress=progress)
         for index, found in zip(whose.index, explained, strict=True):
@@ -108,7 +108,7 @@ def _explainer(scores: pd.DataFrame, described: pd.DataFrame, release: Release) 
     places = ((np.arange(few) + 0.5) / few * len(ordered)).astype(int)
     trees = release.scorer.boosters
     boosters = {name.removeprefix("nps_"): booster for name, booster in trees.items() if name.startswith("nps_")}
-    return NpsExplainer.of(release.parameters["nps"], boosters, described.loc[ordered[places]], list(shares.mean()))
+    return NpsExplainer.of(release.parameters.nps, boosters, described.loc[ordered[places]], list(shares.mean()))
 
 
 def _with_nps(each: ActionList, of_nps: Mapping[Any, Sequence[Reason]]) -> ActionList:

@@ -3,9 +3,9 @@
 They are associations that the model uses (`models.nps.attribution`), no causes.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,7 @@ import pandas as pd
 from features.catalogue import feature_group
 from features.feature_words import feature_in_words, value_in_words
 from models.nps.attribution import NpsExplainer, feature_matrix
+from models.scoring.parameters import CategoryParameters
 from models.stats.typing import Floats
 
 ROWS_AT_ONCE = 10_000
@@ -32,10 +33,9 @@ class Reason(TypedDict):
     text: str
 
 
-def least_difference(nps: Mapping[str, Any]) -> float:
+def least_difference(nps: CategoryParameters) -> float:
     """Points of m within which a customer's score is not told apart from the base's: the noise's 90 % interval."""
-    noise = nps.get("noise")
-    return LEAST_DIFFERENCE if noise is None else NOISE_IN_STANDARD_ERRORS * float(noise)
+    return LEAST_DIFFERENCE if nps.noise is None else NOISE_IN_STANDARD_ERRORS * nps.noise
 
 
 def nps_reasons(
@@ -76,7 +76,7 @@ def _reasons(explainer: NpsExplainer, features: pd.DataFrame, top: int) -> list[
     points, probabilities = explainer.explain(features)
     total = points.sum(axis=1)
     direction = np.where(total < 0, -1.0, 1.0)[:, None]
-    groups, of_group = _groups(explainer.nps["features"])
+    groups, of_group = _groups(explainer.nps.features)
     by_group = np.stack([points[:, columns].sum(axis=1) for columns in of_group], axis=1)
     # The feature of each group that moved most the way of the score.
     foremost = [columns[np.argmax(points[:, columns] * direction, axis=1)] for columns in of_group]
@@ -88,7 +88,7 @@ def _reasons(explainer: NpsExplainer, features: pd.DataFrame, top: int) -> list[
     due = (np.abs(total) > least_difference(explainer.nps)).tolist()
     # Lists, because single cells of arrays are slow to reach.
     rows = zip(*(of_all.tolist() for of_all in (total, probabilities, order, points_of, feature, value)), strict=True)
-    words = _Words.of(explainer.nps["features"], explainer.usual)
+    words = _Words.of(explainer.nps.features, explainer.usual)
     return [
         _say(explainer.base, groups, words, *row) if is_due else None for is_due, row in zip(due, rows, strict=True)
     ]

@@ -83,7 +83,7 @@ def transitions_since(
         return None
     today = scores.set_index("customer_id")
     segments = count_transitions(before["segment_before"], today["segment"], tuple(release.rfm_segments))
-    if release.parameters["nps"]["source"] != "model":
+    if release.parameters.nps.source != "model":
         return Transitions(as_of, segments)
     then, now = before[list(PROBABILITIES)], today[list(PROBABILITIES)]
     return Transitions(as_of, segments, category_transitions(then, now), expected_categories(then, now))
@@ -127,7 +127,7 @@ def stability_of(
     described, scores : pandas.DataFrame
         Features and scores of everyone at ``as_of``.
     """
-    profiles, parameters = release.parameters.get("profiles") or {}, release.parameters
+    profiles, parameters = release.parameters.profiles or {}, release.parameters
     comparisons = {
         name: stability(profiles[name], frame, same_customers=True)
         for name, frame in ((OF_BASE, described), (OF_SCORES, scores))
@@ -137,11 +137,11 @@ def stability_of(
     if tables.answers is not None and OF_RESPONDENTS in profiles and as_of > release.as_of:
         answers = answers_with_features(
             tables,
-            parameters["nps_question"],
+            parameters.nps_question,
             release.vocabulary,
             before=as_of,
             since=release.as_of,
-            gap_days=parameters["label_gap_days"],
+            gap_days=parameters.label_gap_days,
         )
         new_answers = len(answers)
         if new_answers:

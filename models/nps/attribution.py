@@ -11,13 +11,14 @@ are associations that the model uses, no causes.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import lightgbm
 import numpy as np
 import pandas as pd
 
+from models.scoring.members import Member, PriorMember, ProportionalOddsMember, RiditTreesMember
 from models.scoring.nps import latent_probabilities, proportional_odds_terms
+from models.scoring.parameters import CategoryParameters
 from models.stats.typing import Floats
 
 Boosters = Mapping[str, lightgbm.Booster]
@@ -48,7 +49,7 @@ class NpsExplainer:
     Attributes
     ----------
     nps, boosters
-        The model, as a release keeps it (``parameters["nps"]`` with source "model"), and its trees by name.
+        The model, as a release keeps it, with source "model", and its trees by name.
     base : tuple of float
         Mean shares of detractors, passives and promoters of the base, to be told beside a customer's.
     typical : tuple of TypicalLatents
@@ -57,7 +58,7 @@ class NpsExplainer:
         (k,) means of the features over those customers of the base for whom they are defined.
     """
 
-    nps: Mapping[str, Any]
+    nps: CategoryParameters
     boosters: Boosters
     base: tuple[float, float, float]
     typical: tuple[TypicalLatents, ...]
@@ -65,7 +66,7 @@ class NpsExplainer:
 
     @classmethod
     def of(
-        cls, nps: Mapping[str, Any], boosters: Boosters, reference: pd.DataFrame, base: Sequence[float]
+        cls, nps: CategoryParameters, boosters: Boosters, reference: pd.DataFrame, base: Sequence[float]
     ) -> "NpsExplainer":
         """Build it from customers who stand for the base.
 
@@ -79,7 +80,7 @@ class NpsExplainer:
         seen = feature_matrix(nps, reference)
         tenths = np.array_split(np.arange(len(seen)), min(TYPICAL, len(seen)))
         typical = []
-        for member in nps["members"]:
+        for member in nps.members:
             found = _latents(member, boosters, seen)
             latents, parts = (np.stack([of_all[rows].mean(axis=0) for rows in tenths]) for of_all in found)
             typical.append(TypicalLatents(latents, parts))
@@ -89,8 +90,8 @@ class NpsExplainer:
     @property
     def baseline(self) -> float:
         """The base's m: the mean over its typical customers."""
-        members = zip(self.nps["members"], self.typical, strict=True)
-        return float(sum(member["weight"] * _points_of_m(member, seen.latents).mean() for member, seen in members))
+        members = zip(self.nps.members, self.typical, strict=True)
+        return float(sum(member.weight * _points_of_m(member, seen.latents).mean() for member, seen in members))
 
     def explain(self, features: pd.DataFrame) -> tuple[Floats, Floats]:
         """Split the score of each row; its memory grows with the rows.
@@ -107,34 +108,34 @@ class NpsExplainer:
         """
         values = feature_matrix(self.nps, features)
         points, probabilities = np.zeros(values.shape), np.zeros((len(values), 3))
-        for member, seen in zip(self.nps["members"], self.typical, strict=True):
+        for member, seen in zip(self.nps.members, self.typical, strict=True):
             latents, parts = _latents(member, self.boosters, values)
-            points += member["weight"] * _feature_points(member, latents, parts, seen)
-            probabilities += member["weight"] * _probabilities(member, latents)
+            points += member.weight * _feature_points(member, latents, parts, seen)
+            probabilities += member.weight * _probabilities(member, latents)
         return points, probabilities
 
 
-def feature_matrix(nps: Mapping[str, Any], features: pd.DataFrame) -> Floats:
+def feature_matrix(nps: CategoryParameters, features: pd.DataFrame) -> Floats:
     """Take the model's features in its order; NaN where one is not defined."""
-    return features.reindex(columns=list(nps["features"])).to_numpy(dtype=float, na_value=np.nan)
+    return features.reindex(columns=list(nps.features)).to_numpy(dtype=float, na_value=np.nan)
 
 
-def _latents(member: Mapping[str, Any], boosters: Boosters, features: Floats) -> tuple[Floats, Floats]:
+def _latents(member: Member, boosters: Boosters, features: Floats) -> tuple[Floats, Floats]:
     """Latent scores (n, d) of a member and what each feature adds to them (n, k, d), up to a constant."""
     n, k = features.shape
-    if member["kind"] == "prior":
+    if isinstance(member, PriorMember):
         return np.zeros((n, 1)), np.zeros((n, k, 1))
-    if member["kind"] == "proportional_odds":
+    if isinstance(member, ProportionalOddsMember):
         terms = proportional_odds_terms(member, features)[:, :, None]
         return terms.sum(axis=1), terms
-    names = [member["booster"]] if member["kind"] == "ridit_trees" else member["boosters"]
+    names = (member.booster,) if isinstance(member, RiditTreesMember) else member.boosters
     # TreeSHAP gives k parts and the mean score over the training rows, side by side; together they are the score.
     found = [np.asarray(boosters[name].predict(features, pred_contrib=True, num_threads=1), float) for name in names]
     by_feature = np.stack(found, axis=2)
     return by_feature.sum(axis=1), by_feature[:, :k]
 
 
-def _feature_points(member: Mapping[str, Any], latents: Floats, parts: Floats, typical: TypicalLatents) -> Floats:
+def _feature_points(member: Member, latents: Floats, parts: Floats, typical: TypicalLatents) -> Floats:
     """Points (n, k) of m by feature that one member gives, against the mean of the base's typical customers."""
     points = np.zeros(parts.shape[:2])
     for start, centre in zip(typical.latents, typical.parts, strict=True):
@@ -144,7 +145,7 @@ def _feature_points(member: Mapping[str, Any], latents: Floats, parts: Floats, t
     return points / len(typical.latents)
 
 
-def _mean_slopes(member: Mapping[str, Any], start: Floats, end: Floats) -> Floats:
+def _mean_slopes(member: Member, start: Floats, end: Floats) -> Floats:
     """Mean slopes (n, d) of m by each latent score on the straight lines from (d,) to (n, d), by quadrature.
 
     The least change that makes them add up to the difference of m makes up for what quadrature misses; of one latent
@@ -164,11 +165,11 @@ def _mean_slopes(member: Mapping[str, Any], start: Floats, end: Floats) -> Float
     return np.asarray(slopes + way * share[:, None])
 
 
-def _points_of_m(member: Mapping[str, Any], latents: Floats) -> Floats:
+def _points_of_m(member: Member, latents: Floats) -> Floats:
     """Return m = 100 (p_promoter - p_detractor) of latent scores (n, d)."""
     p = _probabilities(member, latents)
     return np.asarray(100.0 * (p[:, 2] - p[:, 0]))
 
 
-def _probabilities(member: Mapping[str, Any], latents: Floats) -> Floats:
+def _probabilities(member: Member, latents: Floats) -> Floats:
     return latent_probabilities(member, latents[:, 0] if latents.shape[1] == 1 else latents)

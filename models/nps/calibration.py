@@ -5,13 +5,12 @@ hundred labels the map needs shrinking; theirs goes to zero, ours to the identit
 the probabilities as they are.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
 from scipy.special import log_softmax, softmax
 
+from models.scoring.members import DirichletMap
 from models.stats.typing import Floats
 
 # Standard deviations of a normal prior around the identity map. Trees that stop early mostly err in scale, which is
@@ -19,18 +18,6 @@ from models.stats.typing import Floats
 DIAGONAL_SD = 0.5
 OFF_DIAGONAL_SD = 0.25
 BIAS_SD = 0.25
-
-
-@dataclass(frozen=True)
-class DirichletMap:
-    """Weights (k rows of k) and bias (k) of the map, as plain tuples: JSON-able and comparable."""
-
-    weights: tuple[tuple[float, ...], ...]
-    bias: tuple[float, ...]
-
-    def arrays(self) -> tuple[Floats, Floats]:
-        """Weights (k, k) and bias (k,) as arrays."""
-        return np.asarray(self.weights, dtype=float), np.asarray(self.bias, dtype=float)
 
 
 def identity_map(categories: int = 3) -> DirichletMap:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +10,9 @@ from models.nps.calibration import fit_dirichlet_map
 from models.nps.checked_answers import Answers
 from models.nps.proportional_odds import fit_proportional_odds, learn_columns
 from models.nps.trees import grow, grow_out_of_fold, ridits
+from models.scoring.members import CumulativeTreesMember, Member, PriorMember, RiditTreesMember
 from models.scoring.nps import cumulative_log_probabilities, latent_probabilities, latent_scores
 from models.stats.typing import Floats, Integers
-
-Member = dict[str, Any]
 
 # No row is of this fold.
 ON_ALL = -1
@@ -22,7 +20,7 @@ ON_ALL = -1
 
 @dataclass(frozen=True)
 class Fitted:
-    """A member of the blend without its weight, and its trees by name."""
+    """A member of the blend, to which the blend gives its weight, and its trees by name."""
 
     member: Member
     boosters: dict[str, str]
@@ -94,8 +92,8 @@ def _ridit_trees(answers: Answers) -> Candidate:
 
     def member(k: int) -> Member:
         rows = answers.fold != k
-        link = ordinal_link(trees.seen_from(k)[rows], answers.category[rows])
-        return {"kind": "ridit_trees", "booster": "ridit", **link}
+        slope, cuts = ordinal_link(trees.seen_from(k)[rows], answers.category[rows])
+        return RiditTreesMember("ridit", slope, cuts)
 
     out_of_fold, fits = np.empty((len(ridit), 3)), []
     for k in range(answers.folds):
@@ -110,16 +108,16 @@ def _ridit_trees(answers: Answers) -> Candidate:
     return Candidate("ridit_trees", out_of_fold, tuple(fits), on_all)
 
 
-def ordinal_link(score: Floats, category: Integers) -> dict[str, Any]:
-    """Fit P(category <= j) = expit(c_j - b score), b >= 0, to scores predicted out of fold."""
+def ordinal_link(score: Floats, category: Integers) -> tuple[float, tuple[float, float]]:
+    """Fit b and c_j of P(category <= j) = expit(c_j - b score), b >= 0, to scores predicted out of fold."""
     centre, spread = float(score.mean()), float(score.std())
     if spread > 0:
         fit = fit_proportional_odds(((score - centre) / spread)[:, None], category, np.arange(3), penalty=1.0)
         slope = float(fit.coefficients[0]) / spread
         if slope > 0:
-            return {"slope": slope, "cuts": [float(cut) + slope * centre for cut in fit.cuts]}
+            return slope, (float(fit.cuts[0]) + slope * centre, float(fit.cuts[1]) + slope * centre)
     fit = fit_proportional_odds(np.empty((len(score), 0)), category, np.arange(3))
-    return {"slope": 0.0, "cuts": [float(cut) for cut in fit.cuts]}
+    return 0.0, (float(fit.cuts[0]), float(fit.cuts[1]))
 
 
 def _cumulative_trees(answers: Answers) -> Candidate:
@@ -133,9 +131,7 @@ def _cumulative_trees(answers: Answers) -> Candidate:
     def member(k: int) -> Member:
         rows = answers.fold != k
         log_p = cumulative_log_probabilities(np.column_stack([trees.seen_from(k)[rows] for trees in both]))
-        fitted = fit_dirichlet_map(log_p, answers.category[rows])
-        calibration = {"weights": [list(row) for row in fitted.weights], "bias": list(fitted.bias)}
-        return {"kind": "cumulative_trees", "boosters": list(names), "calibration": calibration}
+        return CumulativeTreesMember(names, fit_dirichlet_map(log_p, answers.category[rows]))
 
     out_of_fold, fits = np.empty((len(raw), 3)), []
     for k in range(answers.folds):
@@ -156,7 +152,7 @@ def _cumulative_trees(answers: Answers) -> Candidate:
 
 def _prior(answers: Answers) -> Candidate:
     def fitted(category: Integers) -> Fitted:
-        return Fitted({"kind": "prior", "shares": list(smoothed_shares(category))}, {})
+        return Fitted(PriorMember(smoothed_shares(category)), {})
 
     fits = [fitted(answers.category[answers.fold != k]) for k in range(answers.folds)]
     return Candidate("prior", _by_fold(answers, fits), tuple(fits), lambda: fitted(answers.category))

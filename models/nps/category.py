@@ -6,8 +6,7 @@ customer's own answers.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
 
 import lightgbm
 import numpy as np
@@ -20,6 +19,7 @@ from models.nps.checked_answers import Answers, checked, ranked_levels, varying,
 from models.nps.evaluation import last_wave_figures, out_of_fold_figures, rps_gain, training_noise
 from models.nps.pool import Blend, Members, blend
 from models.scoring.nps import category_probabilities
+from models.scoring.parameters import CategoryParameters
 from models.stats import metrics
 from models.stats.folds import customer_folds, last_wave
 from models.stats.typing import Floats, Integers, Strings
@@ -35,69 +35,15 @@ STRENGTHS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 
 @dataclass(frozen=True)
-class NpsModel:
-    """What is needed to say each customer's probable NPS category; JSON-able by `to_dict`.
+class NpsModel(CategoryParameters):
+    """A category model with its trees: LightGBM text by the names that the members give."""
 
-    Attributes
-    ----------
-    source
-        "model" (the blend), "prior" (shares of the classes, for everyone) or None (too few answers to say anything).
-    why
-        One plain sentence: why this source.
-    answers
-        Rows it was trained on.
-    features
-        Strings of the features in the order of the members' input.
-    prior
-        Laplace-smoothed shares of detractors, passives and promoters; None with source None.
-    members
-        What is blended, with `weight` > 0 that sum to 1; empty unless source is "model". One of each kind at most:
+    boosters: Mapping[str, str] = field(default_factory=dict)
 
-        - ``{"kind": "proportional_odds", "weight", "knots": [k lists], "values": [k lists], "missing": [k],
-          "cuts": [c1, c2]}``: s = sum over features of a line through (knots, values), level beyond its ends, or of
-          the value where missing, each centred; P(category <= j) = expit(c_j - s).
-        - ``{"kind": "ridit_trees", "weight", "booster": "ridit", "slope": b, "cuts": [c1, c2]}``: P(category <= j) =
-          expit(c_j - b f(x)).
-        - ``{"kind": "cumulative_trees", "weight", "boosters": ["above_detractor", "above_passive"],
-          "calibration": {"weights": 3 x 3, "bias": [3]}}``: log odds of being above each cut, then a Dirichlet map.
-        - ``{"kind": "prior", "weight", "shares": [3]}``.
-
-        `models.scoring.nps` reads them: `latent_scores`, `latent_probabilities`, `proportional_odds_terms`.
-    noise
-        Standard error, in NPS points, of one customer's 100 (p_promoter - p_detractor) from training on a sample: root
-        mean square over answers of the delete-one-fold jackknife error. None unless source is "model".
-    boosters
-        LightGBM text by the names that the members give; not in `to_dict`.
-    metrics
-        Out-of-fold figures: `rps`, `log_loss`, `auc_detractor`, `auc_promoter`, `quadratic_kappa` (of the median
-        class), `ece`, `segment_nps_error` (points, over tenths of the predicted NPS), each with `_model` (the blend,
-        published or not) and `_prior`; `rps_` and `log_loss_` of each candidate; `weight_` of each kind of member;
-        `rps_gain`, `rps_gain_standard_error`; `last_wave_` figures and `last_wave_answers`, where days were given:
-        learned from earlier answers of other customers. Figures that are not defined are left out.
-    """
-
-    source: Literal["model", "prior"] | None
-    why: str
-    answers: int
-    features: tuple[str, ...] = ()
-    prior: tuple[float, float, float] | None = None
-    members: tuple[dict[str, Any], ...] = ()
-    noise: float | None = None
-    boosters: dict[str, str] = field(default_factory=dict)
-    metrics: dict[str, float] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain dict of JSON types, without the trees."""
-        return {name: value for name, value in asdict(self).items() if name != "boosters"}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any], boosters: Mapping[str, str]) -> "NpsModel":
-        """Rebuild the model from `to_dict` or its JSON, and its trees."""
-        given = dict(values)
-        if given["prior"] is not None:
-            given["prior"] = tuple(given["prior"])
-        lists = {name: tuple(given[name]) for name in ("features", "members")}
-        return cls(**given | lists | {"boosters": dict(boosters)})
+    @property
+    def parameters(self) -> CategoryParameters:
+        """The model without its trees, as a release keeps it."""
+        return CategoryParameters(**{each.name: getattr(self, each.name) for each in fields(CategoryParameters)})
 
 
 @dataclass(frozen=True)
@@ -262,7 +208,7 @@ def predict_nps_category(model: NpsModel, features: pd.DataFrame) -> Floats:
         raise ValueError(
             f"The features table must hold all {len(model.features)} features; missing: {', '.join(missing)}"
         )
-    return category_probabilities(model.to_dict(), _parsed(model), features)
+    return category_probabilities(model, _parsed(model), features)
 
 
 def _parsed(model: NpsModel) -> dict[str, lightgbm.Booster]:

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass, replace
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from models.nps.candidates import Candidate, Fitted, candidates
 from models.nps.checked_answers import Answers
+from models.scoring.members import Member
 from models.stats.typing import Floats
 
 # Keeps the weights unique where two candidates predict alike: they share.
@@ -19,7 +19,7 @@ _TIE = 1e-9
 class Members:
     """What a blend is made of: members with their weights, and the trees by name."""
 
-    members: tuple[dict[str, Any], ...]
+    members: tuple[Member, ...]
     boosters: dict[str, str]
 
 
@@ -118,9 +118,10 @@ def blend_weights(probabilities: Floats, category: npt.NDArray[np.integer]) -> F
 
 def _weighed(fitted: list[Fitted | None], weights: Floats) -> Members:
     """Members with a weight above 0, and their trees."""
-    members, boosters = [], {}
+    members: list[Member] = []
+    boosters: dict[str, str] = {}
     for one, weight in zip(fitted, weights, strict=True):
         if one is not None and weight > 0:
-            members.append({"kind": one.member["kind"], "weight": float(weight)} | one.member)
+            members.append(replace(one.member, weight=float(weight)))
             boosters.update(one.boosters)
     return Members(tuple(members), boosters)

@@ -7,12 +7,12 @@ quantiles seen, so that neither skew nor an outlier nor a value never seen carri
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import expit, log_expit, ndtri
 
+from models.scoring.members import ProportionalOddsMember
 from models.stats.typing import Floats, Integers
 
 # Shares below which the knots of a transform lie: dense enough for a bend, few enough to be stable.
@@ -54,7 +54,7 @@ class Columns:
         Z[:, len(self.knots) :] = np.isnan(X[:, self.flagged]) - self.flag_means
         return Z
 
-    def member(self, coefficients: Floats, cuts: Floats) -> dict[str, Any]:
+    def member(self, coefficients: Floats, cuts: Floats) -> ProportionalOddsMember:
         """Write a fit as a member of the NPS model: per feature a line through points and a value where missing."""
         k = len(self.knots)
         values = [scores * beta for scores, beta in zip(self.scores, coefficients[:k], strict=True)]
@@ -62,13 +62,12 @@ class Columns:
         for j, share, beta in zip(self.flagged, self.flag_means, coefficients[k:], strict=True):
             values[j] = values[j] - share * beta
             missing[j] = (1.0 - share) * beta
-        return {
-            "kind": "proportional_odds",
-            "knots": [knots.tolist() for knots in self.knots],
-            "values": [line.tolist() for line in values],
-            "missing": missing.tolist(),
-            "cuts": [float(cut) for cut in cuts],
-        }
+        return ProportionalOddsMember(
+            knots=tuple(tuple(knots.tolist()) for knots in self.knots),
+            values=tuple(tuple(line.tolist()) for line in values),
+            missing=tuple(missing.tolist()),
+            cuts=(float(cuts[0]), float(cuts[1])),
+        )
 
 
 def learn_columns(X: Floats) -> Columns:

@@ -25,7 +25,7 @@ def purchase_index_measure(release: Release) -> Measure:
     release : Release
         Its scorer scores both dates, so that what changed is the customers.
     """
-    horizon = release.parameters["horizon"]
+    horizon = release.parameters.horizon
     compute: Callable[[Tables, Windows, Grouping, MeasureOptions], pd.DataFrame] = partial(_compute, release)
     return Measure(
         "next_purchase_index",

@@ -58,7 +58,8 @@ def assemble_scores(
         known = earlier[name].astype(object)
         scores[name] = known.where(known.notna(), None)
     scores[["rfm", "segment"]] = release.rfm_scores(described)
-    scores["persona"] = assign_personas(release.parameters["personas"], described) if has_personas(release) else None
+    personas = release.parameters.personas if has_personas(release) else None
+    scores["persona"] = assign_personas(personas, described) if personas is not None else None
     scores["reasons"] = None
     return scores
 
@@ -73,7 +74,7 @@ def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
         p_detractor, p_passive, p_promoter (NaN without one).
     """
     scorer = release.scorer
-    reads_behaviour = scorer.has_second_stage or release.parameters["nps"]["source"] == "model"
+    reads_behaviour = scorer.has_second_stage or release.parameters.nps.source == "model"
     if reads_behaviour:
         base = describe_everyone(tables, as_of, release.vocabulary)
     else:
@@ -83,7 +84,7 @@ def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
     found["segment_before"] = release.rfm_scores(base)["segment"].to_numpy()
     found["nps_category_before"] = None
     found[list(PROBABILITIES)] = np.nan
-    if release.parameters["nps"]["source"] is not None:
+    if release.parameters.nps.source is not None:
         probabilities = scorer.category_probabilities(base)
         found["nps_category_before"] = np.array(CATEGORIES, dtype=object)[median_category(probabilities)]
         found[list(PROBABILITIES)] = probabilities
@@ -110,10 +111,13 @@ def scores_table(
     """
     parameters = release.parameters
     metadata = {
-        **{name: str(parameters[name]) for name in ("horizon", "churn_horizon", "clv_horizon", "nps_question")},
+        "horizon": str(parameters.horizon),
+        "churn_horizon": str(parameters.churn_horizon),
+        "clv_horizon": str(parameters.clv_horizon),
+        "nps_question": parameters.nps_question,
         "scorer_version": str(version),
-        "nps_as_of": str(parameters["nps_as_of"]),
-        "nps_prior": json.dumps(parameters["nps"].get("prior")),
+        "nps_as_of": parameters.nps_as_of.isoformat(),
+        "nps_prior": json.dumps(parameters.nps.prior),
         "scorer_trained_after_as_of": str(release.as_of > as_of).lower(),
         **said,
     }

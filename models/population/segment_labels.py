@@ -15,7 +15,7 @@ from features.spine import everyone
 from features.tables import Tables
 from models.release.release import Release
 from models.segments.personas.model import assign_personas
-from models.segments.rfm import Segments, rfm_cuts
+from models.segments.rfm import Rfm, Segments, rfm_cuts
 
 RFM = "RFM segment"
 PERSONA = "persona"
@@ -63,13 +63,15 @@ def segment_labels(
     return labels | {name: segment_of(tables, as_of, release, name) for name in attributes}
 
 
-def segment_of(tables: Tables, as_of: date, release: Release, name: str) -> pd.Series:
+def segment_of(tables: Tables, as_of: date, release: Release | Rfm, name: str) -> pd.Series:
     """Name each customer's segment as of a date by one segmentation.
 
     Parameters
     ----------
-    tables, as_of, release
+    tables, as_of
         As for `segment_labels`.
+    release : Release or Rfm
+        The release whose segmentations hold, or RFM alone.
     name : str
         rfm (or `RFM`), persona, or a column of customers.
 
@@ -84,13 +86,15 @@ def segment_of(tables: Tables, as_of: date, release: Release, name: str) -> pd.S
         Where there is no such segmentation.
     """
     spine = everyone(tables.transactions, as_of)
-    if name == PERSONA and has_personas(release):
+    personas = release.parameters.personas if isinstance(release, Release) and has_personas(release) else None
+    if name == PERSONA and isinstance(release, Release) and personas is not None:
         described = describe_everyone(tables, as_of, release.vocabulary)
-        found = assign_personas(release.parameters["personas"], described)
+        found = assign_personas(personas, described)
         return pd.Series(found, index=described["customer_id"], name=PERSONA)
     summary = materialise(purchase_summary(tables, as_of)).set_index("customer_id")
     if name in (RFM, "rfm"):
-        return release.rfm_scores(summary)["segment"].rename(RFM)
+        rfm = release.rfm if isinstance(release, Release) else release
+        return rfm.scores(summary)["segment"].rename(RFM)
     check_attributes(tables, [name])
     assert tables.customers is not None
     valid = materialise(valid_attributes(tables.customers, spine, [name])).set_index("customer_id")[name]
@@ -99,8 +103,8 @@ def segment_of(tables: Tables, as_of: date, release: Release, name: str) -> pd.S
     return _levels(valid.reindex(summary.index)).rename(name)
 
 
-def todays_rfm(tables: Tables, as_of: date, segments: Segments) -> Release:
-    """Make up for a release where there is none yet: RFM cut points of today's base, and nothing else.
+def todays_rfm(tables: Tables, as_of: date, segments: Segments) -> Rfm:
+    """Find RFM cut points of today's base, where there is no release yet to hold them.
 
     Parameters
     ----------
@@ -109,12 +113,13 @@ def todays_rfm(tables: Tables, as_of: date, segments: Segments) -> Release:
     segments : Mapping
         Names of segments, as `models.segments.rfm.SEGMENTS`.
     """
-    return Release({"rfm": rfm_cuts(purchase_summary(tables, as_of)), "rfm_segments": segments}, {})
+    return Rfm(rfm_cuts(purchase_summary(tables, as_of)), segments)
 
 
 def has_personas(release: Release) -> bool:
     """Whether a release tells personas apart."""
-    return len((release.parameters.get("personas") or {}).get("names", [])) > 1
+    personas = release.parameters.personas
+    return personas is not None and len(personas.names) > 1
 
 
 def check_attributes(tables: Tables, attributes: Sequence[str]) -> None:

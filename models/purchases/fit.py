@@ -1,9 +1,8 @@
 """The purchase and spend models of one date, fitted together on patterns counted in the engine."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 import ibis.expr.types as ir
 import numpy as np
@@ -19,8 +18,9 @@ from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.mbg_nbd import ModifiedBetaGeoModel
 from models.recipe import PurchaseModel
+from models.scoring.arrays import as_tuples
 from models.scoring.columns import PURCHASE_COLUMNS
-from models.scoring.parameters import PurchaseParameters, SpendParameters
+from models.scoring.parameters import Covariance, PurchaseParameters, SpendParameters, Uncertainty
 from models.scoring.second_stage import first_stage
 
 MODELS: Mapping[PurchaseModel, type[BetaGeoModel]] = {"bg_nbd": BetaGeoModel, "mbg_nbd": ModifiedBetaGeoModel}
@@ -60,12 +60,12 @@ class PurchaseFit:
 
     Attributes
     ----------
-    purchases : dict
-        r, alpha (days), a, b, and m: 0 for BG/NBD, 1 for MBG/NBD.
-    spend : dict
-        p, q, v, and whether spend is told ``individual``ly; where not, every purchase is worth the mean one.
-    uncertainty : dict
-        Covariances of the logarithms: ``purchases`` of r, alpha, a, b (4 x 4), ``spend`` of p, q, v (3 x 3).
+    purchases : PurchaseParameters
+        Times in days.
+    spend : SpendParameters
+        Values in the shop's currency.
+    uncertainty : Uncertainty
+        Of both.
     fits : pandas.DataFrame
         model, parameter, estimate, standard_error, low and high (95 %); the dropout share a / (a + b) among them.
     notes : tuple of str
@@ -76,9 +76,9 @@ class PurchaseFit:
         Of the purchase model, times in days.
     """
 
-    purchases: dict[str, Any]
-    spend: dict[str, Any]
-    uncertainty: dict[str, list[list[float]]]
+    purchases: PurchaseParameters
+    spend: SpendParameters
+    uncertainty: Uncertainty
     fits: pd.DataFrame
     notes: tuple[str, ...]
     patterns: SufficientStatistics
@@ -88,16 +88,6 @@ class PurchaseFit:
     def customers(self) -> int:
         """Number of customers."""
         return int(self.patterns.customers)
-
-    @property
-    def purchase_parameters(self) -> PurchaseParameters:
-        """Parameters as the formulas of purchases take them."""
-        return PurchaseParameters(**self.purchases)
-
-    @property
-    def spend_parameters(self) -> SpendParameters:
-        """Parameters as the formulas of spend take them."""
-        return SpendParameters(self.spend["p"], self.spend["q"], self.spend["v"])
 
     def predict(self, customers: pd.DataFrame, horizon: int) -> pd.DataFrame:
         """Predict the horizon from purchase histories.
@@ -115,10 +105,10 @@ class PurchaseFit:
             p_alive, p_purchase, expected_purchases, expected_spend and expected_revenue, same index.
         """
         x, t_x, T, spend_x, spend_m = (customers[name].to_numpy(float) for name in PURCHASE_COLUMNS)
-        if not self.spend["individual"]:
+        if not self.spend.individual:
             spend_x = spend_m = np.zeros(len(customers))
         history = (x, t_x, T, spend_x, spend_m)
-        said = first_stage(horizon, *history, self.purchase_parameters, self.spend_parameters)
+        said = first_stage(horizon, *history, self.purchases, self.spend)
         return said.set_index(customers.index)
 
 
@@ -164,9 +154,9 @@ def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> Pur
     purchases, notes = _fit_purchases(patterns, purchase_model)
     spend, spend_covariance, spend_fits, spend_notes = _fit_spend(summary)
     return PurchaseFit(
-        purchases=asdict(purchases.parameters),
+        purchases=purchases.parameters,
         spend=spend,
-        uncertainty={"purchases": purchases.log_covariance.tolist(), "spend": spend_covariance},
+        uncertainty=Uncertainty(as_tuples(purchases.log_covariance.tolist()), spend_covariance),
         fits=pd.concat([_purchase_rows(purchases, purchase_model), spend_fits], ignore_index=True),
         notes=(*notes, *spend_notes),
         patterns=patterns,
@@ -197,7 +187,7 @@ def _fit_purchases(patterns: SufficientStatistics, purchase_model: PurchaseModel
     return held, [note]
 
 
-def _fit_spend(summary: ir.Table) -> tuple[dict[str, Any], list[list[float]], pd.DataFrame, list[str]]:
+def _fit_spend(summary: ir.Table) -> tuple[SpendParameters, Covariance, pd.DataFrame, list[str]]:
     """Fit Gamma-Gamma, or say why not and take the mean value of a purchase for everybody."""
     frequency, value, customers = _columns(spend_statistics(summary), ("spend_frequency", "spend_value", "customers"))
     try:
@@ -209,11 +199,10 @@ def _fit_spend(summary: ir.Table) -> tuple[dict[str, Any], list[list[float]], pd
         mean = max(float(total["value"]) / total["purchases"], SMALLEST_SPEND)
         note = f"Gamma-Gamma was not fitted; everybody's expected spend is the mean purchase, {mean:,.2f}: {error}"
         # The limit of Gamma-Gamma in which every purchase has the same value: p v / (q - 1) is the mean.
-        constant = {"p": NO_SPREAD, "q": NO_SPREAD + 1.0, "v": mean, "individual": False}
-        return constant, np.zeros((3, 3)).tolist(), pd.DataFrame(), [note]
-    fitted = {str(name): float(value) for name, value in model.params_.items()}
-    rows = _rows("Gamma-Gamma", model.summary)
-    return {**fitted, "individual": True}, model.log_covariance.tolist(), rows, list(model.notes)
+        constant = SpendParameters(p=NO_SPREAD, q=NO_SPREAD + 1.0, v=mean, individual=False)
+        return constant, as_tuples(np.zeros((3, 3)).tolist()), pd.DataFrame(), [note]
+    rows, covariance = _rows("Gamma-Gamma", model.summary), as_tuples(model.log_covariance.tolist())
+    return model.parameters, covariance, rows, list(model.notes)
 
 
 def _purchase_rows(model: BetaGeoModel, purchase_model: PurchaseModel) -> pd.DataFrame:

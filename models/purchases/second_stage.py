@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
-from typing import Any
 
 import ibis
 import lightgbm
@@ -27,6 +26,7 @@ from models.purchases.fit import fit_purchases_at
 from models.purchases.recalibration import lasting_share, levels, log_bias
 from models.purchases.second_stage_trees import Target, TargetTrees, grow_target
 from models.recipe import PurchaseModel, Recipe
+from models.scoring.parameters import SecondStageParameters
 from models.scoring.second_stage import Offsets, second_stage, second_stage_matrix
 from models.stats.typing import Floats
 
@@ -68,15 +68,17 @@ class SecondStage:
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     needed: tuple[str, ...] = ()
 
-    def to_dict(self) -> dict[str, Any]:
-        """Give what a scorer keeps beside the boosters, as JSON can hold it."""
-        return {
-            "features": list(self.features),
-            "needed": list(self.needed),
-            "levels": dict(self.levels),
-            "metrics": dict(self.metrics),
-            "trained_at": self.trained_at.isoformat(),
-        }
+    def parameters(self, why: str) -> SecondStageParameters:
+        """Give what a scorer keeps beside the boosters, and why it has a second stage."""
+        return SecondStageParameters(
+            used=True,
+            why=why,
+            features=self.features,
+            needed=self.needed,
+            levels=self.levels,
+            metrics=self.metrics,
+            trained_at=self.trained_at.isoformat(),
+        )
 
     @cached_property
     def _trees(self) -> Mapping[str, lightgbm.Booster]:

@@ -47,7 +47,7 @@ def judge_published(store: Store, tables: Tables, as_of: date, release: Release)
     ProspectiveCalibration or None
         None without answers, or where nothing was published before.
     """
-    question, gap = release.parameters["nps_question"], release.parameters["label_gap_days"]
+    question, gap = release.parameters.nps_question, release.parameters.label_gap_days
     if tables.answers is None:
         return None
     versions = [

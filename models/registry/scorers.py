@@ -24,8 +24,10 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 import models.scoring
 from data.errors import InputError, RefusedError
 from models.registry.store import Store
-from models.release.release import CATEGORY_MODELS, FORMAT, Release
+from models.release.parameters import ReleaseParameters
+from models.release.release import Release
 from models.scoring.columns import PURCHASE_COLUMNS, SCORE_COLUMNS
+from models.scoring.parameters import FORMAT
 
 SCORER = "customer_scorer"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
@@ -62,7 +64,7 @@ class Registered:
         InputError
             If another release of Revealed registered it.
         """
-        stored_format = self.release.parameters.get("format")
+        stored_format = self.release.parameters.format
         if stored_format != FORMAT:
             raise InputError(
                 f"scorer {self.version} was registered by another release of Revealed (format {stored_format}, this "
@@ -247,7 +249,7 @@ def _copy_code(folder: Path) -> Path:
 
 def _write_release(release: Release, folder: Path, prefix: str) -> dict[str, Path]:
     parameters = folder / f"{prefix}parameters.json"
-    parameters.write_text(json.dumps(release.parameters, indent=1, allow_nan=False), encoding="utf-8")
+    parameters.write_text(json.dumps(release.parameters.to_dict(), indent=1, allow_nan=False), encoding="utf-8")
     files = {f"{prefix}parameters": parameters}
     for name, trees in release.boosters.items():
         files[f"{prefix}booster_{name}"] = folder / f"{prefix}booster_{name}.txt"
@@ -262,7 +264,7 @@ def _read_release(folder: Path, prefix: str) -> Release | None:
     boosters = {}
     for file in sorted(folder.glob(f"{prefix}booster_*.txt")):
         boosters[file.stem.removeprefix(f"{prefix}booster_")] = file.read_text(encoding="utf-8")
-    return Release(json.loads(parameters.read_text(encoding="utf-8")), boosters)
+    return Release(ReleaseParameters.from_dict(json.loads(parameters.read_text(encoding="utf-8"))), boosters)
 
 
 def _example(signature: ModelSignature) -> pd.DataFrame:
@@ -272,8 +274,9 @@ def _example(signature: ModelSignature) -> pd.DataFrame:
 
 
 def _signature(release: Release) -> ModelSignature:
-    parts = [release.parameters.get(name, {"features": []}) for name in (*CATEGORY_MODELS, "second_stage")]
-    features = dict.fromkeys(name for part in parts for name in part["features"])
+    of = release.parameters
+    of_satisfaction = () if of.satisfaction is None else of.satisfaction.features
+    features = dict.fromkeys((*of.nps.features, *of_satisfaction, *of.second_stage.features))
     inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in PURCHASE_COLUMNS]
     inputs += [ColSpec(DataType.double, name, required=False) for name in features if name not in PURCHASE_COLUMNS]
     outputs: list[ColSpec | TensorSpec] = [

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from models.release.parameters import ReleaseParameters
+from models.release.release import Release
 from models.scoring.scorer import Scorer
 from models.stats.metrics import clustered_standard_error, log_losses, ranked_probability_scores
 from models.stats.typing import Floats
@@ -19,7 +21,6 @@ ONE_SIDED_95 = 1.645  # ... and a one-sided 95 % bound of the paired difference 
 MIN_ANSWERS = 200
 MIN_PURCHASES = 30
 MAX_BIAS = 3.0
-_COMPARABLE = ("format", "horizon", "currency", "returns_policy")
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ class Verdict:
 
 
 def judge(
-    challenger: Scorer | None,
-    champion: Scorer | None,
+    challenger: Release | None,
+    champion: Release | None,
     holdout: Holdout | None,
     champion_holdout: Holdout | None = None,
 ) -> Verdict:
@@ -58,7 +59,7 @@ def judge(
 
     Parameters
     ----------
-    challenger, champion : Scorer or None
+    challenger, champion : Release or None
         The twins; None where there is none (a first version, or a history shorter than the horizon).
     holdout : Holdout or None
         Described with the challenger's vocabulary; None where there is no twin.
@@ -72,30 +73,36 @@ def judge(
     """
     if challenger is None or holdout is None or holdout.customers.empty:
         return Verdict(True, "not comparable: the history before as_of is shorter than the horizon")
-    metrics, fault = _check_alone(challenger, holdout)
+    metrics, fault = _check_alone(challenger.scorer, holdout)
     if fault:
         return Verdict(False, fault, metrics)
     if champion is None:
         return Verdict(True, "not comparable: there is no champion with a twin; absolute checks passed", metrics)
-    changed = [name for name in _COMPARABLE if _differs(challenger.parameters.get(name), champion.parameters.get(name))]
+    changed = _changed(challenger.parameters, champion.parameters)
     if changed:
         return Verdict(True, f"not comparable: {', '.join(changed)} changed; absolute checks passed", metrics)
     theirs_of = champion_holdout or holdout
-    ours, theirs = _purchase_losses(challenger, holdout), _purchase_losses(champion, theirs_of)
+    ours, theirs = _purchase_losses(challenger.scorer, holdout), _purchase_losses(champion.scorer, theirs_of)
     ids = holdout.customers["customer_id"]
     worse, said = _compare("log loss of p_purchase", ours, theirs, ids, metrics, "log_loss")
     sayings = [said]
     answers, their_answers = holdout.answers, theirs_of.answers
     if answers is not None and their_answers is not None and _can_judge_answers(challenger, champion, answers):
-        ours, theirs = _category_losses(challenger, answers), _category_losses(champion, their_answers)
+        ours, theirs = _category_losses(challenger.scorer, answers), _category_losses(champion.scorer, their_answers)
         worse_rps, said = _compare("RPS of the NPS category", ours, theirs, answers["customer_id"], metrics, "rps")
         worse, sayings = worse or worse_rps, [*sayings, said]
     return Verdict(not worse, "; ".join(sayings), metrics)
 
 
-def _differs(ours: object, theirs: object) -> bool:
-    """Say whether two values differ; one that nobody named, as a currency may be, differs from none."""
-    return ours is not None and theirs is not None and ours != theirs
+def _changed(ours: ReleaseParameters, theirs: ReleaseParameters) -> list[str]:
+    """Name what keeps two releases from being compared; a value that is not given, as a currency may be, does not."""
+    pairs = {
+        "format": (ours.format, theirs.format),
+        "horizon": (ours.horizon, theirs.horizon),
+        "currency": (ours.currency, theirs.currency),
+        "returns_policy": (ours.returns_policy, theirs.returns_policy),
+    }
+    return [name for name, (own, other) in pairs.items() if own is not None and other is not None and own != other]
 
 
 def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], str | None]:
@@ -119,9 +126,9 @@ def _purchase_losses(scorer: Scorer, holdout: Holdout) -> Floats:
     return log_losses(holdout.customers["purchases"] > 0, p)
 
 
-def _can_judge_answers(challenger: Scorer, champion: Scorer, answers: pd.DataFrame) -> bool:
-    have_models = all(scorer.parameters["nps"]["source"] is not None for scorer in (challenger, champion))
-    same_question = challenger.parameters["nps_question"] == champion.parameters["nps_question"]
+def _can_judge_answers(challenger: Release, champion: Release, answers: pd.DataFrame) -> bool:
+    have_models = all(release.parameters.nps.source is not None for release in (challenger, champion))
+    same_question = challenger.parameters.nps_question == champion.parameters.nps_question
     return same_question and have_models and len(answers) >= MIN_ANSWERS
 
 

@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
 
 import pandas as pd
 
@@ -19,14 +18,13 @@ from models.nps.training_rows import train_on_answers
 from models.purchases.fit import TrainingFit, fit_purchases_at
 from models.purchases.second_stage import train_second_stage
 from models.recipe import Recipe
+from models.release.parameters import CATEGORY_MODELS, ReleaseParameters
+from models.scoring.parameters import CategoryParameters, SecondStageParameters
 from models.scoring.scorer import Scorer
-from models.segments.rfm import SEGMENTS, Segments, rfm_cuts, rfm_scores
+from models.segments.personas.model import Personas
+from models.segments.rfm import Rfm, Segments, rfm_cuts
+from models.stats.psi import Profile
 
-# Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models; the names of
-# features in 2 know letters of ASCII only.
-FORMAT = 3
-# Each names its part of the parameters and begins the names of its trees.
-CATEGORY_MODELS = ("nps", "satisfaction")
 RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"
 
 
@@ -36,8 +34,8 @@ class Release:
 
     Attributes
     ----------
-    parameters : dict
-        JSON-able; all the scorer needs but the trees.
+    parameters : ReleaseParameters
+        All that belongs to it but the trees.
     boosters : dict of str to str
         Trees as LightGBM text by name, as `models.scoring.scorer.Scorer` takes them; none where nothing needs them.
     fits : pandas.DataFrame
@@ -50,7 +48,7 @@ class Release:
         The answers it was trained on, row for row with its out-of-fold probabilities.
     """
 
-    parameters: dict[str, Any]
+    parameters: ReleaseParameters
     boosters: dict[str, str]
     fits: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: tuple[str, ...] = ()
@@ -60,13 +58,17 @@ class Release:
     @property
     def vocabulary(self) -> Vocabulary:
         """The kinds, channels and levels that name its features."""
-        return Vocabulary.from_dict(self.parameters["vocabulary"])
+        return self.parameters.vocabulary
 
     @property
     def rfm_segments(self) -> Segments:
-        """Names of RFM segments; a release of an earlier version holds the usual ones."""
-        found: Segments = self.parameters.get("rfm_segments", SEGMENTS)
-        return found
+        """Names of RFM segments."""
+        return self.parameters.rfm_segments
+
+    @property
+    def rfm(self) -> Rfm:
+        """The segmentation by recency, frequency and monetary value of this release."""
+        return Rfm(self.parameters.rfm, self.parameters.rfm_segments)
 
     def rfm_scores(self, base: pd.DataFrame) -> pd.DataFrame:
         """Score a base by the cut points and names of this release: ``rfm`` and ``segment``, row for row.
@@ -76,26 +78,29 @@ class Release:
         base : pandas.DataFrame
             With T, recency, frequency and total_value of `features.purchases.summarise_purchases`.
         """
-        days_since, purchases = base["T"] - base["recency"], base["frequency"] + 1
-        return rfm_scores(days_since, purchases, base["total_value"], self.parameters["rfm"], self.rfm_segments)
+        return self.rfm.scores(base)
 
     @property
     def training_fit(self) -> TrainingFit | None:
         """How well the purchase model fitted what it was trained on; None in releases that did not keep it."""
-        known = self.parameters.get("log_likelihood_per_customer")
-        if known is None:
+        of = self.parameters
+        if of.log_likelihood_per_customer is None:
             return None
-        covariance = self.parameters["uncertainty"]["purchases"]
-        return TrainingFit(self.as_of, self.parameters["customers"], known, tuple(map(tuple, covariance)))
+        covariance = None if of.uncertainty is None else of.uncertainty.purchases
+        return TrainingFit(of.as_of, of.customers, of.log_likelihood_per_customer, covariance)
 
     @property
     def as_of(self) -> date:
         """The date before which everything it was fitted on was available."""
-        return date.fromisoformat(self.parameters["as_of"])
+        return self.parameters.as_of
 
-    def with_parameters(self, **parameters: Any) -> "Release":
-        """Return this release with more parameters, JSON-able ones."""
-        return replace(self, parameters=self.parameters | json.loads(json.dumps(parameters)))
+    def with_base(self, profiles: Mapping[str, Profile], personas: Personas) -> "Release":
+        """Return this release with what was found of the base it was fitted on."""
+        return replace(self, parameters=stored_and_read(replace(self.parameters, profiles=profiles, personas=personas)))
+
+    def as_seen_at(self, as_of: date) -> "Release":
+        """Return this release, models and all, looking from another date."""
+        return replace(self, parameters=replace(self.parameters, as_of=as_of))
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -133,6 +138,8 @@ def fit_release(
     fit = fit_purchases_at(tables, as_of, recipe.purchase_model)
     cuts = rfm_cuts(summary)
     notes = list(fit.notes)
+    nps_as_of = as_of if carried is None else carried.parameters.nps_as_of
+    satisfaction_model: CategoryParameters | None
     if carried is None:
         vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
         nps = train_on_answers(
@@ -142,39 +149,50 @@ def fit_release(
             tables, as_of, recipe.satisfaction_question, SATISFACTION_CUTS, recipe, vocabulary
         )
         training, answers = nps.training, nps.answers
-        said: dict[str, Any] = {
-            "nps": nps.training.model.to_dict(),
-            "satisfaction": satisfaction.training.model.to_dict(),
-        }
-        said["nps_as_of"] = as_of.isoformat()
+        nps_model, satisfaction_model = nps.training.model.parameters, satisfaction.training.model.parameters
         trees = named("nps", nps.training.model.boosters) | named("satisfaction", satisfaction.training.model.boosters)
     else:
         vocabulary, training, answers = carried.vocabulary, None, None
-        said = {name: carried.parameters[name] for name in ("nps", "satisfaction", "nps_as_of")}
+        nps_model, satisfaction_model = carried.parameters.nps, carried.parameters.satisfaction
         trees = {name: text for name, text in carried.boosters.items() if name.startswith(CATEGORY_MODELS)}
-        notes.append(f"The NPS model is carried over unchanged from the one trained as of {said['nps_as_of']}.")
+        notes.append(f"The NPS model is carried over unchanged from the one trained as of {nps_as_of}.")
     stage, stage_boosters = _train_second_stage(tables, as_of, recipe, vocabulary)
-    parameters = {
-        "format": FORMAT,
-        "as_of": as_of.isoformat(),
-        **asdict(recipe),
-        "returns_policy": RETURNS_POLICY,
-        "customers": fit.customers,
-        "purchases": fit.purchases,
-        "spend": fit.spend,
-        "uncertainty": fit.uncertainty,
-        "log_likelihood_per_customer": fit.log_likelihood_per_customer,
-        "second_stage": stage,
-        **said,
-        "vocabulary": vocabulary.to_dict(),
-        "rfm": cuts,
-    }
-    if recipe.second_stage and not stage["used"]:
-        notes.append(f"There is no second stage: {stage['why']}.")
-    # Through JSON and back, so that a release is the same before it is stored and after.
-    return Release(
-        json.loads(json.dumps(parameters)), stage_boosters | trees, fit.fits, tuple(notes), training, answers
+    if recipe.second_stage and not stage.used:
+        notes.append(f"There is no second stage: {stage.why}.")
+    parameters = ReleaseParameters(
+        as_of=as_of,
+        horizon=recipe.horizon,
+        churn_horizon=recipe.churn_horizon,
+        clv_horizon=recipe.clv_horizon,
+        annual_rate=recipe.annual_rate,
+        margin=recipe.margin,
+        currency=recipe.currency,
+        nps_question=recipe.nps_question,
+        satisfaction_question=recipe.satisfaction_question,
+        label_gap_days=recipe.label_gap_days,
+        static_attributes=recipe.static_attributes,
+        seed=recipe.seed,
+        purchase_model=recipe.purchase_model,
+        rfm_segments=recipe.rfm_segments,
+        returns_policy=RETURNS_POLICY,
+        customers=fit.customers,
+        purchases=fit.purchases,
+        spend=fit.spend,
+        uncertainty=fit.uncertainty,
+        log_likelihood_per_customer=fit.log_likelihood_per_customer,
+        second_stage=stage,
+        nps=nps_model,
+        satisfaction=satisfaction_model,
+        nps_as_of=nps_as_of,
+        vocabulary=vocabulary,
+        rfm=cuts,
     )
+    return Release(stored_and_read(parameters), stage_boosters | trees, fit.fits, tuple(notes), training, answers)
+
+
+def stored_and_read(parameters: ReleaseParameters) -> ReleaseParameters:
+    """Return parameters through JSON and back, so that a release is the same before it is stored and after."""
+    return ReleaseParameters.from_dict(json.loads(json.dumps(parameters.to_dict())))
 
 
 def named(model: str, boosters: Mapping[str, str]) -> dict[str, str]:
@@ -184,16 +202,13 @@ def named(model: str, boosters: Mapping[str, str]) -> dict[str, str]:
 
 def _train_second_stage(
     tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary
-) -> tuple[dict[str, Any], dict[str, str]]:
+) -> tuple[SecondStageParameters, dict[str, str]]:
     """Train the second stage where the recipe has one and the history is long enough for it."""
     if not recipe.second_stage:
-        return {
-            "used": False,
-            "why": "the backtest did not say that it wins, or it is switched off",
-            "features": [],
-        }, {}
+        why = "the backtest did not say that it wins, or it is switched off"
+        return SecondStageParameters(used=False, why=why), {}
     try:
         stage = train_second_stage(tables, as_of, recipe, recipe.purchase_model, vocabulary)
     except InputError as error:
-        return {"used": False, "why": str(error), "features": []}, {}
-    return {"used": True, "why": "the backtest says that it wins", **stage.to_dict()}, stage.boosters
+        return SecondStageParameters(used=False, why=str(error)), {}
+    return stage.parameters("the backtest says that it wins"), stage.boosters

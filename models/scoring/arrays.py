@@ -1,8 +1,9 @@
-"""Arrays of the scorer: their type, distinct pairs of values, and groups of equal rows."""
+"""Arrays and tuples of the scorer: their types, distinct pairs of values, and groups of equal rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,3 +52,12 @@ def groups(x: Floats, size: NDArray[np.int64], rows: NDArray[np.int64]) -> Itera
 def as_columns(*columns: ArrayLike) -> tuple[Floats, ...]:
     """Return the columns as one-dimensional arrays of floats, one length."""
     return tuple(np.broadcast_arrays(*(np.atleast_1d(np.asarray(c, dtype=np.float64)) for c in columns)))
+
+
+def as_tuples(value: Any) -> Any:
+    """Return a JSON value with tuples in place of its lists, at any depth, so that it is frozen and compares."""
+    if isinstance(value, list | tuple):
+        return tuple(as_tuples(each) for each in value)
+    if isinstance(value, Mapping):
+        return {name: as_tuples(each) for name, each in value.items()}
+    return value

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
@@ -12,9 +9,8 @@ from scipy.special import expit
 from .arrays import Floats, as_columns
 from .bg_nbd import DAYS_PER_YEAR, discounted_purchases_of_the_living, log_odds_of_having_left, purchases_of_the_living
 from .gamma_gamma import expected_spend
-from .interval_grid import IntervalGrid, Traits
-from .parameter_draws import ParameterSets
-from .parameters import PurchaseParameters, SpendParameters
+from .interval_grid import IntervalGrid, ParameterSets, Traits
+from .parameters import PurchaseParameters, SpendParameters, Uncertainty
 
 _MOST_PURCHASES = 1e15
 
@@ -32,7 +28,7 @@ def revenue_interval(
     level: float = 0.9,
     draws: int = 4000,
     seed: int = 0,
-    uncertainty: Mapping[str, Any] | None = None,
+    uncertainty: Uncertainty | None = None,
     log_odds_left: ArrayLike | None = None,
 ) -> tuple[Floats, Floats]:
     """Predictive interval of the revenue realised within the horizon, by simulation.
@@ -58,10 +54,8 @@ def revenue_interval(
     draws : int
         Simulated customers at each point of the grid.
     seed : int
-    uncertainty : Mapping, optional
-        What the parameters themselves are uncertain by: "purchases", the (4, 4) covariance of ln r, ln alpha, ln a,
-        ln b, and "spend", the (3, 3) covariance of ln p, ln q, ln v; None where they are taken as known. See
-        `IntervalGrid` for how they enter.
+    uncertainty : Uncertainty, optional
+        How uncertain the parameters themselves are; None takes them as known. See `IntervalGrid` for how it enters.
     log_odds_left : array_like, shape (n,), optional
         Log odds of having left where more is known than the purchases tell; those of the model by default.
 
@@ -109,7 +103,7 @@ def clv_interval(
     level: float = 0.9,
     draws: int = 4000,
     seed: int = 0,
-    uncertainty: Mapping[str, Any] | None = None,
+    uncertainty: Uncertainty | None = None,
     log_odds_left: ArrayLike | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Return customer lifetime value with the interval of that expectation over the customer's latent traits.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
 import lightgbm
 import numpy as np
@@ -12,6 +11,14 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
 from .arrays import Floats
+from .members import (
+    CumulativeTreesMember,
+    Member,
+    PriorMember,
+    ProportionalOddsMember,
+    RiditTreesMember,
+)
+from .parameters import CategoryParameters
 
 # A category that trees never saw gets a log probability near -35, which would carry a calibration map away.
 LOWEST_LOG_PROBABILITY = -10.0
@@ -43,14 +50,13 @@ def calibrated_probabilities(raw: Floats, weights: Floats, bias: Floats) -> Floa
     return np.asarray(softmax(logits, axis=1))
 
 
-def proportional_odds_terms(member: Mapping[str, Any], features: Floats) -> Floats:
-    """Return what each feature adds to the latent score of a member of kind "proportional_odds".
+def proportional_odds_terms(member: ProportionalOddsMember, features: Floats) -> Floats:
+    """Return what each feature adds to the latent score of a member of proportional odds.
 
     Parameters
     ----------
     member
-        Per feature j: `knots[j]` and `values[j]`, a line through points that stays level beyond its ends (so nothing
-        is extrapolated), and `missing[j]`, what a missing value adds. Each term has mean 0 over the training rows.
+        With as many features.
     features
         (n, k) doubles, NaN where a feature is not defined.
 
@@ -60,21 +66,25 @@ def proportional_odds_terms(member: Mapping[str, Any], features: Floats) -> Floa
         (n, k) in log odds; positive leans to promoter. Rows add up to `latent_scores`.
     """
     terms = np.empty(features.shape)
-    for j, (knots, values, missing) in enumerate(
-        zip(member["knots"], member["values"], member["missing"], strict=True)
-    ):
-        column = features[:, j]
-        terms[:, j] = np.where(np.isnan(column), missing, np.interp(column, knots, values))
+    for j, term in enumerate(_terms_by_feature(member, features)):
+        terms[:, j] = term
     return terms
 
 
-def latent_scores(member: Mapping[str, Any], boosters: Mapping[str, lightgbm.Booster], features: Floats) -> Floats:
+def _terms_by_feature(member: ProportionalOddsMember, features: Floats) -> Iterator[Floats]:
+    """Yield each feature's term, (n,)."""
+    lines = zip(features.T, member.knots, member.values, member.missing, strict=True)
+    for column, knots, values, missing in lines:
+        yield np.where(np.isnan(column), missing, np.interp(column, knots, values))
+
+
+def latent_scores(member: Member, boosters: Mapping[str, lightgbm.Booster], features: Floats) -> Floats:
     """Return what a member of the blend reads from the features, before links and calibration.
 
     Parameters
     ----------
     member
-        One entry of the NPS parameters' `members`.
+        One of the parameters' `members`.
     boosters
         Trees by the name the member gives them.
     features
@@ -83,41 +93,47 @@ def latent_scores(member: Mapping[str, Any], boosters: Mapping[str, lightgbm.Boo
     Returns
     -------
     numpy.ndarray
-        (n,) "proportional_odds": the sum of its terms; "ridit_trees": the predicted ridit; "prior": zeros.
-        (n, 2) "cumulative_trees": log odds of being above detractor and above passive.
+        (n,) of proportional odds the sum of its terms, of ridit trees the predicted ridit, of the prior zeros;
+        (n, 2) of cumulative trees, the log odds of being above detractor and above passive.
     """
-    kind = member["kind"]
-    if kind == "proportional_odds":
-        score = np.zeros(len(features))
-        # Column by column: the rounding of a matrix product may depend on the rows beside this one.
-        for j in range(features.shape[1]):
-            one = {name: member[name][j : j + 1] for name in ("knots", "values", "missing")}
-            score += proportional_odds_terms(one, features[:, j : j + 1])[:, 0]
-        return score
-    if kind == "prior" or len(features) == 0:
-        return np.zeros((len(features), 2) if kind == "cumulative_trees" else len(features))
-    if kind == "ridit_trees":
-        return np.asarray(boosters[member["booster"]].predict(features, raw_score=True, num_threads=1), dtype=float)
-    each = [boosters[name].predict(features, raw_score=True, num_threads=1) for name in member["boosters"]]
-    return np.column_stack([np.asarray(raw, dtype=float) for raw in each])
+    match member:
+        case ProportionalOddsMember():
+            score = np.zeros(len(features))
+            # Column by column: the rounding of a matrix product may depend on the rows beside this one.
+            for term in _terms_by_feature(member, features):
+                score += term
+            return score
+        case RiditTreesMember():
+            return _raw_scores(boosters, member.booster, features) if len(features) else np.zeros(0)
+        case CumulativeTreesMember():
+            if not len(features):
+                return np.zeros((0, 2))
+            return np.column_stack([_raw_scores(boosters, name, features) for name in member.boosters])
+        case PriorMember():
+            return np.zeros(len(features))
 
 
-def latent_probabilities(member: Mapping[str, Any], scores: Floats) -> Floats:
+def _raw_scores(boosters: Mapping[str, lightgbm.Booster], name: str, features: Floats) -> Floats:
+    return np.asarray(boosters[name].predict(features, raw_score=True, num_threads=1), dtype=float)
+
+
+def latent_probabilities(member: Member, scores: Floats) -> Floats:
     """Return the probabilities (n, 3) of detractor, passive and promoter that a member gives to its latent scores.
 
     Ordinal link (McCullagh 1980, J. R. Statist. Soc. B 42, proportional odds): P(category <= j) = expit(c_j - b s),
-    with b = 1 for "proportional_odds". "cumulative_trees" (Frank & Hall 2001, ECML): P(above passive) is not more than
-    P(above detractor), then a Dirichlet calibration map. "prior": its shares for everyone.
+    with b = 1 for proportional odds. Cumulative trees (Frank & Hall 2001, ECML): P(above passive) is not more than
+    P(above detractor), then a Dirichlet calibration map. The prior: its shares for everyone.
     """
-    if member["kind"] == "prior":
-        return np.tile(np.asarray(member["shares"], dtype=float), (len(scores), 1))
-    if member["kind"] == "cumulative_trees":
-        calibration = member["calibration"]
-        return calibrated_probabilities(
-            cumulative_log_probabilities(scores), calibration["weights"], calibration["bias"]
-        )
-    latent = member.get("slope", 1.0) * scores
-    lowest, highest = (np.asarray(cut - latent) for cut in member["cuts"])
+    match member:
+        case PriorMember():
+            return np.tile(np.asarray(member.shares, dtype=float), (len(scores), 1))
+        case CumulativeTreesMember():
+            return calibrated_probabilities(cumulative_log_probabilities(scores), *member.calibration.arrays())
+        case RiditTreesMember():
+            latent = member.slope * scores
+        case ProportionalOddsMember():
+            latent = scores
+    lowest, highest = (np.asarray(cut - latent) for cut in member.cuts)
     # A difference of two expits would round small probabilities away: F(a) - F(b) = F(a) F(-b) (1 - exp(b - a)).
     passive = expit(highest) * expit(-lowest) * -np.expm1(lowest - highest)
     return np.column_stack([expit(lowest), passive, expit(-highest)])
@@ -131,14 +147,14 @@ def cumulative_log_probabilities(raw: Floats) -> Floats:
 
 
 def category_probabilities(
-    parameters: Mapping[str, Any], boosters: Mapping[str, lightgbm.Booster], features: pd.DataFrame
+    parameters: CategoryParameters, boosters: Mapping[str, lightgbm.Booster], features: pd.DataFrame
 ) -> Floats:
     """Return the probabilities of detractor, passive and promoter of each row under an NPS model.
 
     Parameters
     ----------
     parameters
-        `NpsModel.to_dict()`: `source`, `why`, `features`, `prior`, `members`.
+        Of the model.
     boosters
         Its trees: "ridit", "above_detractor", "above_passive"; those that no member uses are absent.
     features
@@ -154,21 +170,21 @@ def category_probabilities(
     ValueError
         Where the model has no source.
     """
-    if parameters["source"] is None:
-        raise ValueError(f"the scorer holds no NPS model: {parameters['why']}")
-    if parameters["source"] == "prior":
-        return np.tile(np.asarray(parameters["prior"], dtype=float), (len(features), 1))
-    X = features.reindex(columns=parameters["features"]).to_numpy(dtype=float, na_value=np.nan)
-    return blended_probabilities(parameters["members"], boosters, X)
+    if parameters.source is None:
+        raise ValueError(f"the scorer holds no NPS model: {parameters.why}")
+    if parameters.source == "prior":
+        return np.tile(np.asarray(parameters.prior, dtype=float), (len(features), 1))
+    X = features.reindex(columns=list(parameters.features)).to_numpy(dtype=float, na_value=np.nan)
+    return blended_probabilities(parameters.members, boosters, X)
 
 
 def blended_probabilities(
-    members: Sequence[Mapping[str, Any]], boosters: Mapping[str, lightgbm.Booster], features: Floats
+    members: Sequence[Member], boosters: Mapping[str, lightgbm.Booster], features: Floats
 ) -> Floats:
     """Return the weighted mean (n, 3) of what the members say of features (n, k): a linear pool (Stone 1961)."""
     blended = np.zeros((len(features), 3))
     for member in members:
-        blended += member["weight"] * latent_probabilities(member, latent_scores(member, boosters, features))
+        blended += member.weight * latent_probabilities(member, latent_scores(member, boosters, features))
     return blended
 
 

@@ -1,8 +1,22 @@
-"""The parameters of the models that the scorer serves."""
+"""The parameters that the scorer reads: a frozen dataclass for each section, and how they are read from JSON.
+
+`models.release.parameters` adds what else belongs to a release.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from .arrays import as_tuples
+from .members import Member, Shares, member_from_dict, member_to_dict
+
+# Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models; the names of
+# features in 2 know letters of ASCII only.
+FORMAT = 3
+
+Covariance = tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -41,8 +55,168 @@ class SpendParameters:
         Shapes, positive; q > 1, or the mean of the base does not exist.
     v : float
         Positive, in units of money.
+    individual : bool
+        Whether spend differs between customers; where not, every purchase has the mean value.
     """
 
     p: float
     q: float
     v: float
+    individual: bool = True
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Covariances of the logarithms of fitted parameters; None takes those parameters as known.
+
+    Parameters
+    ----------
+    purchases : tuple of 4 tuples of 4 floats, or None
+        Of ln r, ln alpha, ln a, ln b.
+    spend : tuple of 3 tuples of 3 floats, or None
+        Of ln p, ln q, ln v.
+    """
+
+    purchases: Covariance | None = None
+    spend: Covariance | None = None
+
+
+@dataclass(frozen=True)
+class SecondStageParameters:
+    """What the second stage needs beside its trees.
+
+    Attributes
+    ----------
+    used : bool
+        Whether there is one.
+    why : str
+        Why there is one, or none.
+    features : tuple of str
+        The behavioural features in the order the trees were trained with, after those of the first stage.
+    needed : tuple of str
+        Those that everybody trained on had; who lacks one keeps the first stage.
+    levels : Mapping of str to float
+        A constant beside the trees of each booster.
+    metrics : Mapping of str to float
+        Of its training, see `models.purchases.second_stage.SecondStage`.
+    trained_at : str or None
+        The ISO date its features were seen at.
+    """
+
+    used: bool
+    why: str = ""
+    features: tuple[str, ...] = ()
+    needed: tuple[str, ...] = ()
+    levels: Mapping[str, float] = field(default_factory=dict)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    trained_at: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the section as it is stored: without a second stage only why, and no features."""
+        section = asdict(self)
+        return section if self.used else {name: section[name] for name in ("used", "why", "features")}
+
+
+@dataclass(frozen=True)
+class CategoryParameters:
+    """What is needed beside trees to say each customer's probable category: of NPS, or of satisfaction.
+
+    Attributes
+    ----------
+    source
+        "model" (a blend), "prior" (shares of the classes, for everyone) or None (too few answers to say anything).
+    why
+        One plain sentence: why this source.
+    answers
+        Rows it was trained on.
+    features
+        Names of the features in the order of the members' input.
+    prior
+        Laplace-smoothed shares of detractors, passives and promoters; None with source None.
+    members
+        What is blended, with weights that sum to 1; empty unless source is "model". One of each kind at most.
+    noise
+        Standard error, in NPS points, of one customer's 100 (p_promoter - p_detractor) from training on a sample: root
+        mean square over answers of the delete-one-fold jackknife error. None unless source is "model".
+    metrics
+        Out-of-fold figures: `rps`, `log_loss`, `auc_detractor`, `auc_promoter`, `quadratic_kappa` (of the median
+        class), `ece`, `segment_nps_error` (points, over tenths of the predicted NPS), each with `_model` (the blend,
+        published or not) and `_prior`; `rps_` and `log_loss_` of each candidate; `weight_` of each kind of member;
+        `rps_gain`, `rps_gain_standard_error`; `last_wave_` figures and `last_wave_answers`, where days were given:
+        learned from earlier answers of other customers. Figures that are not defined are left out.
+    """
+
+    source: Literal["model", "prior"] | None
+    why: str
+    answers: int = 0
+    features: tuple[str, ...] = ()
+    prior: Shares | None = None
+    members: tuple[Member, ...] = ()
+    noise: float | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the section as it is stored."""
+        members = [member_to_dict(member) for member in self.members]
+        section = {name: getattr(self, name) for name in CategoryParameters.__dataclass_fields__}
+        return section | {"members": members, "metrics": dict(self.metrics)}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> CategoryParameters:
+        """Read what `to_dict` gave, or its JSON; members and figures may be absent."""
+        names = ("source", "why", "answers", "features", "prior", "noise", "metrics")
+        section = {name: as_tuples(values[name]) for name in names if name in values}
+        return CategoryParameters(**section, members=tuple(map(member_from_dict, values.get("members", ()))))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScorerParameters:
+    """All that the scorer reads but its trees; horizons are days.
+
+    Attributes
+    ----------
+    horizon, churn_horizon, clv_horizon
+        Of p_purchase and what stands with it, of p_churn and of clv.
+    annual_rate, margin
+        Annual discount rate and share of revenue of clv.
+    seed
+        Of the simulated intervals.
+    purchases, spend, uncertainty, second_stage, nps, satisfaction
+        The sections; None takes parameters as known, and says nothing about satisfaction.
+    """
+
+    horizon: int
+    churn_horizon: int
+    clv_horizon: int
+    annual_rate: float
+    margin: float
+    seed: int
+    purchases: PurchaseParameters
+    spend: SpendParameters
+    nps: CategoryParameters
+    uncertainty: Uncertainty | None = None
+    second_stage: SecondStageParameters = SecondStageParameters(used=False)
+    satisfaction: CategoryParameters | None = None
+
+
+def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the fields of `ScorerParameters` from stored parameters; other entries are left aside.
+
+    Of an earlier format only what the formats share is read: enough to compare it and to replace it, not to score.
+    """
+    is_of_today = values.get("format") == FORMAT
+    categories = {}
+    for name in ("nps", "satisfaction"):
+        section = values.get(name)
+        if section is not None:
+            categories[name] = CategoryParameters.from_dict(section if is_of_today else {**section, "members": ()})
+    uncertainty, stage = values.get("uncertainty"), values.get("second_stage") or {"used": False}
+    return {
+        **{name: values[name] for name in ("horizon", "churn_horizon", "clv_horizon")},
+        **{name: values[name] for name in ("annual_rate", "margin", "seed")},
+        "purchases": PurchaseParameters(**values["purchases"]),
+        "spend": SpendParameters(**values["spend"]),
+        "uncertainty": None if uncertainty is None else Uncertainty(**as_tuples(uncertainty)),
+        "second_stage": SecondStageParameters(**as_tuples(stage)),
+        **categories,
+    }

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import lightgbm
 import numpy as np
@@ -14,11 +13,11 @@ from scipy.special import logit
 
 from .arrays import Floats
 from .bg_nbd import p_alive, p_purchase, p_purchase_of_the_living, purchases_of_the_living
-from .columns import CATEGORIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
+from .columns import CATEGORIES, PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
 from .gamma_gamma import expected_spend
 from .intervals import clv_interval, revenue_interval
 from .nps import category_probabilities, median_category
-from .parameters import PurchaseParameters, SpendParameters
+from .parameters import CategoryParameters, ScorerParameters, scorer_sections
 from .second_stage import SECOND_STAGE_BOOSTERS, Evidence, first_stage, second_stage
 
 
@@ -27,24 +26,24 @@ class Scorer:
 
     Parameters
     ----------
-    parameters : Mapping
-        What a release was fitted to: purchases, spend, NPS category, horizons in days, annual rate, margin.
+    parameters : ScorerParameters
+        What a release was fitted to.
     boosters : Mapping of str to str, optional
         Trees as LightGBM text by name: "nps_" and "satisfaction_" followed by "ridit", "above_detractor" and
         "above_passive", where those models use them, and "buys", "purchases" and "revenue" of the second stage.
     """
 
-    def __init__(self, parameters: Mapping[str, Any], boosters: Mapping[str, str] | None = None) -> None:
+    def __init__(self, parameters: ScorerParameters, boosters: Mapping[str, str] | None = None) -> None:
         self.parameters = parameters
-        self.purchases = PurchaseParameters(**parameters["purchases"])
-        self.spend = SpendParameters(**{name: parameters["spend"][name] for name in ("p", "q", "v")})
+        self.purchases, self.spend = parameters.purchases, parameters.spend
         self.boosters = {name: lightgbm.Booster(model_str=text) for name, text in (boosters or {}).items()}
 
     @classmethod
     def from_files(cls, parameters: str | Path, boosters: Mapping[str, str | Path] | None = None) -> Scorer:
         """Read a scorer from its JSON parameters and, where it has trees, their LightGBM texts by name."""
         texts = {name: Path(file).read_text(encoding="utf-8") for name, file in (boosters or {}).items()}
-        return cls(json.loads(Path(parameters).read_text(encoding="utf-8")), texts)
+        values = json.loads(Path(parameters).read_text(encoding="utf-8"))
+        return cls(ScorerParameters(**scorer_sections(values)), texts)
 
     def score(self, features: pd.DataFrame) -> pd.DataFrame:
         """Score each row of the features table.
@@ -72,7 +71,7 @@ class Scorer:
     @property
     def has_second_stage(self) -> bool:
         """Whether trees that read behavioural features correct the purchase and spend models."""
-        return bool((self.parameters.get("second_stage") or {}).get("used"))
+        return self.parameters.second_stage.used
 
     def predict_horizon(self, features: pd.DataFrame) -> pd.DataFrame:
         """Predict purchases and spend of each row within the horizon, by the second stage where there is one.
@@ -87,41 +86,47 @@ class Scorer:
         pandas.DataFrame
             p_purchase, expected_purchases, expected_spend and expected_revenue, same index as ``features``.
         """
-        first = first_stage(self.parameters["horizon"], *self._history(features), self.purchases, self.spend)
+        first = first_stage(self.parameters.horizon, *self._history(features), self.purchases, self.spend)
         first.index = features.index
         if not self.has_second_stage:
             return first.drop(columns="p_alive")
-        stage = self.parameters["second_stage"]
+        stage = self.parameters.second_stage
         trees = {name: self.boosters[name] for name in SECOND_STAGE_BOOSTERS if name in self.boosters}
-        return second_stage(trees, first, features, stage["features"], stage.get("levels"), stage.get("needed", ()))
+        return second_stage(trees, first, features, stage.features, stage.levels, stage.needed)
 
     def _history(self, features: pd.DataFrame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         x, t_x, T, x_spend, m_spend = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS)
-        if not self.parameters["spend"]["individual"]:
+        if not self.spend.individual:
             x_spend = m_spend = np.zeros(len(features))
         return x, t_x, T, x_spend, m_spend
 
     def _score_purchases(self, features: pd.DataFrame) -> pd.DataFrame:
         x, t_x, T, x_spend, m_spend = self._history(features)
-        horizon, churn_horizon, clv_horizon, rate, margin, seed = (
-            self.parameters[name]
-            for name in ("horizon", "churn_horizon", "clv_horizon", "annual_rate", "margin", "seed")
-        )
+        of = self.parameters
         expected = self.predict_horizon(features)
         if self.has_second_stage:
             spend = expected_spend(x_spend, m_spend, self.spend)
-            revenue_living = purchases_of_the_living(horizon, x, T, self.purchases) * spend
-            p_living = p_purchase_of_the_living(horizon, x, T, self.purchases)
+            revenue_living = purchases_of_the_living(of.horizon, x, T, self.purchases) * spend
+            p_living = p_purchase_of_the_living(of.horizon, x, T, self.purchases)
             evidence = Evidence.of(expected, p_living, revenue_living)
             log_odds_left, scale = -logit(evidence.alive), evidence.scale
-            p_churn = evidence.p_none(p_purchase_of_the_living(churn_horizon, x, T, self.purchases))
+            p_churn = evidence.p_none(p_purchase_of_the_living(of.churn_horizon, x, T, self.purchases))
         else:
             log_odds_left, scale = None, np.ones(len(features))
-            p_churn = 1.0 - p_purchase(churn_horizon, x, t_x, T, self.purchases)
+            p_churn = 1.0 - p_purchase(of.churn_horizon, x, t_x, T, self.purchases)
         latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
-        beside = {"seed": seed, "uncertainty": self.parameters.get("uncertainty"), "log_odds_left": log_odds_left}
-        revenue_low, revenue_high = revenue_interval(horizon, *latent, **beside)
-        clv_low, clv, clv_high = clv_interval(clv_horizon, rate, *latent, margin=margin, **beside)
+        revenue_low, revenue_high = revenue_interval(
+            of.horizon, *latent, seed=of.seed, uncertainty=of.uncertainty, log_odds_left=log_odds_left
+        )
+        clv_low, clv, clv_high = clv_interval(
+            of.clv_horizon,
+            of.annual_rate,
+            *latent,
+            margin=of.margin,
+            seed=of.seed,
+            uncertainty=of.uncertainty,
+            log_odds_left=log_odds_left,
+        )
         return pd.DataFrame(
             {
                 "p_alive": p_alive(x, t_x, T, self.purchases),
@@ -141,17 +146,18 @@ class Scorer:
         )
 
     def _score_category(self, features: pd.DataFrame) -> pd.DataFrame:
-        source, n = self.parameters["nps"]["source"], len(features)
+        source, n = self.parameters.nps.source, len(features)
         scores = pd.DataFrame(index=features.index)
         probabilities = self.category_probabilities(features) if source else np.full((n, 3), np.nan)
-        for k, name in enumerate(CATEGORIES):
-            scores[f"p_{name}"] = probabilities[:, k]
+        for k, name in enumerate(PROBABILITIES):
+            scores[name] = probabilities[:, k]
         category = np.array(CATEGORIES, dtype=object)[median_category(probabilities)] if source else None
         scores["nps_category"] = pd.Series(category, index=features.index, dtype=object)
         scores["nps_source"] = pd.Series(source, index=features.index, dtype=object)
-        satisfaction = self.parameters.get("satisfaction") or {"source": None}
-        satisfied = self._probabilities("satisfaction", features)[:, 2] if satisfaction["source"] else np.nan
-        scores["p_satisfied"] = satisfied
+        satisfaction = self.parameters.satisfaction
+        scores["p_satisfied"] = np.nan
+        if satisfaction is not None and satisfaction.source is not None:
+            scores["p_satisfied"] = self._probabilities("satisfaction", satisfaction, features)[:, 2]
         return scores
 
     def category_probabilities(self, features: pd.DataFrame) -> Floats:
@@ -162,12 +168,14 @@ class Scorer:
         ValueError
             Where the scorer holds no NPS model.
         """
-        return self._probabilities("nps", features)
+        return self._probabilities("nps", self.parameters.nps, features)
 
-    def _probabilities(self, question: str, features: pd.DataFrame) -> Floats:
-        """Probabilities (n, 3) under the model "nps" or "satisfaction"."""
-        prefix = f"{question}_"
+    def _probabilities(self, name: str, model: CategoryParameters, features: pd.DataFrame) -> Floats:
+        """Probabilities (n, 3) under the model of that name, which begins the names of its trees."""
+        prefix = f"{name}_"
         boosters = {
-            name.removeprefix(prefix): trees for name, trees in self.boosters.items() if name.startswith(prefix)
+            booster.removeprefix(prefix): trees
+            for booster, trees in self.boosters.items()
+            if booster.startswith(prefix)
         }
-        return category_probabilities(self.parameters[question], boosters, features)
+        return category_probabilities(model, boosters, features)

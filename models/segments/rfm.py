@@ -5,7 +5,7 @@ the customer moved, not because others did.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
@@ -37,12 +37,32 @@ SEGMENTS: Segments = {
 TAKEN = ("before", "(new)", "(gone)")
 
 
-class RfmCuts(TypedDict):
+@dataclass(frozen=True)
+class RfmCuts:
     """The four cut points of each measure, ascending."""
 
-    recency: list[float]
-    frequency: list[float]
-    monetary: list[float]
+    recency: tuple[float, ...]
+    frequency: tuple[float, ...]
+    monetary: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Rfm:
+    """A segmentation: its cut points and the names of its segments."""
+
+    cuts: RfmCuts
+    segments: Segments
+
+    def scores(self, base: pd.DataFrame) -> pd.DataFrame:
+        """Score a base: ``rfm`` and ``segment``, row for row.
+
+        Parameters
+        ----------
+        base : pandas.DataFrame
+            With T, recency, frequency and total_value of `features.purchases.summarise_purchases`.
+        """
+        days_since, purchases = base["T"] - base["recency"], base["frequency"] + 1
+        return rfm_scores(days_since, purchases, base["total_value"], self.cuts, self.segments)
 
 
 def rfm_cuts(summary: ir.Table) -> RfmCuts:
@@ -86,9 +106,9 @@ def rfm_scores(
     pandas.DataFrame
         ``rfm`` such as ``"545"`` and ``segment``, its name.
     """
-    recency = 5 - np.searchsorted(cuts["recency"], days_since, side="left")
-    frequency = 1 + np.searchsorted(cuts["frequency"], purchases, side="left")
-    monetary = 1 + np.searchsorted(cuts["monetary"], value, side="left")
+    recency = 5 - np.searchsorted(cuts.recency, days_since, side="left")
+    frequency = 1 + np.searchsorted(cuts.frequency, purchases, side="left")
+    monetary = 1 + np.searchsorted(cuts.monetary, value, side="left")
     digits = recency * 100 + frequency * 10 + monetary
     names = segment_names(segments)
     # Half a point rounds up: of two equally near names, the better one.
@@ -127,12 +147,12 @@ def segment_names(segments: Segments = SEGMENTS) -> np.ndarray:
     return names
 
 
-def _quintiles(values: ir.Table) -> list[float]:
+def _quintiles(values: ir.Table) -> tuple[float, ...]:
     """Give the four quintiles of the one column of a table."""
     [found] = quintile_query(values).to_pyarrow().to_pylist()
     if found["cut_1"] is None:
         raise InputError("RFM cut points need at least one customer with a purchase; the summary holds none.")
-    return [found[f"cut_{fifth}"] for fifth in FIFTHS]
+    return tuple(found[f"cut_{fifth}"] for fifth in FIFTHS)
 
 
 def quintile_query(values: ir.Table) -> ir.Table:

@@ -1,6 +1,5 @@
 """Whom to ask so that the NPS has a wanted margin of error: who may be asked, how many of them, and the list."""
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
@@ -179,12 +178,12 @@ def plan_sample(
 
 def _predictions(release: Release, described: pd.DataFrame) -> tuple[Floats, tuple[str, ...]]:
     """Probabilities of the three categories, (M, 3), and the notes on them."""
-    nps: Mapping[str, Any] = release.parameters["nps"]
-    if nps["source"] is None:
-        note = f"The largest variance of answers is assumed, half promoters and half detractors: {nps['why']}"
+    nps = release.parameters.nps
+    if nps.source is None:
+        note = f"The largest variance of answers is assumed, half promoters and half detractors: {nps.why}"
         return np.tile(WORST_CASE, (len(described), 1)), (note,)
     probabilities = release.scorer.category_probabilities(described)
-    if nps["source"] == "prior":
+    if nps.source == "prior":
         note = "Behaviour does not tell who is a promoter, so all customers get the variance of past answers."
         return probabilities, (note,)
     return probabilities, ()
@@ -197,7 +196,7 @@ def _names(customer: pd.Series, segment: pd.Series) -> pd.Series:
 
 def _noise(release: Release) -> float:
     """Return the standard error of a predicted answer, points: its square is added to the variance of the answer."""
-    return float(release.parameters["nps"].get("noise") or 0.0)
+    return float(release.parameters.nps.noise or 0.0)
 
 
 def _sentences(figures: SampleFigures, *, by_segment: bool) -> tuple[str, ...]:

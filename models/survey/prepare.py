@@ -99,7 +99,7 @@ def prepare_survey(
     if answered.sum() < FEWEST_WHO_ANSWERED:
         return None
 
-    names, seed = feature_names(release.vocabulary), release.parameters["seed"]
+    names, seed = feature_names(release.vocabulary), release.parameters.seed
     row_of_answer = answers[_ANSWER].assign(row=np.arange(len(answers))).drop_duplicates(_ANSWER)
     row = asked.loc[answered, _ANSWER].merge(row_of_answer, on=_ANSWER, how="left")["row"].to_numpy(int)
     asked["category"] = NO_ANSWER
@@ -186,7 +186,7 @@ def describe_asked(
     or else the newest invitation), with the features as of then; and one row per customer of each sample, with the
     features as of the day it was drawn. Parameters are those of `prepare_survey`; the tables must hold answers.
     """
-    question, gap_days = release.parameters["nps_question"], release.parameters["label_gap_days"]
+    question, gap_days = release.parameters.nps_question, release.parameters.label_gap_days
     asked = invitations(tables.answers, question, before=release.as_of, since=since, gap_days=gap_days)
     described = describe(tables, pairs(asked), release.vocabulary)
     invited = materialise(asked.inner_join(described, ["customer_id", "as_of"]))

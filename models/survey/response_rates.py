@@ -1,6 +1,6 @@
 """How likely each customer is to answer if asked today, from past invitations; and who was asked recently."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 import ibis.expr.types as ir
@@ -96,7 +96,7 @@ def response_rates(
         return ResponseRates(everyone, f"{_percent(expected)} are expected to answer, everyone alike: {_NO_RECORD}.")
 
     names = feature_names(release.vocabulary)
-    model = fit_response(asked[names], answered, asked["customer_id"], release.parameters["seed"])
+    model = fit_response(asked[names], answered, asked["customer_id"], release.parameters.seed)
     response = model.predict(described)
     if expected is not None:
         response = _shifted(response, response, expected)
@@ -107,7 +107,7 @@ def response_rates(
             newest = np.ones(len(asked), dtype=bool)
         share = (answered[newest].sum() + 0.5) / (newest.sum() + 1.0)
         response = _shifted(response, model.predict(asked[newest]), share)
-        first = asked.loc[newest, "as_of"].min() + timedelta(days=release.parameters["label_gap_days"])
+        first = asked.loc[newest, "as_of"].min() + timedelta(days=release.parameters.label_gap_days)
         why = (
             f"Of {newest.sum():,} invitations since {first:%Y-%m-%d} {_percent(answered[newest].mean())} were answered."
         )
@@ -178,7 +178,7 @@ def _past_invitations(
     """Return the invitations that had time to be answered, with the features as of then; None without answers."""
     if tables.answers is None:
         return None
-    now = replace(release, parameters=release.parameters | {"as_of": as_of.isoformat()})
+    now = release.as_seen_at(as_of)
     invited, _, sampled = describe_asked(tables, now, None, probability_samples)
     latest = pd.Timestamp(as_of) - pd.Timedelta(days=DAYS_TO_ANSWER)
     outside_samples = invited["drawn_on"].isna() if len(sampled) else np.ones(len(invited), dtype=bool)
@@ -186,7 +186,7 @@ def _past_invitations(
     if sampled.empty:
         return asked.reset_index(drop=True)
     # Some customers of a sample have no recorded invitation, so all of them get the date of the sample.
-    day = sampled["drawn_on"] - pd.Timedelta(days=release.parameters["label_gap_days"])
+    day = sampled["drawn_on"] - pd.Timedelta(days=release.parameters.label_gap_days)
     sampled = sampled.assign(as_of=day.astype(asked["as_of"].dtype))[sampled["drawn_on"] < latest]
     columns = ["customer_id", "as_of", "answered", *feature_names(release.vocabulary)]
     return pd.concat([asked[columns], sampled[columns]], ignore_index=True)

@@ -1,6 +1,5 @@
 """Two surveys of one release, before a date and since, so that the change of the NPS between them can be estimated."""
 
-from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -91,7 +90,7 @@ def prepare_change(
     if not everyone(tables.transactions, since).table.count().to_pyarrow().as_py():
         return None
     # The same model at the earlier date.
-    then = replace(release, parameters=release.parameters | {"as_of": since.isoformat()})
+    then = release.as_seen_at(since)
     return (
         prepare_survey(tables, then, None, probability_samples) or _without_answers(tables, then),
         prepare_survey(tables, release, since, probability_samples) or _without_answers(tables, release),
@@ -105,7 +104,7 @@ def _without_answers(tables: Tables, release: Release) -> Survey:
     assert answers is not None
     base = describe_everyone(tables, release.as_of, release.vocabulary)
     names = feature_names(release.vocabulary)
-    sample = sample_positions(len(base), release.parameters["seed"])
+    sample = sample_positions(len(base), release.parameters.seed)
     return Survey(
         customer=np.empty(0, dtype=str),
         features=base[names].iloc[:0],

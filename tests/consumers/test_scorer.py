@@ -1,5 +1,6 @@
 """A consumer with the scorer's own requirements alone loads the champion and scores rows of their own."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -14,6 +15,7 @@ from flows.steps.inputs import open_inputs, read_inputs
 from models.registry.scorers import read_champion
 from models.registry.store import open_store
 from models.scoring.columns import PURCHASE_COLUMNS, SCORE_COLUMNS
+from models.scoring.parameters import SecondStageParameters
 from models.scoring.scorer import Scorer
 
 CHAMPION = "models:/customer_scorer@champion"
@@ -96,7 +98,9 @@ def test_purchases_alone_are_enough_for_what_the_purchase_models_say(predictions
     # Of whom no behaviour is given, the second stage says nothing.
     release = read_champion(open_store(str(published.project / "mlruns"))).release
     features = pd.read_parquet(predictions / "features.parquet")[list(PURCHASE_COLUMNS)]
-    first = Scorer({**release.parameters, "second_stage": {"used": False}}, release.boosters).score(features)
+    first = Scorer(replace(release.parameters, second_stage=SecondStageParameters(used=False)), release.boosters).score(
+        features
+    )
     pd.testing.assert_frame_equal(predicted[names], first[names], check_exact=False, rtol=1e-12, atol=0)
 
 

@@ -3,7 +3,7 @@
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, is_dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from features.spine import everyone
 from features.tables import Tables, open_tables
 from models.population.scores_table import METADATA_KEYS, SCHEMA, to_table
 from models.recipe import Recipe
+from models.release.parameters import ReleaseParameters
 from models.release.release import Release, fit_release
 
 
@@ -139,11 +140,12 @@ def take_frames(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Table
 
 
 @pytest.fixture(scope="session")
-def a_scorer() -> Callable[..., dict[str, Any]]:
-    """Parameters of a scorer, of which a test says what matters to it."""
+def a_scorer() -> Callable[..., ReleaseParameters]:
+    """Parameters of a release, of which a test says what matters to it, as it is stored or typed."""
 
-    def build(**said: Any) -> dict[str, Any]:
-        return {
+    def build(**sections: Any) -> ReleaseParameters:
+        stored = {name: asdict(each) if is_dataclass(each) else each for name, each in sections.items()}
+        values = {
             "format": 3,
             "as_of": "2024-01-01",
             "horizon": 90,
@@ -170,7 +172,8 @@ def a_scorer() -> Callable[..., dict[str, Any]]:
                 "text_attributes": [],
             },
             "rfm": {"recency": [10, 20, 30, 40], "frequency": [1, 2, 3, 4], "monetary": [10, 20, 30, 40]},
-        } | said
+        }
+        return ReleaseParameters.from_dict(values | stored)
 
     return build
 

@@ -93,7 +93,7 @@ class Personas:
 
 
 def fit_personas(
-    described: pd.DataFrame, vocabulary: Vocabulary, seed: int, before: Mapping[str, Any] | None = None
+    described: pd.DataFrame, vocabulary: Vocabulary, seed: int, before: Personas | None = None
 ) -> Personas:
     """Find the personas of a base.
 
@@ -107,7 +107,7 @@ def fit_personas(
     seed
         Seed of everything random.
     before
-        Earlier personas, as `Personas.to_dict` gives them, whose names and number are kept while they hold.
+        Earlier personas, whose names and number are kept while they hold.
 
     Returns
     -------
@@ -117,13 +117,12 @@ def fit_personas(
     """
     base = _drawn(described, seed)
     names = feature_names(vocabulary)
-    earlier = Personas.from_dict(before) if before is not None else None
     # One thread: sums come out the same to the last bit on any machine, and these are small.
     with threadpool_limits(limits=1):
         space = fit_space(base, names)
         placed = space.place(base)
         trials = try_numbers(base, space, names, seed)
-        k = chosen(trials, len(base), len(earlier.names) if earlier is not None else None)
+        k = chosen(trials, len(base), len(before.names) if before is not None else None)
         centres = cluster(placed, k, seed)[0] if k > 1 else np.zeros((1, placed.shape[1]))
     found = nearest(placed, centres.tolist())
     order = np.argsort(-np.bincount(found, minlength=k), kind="stable")
@@ -132,8 +131,8 @@ def fit_personas(
         called = [ALL]
     else:
         kept = {}
-        if earlier is not None:
-            kept = same_people(found, k, list(assign_personas(earlier.to_dict(), base)), earlier.names)
+        if before is not None:
+            kept = same_people(found, k, list(assign_personas(before, base)), before.names)
         differences = _differences(space, base, found, k)
         called = persona_names([telling_words(space.coordinates, row) for row in differences], kept)
     return Personas(
@@ -147,13 +146,13 @@ def fit_personas(
     )
 
 
-def assign_personas(parameters: Mapping[str, Any], described: pd.DataFrame) -> Texts:
+def assign_personas(personas: Personas, described: pd.DataFrame) -> Texts:
     """Name everyone's persona, at any later date.
 
     Parameters
     ----------
-    parameters
-        As `Personas.to_dict` gives them.
+    personas
+        As fitted.
     described
         Features as for `fit_personas`; a feature that is missing counts as not known.
 
@@ -162,7 +161,6 @@ def assign_personas(parameters: Mapping[str, Any], described: pd.DataFrame) -> T
     array of shape (n,)
         Names. Each depends on that customer's row alone, so a customer's persona moves because the customer moved.
     """
-    personas = Personas.from_dict(parameters)
     assigned: Texts = np.array(personas.names, dtype=object)[_positions(personas, described)]
     return assigned
 

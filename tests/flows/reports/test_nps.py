@@ -1,13 +1,14 @@
 """What is said of the answers behind the NPS of the base."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from flows.reports.nps import nps_sections
 from flows.steps.base import Estimated
-from models.release.release import Release
+from models.scoring.parameters import CategoryParameters
 from models.survey.aipw import BaseNps, Estimate
 
 BASE = BaseNps(
@@ -31,7 +32,8 @@ BASE = BaseNps(
 
 
 def told(base: BaseNps) -> str:
-    release = Release({"nps_question": "nps", "nps": {"source": "prior", "why": "-", "metrics": {}}}, {})
+    nps = CategoryParameters("prior", "-")
+    release = SimpleNamespace(parameters=SimpleNamespace(nps_question="nps", nps=nps, satisfaction=None))
     estimated = Estimated(Estimate(base, pd.Series(dtype=float), pd.Series(dtype=float).to_numpy(), pd.DataFrame()))
     return " ".join(nps_sections(release, estimated)[-1].sentences)
 

@@ -20,7 +20,8 @@ from flows.reports.score import _base
 def test_what_events_would_have_told_is_missing_from_personas_too(names, missing_from):
     figures = ("expected_purchases", "expected_revenue", "clv", "next_purchase_index", "p_churn")
     table = pa.table({name: [1.0, 2.0] for name in figures})
-    release = SimpleNamespace(as_of=date(2024, 1, 1), parameters={"horizon": 90, "personas": {"names": names}})
+    parameters = SimpleNamespace(horizon=90, personas=SimpleNamespace(names=names) if names else None)
+    release = SimpleNamespace(as_of=date(2024, 1, 1), parameters=parameters)
     inputs, chosen = SimpleNamespace(as_of=date(2024, 2, 1)), SimpleNamespace(release=release, version=3)
     scored = SimpleNamespace(table=table, not_given=("events",), without_behaviour=0)
     [warning] = [sentence for sentence in _base(inputs, chosen, scored).sentences if "WARNING" in sentence]

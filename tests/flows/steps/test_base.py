@@ -54,8 +54,8 @@ def champion(store, release) -> Registered:
         run.log_json({"nps": PUBLISHED}, BASE_NPS)
     store.client.create_registered_model(SCORER)
     version = store.client.create_model_version(SCORER, source="nowhere", run_id=run.run_id)
-    as_of = (release.as_of - timedelta(days=DAYS_BEFORE)).isoformat()
-    return Registered(int(version.version), release.with_parameters(as_of=as_of), None)
+    earlier = release.as_seen_at(release.as_of - timedelta(days=DAYS_BEFORE))
+    return Registered(int(version.version), earlier, None)
 
 
 @pytest.fixture
@@ -115,7 +115,8 @@ def test_beside_a_run_of_the_same_date_there_is_no_change(store, settings, input
 
 def test_what_was_published_of_another_question_does_not_count(store, release, champion):
     assert published_nps(store, champion, release) == PUBLISHED
-    other = replace(champion, release=champion.release.with_parameters(nps_question="ces"))
+    parameters = replace(champion.release.parameters, nps_question="ces")
+    other = replace(champion, release=replace(champion.release, parameters=parameters))
     assert published_nps(store, other, release) is None
 
 
@@ -133,7 +134,7 @@ def test_without_answers_nothing_is_estimated_and_that_is_said(store, settings, 
 
 
 def test_a_profiled_release_knows_its_base_scores_and_respondents(profiled, release):
-    profiles = profiled.release.parameters["profiles"]
+    profiles = profiled.release.parameters.profiles
     assert set(profiles) == {"features", "scores", "respondents"}
     assert profiles["respondents"]["rows"] == len(release.answers)
     assert json.loads(json.dumps(profiles)) == profiles
@@ -149,7 +150,7 @@ def two_personas(inputs, profiled) -> Profiled:
     centres = tuple(tuple(end.tolist()) for end in (placed.min(axis=0), placed.max(axis=0)))
     personas = replace(profiled.personas, names=("these", "those"), centres=centres, why="")
     scores = profiled.release.scorer.score(described).assign(customer_id=described["customer_id"].to_numpy())
-    release = profiled.release.with_parameters(personas=personas.to_dict())
+    release = profiled.release.with_base(profiled.release.parameters.profiles, personas)
     return Profiled(release, personas, profile(personas, described, scores))
 
 
@@ -186,7 +187,7 @@ def test_where_no_personas_are_told_apart_that_is_said_and_none_are_published(in
     assert personas_section(replace(profiled, personas=alone), None).sentences == (
         "None are told apart: all behave alike.",
     )
-    release = profiled.release.with_parameters(personas=alone.to_dict())
+    release = profiled.release.with_base(profiled.release.parameters.profiles, alone)
     assert set(segment_labels(inputs.tables, inputs.as_of, release)) == {RFM}
 
 

@@ -46,9 +46,7 @@ def test_a_twin_that_fails_the_absolute_checks_is_refused(inputs, fitted, monkey
 
 
 def test_a_day_before_the_champions_is_refused(inputs, fitted, champion):
-    later = replace(
-        champion, release=champion.release.with_parameters(as_of=(inputs.as_of + timedelta(days=1)).isoformat())
-    )
+    later = replace(champion, release=champion.release.as_seen_at(inputs.as_of + timedelta(days=1)))
     judged = judge_fit(inputs, fitted, later)
     assert not judged.verdict.promote
     assert f"as_of {inputs.as_of} is before the champion's" in judged.verdict.reason
@@ -87,7 +85,7 @@ def test_a_carried_over_model_is_that_of_the_champion_and_of_its_twin(without_an
 
 def nps_of(release: Release) -> tuple[object, dict[str, str]]:
     trees = {name: text for name, text in release.boosters.items() if name.startswith(("nps_", "satisfaction_"))}
-    return release.parameters["nps"], trees
+    return release.parameters.nps, trees
 
 
 def test_a_carried_over_model_keeps_its_question(inputs, champion):

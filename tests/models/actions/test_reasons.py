@@ -9,18 +9,18 @@ import pytest
 from models.actions import reasons
 from models.actions.reasons import least_difference, nps_reasons
 from models.nps.attribution import NpsExplainer
+from models.scoring.members import ProportionalOddsMember
 from models.scoring.nps import category_probabilities
+from models.scoring.parameters import CategoryParameters
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
-ODDS = {
-    "kind": "proportional_odds",
-    "weight": 1.0,
-    "knots": [[-2.0, 2.0]] * 5,
-    "values": [[2.0, -2.0], [1.0, -1.0], [1.0, -1.0], [-0.6, 0.6], [0.0, 0.0]],
-    "missing": [0.3, 0.0, 0.0, 0.0, 0.0],
-    "cuts": [-1.2, 0.2],
-}
-NPS = {"source": "model", "why": "", "features": NAMES, "members": [ODDS], "noise": 3.0}
+ODDS = ProportionalOddsMember(
+    knots=((-2.0, 2.0),) * 5,
+    values=((2.0, -2.0), (1.0, -1.0), (1.0, -1.0), (-0.6, 0.6), (0.0, 0.0)),
+    missing=(0.3, 0.0, 0.0, 0.0, 0.0),
+    cuts=(-1.2, 0.2),
+)
+NPS = CategoryParameters("model", "", features=NAMES, members=(ODDS,), noise=3.0)
 
 
 @pytest.fixture(scope="module")

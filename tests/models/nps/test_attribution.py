@@ -3,6 +3,7 @@
 import functools
 import itertools
 import math
+from dataclasses import replace
 
 import lightgbm
 import numpy as np
@@ -13,28 +14,34 @@ from scipy.special import expit
 
 from models.nps import attribution as nps_explainer
 from models.nps.attribution import NpsExplainer
+from models.scoring.members import (
+    CumulativeTreesMember,
+    DirichletMap,
+    PriorMember,
+    ProportionalOddsMember,
+    RiditTreesMember,
+)
 from models.scoring.nps import category_probabilities, latent_probabilities
+from models.scoring.parameters import CategoryParameters
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
 EFFECTS = np.array([-1.0, -0.5, -0.5, 0.3, 0.0])
-ODDS = {
-    "kind": "proportional_odds",
-    "knots": [[-2.0, 2.0]] * 5,
-    "values": [[-2.0 * effect, 2.0 * effect] for effect in EFFECTS],
-    "missing": [0.3, 0.0, 0.0, 0.0, 0.0],
-    "cuts": [-1.2, 0.2],
-}
-RIDIT = {"kind": "ridit_trees", "booster": "ridit", "slope": 5.0, "cuts": [1.2, 2.7]}
-CUMULATIVE = {
-    "kind": "cumulative_trees",
-    "boosters": ["above_detractor", "above_passive"],
-    "calibration": {"weights": [[1.2, 0.1, 0.0], [0.0, 1.1, 0.0], [0.0, 0.1, 1.2]], "bias": [0.0, 0.1, 0.0]},
-}
-PRIOR = {"kind": "prior", "shares": [0.25, 0.3, 0.45]}
+ODDS = ProportionalOddsMember(
+    knots=((-2.0, 2.0),) * 5,
+    values=tuple((-2.0 * effect, 2.0 * effect) for effect in EFFECTS),
+    missing=(0.3, 0.0, 0.0, 0.0, 0.0),
+    cuts=(-1.2, 0.2),
+)
+RIDIT = RiditTreesMember(booster="ridit", slope=5.0, cuts=(1.2, 2.7))
+CUMULATIVE = CumulativeTreesMember(
+    boosters=("above_detractor", "above_passive"),
+    calibration=DirichletMap(((1.2, 0.1, 0.0), (0.0, 1.1, 0.0), (0.0, 0.1, 1.2)), (0.0, 0.1, 0.0)),
+)
+PRIOR = PriorMember((0.25, 0.3, 0.45))
 
 
-def model(*members, **said):
-    return {"source": "model", "why": "", "features": NAMES, "members": list(members), "noise": 3.0} | said
+def model(*members):
+    return CategoryParameters("model", "", features=NAMES, members=members, noise=3.0)
 
 
 def points_of(p):
@@ -53,7 +60,7 @@ def boosters(customers):
     latent = np.nan_to_num(customers.to_numpy()) @ EFFECTS
     # Deliveries matter together, so that trees are not additive.
     latent = latent - 0.8 * (customers[NAMES[0]] > 0) * (customers[NAMES[1]] > 0)
-    y = np.searchsorted(ODDS["cuts"], latent + np.random.default_rng(2).logistic(size=len(latent)))
+    y = np.searchsorted(ODDS.cuts, latent + np.random.default_rng(2).logistic(size=len(latent)))
     targets = {"ridit": y / 2, "above_detractor": y > 0, "above_passive": y > 1}
     settings = {"num_leaves": 4, "learning_rate": 0.1, "verbosity": -1, "num_threads": 1, "deterministic": True}
     return {
@@ -67,10 +74,10 @@ def boosters(customers):
 
 
 BLEND = (
-    ODDS | {"weight": 0.4},
-    RIDIT | {"weight": 0.2},
-    CUMULATIVE | {"weight": 0.3},
-    PRIOR | {"weight": 0.1},
+    replace(ODDS, weight=0.4),
+    replace(RIDIT, weight=0.2),
+    replace(CUMULATIVE, weight=0.3),
+    replace(PRIOR, weight=0.1),
 )
 
 
@@ -91,7 +98,7 @@ def test_points_add_up_to_the_score_and_the_baseline_is_the_bases(explainer, cus
 
 def test_what_a_feature_adds_to_the_log_odds_is_shared_by_the_difference_quotient(customers, boosters):
     """One latent score: integrated gradients are its parts times (m(x) - m(b)) / (s(x) - s(b))."""
-    nps = model(ODDS | {"weight": 1.0})
+    nps = model(replace(ODDS, weight=1.0))
     base, others = customers.iloc[[3]], customers.iloc[5:60].fillna(0.5)
     points, p = NpsExplainer.of(nps, {}, base, [0.2, 0.3, 0.5]).explain(others)
     parts = np.clip(others.to_numpy(), -2, 2) * EFFECTS - np.clip(base.to_numpy(), -2, 2) * EFFECTS
@@ -111,7 +118,7 @@ def shapley(value, k):
 
 def test_points_are_near_shapley_values_of_the_score_itself():
     """m is curved, so that the two differ; but not by what a reader would see."""
-    nps = model(ODDS | {"weight": 1.0})
+    nps = model(replace(ODDS, weight=1.0))
     base = pd.DataFrame([[0.0] * 5], columns=NAMES)
     for row in ([1.0, -0.5, 0.4, 2.0, 1.0], [-1.0, -0.8, -1.2, 1.0, 0.0], [1.5, 1.5, 1.5, -1.5, 0.3]):
         customer = pd.DataFrame([row], columns=NAMES)
@@ -152,7 +159,7 @@ def test_parts_of_trees_are_shapley_values_by_hand(customers, boosters):
 
 def test_two_latent_scores_are_integrated_along_the_line(customers, boosters):
     """The slopes of m by each score, integrated adaptively from derivatives of the formula itself."""
-    weights, bias = (np.array(CUMULATIVE["calibration"][name]) for name in ("weights", "bias"))
+    weights, bias = CUMULATIVE.calibration.arrays()
 
     def slopes(f):
         a, b = expit(f)
@@ -172,11 +179,11 @@ def test_two_latent_scores_are_integrated_along_the_line(customers, boosters):
 
 
 def test_parts_that_cancel_take_the_slope_of_the_score():
-    nps = model(ODDS | {"weight": 1.0})
+    nps = model(replace(ODDS, weight=1.0))
     base = pd.DataFrame([[0.0] * 5], columns=NAMES)
     customer = base.assign(mean_days_late_of_delivered=0.5, events_90d_of_delivered=-1.0)
     points, _ = NpsExplainer.of(nps, {}, base, [0.2, 0.3, 0.5]).explain(customer)
-    low, high = expit(ODDS["cuts"])
+    low, high = expit(ODDS.cuts)
     slope = 100.0 * (low * (1 - low) + high * (1 - high))
     assert points[0] == pytest.approx([-0.5 * slope, 0.5 * slope, 0.0, 0.0, 0.0], abs=1e-4)
 
@@ -184,6 +191,6 @@ def test_parts_that_cancel_take_the_slope_of_the_score():
 def test_the_blend_weighs_its_members(customers, boosters):
     few, shares = customers.iloc[:50], [0.2, 0.3, 0.5]
     whole, _ = NpsExplainer.of(model(*BLEND), boosters, customers, shares).explain(few)
-    alone = [NpsExplainer.of(model(m | {"weight": 1.0}), boosters, customers, shares).explain(few)[0] for m in BLEND]
-    assert whole == pytest.approx(sum(m["weight"] * points for m, points in zip(BLEND, alone, strict=True)))
+    alone = [NpsExplainer.of(model(replace(m, weight=1.0)), boosters, customers, shares).explain(few)[0] for m in BLEND]
+    assert whole == pytest.approx(sum(m.weight * points for m, points in zip(BLEND, alone, strict=True)))
     assert not alone[3].any()

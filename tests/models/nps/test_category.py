@@ -14,6 +14,7 @@ from models.nps.checked_answers import FEWEST_ANSWERS_OF_OTHER_CLASSES, Answers
 from models.nps.pool import blend
 from models.scoring.columns import CATEGORIES
 from models.scoring.nps import median_category
+from models.scoring.parameters import CategoryParameters
 from models.scoring.scorer import Scorer
 from models.stats import metrics
 
@@ -57,9 +58,9 @@ def test_a_weak_signal_is_published_weakly():
     for seed in range(20):
         X, y, level = simulate(400, 0.08, 600 + seed)
         model = train_nps_category(X, y, np.arange(400), level).model
-        if model.source == "model" and model.members[-1]["kind"] == "prior" and model.members[-1]["weight"] > 0.3:
+        if model.source == "model" and model.members[-1].kind == "prior" and model.members[-1].weight > 0.3:
             assert model.metrics["rps_gain"] > 1.645 * model.metrics["rps_gain_standard_error"] > 0
-            assert model.members[-1]["weight"] == pytest.approx(model.metrics["weight_prior"])
+            assert model.members[-1].weight == pytest.approx(model.metrics["weight_prior"])
             break
     else:
         pytest.fail("none of twenty weak signals was published with the prior")
@@ -111,22 +112,16 @@ def test_the_same_answers_in_any_order_give_the_same_model_bit_for_bit(learned):
     assert (again.fold == training.fold[shuffle]).all()
 
 
-def test_survives_json_and_predicts_the_same_in_the_scorer(learned):
+def test_survives_json_and_predicts_the_same_in_the_scorer(learned, a_scorer):
     X, _, _, training = learned
     model = training.model
-    back = NpsModel.from_dict(json.loads(json.dumps(model.to_dict())), model.boosters)
+    read = CategoryParameters.from_dict(json.loads(json.dumps(model.to_dict())))
+    assert read == model.parameters
+    back = NpsModel(**vars(read), boosters=model.boosters)
     assert back == model
     assert (predict_nps_category(back, X[X.columns[::-1]]) == predict_nps_category(model, X)).all()
     assert predict_nps_category(back, X[:0]).shape == (0, 3)
-    purchases = {"r": 0.25, "alpha": 4.0, "a": 0.8, "b": 2.4}
-    common = {"horizon": 90, "churn_horizon": 180, "clv_horizon": 365, "annual_rate": 0.1, "margin": 1.0, "seed": 0}
-    spend = {"p": 6.0, "q": 4.0, "v": 15.0, "individual": True}
-    parameters = common | {
-        "purchases": purchases,
-        "spend": spend,
-        "nps": model.to_dict(),
-        "satisfaction": back.to_dict(),
-    }
+    parameters = a_scorer(nps=model.to_dict(), satisfaction=back.to_dict())
     named = {
         f"{question}_{name}": text for question in ("nps", "satisfaction") for name, text in model.boosters.items()
     }
@@ -134,7 +129,7 @@ def test_survives_json_and_predicts_the_same_in_the_scorer(learned):
     scores = Scorer(parameters, named).score(X.assign(**history))
     assert (scores[[f"p_{name}" for name in CATEGORIES]].to_numpy() == predict_nps_category(model, X)).all()
     assert (scores["p_satisfied"] == scores["p_promoter"]).all()
-    assert Scorer(parameters | {"satisfaction": None}, named).score(X.assign(**history))["p_satisfied"].isna().all()
+    assert Scorer(replace(parameters, satisfaction=None), named).score(X.assign(**history))["p_satisfied"].isna().all()
 
 
 def test_a_customer_is_scored_alike_alone_and_among_others(learned):

@@ -11,6 +11,7 @@ from data.simulation.behaviour import simulate_behaviour
 from models.nps.candidates import ordinal_link
 from models.nps.pool import blend_weights
 from models.nps.trees import ROUNDS, grow, grow_out_of_fold, ridits
+from models.scoring.members import RiditTreesMember
 from models.scoring.nps import cumulative_log_probabilities, latent_probabilities
 from models.stats.metrics import ranked_probability_score
 
@@ -45,12 +46,12 @@ def test_the_link_finds_slope_and_cuts_and_never_turns_the_score_around():
     rng = np.random.default_rng(1)
     score = rng.normal(0.5, 0.05, 30_000)
     category = np.searchsorted([9.0, 10.5], 20 * score + logistic.rvs(size=30_000, random_state=2))
-    link = ordinal_link(score, category)
-    assert link["slope"] == pytest.approx(20, rel=0.05)
-    assert link["cuts"] == pytest.approx([9.0, 10.5], rel=0.05)
-    turned = ordinal_link(-score, category)
-    assert turned["slope"] == 0.0
-    shares = latent_probabilities({"kind": "ridit_trees", **turned}, score[:2])
+    slope, cuts = ordinal_link(score, category)
+    assert slope == pytest.approx(20, rel=0.05)
+    assert cuts == pytest.approx([9.0, 10.5], rel=0.05)
+    slope, cuts = ordinal_link(-score, category)
+    assert slope == 0.0
+    shares = latent_probabilities(RiditTreesMember("ridit", slope, cuts), score[:2])
     assert shares[0] == pytest.approx((np.bincount(category) + 1) / 30_003, abs=1e-6)
 
 

@@ -1,6 +1,7 @@
 """What is added at publication, computed another way: from the raw rows, with pandas and plain loops."""
 
 import math
+from dataclasses import astuple
 from datetime import date, timedelta
 
 import numpy as np
@@ -24,8 +25,8 @@ def scores(described, predicted, release) -> pd.DataFrame:
 
 def index_by_hand(raw: pd.DataFrame, as_of: date, release) -> dict[str, float]:
     """100 P(alive) (1 - ((alpha + T) / (alpha + T + h))^(r + x)) of each customer, from the rows before as_of."""
-    r, alpha, a, b = (release.parameters["purchases"][name] for name in ("r", "alpha", "a", "b"))
-    h = release.parameters["horizon"]
+    r, alpha, a, b, _ = astuple(release.parameters.purchases)
+    h = release.parameters.horizon
     seen = raw[(raw["ts"] < pd.Timestamp(as_of)) & (raw["amount"] > 0)]
     found = {}
     for customer, days in seen["ts"].dt.date.groupby(seen["customer_id"]):
@@ -116,7 +117,7 @@ def test_rfm_by_the_cut_points_of_the_release(simulated_shop, release, scores):
     }
     rfm = scores.set_index("customer_id")["rfm"]
     for place, (name, values) in enumerate(measures.items()):
-        above = sum((values > cut).astype(int) for cut in release.parameters["rfm"][name])
+        above = sum((values > cut).astype(int) for cut in getattr(release.parameters.rfm, name))
         digits = 5 - above if name == "recency" else 1 + above
         assert (rfm.str[place].astype(int) == digits.reindex(rfm.index)).all()
     shares = rfm.str[2].value_counts(normalize=True)
@@ -136,7 +137,7 @@ def test_the_table_passes_its_contract_and_says_where_it_comes_from(simulated_sh
         "currency": "",
         "nps_question": "nps",
         "nps_as_of": simulated_shop.as_of.isoformat(),
-        "nps_prior": str(release.parameters["nps"]["prior"]),
+        "nps_prior": str(list(release.parameters.nps.prior)),
         **SAID,
     }
 

@@ -23,6 +23,7 @@ from models.purchases.fit import PurchaseFit, fit_purchase_models
 from models.purchases.second_stage import SecondStage, train_second_stage
 from models.purchases.second_stage_gate import judge_second_stage
 from models.recipe import Recipe
+from models.release.release import stored_and_read
 from models.release.rolling import SECOND_STAGE, backtest_at
 from models.scoring.columns import PURCHASE_COLUMNS
 from models.scoring.scorer import Scorer
@@ -76,9 +77,9 @@ def at_cut(shop, stage) -> AtCut:
 
 @pytest.fixture(scope="module")
 def scorer(stage, at_cut, a_scorer) -> Scorer:
-    fit, said = at_cut.fit, {"used": True, "why": "it wins", **stage.to_dict()}
-    parameters = a_scorer(purchases=fit.purchases, spend=fit.spend, uncertainty=fit.uncertainty, second_stage=said)
-    return Scorer(json.loads(json.dumps(parameters)), stage.boosters)
+    fit, trained = at_cut.fit, stage.parameters("it wins")
+    parameters = a_scorer(purchases=fit.purchases, spend=fit.spend, uncertainty=fit.uncertainty, second_stage=trained)
+    return Scorer(stored_and_read(parameters), stage.boosters)
 
 
 # --- Training ---
@@ -245,7 +246,7 @@ def test_evidence_is_of_being_alive_and_beyond_that_of_the_rate():
 
 def test_churn_falls_with_its_horizon_from_that_of_nobody_having_had_time(scorer, stage, at_cut):
     horizons = (1, 10, 45, 90, 365, 3650)
-    scorers = [Scorer({**scorer.parameters, "churn_horizon": days}, stage.boosters) for days in horizons]
+    scorers = [Scorer(replace(scorer.parameters, churn_horizon=days), stage.boosters) for days in horizons]
     some = at_cut.described.head(400)
     churn = np.array([one.score(some)["p_churn"] for one in scorers])
     assert (np.diff(churn, axis=0) <= 1e-12).all()
@@ -263,7 +264,7 @@ def test_purchase_columns_alone_are_scored_by_the_first_stage(scorer, at_cut, a_
 
 
 def test_a_stage_that_is_not_used_changes_nothing(scorer, stage, at_cut, a_scorer):
-    fit, unused = at_cut.fit, {"used": False, "why": "it does not win", **stage.to_dict()}
+    fit, unused = at_cut.fit, replace(stage.parameters("it does not win"), used=False)
     bare = {"purchases": fit.purchases, "spend": fit.spend}
     off = Scorer(a_scorer(**bare, second_stage=unused), stage.boosters).score(at_cut.described)
     pd.testing.assert_frame_equal(off, Scorer(a_scorer(**bare)).score(at_cut.described), check_exact=True)

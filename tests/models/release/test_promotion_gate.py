@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from models.release.promotion_gate import Holdout, judge
-from models.scoring.scorer import Scorer
+from models.release.release import Release
 
 HORIZON, AGE, ALPHA = 90, 180, 60.0
 
@@ -21,7 +21,7 @@ def who_says(a_scorer):
         purchases = {"r": r, "alpha": ALPHA, "a": 1e-6, "b": 1.0, "m": 0}
         source = None if prior is None else "prior"
         nps = {"source": source, "why": "said so", "features": [], "prior": prior}
-        return Scorer(a_scorer(horizon=said.pop("horizon", HORIZON), purchases=purchases, nps=nps, **said))
+        return Release(a_scorer(horizon=said.pop("horizon", HORIZON), purchases=purchases, nps=nps, **said), {})
 
     return build
 

@@ -135,7 +135,7 @@ def test_the_champion_loads_and_predicts_with_its_own_requirements(store, releas
     purchase_scores = predicted.columns[: predicted.columns.get_loc("p_detractor")]
     pd.testing.assert_frame_equal(few[purchase_scores], predicted[purchase_scores], check_exact=True)
     unknown = doubles.assign(
-        **dict.fromkeys(set(release.parameters["nps"]["features"]) - {"frequency", "recency", "T"}, np.nan)
+        **dict.fromkeys(set(release.parameters.nps.features) - {"frequency", "recency", "T"}, np.nan)
     )
     of_unknown = release.scorer.score(unknown)
     pd.testing.assert_frame_equal(few, of_unknown, check_exact=True, check_dtype=False)

@@ -14,7 +14,7 @@ from models.scoring.bg_nbd import (
 )
 from models.scoring.gamma_gamma import expected_spend
 from models.scoring.intervals import clv_interval, revenue_interval
-from models.scoring.parameters import PurchaseParameters, SpendParameters
+from models.scoring.parameters import PurchaseParameters, SpendParameters, Uncertainty
 
 DAYS = PurchaseParameters(0.2426, 7 * 4.4136, 0.7929, 2.4259)
 
@@ -86,9 +86,7 @@ def covariances(draw: st.DrawFn, size: int) -> np.ndarray:
     return (factor @ factor.T) * np.outer(errors, errors)
 
 
-uncertainties = st.one_of(
-    st.none(), st.fixed_dictionaries({"purchases": st.none() | covariances(4), "spend": st.none() | covariances(3)})
-)
+uncertainties = st.none() | st.builds(Uncertainty, st.none() | covariances(4), st.none() | covariances(3))
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)

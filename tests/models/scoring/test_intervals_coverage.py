@@ -12,7 +12,7 @@ from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.mbg_nbd import ModifiedBetaGeoModel
 from models.scoring.bg_nbd import DAYS_PER_YEAR, p_alive, p_purchase
 from models.scoring.intervals import clv_interval, revenue_interval
-from models.scoring.parameters import PurchaseParameters, SpendParameters
+from models.scoring.parameters import PurchaseParameters, SpendParameters, Uncertainty
 from models.stats.metrics import randomised_pit_coverage
 
 TRUTH = {"bg": PurchaseParameters(0.9, 60.0, 0.8, 3.0), "mbg": PurchaseParameters(1.2, 50.0, 0.6, 4.0, m=1)}
@@ -66,7 +66,7 @@ def fit(base, m):
     """Fit both models on a base: parameters and what they are uncertain by."""
     purchases = (ModifiedBetaGeoModel if m else BetaGeoModel)().fit(base.x, base.t_x, base.T)
     spend = GammaGammaModel().fit(base.x, base.m)
-    uncertainty = {"purchases": purchases.log_covariance, "spend": spend.log_covariance}
+    uncertainty = Uncertainty(purchases.log_covariance, spend.log_covariance)
     return purchases.parameters, spend.parameters, uncertainty
 
 

@@ -1,7 +1,5 @@
 """What the parameters' own uncertainty adds to a customer's intervals, beside plain simulation of both."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,9 +11,9 @@ from models.purchases.bg_nbd_likelihood import simulate_purchases
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.scoring.bg_nbd import DAYS_PER_YEAR, p_alive
 from models.scoring.columns import PURCHASE_COLUMNS
+from models.scoring.interval_grid import ParameterSets, _even_normal_draws
 from models.scoring.intervals import clv_interval, revenue_interval
-from models.scoring.parameter_draws import ParameterSets, _even_normal_draws
-from models.scoring.parameters import PurchaseParameters, SpendParameters
+from models.scoring.parameters import PurchaseParameters, SpendParameters, Uncertainty
 from models.scoring.scorer import Scorer
 
 HORIZON, YEAR = 90.0, 365.0
@@ -33,7 +31,7 @@ def fitted():
         nu = rng.gamma(3.74, 1 / 15.44, customers)
         m = np.where(x > 0, rng.gamma(6.25 * np.maximum(x, 1)) / np.maximum(x, 1) / nu, 0.0)
         purchases, spend = BetaGeoModel().fit(x, lived["recency"], T), GammaGammaModel().fit(x, m)
-        uncertainty = {"purchases": purchases.log_covariance, "spend": spend.log_covariance}
+        uncertainty = Uncertainty(purchases.log_covariance, spend.log_covariance)
         return purchases.parameters, spend.parameters, uncertainty
 
     return {customers: fit(customers) for customers in (60, 300)}
@@ -42,8 +40,8 @@ def fitted():
 def simulated(x, t_x, T, spend_x, spend_m, purchase, spend, uncertainty, n=400_000):
     """Draw parameters for each of n lives of one customer, then the lives: revenue and worth, 0 where they left."""
     rng = np.random.default_rng(3)
-    by_purchases = rng.multivariate_normal(np.zeros(4), uncertainty["purchases"], n).T
-    by_spend = rng.multivariate_normal(np.zeros(3), uncertainty["spend"], n).T
+    by_purchases = rng.multivariate_normal(np.zeros(4), uncertainty.purchases, n).T
+    by_spend = rng.multivariate_normal(np.zeros(3), uncertainty.spend, n).T
     r, alpha, a, b = np.exp(np.log([[purchase.r], [purchase.alpha], [purchase.a], [purchase.b]]) + by_purchases)
     p, q, v = np.exp(np.log([[spend.p], [spend.q], [spend.v]]) + by_spend)
     odds = a / (b + x - 1) * ((alpha + T) / (alpha + t_x)) ** (r + x) if x else 0.0
@@ -88,7 +86,7 @@ def test_parameters_known_better_widen_less(fitted):
     columns = (YEAR, 0.1, x, t_x, T, x, np.where(x > 0, 30.0, 0.0), purchase, spend)
 
     def width(factor):
-        shrunk = {name: factor * covariance for name, covariance in uncertainty.items()}
+        shrunk = Uncertainty(factor * uncertainty.purchases, factor * uncertainty.spend)
         low, clv, high = clv_interval(*columns, uncertainty=shrunk)
         return (high - low) / clv
 
@@ -117,10 +115,10 @@ def test_an_interval_does_not_depend_on_who_is_scored_beside(fitted):
 
 
 def test_a_scorer_passes_on_what_its_parameters_are_uncertain_by(a_scorer, fitted):
-    covariances = {name: covariance.tolist() for name, covariance in fitted[60][2].items()}
-    said = json.loads(json.dumps(a_scorer(uncertainty=covariances)))
+    covariances = fitted[60][2]
     features = pd.DataFrame([(4.0, 280.0, 300.0, 4.0, 30.0), (0.0, 0.0, 50.0, 0.0, 0.0)], columns=PURCHASE_COLUMNS)
-    scorer = Scorer(said)
+    stored = {"purchases": covariances.purchases.tolist(), "spend": covariances.spend.tolist()}
+    scorer = Scorer(a_scorer(uncertainty=stored))
     scores = scorer.score(features)
     columns = (*(features[name].to_numpy() for name in PURCHASE_COLUMNS), scorer.purchases, scorer.spend)
     low, clv, high = clv_interval(YEAR, 0.1, *columns, uncertainty=covariances)
@@ -136,13 +134,13 @@ def test_what_is_hardly_known_at_all_still_gives_an_interval():
     held = np.diag([25.0, 0.0, 25.0])
     x, t_x, T = np.array([0, 0, 2, 40, 20_000.0]), np.array([0, 0, 30, 100, 700.0]), np.array([0, 900, 300, 101, 700.0])
     columns = (x, t_x, T, x, np.where(x > 0, 20.0, 0.0), purchase, spend)
-    for uncertainty in ({"purchases": 25 * np.eye(4), "spend": held}, {"purchases": None}, {"spend": 1e6 * held}):
+    for uncertainty in (Uncertainty(25 * np.eye(4), held), Uncertainty(), Uncertainty(spend=1e6 * held)):
         low, high = revenue_interval(HORIZON, *columns, uncertainty=uncertainty)
         worst, clv, best = clv_interval(YEAR, 0.1, *columns, uncertainty=uncertainty)
         assert np.isfinite([low, high, worst, clv, best]).all()
         assert (low >= 0).all() and (low <= high).all()
         assert (worst >= 0).all() and (worst <= clv).all() and (clv <= best).all()
-    sets = ParameterSets.of(purchase, spend, {"purchases": 25 * np.eye(4), "spend": np.diag([0.0, 1.0, 0.0])})
+    sets = ParameterSets.of(purchase, spend, Uncertainty(25 * np.eye(4), np.diag([0.0, 1.0, 0.0])))
     assert sets.q.min() > 1 and np.ptp(sets.p) < 1e-12 and sets.r.std() > sets.r.mean()
 
 
@@ -152,7 +150,7 @@ def test_parameter_draws_have_the_moments_and_the_shape_of_a_normal():
     assert_allclose(draws.T @ draws / len(draws), np.eye(7), atol=1e-12)
     assert all(kstest(column, "norm").statistic < 0.03 for column in draws.T)
     covariance = np.array([[0.04, 0.01, 0, 0], [0.01, 0.09, 0.02, 0], [0, 0.02, 0.25, 0.1], [0, 0, 0.1, 0.16]])
-    uncertainty = {"purchases": covariance, "spend": None}
+    uncertainty = Uncertainty(purchases=covariance)
     sets = ParameterSets.of(PurchaseParameters(0.5, 60.0, 0.8, 2.5), SpendParameters(6.0, 4.0, 15.0), uncertainty)
     drawn = np.log([sets.r, sets.alpha, sets.a, sets.b])
     assert_allclose(drawn.mean(axis=1), np.log([0.5, 60.0, 0.8, 2.5]), atol=1e-12)
@@ -163,7 +161,7 @@ def test_parameter_draws_have_the_moments_and_the_shape_of_a_normal():
 def test_the_atom_at_zero_counts_the_chance_of_having_left_under_all_parameters(fitted):
     """Where the fitted P(alive) is below the tail but its mean over parameters is above, the upper end is not zero."""
     purchase, spend, uncertainty = fitted[60]
-    uncertainty = {name: 4 * covariance for name, covariance in uncertainty.items()}
+    uncertainty = Uncertainty(4 * uncertainty.purchases, 4 * uncertainty.spend)
     customer = (3, 80, 400, 3, 40.0)
     _, worth = simulated(*customer, purchase, spend, uncertainty)
     assert float(p_alive(*customer[:3], purchase)) < 0.05 < (worth > 0).mean()

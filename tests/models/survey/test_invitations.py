@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
+from models.scoring.members import PriorMember
+from models.scoring.parameters import CategoryParameters
 from models.survey.invitations import plan_sample
 
 
@@ -112,9 +114,9 @@ def test_without_a_model_answers_vary_as_the_prior_or_as_much_as_they_can(simula
     prior = (0.2, 0.3, 0.5)
 
     def assuming(source, **changes):
-        nps = release.parameters["nps"] | {"source": source, "prior": prior, "why": "Too few.", "noise": None}
-        shares = [{"kind": "prior", "weight": 1.0, "shares": list(prior)}]
-        assumed = release.with_parameters(nps=nps | {"members": shares if source else []})
+        members = (PriorMember(prior),) if source else ()
+        nps = CategoryParameters(source, "Too few.", prior=prior, members=members)
+        assumed = replace(release, parameters=replace(release.parameters, nps=nps))
         arguments = {"as_of": as_of, "margin": 18.0, "quiet_days": 0, "response_rate": 0.5}
         return plan_sample(without_answers, assumed, **(arguments | changes))
 

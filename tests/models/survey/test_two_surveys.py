@@ -47,7 +47,7 @@ def test_only_the_asked_are_cut_at_the_date_not_what_describes_them(simulated_sh
     bought = given.transactions
     tables = replace(given, transactions=bought.mutate(store=bought.customer_id.right(1)))
     vocabulary = learn_vocabulary(tables, as_of, ("region",))
-    release = replace(release, parameters=release.parameters | {"vocabulary": vocabulary.to_dict()})
+    release = replace(release, parameters=replace(release.parameters, vocabulary=vocabulary))
     spine = everyone(tables.transactions, as_of)
     wanted = materialise(describe(tables, spine, vocabulary))
     late = replace(tables, answers=tables.answers.filter(tables.answers.invited_at >= pd.Timestamp(cut)))

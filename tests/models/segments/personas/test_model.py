@@ -131,12 +131,12 @@ def test_the_order_of_rows_and_a_second_run_change_no_bit(planted):
 
 
 def test_a_customer_is_named_by_its_own_row_alone(planted):
-    parameters = planted.fitted.to_dict()
-    alone = [assign_personas(parameters, planted.described.iloc[[row]])[0] for row in range(0, 2000, 97)]
+    personas = Personas.from_dict(json.loads(json.dumps(planted.fitted.to_dict())))
+    alone = [assign_personas(personas, planted.described.iloc[[row]])[0] for row in range(0, 2000, 97)]
     assert alone == planted.named[::97].tolist()
     moved = planted.described.iloc[:50].copy()
     moved.loc[:9] = planted.described.iloc[[-1] * 10].to_numpy()
-    named = assign_personas(parameters, moved)
+    named = assign_personas(personas, moved)
     assert set(named[:10]) == {planted.named[-1]}
     assert (named[10:] == planted.named[10:50]).all()
 
