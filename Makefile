@@ -40,6 +40,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m features.catalogue --check
 
 # With OLIST=FOLDER, the folder of the public Olist files, the NPS category is judged on real reviews too.
 bench: $(READY)

@@ -15,9 +15,8 @@ import numpy as np
 from job import AS_OF
 from ours import MEMORY, numbers
 
-from features.purchases import summarise_purchases
+from features.purchases import purchase_statistics, spend_statistics, summarise_purchases
 from features.spine import everyone
-from features.sufficient_statistics import purchase_statistics, spend_statistics
 from features.tables import open_tables
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.bg_nbd_likelihood import log_likelihood_and_derivatives as purchase_pass

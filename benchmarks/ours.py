@@ -13,9 +13,8 @@ import numpy as np
 import pyarrow as pa
 from job import ALIVE, ANNUAL_RATE, AS_OF, EXPECTED, HORIZON, PURCHASES, SPEND, SUMMARY, VALUE, YEAR, Clock
 
-from features.purchases import summarise_purchases
+from features.purchases import purchase_statistics, spend_statistics, summarise_purchases
 from features.spine import everyone
-from features.sufficient_statistics import purchase_statistics, spend_statistics
 from features.tables import open_tables
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import SufficientStatistics

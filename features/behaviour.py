@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 import ibis
 import ibis.expr.types as ir
 
+from features.definition import WINDOWS
 from features.purchases import mean, purchase_sequence
 from features.spine import Spine
 
-# Days before as_of; "ever" is everything visible.
-WINDOWS: Mapping[str, int | None] = {"30d": 30, "90d": 90, "365d": 365, "ever": None}
 TREND_DAYS = 90
 
 
@@ -27,7 +26,7 @@ def line_features(
     columns
         The optional columns that the shop fills; discount and cost matter here.
     channels
-        Channel -> its name in feature names.
+        Name of a feature -> the channel whose share it is.
 
     Returns
     -------
@@ -36,8 +35,8 @@ def line_features(
         return_rate (share of the lines that are returns); with discount: discount and discount_share (discount /
         (sales + discount)). Then sales_trend_90d, the sales of the last 90 days against those of the 90 before as
         (late - early) / (late + early), between -1 and 1; with cost: margin_share ((sales - cost) / sales, of the lines
-        whose cost is known); per channel: channel_share_of_<channel>, of the sale lines that name one. Discounts and
-        margin are null for a customer of whom no line tells them.
+        whose cost is known); the share of each channel, of the sale lines that have a channel. Discounts and margin are
+        null for a customer none of whose lines has them.
     """
     optional = ["channel", *(name for name in ("discount", "cost") if name in columns)]
     lines = spine.visible(transactions.select("customer_id", "ts", "available_at", "amount", *optional))
@@ -67,8 +66,8 @@ def line_features(
         sums |= {"cost": lines["cost"].sum(where=has_cost), "costed": lines.amount.sum(where=has_cost)}
     if channels:
         sums["channelled"] = lines.channel.count(where=lines.is_sale)
-        for channel, name in channels.items():
-            sums[f"channel_{name}"] = lines.count(where=lines.is_sale & (lines.channel == channel))
+        for name, channel in channels.items():
+            sums[name] = lines.count(where=lines.is_sale & (lines.channel == channel))
     summed = lines.group_by(spine.keys).agg(**sums)
 
     features: dict[str, ir.Value] = {"sales_trend_90d": _trend(summed)}
@@ -83,27 +82,36 @@ def line_features(
         if "discount" in columns:
             sales = summed[f"net_value_{window}"].fill_null(0) + returns_value
             discount = summed[f"discount_{window}"].fill_null(0)
-            told = ibis.ifelse(summed.discounts > 0, discount, ibis.null(discount.type()))
-            features[f"discount_{window}"] = told.cast("float64")
-            features[f"discount_share_{window}"] = mean(told, discount + sales)
+            recorded = ibis.ifelse(summed.discounts > 0, discount, ibis.null(discount.type()))
+            features[f"discount_{window}"] = recorded.cast("float64")
+            features[f"discount_share_{window}"] = mean(recorded, discount + sales)
     if "cost" in columns:
         features["margin_share"] = mean(summed.costed - summed["cost"], summed.costed)
-    for name in channels.values():
-        features[f"channel_share_of_{name}"] = mean(summed[f"channel_{name}"], summed.channelled)
+    for name in channels:
+        features[name] = mean(summed[name], summed.channelled)
     return summed.select(*spine.keys, **features)
 
 
-def rhythm_features(transactions: ir.Table, spine: Spine) -> ir.Table:
+def rhythm_features(transactions: ir.Table, spine: Spine, columns: Sequence[str]) -> ir.Table:
     """Compare the time since the last purchase with the customer's own rhythm. Grain: a row per pair with a purchase.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions, one row per line.
+    spine
+        Whom to describe, and as of when.
+    columns
+        The optional columns that the shop fills; order_id matters here.
 
     Returns
     -------
     Table
-        The spine's keys; purchase_days per window; days_since_last_purchase (T - recency: 0 is the last day seen),
-        days_between_purchases (mean gap), gap_ratio (time since the last purchase / mean gap) and gap_z ((time since -
-        mean gap) / standard deviation of the gaps), null where there are too few gaps, or for gap_z, all are equal;
-        weekend_share, the share of purchase days on Saturdays and Sundays; last_purchase_value, the net of the last
-        purchase day.
+        The spine's keys; with order_id, without which a day is an order, purchase_days per window;
+        days_since_last_purchase (T - recency: 0 is the last day seen), days_between_purchases (mean gap), gap_ratio
+        (time since the last purchase / mean gap) and gap_z ((time since - mean gap) / standard deviation of the gaps),
+        null where there are too few gaps, or for gap_z, all are equal; weekend_share, the share of purchase days on
+        Saturdays and Sundays; last_purchase_value, the net of the last purchase day.
     """
     days = purchase_sequence(transactions, spine)
     sums = days.group_by(spine.keys).agg(
@@ -118,9 +126,10 @@ def rhythm_features(transactions: ir.Table, spine: Spine) -> ir.Table:
     since, usual = sums.since.cast("float64"), mean(sums.total, sums.gaps)
     # Sums of integers are exact, so the variance has no rounding but its own: (n S2 - S1^2) / (n (n - 1)).
     spread = mean(sums.gaps * sums.squares - sums.total * sums.total, sums.gaps * (sums.gaps - 1)).sqrt()
+    counted = WINDOWS if "order_id" in columns else {}
     return sums.select(
         *spine.keys,
-        **{f"purchase_days_{window}": _double(sums[f"purchase_days_{window}"]) for window in WINDOWS},
+        **{f"purchase_days_{window}": _double(sums[f"purchase_days_{window}"]) for window in counted},
         days_since_last_purchase=since,
         days_between_purchases=usual,
         gap_ratio=since / usual.nullif(0.0),
@@ -149,7 +158,7 @@ def order_features(transactions: ir.Table, spine: Spine, columns: Sequence[str])
     -------
     Table
         The spine's keys; orders per window; orders_trend_90d as sales_trend_90d; with quantity: quantity_per_order, of
-        the orders that tell it.
+        the orders that have one.
     """
     optional = [name for name in ("order_id", "quantity") if name in columns]
     lines = _sales(transactions, spine, *optional)
@@ -177,7 +186,7 @@ def order_features(transactions: ir.Table, spine: Spine, columns: Sequence[str])
 
 
 def category_features(transactions: ir.Table, spine: Spine, categories: Mapping[str, str]) -> ir.Table:
-    """Describe what is bought. Grain: one row per pair with a visible sale that names a category.
+    """Describe what is bought. Grain: one row per pair with a visible sale that has a category.
 
     Parameters
     ----------
@@ -186,13 +195,13 @@ def category_features(transactions: ir.Table, spine: Spine, categories: Mapping[
     spine
         Whom to describe, and as of when.
     categories
-        Category -> its name in feature names.
+        Name of a feature -> the category whose share it is.
 
     Returns
     -------
     Table
-        The spine's keys, categories (distinct), top_category_share (of the lines that name one) and, per category,
-        category_share_of_<category>, likewise.
+        The spine's keys, categories (distinct), top_category_share (of the lines that have a category) and the share of
+        each category, likewise.
     """
     lines = _sales(transactions, spine, "category")
     lines = lines.filter(lines.category.notnull())
@@ -201,16 +210,13 @@ def category_features(transactions: ir.Table, spine: Spine, categories: Mapping[
         categories=counts.count(),
         top=counts.number.max(),
         total=counts.number.sum(),
-        **{f"of_{name}": counts.number.sum(where=counts.category == one) for one, name in categories.items()},
+        **{name: counts.number.sum(where=counts.category == category) for name, category in categories.items()},
     )
     return sums.select(
         *spine.keys,
         categories=_double(sums.categories),
         top_category_share=mean(sums.top, sums.total),
-        **{
-            f"category_share_of_{name}": mean(sums[f"of_{name}"].fill_null(0), sums.total)
-            for name in categories.values()
-        },
+        **{name: mean(sums[name].fill_null(0), sums.total) for name in categories},
     )
 
 

@@ -1,144 +1,99 @@
-"""The names of the features, in order, and what they are about."""
+"""The features of a shop by name, made of the catalogue's entries and the shop's vocabulary.
+
+``python -m features.catalogue`` writes ``docs/features.md``; with ``--check`` it only says whether that is current.
+"""
 
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
 
-from features.behaviour import WINDOWS
-from features.events import event_measures
+from features.definition import CATEGORY, CHANNEL, KIND, LEVEL, NUMBER, Entry, Family, Feature
+from features.entries import COMPLETION, ENTRIES, PROMISE
 from features.vocabulary import Vocabulary
 
-# What a feature is about, by its name without the window, in the order of the columns.
-_GROUPS: Mapping[str, str] = {
-    "frequency": "purchase rhythm",
-    "recency": "purchase rhythm",
-    "T": "time as a customer",
-    "monetary_value": "spend",
-    "days_since_last_purchase": "purchase rhythm",
-    "days_between_purchases": "purchase rhythm",
-    "gap_ratio": "purchase rhythm",
-    "gap_z": "purchase rhythm",
-    "orders": "purchase rhythm",
-    "orders_trend_90d": "purchase rhythm",
-    "purchase_days": "purchase rhythm",
-    "weekend_share": "purchase rhythm",
-    "last_purchase_value": "spend",
-    "net_value": "spend",
-    "sales_trend_90d": "spend",
-    "quantity_per_order": "spend",
-    "margin_share": "spend",
-    "returns": "returns",
-    "returns_value": "returns",
-    "return_rate": "returns",
-    "discount": "discounts",
-    "discount_share": "discounts",
-    "categories": "categories",
-    "top_category_share": "categories",
-    "store_satisfaction": "stores",
-}
-_WINDOWED = frozenset(
-    {
-        "orders",
-        "purchase_days",
-        "net_value",
-        "returns",
-        "returns_value",
-        "return_rate",
-        "discount",
-        "discount_share",
-    }
-)
-# Features that exist only where a shop fills the column, or asks a question.
-_NEEDS: Mapping[str, str] = {
-    "purchase_days": "order_id",
-    "quantity_per_order": "quantity",
-    "margin_share": "cost",
-    "discount": "discount",
-    "discount_share": "discount",
-    "categories": "category",
-    "top_category_share": "category",
-    "store_satisfaction": "question",
-}
-# Kinds of events by the words they are made of; any other kind is its own group.
-_EVENT_GROUPS: Mapping[str, str] = {
-    r"return|refund": "returns",
-    r"deliver|promise|ship|courier|parcel": "deliveries",
-    r"support|contact|complain|ticket|helpdesk": "support contact",
-    r"visit|session|page|login|app_open": "visits",
-}
+Catalogue = Mapping[str, Feature]
+DOCUMENT = Path("docs/features.md")
+_BY_KIND = "by what the kind of event is about, or the kind itself"
+
+
+@dataclass(frozen=True)
+class _Value:
+    """One value of a family: as the data write it, as it stands in names, and the optional columns it fills."""
+
+    value: str = ""
+    level: str = ""
+    in_name: str = ""
+    fills: frozenset[str] = frozenset()
+
+
+def catalogue_of(vocabulary: Vocabulary) -> Catalogue:
+    """Make the features of a shop.
+
+    Parameters
+    ----------
+    vocabulary
+        Which columns the shop fills, and which categories, channels, kinds, attributes and levels become features.
+
+    Returns
+    -------
+    Mapping of str to Feature
+        By name, in the order of the columns that `features.describe.describe` gives.
+    """
+    features = []
+    for family, entries in groupby(ENTRIES, key=lambda entry: entry.family):
+        together = list(entries)
+        for value in _values(family, vocabulary):
+            for entry in together:
+                if not entry.needs or entry.needs in value.fills:
+                    features += [
+                        Feature(entry, window, value.value, value.level, value.in_name)
+                        for window in entry.windows or ("",)
+                    ]
+    return {feature.name: feature for feature in features}
 
 
 def feature_names(vocabulary: Vocabulary) -> list[str]:
     """Name the features of the NPS model, in the order of the columns that `describe` gives."""
-    names = []
-    told = {*vocabulary.purchase_columns, "question" if vocabulary.question is not None else ""}
-    for name in _GROUPS:
-        if name in _NEEDS and _NEEDS[name] not in told:
-            continue
-        names += [f"{name}_{window}" for window in WINDOWS] if name in _WINDOWED else [name]
-    names += [f"category_share_of_{name}" for name in category_names(vocabulary).values()]
-    names += [f"channel_share_of_{name}" for name in channel_names(vocabulary).values()]
-    for kind, name in kind_names(vocabulary).items():
-        names += [f"{measure}_of_{name}" for measure in event_measures(vocabulary.event_kinds[kind])]
-    return [*names, *numeric_names(vocabulary), *level_names(vocabulary)]
+    return list(catalogue_of(vocabulary))
 
 
-def feature_group(name: str) -> str:
-    """Say in plain words what a feature is about, for reasons: one of a few groups of related features.
-
-    Parameters
-    ----------
-    name
-        One of `feature_names`.
-
-    Raises
-    ------
-    KeyError
-        If no feature has such a name.
-    """
-    if name.startswith("channel_share_of_"):
-        return "channels"
-    if name.startswith("category_share_of_"):
-        return "categories"
-    if name.startswith("attribute_"):
-        return "who they are"
-    if "_of_" in name:
-        kind = name.split("_of_", 1)[1]
-        words = (group for pattern, group in _EVENT_GROUPS.items() if re.search(pattern, kind))
-        return next(words, kind.replace("_", " "))
-    return _GROUPS[re.sub(rf"(?<!trend)_({'|'.join(WINDOWS)})$", "", name)]
+def _values(family: Family | None, vocabulary: Vocabulary) -> Iterator[_Value]:
+    """Give the values of a family in the order of the vocabulary; of no family the one that has no value."""
+    if family is None:
+        columns = {f"transactions.{name}" for name in vocabulary.purchase_columns}
+        yield _Value(fills=frozenset(columns | ({"answers.question"} if vocabulary.question is not None else set())))
+    elif family == KIND:
+        for kind, name in _named(vocabulary.event_kinds):
+            yield _Value(kind, in_name=name, fills=_filled_by(vocabulary.event_kinds[kind]))
+    elif family == LEVEL:
+        pairs = [(attribute, level) for attribute, levels in vocabulary.text_attributes.items() for level in levels]
+        names = _distinct(f"{_slug(attribute)}_is_{_slug(level)}" for attribute, level in pairs)
+        for (attribute, level), name in zip(pairs, names, strict=True):
+            yield _Value(attribute, level, name)
+    else:
+        values = {
+            CATEGORY: vocabulary.categories,
+            CHANNEL: vocabulary.channels,
+            NUMBER: vocabulary.numeric_attributes,
+        }[family]
+        for value, name in _named(values):
+            yield _Value(value, in_name=name)
 
 
-def channel_names(vocabulary: Vocabulary) -> dict[str, str]:
-    """Channel -> its name in feature names."""
-    return _named(vocabulary.channels)
+def _filled_by(extras: Iterable[str]) -> frozenset[str]:
+    """Name what the features of a kind of event may need, by the optional columns of `Vocabulary.event_kinds`."""
+    filled = {f"events.{name}" for name in extras}
+    if "overdue" in extras:
+        return frozenset({*filled, PROMISE})
+    return frozenset({*filled, COMPLETION} if "due_at" in extras else filled)
 
 
-def category_names(vocabulary: Vocabulary) -> dict[str, str]:
-    """Category -> its name in feature names."""
-    return _named(vocabulary.categories)
-
-
-def kind_names(vocabulary: Vocabulary) -> dict[str, str]:
-    """Kind of event -> its name in feature names."""
-    return _named(vocabulary.event_kinds)
-
-
-def numeric_names(vocabulary: Vocabulary) -> dict[str, str]:
-    """Feature name -> static attribute that is a number."""
-    named = _named(vocabulary.numeric_attributes)
-    return {f"attribute_{name}": attribute for attribute, name in named.items()}
-
-
-def level_names(vocabulary: Vocabulary) -> dict[str, tuple[str, str]]:
-    """Feature name -> (static attribute that is text, level)."""
-    pairs = [(attribute, level) for attribute, levels in vocabulary.text_attributes.items() for level in levels]
-    texts = _distinct(f"attribute_{_slug(attribute)}_is_{_slug(level)}" for attribute, level in pairs)
-    return dict(zip(texts, pairs, strict=True))
-
-
-def _named(values: Iterable[str]) -> dict[str, str]:
+def _named(values: Iterable[str]) -> list[tuple[str, str]]:
     values = list(values)
-    return dict(zip(values, _distinct(_slug(value) for value in values), strict=True))
+    return list(zip(values, _distinct(_slug(value) for value in values), strict=True))
 
 
 def _slug(text: str) -> str:
@@ -155,3 +110,51 @@ def _distinct(names: Iterable[str]) -> list[str]:
             candidate, number = f"{name}_{number}", number + 1
         taken[candidate] = None
     return list(taken)
+
+
+def document() -> str:
+    """Write the catalogue as Markdown: a table for each group, a row for each entry."""
+    lines = [
+        "# The features",
+        "",
+        "`python -m features.catalogue` writes this page from `features/entries.py`; do not edit it by hand.",
+        "",
+        "Each feature describes one customer by what was available before `as_of`. All are doubles. The NPS model and",
+        "the second stage of the purchase models use every feature; personas use those marked in the last column.",
+        "`<window>` is one of the windows given beside the meaning: `30d`, `90d` and `365d` reach back so many days",
+        "from `as_of`, `ever` is everything visible. `<category>`, `<channel>`, `<kind>`, `<attribute>` and `<level>`",
+        "stand for the values that the vocabulary holds. Every feature is null where its table is not given.",
+    ]
+    groups: dict[str, list[Entry]] = {}
+    for entry in ENTRIES:
+        groups.setdefault(entry.group or _BY_KIND, []).append(entry)
+    for group, entries in groups.items():
+        lines += ["", f"## {group[0].upper()}{group[1:]}", ""]
+        lines += ["| name | meaning | unit | null when | needs | personas |", "|---|---|---|---|---|---|"]
+        lines += [_row(entry) for entry in entries]
+    return "\n".join([*lines, ""])
+
+
+def _row(entry: Entry) -> str:
+    value = "" if entry.family is None else entry.family.placeholder
+    name = Feature(entry, "<window>" if entry.windows else "", value_in_name=value).name
+    windows = f" ({', '.join(entry.windows)})" if entry.windows else ""
+    use = "" if entry.persona is None else ", ".join(entry.persona.windows) or "yes"
+    cells = [f"`{name}`", entry.meaning + windows, entry.unit, entry.null_when, entry.needs, use]
+    return f"| {' | '.join(cells)} |"
+
+
+def main(arguments: list[str]) -> str | None:
+    """Write the document, or with ``--check`` only compare it: what is wrong with it, None where it is current."""
+    if arguments == ["--check"]:
+        current = DOCUMENT.read_text(encoding="utf-8") if DOCUMENT.exists() else ""
+        if current != document():
+            return f"{DOCUMENT} is not what the catalogue holds: run python -m features.catalogue to renew {DOCUMENT}"
+        return None
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(document(), encoding="utf-8")
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,6 +1,7 @@
 """One row of features per customer and as_of: the one function for training and for scoring."""
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import ibis
@@ -15,24 +16,19 @@ from features.behaviour import (
     order_features,
     rhythm_features,
 )
-from features.catalogue import (
-    category_names,
-    channel_names,
-    feature_group,
-    feature_names,
-    kind_names,
-    level_names,
-    numeric_names,
-)
+from features.catalogue import catalogue_of, feature_names
+from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
 from features.events import event_features
 from features.purchases import summarise_purchases
-from features.spine import Spine, everyone
+from features.spine import Spine, everyone, left_joined
 from features.standing import standing_features
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 
-__all__ = ["describe", "describe_everyone", "feature_group", "feature_names", "materialise"]
+__all__ = ["describe", "describe_everyone", "feature_names", "materialise"]
 
+# Computes features of one part; None where the table that they need is not given.
+Part = Callable[[Tables, Spine, Vocabulary, Sequence[Feature]], ir.Table | None]
 SUMMARY = (
     "first_purchase",
     "last_purchase",
@@ -66,39 +62,93 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
         One row per pair with a visible purchase: customer_id, as_of, the columns of `summarise_purchases`, then those
         of `feature_names` that are not among them, all DOUBLE, null where undefined. Ages count to the last day seen,
         as_of - 1 day; windows reach back from as_of.
-    """
-    transactions = tables.transactions
-    columns = vocabulary.purchase_columns
-    parts = [
-        line_features(transactions, spine, columns, channel_names(vocabulary)),
-        rhythm_features(transactions, spine),
-        order_features(transactions, spine, columns),
-    ]
-    if "category" in columns:
-        parts.append(category_features(transactions, spine, category_names(vocabulary)))
-    if tables.answers is not None and vocabulary.question is not None:
-        parts.append(standing_features(transactions, tables.answers, spine, vocabulary.question))
-    counts = set()
-    if tables.events is not None and vocabulary.event_kinds:
-        events = event_features(tables.events, spine, kind_names(vocabulary), vocabulary.event_kinds)
-        counts = {name for name in events.columns if name.startswith(("events_", "overdue_", "days_overdue_"))}
-        parts.append(events)
-    numeric, levels = numeric_names(vocabulary), level_names(vocabulary)
-    if tables.customers is not None and (numeric or levels):
-        parts.append(attribute_features(tables.customers, spine, numeric, levels))
 
-    described = summarise_purchases(transactions, spine)
-    for part in parts:
-        joined = described.left_join(part, spine.keys, rname="joined_{name}")
-        described = joined.select(*(name for name in joined.columns if not name.startswith("joined_")))
-    features = {}
-    for name in feature_names(vocabulary):
-        if name in SUMMARY:
-            continue
+    Raises
+    ------
+    RuntimeError
+        If an entry of the catalogue has no expression, or an expression no entry.
+    """
+    catalogue = catalogue_of(vocabulary)
+    by_part: dict[str, list[Feature]] = {}
+    for feature in catalogue.values():
+        by_part.setdefault(feature.entry.part, []).append(feature)
+    described = summarise_purchases(tables.transactions, spine)
+    _check_part("summary", by_part.pop("summary", []), SUMMARY, SUMMARY)
+    for name, part in PARTS.items():
+        features = by_part.pop(name, [])
+        table = part(tables, spine, vocabulary, features) if features else None
+        if table is not None:
+            _check_part(name, features, table.columns, spine.keys)
+            described = left_joined(described, table, spine.keys)
+    for name, features in by_part.items():
+        _check_part(name, features, (), ())
+    columns = {}
+    for name, feature in catalogue.items():
         column = described[name] if name in described.columns else ibis.null("float64")
-        # A customer without any event has none of each kind; that is known, unlike the value of the last one.
-        features[name] = column.fill_null(0.0) if name in counts else column
-    return described.select("customer_id", "as_of", *SUMMARY, **features)
+        # A customer without any event has none of each kind: that is known, unlike the value of the last one.
+        is_count = feature.entry.zero_without_rows and name in described.columns
+        if name not in SUMMARY:
+            columns[name] = column.fill_null(0.0) if is_count else column
+    return described.select("customer_id", "as_of", *SUMMARY, **columns)
+
+
+def _lines(tables: Tables, spine: Spine, vocabulary: Vocabulary, features: Sequence[Feature]) -> ir.Table:
+    channels = {feature.name: feature.value for feature in features if feature.entry.family == CHANNEL}
+    return line_features(tables.transactions, spine, vocabulary.purchase_columns, channels)
+
+
+def _rhythm(tables: Tables, spine: Spine, vocabulary: Vocabulary, _: Sequence[Feature]) -> ir.Table:
+    return rhythm_features(tables.transactions, spine, vocabulary.purchase_columns)
+
+
+def _orders(tables: Tables, spine: Spine, vocabulary: Vocabulary, _: Sequence[Feature]) -> ir.Table:
+    return order_features(tables.transactions, spine, vocabulary.purchase_columns)
+
+
+def _categories(tables: Tables, spine: Spine, _: Vocabulary, features: Sequence[Feature]) -> ir.Table:
+    categories = {feature.name: feature.value for feature in features if feature.entry.family == CATEGORY}
+    return category_features(tables.transactions, spine, categories)
+
+
+def _stores(tables: Tables, spine: Spine, vocabulary: Vocabulary, _: Sequence[Feature]) -> ir.Table | None:
+    if tables.answers is None or vocabulary.question is None:
+        return None
+    return standing_features(tables.transactions, tables.answers, spine, vocabulary.question)
+
+
+def _events(tables: Tables, spine: Spine, _: Vocabulary, features: Sequence[Feature]) -> ir.Table | None:
+    return None if tables.events is None else event_features(tables.events, spine, features)
+
+
+def _attributes(tables: Tables, spine: Spine, _: Vocabulary, features: Sequence[Feature]) -> ir.Table | None:
+    if tables.customers is None:
+        return None
+    numeric = {feature.name: feature.value for feature in features if feature.entry.family == NUMBER}
+    levels = {feature.name: (feature.value, feature.level) for feature in features if feature.entry.family == LEVEL}
+    return attribute_features(tables.customers, spine, numeric, levels)
+
+
+# By the part of an entry, in the order in which they are joined.
+PARTS: Mapping[str, Part] = {
+    "lines": _lines,
+    "rhythm": _rhythm,
+    "orders": _orders,
+    "categories": _categories,
+    "stores": _stores,
+    "events": _events,
+    "attributes": _attributes,
+}
+
+
+def _check_part(part: str, features: Sequence[Feature], columns: Sequence[str], others: Sequence[str]) -> None:
+    """Check that each entry has its expression and each expression its entry: code, not input, must be mended."""
+    names = [feature.name for feature in features]
+    missing = [name for name in names if name not in columns]
+    if missing:
+        raise RuntimeError(f"features.describe, part {part}: no expression computes {', '.join(missing)}")
+    unnamed = [name for name in columns if name not in names and name not in others]
+    if unnamed:
+        raise RuntimeError(f"features.describe, part {part}: no entry of the catalogue is for {', '.join(unnamed)}")
 
 
 def describe_everyone(tables: Tables, as_of: date, vocabulary: Vocabulary) -> pd.DataFrame:
@@ -132,7 +182,7 @@ def materialise(table: ir.Table) -> pd.DataFrame:
     ----------
     table
         Sorted by customer_id and as_of, then by date, answered_at, score and invited_at, those that it has; a table
-        that has none of them, such as counted patterns, keeps its own order.
+        that has none of them, such as sufficient statistics, keeps its own order.
 
     Returns
     -------

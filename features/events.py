@@ -1,34 +1,19 @@
 """What happened to customers: counts, values and promises of each kind of event."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import ibis.expr.types as ir
 
+from features.definition import WINDOWS, Feature
+from features.entries import EVENT_WINDOWS
 from features.purchases import mean
-from features.spine import Spine
+from features.spine import Spine, left_joined
 
-EVENT_WINDOWS = (30, 90, 365)
-# The contract's own word for the end of a promise. Other kinds are known by what they are seen to follow.
+# The contract's own word for the end of a promise. Other kinds are recognised by what they follow in the data.
 COMPLETES_BY_NAME = frozenset({"delivered"})
 
 
-def event_measures(extras: tuple[str, ...]) -> tuple[str, ...]:
-    """Name the measures of a kind of event that fills the given optional columns, in order."""
-    measures = [*(f"events_{days}d" for days in EVENT_WINDOWS), "days_since_last"]
-    if "value" in extras:
-        measures += ["last_value", "mean_value"]
-    if "duration_s" in extras:
-        measures.append("mean_duration_s")
-    if "overdue" in extras:
-        measures += ["overdue", "days_overdue"]
-    elif "due_at" in extras:
-        measures += ["last_days_late", "mean_days_late"]
-    return tuple(measures)
-
-
-def event_features(
-    events: ir.Table, spine: Spine, kinds: Mapping[str, str], extras: Mapping[str, tuple[str, ...]]
-) -> ir.Table:
+def event_features(events: ir.Table, spine: Spine, features: Sequence[Feature]) -> ir.Table:
     """Describe each customer's visible events. Grain: one row per pair with any event of these kinds.
 
     Parameters
@@ -37,36 +22,37 @@ def event_features(
         Clean events.
     spine
         Whom to describe, and as of when.
-    kinds
-        Kind -> its name in feature names.
-    extras
-        Kind -> the optional columns that its features draw on, as in `Vocabulary.event_kinds`.
+    features
+        Those to compute: each is a measure of a kind of event.
 
     Returns
     -------
     Table
-        The spine's keys and, per kind, the measures of `event_measures` named '<measure>_of_<kind>': events in the
-        last 30, 90 and 365 days; days from the last one to the last day seen; value of the last one (the mean where
-        several have its time) and mean value; mean duration; days from due_at to the last event, likewise, and mean
-        days (negative: early); number of promises whose due_at has passed and that are still open, and the days by
-        which the oldest of them is overdue at as_of (0.0 where none is).
+        The spine's keys and the features. Measures are: events in the last 30, 90 and 365 days; days from the last one
+        to the last day seen; value of the last one (the mean where several have its time) and mean value; mean
+        duration; days from due_at to the last event, likewise, and mean days (negative: early); number of promises
+        whose due_at has passed and that are still open, and the days by which the oldest of them is overdue at as_of
+        (0.0 where none is).
     """
+    kinds: dict[str, list[str]] = {}
+    for feature in features:
+        kinds.setdefault(feature.measure, []).append(feature.value)
     visible = spine.visible(events)
-    visible = visible.filter(visible.kind.isin(list(kinds)))
+    visible = visible.filter(visible.kind.isin(list(dict.fromkeys(feature.value for feature in features))))
     day = visible.ts.date()
     visible = visible.mutate(
         age=spine.date_of(visible).delta(day, unit="day"),
         days_late=day.delta(visible.due_at.date(), unit="day"),
     )
-    overdue = _overdue(visible, spine) if any("overdue" in found for found in extras.values()) else None
-    last = []
-    for column in ("value", "days_late"):
-        having = [kind for kind, found in extras.items() if f"last_{column}" in event_measures(found)]
-        if having:
-            last.append(_last(visible.filter(visible.kind.isin(having)), spine, column))
+    overdue = _overdue(visible, spine) if "overdue" in kinds else None
+    last = [
+        _last(visible.filter(visible.kind.isin(kinds[f"last_{column}"])), spine, column)
+        for column in ("value", "days_late")
+        if f"last_{column}" in kinds
+    ]
     # First to one row per pair and kind, then to one column per kind: each row is added up once.
     by_kind = visible.group_by([*spine.keys, "kind"]).agg(
-        **{f"events_{days}d": visible.count(where=visible.age <= days) for days in EVENT_WINDOWS},
+        **{f"events_{window}": visible.count(where=visible.age <= WINDOWS[window]) for window in EVENT_WINDOWS},
         age=visible.age.min(),
         value=visible.value.sum(),
         values=visible.value.count(),
@@ -78,7 +64,7 @@ def event_features(
     by_kind = by_kind.select(
         *spine.keys,
         "kind",
-        **{f"events_{days}d": by_kind[f"events_{days}d"].cast("float64") for days in EVENT_WINDOWS},
+        **{f"events_{window}": by_kind[f"events_{window}"].cast("float64") for window in EVENT_WINDOWS},
         days_since_last=(by_kind.age - 1).cast("float64"),
         mean_value=mean(by_kind.value, by_kind.values),
         mean_duration_s=mean(by_kind.duration, by_kind.durations),
@@ -86,14 +72,13 @@ def event_features(
     )
     for extra in (overdue, *last):
         if extra is not None:
-            joined = by_kind.left_join(extra, [*spine.keys, "kind"], rname="joined_{name}")
-            by_kind = joined.select(*(name for name in joined.columns if not name.startswith("joined_")))
+            by_kind = left_joined(by_kind, extra, [*spine.keys, "kind"])
     columns = {}
-    for kind, name in kinds.items():
-        for measure in event_measures(extras[kind]):
-            column = by_kind[measure].max(where=by_kind.kind == kind)
-            is_count = measure.startswith("events_") or measure in ("overdue", "days_overdue")
-            columns[f"{measure}_of_{name}"] = column.fill_null(0.0) if is_count else column
+    for feature in features:
+        # What has no expression is missed by `features.describe.describe`, which says so.
+        if feature.measure in by_kind.columns:
+            column = by_kind[feature.measure].max(where=by_kind.kind == feature.value)
+            columns[feature.name] = column.fill_null(0.0) if feature.entry.zero_without_rows else column
     return by_kind.group_by(spine.keys).agg(**columns)
 
 
@@ -139,5 +124,5 @@ def completing_kinds(events: ir.Table) -> frozenset[str]:
         followed=met.count(where=met.other_latest >= met["first"]),
     )
     rows = counts.to_pyarrow().to_pylist()
-    seen = {row["kind"] for row in rows if row["follows"] and 2 * row["followed"] <= row["follows"]}
-    return frozenset(seen) | COMPLETES_BY_NAME
+    following = {row["kind"] for row in rows if row["follows"] and 2 * row["followed"] <= row["follows"]}
+    return frozenset(following) | COMPLETES_BY_NAME

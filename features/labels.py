@@ -1,4 +1,4 @@
-"""Answers become labels: who answered what, described as of when."""
+"""Invitations with their answers, scores, categories and comments: what labels are made of."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -25,6 +25,56 @@ SATISFACTION_CUTS: dict[tuple[int, int], tuple[int, int]] = CATEGORY_CUTS | {
     (1, 7): (2, 5),
 }
 Cuts = Mapping[tuple[int, int], tuple[int, int]]
+_OF_ANSWER = ("answered_at", "score", "scale_low", "scale_high", "category")
+_ORDER = ["customer_id", "as_of", "answered_at", "score", "invited_at"]
+# DuckDB's class of spaces holds those of ASCII only: the non-breaking, thin and wide ones are listed here.
+_NOT_BLANK = "[^\\s\u00a0\u2000-\u200b\u202f\u3000\ufeff]"
+
+
+def invitations(
+    answers: ir.Table,
+    question: str,
+    *,
+    before: date,
+    since: date | None = None,
+    gap_days: int = 0,
+    cuts: Cuts = CATEGORY_CUTS,
+) -> ir.Table:
+    """Give everyone who was asked a question, with the answer where there is one. Grain: one row per invitation.
+
+    Parameters
+    ----------
+    answers
+        Clean answers.
+    question
+        The question, e.g. 'nps'; one that nobody was asked gives no rows.
+    before
+        Only invitations before this midnight count, and only answers given before it.
+    since
+        Only invitations at or after this midnight count. Where only the answer's time is known, the invitation is
+        taken to have come one day before it.
+    gap_days
+        Days, at least 0, by which as_of is moved back from the invitation.
+    cuts
+        Lowest and highest score of a scale -> highest score of category 0 and of category 1.
+
+    Returns
+    -------
+    Table
+        customer_id, as_of (DATE: the day of the invitation, or the day before the answer where only that is known,
+        minus the gap; exclusive, so that day itself is not visible), invited_at, answered (BOOLEAN), and, null where
+        that is false: answered_at, score, scale_low, scale_high, category (INTEGER: 0 detractor, 1 passive, 2 promoter;
+        by `SATISFACTION_CUTS` 0 dissatisfied, 1 in between, 2 satisfied; null on a scale without cut points).
+
+    Raises
+    ------
+    InputError
+        If `gap_days` is negative.
+    """
+    asked = _with_answers(answers, question, before, gap_days, cuts)
+    if since is not None:
+        asked = asked.filter(asked.asked_on >= ibis.literal(since))
+    return asked.select("customer_id", "as_of", "invited_at", "answered", *_OF_ANSWER).order_by(_ORDER)
 
 
 def labelled_answers(
@@ -36,108 +86,93 @@ def labelled_answers(
     gap_days: int = 0,
     cuts: Cuts = CATEGORY_CUTS,
 ) -> ir.Table:
-    """Turn the answers to a question into labels. Grain: one row per answer.
+    """Give the answered `invitations` to a question: the labels. Grain: one row per answer.
 
     Parameters
     ----------
-    answers
-        Clean answers.
-    question
-        The question, e.g. 'nps'; one that nobody answered gives no rows.
+    answers, question, gap_days, cuts
+        As in `invitations`.
     before
         Only what was answered before this midnight is a label.
     since
         Only what was answered at or after this midnight is one; so two calls cut at a date share no answer.
-    gap_days
-        Days, at least 0, by which as_of is moved back from the invitation.
-    cuts
-        Lowest and highest score of a scale -> highest score of category 0 and of category 1.
 
     Returns
     -------
     Table
-        customer_id, as_of (DATE: the day of the invitation, or the day before the answer where only that is known,
-        minus the gap; exclusive, so that day itself is not seen), invited_at, answered_at, score, scale_low,
-        scale_high, category (INTEGER: 0 detractor, 1 passive, 2 promoter; by `SATISFACTION_CUTS` 0 dissatisfied,
-        1 in between, 2 satisfied).
+        The columns of `invitations` but answered.
 
     Raises
     ------
     InputError
-        If a score stands on a scale whose cut into categories is not known, or `gap_days` is negative.
+        If a score stands on a scale without cut points, or `gap_days` is negative.
     """
+    labels = _answered(_with_answers(answers, question, before, gap_days, cuts), question, since, cuts)
+    return labels.select("customer_id", "as_of", "invited_at", *_OF_ANSWER).order_by(_ORDER)
+
+
+def commented_answers(
+    answers: ir.Table,
+    question: str,
+    *,
+    before: date,
+    since: date | None = None,
+    cuts: Cuts = CATEGORY_CUTS,
+) -> ir.Table:
+    """Give the answers to a question that came with a comment. Grain: one row per answer with a comment.
+
+    Parameters
+    ----------
+    answers, question, before, since, cuts
+        As in `labelled_answers`.
+
+    Returns
+    -------
+    Table
+        customer_id, answered_at, category (as in `invitations`), comment (text that is more than spaces, as it was
+        written), touchpoint.
+
+    Raises
+    ------
+    InputError
+        If a score with a comment stands on a scale without cut points.
+    """
+    commented = answers.filter(answers.comment.re_search(_NOT_BLANK))
+    labels = _answered(_with_answers(commented, question, before, 0, cuts), question, since, cuts)
+    columns = ["customer_id", "answered_at", "category", "comment", "touchpoint"]
+    return labels.select(columns).order_by(["customer_id", "answered_at", "comment", "category", "touchpoint"])
+
+
+def category_of(rows: ir.Table, cuts: Cuts) -> ir.IntegerValue:
+    """Give the category of each score by the cut points of its scale, as in `invitations`; null where it has none."""
+    branches = []
+    for (low, high), (lowest, middle) in cuts.items():
+        on_scale = (rows.scale_low == low) & (rows.scale_high == high)
+        branches.append((on_scale & (rows.score <= lowest), 0))
+        branches.append((on_scale & (rows.score <= middle), 1))
+        branches.append((on_scale & rows.score.notnull(), 2))
+    return ibis.cases(*branches).cast("int32")
+
+
+def _with_answers(answers: ir.Table, question: str, before: date, gap_days: int, cuts: Cuts) -> ir.Table:
+    """Give `invitations` with all columns of answers and asked_on (DATE), in no order."""
     asked = _asked(answers, question, gap_days)
-    known = asked.filter(asked.score.notnull(), asked.answered_at < midnight(before))
-    if since is not None:
-        known = known.filter(known.answered_at >= midnight(since))
-    return (
-        categorised(known, question, cuts)
-        .select("customer_id", "as_of", "invited_at", "answered_at", "score", "scale_low", "scale_high", "category")
-        .order_by(["customer_id", "as_of", "answered_at", "score", "invited_at"])
+    is_answered = (asked.score.notnull() & (asked.answered_at < midnight(before))).fill_null(False)
+    asked = asked.mutate(answered=is_answered, category=category_of(asked, cuts))
+    # An answer whose invitation is not known did not exist before it was given.
+    visible = asked.filter(asked.answered | (asked.invited_at < midnight(before)))
+    return visible.mutate(
+        **{name: ibis.ifelse(visible.answered, visible[name], ibis.null(visible[name].type())) for name in _OF_ANSWER}
     )
 
 
-def categorised(rows: ir.Table, question: str, cuts: Cuts = CATEGORY_CUTS) -> ir.Table:
-    """Add the category of each score, cut on its own scale.
-
-    Parameters
-    ----------
-    rows
-        Answers that have a score, with scale_low and scale_high.
-    question
-        The question they answer, for the message.
-    cuts
-        As in `labelled_answers`.
-
-    Returns
-    -------
-    Table
-        The rows with category (INTEGER) as in `labelled_answers`.
-
-    Raises
-    ------
-    InputError
-        If a score stands on a scale whose cut into categories is not known.
-    """
-    _check_scales(rows, question, cuts)
-    return rows.mutate(category=_category(rows, cuts))
-
-
-def invitations(
-    answers: ir.Table, question: str, *, before: date, since: date | None = None, gap_days: int = 0
-) -> ir.Table:
-    """Everyone who was asked a question, answered or not: what tells who answers. Grain: one row per invitation.
-
-    Parameters
-    ----------
-    answers, question, gap_days
-        As in `labelled_answers`.
-    before
-        Only who was invited before this midnight counts, and as answered only who answered before it.
-    since
-        Only who was invited at or after this midnight counts. Where only the answer's time is known, the invitation
-        is taken to have come one day before it.
-
-    Returns
-    -------
-    Table
-        customer_id, as_of (DATE, as in `labelled_answers`), invited_at, answered_at (null where not answered before
-        `before`), answered (BOOLEAN).
-    """
-    asked = _asked(answers, question, gap_days)
-    is_answered = (asked.score.notnull() & (asked.answered_at < midnight(before))).fill_null(False)
-    asked = asked.mutate(answered=is_answered)
-    # An answer whose invitation is not known did not exist before it was given.
-    known = asked.filter(asked.answered | (asked.invited_at < midnight(before)))
+def _answered(asked: ir.Table, question: str, since: date | None, cuts: Cuts) -> ir.Table:
+    """Keep what was answered, at or after a midnight, and check that every score has a category."""
+    labels = asked.filter(asked.answered)
     if since is not None:
-        known = known.filter(known.asked_on >= ibis.literal(since))
-    return known.select(
-        "customer_id",
-        "as_of",
-        "invited_at",
-        answered_at=ibis.ifelse(known.answered, known.answered_at, ibis.null("timestamp")),
-        answered=known.answered,
-    ).order_by(["customer_id", "as_of", "invited_at", "answered_at"])
+        labels = labels.filter(labels.answered_at >= midnight(since))
+    _check_scales(labels, question, cuts)
+    return labels
 
 
 def _asked(answers: ir.Table, question: str, gap_days: int) -> ir.Table:
@@ -153,24 +188,14 @@ def _asked(answers: ir.Table, question: str, gap_days: int) -> ir.Table:
     return rows.mutate(as_of=(rows.asked_on - ibis.interval(days=gap_days)).cast("date"))
 
 
-def _category(rows: ir.Table, cuts: Cuts) -> ir.IntegerValue:
-    branches = []
-    for (low, high), (lowest, middle) in cuts.items():
-        on_scale = (rows.scale_low == low) & (rows.scale_high == high)
-        branches.append((on_scale & (rows.score <= lowest), 0))
-        branches.append((on_scale & (rows.score <= middle), 1))
-        branches.append((on_scale, 2))
-    return ibis.cases(*branches).cast("int32")
-
-
 def _check_scales(rows: ir.Table, question: str, cuts: Cuts) -> None:
-    found = rows.select("scale_low", "scale_high").distinct().order_by(["scale_low", "scale_high"])
-    scales = [(row["scale_low"], row["scale_high"]) for row in found.to_pyarrow().to_pylist()]
-    unknown = [f"{low}-{high}" for low, high in scales if (low, high) not in cuts]
-    if unknown:
+    pairs = rows.select("scale_low", "scale_high").distinct().order_by(["scale_low", "scale_high"])
+    scales = [(row["scale_low"], row["scale_high"]) for row in pairs.to_pyarrow().to_pylist()]
+    without_cuts = [f"{low}-{high}" for low, high in scales if (low, high) not in cuts]
+    if without_cuts:
         expected = ", ".join(f"{low}-{high}" for low, high in cuts)
         raise InputError(
-            f"answers, column scale: question '{question}' has scores on the scale {', '.join(unknown)}, for which no "
-            f"cut into categories is known; expected one of {expected}. Correct the scale, "
+            f"answers, column scale: question '{question}' has scores on the scale {', '.join(without_cuts)}, for "
+            f"which no cut points into categories are defined; expected one of {expected}. Correct the scale, "
             "convert the scores to one of these scales, or choose another question in the settings."
         )

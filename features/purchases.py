@@ -1,11 +1,17 @@
-"""Purchases as Fader & Hardie count them: frequency, recency, T and monetary value."""
+"""Purchases as Fader & Hardie count them: frequency, recency, T, monetary value, and how many customers share them.
+
+The likelihood of BG/NBD depends on a customer only through (frequency, recency, T), that of Gamma-Gamma only through
+(spend_frequency, spend_value): the sufficient statistics of a fit are these and their number of customers. The counting
+is a GROUP BY, so it runs in the engine that holds the summary, and only the counts leave it.
+"""
 
 from datetime import date
 
 import ibis
 import ibis.expr.types as ir
 
-from features.spine import Spine, everyone
+from data.errors import InputError
+from features.spine import Spine, everyone, midnight
 from features.tables import Tables
 
 
@@ -121,6 +127,110 @@ def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
     """
     summary = summarise_purchases(tables.transactions, everyone(tables.transactions, as_of))
     return tables.workspace.once(("purchase summary", as_of), summary.cache)
+
+
+def purchase_statistics(summary: ir.Table) -> ir.Table:
+    """Count the customers of each purchase history. Grain: one row per distinct (frequency, recency, T).
+
+    Parameters
+    ----------
+    summary
+        What `summarise_purchases` gives, or any table that holds frequency, recency and T in whole
+        days.
+
+    Returns
+    -------
+    Table
+        frequency, recency, T (days) and customers (rows of the summary that have this history), all DOUBLE, ordered by
+        the first three. The customers add up to the rows of the summary.
+    """
+    counts = _counted(summary, "frequency", "recency", "T")
+    # Whole numbers are put in order in half the time that doubles take.
+    return counts.order_by([counts[name].cast("int64") for name in ("frequency", "recency", "T")])
+
+
+def spend_statistics(summary: ir.Table) -> ir.Table:
+    """Count the customers of each spend history. Grain: one row per distinct (spend_frequency, spend_value).
+
+    Parameters
+    ----------
+    summary
+        What `summarise_purchases` gives, or any table that holds spend_frequency and spend_value.
+
+    Returns
+    -------
+    Table
+        spend_frequency, spend_value (money) and customers, all DOUBLE, ordered by the first two. Only customers with
+        a repeat day of positive value count: Gamma-Gamma does not use the others.
+    """
+    priced = summary.filter((summary.spend_frequency > 0) & (summary.spend_value > 0))
+    return _counted(priced, "spend_frequency", "spend_value").order_by(["spend_frequency", "spend_value"])
+
+
+def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Table:
+    """Count the customers of each pair of histories. Grain: one row per distinct pair.
+
+    Each history is what `summarise_purchases` gives for a customer at that date; both come from one
+    pass over the transactions.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions, one row per line.
+    before
+        The earlier date, exclusive by `available_at`.
+    as_of
+        The later date, exclusive likewise.
+
+    Returns
+    -------
+    Table
+        frequency, recency, T at the later date; frequency_before, recency_before, T_before at the earlier one, null
+        for customers with no purchase visible then; customers; all DOUBLE, ordered by all but the last. Everyone with
+        a purchase visible at the later date counts once.
+
+    Raises
+    ------
+    InputError
+        If the dates are not in order.
+    """
+    if before >= as_of:
+        raise InputError(f"the earlier date must be before {as_of}, got {before}.")
+    lines = everyone(transactions, as_of).visible(transactions.select("customer_id", "ts", "available_at", "amount"))
+    lines = lines.mutate(day=lines.ts.date())
+    # A day is a purchase from the moment on at which a sale of it is visible.
+    is_sale = lines.amount >= 0
+    days = lines.group_by(["customer_id", "day"]).agg(
+        sales=lines.count(where=is_sale),
+        sales_before=lines.count(where=is_sale & (lines.available_at < midnight(before))),
+    )
+    days = days.filter(days.sales > 0)
+    was_visible = days.sales_before > 0
+    sums = days.group_by("customer_id").agg(
+        number=days.count(),
+        first=days.day.min(),
+        last=days.day.max(),
+        number_before=days.count(where=was_visible),
+        first_before=days.day.min(where=was_visible),
+        last_before=days.day.max(where=was_visible),
+    )
+    number_before = sums.number_before.nullif(0)
+    names = ["frequency", "recency", "T", "frequency_before", "recency_before", "T_before"]
+    histories = sums.select(
+        frequency=(sums.number - 1).cast("float64"),
+        recency=sums["last"].delta(sums["first"], unit="day").cast("float64"),
+        T=(ibis.literal(as_of).delta(sums["first"], unit="day") - 1).cast("float64"),
+        frequency_before=(number_before - 1).cast("float64"),
+        recency_before=sums.last_before.delta(sums.first_before, unit="day").cast("float64"),
+        T_before=(ibis.literal(before).delta(sums.first_before, unit="day") - 1).cast("float64"),
+    )
+    counted = histories.group_by(names).agg(customers=histories.count())
+    return counted.mutate(customers=counted.customers.cast("float64")).order_by(names)
+
+
+def _counted(rows: ir.Table, *names: str) -> ir.Table:
+    counts = rows.group_by(names).agg(customers=rows.count())
+    return counts.select(*names, customers=counts.customers.cast("float64"))
 
 
 def mean(total: ir.NumericValue, count: ir.NumericValue) -> ir.FloatingValue:

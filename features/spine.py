@@ -1,5 +1,6 @@
 """Whom to describe, and as of when: the spine, and what is visible from it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
@@ -41,7 +42,7 @@ class Spine:
         return ibis.literal(self.as_of) if self.as_of is not None else attached.as_of
 
     def midnight_of(self, attached: ir.Table) -> ir.TimestampValue:
-        """Say the first moment that is invisible: the midnight with which as_of begins."""
+        """Give the first moment that is not visible: the midnight with which as_of begins."""
         return midnight(self.as_of) if self.as_of is not None else attached.as_of.cast("timestamp")
 
     def visible(self, rows: ir.Table) -> ir.Table:
@@ -53,6 +54,12 @@ class Spine:
         """Put customer_id and as_of first in a table that holds `keys`."""
         named = described.mutate(as_of=self.date_of(described))
         return named.relocate("customer_id", "as_of")
+
+
+def left_joined(left: ir.Table, right: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Put the columns of a table beside another's, null where it has no row with these keys."""
+    joined = left.left_join(right, list(keys), rname="joined_{name}")
+    return joined.select(*left.columns, *(name for name in right.columns if name not in keys))
 
 
 def midnight(day: date) -> ir.TimestampScalar:
@@ -68,10 +75,10 @@ def everyone(transactions: ir.Table, as_of: date) -> Spine:
     transactions
         Clean transactions (customer_id, available_at, ...).
     as_of
-        Exclusive: only what was available before its midnight is seen.
+        Exclusive: only what was available before its midnight is visible.
     """
-    seen = transactions.filter(transactions.available_at < midnight(as_of))
-    return Spine(table=seen.select("customer_id").distinct().mutate(as_of=ibis.literal(as_of)), as_of=as_of)
+    visible = transactions.filter(transactions.available_at < midnight(as_of))
+    return Spine(table=visible.select("customer_id").distinct().mutate(as_of=ibis.literal(as_of)), as_of=as_of)
 
 
 def pairs(table: ir.Table) -> Spine:

@@ -1,4 +1,4 @@
-"""How the stores that customers bought from were judged by the others who bought there."""
+"""How the other customers of a store judged it: the stores where a customer bought last."""
 
 from collections.abc import Sequence
 
@@ -17,9 +17,9 @@ _UNITS = 1000
 def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, question: str) -> ir.Table:
     """Give the mean earlier answer of others who bought where the customer last did. Grain: one row per pair.
 
-    An answer speaks of the stores of the customer's newest day with a sale that was available before the day of the
-    invitation (of the answer, where it is the earlier or only that is known), and is known from the day after it was
-    given. A customer's own answers count neither for the store nor for the mean of all stores: what is said of those
+    An answer judges the stores of the customer's newest day with a sale that was available before the day of the
+    invitation (or of the answer, where that came first or has no invitation). It is visible from the day after it was
+    given. A customer's own answers count neither for the store nor for the mean of all stores: the features of those
     who answered must not depend on what they answered.
 
     Parameters
@@ -37,22 +37,23 @@ def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, q
     -------
     Table
         The spine's keys and store_satisfaction, from 0 (lowest answer of the scale) to 1 (highest), over the answers
-        known before as_of of all stores of the newest day; with few answers close to the mean of all stores
+        given before as_of to all stores of the newest day; with few answers it is close to the mean of all stores
         ((sum + 10 mean) / (number + 10)). Null before anybody else has answered; no row where no sale names a store.
     """
-    given = _given(transactions, answers, question)
+    judgements = _judgements(transactions, answers, question)
     last = last_stores(transactions, spine)
     last = last.mutate(as_of=spine.date_of(last))
-    by_store = _known(last.select("store", "as_of").distinct(), _by_day(given, ["store"]), ["store"], "store")
-    own = _known(last, _by_day(given, ["customer_id", "store"]), ["customer_id", "store"], "own")
-    everywhere = _known(last.select("as_of").distinct(), _by_day(given, []), [], "all")
+    stores = last.select("store", "as_of").distinct()
+    by_store = _given_before(stores, _by_day(judgements, ["store"]), ["store"], "store")
+    own = _given_before(last, _by_day(judgements, ["customer_id", "store"]), ["customer_id", "store"], "own")
+    everywhere = _given_before(last.select("as_of").distinct(), _by_day(judgements, []), [], "all")
     people = last.select("customer_id", "as_of").distinct()
-    mine = _known(people, _by_day(given, ["customer_id"]), ["customer_id"], "mine")
-    found = last.left_join(by_store, ["store", "as_of"], rname="joined_{name}")
-    found = found.left_join(own, ["customer_id", "store", "as_of"], rname="own_{name}")
-    sums = found.group_by(["customer_id", "as_of"]).agg(
-        total=found.store_total.sum().fill_null(0) - found.own_total.sum().fill_null(0),
-        number=found.store_number.sum().fill_null(0) - found.own_number.sum().fill_null(0),
+    mine = _given_before(people, _by_day(judgements, ["customer_id"]), ["customer_id"], "mine")
+    judged = last.left_join(by_store, ["store", "as_of"], rname="joined_{name}")
+    judged = judged.left_join(own, ["customer_id", "store", "as_of"], rname="own_{name}")
+    sums = judged.group_by(["customer_id", "as_of"]).agg(
+        total=judged.store_total.sum().fill_null(0) - judged.own_total.sum().fill_null(0),
+        number=judged.store_number.sum().fill_null(0) - judged.own_number.sum().fill_null(0),
     )
     sums = sums.left_join(everywhere, "as_of", rname="all_{name}")
     sums = sums.left_join(mine, ["customer_id", "as_of"], rname="mine_{name}")
@@ -77,10 +78,10 @@ def last_stores(transactions: ir.Table, spine: Spine) -> ir.Table:
     return joined.filter(joined.day == joined.newest).select(*spine.keys, "store")
 
 
-def _given(transactions: ir.Table, answers: ir.Table, question: str) -> ir.Table:
-    """Give what was answered of which store: customer_id, store, day (of the answer), units (of the scale)."""
+def _judgements(transactions: ir.Table, answers: ir.Table, question: str) -> ir.Table:
+    """Give the answers about each store: customer_id, store, day (of the answer), units (of the scale)."""
     rows = answers.filter(answers.question == question, answers.score.notnull(), answers.answered_at.notnull())
-    # A missing invitation compares as unknown, which takes the answer's time too.
+    # Where there is no invitation the comparison is null, and the answer's time is taken.
     asked = ibis.ifelse(rows.invited_at < rows.answered_at, rows.invited_at, rows.answered_at)
     rows = rows.select(
         "customer_id",
@@ -91,14 +92,14 @@ def _given(transactions: ir.Table, answers: ir.Table, question: str) -> ir.Table
     return rows.join(last_stores(transactions, pairs(rows)), ["customer_id", "as_of"]).drop("as_of")
 
 
-def _by_day(given: ir.Table, keys: Sequence[str]) -> ir.Table:
+def _by_day(judgements: ir.Table, keys: Sequence[str]) -> ir.Table:
     """Add up the answers of each day: far fewer rows to look back over than answers."""
-    return given.group_by([*keys, "day"]).agg(units=given.units.sum(), number=given.count())
+    return judgements.group_by([*keys, "day"]).agg(units=judgements.units.sum(), number=judgements.count())
 
 
-def _known(asked: ir.Table, days: ir.Table, keys: Sequence[str], name: str) -> ir.Table:
-    """Add up what was answered before as_of: '<name>_total' in thousandths of the scale, '<name>_number'."""
-    joined = asked.join(days, list(keys)) if keys else asked.cross_join(days)
+def _given_before(described: ir.Table, days: ir.Table, keys: Sequence[str], name: str) -> ir.Table:
+    """Add up the answers given before as_of: '<name>_total' in thousandths of the scale, '<name>_number'."""
+    joined = described.join(days, list(keys)) if keys else described.cross_join(days)
     before = joined.filter(joined.day < joined.as_of)
     return before.group_by([*keys, "as_of"]).agg(
         **{f"{name}_total": before.units.sum(), f"{name}_number": before.number.sum()}

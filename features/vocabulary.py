@@ -25,7 +25,7 @@ EVENT_EXTRAS = ("value", "duration_s", "due_at")
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What a shop's data can say. It decides the feature columns, and holds nothing but text.
+    """What a shop's data hold that makes features. It decides their columns, and is made of text only.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class Vocabulary:
     text_attributes
         For each static attribute that is text, its levels, the most frequent first.
     question
-        The question most often answered, where stores are named: it tells how they are judged.
+        The question most often answered, where sales have a store: its answers judge the stores.
     """
 
     purchase_columns: tuple[str, ...] = ()
@@ -69,14 +69,14 @@ class Vocabulary:
             event_kinds={kind: tuple(extras) for kind, extras in parts["event_kinds"]},
             numeric_attributes=tuple(parts["numeric_attributes"]),
             text_attributes={name: tuple(levels) for name, levels in parts["text_attributes"]},
-            # A scorer of an earlier version knows neither.
+            # A scorer of an earlier version has neither.
             categories=tuple(parts.get("categories", ())),
             question=parts.get("question"),
         )
 
 
 def learn_vocabulary(tables: Tables, as_of: date, static_attributes: Sequence[str] = ()) -> Vocabulary:
-    """Learn the vocabulary from the rows visible before as_of, and from no other.
+    """Learn the vocabulary from the rows visible before as_of only.
 
     Parameters
     ----------
@@ -100,8 +100,8 @@ def learn_vocabulary(tables: Tables, as_of: date, static_attributes: Sequence[st
         event_kinds = _kinds(spine.visible(tables.events))
     question = None
     if tables.answers is not None and "store" in filled:
-        known = tables.answers.score.notnull() & (tables.answers.answered_at < midnight(as_of))
-        question = next(iter(_most_frequent(tables.answers.filter(known), "question", 1)), None)
+        is_visible = tables.answers.score.notnull() & (tables.answers.answered_at < midnight(as_of))
+        question = next(iter(_most_frequent(tables.answers.filter(is_visible), "question", 1)), None)
     numeric: list[str] = []
     levels: dict[str, tuple[str, ...]] = {}
     if static_attributes:

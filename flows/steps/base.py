@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from features.comments import commented_answers
 from features.describe import describe_everyone, materialise
+from features.labels import commented_answers
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step

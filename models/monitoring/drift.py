@@ -7,8 +7,8 @@ from typing import Literal
 import ibis.expr.types as ir
 import numpy as np
 
+from features.purchases import purchase_changes
 from features.tables import Tables
-from features.two_dates import purchase_changes
 from models.monitoring.drift_figures import FitDrift, PurchaseTracking, compare
 from models.monitoring.drift_simulation import Change, Histories
 from models.purchases.fit import TrainingFit

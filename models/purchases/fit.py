@@ -10,8 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
-from features.purchases import purchase_summary
-from features.sufficient_statistics import purchase_statistics, spend_statistics
+from features.purchases import purchase_statistics, purchase_summary, spend_statistics
 from features.tables import Tables
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import SufficientStatistics

@@ -3,9 +3,8 @@ from datetime import date
 import pytest
 
 from data.errors import InputError
-from features.comments import commented_answers
 from features.describe import materialise
-from features.labels import SATISFACTION_CUTS
+from features.labels import SATISFACTION_CUTS, commented_answers
 
 BEFORE = date(2024, 3, 1)
 

@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.purchases import summarise_purchases
+from features.purchases import purchase_statistics, spend_statistics, summarise_purchases
 from features.spine import everyone, pairs
-from features.sufficient_statistics import purchase_statistics, spend_statistics
 
 HAND_MADE = pd.DataFrame(
     [

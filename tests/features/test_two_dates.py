@@ -5,9 +5,8 @@ import pytest
 
 from data.errors import InputError
 from features.describe import materialise
-from features.purchases import summarise_purchases
+from features.purchases import purchase_changes, summarise_purchases
 from features.spine import everyone
-from features.two_dates import purchase_changes
 
 BEFORE, AS_OF = date(2024, 2, 1), date(2024, 3, 1)
 HISTORY = ["frequency", "recency", "T"]

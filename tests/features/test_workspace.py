@@ -7,8 +7,7 @@ import pyarrow as pa
 import pytest
 
 from data.errors import InputError
-from features.tables import Tables
-from features.workspace import Workspace
+from features.tables import Tables, Workspace
 
 
 def test_a_result_is_computed_at_the_first_call_only():

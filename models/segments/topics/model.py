@@ -139,7 +139,7 @@ def find_topics(answers: pd.DataFrame, seed: int = 0) -> Topics:
     ----------
     answers
         comment (text) and category (0 detractor, 1 passive, 2 promoter), one row per answer, of
-        `features.comments.commented_answers`.
+        `features.labels.commented_answers`.
     seed
         For the resamples, and for the sample learned on where there are more than `MOST_TO_LEARN` comments.
 
