@@ -74,7 +74,7 @@ def find_actions(
     texts: dict[Any, str] = {}
     if reasons != "off" and release.parameters.nps.source == "model":
         whose = described.loc[list(listed)] if reasons == "lists" else described
-        explained = nps_reasons(_explainer(scores, described, release), whose, progress=progress)
+        explained = nps_reasons(_explainer(scores, described, release), whose, release.vocabulary, progress=progress)
         for index, found in zip(whose.index, explained, strict=True):
             if index in listed:
                 of_nps[index] = found or []

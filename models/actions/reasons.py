@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.catalogue import feature_group
-from features.feature_words import feature_in_words, value_in_words
+from features.catalogue import catalogue_of
+from features.definition import Feature, write_value
+from features.vocabulary import Vocabulary
 from models.nps.attribution import NpsExplainer, feature_matrix
 from models.scoring.parameters import CategoryParameters
 from models.stats.typing import Floats
@@ -41,6 +42,7 @@ def least_difference(nps: CategoryParameters) -> float:
 def nps_reasons(
     explainer: NpsExplainer,
     features: pd.DataFrame,
+    vocabulary: Vocabulary,
     top: int = 3,
     progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[list[Reason] | None]:
@@ -52,6 +54,8 @@ def nps_reasons(
         Of the model and the base.
     features
         (n, k) with the model's features among the columns, NaN where not defined.
+    vocabulary
+        It says what the features are.
     top
         Most groups per customer.
     progress
@@ -65,18 +69,22 @@ def nps_reasons(
         what is left to the whole, where that is half a point or more: the points after the first add up to it. None
         where the score is within noise of the base's. At most `ROWS_AT_ONCE` customers are held.
     """
+    catalogue = catalogue_of(vocabulary)
+    definitions = [catalogue[name] for name in explainer.nps["features"]]
     for start in range(0, len(features), ROWS_AT_ONCE):
-        yield from _reasons(explainer, features.iloc[start : start + ROWS_AT_ONCE], top)
+        yield from _reasons(explainer, features.iloc[start : start + ROWS_AT_ONCE], definitions, top)
         if progress is not None:
             progress(min(start + ROWS_AT_ONCE, len(features)), len(features))
 
 
-def _reasons(explainer: NpsExplainer, features: pd.DataFrame, top: int) -> list[list[Reason] | None]:
+def _reasons(
+    explainer: NpsExplainer, features: pd.DataFrame, definitions: Sequence[Feature], top: int
+) -> list[list[Reason] | None]:
     """Reasons of all rows at once."""
     points, probabilities = explainer.explain(features)
     total = points.sum(axis=1)
     direction = np.where(total < 0, -1.0, 1.0)[:, None]
-    groups, of_group = _groups(explainer.nps.features)
+    groups, of_group = _groups(definitions)
     by_group = np.stack([points[:, columns].sum(axis=1) for columns in of_group], axis=1)
     # The feature of each group that moved most the way of the score.
     foremost = [columns[np.argmax(points[:, columns] * direction, axis=1)] for columns in of_group]
@@ -88,7 +96,7 @@ def _reasons(explainer: NpsExplainer, features: pd.DataFrame, top: int) -> list[
     due = (np.abs(total) > least_difference(explainer.nps)).tolist()
     # Lists, because single cells of arrays are slow to reach.
     rows = zip(*(of_all.tolist() for of_all in (total, probabilities, order, points_of, feature, value)), strict=True)
-    words = _Words.of(explainer.nps.features, explainer.usual)
+    words = _Words.of(definitions, explainer.usual)
     return [
         _say(explainer.base, groups, words, *row) if is_due else None for is_due, row in zip(due, rows, strict=True)
     ]
@@ -131,18 +139,18 @@ class _Words:
     usual: list[str]
 
     @classmethod
-    def of(cls, names: Sequence[str], usual: Floats) -> "_Words":
-        labels, formats = zip(*(feature_in_words(name) for name in names), strict=True)
+    def of(cls, features: Sequence[Feature], usual: Floats) -> "_Words":
+        formats = [feature.entry.format for feature in features]
         # The mean of a count is no whole number.
-        written = [value_in_words(mean, form.replace(".0f", ".1f")) for mean, form in zip(usual, formats, strict=True)]
-        return cls(list(labels), list(formats), written)
+        written = [write_value(mean, form.replace(".0f", ".1f")) for mean, form in zip(usual, formats, strict=True)]
+        return cls([feature.label for feature in features], formats, written)
 
     def tell(self, j: int, value: float) -> str:
-        return f"{self.labels[j]} {value_in_words(value, self.formats[j])} (base {self.usual[j]})"
+        return f"{self.labels[j]} {write_value(value, self.formats[j])} (base {self.usual[j]})"
 
 
-def _groups(names: Sequence[str]) -> tuple[list[str], list[npt.NDArray[np.intp]]]:
+def _groups(features: Sequence[Feature]) -> tuple[list[str], list[npt.NDArray[np.intp]]]:
     """Name the groups of features, in the order of their first feature, and the columns of each."""
-    of_feature = [feature_group(name) for name in names]
+    of_feature = [feature.group for feature in features]
     groups = list(dict.fromkeys(of_feature))
     return groups, [np.flatnonzero([group == name for group in of_feature]) for name in groups]

@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import feature_names, materialise
+from features.catalogue import catalogue_of
+from features.describe import materialise
 from features.outcomes import describe_with_outcomes, outcomes
 from features.purchases import purchase_summary
 from features.spine import everyone, midnight
@@ -33,8 +34,6 @@ from models.stats.typing import Floats
 # Trees learn hardly more from more customers, and a million would take minutes.
 LARGEST_SAMPLE = 60_000
 FEWEST_BUYERS = 100
-# Whether behaviour, events and attributes are given shows by these: a count is 0, not missing, where nothing happened.
-_TELLS = ("orders_30d", "orders_90d", "orders_365d", "orders_ever", "events_", "attribute_")
 
 
 @dataclass(frozen=True)
@@ -151,13 +150,16 @@ def _train(
     fit = fit_purchases_at(tables, trained_at, purchase_model)
     some = tables if fit.customers <= LARGEST_SAMPLE else _sample(tables, trained_at, recipe.seed)
     frame = describe_with_outcomes(some, trained_at, recipe.horizon, vocabulary, known_before=cut)
-    names = feature_names(vocabulary)
+    catalogue = catalogue_of(vocabulary)
+    names = list(catalogue)
     first = fit.predict(frame, recipe.horizon)
     trees = _grow(frame, first, names, recipe.seed)
     metrics = {"customers": float(len(frame)), "buyers": float((frame["purchases"] > 0).sum())}
     for name, grown in trees.items():
         metrics |= {f"{name}_{figure}": value for figure, value in grown.metrics.items()}
-    needed = tuple(name for name in names if name.startswith(_TELLS) and frame[name].notna().all())
+    # These show whether behaviour, events and attributes are given: a count is 0, not null, where nothing happened.
+    shown = (name for name, feature in catalogue.items() if feature.entry.shows_its_table)
+    needed = tuple(name for name in shown if frame[name].notna().all())
     boosters = {name: grown.text for name, grown in trees.items() if grown.text is not None}
     stage = SecondStage(tuple(names), boosters, metrics, {}, trained_at, vocabulary, needed)
     share = lasting_share(log_bias(first, frame), _earlier_bias(some, trained_at, recipe, purchase_model))

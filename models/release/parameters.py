@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import date
 from typing import Any
 
+from features.catalogue import catalogue_of
 from features.vocabulary import Vocabulary
 from models.recipe import PurchaseModel
 from models.scoring.arrays import as_tuples
@@ -100,7 +101,7 @@ class ReleaseParameters(ScorerParameters):
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ReleaseParameters:
         """Read what `to_dict` gave, or its JSON."""
-        personas = values.get("personas")
+        personas, vocabulary = values.get("personas"), Vocabulary.from_dict(values["vocabulary"])
         return cls(
             **scorer_sections(values),
             **{name: values[name] for name in _VALUES if name in values},
@@ -108,9 +109,9 @@ class ReleaseParameters(ScorerParameters):
             as_of=date.fromisoformat(values["as_of"]),
             nps_as_of=date.fromisoformat(values["nps_as_of"]),
             static_attributes=tuple(values.get("static_attributes", ())),
-            vocabulary=Vocabulary.from_dict(values["vocabulary"]),
+            vocabulary=vocabulary,
             rfm=RfmCuts(**as_tuples(values["rfm"])),
             rfm_segments=as_tuples(values.get("rfm_segments", SEGMENTS)),
-            personas=None if personas is None else Personas.from_dict(personas),
+            personas=None if personas is None else Personas.from_dict(personas, catalogue_of(vocabulary)),
             profiles=values.get("profiles"),
         )

@@ -100,10 +100,10 @@ def prepare_survey(
         return None
 
     names, seed = feature_names(release.vocabulary), release.parameters.seed
+    # The row of each answer in the training rows tells which fold's model has not seen it.
     row_of_answer = answers[_ANSWER].assign(row=np.arange(len(answers))).drop_duplicates(_ANSWER)
     row = asked.loc[answered, _ANSWER].merge(row_of_answer, on=_ANSWER, how="left")["row"].to_numpy(int)
-    asked["category"] = NO_ANSWER
-    asked.loc[answered, "category"] = answers["category"].to_numpy(int)[row]
+    asked["category"] = asked["category"].where(answered, NO_ANSWER).astype(np.int64)
     in_sample = np.arange(len(asked)) >= len(others)
     # A sample represents all who could be drawn, so its non-respondents count as covered by the survey too.
     unlike = _unlike_share(asked[answered | in_sample], base, names, seed)

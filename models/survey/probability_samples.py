@@ -112,21 +112,23 @@ def customers_of_samples(invited: pd.DataFrame, samples: pd.DataFrame) -> pd.Dat
     Parameters
     ----------
     invited
-        Invitations: customer_id, as_of, invited_at, answered_at, answered, and the columns of `match_samples`.
+        Invitations: customer_id, as_of, invited_at, answered_at, answered, category, and the columns of
+        `match_samples`.
     samples
         As `check_probability_samples` gives them.
 
     Returns
     -------
     pandas.DataFrame
-        The columns of `samples`, as_of, invited_at, answered_at and answered, in the order of `samples`.
+        The columns of `samples`, as_of, invited_at, answered_at, answered and category, in the order of `samples`.
     """
     matched = invited[invited["drawn_on"].notna()]
     newest = [matched.iloc[:0]]
     for _, of_sample in matched.groupby("drawn_on"):
         rows = newest_per_customer(of_sample["customer_id"], of_sample["as_of"], of_sample["answered"])
         newest.append(of_sample.iloc[rows])
-    replies = pd.concat(newest)[["customer_id", "drawn_on", "as_of", "invited_at", "answered_at", "answered"]]
+    columns = ["customer_id", "drawn_on", "as_of", "invited_at", "answered_at", "answered", "category"]
+    replies = pd.concat(newest)[columns]
     with_answers = samples[samples["drawn_on"].isin(replies["drawn_on"])]
     customers = with_answers.merge(replies, on=["customer_id", "drawn_on"], how="left")
     # Null where no invitation is recorded.

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from features.catalogue import feature_names
-from features.feature_words import feature_in_words, value_in_words
+from features.catalogue import Catalogue, catalogue_of
+from features.definition import Feature, write_value
 from features.vocabulary import Vocabulary
 from models.segments.personas.names import ALL, TELLING, persona_names, same_people, telling_words
-from models.segments.personas.space import Space, fit_space, known_values
+from models.segments.personas.space import Space, feature_values, fit_space
 from models.segments.personas.stability import (
     CRITERION,
     MOST_SPREAD,
@@ -79,10 +79,10 @@ class Personas:
         }
 
     @classmethod
-    def from_dict(cls, parts: Mapping[str, Any]) -> "Personas":
-        """Read what `to_dict` gave."""
+    def from_dict(cls, parts: Mapping[str, Any], catalogue: Catalogue) -> "Personas":
+        """Read what `to_dict` gave; the catalogue holds the features of the customers to assign."""
         return cls(
-            space=Space.from_dict(parts["space"]),
+            space=Space.from_dict(parts["space"], catalogue),
             centres=tuple(tuple(centre) for centre in parts["centres"]),
             names=tuple(parts["names"]),
             trials=tuple(Trial(**trial) for trial in parts["trials"]),
@@ -116,12 +116,12 @@ def fit_personas(
         `models.segments.personas.stability` finds.
     """
     base = _drawn(described, seed)
-    names = feature_names(vocabulary)
+    catalogue = catalogue_of(vocabulary)
     # One thread: sums come out the same to the last bit on any machine, and these are small.
     with threadpool_limits(limits=1):
-        space = fit_space(base, names)
+        space = fit_space(base, catalogue)
         placed = space.place(base)
-        trials = try_numbers(base, space, names, seed)
+        trials = try_numbers(base, space, catalogue, seed)
         k = chosen(trials, len(base), len(before.names) if before is not None else None)
         centres = cluster(placed, k, seed)[0] if k > 1 else np.zeros((1, placed.shape[1]))
     found = nearest(placed, centres.tolist())
@@ -155,6 +155,8 @@ def assign_personas(personas: Personas, described: pd.DataFrame) -> Texts:
         As fitted.
     described
         Features as for `fit_personas`; a feature that is missing counts as not known.
+    vocabulary
+        It names the features.
 
     Returns
     -------
@@ -240,18 +242,18 @@ def _told(space: Space, everyone: pd.DataFrame, persona: pd.DataFrame, differenc
         coordinate = space.coordinates[number]
         if len(told) == FEATURES_TOLD or abs(differences[number]) < TELLING:
             break
-        if coordinate.theme in told or coordinate.feature not in everyone:
+        feature = coordinate.definition
+        if coordinate.theme in told or feature is None or coordinate.feature not in everyone:
             continue
-        label, written = feature_in_words(coordinate.feature)
-        own, of_all = (value_in_words(_median(of, coordinate.feature), written) for of in (persona, everyone))
+        own, of_all = (write_value(_median(of, feature), feature.entry.format) for of in (persona, everyone))
         if own != of_all:
-            told[coordinate.theme] = f"{label} {own} (all {of_all})"
+            told[coordinate.theme] = f"{feature.label} {own} (all {of_all})"
     return "; ".join(told.values())
 
 
-def _median(described: pd.DataFrame, feature: str) -> float:
+def _median(described: pd.DataFrame, feature: Feature) -> float:
     """Give the median of those of whom the feature is known, NaN where it is of none."""
-    return float(pd.Series(known_values(described, feature)).median())
+    return float(pd.Series(feature_values(described, feature)).median())
 
 
 def _why(space: Space, trials: tuple[Trial, ...], k: int, customers: int) -> str:

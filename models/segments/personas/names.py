@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from features.definition import Feature
 from models.segments.personas.space import Coordinate
 from models.stats.typing import Floats, Integers
 
@@ -15,45 +16,15 @@ TELLING, WORDS = 0.4, 3
 # (2007, Computational Statistics & Data Analysis 52, 258-271) calls a cluster dissolved.
 SAME_PEOPLE = 0.5
 
-# Words for much and for little of a feature.
-_WORDS: Mapping[str, tuple[str, str]] = {
-    "days_since_last_purchase": ("long inactive", "recent"),
-    "orders_ever": ("frequent", "few orders"),
-    "orders_365d": ("frequent", "few orders"),
-    "net_value_ever": ("high spending", "low spending"),
-    "net_value_365d": ("high spending", "low spending"),
-    "last_purchase_value": ("large purchases", "small purchases"),
-    "monetary_value": ("large purchases", "small purchases"),
-    "quantity_per_order": ("many pieces", "few pieces"),
-    "T": ("long-standing", "new"),
-    "orders_trend_90d": ("growing", "fading"),
-    "sales_trend_90d": ("growing", "fading"),
-    "weekend_share": ("at weekends", "on weekdays"),
-    "return_rate_ever": ("many returns", "few returns"),
-    "discount_share_ever": ("on discount", "at full price"),
-    "margin_share": ("high margin", "low margin"),
-    "categories": ("many categories", "few categories"),
-}
-# The same for kinds of events, channels and categories; little of one channel is no word.
-_WORDS_OF: Mapping[str, tuple[str, str]] = {
-    "category_share": ("buys {}", ""),
-    "channel_share": ("by {}", ""),
-    "events_365d": ("{} often", "{} seldom"),
-    "mean_value": ("{} of high value", "{} of low value"),
-    "mean_duration_s": ("{} long", "{} short"),
-    "mean_days_late": ("{} late", "{} early"),
-    "overdue": ("{} overdue", ""),
-}
 # Everything the customer does goes with buying more: what is bought names a persona before what happened to it.
 _PURCHASES_FIRST = 1.25
 
 
-def word(feature: str, difference: float) -> str:
+def word(feature: Feature | None, difference: float) -> str:
     """Give the word for a feature that is above or below the mean of all customers; "" where there is none."""
-    measure, _, of = feature.partition("_of_")
-    much, little = _WORDS[feature] if feature in _WORDS else _WORDS_OF[measure]
-    # Names stand in lines and tables, whatever a shop calls its categories.
-    return (much if difference > 0.0 else little).format(" ".join(of.replace("_", " ").split()))
+    if feature is None or feature.persona is None:
+        return ""
+    return (feature.persona.much if difference > 0.0 else feature.persona.little).format(feature.value_in_words)
 
 
 def telling_words(coordinates: Sequence[Coordinate], differences: Floats) -> list[str]:
@@ -66,14 +37,15 @@ def telling_words(coordinates: Sequence[Coordinate], differences: Floats) -> lis
     differences
         Mean of the persona less that of all, in standard deviations over all: (p,).
     """
-    found: dict[str, str] = {}
-    weights = [_PURCHASES_FIRST if coordinate.feature in _WORDS else 1.0 for coordinate in coordinates]
+    words: dict[str, str] = {}
+    uses = [None if coordinate.definition is None else coordinate.definition.persona for coordinate in coordinates]
+    weights = [_PURCHASES_FIRST if use is not None and use.is_purchase else 1.0 for use in uses]
     for number in np.argsort(-np.abs(differences) * weights, kind="stable"):
         coordinate, difference = coordinates[number], float(differences[number])
-        said = word(coordinate.feature, difference) if abs(difference) >= TELLING else ""
-        if said and coordinate.theme not in found:
-            found[coordinate.theme] = said
-    return list(found.values())
+        telling = word(coordinate.definition, difference) if abs(difference) >= TELLING else ""
+        if telling and coordinate.theme not in words:
+            words[coordinate.theme] = telling
+    return list(words.values())
 
 
 def persona_names(words: Sequence[Sequence[str]], kept: Mapping[int, str]) -> list[str]:

@@ -6,14 +6,15 @@ together is kept, as principal factors: what goes with nothing else is no patter
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtr
 
-from features.catalogue import feature_group
+from features.catalogue import Catalogue
+from features.definition import Feature, PersonaUse
 from models.stats.typing import Floats
 
 # Values kept of a feature; between them scores are interpolated, and beyond the outermost, which one customer in 160 is
@@ -26,29 +27,6 @@ ORDERS_OF_A_HABIT = 3.0
 LEAST_SHARED = 0.45
 # Days count by their doublings from a month on: 10 and 40 of them differ as 300 and 620 do, 480 and 510 are alike.
 FIRST_DAYS = 30.0
-DAYS = ("days_since_last_purchase", "T")
-
-# Features by theme. Attributes are not behaviour, and what others say of a store is not the customer's.
-THEMES: Mapping[str, tuple[str, ...]] = {
-    "recency": ("days_since_last_purchase",),
-    "frequency": ("orders_ever", "orders_365d"),
-    "spending": ("net_value_ever", "net_value_365d"),
-    "purchase value": ("last_purchase_value", "monetary_value"),
-    "pieces": ("quantity_per_order",),
-    "time as a customer": ("T",),
-    "trend": ("orders_trend_90d", "sales_trend_90d"),
-    "days of the week": ("weekend_share",),
-    "returns": ("return_rate_ever",),
-    "discounts": ("discount_share_ever",),
-    "margin": ("margin_share",),
-    "breadth": ("categories",),
-}
-_THEME_OF = {feature: theme for theme, features in THEMES.items() for feature in features}
-SHARES: Mapping[str, str] = {"category_share_of_": "categories", "channel_share_of_": "channels"}
-# Measures of a kind of event; the theme is what the kind is about.
-EVENT_MEASURES = ("events_365d", "mean_value", "mean_duration_s", "mean_days_late", "overdue")
-_OF_FEW_ORDERS = ("weekend_share", "return_rate_ever", "discount_share_ever", *SHARES)
-_BOUNDED = (*_OF_FEW_ORDERS, *THEMES["trend"], *THEMES["margin"])
 
 
 @dataclass(frozen=True)
@@ -59,6 +37,8 @@ class Coordinate:
     ----------
     feature, theme : str
         Its name, and what it is about together with others.
+    definition : Feature or None
+        The feature of this name; None where the vocabulary does not hold it, so that it is known of nobody.
     values, scores : tuple of float
         Values of the feature, ascending, and their scores; in between scores are interpolated, beyond they stay.
     weight : float
@@ -67,16 +47,19 @@ class Coordinate:
 
     feature: str
     theme: str
+    definition: Feature | None
     values: tuple[float, ...]
     scores: tuple[float, ...]
     weight: float = 1.0
 
     def place(self, described: pd.DataFrame) -> Floats:
         """Place customers on this coordinate, each by their own features only: (n,), 0 where it is not known."""
-        column = known_values(described, self.feature)
+        if self.definition is None:
+            return np.zeros(len(described))
+        column = feature_values(described, self.definition)
         placed: Floats = np.interp(column, self.values, self.scores) * self.weight
-        if self.feature.startswith(_OF_FEW_ORDERS):
-            orders = np.nan_to_num(known_values(described, "orders_ever"))
+        if _use(self.definition).scale == "habit":
+            orders = np.nan_to_num(_column(described, "orders_ever"))
             placed *= orders / (orders + ORDERS_OF_A_HABIT)
         placed[np.isnan(column)] = 0.0
         return placed
@@ -122,52 +105,41 @@ class Space:
         """Give the space as JSON can hold it."""
         return {
             "coordinates": [
-                {**asdict(coordinate), "values": list(coordinate.values), "scores": list(coordinate.scores)}
+                {
+                    "feature": coordinate.feature,
+                    "theme": coordinate.theme,
+                    "values": list(coordinate.values),
+                    "scores": list(coordinate.scores),
+                    "weight": coordinate.weight,
+                }
                 for coordinate in self.coordinates
             ],
             "components": [list(component) for component in self.components],
         }
 
     @classmethod
-    def from_dict(cls, parts: Mapping[str, Any]) -> "Space":
-        """Read what `to_dict` gave."""
-        coordinates = (
-            Coordinate(**{**coordinate, "values": tuple(coordinate["values"]), "scores": tuple(coordinate["scores"])})
-            for coordinate in parts["coordinates"]
-        )
+    def from_dict(cls, parts: Mapping[str, Any], catalogue: Catalogue) -> "Space":
+        """Read what `to_dict` gave; the catalogue holds the features of the customers to place."""
+        coordinates = []
+        for saved in parts["coordinates"]:
+            feature = catalogue.get(saved["feature"])
+            definition = feature if feature is not None and feature.persona is not None else None
+            values, scores = tuple(saved["values"]), tuple(saved["scores"])
+            coordinates.append(
+                Coordinate(saved["feature"], saved["theme"], definition, values, scores, saved["weight"])
+            )
         return cls(tuple(coordinates), tuple(tuple(component) for component in parts["components"]))
 
 
-def persona_features(names: Sequence[str]) -> dict[str, str]:
-    """Choose the features that tell personas apart, with the theme of each.
-
-    Parameters
-    ----------
-    names
-        As `features.catalogue.feature_names` gives them. Of a feature in several windows one or two are taken.
-    """
-    chosen = {}
-    for name in names:
-        measure, of, _ = name.partition("_of_")
-        shares = next((theme for prefix, theme in SHARES.items() if name.startswith(prefix)), None)
-        if name in _THEME_OF:
-            chosen[name] = _THEME_OF[name]
-        elif shares is not None:
-            chosen[name] = shares
-        elif of and measure in EVENT_MEASURES:
-            chosen[name] = feature_group(name)
-    return chosen
-
-
-def fit_space(described: pd.DataFrame, names: Sequence[str]) -> Space:
+def fit_space(described: pd.DataFrame, catalogue: Catalogue) -> Space:
     """Find the space of a base.
 
     Parameters
     ----------
     described
         Customers by row. The order of rows may move the last bits of the components: give rows in a fixed order.
-    names
-        The features it may hold, of which `persona_features` are taken.
+    catalogue
+        The features it may hold, of which those are taken that personas use.
 
     Returns
     -------
@@ -179,10 +151,11 @@ def fit_space(described: pd.DataFrame, names: Sequence[str]) -> Space:
         however loudly, is no pattern of behaviour.
     """
     coordinates = []
-    for feature, theme in persona_features(names).items():
-        scale = _scale(known_values(described, feature), feature)
-        if scale is not None:
-            coordinates.append(Coordinate(feature, theme, *scale))
+    for name, feature in catalogue.items():
+        if feature.persona is not None:
+            scale = _scale(feature_values(described, feature), feature.persona)
+            if scale is not None:
+                coordinates.append(Coordinate(name, feature.persona.theme or feature.group, feature, *scale))
     columns = [coordinate.place(described) for coordinate in coordinates]
     variances = np.array([column.var() for column in columns])
     for number, coordinate in enumerate(coordinates):
@@ -211,38 +184,49 @@ def _components(columns: Floats, themes: Sequence[str]) -> tuple[tuple[float, ..
     return tuple(tuple(vector) for vector in vectors.T[kept].tolist())
 
 
-def _scale(column: Floats, feature: str) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+def _scale(column: Floats, use: PersonaUse) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
     """Give values of a column and their scores, less the mean score; None where nothing varies.
 
     The score of an amount is ``sign(x) log2(1 + |x| / u)``, u the median of ``|x|`` over those not 0, or a month of
     days: a feature that is much the same for all, by its doublings, tells little. A share is divided by its standard
     deviation. Of many values those are kept that stand nearest to evenly spaced normal quantiles.
     """
-    known = np.sort(column[~np.isnan(column)])
-    if not len(known) or known[0] == known[-1]:
+    values = np.sort(column[~np.isnan(column)])
+    if not len(values) or values[0] == values[-1]:
         return None
     wanted = ndtr(np.linspace(-OUTERMOST, OUTERMOST, KNOTS))
-    knots = np.unique(known)
+    knots = np.unique(values)
     if len(knots) > KNOTS:
-        knots = np.unique(known[np.rint(wanted * (len(known) - 1)).astype(np.int64)])
-    unit = 1.0
-    if not feature.startswith(_BOUNDED):
-        unit = FIRST_DAYS if feature in DAYS else float(np.median(np.abs(known[known != 0.0])))
+        knots = np.unique(values[np.rint(wanted * (len(values) - 1)).astype(np.int64)])
+    is_bounded = use.scale in ("bounded", "habit")
+    if not is_bounded:
+        unit = FIRST_DAYS if use.scale == "days" else float(np.median(np.abs(values[values != 0.0])))
         scores = np.sign(knots) * np.log2(1.0 + np.abs(knots) / unit)
     else:
         scores = knots.copy()
-    placed = np.interp(known, knots, scores)
+    placed = np.interp(values, knots, scores)
     spread = placed.std()
     if spread == 0.0:
         return None
     scores -= placed.mean()
-    return tuple(knots.tolist()), tuple((scores / spread if feature.startswith(_BOUNDED) else scores).tolist())
+    return tuple(knots.tolist()), tuple((scores / spread if is_bounded else scores).tolist())
 
 
-def known_values(described: pd.DataFrame, name: str) -> Floats:
-    """Give a feature's column, (n,), NaN where it is not known or not there."""
+def feature_values(described: pd.DataFrame, feature: Feature) -> Floats:
+    """Give a feature's column, (n,), NaN where it has no value or the column is not there."""
+    column = _column(described, feature.name)
+    # A one-time buyer has no repeat purchases, hence no mean value of them; the column says 0.
+    return np.where(column > 0.0, column, np.nan) if _use(feature).zero_is_unknown else column
+
+
+def _column(described: pd.DataFrame, name: str) -> Floats:
     if name not in described.columns:
         return np.full(len(described), np.nan)
     column: Floats = described[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    # A one-time buyer has no repeat purchases, hence no mean value of them; the column says 0.
-    return np.where(column > 0.0, column, np.nan) if name == "monetary_value" else column
+    return column
+
+
+def _use(feature: Feature) -> PersonaUse:
+    """Say how personas use a feature of theirs."""
+    assert feature.persona is not None
+    return feature.persona

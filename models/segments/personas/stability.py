@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.cluster import KMeans
 
+from features.catalogue import Catalogue
 from models.segments.personas.null_reference import null_reference
 from models.segments.personas.space import Space, fit_space
 from models.stats.typing import Floats, Integers
@@ -113,7 +114,7 @@ def adjusted_rand(one: Integers, other: Integers) -> float:
     return 1.0 if most == expected else float((pairs - expected) / (most - expected))
 
 
-def try_numbers(base: pd.DataFrame, space: Space, names: Sequence[str], seed: int) -> tuple[Trial, ...]:
+def try_numbers(base: pd.DataFrame, space: Space, catalogue: Catalogue, seed: int) -> tuple[Trial, ...]:
     """Try every number of personas.
 
     Parameters
@@ -122,8 +123,8 @@ def try_numbers(base: pd.DataFrame, space: Space, names: Sequence[str], seed: in
         Features of the customers to fit on, in a fixed order.
     space
         Their space.
-    names
-        The names of the features.
+    catalogue
+        The features.
     seed
         Seed of resamples, clouds and starts.
 
@@ -138,7 +139,7 @@ def try_numbers(base: pd.DataFrame, space: Space, names: Sequence[str], seed: in
         return ()
     columns = space.columns(base)
     placed = space.project(columns, len(base))
-    resamples = [_resample(base, names, rng) for _ in range(BOOTSTRAP_FITS)]
+    resamples = [_resample(base, catalogue, rng) for _ in range(BOOTSTRAP_FITS)]
     # k-means needs as many points as clusters.
     points = [_distinct(placed), *(_distinct(everyone[times > 0]) for everyone, times in resamples)]
     most = min(MOST_PERSONAS, len(placed) // LEAST_CUSTOMERS, *points)
@@ -176,11 +177,11 @@ def chosen(trials: Sequence[Trial], customers: int, before: int | None = None) -
     return next((trial.k for trial in groups if trial.silhouette == best), 2 if 2 in again else 1)
 
 
-def _resample(base: pd.DataFrame, names: Sequence[str], rng: np.random.Generator) -> tuple[Floats, Integers]:
+def _resample(base: pd.DataFrame, catalogue: Catalogue, rng: np.random.Generator) -> tuple[Floats, Integers]:
     """Draw as many customers with replacement, find their space, and place everyone in it; say how often each is in."""
     drawn = rng.integers(0, len(base), len(base))
     times: Integers = np.bincount(drawn, minlength=len(base))
-    return fit_space(base.iloc[np.sort(drawn)], names).place(base), times
+    return fit_space(base.iloc[np.sort(drawn)], catalogue).place(base), times
 
 
 def _agreement(resamples: Sequence[tuple[Floats, Integers]], k: int, seed: int) -> float:
