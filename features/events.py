@@ -82,6 +82,11 @@ def event_features(events: ir.Table, spine: Spine, features: Sequence[Feature]) 
     return by_kind.group_by(spine.keys).agg(**columns)
 
 
+def is_own(events: ir.Table) -> ir.BooleanValue:
+    """Say which events are a customer's own: not promises (those with due_at) nor deliveries, which the shop makes."""
+    return events.due_at.isnull() & events.kind.notin(sorted(COMPLETES_BY_NAME))
+
+
 def _last(visible: ir.Table, spine: Spine, column: str) -> ir.Table:
     """Take the column of the newest event of each kind that has it, the mean where several have its time."""
     filled = visible.filter(visible[column].notnull())

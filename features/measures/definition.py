@@ -21,24 +21,21 @@ _SHARED: ContextVar[dict[Any, Any] | None] = ContextVar("results of shared queri
 
 @dataclass(frozen=True)
 class MeasureOptions:
-    """What some measures need to be told.
+    """The settings of measures.
 
     Parameters
     ----------
     inactivity_days
-        Days without a purchase after which a customer of a trade without contracts counts as lost.
+        Days without a purchase after which a customer counts as lapsed, in a trade without contracts.
     core_action
         The kind of event that is the core user action; None where none is named.
     core_action_times
         How often, at least, a customer must do it in a window.
-    idle_minutes
-        Minutes without an event after which a visit is over.
     """
 
     inactivity_days: int = 365
     core_action: str | None = None
     core_action_times: int = 1
-    idle_minutes: int = 30
 
 
 @dataclass(frozen=True)
@@ -88,13 +85,13 @@ def shared(query: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(query)
     def once(*args: P.args, **kwargs: P.kwargs) -> R:
-        known = _SHARED.get()
-        if known is None:
+        results = _SHARED.get()
+        if results is None:
             return query(*args, **kwargs)
         key = (query, args, tuple(kwargs.items()))
-        if key not in known:
-            known[key] = query(*args, **kwargs)
-        result: R = known[key]
+        if key not in results:
+            results[key] = query(*args, **kwargs)
+        result: R = results[key]
         return result
 
     return once
@@ -140,7 +137,7 @@ def with_empty_windows(figures: pd.DataFrame, windows: Windows, why: str) -> pd.
     full = figures.set_index(["group", "window"]).reindex(whole).reset_index().reindex(columns=list(FIGURES))
     full["n"] = full["n"].fillna(0).astype("int64")
     full[["value", "low", "high"]] = full[["value", "low", "high"]].astype(float)
-    unsaid = full["value"].isna() & full["why"].isna()
-    full["why"] = full["why"].astype(object).mask(unsaid, why)
+    unexplained = full["value"].isna() & full["why"].isna()
+    full["why"] = full["why"].astype(object).mask(unexplained, why)
     full["why"] = full["why"].where(full["why"].notna(), None)
     return full

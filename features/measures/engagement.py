@@ -11,11 +11,11 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from features.measures.activity import MICROSECONDS, is_own, time_spent
+from features.events import is_own
+from features.measures.answer_sums import BY, Compute, with_interval
 from features.measures.definition import Measure, MeasureOptions, absent, shared, with_empty_windows
 from features.measures.figures import run_by_window, with_beginning
 from features.measures.intervals import mean_interval, wilson_interval
-from features.measures.survey_sums import BY, Compute, with_interval
 from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables
@@ -25,25 +25,31 @@ __all__ = ["EVENT_MEASURES"]
 VISIT = "visit"
 NOBODY = "no events of the customers' own in this window"
 Kinds = dict[str, tuple[bool, date]]
+MICROSECONDS = 1_000_000
+SECONDS_A_DAY = 86_400
+# A visit is over after a longer pause: the usual cut of web analytics.
+IDLE_MINUTES = 30
+# Of more than 18 digits, so that DuckDB gives the square 38, and sums of squares do not depend on the order of rows.
+EXACT = "decimal(19, 0)"
 
 
-def _activity_time(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
-    events, kinds, missing = _known(tables, windows, grouping)
+def _activity_time(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
+    events, kinds, missing = _own_events(tables, windows, grouping)
     if events is None:
         return absent(missing, windows)
-    active = time_spent(events, windows, grouping, options.idle_minutes)
+    active = time_spent(events, windows, grouping)
     sums = run_by_window(
         active.group_by(BY).agg(n=active.count(), spent=active.spent.sum(), squares=(active.spent * active.spent).sum())
     ).astype({"spent": float, "squares": float})
     if len(sums) and not sums["spent"].any():
-        why = f"no event has duration_s, and no two of a customer are within {options.idle_minutes} minutes"
+        why = f"no event has duration_s, and no two of a customer are within {IDLE_MINUTES} minutes"
         return absent(f"{why}: give duration_s, or every action as an event", windows)
     interval = mean_interval(sums["n"], sums["spent"] / MICROSECONDS, sums["squares"] / MICROSECONDS**2, 0)
     return _whole(with_interval(sums.assign(why=None), interval), windows, _first_own(kinds))
 
 
 def _visit_frequency(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
-    events, kinds, missing = _known(tables, windows, grouping)
+    events, kinds, missing = _own_events(tables, windows, grouping)
     if events is None:
         return absent(missing, windows)
     rows = windows.of(grouping.of(events.filter(is_own(events))))
@@ -59,7 +65,7 @@ def _visit_frequency(tables: Tables, windows: Windows, grouping: Grouping, _: Me
 
 
 def _core_user_actions(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
-    events, kinds, missing = _known(tables, windows, grouping)
+    events, kinds, missing = _own_events(tables, windows, grouping)
     if events is None:
         return absent(missing, windows)
     there = f"the kinds of events there are: {', '.join(kinds)}"
@@ -77,20 +83,58 @@ def _core_user_actions(tables: Tables, windows: Windows, grouping: Grouping, opt
     return _whole(with_interval(counts.assign(why=None), interval, 100), windows, kinds[action][1], action)
 
 
+def time_spent(events: ir.Table, windows: Windows, grouping: Grouping) -> ir.Table:
+    """Add up the time of each customer's visits. Grain: one row per customer, window and group with an own event.
+
+    An event lasts from ts to ts + duration_s (no time where it is not given), at most to the end of its window. A visit
+    lasts from the start of its first event to the latest end of one; it is over after a pause longer than
+    `IDLE_MINUTES` from that end on, or with its window. Time in which events overlap counts once, pauses within a
+    visit count.
+
+    Parameters
+    ----------
+    events
+        Clean events.
+    windows, grouping
+        By what; events belong to the window in which they begin.
+
+    Returns
+    -------
+    Table
+        customer_id, window, group, spent (microseconds, exact decimal).
+    """
+    by = ["customer_id", "window", "group"]
+    rows = windows.of(grouping.of(events.filter(is_own(events))))
+    started = rows.ts.delta(midnight(windows.start(windows.count - 1)), unit="microsecond")
+    # Cut before it is turned into microseconds, which a wrong duration of many years would not fit.
+    seconds = ibis.greatest(ibis.least(rows.duration_s.fill_null(0), windows.days * SECONDS_A_DAY), 0)
+    lasted = (seconds.cast("float64") * MICROSECONDS).round().cast("int64")
+    window_ends = (windows.count - rows.window).cast("int64") * (windows.days * SECONDS_A_DAY * MICROSECONDS)
+    rows = rows.select(*by, "ts", started=started, ended=ibis.least(started + lasted, window_ends))
+    # Events may overlap: what went before is over with the latest end, not with that of the event before.
+    earlier = ibis.window(group_by=by, order_by="ts", rows=(None, -1))
+    rows = rows.mutate(over=rows.ended.max().over(earlier))
+    # The first event of a customer in a window has none before it.
+    is_new = (rows.started - rows.over > IDLE_MINUTES * 60 * MICROSECONDS).fill_null(True)
+    added = ibis.ifelse(is_new, rows.ended - rows.started, ibis.greatest(rows.ended - rows.over, 0))
+    rows = rows.mutate(added=added)
+    return rows.group_by(by).agg(spent=rows.added.sum().cast(EXACT))
+
+
 @shared
-def _known(tables: Tables, windows: Windows, grouping: Grouping) -> tuple[ir.Table | None, Kinds, str]:
+def _own_events(tables: Tables, windows: Windows, grouping: Grouping) -> tuple[ir.Table | None, Kinds, str]:
     """Give events, what kinds there are before `until` (name -> own, first day), or what is missing."""
     events = tables.events
     if events is None:
         return None, {}, "no table of events was given"
     if not grouping.applies_to(events):
         return None, {}, f"events have no column {grouping.column}"
-    seen = events.filter(events.available_at < midnight(windows.until))
-    by_kind = seen.group_by("kind").agg(own=is_own(seen).any(), begins=seen.ts.min()).order_by("kind")
+    visible = events.filter(events.available_at < midnight(windows.until))
+    by_kind = visible.group_by("kind").agg(own=is_own(visible).any(), begins=visible.ts.min()).order_by("kind")
     kinds = {row["kind"]: (row["own"], row["begins"].date()) for row in by_kind.to_pyarrow().to_pylist()}
     if not any(own for own, _ in kinds.values()):
-        found = f"; there are {', '.join(kinds)}, which the shop makes" if kinds else ""
-        return None, kinds, f"no events of the customers' own before {windows.until}{found}"
+        others = f"; there are {', '.join(kinds)}, which the shop makes" if kinds else ""
+        return None, kinds, f"no events of the customers' own before {windows.until}{others}"
     return events, kinds, ""
 
 
@@ -98,9 +142,9 @@ def _first_own(kinds: Kinds) -> date:
     return min(day for own, day in kinds.values() if own)
 
 
-def _whole(found: pd.DataFrame, windows: Windows, began: date, kind: str = "") -> pd.DataFrame:
+def _whole(figures: pd.DataFrame, windows: Windows, began: date, kind: str = "") -> pd.DataFrame:
     rows = f"events of the kind {kind}" if kind else "events"
-    return with_beginning(with_empty_windows(found, windows, NOBODY), windows, began, rows)
+    return with_beginning(with_empty_windows(figures, windows, NOBODY), windows, began, rows)
 
 
 def _measure(name: str, title: str, unit: str, definition: str, compute: Compute) -> Measure:
@@ -116,7 +160,7 @@ EVENT_MEASURES: tuple[Measure, ...] = (
         "Activity time",
         "seconds",
         "mean seconds of visits per active customer: a visit lasts from its first event to the end of its last (ts + "
-        "duration_s, where given), and is over after a pause longer than idle_minutes, and with the window",
+        f"duration_s, where given), and is over after a pause longer than {IDLE_MINUTES} minutes, and with the window",
         _activity_time,
     ),
     _measure(

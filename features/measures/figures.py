@@ -1,12 +1,12 @@
-"""What the measures of purchases and events share: figures by window and group, and what their data cannot know."""
+"""What the measures of purchases and events share: figures by window and group, and where their data begin too late."""
 
 from datetime import date, timedelta
 
 import ibis.expr.types as ir
 import pandas as pd
 
+from features.measures.answer_sums import BY, Compute
 from features.measures.definition import MeasureOptions, absent, shared, with_empty_windows
-from features.measures.survey_sums import BY, Compute
 from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables
@@ -19,7 +19,7 @@ def figures_of_purchases(
     looks_back: bool = False,
     needs_start: bool = False,
 ) -> Compute:
-    """Make the function that computes a measure of purchases, and says what its figures cannot know.
+    """Make the function that computes a measure of purchases, and gives no value where its data begin too late.
 
     Parameters
     ----------
@@ -95,10 +95,10 @@ def with_beginning(
     DataFrame
         `FIGURES`.
     """
-    told = figures.copy()
+    judged = figures.copy()
     for number in range(windows.count):
         start, end = windows.start(number), windows.end(number)
-        here = told["window"] == number
+        here = judged["window"] == number
         begin = f"the {rows} given begin on {began}"
         if end <= began:
             unknown = f"{begin}, after this window"
@@ -107,14 +107,14 @@ def with_beginning(
         else:
             unknown = None
         if unknown is not None:
-            told.loc[here, ["value", "low", "high"]] = float("nan")
-            told.loc[here, "n"] = 0
-            told.loc[here, "why"] = unknown
+            judged.loc[here, ["value", "low", "high"]] = float("nan")
+            judged.loc[here, "n"] = 0
+            judged.loc[here, "why"] = unknown
         elif start < began:
-            _caution(told, here, f"{begin}, within this window")
+            _caution(judged, here, f"{begin}, within this window")
         elif start - timedelta(days=reach) < began:
-            _caution(told, here, f"{begin}: who bought only before it is not known to be active")
-    return told
+            _caution(judged, here, f"{begin}: who bought only before it is not known to be active")
+    return judged
 
 
 def _caution(figures: pd.DataFrame, here: pd.Series, caution: str) -> None:

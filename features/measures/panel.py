@@ -40,9 +40,9 @@ def measure(
     windows
         The windows, of which number 0 is the newest.
     grouping
-        By what; a measure that cannot be told by it has one group "everyone" without a value.
+        By what; a measure that cannot be grouped by it has one group "everyone" without a value.
     options
-        What some measures need to be told.
+        The settings of measures.
     measures
         Which, in the order of the rows.
 

@@ -5,11 +5,11 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from features.measures.answer_sums import BY
 from features.measures.definition import FIGURES, Measure, MeasureOptions, shared
 from features.measures.figures import figures_of_purchases, run_by_window
 from features.measures.intervals import mean_interval
 from features.measures.orders import SQUARED, active_customers, cost_to_serve_by_window
-from features.measures.survey_sums import BY
 from features.measures.windows import Grouping, Windows
 from features.tables import Tables
 

@@ -8,13 +8,13 @@ of the behaviour that these customers are an example of: the customers themselve
 import numpy as np
 import pandas as pd
 
+from features.measures.answer_sums import BY, with_interval
 from features.measures.definition import FIGURES, Measure, MeasureOptions, absent, shared
 from features.measures.figures import figures_of_purchases, run_by_window, why_not
 from features.measures.intervals import Interval, mean_interval, wilson_interval
 from features.measures.orders import orders, purchase_ages
 from features.measures.profitability import PROFITABILITY_MEASURES
 from features.measures.retention import RETENTION_MEASURES
-from features.measures.survey_sums import BY, with_interval
 from features.measures.windows import Grouping, Windows
 from features.tables import Tables
 
@@ -88,8 +88,8 @@ def _days_to_second_sd(tables: Tables, windows: Windows, grouping: Grouping, _: 
     value = np.sqrt((squares - days**2 / n).clip(lower=0) / (n - 1).where(n > 1))
     # The usual interval of a standard deviation rests on the bell curve, and these times are far from it.
     why = why_not(n > 1, "one customer's second purchase only is in this window")
-    found = sums.assign(value=value, low=np.nan, high=np.nan, why=why)
-    return found[list(FIGURES)]
+    figures = sums.assign(value=value, low=np.nan, high=np.nan, why=why)
+    return figures[list(FIGURES)]
 
 
 @shared

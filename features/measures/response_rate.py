@@ -3,9 +3,9 @@
 import ibis
 import pandas as pd
 
+from features.measures.answer_sums import BY, Compute
 from features.measures.definition import MeasureOptions, absent, with_empty_windows
 from features.measures.intervals import wilson_interval
-from features.measures.survey_sums import BY, Compute
 from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables

@@ -3,11 +3,11 @@
 import ibis
 import pandas as pd
 
+from features.measures.answer_sums import BY, with_interval
 from features.measures.definition import Measure, MeasureOptions, shared
 from features.measures.figures import figures_of_purchases, run_by_window
 from features.measures.intervals import ratio_interval, wilson_interval
 from features.measures.orders import SQUARED, active_customers
-from features.measures.survey_sums import BY, with_interval
 from features.measures.windows import Grouping, Windows
 from features.tables import Tables
 
@@ -17,19 +17,19 @@ NOBODY = "no customer was active at the start of this window"
 
 
 def _retention(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
-    counts = _known_at_start(tables, windows, grouping, options)
+    counts = _active_at_start(tables, windows, grouping, options)
     return with_interval(counts, wilson_interval(counts["kept"], counts["n"]), 100)
 
 
 def _churn(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
-    counts = _known_at_start(tables, windows, grouping, options)
+    counts = _active_at_start(tables, windows, grouping, options)
     return with_interval(counts, wilson_interval(counts["n"] - counts["kept"], counts["n"]), 100)
 
 
-def _known_at_start(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+def _active_at_start(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
     sums = _sums(tables, windows, grouping, options)
-    known = sums[sums["active"] > 0]
-    return known.assign(n=known["active"], why=None)
+    groups = sums[sums["active"] > 0]
+    return groups.assign(n=groups["active"], why=None)
 
 
 def _arpu(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:

@@ -14,11 +14,7 @@ import pandas as pd
 
 from data.errors import InputError
 from features.labels import CATEGORY_CUTS, SATISFACTION_CUTS, Cuts
-from features.measures.definition import Measure
-from features.measures.intervals import mean_interval, nps_interval, wilson_interval
-from features.measures.response_rate import response_rate
-from features.measures.survey_indices import LOYALTY_PARTS, loyalty, loyalty_100, satisfaction_index
-from features.measures.survey_sums import (
+from features.measures.answer_sums import (
     Compute,
     Sums,
     counts_by_scale,
@@ -27,6 +23,10 @@ from features.measures.survey_sums import (
     sums_by_scale,
     with_interval,
 )
+from features.measures.definition import Measure
+from features.measures.intervals import mean_interval, nps_interval, wilson_interval
+from features.measures.loyalty import LOYALTY_PARTS, loyalty, loyalty_100, satisfaction_index
+from features.measures.response_rate import response_rate
 
 __all__ = ["ANSWER_MEASURES", "answer_measures", "nps_reading"]
 
@@ -178,8 +178,8 @@ def _sum_of_scores(rows: ir.Table) -> pd.DataFrame:
     return sums_by_scale(rows, {"n": rows.count(), "total": score.sum(), "squares": (score * score).sum()})
 
 
-def _mean(found: pd.DataFrame) -> pd.DataFrame:
-    sums = one_scale(found)
+def _mean(by_scale: pd.DataFrame) -> pd.DataFrame:
+    sums = one_scale(by_scale)
     return with_interval(
         sums, mean_interval(sums["n"], sums["total"], sums["squares"], sums["scale_low"], sums["scale_high"])
     )

@@ -68,11 +68,11 @@ class Windows:
         Table
             The rows with `window` (INTEGER, 0 the newest) added.
         """
-        seen = rows.filter(rows[time] >= midnight(self.start(self.count - 1)), rows[time] < midnight(self.until))
+        inside = rows.filter(rows[time] >= midnight(self.start(self.count - 1)), rows[time] < midnight(self.until))
         if "available_at" in rows.columns:
-            seen = seen.filter(seen.available_at < midnight(self.until))
-        days_before = ibis.literal(self.until).delta(seen[time].date(), unit="day")
-        return seen.mutate(window=((days_before - 1) // self.days).cast("int32"))
+            inside = inside.filter(inside.available_at < midnight(self.until))
+        days_before = ibis.literal(self.until).delta(inside[time].date(), unit="day")
+        return inside.mutate(window=((days_before - 1) // self.days).cast("int32"))
 
 
 @dataclass(frozen=True)

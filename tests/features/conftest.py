@@ -116,11 +116,11 @@ def shop() -> Callable[..., Tables]:
     ) -> Tables:
         connection = ibis.duckdb.connect()
         connection.raw_sql(f"SET threads = {threads}")
-        given = {"transactions": transactions, "events": events, "answers": answers, "customers": customers}
+        rows_of = {"transactions": transactions, "events": events, "answers": answers, "customers": customers}
         return Tables(
             **{
                 name: connection.create_table(name, _arrow(name, rows))
-                for name, rows in given.items()
+                for name, rows in rows_of.items()
                 if rows is not None
             }
         )

@@ -51,12 +51,12 @@ def test_earlier_dates_see_earlier_rows(shop):
 def test_equally_new_rows_do_not_depend_on_their_order(shop):
     rows = [{"customer_id": "a", "age": age, "region": region} for age, region in ((7, "n"), (7, "s"), (5, "z"))]
     vocabulary = Vocabulary(numeric_attributes=("age",), text_attributes={"region": ("n", "s", "z")})
-    seen = set()
+    described = set()
     for customers in (rows, rows[::-1]):
         tables = shop(SALES, customers=customers)
         got = attributes(tables, everyone(tables.transactions, AS_OF), vocabulary)
-        seen.add(tuple(got.iloc[0]))
-    assert seen == {(7, 0, 1, 0)}
+        described.add(tuple(got.iloc[0]))
+    assert described == {(7, 0, 1, 0)}
 
 
 def test_customers_that_are_not_given_are_unknown(shop):

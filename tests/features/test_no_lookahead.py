@@ -94,16 +94,16 @@ def minutes(low: int, high: int):
 
 cents = st.integers(-9_999, 99_999).map(lambda amount: amount / 100)
 maybe_money = st.none() | cents
-seen_at = minutes(-500, 0).filter(lambda moment: moment < MIDNIGHT)
-unseen_at = minutes(0, 40)
+visible_at = minutes(-500, 0).filter(lambda moment: moment < MIDNIGHT)
+hidden_at = minutes(0, 40)
 
 
 @st.composite
-def known_rows(draw, seen: bool, columns: dict[str, st.SearchStrategy]):
+def available_rows(draw, visible: bool, columns: dict[str, st.SearchStrategy]):
     """Rows of transactions or events: seen before as_of, or only known from then on whenever they happened."""
     row = draw(st.fixed_dictionaries({"customer_id": st.sampled_from(CUSTOMERS), **columns}))
-    row["ts"] = draw(seen_at if seen else minutes(-500, 40))
-    late = draw(st.none() | seen_at) if seen else draw(unseen_at)
+    row["ts"] = draw(visible_at if visible else minutes(-500, 40))
+    late = draw(st.none() | visible_at) if visible else draw(hidden_at)
     row["available_at"] = max(row["ts"], late) if late else row["ts"]
     return row
 
@@ -128,8 +128,8 @@ EVENT = {
 
 
 @st.composite
-def valid_rows(draw, seen: bool):
-    valid_from = st.none() | seen_at if seen else unseen_at
+def valid_rows(draw, visible: bool):
+    valid_from = st.none() | visible_at if visible else hidden_at
     return draw(
         st.fixed_dictionaries(
             {
@@ -143,23 +143,23 @@ def valid_rows(draw, seen: bool):
 
 
 @st.composite
-def answer_rows(draw, seen: bool, invited_at):
+def answer_rows(draw, visible: bool, invited_at):
     invited = draw(invited_at)
-    answered = draw(seen_at if seen else unseen_at)
+    answered = draw(visible_at if visible else hidden_at)
     answered = max(answered, invited) if invited else answered
     score = draw(st.integers(0, 10))
     customer = draw(st.sampled_from(CUSTOMERS))
     return {"customer_id": customer, "score": score, "invited_at": invited, "answered_at": answered}
 
 
-def rows_of(seen: bool):
+def rows_of(visible: bool):
     return st.fixed_dictionaries(
         {
-            "transactions": st.lists(known_rows(seen, LINE), max_size=14 if seen else 5),
-            "events": st.lists(known_rows(seen, EVENT), max_size=10 if seen else 5),
-            "customers": st.lists(valid_rows(seen), max_size=4),
+            "transactions": st.lists(available_rows(visible, LINE), max_size=14 if visible else 5),
+            "events": st.lists(available_rows(visible, EVENT), max_size=10 if visible else 5),
+            "customers": st.lists(valid_rows(visible), max_size=4),
             # What was asked before as_of and answered after it is not known either.
-            "answers": st.lists(answer_rows(seen, st.none() | seen_at), max_size=5),
+            "answers": st.lists(answer_rows(visible, st.none() | visible_at), max_size=5),
         }
     )
 
@@ -172,37 +172,37 @@ def labels_of(tables: Tables) -> list[pd.DataFrame]:
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
-@given(seen=rows_of(True), unseen=rows_of(False), others=rows_of(False), data=st.data())
-def test_unseen_rows_their_order_and_the_threads_change_no_bit(clean_rows, shops, seen, unseen, others, data):
+@given(visible=rows_of(True), hidden=rows_of(False), others=rows_of(False), data=st.data())
+def test_unseen_rows_their_order_and_the_threads_change_no_bit(clean_rows, shops, visible, hidden, others, data):
     one, two = shops
-    one.fill({name: rows + unseen[name] for name, rows in seen.items()}, clean_rows)
+    one.fill({name: rows + hidden[name] for name, rows in visible.items()}, clean_rows)
     # The same seen rows in another order, among other unseen rows, or none.
-    two.fill({name: data.draw(st.permutations(rows + others[name])) for name, rows in seen.items()}, clean_rows)
+    two.fill({name: data.draw(st.permutations(rows + others[name])) for name, rows in visible.items()}, clean_rows)
     same_bits(one.ask("pairs"), two.ask("pairs"))
     learned = [learn_vocabulary(shop.tables, AS_OF, ATTRIBUTES) for shop in shops]
     assert learned[0].to_dict() == learned[1].to_dict()
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)
-@given(seen=rows_of(True), unseen=rows_of(False))
-def test_pairs_are_described_as_everyone_at_each_date(clean_rows, shops, seen, unseen):
+@given(visible=rows_of(True), hidden=rows_of(False))
+def test_pairs_are_described_as_everyone_at_each_date(clean_rows, shops, visible, hidden):
     any_shop = shops[0]
-    any_shop.fill({name: rows + unseen[name] for name, rows in seen.items()}, clean_rows)
+    any_shop.fill({name: rows + hidden[name] for name, rows in visible.items()}, clean_rows)
     each = pd.concat([any_shop.ask("everyone earlier"), any_shop.ask("everyone")])
     same_bits(any_shop.ask("pairs"), each.sort_values(["customer_id", "as_of"], ignore_index=True))
 
 
 answers_of = {
-    True: st.lists(answer_rows(True, st.none() | seen_at), max_size=5),
-    False: st.lists(answer_rows(False, unseen_at), max_size=5),
+    True: st.lists(answer_rows(True, st.none() | visible_at), max_size=5),
+    False: st.lists(answer_rows(False, hidden_at), max_size=5),
 }
 
 
 @settings(max_examples=8, deadline=None, derandomize=True)
-@given(seen=answers_of[True], unseen=answers_of[False], data=st.data())
-def test_unseen_answers_change_no_label_and_no_invitation(shop, seen, unseen, data):
-    alone = labels_of(shop([], answers=seen))
-    among = labels_of(shop([], answers=data.draw(st.permutations(seen + unseen))))
+@given(visible=answers_of[True], hidden=answers_of[False], data=st.data())
+def test_unseen_answers_change_no_label_and_no_invitation(shop, visible, hidden, data):
+    alone = labels_of(shop([], answers=visible))
+    among = labels_of(shop([], answers=data.draw(st.permutations(visible + hidden))))
     for left, right in zip(alone, among, strict=True):
         same_bits(left, right)
 

@@ -19,7 +19,7 @@ def transactions(shop):
     return shop([{**sale, "amount": 1} for sale in SALES]).transactions
 
 
-def seen(spine, transactions):
+def visible_rows(spine, transactions):
     rows = spine.with_as_of(spine.visible(transactions)).to_pyarrow().to_pylist()
     return sorted((row["customer_id"], row["as_of"]) for row in rows)
 
@@ -31,10 +31,10 @@ def seen(spine, transactions):
 def test_as_of_is_an_exclusive_midnight_of_availability(transactions, as_of, customers):
     expected = [(customer, as_of) for customer in customers]
     spine = everyone(transactions, as_of)
-    assert seen(spine, transactions) == expected
+    assert visible_rows(spine, transactions) == expected
     assert sorted((r["customer_id"], r["as_of"]) for r in spine.table.to_pyarrow().to_pylist()) == expected
     everybody = pairs(ibis.memtable({"customer_id": list("abc"), "as_of": [as_of] * 3}))
-    assert seen(everybody, transactions) == expected
+    assert visible_rows(everybody, transactions) == expected
 
 
 def test_pairs_take_several_dates_of_a_customer_each_once_and_no_nulls(transactions):
@@ -47,7 +47,7 @@ def test_pairs_take_several_dates_of_a_customer_each_once_and_no_nulls(transacti
         }
     )
     spine = pairs(ibis.memtable(frame))
-    assert seen(spine, transactions) == [("a", date(2024, 1, 2)), ("a", date(2024, 1, 5))]
+    assert visible_rows(spine, transactions) == [("a", date(2024, 1, 2)), ("a", date(2024, 1, 5))]
     assert spine.table.count().to_pyarrow().as_py() == 3
 
 

@@ -45,7 +45,7 @@ def test_others_answers_about_the_last_store_count(shop):
     answers += [answer("e", "2024-02-02", None), answer("c", "2024-02-01", 0, question="csat")]
     answers.append(answer("nobody", "2024-02-01", 0))  # bought nowhere before
     tables = shop(sales, answers=answers)
-    found = standing(tables, everyone(tables.transactions, AS_OF))
+    satisfaction = standing(tables, everyone(tables.transactions, AS_OF))
     usual, trust = (1.0 + 0.8 + 0.3) / 3, ANSWERS_TO_TRUST
     expected = {
         "new": (1.0 + 0.8 + trust * usual) / (2 + trust),
@@ -55,47 +55,47 @@ def test_others_answers_about_the_last_store_count(shop):
         "a": (0.8 + trust * (0.8 + 0.3) / 2) / (1 + trust),
         "d": (1.0 + 0.8) / 2,
     }
-    assert found[list(expected)].to_dict() == pytest.approx(expected)
-    assert "nowhere" not in found.index
+    assert satisfaction[list(expected)].to_dict() == pytest.approx(expected)
+    assert "nowhere" not in satisfaction.index
 
 
 def test_the_only_answer_says_nothing_of_who_gave_it(shop):
     sales = [sale(name, "2024-01-01", "near") for name in "ab"]
     tables = shop(sales, answers=[answer("a", "2024-02-01", 7)])
-    found = standing(tables, everyone(tables.transactions, AS_OF))
-    assert np.isnan(found["a"])
-    assert found["b"] == pytest.approx(0.7)
+    satisfaction = standing(tables, everyone(tables.transactions, AS_OF))
+    assert np.isnan(satisfaction["a"])
+    assert satisfaction["b"] == pytest.approx(0.7)
 
 
 def test_another_own_answer_changes_that_of_others_only(shop):
     sales = [sale(name, "2024-01-01", store) for name, store in (("a", "near"), ("b", "near"), ("c", "far"))]
-    found = {}
+    satisfaction = {}
     for own in (0, 10):
         answers = [answer("a", "2024-02-01", own), answer("b", "2024-02-01", 8), answer("c", "2024-02-01", 2)]
         tables = shop(sales, answers=answers)
-        found[own] = standing(tables, everyone(tables.transactions, AS_OF)).to_dict()
+        satisfaction[own] = standing(tables, everyone(tables.transactions, AS_OF)).to_dict()
     # The mean of b and c is 0.5; b tells of near: (0.8 + 10 * 0.5) / 11.
-    assert found[0]["a"] == found[10]["a"] == pytest.approx(5.8 / 11)
+    assert satisfaction[0]["a"] == satisfaction[10]["a"] == pytest.approx(5.8 / 11)
     # Of b: a and c have the mean 0.1 or 0.6, and a tells of near.
-    assert [found[own]["b"] for own in (0, 10)] == pytest.approx([1.0 / 11, 7.0 / 11])
+    assert [satisfaction[own]["b"] for own in (0, 10)] == pytest.approx([1.0 / 11, 7.0 / 11])
     # Of c: nobody else tells of far, so it is the mean of a and b.
-    assert [found[own]["c"] for own in (0, 10)] == pytest.approx([0.4, 0.9])
+    assert [satisfaction[own]["c"] for own in (0, 10)] == pytest.approx([0.4, 0.9])
 
 
 def test_answers_speak_of_what_was_bought_before_the_invitation_and_are_known_the_day_after(shop):
     sales = [sale("a", "2024-01-01", "near"), sale("a", "2024-02-02", "far")]
     sales += [sale(name, "2024-01-01", name) for name in ("near", "far")]
-    given = answer("a", "2024-02-03 12:00", 10, invited_at="2024-02-02 09:00")
-    for more, spoken_of in ((given, "near"), ({**given, "invited_at": None}, "far")):
+    own_answer = answer("a", "2024-02-03 12:00", 10, invited_at="2024-02-02 09:00")
+    for more, judged in ((own_answer, "near"), ({**own_answer, "invited_at": None}, "far")):
         tables = shop(sales, answers=[more, answer("far", "2024-01-09", 0), answer("near", "2024-01-09", 0)])
         spine = pairs(
             ibis.memtable({"customer_id": ["near", "far"] * 2, "as_of": [date(2024, 2, d) for d in (3, 3, 4, 4)]})
         )
-        found = standing(tables, spine)
-        before = {name: found[name, date(2024, 2, 3)] for name in ("near", "far")}
-        after = {name: found[name, date(2024, 2, 4)] for name in ("near", "far")}
+        satisfaction = standing(tables, spine)
+        before = {name: satisfaction[name, date(2024, 2, 3)] for name in ("near", "far")}
+        after = {name: satisfaction[name, date(2024, 2, 4)] for name in ("near", "far")}
         assert before == {"near": 0.0, "far": 0.0}
-        assert max(after, key=after.get) == spoken_of
+        assert max(after, key=after.get) == judged
 
 
 def test_it_is_what_a_loop_over_the_rows_finds(shop):
@@ -118,11 +118,13 @@ def test_it_is_what_a_loop_over_the_rows_finds(shop):
         )
     tables = shop(sales, answers=answers)
     asked_of = pd.DataFrame({"customer_id": people * 2, "as_of": [date(2024, 3, 1)] * 25 + [date(2024, 6, 1)] * 25})
-    found = standing(tables, pairs(ibis.memtable(asked_of)))
+    satisfaction = standing(tables, pairs(ibis.memtable(asked_of)))
 
     def stores_of(customer, before):
-        seen = [s for s in sales if s["customer_id"] == customer and s["store"] and s["ts"] < before.isoformat()]
-        return {s["store"] for s in seen if s["ts"] == max(seen, key=lambda s: s["ts"])["ts"]}
+        visible_sales = [
+            s for s in sales if s["customer_id"] == customer and s["store"] and s["ts"] < before.isoformat()
+        ]
+        return {s["store"] for s in visible_sales if s["ts"] == max(visible_sales, key=lambda s: s["ts"])["ts"]}
 
     spoken = []
     for one in answers:
@@ -135,14 +137,14 @@ def test_it_is_what_a_loop_over_the_rows_finds(shop):
     expected = {}
     for customer, as_of in asked_of.itertuples(index=False):
         mine = stores_of(customer, as_of)
-        known = [row for row in spoken if row[2] < as_of.isoformat()]
-        levels = [level for who, store, _, level in known if store in mine and who != customer]
+        earlier = [row for row in spoken if row[2] < as_of.isoformat()]
+        levels = [level for who, store, _, level in earlier if store in mine and who != customer]
         if mine:
-            others = [level for who, *_, level in known if who != customer]
+            others = [level for who, *_, level in earlier if who != customer]
             usual = ANSWERS_TO_TRUST * np.mean(others)
             expected[customer, as_of] = (sum(levels) + usual) / (len(levels) + ANSWERS_TO_TRUST)
     assert len(expected) > 40
-    assert found.to_dict() == pytest.approx(expected)
+    assert satisfaction.to_dict() == pytest.approx(expected)
 
 
 def test_the_feature_is_there_where_stores_are_named_and_somebody_answered(shop):

@@ -19,9 +19,9 @@ EVERYONE = Grouping()
 
 
 def compute(name, tables, windows, grouping=EVERYONE, **options):
-    found = MEASURES[name].compute(tables, windows, grouping, MeasureOptions(**options))
-    assert tuple(found.columns) == FIGURES
-    return found
+    figures = MEASURES[name].compute(tables, windows, grouping, MeasureOptions(**options))
+    assert tuple(figures.columns) == FIGURES
+    return figures
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def brute_force(sales, served, windows, groups, inactivity):
     """Every measure of purchases once more, customer by customer in plain Python: {(name, group, window): value}."""
     frame = pd.DataFrame(sales).assign(group=groups, ts=lambda rows: pd.to_datetime(rows["ts"]))
     frame["day"] = frame["ts"].dt.date
-    found = {}
+    figures = {}
     for group, rows in frame.groupby("group"):
         bought = rows[rows["amount"] >= 0]
         key = bought["order_id"].where(bought["order_id"].notna(), bought["day"].astype(str))
@@ -94,8 +94,8 @@ def brute_force(sales, served, windows, groups, inactivity):
                 "customer_profitability": profit / len(accounts),
                 "customer_profitability_total": profit,
             }
-            found |= {(name, group, window): value for name, value in values.items()}
-    return found
+            figures |= {(name, group, window): value for name, value in values.items()}
+    return figures
 
 
 @pytest.mark.parametrize("by", ["everyone", "segment", "channel"])
@@ -114,11 +114,11 @@ def test_all_equal_a_count_in_plain_python(shop, random_rows, by):
     expected = brute_force(sales, None if by == "channel" else served, windows, groups, 20)
     tables = shop(sales, customers=served)
     for name in MEASURES if by == "everyone" else ("repurchase_ratio", "retention", *DISTINCT):
-        found = compute(name, tables, windows=windows, grouping=grouping, inactivity_days=20)
-        assert set(found["group"]) == set(groups)
-        wanted = [expected[name, row.group, row.window] for row in found.itertuples()]
-        np.testing.assert_allclose(found["value"], wanted, rtol=1e-12, atol=1e-9, err_msg=name)
-        assert not ((found["low"] > found["value"]) | (found["high"] < found["value"])).any()
+        figures = compute(name, tables, windows=windows, grouping=grouping, inactivity_days=20)
+        assert set(figures["group"]) == set(groups)
+        wanted = [expected[name, row.group, row.window] for row in figures.itertuples()]
+        np.testing.assert_allclose(figures["value"], wanted, rtol=1e-12, atol=1e-9, err_msg=name)
+        assert not ((figures["low"] > figures["value"]) | (figures["high"] < figures["value"])).any()
 
 
 def test_rows_in_any_order_give_the_same_to_the_last_bit(shop, random_rows):
@@ -127,8 +127,8 @@ def test_rows_in_any_order_give_the_same_to_the_last_bit(shop, random_rows):
     tables, shuffled = shop(sales, customers=served), shop([sales[k] for k in order], customers=served[::-1], threads=3)
     windows = Windows(date(2024, 4, 5), 15, 4)
     for name in DISTINCT:
-        found = compute(name, tables, windows=windows)
-        pd.testing.assert_frame_equal(compute(name, shuffled, windows=windows), found, check_exact=True)
+        figures = compute(name, tables, windows=windows)
+        pd.testing.assert_frame_equal(compute(name, shuffled, windows=windows), figures, check_exact=True)
 
 
 def test_a_window_of_a_history_is_that_window_alone(shop, random_rows):
@@ -136,9 +136,9 @@ def test_a_window_of_a_history_is_that_window_alone(shop, random_rows):
     tables = shop(sales, customers=served)
     history = Windows(date(2024, 4, 5), 15, 3)
     for name in DISTINCT:
-        found = compute(name, tables, windows=history, inactivity_days=20)
+        figures = compute(name, tables, windows=history, inactivity_days=20)
         alone = compute(name, tables, windows=Windows(history.end(2), 15, 1), inactivity_days=20)
-        row = found[found["window"] == 2].reset_index(drop=True).assign(window=0)
+        row = figures[figures["window"] == 2].reset_index(drop=True).assign(window=0)
         pd.testing.assert_frame_equal(row, alone, check_exact=True, check_dtype=False)
 
 
@@ -149,5 +149,5 @@ def test_what_is_available_later_is_invisible(shop, random_rows):
     late = [row | {"ts": "2024-02-29", "available_at": "2024-03-01"} for row in seen[:50]]
     tables, with_later = shop(seen, customers=served), shop([*sales, *late], customers=served)
     for name in DISTINCT:
-        found = compute(name, with_later, windows=windows)
-        pd.testing.assert_frame_equal(found, compute(name, tables, windows=windows), check_exact=True)
+        figures = compute(name, with_later, windows=windows)
+        pd.testing.assert_frame_equal(figures, compute(name, tables, windows=windows), check_exact=True)

@@ -4,7 +4,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from features.measures import retention, survey_sums
+from features.measures import answer_sums, retention
 from features.measures.definition import FIGURES, Measure, MeasureOptions, shared, sharing
 from features.measures.panel import MEASURE_COLUMNS, MEASURES, measure
 from features.measures.windows import Grouping, Windows
@@ -44,32 +44,32 @@ def test_each_row_of_the_methods_is_there_once():
 
 
 def test_each_window_is_compared_with_the_one_before(shop):
-    found = measure(shop(SALES, answers=ANSWERS), WINDOWS, measures=named("nps", "arpu", "repeat_share"))
-    assert tuple(found.columns) == MEASURE_COLUMNS
-    assert found["measure"].tolist() == ["nps"] * 3 + ["repeat_share"] * 3 + ["arpu"] * 3
-    assert found["window"].tolist() == [0, 1, 2] * 3
-    assert found["start"].tolist()[:3] == [date(2024, 1, 21), date(2024, 1, 11), date(2024, 1, 1)]
-    assert found["end"].tolist()[:3] == [date(2024, 1, 31), date(2024, 1, 21), date(2024, 1, 11)]
-    nps = found[found["measure"] == "nps"]
+    figures = measure(shop(SALES, answers=ANSWERS), WINDOWS, measures=named("nps", "arpu", "repeat_share"))
+    assert tuple(figures.columns) == MEASURE_COLUMNS
+    assert figures["measure"].tolist() == ["nps"] * 3 + ["repeat_share"] * 3 + ["arpu"] * 3
+    assert figures["window"].tolist() == [0, 1, 2] * 3
+    assert figures["start"].tolist()[:3] == [date(2024, 1, 21), date(2024, 1, 11), date(2024, 1, 1)]
+    assert figures["end"].tolist()[:3] == [date(2024, 1, 31), date(2024, 1, 21), date(2024, 1, 11)]
+    nps = figures[figures["measure"] == "nps"]
     assert nps["value"].tolist()[:2] == [0, 100]
     assert (nps["before"][0], nps["change"][0]) == (100, -100)
     assert nps[["before", "change"]].isna().all(axis=1).tolist() == [False, True, True]
-    share = found[found["measure"] == "repeat_share"].set_index("window")
+    share = figures[figures["measure"] == "repeat_share"].set_index("window")
     assert share["value"].tolist() == [50, 0, 0]
     assert share["before"].tolist()[:2] == [0, 0]
     assert share["change"].tolist()[:2] == [50, 0]
     # 60 by two at both ends, and 40 by one at the start and two at the end.
-    assert found[found["measure"] == "arpu"]["value"].tolist()[:2] == [60 / 2, 40 / 1.5]
+    assert figures[figures["measure"] == "arpu"]["value"].tolist()[:2] == [60 / 2, 40 / 1.5]
 
 
 def test_groups_are_compared_with_themselves(shop):
     tables = shop(SALES, answers=ANSWERS)
     segments = ibis.memtable({"customer_id": ["a", "b"], "group": ["old", "new"]})
-    found = measure(tables, WINDOWS, Grouping("segment", customers=segments), measures=named("nps", "repeat_share"))
+    figures = measure(tables, WINDOWS, Grouping("segment", customers=segments), measures=named("nps", "repeat_share"))
     keys = ["measure", "group", "window"]
-    nps = found[found["measure"] == "nps"].set_index(["group", "window"])["change"]
+    nps = figures[figures["measure"] == "nps"].set_index(["group", "window"])["change"]
     assert (nps["new", 0], nps["old", 0]) == (0, -200)
-    assert found[keys].duplicated().sum() == 0
+    assert figures[keys].duplicated().sum() == 0
     by_channel = measure(tables, WINDOWS, Grouping("channel", column="channel"), measures=named("nps", "repeat_share"))
     assert by_channel.groupby("measure")["group"].unique().map(list).to_dict() == {
         "nps": ["everyone"],
@@ -93,17 +93,17 @@ def test_measures_that_are_views_of_one_count_take_it_once(shop, monkeypatch):
 
     def count(module, name):
         real = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *given: taken.append(name) or real(*given))
+        monkeypatch.setattr(module, name, lambda *arguments: taken.append(name) or real(*arguments))
 
     count(retention, "active_customers")
-    count(survey_sums, "sums_by_scale")
+    count(answer_sums, "sums_by_scale")
     tables = shop(SALES, answers=[row | {"question": "csat"} for row in ANSWERS])
     together = named("retention", "churn", "arpu", "csat", "net_satisfaction", "ces", "miss_us")
-    found = measure(tables, WINDOWS, measures=together)
+    figures = measure(tables, WINDOWS, measures=together)
     # Nobody answered ces or miss_us, so nothing is added up for them.
     assert sorted(taken) == ["active_customers", "sums_by_scale"]
     each = pd.concat([measure(tables, WINDOWS, measures=[one]) for one in together], ignore_index=True)
-    pd.testing.assert_frame_equal(found, each, check_exact=True)
+    pd.testing.assert_frame_equal(figures, each, check_exact=True)
 
 
 @pytest.mark.parametrize("present", ["nothing", "transactions", "answers", "events"])
@@ -115,11 +115,11 @@ def test_no_measure_fails_where_its_input_is_absent(shop, present):
         events=[event] if present == "events" else None,
         customers=[] if present == "nothing" else None,
     )
-    found = measure(tables, Windows(WINDOWS.until, 10))
-    assert set(found["measure"]) == {one.name for one in MEASURES}
-    without = found[found["value"].isna()]
+    figures = measure(tables, Windows(WINDOWS.until, 10))
+    assert set(figures["measure"]) == {one.name for one in MEASURES}
+    without = figures[figures["value"].isna()]
     assert without["why"].map(lambda why: isinstance(why, str) and len(why) > 10).all()
-    valued = set(found.dropna(subset="value")["measure"])
+    valued = set(figures.dropna(subset="value")["measure"])
     assert ("repeat_share" in valued, "nps" in valued, "visit_frequency" in valued) == tuple(
         present == table for table in ("transactions", "answers", "events")
     )
@@ -133,9 +133,9 @@ def test_a_measure_of_ones_own_is_taken_and_none_give_no_rows(shop):
         return pd.DataFrame(rows[::-1], columns=list(FIGURES))
 
     own = Measure("own", "My own", "", "the number of the window", compute)
-    found = measure(shop([]), WINDOWS, options=MeasureOptions(inactivity_days=7), measures=[own])
-    assert found["value"].tolist() == [0, 1, 2]
-    assert found["change"].tolist()[:2] == [-1, -1]
-    assert found["n"].tolist() == [7, 7, 7]
+    figures = measure(shop([]), WINDOWS, options=MeasureOptions(inactivity_days=7), measures=[own])
+    assert figures["value"].tolist() == [0, 1, 2]
+    assert figures["change"].tolist()[:2] == [-1, -1]
+    assert figures["n"].tolist() == [7, 7, 7]
     empty = measure(shop([]), WINDOWS, measures=[])
     assert (len(empty), tuple(empty.columns)) == (0, MEASURE_COLUMNS)

@@ -27,16 +27,16 @@ def lines(text):
 
 
 def compute(name, tables, windows=TWO, grouping=EVERYONE, **options):
-    found = MEASURES[name].compute(tables, windows, grouping, MeasureOptions(**options))
-    assert tuple(found.columns) == FIGURES
-    return found
+    figures = MEASURES[name].compute(tables, windows, grouping, MeasureOptions(**options))
+    assert tuple(figures.columns) == FIGURES
+    return figures
 
 
 def values(name, tables, **more):
     """Value of each window, the newest first."""
-    found = compute(name, tables, **more)
-    assert found["window"].tolist() == [0, 1]
-    return found["value"].tolist()
+    figures = compute(name, tables, **more)
+    assert figures["window"].tolist() == [0, 1]
+    return figures["value"].tolist()
 
 
 SALES = lines(
@@ -64,12 +64,12 @@ def test_profitability_by_hand(shop):
         {"customer_id": "e", "cost_to_serve": 730, "valid_from": "2024-02-01"},
     ]
     tables = shop(SALES, customers=served)
-    some = {"inactivity_days": 12}
+    options = {"inactivity_days": 12}
     # In 11-20 January a, b, d and f were active at the start, c bought: 50 - 18 of goods - 10 days of a and c.
     # In 21-30 January a and c at the start, d and e bought: 56 - 23 of goods - 10 days of a and c.
     older, newer = 50 - 18 - 2 - 10, 56 - 23 - 2 - 100
-    assert values("customer_profitability_total", tables, **some) == pytest.approx([newer, older])
-    mean = compute("customer_profitability", tables, **some)
+    assert values("customer_profitability_total", tables, **options) == pytest.approx([newer, older])
+    mean = compute("customer_profitability", tables, **options)
     assert mean["value"].tolist() == pytest.approx([newer / 4, older / 5])
     assert mean["n"].tolist() == [4, 5]
     # Each customer's profit in the newer window: a -2, c -100, d 30, e 10 - 5 - 4 + 2.
@@ -82,16 +82,16 @@ def test_profitability_by_hand(shop):
 
 def test_profitability_says_which_cost_is_missing(shop):
     costless = [row | {"cost": None} for row in SALES]
-    found = compute("customer_profitability_total", shop(costless))
-    assert found["value"].isna().all()
-    assert "give cost of transactions, or cost_to_serve" in found["why"][0]
+    figures = compute("customer_profitability_total", shop(costless))
+    assert figures["value"].isna().all()
+    assert "give cost of transactions, or cost_to_serve" in figures["why"][0]
     served = [{"customer_id": name, "cost_to_serve": 36.5} for name in "abcdef"]
-    found = compute("customer_profitability_total", shop(costless, customers=served), inactivity_days=12).iloc[0]
-    assert (found["value"], found["why"]) == (56 - 4, "cost is not known of all of the lines: taken as 0")
+    figures = compute("customer_profitability_total", shop(costless, customers=served), inactivity_days=12).iloc[0]
+    assert (figures["value"], figures["why"]) == (56 - 4, "cost is not known of all of the lines: taken as 0")
     partly = shop([*SALES, *lines("e 23 7 - - -")])
-    found = compute("customer_profitability_total", partly, inactivity_days=12).iloc[0]
-    assert found["value"] == 56 + 7 - 23
-    assert found["why"] == (
+    figures = compute("customer_profitability_total", partly, inactivity_days=12).iloc[0]
+    assert figures["value"] == 56 + 7 - 23
+    assert figures["why"] == (
         "cost is not known of 25 % of the lines and cost_to_serve is not known of all of the customers: taken as 0"
     )
     by_category = {"grouping": Grouping("category", column="category")}

@@ -32,16 +32,16 @@ def lines(text):
 
 
 def compute(name, tables, windows=TWO, grouping=EVERYONE, **options):
-    found = MEASURES[name].compute(tables, windows, grouping, MeasureOptions(**options))
-    assert tuple(found.columns) == FIGURES
-    return found
+    figures = MEASURES[name].compute(tables, windows, grouping, MeasureOptions(**options))
+    assert tuple(figures.columns) == FIGURES
+    return figures
 
 
 def values(name, tables, **more):
     """Value of each window, the newest first."""
-    found = compute(name, tables, **more)
-    assert found["window"].tolist() == [0, 1]
-    return found["value"].tolist()
+    figures = compute(name, tables, **more)
+    assert figures["window"].tolist() == [0, 1]
+    return figures["value"].tolist()
 
 
 ORDERS = lines(
@@ -120,8 +120,8 @@ def test_days_from_first_to_second_purchase_by_hand(shop):
     assert sd == pytest.approx(stdev([10, 23, 14]))
     assert np.isnan(no_sd)
     assert "one customer's" in compute("days_to_second_purchase_sd", tables)["why"][1]
-    found = compute("days_to_second_purchase", tables).iloc[0]
-    assert found["high"] - found["value"] == pytest.approx(4.302653 * sd / 3**0.5)
+    figures = compute("days_to_second_purchase", tables).iloc[0]
+    assert figures["high"] - figures["value"] == pytest.approx(4.302653 * sd / 3**0.5)
 
 
 def test_upselling_by_hand(shop):
@@ -142,9 +142,9 @@ def test_upselling_by_hand(shop):
             """
         )
     )
-    found = compute("upselling_ratio", tables)
-    assert found["value"].tolist() == [1 / 3, 0]
-    assert found["n"].tolist() == [4, 1]
+    figures = compute("upselling_ratio", tables)
+    assert figures["value"].tolist() == [1 / 3, 0]
+    assert figures["n"].tolist() == [4, 1]
     by_category = compute("upselling_ratio", tables, grouping=Grouping("category", column="category"))
     assert by_category["value"].isna().all()
     assert "give the column category" in compute("upselling_ratio", shop(ORDERS))["why"][0]
@@ -153,9 +153,9 @@ def test_upselling_by_hand(shop):
 def test_windows_before_the_data_have_no_value_and_those_at_its_start_a_caution(shop):
     tables = shop(lines("a 15 1\na 17 1\nb 18 1\nb 24 1\nc 28 1\nc 29 1"))
     three = Windows(TWO.until, 10, 3)
-    found = compute("repurchase_ratio", tables, windows=three)
-    assert found["value"].tolist()[:2] == [1, 1]
-    assert found["why"].tolist() == [
+    figures = compute("repurchase_ratio", tables, windows=three)
+    assert figures["value"].tolist()[:2] == [1, 1]
+    assert figures["why"].tolist() == [
         None,
         "the transactions given begin on 2024-01-15, within this window",
         "the transactions given begin on 2024-01-15, after this window",

@@ -27,11 +27,11 @@ def test_response_rate_by_hand(shop):
         asked("i", "2023-12-30", "2023-12-30", 9),  # before the first that is known not to have answered
     ]
     windows = Windows(until=date(2024, 1, 31), days=15, count=3)
-    found = rate(shop([], answers=answers), windows)
-    assert found["value"].tolist()[:2] == pytest.approx([100 / 3, 100 / 3])
-    assert found["n"].tolist() == [3, 3, 0]
-    assert "only answered ones" in found["why"][2]
-    assert found["low"][0] == pytest.approx(100 * float(wilson_interval(1, 3)[1]))
+    figures = rate(shop([], answers=answers), windows)
+    assert figures["value"].tolist()[:2] == pytest.approx([100 / 3, 100 / 3])
+    assert figures["n"].tolist() == [3, 3, 0]
+    assert "only answered ones" in figures["why"][2]
+    assert figures["low"][0] == pytest.approx(100 * float(wilson_interval(1, 3)[1]))
     without = [row for row in answers if row["score"]]
     assert "not answered: give rows with invited_at" in rate(shop([], answers=without), windows)["why"][0]
     later = rate(shop([], answers=answers), Windows(date(2024, 3, 1), 15))
@@ -44,11 +44,11 @@ def test_by_touchpoint_only_where_unanswered_invitations_name_one(shop):
     by_touchpoint = Grouping("touchpoint", column="touchpoint")
     windows = Windows(date(2024, 1, 31), 15)
 
-    def found(*answers):
+    def figures(*answers):
         return response_rate("nps")(shop([], answers=answers), windows, by_touchpoint, MeasureOptions())
 
-    nameless = found(answered | {"touchpoint": "checkout"}, silent)
+    nameless = figures(answered | {"touchpoint": "checkout"}, silent)
     assert nameless["value"].isna().all()
     assert "give rows with invited_at, touchpoint and without a score" in nameless["why"][0]
-    named = found(*(row | {"touchpoint": "checkout"} for row in (answered, silent)))
+    named = figures(*(row | {"touchpoint": "checkout"} for row in (answered, silent)))
     assert named[named["window"] == 0]["value"].tolist() == [50]

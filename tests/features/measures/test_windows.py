@@ -16,8 +16,8 @@ def test_each_window_ends_where_the_one_before_it_begins():
     ("days", "count", "said"),
     [(0, 2, "at least one day each"), (5, 0, "at least one day each"), (800_000, 2, "begin before the year 1")],
 )
-def test_windows_that_cannot_be_are_refused(days, count, said):
-    with pytest.raises(InputError, match=said):
+def test_windows_that_cannot_be_are_refused(days, count, message):
+    with pytest.raises(InputError, match=message):
         Windows(date(2024, 3, 1), days, count)
 
 

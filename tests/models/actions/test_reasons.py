@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.vocabulary import Vocabulary
 from models.actions import reasons
 from models.actions.reasons import least_difference, nps_reasons
 from models.nps.attribution import NpsExplainer
@@ -14,6 +15,7 @@ from models.scoring.nps import category_probabilities
 from models.scoring.parameters import CategoryParameters
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
+VOCABULARY = Vocabulary(event_kinds={"delivered": ("due_at",)})
 ODDS = ProportionalOddsMember(
     knots=((-2.0, 2.0),) * 5,
     values=((2.0, -2.0), (1.0, -1.0), (1.0, -1.0), (-0.6, 0.6), (0.0, 0.0)),
@@ -36,7 +38,7 @@ def explainer(customers):
 
 def test_a_late_customer_is_told_of_deliveries_and_the_rates_once(explainer):
     customer = pd.DataFrame([[2.0, 0.4, 0.3, 1.0, np.nan]], columns=NAMES)
-    (said,) = nps_reasons(explainer, customer)
+    (said,) = nps_reasons(explainer, customer, VOCABULARY)
     points, p = explainer.explain(customer)
     overall, first, second, left = said
     m = 100 * (p[0, 2] - p[0, 0])
@@ -61,7 +63,7 @@ def test_a_late_customer_is_told_of_deliveries_and_the_rates_once(explainer):
 
 
 def test_every_group_leans_the_way_of_the_score_and_all_points_add_up(explainer, customers):
-    found = list(nps_reasons(explainer, customers, top=2))
+    found = list(nps_reasons(explainer, customers, VOCABULARY, top=2))
     json.dumps(found)
     points, _ = explainer.explain(customers)
     within = np.abs(points.sum(axis=1)) <= least_difference(explainer.nps)
@@ -85,10 +87,10 @@ def test_noise_says_what_needs_no_reason():
 
 
 def test_chunks_change_nothing_and_tell_how_far_they_are(explainer, customers, monkeypatch):
-    whole = list(nps_reasons(explainer, customers.iloc[:50]))
+    whole = list(nps_reasons(explainer, customers.iloc[:50], VOCABULARY))
     monkeypatch.setattr(reasons, "ROWS_AT_ONCE", 7)
     done = []
-    parts = list(nps_reasons(explainer, customers.iloc[:50], progress=lambda *now: done.append(now)))
+    parts = list(nps_reasons(explainer, customers.iloc[:50], VOCABULARY, progress=lambda *now: done.append(now)))
     assert parts == whole
     assert done == [(7, 50), (14, 50), (21, 50), (28, 50), (35, 50), (42, 50), (49, 50), (50, 50)]
-    assert list(nps_reasons(explainer, customers.iloc[:0])) == []
+    assert list(nps_reasons(explainer, customers.iloc[:0], VOCABULARY)) == []

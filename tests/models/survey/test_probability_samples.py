@@ -88,7 +88,7 @@ def test_an_invitation_belongs_to_the_newest_sample_of_sixty_days(samples):
     turned = match_samples(asked.iloc[::-1], samples)
     pd.testing.assert_frame_equal(turned.loc[found.index], found)
 
-    rows = asked.join(found).assign(as_of=asked["invited_at"].fillna(asked["answered_at"]))
+    rows = asked.join(found).assign(as_of=asked["invited_at"].fillna(asked["answered_at"]), category=2)
     customers = customers_of_samples(rows, samples)
     assert customers["customer_id"].tolist() == ["a", "b", "c", "a", "d"]
     # c is in the sample of January, without a recorded invitation since.

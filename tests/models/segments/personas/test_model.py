@@ -10,7 +10,7 @@ from scipy.stats import norm
 from sklearn.metrics import adjusted_rand_score
 
 from data.simulation.behaviour import simulate_behaviour
-from features.catalogue import feature_names
+from features.catalogue import catalogue_of, feature_names
 from features.vocabulary import Vocabulary
 from models.segments.personas.model import FITTED_ON, Personas, _drawn, assign_personas, fit_personas, profile
 
@@ -68,7 +68,7 @@ def planted():
     kind = rng.choice(4, 2000, p=SHARES)
     described = behaviour(KINDS[kind] + 0.25 * rng.standard_normal((2000, 5)), rng)
     fitted = fit_personas(described, VOCABULARY, seed=0)
-    named = assign_personas(fitted.to_dict(), described)
+    named = assign_personas(fitted.to_dict(), described, VOCABULARY)
     return SimpleNamespace(kind=kind, described=described, fitted=fitted, named=named)
 
 
@@ -126,12 +126,12 @@ def test_the_order_of_rows_and_a_second_run_change_no_bit(planted):
     again = fit_personas(shuffled, VOCABULARY, seed=0).to_dict()
     assert again == planted.fitted.to_dict()
     assert again == json.loads(json.dumps(again))
-    assert Personas.from_dict(json.loads(json.dumps(again))) == planted.fitted
-    assert (assign_personas(again, shuffled) == planted.named[shuffled.index]).all()
+    assert Personas.from_dict(json.loads(json.dumps(again)), catalogue_of(VOCABULARY)) == planted.fitted
+    assert (assign_personas(again, shuffled, VOCABULARY) == planted.named[shuffled.index]).all()
 
 
 def test_a_customer_is_named_by_its_own_row_alone(planted):
-    personas = Personas.from_dict(json.loads(json.dumps(planted.fitted.to_dict())))
+    personas = Personas.from_dict(json.loads(json.dumps(planted.fitted.to_dict())), catalogue_of(VOCABULARY))
     alone = [assign_personas(personas, planted.described.iloc[[row]])[0] for row in range(0, 2000, 97)]
     assert alone == planted.named[::97].tolist()
     moved = planted.described.iloc[:50].copy()
@@ -154,14 +154,14 @@ def test_a_refit_keeps_the_names_of_the_same_people(planted):
     before["names"] = ["A", "B", "C", "D"]
     refitted = fit_personas(later, VOCABULARY, seed=0, before=before)
     assert set(refitted.names) == {"A", "B", "C", "D"}
-    moved = assign_personas(refitted.to_dict(), later) != assign_personas(before, later)
+    moved = assign_personas(refitted.to_dict(), later, VOCABULARY) != assign_personas(before, later, VOCABULARY)
     assert moved.mean() < 0.02
 
 
 def test_attributes_are_not_behaviour(planted):
     assert not [c for c in planted.fitted.space.coordinates if c.feature.startswith("attribute_")]
     other = planted.described.assign(attribute_age=33.0)
-    assert (assign_personas(planted.fitted.to_dict(), other) == planted.named).all()
+    assert (assign_personas(planted.fitted.to_dict(), other, VOCABULARY) == planted.named).all()
 
 
 @pytest.mark.parametrize("customers", [0, 1, 2, 5, 30])
@@ -170,7 +170,7 @@ def test_small_shops_have_few_personas_or_one(planted, customers):
     fitted = fit_personas(described, VOCABULARY, seed=0)
     assert 1 <= len(fitted.names) <= 3
     assert (fitted.why != "") == (len(fitted.names) == 1)
-    assert len(assign_personas(json.loads(json.dumps(fitted.to_dict())), described)) == customers
+    assert len(assign_personas(json.loads(json.dumps(fitted.to_dict())), described, VOCABULARY)) == customers
     assert profile(fitted, described)["customers"].sum() == customers
 
 
@@ -226,7 +226,7 @@ def test_personas_of_customers_of_two_kinds_can_be_stored_as_json(seed):
     two["days_since_last_purchase"] = np.where(other, 10.0, 400.0)
     found = fit_personas(two, VOCABULARY, seed)
     json.dumps(found.to_dict(), allow_nan=False)
-    assert pd.Series(assign_personas(found.to_dict(), two)).groupby(other).nunique().tolist() == [1, 1]
+    assert pd.Series(assign_personas(found.to_dict(), two, VOCABULARY)).groupby(other).nunique().tolist() == [1, 1]
     assert len(found.names) == 2
 
 

@@ -9,8 +9,10 @@ from scipy.stats import spearmanr
 from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
+from features.catalogue import catalogue_of
+from features.vocabulary import TRANSACTION_EXTRAS, Vocabulary
 from models.segments.personas.null_reference import null_reference
-from models.segments.personas.space import fit_space, persona_features
+from models.segments.personas.space import fit_space
 from models.segments.personas.stability import (
     CRITERION,
     Trial,
@@ -20,6 +22,15 @@ from models.segments.personas.stability import (
     nearest,
     simplified_silhouette,
     try_numbers,
+)
+
+FEATURES = catalogue_of(
+    Vocabulary(
+        purchase_columns=TRANSACTION_EXTRAS,
+        channels=("app", "web", "shop"),
+        event_kinds={"visit": ()},
+        numeric_attributes=("age",),
+    )
 )
 
 
@@ -110,7 +121,7 @@ def test_amounts_and_days_count_by_their_doublings_and_shares_by_their_deviation
             "orders_trend_90d": np.where(rng.random(1000) < 0.2, np.nan, rng.uniform(-1, 1, 1000)),
         }
     )
-    by_name = {c.feature: c for c in fit_space(described, list(described)).coordinates}
+    by_name = {c.feature: c for c in fit_space(described, FEATURES).coordinates}
 
     def score(values, unit):
         return np.sign(values) * np.log2(1 + np.abs(values) / unit)
@@ -144,7 +155,7 @@ def test_a_theme_varies_at_most_as_one_feature_and_few_orders_tell_little_of_a_h
             "weekend_share": np.tile([0.0, 1.0], 250),
         }
     )
-    coordinates = fit_space(described, list(described)).coordinates
+    coordinates = fit_space(described, FEATURES).coordinates
     of_channels = [c.place(described) for c in coordinates if c.theme == "channels"]
     assert len(of_channels) == 3
     assert sum(column.var() for column in of_channels) == pytest.approx(1.0)
@@ -166,14 +177,14 @@ def test_components_are_what_several_themes_share(rng):
             "margin_share": rng.random(3000),
         }
     )
-    space = fit_space(described, names)
+    space = fit_space(described, FEATURES)
     (component,) = space.components
     at = [coordinate.feature for coordinate in space.coordinates]
     loadings = dict(zip(at, np.abs(component), strict=True))
     assert loadings["last_purchase_value"] == pytest.approx(0.5**0.5, abs=0.05)
     assert loadings["quantity_per_order"] == pytest.approx(0.5**0.5, abs=0.05)
     assert max(loadings[name] for name in names[2:]) < 0.05
-    assert fit_space(described.drop(columns="quantity_per_order"), names).components == ()
+    assert fit_space(described.drop(columns="quantity_per_order"), FEATURES).components == ()
 
 
 def test_of_two_columns_the_shared_variance_is_that_of_regression(rng):
@@ -181,12 +192,13 @@ def test_of_two_columns_the_shared_variance_is_that_of_regression(rng):
     for r, kept in ((0.25, 0), (0.35, 1)):
         a, b = rng.multivariate_normal([0, 0], [[1, r], [r, 1]], 20_000).T
         described = pd.DataFrame({"margin_share": a, "orders_trend_90d": b})
-        assert len(fit_space(described, list(described)).components) == kept
+        assert len(fit_space(described, FEATURES).components) == kept
 
 
 def test_one_or_two_windows_of_a_feature_are_taken_and_no_attribute():
-    names = ["orders_30d", "orders_365d", "events_90d_of_visit", "events_365d_of_visit", "attribute_age", "gap_z"]
-    assert persona_features(names) == {"orders_365d": "frequency", "events_365d_of_visit": "visits"}
+    themes = {name: use.theme or FEATURES[name].group for name in FEATURES if (use := FEATURES[name].persona)}
+    assert (themes["orders_365d"], themes["events_365d_of_visit"]) == ("frequency", "visits")
+    assert not {"orders_30d", "events_90d_of_visit", "attribute_age", "gap_z"} & set(themes)
 
 
 def test_a_trial_tells_groups_from_none(rng):
@@ -194,7 +206,7 @@ def test_a_trial_tells_groups_from_none(rng):
     kind = rng.integers(0, 3, 600)
     middles = np.array([[0, 0, 0, 6], [8, 8, 0, 0], [0, 8, 8, 0]])[kind]
     described = pd.DataFrame(middles + rng.standard_normal((600, 4)), columns=names)
-    found = {trial.k: trial for trial in try_numbers(described, fit_space(described, names), names, seed=0)}
+    found = {trial.k: trial for trial in try_numbers(described, fit_space(described, FEATURES), FEATURES, seed=0)}
     assert set(found) == {2, 3, 4, 5, 6}
     assert found[3].agreement > 0.97
     assert found[3].spread < 0.6

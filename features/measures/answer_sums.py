@@ -1,15 +1,14 @@
-"""What the measures of answers share: which answers count, sums by window, group and scale, and why none is there."""
+"""What the measures of answers share: which answers count, their sums by window, group and scale, reasons for no value."""
 
 from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from features.labels import Cuts
+from features.labels import Cuts, category_of
 from features.measures.definition import FIGURES, MeasureOptions, absent, shared, with_empty_windows
 from features.measures.intervals import Interval
 from features.measures.windows import Grouping, Windows
@@ -43,7 +42,7 @@ def figures_of_answers(
     needs
         Optional columns of answers; only answers that have all of them count.
     such
-        What else is asked of the answers, as it ends the words "no answers to the question csi".
+        Which of the answers count, as it ends the words "no answers to the question csi".
 
     Returns
     -------
@@ -61,24 +60,24 @@ def figures_of_answers(
         missing = [name for name in needs if name not in answers.columns]
         if missing:
             return absent(f"no {what}: answers have no column {' and no column '.join(missing)}", windows)
-        asked = _asked(answers, windows.until)
-        if question not in asked:
-            others = f"; the questions answered are {', '.join(asked)}" if asked else ""
-            named = "name another question, or give answers to this one"
-            return absent(f"no {what} before {windows.until}{others}; {named}", windows)
-        found = _sums(answers, windows, grouping, question, needs, sums)
-        if found.empty:
+        answered = _answered(answers, windows.until)
+        if question not in answered:
+            others = f"; the questions answered are {', '.join(answered)}" if answered else ""
+            remedy = "name another question, or give answers to this one"
+            return absent(f"no {what} before {windows.until}{others}; {remedy}", windows)
+        by_scale = _sums(answers, windows, grouping, question, needs, sums)
+        if by_scale.empty:
             return absent(f"no {what} in these windows", windows)
-        return with_empty_windows(figures(found), windows, f"no {what} in this window")
+        return with_empty_windows(figures(by_scale), windows, f"no {what} in this window")
 
     return compute
 
 
 @shared
-def _asked(answers: ir.Table, until: date) -> list[str]:
+def _answered(answers: ir.Table, until: date) -> list[str]:
     """List the questions answered before a midnight."""
-    given = answers.filter(answers.answered_at < midnight(until)).drop_null("score")
-    return sorted(given.select("question").distinct().to_pandas()["question"].dropna())
+    scored = answers.filter(answers.answered_at < midnight(until)).drop_null("score")
+    return sorted(scored.select("question").distinct().to_pandas()["question"].dropna())
 
 
 @shared
@@ -104,17 +103,16 @@ def counts_by_scale(rows: ir.Table, cuts: Cuts) -> pd.DataFrame:
     DataFrame
         window, group, n, bottom, middle, top (counts), why: not null where a scale has no cut.
     """
-    lowest, middle = (_cut(rows, cuts, k) for k in (0, 1))
-    found = sums_by_scale(
-        rows, {"n": rows.count(), "bottom": (rows.score <= lowest).sum(), "below_top": (rows.score <= middle).sum()}
-    )
-    counts = found.fillna({"bottom": 0, "below_top": 0}).groupby(BY, as_index=False)[["n", "bottom", "below_top"]].sum()
+    category = category_of(rows, cuts)
+    ends = {"bottom": (category == 0).sum(), "below_top": (category <= 1).sum()}
+    sums = sums_by_scale(rows, {"n": rows.count(), **ends})
+    counts = sums.fillna({"bottom": 0, "below_top": 0}).groupby(BY, as_index=False)[["n", "bottom", "below_top"]].sum()
     counts["middle"], counts["top"] = counts["below_top"] - counts["bottom"], counts["n"] - counts["below_top"]
-    known = np.array([pair in cuts for pair in zip(found["scale_low"], found["scale_high"], strict=True)], dtype=bool)
-    named = ", ".join(f"{low}-{high}" for low, high in cuts)
+    has_cuts = np.array([pair in cuts for pair in zip(sums["scale_low"], sums["scale_high"], strict=True)], dtype=bool)
+    scales = ", ".join(f"{low}-{high}" for low, high in cuts)
     whys = {
-        key: f"answers on the scale {_scales(part)}, of which no cut is known; give them on one of {named}"
-        for key, part in found[~known].groupby(BY)
+        key: f"answers on the scale {_scales(part)}, which has no cut points; give them on one of {scales}"
+        for key, part in sums[~has_cuts].groupby(BY)
     }
     return with_why(counts, whys)
 
@@ -135,16 +133,16 @@ def sums_by_scale(rows: ir.Table, sums: Mapping[str, ir.Value]) -> pd.DataFrame:
         window, group, scale_low, scale_high, the sums in doubles, in this order.
     """
     keys = [*BY, *SCALE]
-    found: pd.DataFrame = rows.group_by(keys).aggregate(**sums).order_by(keys).to_pandas()
-    return found.astype(dict.fromkeys(sums, float))
+    by_scale: pd.DataFrame = rows.group_by(keys).aggregate(**sums).order_by(keys).to_pandas()
+    return by_scale.astype(dict.fromkeys(sums, float))
 
 
-def one_scale(found: pd.DataFrame) -> pd.DataFrame:
+def one_scale(by_scale: pd.DataFrame) -> pd.DataFrame:
     """Keep one row by window and group: where there are several scales, a mean over them says nothing.
 
     Parameters
     ----------
-    found
+    by_scale
         As `sums_by_scale` gives them, with the sum n.
 
     Returns
@@ -152,12 +150,12 @@ def one_scale(found: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         The same columns, n over all scales, and why: not null where there are several.
     """
-    several = found.duplicated(BY, keep=False) | found["scale_low"].isna()
+    several = by_scale.duplicated(BY, keep=False) | by_scale["scale_low"].isna()
     whys = {
         key: f"answers on several scales ({_scales(part)}): their mean says nothing; give them on one scale"
-        for key, part in found[several].groupby(BY)
+        for key, part in by_scale[several].groupby(BY)
     }
-    single = found.assign(n=found.groupby(BY)["n"].transform("sum")).drop_duplicates(BY)
+    single = by_scale.assign(n=by_scale.groupby(BY)["n"].transform("sum")).drop_duplicates(BY)
     return with_why(single, whys)
 
 
@@ -183,11 +181,6 @@ def with_interval(counts: pd.DataFrame, interval: Interval, factor: float = 1.0)
     for name, numbers in zip(("value", "low", "high"), interval, strict=True):
         figures[name] = np.where(counts["why"].isna(), factor * np.asarray(numbers), np.nan)
     return figures[list(FIGURES)]
-
-
-def _cut(rows: ir.Table, cuts: Cuts, which: int) -> ir.Value:
-    branches = [((rows.scale_low == low) & (rows.scale_high == high), cut[which]) for (low, high), cut in cuts.items()]
-    return ibis.cases(*branches)
 
 
 def _scales(part: pd.DataFrame) -> str:

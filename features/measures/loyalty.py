@@ -7,8 +7,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from features.measures.intervals import mean_interval, ratio_interval
-from features.measures.survey_sums import (
+from features.measures.answer_sums import (
     BY,
     SCALE,
     Compute,
@@ -18,6 +17,7 @@ from features.measures.survey_sums import (
     with_interval,
     with_why,
 )
+from features.measures.intervals import mean_interval, ratio_interval
 
 LOYALTY_PARTS = ("recommend", "buy_again", "try_other")
 # A digit more than one number has, and products of two are still exact.
@@ -43,8 +43,8 @@ def loyalty(question: str) -> Compute:
     twice the later answer counts, at the same time the lower one.
     """
 
-    def figures(found: pd.DataFrame) -> pd.DataFrame:
-        sums = one_scale(found)
+    def figures(by_scale: pd.DataFrame) -> pd.DataFrame:
+        sums = one_scale(by_scale)
         parts = len(LOYALTY_PARTS)
         scale = (sums["scale_low"], sums["scale_high"])
         return with_interval(sums, mean_interval(sums["n"], sums["total"] / parts, sums["squares"] / parts**2, *scale))
@@ -89,8 +89,8 @@ def _sums_of_surveys(rows: ir.Table) -> pd.DataFrame:
     )
 
 
-def _satisfaction_index(found: pd.DataFrame) -> pd.DataFrame:
-    sums = one_scale(found)
+def _satisfaction_index(by_scale: pd.DataFrame) -> pd.DataFrame:
+    sums = one_scale(by_scale)
     weightless = sums["why"].isna() & (sums["below"] <= 0)
     sums["why"] = sums["why"].mask(weightless, "the importance of all answers is 0")
     ratio, low, high = ratio_interval(*(sums[name] for name in ("n", "above", "below", "above2", "cross", "below2")))
