@@ -1,4 +1,4 @@
-"""What the measures of answers share: which answers count, their sums by window, group and scale, reasons for no value."""
+"""What measures of answers share: which answers count, sums by window, group and scale, and reasons for no value."""
 
 from collections.abc import Callable, Mapping
 from datetime import date

@@ -114,15 +114,31 @@ def test_invitations_say_who_answered_as_far_as_was_known(shop):
     assert recent.customer_id.tolist() == ["b", "e"]
 
 
+def test_an_invitation_carries_its_answer_and_its_category(shop):
+    own = {"invited_at": "2024-02-01"}
+    answers = [
+        {**own, "customer_id": "unanswered"},
+        {**own, "customer_id": "answered later", "answered_at": "2024-03-01", "score": 9},
+        {**own, "customer_id": "answered", "answered_at": "2024-02-02", "score": 9},
+        {**own, "customer_id": "on 0-9", "answered_at": "2024-02-02", "score": 9, "scale_high": 9},
+    ]
+    rows = materialise(invitations(shop([], answers=answers).answers, "nps", before=BEFORE)).set_index("customer_id")
+    assert rows.index[rows["answered"]].tolist() == ["answered", "on 0-9"]
+    assert rows.loc["answered", ["score", "scale_low", "scale_high", "category"]].tolist() == [9, 0, 10, 2]
+    # A scale without cut points leaves the score, and no category.
+    assert rows.loc["on 0-9", ["score", "scale_high"]].tolist() == [9, 9]
+    assert rows.index[rows["category"].notna()].tolist() == ["answered"]
+    assert rows.loc[["answered later", "unanswered"], ["answered_at", "score", "scale_low"]].isna().all(axis=None)
+    (answer,) = label(shop, answers[:3])
+    assert answer == {"customer_id": "answered", **rows.loc["answered"].drop("answered").to_dict()}
+
+
 def test_an_unknown_scale_and_a_negative_gap_say_what_to_do(shop):
     odd = [{"customer_id": "a", "score": 3, "scale_low": 0, "scale_high": 5, "answered_at": "2024-01-01"}]
     with pytest.raises(InputError, match=r"scale 0-5, .* expected one of 0-10, 1-5, 1-6, 1-7, 1-10\. Correct"):
         label(shop, odd)
     with pytest.raises(InputError, match="gap_days must be 0 or more, got -1"):
         label(shop, odd, gap_days=-1)
-
-
-BEFORE = date(2024, 3, 1)
 
 
 def comments(shop, answers, question="nps", **options):

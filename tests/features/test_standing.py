@@ -1,4 +1,4 @@
-"""Stores are judged by what others said of them before."""
+"""A store is judged by the earlier answers of its other customers."""
 
 from datetime import date, timedelta
 
@@ -121,10 +121,8 @@ def test_it_is_what_a_loop_over_the_rows_finds(shop):
     satisfaction = standing(tables, pairs(ibis.memtable(asked_of)))
 
     def stores_of(customer, before):
-        visible_sales = [
-            s for s in sales if s["customer_id"] == customer and s["store"] and s["ts"] < before.isoformat()
-        ]
-        return {s["store"] for s in visible_sales if s["ts"] == max(visible_sales, key=lambda s: s["ts"])["ts"]}
+        own = [s for s in sales if s["customer_id"] == customer and s["store"] and s["ts"] < before.isoformat()]
+        return {s["store"] for s in own if s["ts"] == max(own, key=lambda s: s["ts"])["ts"]}
 
     spoken = []
     for one in answers:

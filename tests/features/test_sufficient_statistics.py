@@ -12,6 +12,8 @@ from features.describe import materialise
 from features.purchases import purchase_changes, purchase_statistics, spend_statistics, summarise_purchases
 from features.spine import everyone, pairs
 
+BEFORE, AS_OF = date(2024, 2, 1), date(2024, 3, 1)
+HISTORY = ["frequency", "recency", "T"]
 HAND_MADE = pd.DataFrame(
     [
         # frequency, recency, T, spend_frequency, spend_value
@@ -97,10 +99,6 @@ def test_no_customer_gives_no_pattern(hand_made, count):
 def test_the_counting_can_be_said_to_postgres(hand_made, count):
     sql = ibis.to_sql(count(hand_made), dialect="postgres")
     assert "GROUP BY" in sql and "DOUBLE PRECISION" in sql
-
-
-BEFORE, AS_OF = date(2024, 2, 1), date(2024, 3, 1)
-HISTORY = ["frequency", "recency", "T"]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ def test_each_window_ends_where_the_one_before_it_begins():
 
 
 @pytest.mark.parametrize(
-    ("days", "count", "said"),
+    ("days", "count", "message"),
     [(0, 2, "at least one day each"), (5, 0, "at least one day each"), (800_000, 2, "begin before the year 1")],
 )
 def test_windows_that_cannot_be_are_refused(days, count, message):
