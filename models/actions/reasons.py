@@ -70,7 +70,7 @@ def nps_reasons(
         where the score is within noise of the base's. At most `ROWS_AT_ONCE` customers are held.
     """
     catalogue = catalogue_of(vocabulary)
-    definitions = [catalogue[name] for name in explainer.nps["features"]]
+    definitions = [catalogue[name] for name in explainer.nps.features]
     for start in range(0, len(features), ROWS_AT_ONCE):
         yield from _reasons(explainer, features.iloc[start : start + ROWS_AT_ONCE], definitions, top)
         if progress is not None:

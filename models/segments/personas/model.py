@@ -155,8 +155,6 @@ def assign_personas(personas: Personas, described: pd.DataFrame) -> Texts:
         As fitted.
     described
         Features as for `fit_personas`; a feature that is missing counts as not known.
-    vocabulary
-        It names the features.
 
     Returns
     -------

@@ -1,6 +1,7 @@
 """Reasons name what drives a score, in words and points that add up, and stay silent within noise."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -82,8 +83,8 @@ def test_every_group_leans_the_way_of_the_score_and_all_points_add_up(explainer,
 
 
 def test_noise_says_what_needs_no_reason():
-    assert least_difference({"noise": 4.0}) == pytest.approx(1.645 * 4)
-    assert least_difference({"noise": None}) == least_difference({}) == 2.0
+    assert least_difference(replace(NPS, noise=4.0)) == pytest.approx(1.645 * 4)
+    assert least_difference(replace(NPS, noise=None)) == 2.0
 
 
 def test_chunks_change_nothing_and_tell_how_far_they_are(explainer, customers, monkeypatch):

@@ -1,6 +1,7 @@
 """Personas: planted ones are found, none are invented, they stay while people do, and each customer is named alone."""
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -68,7 +69,7 @@ def planted():
     kind = rng.choice(4, 2000, p=SHARES)
     described = behaviour(KINDS[kind] + 0.25 * rng.standard_normal((2000, 5)), rng)
     fitted = fit_personas(described, VOCABULARY, seed=0)
-    named = assign_personas(fitted.to_dict(), described, VOCABULARY)
+    named = assign_personas(fitted, described)
     return SimpleNamespace(kind=kind, described=described, fitted=fitted, named=named)
 
 
@@ -127,7 +128,9 @@ def test_the_order_of_rows_and_a_second_run_change_no_bit(planted):
     assert again == planted.fitted.to_dict()
     assert again == json.loads(json.dumps(again))
     assert Personas.from_dict(json.loads(json.dumps(again)), catalogue_of(VOCABULARY)) == planted.fitted
-    assert (assign_personas(again, shuffled, VOCABULARY) == planted.named[shuffled.index]).all()
+    assert (
+        assign_personas(Personas.from_dict(again, catalogue_of(VOCABULARY)), shuffled) == planted.named[shuffled.index]
+    ).all()
 
 
 def test_a_customer_is_named_by_its_own_row_alone(planted):
@@ -149,19 +152,18 @@ def test_a_refit_keeps_the_names_of_the_same_people(planted):
     later["net_value_ever"] *= 1.02
     new = behaviour(KINDS[rng.choice(4, 200, p=SHARES)] + 0.25 * rng.standard_normal((200, 5)), rng)
     later = pd.concat([later, new.assign(customer_id="n" + new["customer_id"])], ignore_index=True)
-    before = planted.fitted.to_dict()
     # Names that nobody would make up, so that they can only have been kept.
-    before["names"] = ["A", "B", "C", "D"]
+    before = replace(planted.fitted, names=("A", "B", "C", "D"))
     refitted = fit_personas(later, VOCABULARY, seed=0, before=before)
     assert set(refitted.names) == {"A", "B", "C", "D"}
-    moved = assign_personas(refitted.to_dict(), later, VOCABULARY) != assign_personas(before, later, VOCABULARY)
+    moved = assign_personas(refitted, later) != assign_personas(before, later)
     assert moved.mean() < 0.02
 
 
 def test_attributes_are_not_behaviour(planted):
     assert not [c for c in planted.fitted.space.coordinates if c.feature.startswith("attribute_")]
     other = planted.described.assign(attribute_age=33.0)
-    assert (assign_personas(planted.fitted.to_dict(), other, VOCABULARY) == planted.named).all()
+    assert (assign_personas(planted.fitted, other) == planted.named).all()
 
 
 @pytest.mark.parametrize("customers", [0, 1, 2, 5, 30])
@@ -170,7 +172,7 @@ def test_small_shops_have_few_personas_or_one(planted, customers):
     fitted = fit_personas(described, VOCABULARY, seed=0)
     assert 1 <= len(fitted.names) <= 3
     assert (fitted.why != "") == (len(fitted.names) == 1)
-    assert len(assign_personas(json.loads(json.dumps(fitted.to_dict())), described, VOCABULARY)) == customers
+    assert len(assign_personas(fitted, described)) == customers
     assert profile(fitted, described)["customers"].sum() == customers
 
 
@@ -226,7 +228,7 @@ def test_personas_of_customers_of_two_kinds_can_be_stored_as_json(seed):
     two["days_since_last_purchase"] = np.where(other, 10.0, 400.0)
     found = fit_personas(two, VOCABULARY, seed)
     json.dumps(found.to_dict(), allow_nan=False)
-    assert pd.Series(assign_personas(found.to_dict(), two, VOCABULARY)).groupby(other).nunique().tolist() == [1, 1]
+    assert pd.Series(assign_personas(found, two)).groupby(other).nunique().tolist() == [1, 1]
     assert len(found.names) == 2
 
 
