@@ -1,6 +1,7 @@
-"""Defaults for Prefect, said before it is imported: no account, no network, no pickle, a home in the store's folder.
+"""What Prefect must find in the environment when it is imported: no account, no network, no pickle.
 
-A deployment's worker, or a user who has a Prefect profile of their own, has said otherwise, and keeps it.
+`flows` sets it as soon as any of its modules is imported. A deployment's worker imports Prefect first, and keeps the
+settings it was started with.
 """
 
 import logging
@@ -18,24 +19,35 @@ _DEFAULTS = {
 }
 
 
-def prepare(home: Path) -> None:
-    """Set what is not set yet.
+def set_defaults() -> None:
+    """Set each variable that the user has not set."""
+    for name, value in _DEFAULTS.items():
+        os.environ.setdefault(name, value)
+
+
+def set_prefect_home(store_folder: Path) -> None:
+    """Let Prefect keep its own files in the store's folder, unless the user has a home or a profile of their own.
 
     Parameters
     ----------
-    home : Path
-        Where Prefect keeps its own files, unless the user has a profile.
+    store_folder : Path
+        Folder of the store; made where it is not there.
+
+    Raises
+    ------
+    InputError
+        Where no folder can be made there.
     """
-    for name, value in _DEFAULTS.items():
-        os.environ.setdefault(name, value)
-    if not (Path.home() / ".prefect" / "profiles.toml").exists():
-        try:
-            home.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"{home} cannot be made: {error.strerror}. Name a folder that can be written with --mlruns."
-            ) from None
-        os.environ.setdefault("PREFECT_HOME", str(home))
+    if "PREFECT_HOME" in os.environ or (Path.home() / ".prefect" / "profiles.toml").exists():
+        return
+    home = store_folder / "prefect"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{home} cannot be made: {error.strerror}. Name a folder that can be written with --mlruns."
+        ) from None
+    os.environ["PREFECT_HOME"] = str(home)
 
 
 class WithoutTraceback(logging.Filter):
@@ -52,5 +64,5 @@ def hide_tracebacks() -> None:
     """Let Prefect's run logs show the message of an error raised on purpose, and no traceback."""
     for name in ("prefect.flow_runs", "prefect.task_runs"):
         logger = logging.getLogger(name)
-        if not any(isinstance(known, WithoutTraceback) for known in logger.filters):
+        if not any(isinstance(each, WithoutTraceback) for each in logger.filters):
             logger.addFilter(WithoutTraceback())

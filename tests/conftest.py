@@ -36,7 +36,8 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callab
 @pytest.fixture(scope="session")
 def mlflow_template(made_once: Callable[[str, Callable[[Path], object]], Path]) -> Path:
     """The database of an empty store; making one takes seconds, so all workers share it."""
-    from models.registry.store import DATABASE, open_store
+    from models.registry.location import DATABASE
+    from models.registry.store import open_store
 
     def fill(folder: Path) -> None:
         before = dict(os.environ)

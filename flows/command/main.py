@@ -36,11 +36,13 @@ def demo(mlruns: Mlruns = None) -> None:
 
     It has a store of its own, mlruns/demo, and touches no other.
     """
-    own = mlruns or os.path.join("mlruns", "demo")  # noqa: PTH118 - a setting is text
-    _prepare_prefect(own)
+    from flows.steps.stores import project_folder
+
+    folder = mlruns or str(project_folder() / "mlruns" / "demo")
+    _prepare_prefect(folder)
     from flows.command.demo import run_demo
 
-    run_demo(own, _console())
+    run_demo(folder, _console())
 
 
 @app.command()
@@ -230,10 +232,11 @@ def _one(by: list[str] | None) -> str | None:
 
 
 def _prepare_prefect(mlruns: str | None) -> None:
-    """Set Prefect's defaults before it is imported; its log lines would repeat what the command shows."""
-    from flows.environment import prepare
+    """Set what Prefect reads when it is imported: its home in the store's folder, and a log that repeats nothing."""
+    from flows.environment import set_prefect_home
+    from flows.steps.stores import locate_store
 
-    prepare(Path(mlruns or "mlruns").resolve() / "prefect")
+    set_prefect_home(locate_store(mlruns).folder)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
 
 

@@ -1,5 +1,6 @@
 """What the command says and how it exits, where no flow is needed."""
 
+import os
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import pytest
 
 from data.errors import RefusedError, StoreBusyError
 from flows.settings import Settings
+from flows.steps.stores import locate_store
 
 COMMANDS = ("demo", "check", "retrain", "score", "backtest", "settings", "scores", "rollback")
 
@@ -134,3 +136,36 @@ def test_the_process_ends_with_the_commands_exit_code(own_environment):
     )
     assert ran.returncode == 2
     assert ran.stderr.startswith("revealed: no transactions are named")
+
+
+@pytest.mark.parametrize("command", ["retrain", "score", "backtest"])
+def test_a_run_from_a_subfolder_keeps_store_and_prefect_beside_the_settings_file(
+    revealed, own_environment, monkeypatch, command
+):
+    (own_environment / "revealed.toml").touch()
+    (own_environment / "reports").mkdir()
+    monkeypatch.setenv("HOME", str(own_environment))
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    monkeypatch.chdir(own_environment / "reports")
+    places = []
+    monkeypatch.setattr(
+        "flows.command.running.run_flow", lambda flow, settings, _: places.append(locate_store(settings.mlruns).folder)
+    )
+    assert revealed(command)[0] == 0
+    assert places == [own_environment / "mlruns"]
+    assert os.environ["PREFECT_HOME"] == str(own_environment / "mlruns" / "prefect")
+    assert not list((own_environment / "reports").iterdir())
+
+
+def test_the_demo_has_a_store_of_its_own_below_the_same_folder(revealed, own_environment, monkeypatch):
+    (own_environment / "revealed.toml").write_text('mlruns = "the shop\'s"')
+    (own_environment / "reports").mkdir()
+    monkeypatch.setenv("HOME", str(own_environment))
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    monkeypatch.chdir(own_environment / "reports")
+    stores = []
+    monkeypatch.setattr("flows.command.demo.run_demo", lambda folder, _: stores.append(folder))
+    assert revealed("demo")[0] == 0
+    assert revealed("demo", "--mlruns", "mine")[0] == 0
+    assert stores == [str(own_environment / "mlruns" / "demo"), "mine"]
+    assert os.environ["PREFECT_HOME"] == str(own_environment / "mlruns" / "demo" / "prefect")

@@ -239,6 +239,6 @@ def test_one_line_pulls_the_table(store, run_id, published):
 
 
 def test_the_line_shows_no_password(tmp_path):
-    remote = Store("https://me:secret@mlflow.example", tmp_path, "1", embedded=False)
+    remote = Store("https://me:secret@mlflow.example", tmp_path, embedded=False, experiment_id="1")
     assert "secret" not in pull_line(remote)
     assert "mlflow.example" in pull_line(remote)

@@ -1,4 +1,4 @@
-"""The store: where it is, that two may make it at once, and that one at a time holds it."""
+"""The store: two may make it at once, one at a time holds it."""
 
 import json
 import multiprocessing
@@ -10,51 +10,10 @@ from pathlib import Path
 import pytest
 
 from data.errors import InputError, StoreBusyError
-from models.registry.store import EXPERIMENT, holding, open_store, store_location, without_secrets
+from models.registry.store import EXPERIMENT, holding, open_store
 
 # Children are forks: they need not import MLflow again.
 processes = multiprocessing.get_context("fork")
-
-
-@pytest.mark.parametrize(
-    ("uri", "shown"),
-    [
-        ("http://user:pass@mlflow.example:5000/base", "http://***@mlflow.example:5000/base"),
-        ("https://token@mlflow.example", "https://***@mlflow.example"),
-        ("postgresql+psycopg2://u:p%40ss@db/mlflow?password=x", "postgresql+psycopg2://***@db/mlflow?***"),
-        ("https://mlflow.example/?token=abc", "https://mlflow.example/?***"),
-        ("https://user:p@ss@mlflow.example/", "https://***@mlflow.example/"),
-        ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
-        ("sqlite:////srv/shop/mlruns/mlflow.db", "sqlite:////srv/shop/mlruns/mlflow.db"),
-    ],
-)
-def test_nobody_is_shown_a_secret(uri, shown):
-    assert without_secrets(uri) == shown
-
-
-def test_a_named_folder_comes_first_then_the_environment_then_the_folder_beside(tmp_path, monkeypatch):
-    beside, named = tmp_path / "beside", tmp_path / "named"
-    default = (f"sqlite:///{beside}/mlruns/mlflow.db", beside / "mlruns", True)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert store_location(None, beside) == default
-    assert store_location(str(named), beside) == (f"sqlite:///{named}/mlflow.db", named, True)
-
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
-    assert store_location(None, beside) == ("http://mlflow.example:5000", beside / "mlruns", False)
-    assert store_location(str(named), beside) == (f"sqlite:///{named}/mlflow.db", named, True)
-
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/other/some.db")
-    assert store_location(None, beside) == (f"sqlite:///{tmp_path}/other/some.db", tmp_path / "other", True)
-
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "")
-    assert store_location(None, beside) == default
-
-
-def test_a_relative_place_is_that_of_the_working_folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert store_location("shop", Path("elsewhere"))[1] == tmp_path / "shop"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///some.db")
-    assert store_location(None, Path("elsewhere"))[0] == f"sqlite:///{tmp_path}/some.db"
 
 
 def test_an_opened_store_keeps_runs_and_artifacts_in_its_folder(store):
@@ -77,29 +36,29 @@ def leave():
     os._exit(0)
 
 
-def open_and_tell(folder, barrier, told):
+def open_and_tell(folder, barrier, opened_stores):
     barrier.wait()
     opened = open_store(str(folder))
     opened.client.create_run(opened.experiment_id)
-    told.put((opened.uri, opened.experiment_id))
-    told.close()
-    told.join_thread()
+    opened_stores.put((opened.uri, opened.experiment_id))
+    opened_stores.close()
+    opened_stores.join_thread()
     leave()
 
 
 def test_two_processes_open_a_new_store_at_once_beside_the_draft_of_a_killed_one(tmp_path, new_store, mlflow_template):
-    folder, barrier, told = tmp_path / "new", processes.Barrier(2), processes.Queue()
+    folder, barrier, opened_stores = tmp_path / "new", processes.Barrier(2), processes.Queue()
     folder.mkdir()
     (folder / ".mlflow.db.draft").write_bytes(mlflow_template.read_bytes()[:5000])
-    both = [processes.Process(target=open_and_tell, args=(folder, barrier, told)) for _ in range(2)]
+    both = [processes.Process(target=open_and_tell, args=(folder, barrier, opened_stores)) for _ in range(2)]
     for process in both:
         process.start()
-    found = [told.get(timeout=120) for _ in both]
+    opened = [opened_stores.get(timeout=120) for _ in both]
     for process in both:
         process.join(60)
     assert [process.exitcode for process in both] == [0, 0]
     store = open_store(str(folder))
-    assert found == [(store.uri, store.experiment_id)] * 2
+    assert opened == [(store.uri, store.experiment_id)] * 2
     assert len(store.client.search_runs([store.experiment_id])) == 2
     assert not list(folder.glob(".*draft*"))
 
@@ -119,19 +78,19 @@ def test_a_file_that_is_no_database_is_told(tmp_path, new_store):
 
 def test_a_store_that_is_no_store_is_told_without_its_secrets(tmp_path, new_store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "carrier-pigeon://me:secret@loft/7")
-    with pytest.raises(InputError, match="carrier-pigeon") as told:
+    with pytest.raises(InputError, match="carrier-pigeon") as caught:
         open_store(None, tmp_path)
-    assert "secret" not in str(told.value)
-    assert "MLFLOW_TRACKING_URI" in str(told.value)
+    assert "secret" not in str(caught.value)
+    assert "MLFLOW_TRACKING_URI" in str(caught.value)
 
 
 def test_a_server_that_does_not_answer_is_told_without_its_secrets(tmp_path, new_store, monkeypatch):
     assert int(os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"]) < 7
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:secret@127.0.0.1:9")
-    with pytest.raises(InputError, match=r"the store http://127\.0\.0\.1:9 cannot be opened: .*refused") as told:
+    with pytest.raises(InputError, match=r"the store http://127\.0\.0\.1:9 cannot be opened: .*refused") as caught:
         open_store(None, tmp_path)
-    assert "secret" not in str(told.value)
+    assert "secret" not in str(caught.value)
 
 
 def hold_until_told(store, what, line):
@@ -158,12 +117,12 @@ def holder(store):
 def test_a_store_that_is_held_says_by_whom(store, holder):
     process, _ = holder
     with (
-        pytest.raises(StoreBusyError, match=f"retrain, process {process.pid} on .*, since 20") as told,
+        pytest.raises(StoreBusyError, match=f"retrain, process {process.pid} on .*, since 20") as caught,
         holding(store, "score"),
     ):
         pass
-    assert store.shown_uri in str(told.value)
-    assert told.value.exit_code == 4
+    assert store.shown_uri in str(caught.value)
+    assert caught.value.exit_code == 4
 
 
 def test_a_store_is_free_after_its_holder_was_killed(store, holder):
@@ -172,8 +131,8 @@ def test_a_store_is_free_after_its_holder_was_killed(store, holder):
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
     with holding(store, "score"):
-        said = json.loads((store.folder / ".store.holder.json").read_text())
-    assert (said["what"], said["pid"]) == ("score", os.getpid())
+        holder_now = json.loads((store.folder / ".store.holder.json").read_text())
+    assert (holder_now["what"], holder_now["pid"]) == ("score", os.getpid())
 
 
 def test_who_waits_gets_the_store_when_it_is_free(store, holder):
@@ -192,8 +151,11 @@ def test_a_store_is_free_after_a_fault(store):
         pass
 
 
-def test_a_holder_that_has_not_said_who_it_is_yet(store):
+def test_a_holder_that_has_not_written_down_who_it_is_yet(store):
     with holding(store, "retrain"):
         (store.folder / ".store.holder.json").write_text('{"wh')
-        with pytest.raises(StoreBusyError, match="its holder has not said who it is yet"), holding(store, "score"):
+        with (
+            pytest.raises(StoreBusyError, match="its holder has not written down who it is yet"),
+            holding(store, "score"),
+        ):
             pass

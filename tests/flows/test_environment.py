@@ -1,0 +1,143 @@
+"""Telemetry is off before MLflow or Prefect is imported, whichever module is first; Prefect's home is in the store."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.environment import set_prefect_home
+from flows.steps.stores import locate_store
+
+ROOT = Path(__file__).parents[2]
+SWITCHES = {
+    "mlflow": {"DO_NOT_TRACK": "true", "MLFLOW_DISABLE_TELEMETRY": "true"},
+    "prefect": {"DO_NOT_TRACK": "true", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+}
+
+# Imports all modules for real, and prints whom anything tried to reach. Then imports each module alone, in a fork that
+# has everything but the project and finds MLflow and Prefect as if they had never been imported; it prints what the
+# environment said when they were first looked for.
+IMPORTS = """
+import gc, importlib, importlib.machinery, json, os, socket, sys
+
+switches, modules = json.loads(sys.argv[1]), sys.argv[2:]
+names = sorted({name for switch in switches.values() for name in switch})
+reached = []
+
+def refuse(*address):
+    reached.append(str(address))
+    raise OSError("this test has no network")
+
+socket.socket.connect = socket.getaddrinfo = refuse
+for module in modules:
+    importlib.import_module(module)
+print(json.dumps(["all of them", reached, sorted(switches.keys() & sys.modules.keys())]))
+
+def take_out(*tops):
+    return {name: sys.modules.pop(name) for name in list(sys.modules) if name.partition(".")[0] in tops}
+
+take_out("data", "features", "models", "flows")
+libraries = {library: take_out(library) for library in switches}
+for name in names:
+    del os.environ[name]
+
+class Watch:
+    def __init__(self):
+        self.environment = {}
+
+    def find_spec(self, name, path=None, target=None):
+        if name not in libraries:
+            return None
+        self.environment[name] = {key: os.environ.get(key) for key in names}
+        sys.modules.update({other: module for other, module in libraries[name].items() if other != name})
+        return importlib.machinery.ModuleSpec(name, self, is_package=True)
+
+    def create_module(self, spec):
+        return libraries[spec.name][spec.name]
+
+    def exec_module(self, module):
+        pass
+
+watch = Watch()
+sys.meta_path.insert(0, watch)
+gc.disable()
+for module in modules:
+    sys.stdout.flush()
+    if os.fork() == 0:
+        importlib.import_module(module)
+        print(json.dumps([module, reached, watch.environment]), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def modules():
+    files = [file for package in ("data", "features", "models", "flows") for file in (ROOT / package).rglob("*.py")]
+    return sorted(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files)
+
+
+def test_each_module_alone_has_telemetry_off_before_mlflow_and_prefect_and_reaches_no_network():
+    names = {name for switch in SWITCHES.values() for name in switch}
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTS, json.dumps(SWITCHES), *modules()],
+        env={name: value for name, value in os.environ.items() if name not in names},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    everything, *alone = (json.loads(line) for line in done.stdout.splitlines())
+    assert everything == ["all of them", [], ["mlflow", "prefect"]]
+    assert [module for module, _, _ in alone] == modules(), done.stderr[-3000:]
+    for module, reached, environments in alone:
+        assert not reached, f"{module} reaches for the network"
+        for library, environment in environments.items():
+            assert SWITCHES[library].items() <= environment.items(), f"{module} imports {library} without its switches"
+    seen_by = {module: set(environments) for module, _, environments in alone}
+    assert seen_by["data.contracts"] == set()
+    assert seen_by["models.registry.publication"] == {"mlflow"}
+    assert seen_by["flows.retrain"] == {"mlflow", "prefect"}
+
+
+@pytest.fixture
+def no_profile(own_environment, monkeypatch):
+    """A user without a home or a profile of Prefect's."""
+    monkeypatch.delenv("PREFECT_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(own_environment / "home"))
+    return own_environment
+
+
+def test_prefects_home_is_in_the_store_beside_the_settings_file_whatever_the_working_folder(no_profile, monkeypatch):
+    (no_profile / "revealed.toml").touch()
+    below = no_profile / "reports" / "weekly"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    set_prefect_home(locate_store(None).folder)
+    assert os.environ["PREFECT_HOME"] == str(no_profile / "mlruns" / "prefect")
+    assert (no_profile / "mlruns" / "prefect").is_dir()
+    assert not list(below.iterdir())
+
+
+def test_prefects_home_follows_a_named_store_and_one_in_the_environment(no_profile, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://mlflow.example:5000")
+    assert locate_store(None).folder == no_profile / "mlruns"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{no_profile}/elsewhere/mlflow.db")
+    set_prefect_home(locate_store(None).folder)
+    assert os.environ.pop("PREFECT_HOME") == str(no_profile / "elsewhere" / "prefect")
+    set_prefect_home(locate_store("named").folder)
+    assert os.environ["PREFECT_HOME"] == str(no_profile / "named" / "prefect")
+
+
+def test_a_home_or_a_profile_of_the_users_stays(no_profile, monkeypatch):
+    monkeypatch.setenv("PREFECT_HOME", "/srv/prefect")
+    set_prefect_home(no_profile / "mlruns")
+    assert os.environ.pop("PREFECT_HOME") == "/srv/prefect"
+    (no_profile / "home" / ".prefect").mkdir(parents=True)
+    (no_profile / "home" / ".prefect" / "profiles.toml").touch()
+    set_prefect_home(no_profile / "mlruns")
+    assert "PREFECT_HOME" not in os.environ
+    assert not (no_profile / "mlruns").exists()
