@@ -1,4 +1,4 @@
-"""The contracts of the four tables that come in: their columns, what these hold, and how a file is matched."""
+"""The contracts of the four tables that come in: their columns, what each holds, and how a file's header is matched."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ SCALES: Mapping[str, tuple[int, int]] = {
     "cli": (1, 6),
     "miss_us": (1, 10),
 }
-"""Lowest and highest answer of the questions that are known by name."""
+"""Lowest and highest answer of the questions that need no column scale, by name."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ CONTRACTS: Mapping[str, Contract] = {
         },
     ),
 }
-"""The four tables, in the order in which they are taken in: answers and events are of customers known by then."""
+"""The four tables, in the order of the intake: answers and events must be of customers in the first two."""
 
 
 def check_mapping(contract: Contract, mapping: Mapping[str, str]) -> None:
@@ -195,18 +195,18 @@ def match_columns(contract: Contract, header: Sequence[str], mapping: Mapping[st
     Raises
     ------
     InputError
-        A required or a mapped column is not there, or its name stands twice.
+        A required or a mapped column is missing, or the header names it twice.
     """
-    wanted = {name: mapping.get(name, name) for name in contract.names}
-    renamed = {name: source for name, source in mapping.items() if name not in wanted}
+    sources = {name: mapping.get(name, name) for name in contract.names}
+    sources |= {name: source for name, source in mapping.items() if name not in sources}
     missing = [
         name
-        for name, source in (wanted | renamed).items()
+        for name, source in sources.items()
         if source not in header and (name in contract.required or name in mapping)
     ]
     if missing:
         raise InputError(_missing_message(contract, header, mapping, missing, file))
-    matched = {name: source for name, source in (wanted | renamed).items() if source in header}
+    matched = {name: source for name, source in sources.items() if source in header}
     if contract.keeps_attributes:
         used = set(matched.values())
         matched |= {name: name for name in header if name and name not in used and name.lower() not in contract.names}
@@ -218,9 +218,9 @@ def match_columns(contract: Contract, header: Sequence[str], mapping: Mapping[st
 
 
 def _check_attribute_names(matched: Mapping[str, str], file: str) -> None:
-    seen: dict[str, str] = {}
+    by_lower_case: dict[str, str] = {}
     for name in matched:
-        other = seen.setdefault(name.lower(), name)
+        other = by_lower_case.setdefault(name.lower(), name)
         if other != name:
             raise InputError(f"{file} has columns {other!r} and {name!r}, which differ only in case; rename one.")
 
@@ -230,14 +230,14 @@ def _missing_message(
 ) -> str:
     sources = [mapping.get(name, name) for name in missing]
     named = " and ".join(repr(source) for source in sources)
-    # A column that is one of ours already is not another one under a wrong name.
-    free = [name for name in header if name not in contract.names]
-    nearest = [_nearest_name(source, free) for source in sources]
+    # A column with a name of the contract is that column, not the missing one under a wrong name.
+    candidates = [name for name in header if name not in contract.names]
+    nearest = [_nearest_name(source, candidates) for source in sources]
     example = next((name for name in nearest if name), "its name in your file")
-    found = ", ".join(name for name in header if name) or "none"
+    columns = ", ".join(name for name in header if name) or "none"
     column = missing[next((k for k, name in enumerate(nearest) if name), 0)]
     return (
-        f"{contract.table}: {file} has no column {named}. Its columns: {found}."
+        f"{contract.table}: {file} has no column {named}. Its columns: {columns}."
         + "".join(f" Nearest to {s!r}: {n!r}." for s, n in zip(sources, nearest, strict=True) if n)
         + f' Say which column it is in revealed.toml: columns.{contract.table}.{column} = "{example}".'
     )

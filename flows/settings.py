@@ -134,15 +134,15 @@ class Settings(BaseSettings):
     @field_validator("static_attributes", "segments", mode="before")
     @classmethod
     def _names_may_stand_in_one_text(cls, value: Any) -> Any:
-        """Take region,age as two names; a name said twice counts once."""
+        """Read region,age as two names; a repeated name counts once."""
         if isinstance(value, str):
             value = json.loads(value) if value.startswith("[") else [name.strip() for name in value.split(",")]
         return list(dict.fromkeys(value)) if isinstance(value, list) else value
 
     @field_validator("nps_question", "satisfaction_question")
     @classmethod
-    def _a_known_question_is_known_in_any_case(cls, value: str) -> str:
-        """Name it as the intake does."""
+    def _a_question_of_the_intake_is_recognised_in_any_case(cls, value: str) -> str:
+        """Write it as the intake does."""
         plain = value.strip().lower()
         return plain if plain in SCALES else value
 
@@ -162,7 +162,7 @@ class Settings(BaseSettings):
 
     @field_serializer("transactions", "answers", "events", "customers", when_used="json")
     def _without_secrets(self, paths: list[str]) -> list[str]:
-        """Keep passwords and signatures of URLs out of what Prefect stores; the run itself has them."""
+        """Keep passwords and signatures of URLs out of what Prefect stores; the run itself gets them."""
         return [redact(path) if "://" in path else path for path in paths]
 
     @field_validator("timezone")
@@ -183,17 +183,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the name is pydantic's
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Order the sources: given values, environment, the nearest settings file."""
+        """Order the sources: passed values, the environment, the nearest settings file."""
         return init_settings, env_settings, InitSettingsSource(settings_cls, read_settings_file())
 
     @classmethod
-    def load(cls, **given: Any) -> Self:
-        """Build the settings and turn what is wrong with them into one clear error.
+    def load(cls, **values: Any) -> Self:
+        """Build the settings, and turn all mistakes in them into one clear error.
 
         Parameters
         ----------
-        **given
-            Settings by name; None means not given.
+        **values
+            Settings by name; None means that it is not set here.
 
         Raises
         ------
@@ -201,21 +201,21 @@ class Settings(BaseSettings):
             Where a setting is unknown or is not what it must be.
         """
         try:
-            return cls(**{name: value for name, value in given.items() if value is not None})
+            return cls(**{name: value for name, value in values.items() if value is not None})
         except ValidationError as error:
             raise InputError(describe_mistakes(error)) from None
 
 
 def describe_mistakes(error: ValidationError) -> str:
-    """Say each mistake of pydantic's report in one line: the setting, what it must be, what was got."""
+    """Describe each mistake of pydantic's report in one line: the setting, what it must be, and its value."""
     lines = []
     for mistake in error.errors(include_url=False):
         name = ".".join(str(part) for part in mistake["loc"]) or "settings"
         if mistake["type"] == "extra_forbidden":
             lines.append(f"setting '{name}' is not known; see `revealed settings` for those that are")
         else:
-            said = mistake["msg"].removeprefix("Value error, ").replace("Input should", "must")
-            lines.append(f"setting '{name}' {said}, got {mistake['input']!r}")
+            must = mistake["msg"].removeprefix("Value error, ").replace("Input should", "must")
+            lines.append(f"setting '{name}' {must}, got {mistake['input']!r}")
     return "\n".join(lines)
 
 
@@ -237,15 +237,15 @@ def read_settings_file() -> dict[str, Any]:
     if file is None:
         return {}
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file} is not a TOML file in UTF-8: {error}") from None
     for name in (*TABLES, "olist", "mlruns"):
-        if isinstance(found.get(name), str):
-            found[name] = _from_folder(found[name], file.parent)
-        elif isinstance(found.get(name), list):
-            found[name] = [_from_folder(path, file.parent) for path in found[name]]
-    return found
+        if isinstance(settings.get(name), str):
+            settings[name] = _from_folder(settings[name], file.parent)
+        elif isinstance(settings.get(name), list):
+            settings[name] = [_from_folder(path, file.parent) for path in settings[name]]
+    return settings
 
 
 def _from_folder(path: Any, folder: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Cells to values, as SQL: what counts as given, and which text is a time, a number or a scale."""
+"""SQL that turns cells into values: what counts as filled, and which text is a time, a number or a scale."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -7,8 +7,8 @@ import duckdb
 
 from data.contracts import NUMBER, SCALES, Kind
 from data.errors import InputError
-from data.intake.raw import identifier, quote
 from data.intake.sources import Source
+from data.intake.sql import identifier, quote
 
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 _ATTRIBUTE = r"-?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
@@ -20,9 +20,9 @@ _WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 
 @dataclass(frozen=True)
 class Value:
-    """A cell in SQL: what was given (null where nothing was), and its typed value (null where it has none)."""
+    """SQL for a cell (null where it is not filled) and for its typed value (null where it has none)."""
 
-    given: str
+    cell: str
     value: str
 
 
@@ -31,8 +31,8 @@ def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
     scales = " ".join(f"WHEN '{name}' THEN [{low}, {high}]" for name, (low, high) in SCALES.items())
     nothing, nothing_but_nan = (f"(?i){_BLANK}({words})?{_BLANK}" for words in ("null|nan|none|<na>", "null|none|<na>"))
     for macro in (
-        f"given(x) AS CASE WHEN regexp_full_match(x, '{nothing}') THEN NULL ELSE x END",
-        f"given_or_nan(x) AS CASE WHEN regexp_full_match(x, '{nothing_but_nan}') THEN NULL ELSE x END",
+        f"filled(x) AS CASE WHEN regexp_full_match(x, '{nothing}') THEN NULL ELSE x END",
+        f"filled_or_nan(x) AS CASE WHEN regexp_full_match(x, '{nothing_but_nan}') THEN NULL ELSE x END",
         f"is_number(x) AS regexp_full_match(x, '{_NUMBER}')",
         rf"""as_time(x, zone) AS CASE
             WHEN regexp_full_match(x, '\d{{4}}-\d\d-\d\d({_CLOCK})?') THEN TRY_CAST(x AS TIMESTAMP)
@@ -50,7 +50,7 @@ def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def check_time_format(connection: duckdb.DuckDBPyConnection, table: str, source: Source) -> None:
-    """Raise InputError where the time format is none."""
+    """Raise InputError where the time format of a source is no `strptime` format."""
     if source.time_format is None:
         return
     try:
@@ -60,7 +60,7 @@ def check_time_format(connection: duckdb.DuckDBPyConnection, table: str, source:
             f"time_format of {table} is {source.time_format!r}, which is no strptime format: {error}"
         ) from None
     if "%" not in source.time_format:
-        raise InputError(f'time_format of {table} is {source.time_format!r}; a format such as "%d/%m/%Y" is meant.')
+        raise InputError(f'time_format of {table} is {source.time_format!r}; it must be a format such as "%d/%m/%Y".')
 
 
 def as_text(column: str, kind: str) -> str:
@@ -87,12 +87,12 @@ _TYPES = {
 def read_value(
     name: str, column: str | None, kind: Kind, sql_type: str, source: Source, zone: str, *, required: bool
 ) -> Value:
-    """Write SQL for what a cell gives and its value.
+    """Write SQL for a cell and its value.
 
     Parameters
     ----------
     name
-        The contract's name; what is given is to be selected under `given_<name>`, from which the value is made.
+        The contract's name; the value is made from the cell, which must be selected as `cell_<name>`.
     column
         The raw column, or None where the file has none.
     kind
@@ -104,57 +104,57 @@ def read_value(
     zone
         The shop's time zone, to which times with an offset are converted.
     required
-        Whether the contract requires it. NaN in a required number is no number; elsewhere it is a missing one.
+        Whether the contract requires it. NaN is no number where one is required, and a missing value elsewhere.
     """
     if column is None:
         return Value("NULL::VARCHAR", f"NULL::{_TYPES[kind]}")
     if kind == "time":
-        return _read_time(f"given_{name}", column, sql_type, source, zone)
-    # A cast by itself takes underscores too, so text must first look like a number.
+        return _read_time(f"cell_{name}", column, sql_type, source, zone)
+    # A cast alone would accept underscores, so text must first look like a number.
     if kind in ("number", "score"):
-        nan = "given" if kind == "score" or not required else "given_or_nan"
-        return _read_number(f"given_{name}", column, _TYPES[kind], sql_type, source, nan)
-    given = f"given({as_text(column, sql_type)})"
+        filled = "filled" if kind == "score" or not required else "filled_or_nan"
+        return _read_number(f"cell_{name}", column, _TYPES[kind], sql_type, source, filled)
+    cell = f"filled({as_text(column, sql_type)})"
     if kind == "scale":
-        return Value(f"trim({given})", f"as_scale(given_{name})")
-    return Value(given, f"given_{name}")
+        return Value(f"trim({cell})", f"as_scale(cell_{name})")
+    return Value(cell, f"cell_{name}")
 
 
-def _read_time(given: str, column: str, sql_type: str, source: Source, zone: str) -> Value:
+def _read_time(cell: str, column: str, sql_type: str, source: Source, zone: str) -> Value:
     if sql_type == "TIMESTAMP WITH TIME ZONE":
-        return Value(column, f"CASE WHEN isfinite({given}) THEN {given} AT TIME ZONE {quote(zone)} END")
+        return Value(column, f"CASE WHEN isfinite({cell}) THEN {cell} AT TIME ZONE {quote(zone)} END")
     if sql_type == "DATE" or sql_type.startswith("TIMESTAMP"):
-        return Value(column, f"CASE WHEN isfinite({given}) THEN CAST({given} AS TIMESTAMP) END")
-    text = f"trim(given({as_text(column, sql_type)}))"
+        return Value(column, f"CASE WHEN isfinite({cell}) THEN CAST({cell} AS TIMESTAMP) END")
+    text = f"trim(filled({as_text(column, sql_type)}))"
     if source.time_format is None:
-        return Value(text, f"as_time({given}, {quote(zone)})")
-    parsed = f"try_strptime({given}, {quote(source.time_format)})"
+        return Value(text, f"as_time({cell}, {quote(zone)})")
+    parsed = f"try_strptime({cell}, {quote(source.time_format)})"
     zoned = f" AT TIME ZONE {quote(zone)}" if "%z" in source.time_format.lower() else ""
     return Value(text, f"CAST({parsed}{zoned} AS TIMESTAMP)")
 
 
-def _read_number(given: str, column: str, target: str, sql_type: str, source: Source, nan: str) -> Value:
+def _read_number(cell: str, column: str, target: str, sql_type: str, source: Source, filled: str) -> Value:
     if sql_type in ("DOUBLE", "FLOAT"):
-        some = f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END" if nan == "given" else column
-        return Value(some, f"CASE WHEN isfinite({given}) THEN TRY_CAST({given} AS {target}) END")
+        number = f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END" if filled == "filled" else column
+        return Value(number, f"CASE WHEN isfinite({cell}) THEN TRY_CAST({cell} AS {target}) END")
     if sql_type.removeprefix("U") in _WHOLE_NUMBERS or sql_type.startswith("DECIMAL"):
-        return Value(column, f"TRY_CAST({given} AS {target})")
-    text = f"trim({nan}({as_text(column, sql_type)}))"
+        return Value(column, f"TRY_CAST({cell} AS {target})")
+    text = f"trim({filled}({as_text(column, sql_type)}))"
     if source.decimal == "," and sql_type == "VARCHAR":
-        # With a decimal comma a point is no part of a number: swapped, it makes the pattern fail.
+        # With a decimal comma a point is no part of a number. Swapping the two makes the pattern refuse it.
         text = f"translate({text}, ',.', '.,')"
-    return Value(text, f"CASE WHEN is_number({given}) THEN TRY_CAST({given} AS {target}) END")
+    return Value(text, f"CASE WHEN is_number({cell}) THEN TRY_CAST({cell} AS {target}) END")
 
 
 def scale_from_the_worst(ces_version: Literal[1, 2] | None) -> str:
-    """Write SQL for a row's scale, from the worst answer to the best: effort is turned round, for less is better.
+    """Write SQL for a row's scale, from the worst answer to the best: effort is turned round, as less of it is better.
 
     Parameters
     ----------
     ces_version
-        As `data.intake.checks.Rules` has it.
+        As in `data.intake.rules.Rules`.
     """
-    written = "(CASE WHEN given_scale IS NULL THEN usual_scale(question) ELSE read_scale END)"
+    written = "(CASE WHEN cell_scale IS NULL THEN usual_scale(question) ELSE read_scale END)"
     of_effort = {1: f"{written}[1] < {written}[2]", 2: "false", None: f"{written} = [1, 5]"}[ces_version]
     return f"CASE WHEN question = 'ces' AND {of_effort} THEN [{written}[2], {written}[1]] ELSE {written} END"
 
@@ -162,12 +162,13 @@ def scale_from_the_worst(ces_version: Literal[1, 2] | None) -> str:
 def attribute_value(connection: duckdb.DuckDBPyConnection, name: str, decimal: str) -> str:
     """Write SQL for an attribute of `staged`: DOUBLE where every valid value is a number, else the text.
 
-    A leading zero, or more than 15 digits before the point, mark a code rather than a number.
+    A value with a leading zero, or with more than 15 digits before the point, is a code and no number.
     """
     column = identifier(name)
     text = f"translate({column}, ',.', '.,')" if decimal == "," else column
     number = f"CASE WHEN regexp_full_match({text}, '{_ATTRIBUTE}') THEN TRY_CAST({text} AS DOUBLE) END"
     row = connection.execute(
-        f"SELECT bool_and(coalesce(isfinite({number}), false)) FROM staged WHERE fault IS NULL AND {column} IS NOT NULL"
+        f"SELECT bool_and(coalesce(isfinite({number}), false)) FROM staged "
+        f"WHERE violation IS NULL AND {column} IS NOT NULL"
     ).fetchone()
     return f"{number} AS {column}" if row and row[0] else column

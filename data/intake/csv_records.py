@@ -1,9 +1,8 @@
 """CSV text to records, in columns: where each record starts and ends, and which separators are real ones.
 
-DuckDB's own CSV reader is not used for this: it fails on mixed line ends, and a quote that is never closed
-makes it drop the lines that follow without a word. Here a block of a file becomes an Arrow table of records,
-their cells joined by one control character, which DuckDB then splits. Nothing is done row by row but for
-blocks whose quotes are broken.
+DuckDB's own CSV reader is not used: it fails on mixed line ends, and after a quote that is never closed it drops the
+lines that follow without a message. Here a block of a file becomes an Arrow table of records. One control character
+joins the cells of a record, and DuckDB splits them again. Only blocks with broken quotes are read row by row.
 """
 
 import csv
@@ -32,7 +31,7 @@ Bytes = npt.NDArray[np.uint8]
 
 
 def read_header(block: bytes, separator: str) -> list[str]:
-    """Names in the first record that is not blank, without surrounding white space."""
+    """Return the names in the first record that is not blank, without white space around them."""
     text = StringIO(block[:_HEADER_BYTES].decode("utf-8", errors="ignore"), newline="")
     try:
         record = next((cells for cells in csv.reader(text, delimiter=separator) if any(cells)), [])
@@ -42,14 +41,14 @@ def read_header(block: bytes, separator: str) -> list[str]:
 
 
 def find_separator(block: bytes, required: Iterable[str]) -> str:
-    """Find the separator under which the header yields most of the required columns, then most columns at all."""
+    """Find the separator that gives the header most of the required columns; where several do, most columns."""
     names = set(required)
 
-    def yields(separator: str) -> tuple[int, int]:
+    def count_columns(separator: str) -> tuple[int, int]:
         header = read_header(block, separator)
         return len(names & set(header)), len(header)
 
-    return max(SEPARATORS, key=yields)
+    return max(SEPARATORS, key=count_columns)
 
 
 def read_records(blocks: Iterable[bytes], separator: str, file: str) -> Iterator[pa.Table]:
@@ -93,7 +92,7 @@ def read_records(blocks: Iterable[bytes], separator: str, file: str) -> Iterator
 
 
 def _cut(text: bytes, separator: str, line: int, file: str, *, final: bool) -> tuple[pa.Table, int]:
-    """Cut records off a text that starts with one, and say how many bytes they took."""
+    """Cut the records off a text that starts with one; return them and how many bytes they took."""
     codes = np.frombuffer(text, np.uint8)
     newline = codes == _NEWLINE
     real = codes == ord(separator)
@@ -110,11 +109,11 @@ def _cut(text: bytes, separator: str, line: int, file: str, *, final: bool) -> t
         quotes = np.flatnonzero(quote[:used])
         opening, closing = quotes[0::2], quotes[1::2]
         stuck = used == 0 and (final or len(text) > LONGEST_RECORD)
-        # At the end of a file nothing may be left over: what is left over stands after an open quote.
+        # At the end of a file, text is left over only where a quote is still open.
         left_over = final and used < len(text)
         if stuck or left_over or not _quotes_match(codes, opening, closing, ord(separator)):
             return _cut_by_hand(text, separator, line, file, final=final)
-        # Of an escaped pair, the second quote stays.
+        # One quote of an escaped pair stays: the second.
         starts_cell = (opening == 0) | (codes[opening - 1] != _QUOTE)
         dropped = np.concatenate([opening[starts_cell], closing])
     kept = np.ones(used, bool)
@@ -132,7 +131,7 @@ def _cut(text: bytes, separator: str, line: int, file: str, *, final: bool) -> t
 
 
 def _quotes_match(codes: Bytes, opening: Any, closing: Any, separator: int) -> bool:
-    """Whether each quote opens at the start of a cell and closes at its end, or stands in a pair."""
+    """Return whether each quote opens at the start of a cell and closes at its end, or is one of a pair."""
     if not len(opening):
         return True
     before = np.where(opening == 0, _NEWLINE, codes[opening - 1])
@@ -145,7 +144,7 @@ def _quotes_match(codes: Bytes, opening: Any, closing: Any, separator: int) -> b
 
 
 def _cut_by_hand(text: bytes, separator: str, line: int, file: str, *, final: bool) -> tuple[pa.Table, int]:
-    """Cut a text whose quotes are broken: set bad lines apart, read on at the next line.
+    """Cut a text whose quotes are broken: mark bad lines as such, and read on at the next line.
 
     A quote inside a cell that does not start with one is an ordinary character.
     """
@@ -158,8 +157,8 @@ def _cut_by_hand(text: bytes, separator: str, line: int, file: str, *, final: bo
     broken: list[bool] = []
     at = 0
     while (newline := text.find(b"\n", at)) >= 0:
-        found = record.match(text, at)
-        if found is None and still_open.match(text, at):
+        match = record.match(text, at)
+        if match is None and still_open.match(text, at):
             if final:
                 raise InputError(
                     f"{file} line {line + len(texts)}: a quote opens and is not closed before the file ends. "
@@ -167,26 +166,26 @@ def _cut_by_hand(text: bytes, separator: str, line: int, file: str, *, final: bo
                 )
             if len(text) - at <= LONGEST_RECORD:
                 break
-        whole = text[at : found.end() if found else newline + 1].removesuffix(b"\n").removesuffix(b"\r")
-        at += len(found[0]) if found else newline + 1 - at
-        texts.append(whole if found is None else CELL_END.encode().join(_cells(whole, cell)))
-        broken.append(found is None)
+        whole = text[at : match.end() if match else newline + 1].removesuffix(b"\n").removesuffix(b"\r")
+        at += len(match[0]) if match else newline + 1 - at
+        texts.append(whole if match is None else CELL_END.encode().join(_cells(whole, cell)))
+        broken.append(match is None)
     return _as_table(pa.array([t.decode() for t in texts], pa.string()), line, broken), at
 
 
 def _cells(record: bytes, cell: re.Pattern[bytes]) -> Iterator[bytes]:
-    """Unquoted cells of one record."""
+    """Yield the cells of one record, unquoted."""
     record, at = record + b"\n", 0
     while at < len(record):
-        found = cell.match(record, at)
-        assert found, "the record was matched as a sequence of cells"
-        value = found[0]
+        match = cell.match(record, at)
+        assert match, "the record was matched as a sequence of cells"
+        value = match[0]
         yield value[1:-1].replace(b'""', b'"') if value.startswith(b'"') else value
-        at = found.end() + 1
+        at = match.end() + 1
 
 
 def _as_table(strings: pa.Array, first_line: int, broken: list[bool] | None) -> pa.Table:
-    """Make records an Arrow table in small chunks, for all of DuckDB's threads."""
+    """Put records into an Arrow table of small chunks, so that all threads of DuckDB have work."""
     lines = pa.array(np.arange(first_line, first_line + len(strings), dtype=np.int64))
     flags = pa.array(broken, pa.bool_()) if broken is not None else pa.array(np.zeros(len(strings), bool))
     table = pa.table({"line": lines, "text": strings, "broken": flags})

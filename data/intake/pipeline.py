@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -12,33 +12,29 @@ from data.contracts import CONTRACTS, Contract, check_mapping
 from data.errors import InputError
 from data.intake.casting import attribute_value, check_time_format, create_macros
 from data.intake.checks import (
-    Rules,
     check_currency,
     check_known_customers,
     check_repeated_customers,
     check_repeated_lines,
     create_staged,
-    faults,
     remember_customers,
     stage,
 )
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
-from data.intake.raw import RawFile, identifier, load, quote, unreadable
+from data.intake.raw import RawFile, load, unreadable
 from data.intake.report import Intake, TableReport
+from data.intake.rules import Rules
 from data.intake.sources import Source, find_files
+from data.intake.sql import identifier, quote
+from data.intake.violations import violations_of
 
 __all__ = ["Intake", "Rules", "Source", "TableReport", "take_in"]
 
 _MEMORY = 4 * 2**30
-"""Most bytes the working database takes; of a small machine's memory, half."""
+"""Most bytes that the working database takes; on a small machine, half of its memory."""
 
 
-def take_in(
-    sources: Mapping[str, Source],
-    folder: Path,
-    rules: Rules | None = None,
-    progress: Callable[[str], None] | None = None,
-) -> Intake:
+def take_in(sources: Mapping[str, Source], folder: Path, rules: Rules | None = None) -> Intake:
     """Read tables, check every row, and write the valid ones to a folder of clean Parquet.
 
     Parameters
@@ -49,8 +45,6 @@ def take_in(
         Where `<table>.parquet` and `quarantine.parquet` are written; those of an earlier intake are replaced.
     rules
         What holds for all tables.
-    progress
-        Called with a line of text at each step.
 
     Raises
     ------
@@ -68,17 +62,16 @@ def take_in(
     folder.mkdir(parents=True, exist_ok=True)
     for name in (*CONTRACTS, "quarantine"):
         (folder / f"{name}.parquet").unlink(missing_ok=True)
-    tell = progress or (lambda _: None)
     with tempfile.TemporaryDirectory(prefix=".intake-", dir=folder) as name:
         working = Path(name)
         with _open_database(working) as connection:
             try:
-                intake = _take_tables(connection, sources, working, folder, rules, tell)
+                intake = _take_tables(connection, sources, working, folder, rules)
             finally:
                 _write(
                     connection, 'SELECT * FROM quarantine ORDER BY "table", file, line', folder / "quarantine.parquet"
                 )
-        # Only when every table has passed does any of them appear.
+        # The clean tables appear together, after the last of them has passed.
         for path in (working / "clean").iterdir():
             path.replace(folder / path.name)
     return intake
@@ -91,7 +84,7 @@ def _open_database(working: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET memory_limit = '{min(_MEMORY, machine // 2)}B'")
     connection.execute(f"SET temp_directory = {quote(str(working / 'spilled'))}")
     connection.execute("SET TimeZone = 'UTC'")
-    connection.execute("CREATE TABLE known (customer_id VARCHAR)")
+    connection.execute("CREATE TABLE known_customers (customer_id VARCHAR)")
     create_macros(connection)
     create_quarantine(connection)
     (working / "clean").mkdir()
@@ -104,7 +97,6 @@ def _take_tables(
     working: Path,
     folder: Path,
     rules: Rules,
-    tell: Callable[[str], None],
 ) -> Intake:
     reports: dict[str, TableReport] = {}
     notes: list[str] = []
@@ -116,7 +108,7 @@ def _take_tables(
         source = sources[table]
         check_mapping(contract, source.columns)
         check_time_format(connection, table, source)
-        raws = _load_files(connection, contract, source, working, notes, tell)
+        raws = _load_files(connection, contract, source, working, notes)
         attributes = _attributes(contract, raws)
         create_staged(connection, contract, attributes)
         for number, raw in enumerate(raws):
@@ -125,14 +117,13 @@ def _take_tables(
         rows = _count(connection, "SELECT count(*) FROM staged")
         if not rows:
             raise InputError(f"{table}: no rows in {', '.join(raw.name for raw in raws[:5])}, only a header.")
-        set_aside(connection, table, raws, faults(contract))
+        set_aside(connection, table, raws, violations_of(contract))
         reasons = count_reasons(connection, table)
         judge(connection, table, rows, reasons, rules)
         if table == "transactions":
             currency = check_currency(connection, rules)
             first, newest = _days(connection)
         reports[table] = _report(connection, contract, raws, rows, reasons, attributes, source, working)
-        tell(f"{table}: {rows:,} rows read, {rows - reports[table].rows_valid:,} set aside")
         for raw, kind in ((raw, "VIEW" if raw.is_view else "TABLE") for raw in raws):
             connection.execute(f"DROP {kind} {raw.relation}")
     return Intake(folder, reports, currency, first, newest, tuple(notes))
@@ -144,13 +135,11 @@ def _load_files(
     source: Source,
     working: Path,
     notes: list[str],
-    tell: Callable[[str], None],
 ) -> list[RawFile]:
-    files, found_notes = find_files(source, contract.table, working)
-    notes += found_notes
+    files, file_notes = find_files(source, contract.table, working)
+    notes += file_notes
     raws = []
     for number, file in enumerate(files):
-        tell(f"reading {contract.table}: {file.name}")
         raw = load(connection, file, source, contract, f"raw_{contract.table}_{number}", working)
         if raw is not None:
             raws.append(raw)
@@ -162,7 +151,7 @@ def _load_files(
 
 
 def _attributes(contract: Contract, raws: Sequence[RawFile]) -> list[str]:
-    """Attributes of customers in any of the files, in the order in which they appear."""
+    """List the attributes of customers in any of the files, in the order in which they appear."""
     names: dict[str, str] = {}
     for raw in raws:
         for name in raw.columns:
@@ -188,7 +177,7 @@ def _stage_file(
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
-        # Only now are the pages of a Parquet file read, and damaged ones give errors of any kind.
+        # The pages of a Parquet file are read only now, and a damaged one gives errors of any kind.
         if raw.is_view:
             raise unreadable(raw.name, error) from None
         raise
@@ -219,14 +208,14 @@ def _report(
     path = working / "clean" / f"{contract.table}.parquet"
     columns = [identifier(name) for name in contract.clean]
     columns += [attribute_value(connection, name, source.decimal) for name in attributes]
-    _write(connection, f"SELECT {', '.join(columns)} FROM staged WHERE fault IS NULL", path)
+    _write(connection, f"SELECT {', '.join(columns)} FROM staged WHERE violation IS NULL", path)
     names = [*contract.clean, *attributes]
     hashed = f"hash({quote(chr(10).join(names))}, {', '.join(map(identifier, names))})"
-    found = "order_id IS NULL OR line_id IS NULL" if contract.table == "transactions" else "true"
+    without_key = "order_id IS NULL OR line_id IS NULL" if contract.table == "transactions" else "true"
     row = connection.execute(
         f"""
         SELECT count(*), sum(hashed::HUGEINT), count(*) FILTER (loose) - count(DISTINCT hashed) FILTER (loose)
-        FROM (SELECT {hashed} AS hashed, {found} AS loose FROM read_parquet({quote(str(path))}))
+        FROM (SELECT {hashed} AS hashed, {without_key} AS loose FROM read_parquet({quote(str(path))}))
         """
     ).fetchone()
     assert row is not None, "an aggregate has one row"
@@ -242,7 +231,7 @@ def _report(
 
 
 def _days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
-    row = connection.execute("SELECT min(ts)::DATE, max(ts)::DATE FROM staged WHERE fault IS NULL").fetchone()
+    row = connection.execute("SELECT min(ts)::DATE, max(ts)::DATE FROM staged WHERE violation IS NULL").fetchone()
     assert row is not None, "an aggregate has one row"
     return row[0], row[1]
 

@@ -1,12 +1,14 @@
-"""Rows that break their contract: kept with their reasons, counted, and named when there are too many."""
+"""Rows that break their contract: kept with their reasons and counted; too many of them stop the run."""
 
 from collections.abc import Mapping, Sequence
 
 import duckdb
 
 from data.errors import InputError, RefusedError
-from data.intake.checks import Fault, Rules
-from data.intake.raw import SHAPES, RawFile, quote
+from data.intake.raw import SHAPES, RawFile
+from data.intake.rules import Rules
+from data.intake.sql import quote
+from data.intake.violations import UNKNOWN_CUSTOMER, Violation
 
 _EXAMPLES = 3
 _LONGEST_CELL = 60
@@ -23,34 +25,35 @@ def create_quarantine(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def set_aside(
-    connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[RawFile], faults: Sequence[Fault]
+    connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[RawFile], violations: Sequence[Violation]
 ) -> None:
-    """Copy each faulty row of `staged`, as it stands in its file, into `quarantine`."""
-    reasons = " ".join(f"WHEN {k} THEN {quote(fault.reason)}" for k, fault in enumerate(faults, start=1))
-    columns = " ".join(f"WHEN {k} THEN {quote(f.column)}" for k, f in enumerate(faults, start=1) if f.column)
+    """Copy each row of `staged` that has a violation into `quarantine`, as it stands in its file."""
+    numbered = list(enumerate(violations, start=1))
+    reasons = " ".join(f"WHEN {k} THEN {quote(each.reason)}" for k, each in numbered)
+    columns = " ".join(f"WHEN {k} THEN {quote(each.column)}" for k, each in numbered if each.column)
     for number, raw in enumerate(files):
         cells = " ".join(
-            f"WHEN {k} THEN CAST(c{raw.columns[fault.column]} AS VARCHAR)"
-            for k, fault in enumerate(faults, start=1)
-            if fault.column in raw.columns
+            f"WHEN {k} THEN CAST(c{raw.columns[each.column]} AS VARCHAR)"
+            for k, each in numbered
+            if each.column in raw.columns
         )
         counted = f"len(odd) || ' cells instead of {len(raw.header)}'"
         record = ", ".join(f"{quote(name)}, CAST(c{k} AS VARCHAR)" for k, name in enumerate(raw.header))
         connection.execute(
             f"""
             INSERT INTO quarantine
-            SELECT {quote(table)}, {quote(raw.name)}, line, CASE fault {columns} END,
-                   CASE WHEN shape > 1 THEN {counted} WHEN shape = 0 THEN CASE fault {cells} END END,
-                   CASE fault {reasons} END,
+            SELECT {quote(table)}, {quote(raw.name)}, line, CASE violation {columns} END,
+                   CASE WHEN shape > 1 THEN {counted} WHEN shape = 0 THEN CASE violation {cells} END END,
+                   CASE violation {reasons} END,
                    CASE WHEN shape = 0 THEN json_object({record}) ELSE to_json(odd) END
-            FROM (SELECT line, fault FROM staged WHERE file = {number} AND fault IS NOT NULL)
+            FROM (SELECT line, violation FROM staged WHERE file = {number} AND violation IS NOT NULL)
             JOIN {raw.relation} USING (line)
             """
         )
 
 
 def count_reasons(connection: duckdb.DuckDBPyConnection, table: str) -> dict[str, int]:
-    """Rows set aside by reason, the commonest first."""
+    """Count the rows set aside by reason, the commonest first."""
     rows = connection.execute(
         'SELECT reason, count(*) FROM quarantine WHERE "table" = ? GROUP BY 1 ORDER BY 2 DESC, 1', [table]
     ).fetchall()
@@ -114,8 +117,8 @@ def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> str
     column = reason.split(" ")[0]
     if reason.endswith("is not a time"):
         formats = _fitting_formats(connection, table, reason)
-        told = " or ".join(f'"{name}"' for name in formats[:2]) or '"…" with their strptime format'
-        return f"Say in revealed.toml how times are written: formats.{table}.time_format = {told}."
+        example = " or ".join(f'"{name}"' for name in formats[:2]) or '"…" with their strptime format'
+        return f"Say in revealed.toml how times are written: formats.{table}.time_format = {example}."
     if reason.endswith("is not a number"):
         if _share(connection, table, reason, r"regexp_full_match(cell, '\s*[+-]?\d+,\d+\s*')") > 0.5:
             return f'Numbers seem to have a decimal comma: set formats.{table}.decimal = "," in revealed.toml.'
@@ -126,7 +129,7 @@ def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> str
         SHAPES[2]: "A cell that holds the separator must stand in quotes.",
         "score is outside its scale": "Give each question's scale in a column scale, written like 0-10.",
         "question has no scale": "Give the scale of a question of your own in a column scale, written like 0-10.",
-        "customer is unknown": "Ids must be written alike in all tables, leading zeros included.",
+        UNKNOWN_CUSTOMER: "Ids must be written alike in all tables, leading zeros included.",
     }
     if reason in hints:
         return hints[reason]
@@ -148,7 +151,7 @@ def _share(connection: duckdb.DuckDBPyConnection, table: str, reason: str, condi
 
 
 def _fitting_formats(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> list[str]:
-    """Find the usual formats that all but a few of the bad cells follow."""
+    """List the usual formats that at least 90 % of the unreadable cells follow."""
     formats = [date + clock for date in _DATES for clock in _CLOCKS]
     return [
         name

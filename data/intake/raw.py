@@ -1,4 +1,4 @@
-"""A file as it is, in DuckDB: one row per record, its cells untyped where it is CSV."""
+"""A file as DuckDB reads it: one row per record; the cells of a CSV file are still text."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,9 +11,10 @@ from data.contracts import Contract, match_columns
 from data.errors import InputError
 from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
 from data.intake.sources import File, Source, is_parquet, read_text
+from data.intake.sql import identifier, quote
 
 SHAPES = ("quotes do not match", "too few cells", "too many cells")
-"""What may be wrong with a CSV record as a whole; column `shape` holds 1, 2 or 3, else 0."""
+"""What may be wrong with a whole CSV record. The column `shape` holds 1, 2 or 3 for these, and 0 for a good record."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,14 @@ def load(
     relation: str,
     folder: Path,
 ) -> RawFile | None:
-    """Make a file readable under a name; None where it is empty.
+    """Make a file readable in DuckDB under a name; return None where it is empty.
 
     Parameters
     ----------
     connection
         The working database.
     file, source, contract
-        What is read, how, and what it must hold.
+        What is read, how it is written, and what it must hold.
     relation
         Name of the table (CSV) or view (Parquet) that is made.
     folder
@@ -68,8 +69,8 @@ def load(
     first = next((block for block in blocks if block.strip()), None)
     if first is None:
         return None
-    wanted = [source.columns.get(name, name) for name in contract.required]
-    separator = source.separator or find_separator(first, wanted)
+    required = [source.columns.get(name, name) for name in contract.required]
+    separator = source.separator or find_separator(first, required)
     header = read_header(first, separator)
     columns = match_columns(contract, header, source.columns, file.name)
     _load_csv(connection, chain([first], blocks), separator, len(header), relation, file)
@@ -147,16 +148,6 @@ def _load_parquet(
 
 
 def unreadable(name: str, error: duckdb.Error) -> InputError:
-    """Say that a Parquet file is damaged, in one line."""
-    what = str(error).splitlines()[0].partition(": ")[2] or type(error).__name__
-    return InputError(f"{name} cannot be read as Parquet ({what}); fetch or write it again.")
-
-
-def quote(text: str) -> str:
-    """Write an SQL text literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Write an SQL name."""
-    return '"' + name.replace('"', '""') + '"'
+    """Make the error that says in one line that a Parquet file is damaged."""
+    reason = str(error).splitlines()[0].partition(": ")[2] or type(error).__name__
+    return InputError(f"{name} cannot be read as Parquet ({reason}); fetch or write it again.")

@@ -1,10 +1,10 @@
-"""What is told of an intake: rows read, valid and set aside by table, as JSON can hold it."""
+"""The report of an intake: rows read, valid and set aside, by table."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -46,11 +46,11 @@ class Intake:
     tables
         A report per table that was given.
     currency
-        The currency of all amounts, where a setting or a column says it.
+        The currency of all amounts; None where neither a setting nor a column names it.
     first_day, newest_day
         Days of the first and the newest valid transaction, in the shop's zone.
     notes
-        What else is worth telling, in sentences.
+        What else a user should know, in sentences.
     """
 
     folder: Path
@@ -61,7 +61,7 @@ class Intake:
     notes: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the same as JSON can hold it."""
+        """Return the report as JSON can hold it."""
         return asdict(self) | {
             "folder": str(self.folder),
             "tables": {name: asdict(report) | {"files": list(report.files)} for name, report in self.tables.items()},
@@ -69,18 +69,3 @@ class Intake:
             "newest_day": self.newest_day.isoformat(),
             "notes": list(self.notes),
         }
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        """Make an intake from what `to_dict` gave."""
-        return cls(
-            folder=Path(values["folder"]),
-            tables={
-                name: TableReport(**{**report, "files": tuple(report["files"])})
-                for name, report in values["tables"].items()
-            },
-            currency=values["currency"],
-            first_day=date.fromisoformat(values["first_day"]),
-            newest_day=date.fromisoformat(values["newest_day"]),
-            notes=tuple(values["notes"]),
-        )

@@ -1,4 +1,4 @@
-"""Where tables come from: paths, folders, globs and URLs, found, fetched and told apart by their first bytes."""
+"""Where tables come from: paths, folders, globs and URLs. Finds or fetches the files and recognises their kind."""
 
 import codecs
 import gzip
@@ -65,13 +65,13 @@ class Source:
                 b"a".decode(self.encoding, errors="ignore")
             except LookupError:
                 raise InputError(
-                    f'encoding {self.encoding!r} is not known; Python\'s names are meant, e.g. "cp1252".'
+                    f'encoding {self.encoding!r} is not known; give one of Python\'s names, e.g. "cp1252".'
                 ) from None
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of a table: the name to call it by, free of secrets, and where it lies on disk."""
+    """One file of a table: its name in messages, which holds no secrets, and where it lies on disk."""
 
     table: str
     name: str
@@ -79,7 +79,7 @@ class File:
 
 
 def find_files(source: Source, table: str, folder: Path) -> tuple[list[File], list[str]]:
-    """Find every file of a source; fetch what lies behind a URL.
+    """Find every file of a source, and fetch those that a URL names.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ def find_files(source: Source, table: str, folder: Path) -> tuple[list[File], li
     Returns
     -------
     files, notes
-        The files, each once, and sentences on what a folder holds that was not read.
+        The files, each once, and sentences on the files of a folder that are not read.
 
     Raises
     ------
@@ -105,46 +105,46 @@ def find_files(source: Source, table: str, folder: Path) -> tuple[list[File], li
         raise InputError(f"{table}: no path is given.")
     files: dict[Path, File] = {}
     notes: list[str] = []
-    for given in paths:
-        if "://" in str(given):
-            found = [_fetch(str(given), table, folder / f"fetched_{table}_{len(files)}")]
+    for path in paths:
+        if "://" in str(path):
+            matches = [_fetch(str(path), table, folder / f"fetched_{table}_{len(files)}")]
         else:
-            found = [File(table, str(path), path) for path in _local_files(str(given), table, notes)]
-        for file in found:
+            matches = [File(table, str(local), local) for local in _local_files(str(path), table, notes)]
+        for file in matches:
             files.setdefault(file.path.resolve(), file)
     return list(files.values()), notes
 
 
-def _local_files(given: str, table: str, notes: list[str]) -> list[Path]:
-    path = Path(given).expanduser()
+def _local_files(pattern: str, table: str, notes: list[str]) -> list[Path]:
+    path = Path(pattern).expanduser()
     if path.is_file():
         return [path]
     if path.is_dir():
         return _files_in(path, table, notes)
-    if has_magic(given):
-        matched = sorted(Path(name) for name in glob(str(path), recursive=True))  # noqa: PTH207 (any root)
-        found = [file for name in matched for file in (_files_in(name, table, notes) if name.is_dir() else [name])]
-        if found:
-            return found
-        raise InputError(f"{table}: no file matches {given!r}.")
+    if has_magic(pattern):
+        matches = sorted(Path(name) for name in glob(str(path), recursive=True))  # noqa: PTH207 (any root)
+        files = [file for match in matches for file in (_files_in(match, table, notes) if match.is_dir() else [match])]
+        if files:
+            return files
+        raise InputError(f"{table}: no file matches {pattern!r}.")
     siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
     close = get_close_matches(path.name, siblings, n=1)
     near = f" Nearest: {str(path.parent / close[0])!r}." if close else ""
-    raise InputError(f"{table}: {given!r} is not there (looked in {Path.cwd()}).{near}")
+    raise InputError(f"{table}: {pattern!r} is not there (looked in {Path.cwd()}).{near}")
 
 
 def _files_in(folder: Path, table: str, notes: list[str]) -> list[Path]:
-    found: list[Path] = []
-    left: list[Path] = []
+    readable: list[Path] = []
+    unread: list[Path] = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
         if path.is_file() and not hidden:
-            (found if path.name.lower().endswith(SUFFIXES) else left).append(path)
-    if not found:
+            (readable if path.name.lower().endswith(SUFFIXES) else unread).append(path)
+    if not readable:
         raise InputError(f"{table}: the folder {str(folder)!r} holds no file that ends in {', '.join(SUFFIXES)}.")
-    if left:
-        notes.append(f"{table}: not read, for their endings: {', '.join(map(str, left[:5]))} ({len(left)} files).")
-    return found
+    if unread:
+        notes.append(f"{table}: not read, for their endings: {', '.join(map(str, unread[:5]))} ({len(unread)} files).")
+    return readable
 
 
 def redact(url: str) -> str:
@@ -169,7 +169,7 @@ def _fetch(url: str, table: str, target: Path) -> File:
     except urllib.error.HTTPError as error:
         raise InputError(f"{name} cannot be fetched: the server answers {error.code} {error.reason}.") from None
     except (OSError, ValueError, HTTPException) as error:
-        # What libraries say of a failed request may repeat the whole address.
+        # The message of a library about a failed request may repeat the whole address.
         reason = error.reason if isinstance(error, urllib.error.URLError) else type(error).__name__
         raise InputError(f"{name} cannot be fetched: {reason}.") from None
     return File(table, name, target)
@@ -184,17 +184,17 @@ def _fetch_http(url: str, target: Path) -> None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         # Not sent on to another host that the server may redirect to.
         request.add_unredirected_header("Authorization", f"Basic {b64encode(pair.encode()).decode()}")
-    with urllib.request.urlopen(request, timeout=_SECONDS) as answer, target.open("wb") as out:  # noqa: S310
-        shutil.copyfileobj(answer, out, _BLOCK)
-        promised = answer.headers.get("Content-Length")
-    if promised is not None and int(promised) != target.stat().st_size:
+    with urllib.request.urlopen(request, timeout=_SECONDS) as response, target.open("wb") as out:  # noqa: S310
+        shutil.copyfileobj(response, out, _BLOCK)
+        expected = response.headers.get("Content-Length")
+    if expected is not None and int(expected) != target.stat().st_size:
         raise InputError(
-            f"{redact(url)} was cut short: {target.stat().st_size:,} of {int(promised):,} bytes came. Try again."
+            f"{redact(url)} was cut short: {target.stat().st_size:,} of {int(expected):,} bytes came. Try again."
         )
 
 
 def _fetch_other(url: str, target: Path) -> None:
-    """Fetch what Arrow's file systems reach."""
+    """Fetch a file from any of the file systems that Arrow reads."""
     import pyarrow.fs
 
     system, path = pyarrow.fs.FileSystem.from_uri(url)
@@ -248,11 +248,11 @@ def _blocks(stream: BinaryIO, file: File) -> Iterator[bytes]:
         raise InputError(f"{file.name} cannot be read: {error}.") from None
 
 
-def _decode(blocks: Iterator[bytes], file: File, given: str | None) -> Iterator[bytes]:
-    lines, encoding, only_returns, decoder = 1, given, False, None
+def _decode(blocks: Iterator[bytes], file: File, setting: str | None) -> Iterator[bytes]:
+    lines, encoding, only_returns, decoder = 1, setting, False, None
     for block in _and_end(blocks):
         if decoder is None:
-            encoding = given or next((name for mark, name in _MARKS.items() if block.startswith(mark)), "utf-8-sig")
+            encoding = setting or next((name for mark, name in _MARKS.items() if block.startswith(mark)), "utf-8-sig")
             decoder = codecs.getincrementaldecoder(encoding)("strict")
         if lines == 1 and b"\0" in block[:4096] and encoding == "utf-8-sig":
             raise InputError(
@@ -263,7 +263,7 @@ def _decode(blocks: Iterator[bytes], file: File, given: str | None) -> Iterator[
             text = decoder.decode(block, final=not block)
         except UnicodeDecodeError as error:
             before = error.object[: error.start].decode(encoding or "utf-8", errors="ignore").count("\n")
-            raise InputError(_encoding_message(file, lines + before, error, given, final=not block)) from None
+            raise InputError(_encoding_message(file, lines + before, error, setting, final=not block)) from None
         text = text.removeprefix("\ufeff") if lines == 1 else text
         only_returns = only_returns or (lines == 1 and "\r" in text[:-1] and "\n" not in text)
         text = text.replace("\r", "\n") if only_returns else text
@@ -276,12 +276,12 @@ def _and_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
     yield b""
 
 
-def _encoding_message(file: File, line: int, error: UnicodeDecodeError, given: str | None, *, final: bool) -> str:
+def _encoding_message(file: File, line: int, error: UnicodeDecodeError, setting: str | None, *, final: bool) -> str:
     if final and "unexpected end" in error.reason:
         return f"{file.name} was cut short: line {line} ends within a character. Fetch or write it again."
     byte = f"0x{error.object[error.start]:02x}"
-    if given:
-        return f"{file.name} line {line} is not {given} (byte {byte}); set formats.{file.table}.encoding to what it is."
+    if setting:
+        return f"{file.name} line {line} is not {setting} (byte {byte}); correct formats.{file.table}.encoding."
     return (
         f"{file.name} line {line} is not UTF-8 (byte {byte}). Say what the file was written in, "
         f'e.g. formats.{file.table}.encoding = "cp1252" for a file from Windows.'

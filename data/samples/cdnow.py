@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from scipy.special import expit
 
 from data.errors import InputError
-from data.simulation.answers import NPS_SHARES, Floats, draw_points, nps_probabilities
+from data.simulation.answers import NPS_SHARES, Floats, draw_points
 
 Days = npt.NDArray[np.datetime64]
 Texts = npt.NDArray[np.object_]
@@ -29,7 +29,7 @@ INVITED_SHARE = 0.04
 RELIABILITY = 0.2
 # Share of the noise that stays with a customer from one answer to the next.
 NOISE_OF_CUSTOMER = 0.5
-# Log-odds of answering: of the average customer, and what one standard deviation of satisfaction adds.
+# Log-odds of answering: those of the average customer, and what one standard deviation of satisfaction adds.
 RESPONSE_LOG_ODDS, RESPONSE_SLOPE = -1.6, 0.8
 # Mean and standard deviation of the raw satisfaction over all customers and waves. They are fixed numbers,
 # not taken from the data at hand, so that an answer depends on nothing that came after its invitation.
@@ -75,7 +75,7 @@ def write_cdnow(folder: Path) -> dict[str, Path]:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "transactions.parquet"
     with duckdb.connect() as connection:
-        # The columns are padded with one or more blanks: each line is read whole, then split.
+        # One or more blanks pad the columns, so each line is read as one cell and then split.
         connection.execute(
             """
             create table purchases as
@@ -119,7 +119,7 @@ def write_cdnow_survey(folder: Path, transactions: Path, seed: int) -> Path:
     waves, wave = np.unique(as_of, return_inverse=True)
     customers, customer = np.unique(customer_id, return_inverse=True)
     random = np.random.default_rng(seed)
-    # One draw for each wave and customer, used or not: what a customer buys later moves no earlier draw.
+    # One draw for each wave and customer, used or not, so that later purchases change no earlier draw.
     shape = (len(waves), len(customers))
     invited = random.random(shape)[wave, customer] < INVITED_SHARE
     lasting = random.standard_normal(len(customers))[customer]
@@ -129,7 +129,7 @@ def write_cdnow_survey(folder: Path, transactions: Path, seed: int) -> Path:
     hours = np.minimum(random.exponential(40.0, shape)[wave, customer], 14 * 24.0)
 
     score = draw_points(satisfaction, noise, RELIABILITY, NPS_SHARES)[invited]
-    silent = ~responds[invited]
+    non_respondent = ~responds[invited]
     invited_at = as_of[invited].astype("datetime64[s]") + np.timedelta64(10, "h")
     answered_at = invited_at + (hours[invited] * 3600).astype("timedelta64[s]")
     path = folder / "answers.parquet"
@@ -138,8 +138,8 @@ def write_cdnow_survey(folder: Path, transactions: Path, seed: int) -> Path:
             "customer_id": pa.array(customer_id[invited]),
             "question": pa.array(["nps"] * len(score)),
             "invited_at": pa.array(invited_at, pa.timestamp("us")),
-            "answered_at": pa.array(answered_at.astype("datetime64[us]"), pa.timestamp("us"), mask=silent),
-            "score": pa.array(score, pa.int32(), mask=silent),
+            "answered_at": pa.array(answered_at.astype("datetime64[us]"), pa.timestamp("us"), mask=non_respondent),
+            "score": pa.array(score, pa.int32(), mask=non_respondent),
             "touchpoint": pa.array(["simulated"] * len(score)),
         }
     )
@@ -147,39 +147,19 @@ def write_cdnow_survey(folder: Path, transactions: Path, seed: int) -> Path:
     return path
 
 
-def expected_nps(transactions: Path, as_of: date) -> float:
-    """Give the true NPS of the simulated survey: what all customers would answer if all did.
-
-    Parameters
-    ----------
-    transactions : Path
-        The table that `write_cdnow` wrote.
-    as_of : date
-        Only purchases before it count, and only customers with one of them.
-
-    Returns
-    -------
-    float
-        ``100 * mean(p_promoter - p_detractor)``, in points from -100 to 100.
-    """
-    _, _, satisfaction = _satisfaction(transactions, (as_of,))
-    probabilities = nps_probabilities(satisfaction, RELIABILITY)
-    return float(100.0 * np.mean(probabilities[:, 2] - probabilities[:, 0]))
-
-
 def _satisfaction(transactions: Path, waves: tuple[date, ...]) -> tuple[Days, Texts, Floats]:
-    """Give (as_of, customer_id, satisfaction) of every customer who had bought before a wave."""
+    """Return (as_of, customer_id, satisfaction) of every customer who had bought before a wave."""
     with duckdb.connect() as connection:
         parameters = {"transactions": str(transactions), "waves": list(waves), "latest": max(waves)}
-        found: pa.Table = connection.sql(_BEHAVIOUR, params=parameters).to_arrow_table()
-    behaviour: dict[str, Floats] = {name: found[name].to_numpy() for name in found.column_names[2:]}
-    as_of: Days = found["as_of"].to_numpy().astype("datetime64[D]")
-    customer_id: Texts = found["customer_id"].to_numpy()
+        table: pa.Table = connection.sql(_BEHAVIOUR, params=parameters).to_arrow_table()
+    behaviour: dict[str, Floats] = {name: table[name].to_numpy() for name in table.column_names[2:]}
+    as_of: Days = table["as_of"].to_numpy().astype("datetime64[D]")
+    customer_id: Texts = table["customer_id"].to_numpy()
     repeats, days_since = behaviour["repeats"], behaviour["days_since"]
-    # A customer who came twice or more has a rhythm; half a year stands for that of the others.
+    # The rhythm of a customer is the mean gap between purchases; half a year for those with one purchase.
     rhythm = np.where(repeats > 0, behaviour["span"] / np.maximum(repeats, 1), 180.0)
     lateness = np.log((days_since + 14.0) / (rhythm + 14.0))
-    # Spend of the last 120 days against what an average 120 days brought before, in logs of dollars.
+    # Log ratio of the spend of the last 120 days to the mean spend of 120 days before them, in dollars.
     earlier = behaviour["earlier_spend"] * 120.0 / np.maximum(behaviour["age"] - 120.0, 120.0)
     trend = np.log((behaviour["recent_spend"] + 20.0) / (earlier + 20.0))
     raw = np.log1p(repeats) - 0.6 * lateness + 0.3 * trend
@@ -189,8 +169,8 @@ def _satisfaction(transactions: Path, waves: tuple[date, ...]) -> tuple[Days, Te
 
 def _master_file() -> Path:
     """Find the purchases inside the installed package without importing it, which takes seconds."""
-    found = importlib.util.find_spec("lifetimes")
-    file = Path(found.origin).parent / "datasets" / "CDNOW_master.txt" if found and found.origin else None
+    package = importlib.util.find_spec("lifetimes")
+    file = Path(package.origin).parent / "datasets" / "CDNOW_master.txt" if package and package.origin else None
     if file is None or not file.is_file():
         where = file or "the package lifetimes"
         raise InputError(

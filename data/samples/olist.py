@@ -1,21 +1,20 @@
 """The Brazilian E-Commerce Public Dataset by Olist, taken into our tables.
 
-The files are read under the names and columns of the public release, as ``.csv`` or ``.csv.gz``. What
-becomes of them:
+The files must have the names and columns of the public release, as ``.csv`` or ``.csv.gz``. They become these tables:
 
 - A customer is a ``customer_unique_id``; the files' ``customer_id`` is one per order. State and city are
   those of the customer's first order, so that they were known from then on (``valid_from``).
 - A transaction is an item of an order; its store is the seller. The amount is the price alone: freight is
   passed on to the carrier and is no revenue of the shop. A sale is an order that has items and did not end
-  ``canceled`` or ``unavailable``: nothing was sold in those, and when they were given up is not recorded, so
-  they cannot be booked as a sale and a later return.
-- The grain of answers is an order reviewed, with the score 1-5 under the question ``csat``. A review of two
-  orders is two rows, as published. Reviews of orders that are no sales are kept too.
+  ``canceled`` or ``unavailable``. Nothing was sold in those. The files do not say when they were cancelled, so they
+  cannot be booked as a sale and a later return.
+- An answer is the review of one order, with its score 1-5 under the question ``csat``. A review of two orders is two
+  rows, as published. Reviews of orders that are no sales are kept too.
 - Events: ``promised`` at the purchase (value: days promised, due_at: the date); ``delivered`` when it arrived
   (value: calendar days late, negative when early; due_at as in its ``promised`` event); ``shipped`` when it
   was handed to the carrier (value: days since the purchase); ``payment`` and ``freight`` at the purchase
-  (value: instalments; freight charged for the order). An order was promised whatever became of it: the status
-  in the files is that of the day they were made, not known before.
+  (value: instalments; freight charged for the order). Every order has a promise, whatever its status: the
+  files give the status of the day they were made, which nobody knew before.
 """
 
 import logging
@@ -61,11 +60,11 @@ FILES: dict[str, dict[str, str]] = {
     },
     "products": {"product_id": "VARCHAR", "product_category_name": "VARCHAR"},
 }
-# The public release has it; parts of it that go about do not.
+# Columns of the public release that some copies of it lack.
 OPTIONAL = {"order_reviews": {"review_comment_message": "VARCHAR"}}
 
-# One row per order. Where a customer has several orders promised for the same date, each later one's due_at
-# is a microsecond on: customer and due_at tell which delivery belongs to which promise.
+# One row per order. Where a customer has several orders promised for the same date, the due_at of each later one is a
+# microsecond later, so that customer and due_at together say which delivery belongs to which promise.
 _PLACED = """
 create table placed as
 select *, order_estimated_delivery_date + to_microseconds(row_number() over (
@@ -124,7 +123,7 @@ order by customer_id
 
 _KEYS = {"customers": "customer_id", "orders": "order_id", "products": "product_id"}
 
-# What is left out of the tables, and what is kept though it looks odd: counted and logged.
+# Rows that are left out of the tables, or kept although they look odd: counted and logged.
 _COUNTS = {
     "orders left out: their customer is not among the customers": """
 select count(*) from orders anti join customers using (customer_id)""",
@@ -190,8 +189,8 @@ def _find(source: Path, name: str) -> Path:
     for path in (plain, plain.with_name(plain.name + ".gz")):
         if path.is_file():
             return path
-    found = ", ".join(sorted(path.name for path in source.glob("*.csv*"))) or "no CSV file"
-    raise InputError(f"{plain.name} (or {plain.name}.gz) is not in {source}, which holds: {found}.")
+    files = ", ".join(sorted(path.name for path in source.glob("*.csv*"))) or "no CSV file"
+    raise InputError(f"{plain.name} (or {plain.name}.gz) is not in {source}, which holds: {files}.")
 
 
 def _load(
@@ -212,10 +211,10 @@ def _load(
         )
     except duckdb.Error as error:
         raise InputError(f"{path} cannot be read as a CSV file: {str(error).splitlines()[0]}") from error
-    found = [column for column, *_ in connection.execute("describe cells").fetchall()][1:]
-    missing = [column for column in columns if column not in found]
+    header = [column for column, *_ in connection.execute("describe cells").fetchall()][1:]
+    missing = [column for column in columns if column not in header]
     if missing:
-        raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has: {', '.join(found)}.")
+        raise InputError(f"{path} lacks the columns {', '.join(missing)}; it has: {', '.join(header)}.")
     for column, kind in columns.items():
         wrong = connection.execute(
             f"select record, {column} from cells "
@@ -224,7 +223,7 @@ def _load(
         if wrong:
             raise InputError(f"{path}, record {wrong[0][0]}, column {column}: {wrong[0][1]!r} is no {kind}.")
     kept = [f"{column}::{kind} as {column}" for column, kind in columns.items()]
-    kept += [f"{column if column in found else 'null'}::{kind} as {column}" for column, kind in optional.items()]
+    kept += [f"{column if column in header else 'null'}::{kind} as {column}" for column, kind in optional.items()]
     connection.execute(f"create table {name} as select {', '.join(kept)} from cells")
     if key := _KEYS.get(name):
         repeated = connection.execute(

@@ -21,7 +21,7 @@ NPS_CUTS = (7, 9)
 
 
 def point_probabilities(satisfaction: Floats, reliability: float, shares: Floats) -> Floats:
-    """Give the probability of each point of the scale.
+    """Return the probability of each point of the scale.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def point_probabilities(satisfaction: Floats, reliability: float, shares: Floats
     Returns
     -------
     array of shape (n, points)
-        ``Phi((c_k - sqrt(R) s) / sqrt(1 - R)) - Phi((c_{k-1} - sqrt(R) s) / sqrt(1 - R))`` with cuts
+        ``Phi((c_k - sqrt(R) s) / sqrt(1 - R)) - Phi((c_{k-1} - sqrt(R) s) / sqrt(1 - R))`` with cut points
         ``c_k = Phi^-1(shares_1 + ... + shares_k)``; each row sums to 1.
     """
     cuts = ndtri(np.cumsum(shares)[:-1])
@@ -45,7 +45,7 @@ def point_probabilities(satisfaction: Floats, reliability: float, shares: Floats
 
 
 def nps_probabilities(satisfaction: Floats, reliability: float) -> Floats:
-    """Give the probability of a detractor, a passive and a promoter.
+    """Return the probability of a detractor, a passive and a promoter.
 
     Parameters
     ----------

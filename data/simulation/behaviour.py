@@ -1,19 +1,20 @@
 """Customers described by 45 features, with the truth of what they would answer.
 
-Where ``data.simulation.shop`` makes tables to be taken in, this makes the features themselves, so that what a
-model learns from them can be judged against the truth at any number of labels. Everything starts from
-independent or equally correlated standard normal latents, one a feature, of which the features are
-increasing functions (counts, money, shares, ages, flags), some of their cells missing:
+``data.simulation.shop`` makes tables for the intake; this module makes the features themselves, so that a model can be
+judged against the truth at any number of labels. Each feature (a count, money, a share, an age or a flag) is an
+increasing function of one standard normal latent; latents are independent or, within a group, equally correlated. Some
+cells are missing. The groups:
 
 - ``purchases``, ``money`` and ``service`` are correlated groups, and satisfaction depends on most of them;
-- ``visits`` is a correlated group that tells who answers, ``habits`` are independent columns satisfaction
-  depends on by products and thresholds only, and ``noise`` tells nothing.
+- ``visits`` is a correlated group that decides who answers;
+- ``habits`` are independent columns, on which satisfaction depends by products and thresholds only;
+- ``noise`` has no influence.
 
 Satisfaction is exactly standard normal whatever the share of interactions: a weighted sum of jointly normal
 latents, divided by its own standard deviation, plus terms that are each a standard normal by construction
 (see ``_interacting``) and independent of it. So the share of an answer's latent variance that behaviour
-explains is exactly the ``r_squared`` asked for. A missing cell hides behaviour that satisfaction may depend on,
-as in life: what can be learnt from the features is a little less.
+explains is exactly the ``r_squared`` asked for. A missing cell hides behaviour that satisfaction may depend on, so a
+little less than that can be learnt from the features.
 """
 
 from dataclasses import dataclass
@@ -58,11 +59,11 @@ class Group:
     missing: float = 0.0
 
     def kind(self, column: int) -> str:
-        """Give the kind of a column, counted from 0."""
+        """Return the kind of a column, counted from 0."""
         return self.kinds[column % len(self.kinds)]
 
     def has_gaps(self, column: int) -> bool:
-        """Tell whether cells of a column, counted from 0, are missing."""
+        """Return whether cells of a column, counted from 0, are missing."""
         return self.missing > 0.0 and column % 3 == 1
 
 
@@ -80,7 +81,7 @@ INTERACTION_WEIGHTS = np.sqrt([0.4, 0.3, 0.3])
 FLAG_CUT = 1.0
 # How much a cell's chance to be missing depends on its latent: the correlation of the two.
 MISSING_NOT_AT_RANDOM = 0.5
-# What the chance to answer gives, on the logit scale, to: the seen part of satisfaction (see _linear), visits_2,
+# What the chance to answer gives, on the logit scale, to: the visible part of satisfaction (see _linear), visits_2,
 # whether visits_3 is set (a threshold), habits_0.
 CHANNELS = ((0.62, 0.40, 0.60, 0.00), (-0.20, -0.30, 0.40, 0.60))
 
@@ -156,7 +157,7 @@ def simulate_behaviour(customers: int, seed: int, r_squared: float, interactions
         raise ValueError(message)
     rng = np.random.default_rng(seed)
     latents = _latents(customers, rng)
-    linear, bent = _linear(latents, seen_only=False), _interacting(latents)
+    linear, bent = _linear(latents, visible_only=False), _interacting(latents)
     satisfaction = np.sqrt(1.0 - interactions) * linear + np.sqrt(interactions) * bent
     points = point_probabilities(satisfaction, r_squared, POINT_SHARES)
     probabilities = np.add.reduceat(points, [0, *NPS_CUTS], axis=1)
@@ -193,8 +194,8 @@ def response_probability(
     names = list(behaviour.features.columns)
     visits, flag, habit = (names.index(name) for name in ("visits_2", "visits_3", "habits_0"))
     latents = behaviour.latents
-    seen = _linear(latents, seen_only=True)
-    parts = (seen, latents[:, visits], latents[:, flag] > FLAG_CUT, latents[:, habit])
+    visible = _linear(latents, visible_only=True)
+    parts = (visible, latents[:, visits], latents[:, flag] > FLAG_CUT, latents[:, habit])
     index = strength * np.tensordot(np.array(CHANNELS[channel]), np.array(parts, dtype=np.float64), axes=1)
     shift = brentq(lambda a: expit(a + index).mean() - answer_rate, -50.0, 50.0, xtol=1e-13)
     chance: Floats = expit(shift + index)
@@ -211,15 +212,15 @@ def _latents(customers: int, rng: np.random.Generator) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
-def _linear(latents: Floats, *, seen_only: bool) -> Floats:
+def _linear(latents: Floats, *, visible_only: bool) -> Floats:
     """Weigh the latents and divide by the standard deviation the sum has in the population.
 
-    Seen are the latents a feature shows: those behind ages, money and shares that are never missing.
+    Visible are the latents that a feature shows: those behind ages, money and shares that are never missing.
     """
     total, variance, first = np.zeros(len(latents)), 0.0, 0
     for group in GROUPS.values():
         kept = [
-            weight * (not seen_only or (group.kind(k) in ("age", "money", "share") and not group.has_gaps(k)))
+            weight * (not visible_only or (group.kind(k) in ("age", "money", "share") and not group.has_gaps(k)))
             for k, weight in enumerate(group.weights)
         ]
         weights = np.array(kept)

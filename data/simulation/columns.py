@@ -14,14 +14,14 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Block:
-    """What all tables of a block of customers share: their ids, when the shop starts and for how long."""
+    """What all tables of a block of customers share: the ids, the first day of the simulation and its length."""
 
     customer_ids: pa.Array
     start: date
     days: int
 
     def ids(self, customer: Integers) -> pa.Array:
-        """Give the ids at these positions."""
+        """Return the ids at these positions."""
         return pa.DictionaryArray.from_arrays(pa.array(customer, pa.int32()), self.customer_ids)
 
     def times(self, time: Floats) -> pa.Array:
@@ -33,16 +33,16 @@ class Block:
 
 
 def levels(position: Integers, names: tuple[str, ...]) -> pa.Array:
-    """Give the names at these positions, as a dictionary of few values."""
+    """Return the names at these positions, as a dictionary of few values."""
     return pa.DictionaryArray.from_arrays(pa.array(position, pa.int32()), pa.array(names))
 
 
 def numbers(values: Floats) -> pa.Array:
-    """Give numbers with NaN as null."""
+    """Return numbers with NaN as null."""
     return pa.array(values, mask=np.isnan(values))
 
 
 def money(cents: Integers) -> pa.Array:
-    """Give cents as exact decimals: 128 bits each, the sign carried into the upper 64."""
+    """Return cents as exact decimals of 128 bits; the upper 64 bits repeat the sign."""
     words = np.stack([cents, cents >> 63], axis=1)
     return pa.Array.from_buffers(pa.decimal128(18, 2), len(cents), [None, pa.py_buffer(words.tobytes())])

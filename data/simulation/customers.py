@@ -12,7 +12,7 @@ from data.simulation.settings import ShopSettings
 Flags = npt.NDArray[np.bool_]
 
 REGIONS = ("north", "east", "south", "west")
-# What living there adds to the log-odds of a late delivery.
+# How much each region adds to the log-odds of a late delivery.
 REGION_LATE = np.array([0.6, 0.0, -0.2, -0.4])
 ACQUISITION = ("search", "social", "friend", "advert")
 TIERS = ("basic", "silver", "gold")
@@ -66,7 +66,7 @@ def draw_customers(random: np.random.Generator, settings: ShopSettings, count: i
     random : numpy Generator
         The source of chance.
     settings : ShopSettings
-        What is true of the shop.
+        The truth of the shop.
     count : int
         How many customers.
     days : int
@@ -80,7 +80,7 @@ def draw_customers(random: np.random.Generator, settings: ShopSettings, count: i
     satisfaction = random.standard_normal(count)
     rate = random.gamma(settings.r, 1.0 / settings.alpha, count)
     dropout = expit(logit(random.beta(settings.a, settings.b, count)) - settings.dropout_effect * satisfaction)
-    # Who buys often takes the higher tier more readily, by no means always.
+    # Customers who buy often are more likely, though not certain, to have a higher tier.
     eagerness = np.log(np.maximum(rate, 1e-12) * settings.alpha / settings.r) + 2.0 * random.standard_normal(count)
     return Customers(
         joined=random.random(count) * settings.joining * days,
@@ -104,14 +104,14 @@ def draw_orders(random: np.random.Generator, settings: ShopSettings, customers: 
     Purchase after purchase, for all customers at once: the gap to the next one is exponential in the
     customer's rate, and after each repeat purchase the customer drops out with their own chance (Fader,
     Hardie & Lee 2005, section 3), raised where this order will be delivered late. Dropping out is booked at
-    the purchase, though a late delivery is noticed some days later.
+    the purchase, although the customer notices a late delivery only some days later.
 
     Parameters
     ----------
     random : numpy Generator
         The source of chance.
     settings : ShopSettings
-        What is true of the shop.
+        The truth of the shop.
     customers : Customers
         Who orders.
     days : int
@@ -141,7 +141,7 @@ def draw_orders(random: np.random.Generator, settings: ShopSettings, customers: 
         time[active] += random.standard_exponential(active.size) / customers.rate[active]
         active = active[time[active] < days]
     customer = np.concatenate([part[0] for part in drawn])
-    # Each part is one step further in time: a stable sort by customer leaves each one's orders in time.
+    # Each part is one step later in time, so a stable sort by customer keeps the orders of each in time order.
     order = np.argsort(customer, kind="stable")
     customer = customer[order]
     number_of = np.concatenate([part[1] for part in drawn])[order]

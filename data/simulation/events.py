@@ -21,7 +21,7 @@ def events_table(
     random : numpy Generator
         The source of chance.
     settings : ShopSettings
-        What is true of the shop.
+        The truth of the shop.
     block : Block
         Ids and dates.
     customers : Customers

@@ -11,10 +11,10 @@ _SHARES = ("joining", "online", "return_share", "late_share", "invited_share", "
 
 @dataclass(frozen=True)
 class ShopSettings:
-    """What is true of a simulated shop.
+    """The truth of a simulated shop.
 
-    An "effect" is what one standard deviation of satisfaction takes off the log-odds (of a probability) or
-    off the logarithm (of a rate): with 0 satisfaction has no say there.
+    An "effect" is how much one standard deviation of satisfaction lowers the log-odds of a probability, or the
+    logarithm of a rate; 0 means that satisfaction has no influence there.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class ShopSettings:
     online : float
         Share of orders that are delivered: promised a date, delivered before or after it.
     dropout_effect, dropout_late : float
-        Satisfaction's effect on dropping out; what a late delivery adds to the log-odds of it.
+        Satisfaction's effect on dropping out; how much a late delivery adds to the log-odds of it.
     return_share, return_effect : float
         Chance that a line comes back, of a customer of average satisfaction; satisfaction's effect.
     late_share, late_effect, late_days : float
@@ -48,10 +48,10 @@ class ShopSettings:
     response_rate : float
         Chance of an answer where behaviour and satisfaction are at 0.
     response_behaviour : float
-        What one unit of the behaviour before the invitation adds to the log-odds of answering. As
-        satisfaction drives behaviour, the survey is biased; an estimator that sees behaviour can mend it.
+        How much one unit of the behaviour before the invitation adds to the log-odds of answering. As satisfaction
+        drives behaviour, this biases the survey; an estimator that sees behaviour can correct it.
     response_satisfaction : float
-        What one standard deviation of satisfaction itself adds: a bias that no estimator can mend.
+        How much one standard deviation of satisfaction itself adds: a bias that no estimator can correct.
     csat_share : float
         Share of the invitations that also ask a satisfaction question, 1-5.
     """
@@ -86,7 +86,7 @@ class ShopSettings:
     csat_share: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse what no shop can be.
+        """Check that every parameter is in its range.
 
         Raises
         ------
@@ -107,8 +107,8 @@ class ShopSettings:
 def textbook(**parameters: float) -> ShopSettings:
     """Give a shop whose purchases and spend follow BG/NBD and Gamma-Gamma exactly.
 
-    Satisfaction still drives late deliveries, contacts and answers, but nothing touches purchases: nobody
-    returns anything and nothing but chance makes a customer drop out.
+    Satisfaction still drives late deliveries, contacts and answers, but not purchases: nobody returns anything, and
+    only chance makes a customer drop out.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""A simulated shop of any size whose truth is known, written straight to Parquet.
+"""A simulated shop of any size, written to Parquet together with its truth.
 
-Customers buy as BG/NBD says and spend as Gamma-Gamma says; a latent satisfaction, one number per customer,
-drives returns, late deliveries, contacts with support, dropping out and the answers to surveys, and through
-that behaviour whether there is an answer at all. `data.simulation.settings` names every parameter.
+Customers buy as in the BG/NBD model and spend as in the Gamma-Gamma model. A latent satisfaction, one number per
+customer, drives returns, late deliveries, contacts with support, dropping out and the answers to surveys. Through that
+behaviour it also drives whether a customer answers at all. `data.simulation.settings` names every parameter.
 """
 
 from contextlib import ExitStack
@@ -57,13 +57,13 @@ def write_shop(
     start : date, optional
         Its first day.
     settings : ShopSettings, optional
-        What is true of the shop; `textbook` gives one that follows BG/NBD and Gamma-Gamma exactly.
+        The truth of the shop; `textbook` makes one that follows BG/NBD and Gamma-Gamma exactly.
 
     Returns
     -------
     dict of str to Path
         ``transactions``, ``events``, ``customers``, ``answers``: tables as the intake reads them;
-        ``truth``: what is true of each customer and never observed (see `truth_table`).
+        ``truth``: what holds for each customer and is never observed (see `truth_table`).
 
     Raises
     ------

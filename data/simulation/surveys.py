@@ -1,4 +1,4 @@
-"""The surveys of a simulated shop: who is invited, who answers and what."""
+"""The surveys of a simulated shop: invitations, who answers them, and the answers."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ from data.simulation.answers import CSAT_SHARES, NPS_SHARES, Floats, Integers, d
 from data.simulation.customers import Customers, Flags, Orders
 from data.simulation.settings import ShopSettings
 
-# Invitations go out at ten in the morning; whoever has not answered after two weeks does not.
+# Invitations go out at ten in the morning; answers come within two weeks or not at all.
 INVITATION_HOUR = 10 / 24
 ANSWER_DAYS = (2.0, 14.0)
 
 
 @dataclass(frozen=True)
 class Problems:
-    """What went wrong, by row and sorted by customer and time: late deliveries, returns, contacts."""
+    """Late deliveries, returns and contacts with support, by row and sorted by customer and time."""
 
     customer: Integers
     time: Floats  # when the shop knew of it, in days since the start
@@ -30,7 +30,7 @@ class Answers:
     is_csat: Flags
     invited: Floats
     answered: Floats  # NaN where there is no answer
-    score: Integers  # of no meaning where there is no answer
+    score: Integers  # without meaning where there is no answer
 
 
 def collect_problems(parts: list[tuple[Integers, Floats]]) -> Problems:
@@ -60,12 +60,12 @@ def response_probability(
     customer: Integers,
     day: Floats,
 ) -> Floats:
-    """Give the chance that customers answer an invitation of a day, from what happened before that day.
+    """Return the chance that customers answer an invitation of a day, from what happened before that day.
 
     Parameters
     ----------
     settings : ShopSettings
-        What is true of the shop.
+        The truth of the shop.
     customers, orders, problems
         What happened.
     customer : array of shape (n,)
@@ -112,11 +112,11 @@ def draw_answers(
     random : numpy Generator
         The source of chance.
     settings : ShopSettings
-        What is true of the shop.
+        The truth of the shop.
     customers, orders, problems
         What happened.
     days : int
-        Length of the simulation; an answer that would come later has not come yet.
+        Length of the simulation; an answer after its end does not count.
 
     Returns
     -------
@@ -150,7 +150,7 @@ def draw_answers(
 def _rows_before(
     row_customer: Integers, row_time: Floats, customer: Integers, day: Floats
 ) -> tuple[Integers, Integers]:
-    """Give the first row of each customer asked for, and the first not before the day.
+    """Return the first row of each customer asked for, and the first row not before the day.
 
     Rows are sorted by customer and time, so customer and time together make one sorted key.
     """

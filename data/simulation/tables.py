@@ -34,7 +34,7 @@ def transactions_table(
     random : numpy Generator
         The source of chance.
     settings : ShopSettings
-        What is true of the shop.
+        The truth of the shop.
     block : Block
         Ids and dates.
     customers : Customers
@@ -49,7 +49,7 @@ def transactions_table(
         what the customer pays after the discount; a return has the line's amount, negative, a ``line_id``
         of its own and the ``order_id`` of the sale.
     customer, time : arrays of shape (returns,)
-        Whose the returns are, and when.
+        The customer and the time of each return.
     """
     cents = np.maximum(np.rint(orders.value * 100), 1).astype(np.int64)
     draw = random.random(len(cents))
@@ -59,7 +59,7 @@ def transactions_table(
     line = np.arange(len(order)) - first[order]
     weight = 0.5 + random.random(len(order))
     amount = (cents[order] * weight / np.add.reduceat(weight, first)[order]).astype(np.int64)
-    # The cents lost to rounding belong to the first line.
+    # The cents lost in rounding go to the first line.
     amount[first] += cents - np.add.reduceat(amount, first)
     customer = orders.customer[order]
     share = np.where(random.random(len(order)) < 0.2, random.choice(DISCOUNTS, len(order)), 0.0)
@@ -94,7 +94,7 @@ def transactions_table(
 
 
 def customers_table(block: Block, customers: Customers) -> pa.Table:
-    """List the attributes of the customers, valid from their first purchase, and what serving one costs.
+    """List the attributes of the customers, valid from their first purchase, and the cost to serve each.
 
     Parameters
     ----------
@@ -153,12 +153,12 @@ def answers_table(block: Block, answers: Answers) -> pa.Table:
 def truth_table(
     settings: ShopSettings, block: Block, customers: Customers, orders: Orders, response: Floats
 ) -> pa.Table:
-    """List what is true of each customer and never observed.
+    """List what holds for each customer and is never observed.
 
     Parameters
     ----------
     settings : ShopSettings
-        What is true of the shop.
+        The truth of the shop.
     block : Block
         Ids and dates.
     customers : Customers

@@ -1,4 +1,4 @@
-"""``revealed check``: read and validate, and nothing else."""
+"""``revealed check``: reads and checks the tables, and does nothing else."""
 
 import tempfile
 from pathlib import Path
@@ -18,7 +18,7 @@ from models.population.segment_labels import check_attributes
 
 
 def run_check(settings: Settings, console: Console) -> None:
-    """Read the tables the settings name and tell what is good, what would be set aside, and why.
+    """Read the tables that the settings name, and show which rows are good, which would be set aside, and why.
 
     Raises
     ------
@@ -39,15 +39,15 @@ def run_check(settings: Settings, console: Console) -> None:
 
 
 def effort_note(settings: Settings, answers: ir.Table | None) -> str | None:
-    """Say that answers to ces on 1-5 were read as effort, where nobody said how they are meant."""
+    """Say that answers to ces on 1-5 were read as effort, where no setting says how they are meant."""
     if answers is None or settings.ces_version is not None:
         return None
     on_five = answers.filter(answers.question == "ces", answers.scale_low == 1, answers.scale_high == 5)
     if not on_five.count().to_pyarrow().as_py():
         return None
     return (
-        "Answers to ces on 1-5 are read as how much effort it took, 1 being the best, and turned round. Where 5 is the "
-        "best, say ces_version = 2."
+        "Answers to ces on 1-5 are read as how much effort it took, 1 being the best, and turned round. If 5 is the "
+        "best, set ces_version = 2."
     )
 
 
@@ -59,11 +59,11 @@ def questions_section(settings: Settings, answers: ir.Table) -> Section:
         answered=answers.score.count(),
         comments=answers.comment.count(),
     )
-    found = materialise(counts.order_by("question"))
-    rows = {name: found[name].map("{:,}".format) for name in ("asked", "answered", "comments")}
+    table = materialise(counts.order_by("question"))
+    rows = {name: table[name].map("{:,}".format) for name in ("asked", "answered", "comments")}
     note = effort_note(settings, answers)
     return Section(
         "Questions",
         (note,) if note else (),
-        pd.DataFrame({"question": found["question"], "scale": found["scale"], **rows}),
+        pd.DataFrame({"question": table["question"], "scale": table["scale"], **rows}),
     )

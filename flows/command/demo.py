@@ -21,7 +21,7 @@ SIMULATED = (
 
 
 class DemoSettings(Settings):
-    """Settings that take nothing from the environment or from a settings file: the demo is the same everywhere."""
+    """Settings that read neither the environment nor a settings file: the demo is the same everywhere."""
 
     @classmethod
     def settings_customise_sources(
@@ -31,7 +31,7 @@ class DemoSettings(Settings):
         *others: PydanticBaseSettingsSource,  # noqa: ARG003
         **named: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take only what is given."""
+        """Take only the values that the demo passes."""
         return (init_settings,)
 
 
@@ -41,7 +41,7 @@ def run_demo(mlruns: str, console: Console) -> None:
     Parameters
     ----------
     mlruns : str
-        Folder of the store: one of the demo's own, so that no shop is ever judged beside it.
+        Folder of the store. The demo has its own, so that its scorer is never compared with that of a shop.
     console : rich.console.Console
         Where everything is shown.
     """

@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.markup import escape
 
 from data.errors import InputError, RevealedError
-from flows.command.options import RUN, TABLES, TIME, AsOf, Given, Mlruns, Wait, settings_from, takes
+from flows.command.options import RUN, TABLES, TIME, AsOf, Mlruns, Options, Wait, settings_from, takes
 
 app = typer.Typer(
     name="revealed",
     help=(
         "Scores every customer of a shop from what they do: next purchase, value, churn, segment, and the category "
         "(detractor, passive, promoter) they would give in an NPS survey.\n\n"
-        "Begin with [bold]revealed demo[/]; with data of your own, [bold]revealed check --transactions FILE[/], then "
-        "retrain, then score. Every setting can also stand in revealed.toml, or in the environment as REVEALED_NAME."
+        "Start with [bold]revealed demo[/]; with data of your own, with [bold]revealed check --transactions FILE[/], "
+        "then retrain, then score. Every setting can also be in revealed.toml, or in the environment as REVEALED_NAME."
     ),
     epilog="Exit codes: 0 done, 1 a fault, 2 bad input or settings, 3 refused by a gate or limit, 4 the store is held.",
     no_args_is_help=True,
@@ -47,9 +47,9 @@ def demo(mlruns: Mlruns = None) -> None:
 
 @app.command()
 @takes(TABLES)
-def check(given: Given) -> None:
-    """Read and validate the tables, and say what would be set aside and why. Nothing is fitted or written."""
-    settings = settings_from(given)
+def check(options: Options) -> None:
+    """Read and check the tables, and show which rows would be set aside and why. Fits and writes nothing."""
+    settings = settings_from(options)
     from flows.command.check import run_check
 
     run_check(settings, _console())
@@ -60,9 +60,9 @@ WITHOUT_ANSWERS = typer.Option("--without-answers", help="Carry the champion's N
 
 @app.command()
 @takes(TABLES, RUN, {"without_answers": Annotated[bool | None, WITHOUT_ANSWERS]})
-def retrain(given: Given) -> None:
+def retrain(options: Options) -> None:
     """Fit a scorer, judge it beside the champion, register it and promote it. Publishes no scores."""
-    settings = settings_from(given)
+    settings = settings_from(options)
     _prepare_prefect(settings.mlruns)
     from flows.command.running import run_flow
     from flows.retrain import retrain as flow
@@ -75,9 +75,9 @@ SCORER = typer.Option(help="Score with this version, not the champion.")
 
 @app.command()
 @takes(TABLES, RUN, {"scorer": Annotated[int | None, SCORER], "wait": Wait})
-def score(given: Given) -> None:
+def score(options: Options) -> None:
     """Score every customer with the champion and publish one row for each."""
-    settings = settings_from(given)
+    settings = settings_from(options)
     _prepare_prefect(settings.mlruns)
     from flows.command.running import run_flow
     from flows.score import score as flow
@@ -90,9 +90,9 @@ CUTS = typer.Option(help="How many horizons to go back. \\[default: 3]", rich_he
 
 @app.command()
 @takes(TABLES, RUN, {"cuts": Annotated[int | None, CUTS]})
-def backtest(given: Given) -> None:
-    """Fit before past days, judge on what came after, beside rules that need no model. Publishes nothing."""
-    settings = settings_from(given)
+def backtest(options: Options) -> None:
+    """Fit at past dates, compare with what happened afterwards and with simple rules. Publishes nothing."""
+    settings = settings_from(options)
     _prepare_prefect(settings.mlruns)
     from flows.backtest import backtest as flow
     from flows.command.running import run_flow
@@ -103,7 +103,7 @@ def backtest(given: Given) -> None:
 FROM = typer.Option(
     "--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of the window.", rich_help_panel=TIME
 )
-DAYS = typer.Option(min=1, help="Its length, where no first day is given. \\[default: 90]", rich_help_panel=TIME)
+DAYS = typer.Option(min=1, help="Length of the window, without --from. \\[default: 90]", rich_help_panel=TIME)
 BY = typer.Option(help="By rfm, persona, a column of customers, touchpoint, channel, store or category.")
 AS_JSON = typer.Option("--json", help="Print JSON instead of tables.")
 MEASURES: dict[str, Any] = {
@@ -118,23 +118,23 @@ MEASURES: dict[str, Any] = {
 
 @app.command()
 @takes(TABLES, MEASURES)
-def measures(given: Given) -> None:
-    """Take the measures of the field: NPS of the survey, CSAT, repurchase, retention, ARPU and more, over a window.
+def measures(options: Options) -> None:
+    """Show the usual measures over a window: NPS of the survey, CSAT, repurchase, retention, ARPU and more.
 
-    The window ends at --as-of, exclusive, and stands beside the one before it.
+    The window ends before --as-of and is compared with the window before it.
     """
-    first_day, days, by, as_json = (given.pop(name) for name in ("first_day", "days", "by", "as_json"))
-    settings = settings_from(given)
+    first_day, days, by, as_json = (options.pop(name) for name in ("first_day", "days", "by", "as_json"))
+    settings = settings_from(options)
     from flows.command.measures import run_measures
 
     start = None if first_day is None else first_day.date()
     run_measures(settings, start, days, _one(by), as_json=bool(as_json), console=_console())
 
 
-MARGIN = typer.Option(min=0.1, max=100, help="Half the width of the 95 % interval that is wanted, in points of NPS.")
-OF_SEGMENT = typer.Option(help="The margin is wanted for each segment: by rfm, persona or a column of customers.")
-LIST = typer.Option(help="Write the list of whom to ask to this .csv file. \\[default: invitations.csv]")
-RATE = typer.Option(min=0.001, max=1, help="Share that answers, where no unanswered invitations are in the data.")
+MARGIN = typer.Option(min=0.1, max=100, help="Wanted margin of error of the NPS, in points: half of its 95 % interval.")
+OF_SEGMENT = typer.Option(help="Reach the margin in each segment: by rfm, persona or a column of customers.")
+LIST = typer.Option(help="Write the customers to invite to this .csv file. \\[default: invitations.csv]")
+RATE = typer.Option(min=0.001, max=1, help="Share of invitations that are answered, if the data lack unanswered ones.")
 SAMPLE: dict[str, Any] = {
     "margin": Annotated[float | None, MARGIN],
     "by": Annotated[list[str] | None, OF_SEGMENT],
@@ -147,12 +147,12 @@ SAMPLE: dict[str, Any] = {
 
 @app.command()
 @takes(TABLES, SAMPLE)
-def sample(given: Given) -> None:
-    """Say how many to invite for a wanted margin of the NPS, and draw whom, each with the chance of being drawn."""
-    margin, by, output, response_rate = (given.pop(name) for name in ("margin", "by", "output", "response_rate"))
+def sample(options: Options) -> None:
+    """Say how many customers to invite for a wanted margin of error of the NPS, and draw a probability sample."""
+    margin, by, output, response_rate = (options.pop(name) for name in ("margin", "by", "output", "response_rate"))
     if margin is None:
-        raise InputError("--margin is missing: half the width of the 95 % interval that is wanted, 3 points say")
-    settings = settings_from(given)
+        raise InputError("--margin is missing: the wanted margin of error of the NPS in points, such as --margin 3")
+    settings = settings_from(options)
     from flows.command.sampling import run_sample
 
     run_sample(settings, margin, _one(by), output or Path("invitations.csv"), response_rate, _console())
@@ -160,7 +160,7 @@ def sample(given: Given) -> None:
 
 @app.command()
 def settings() -> None:
-    """List every setting: what it is, what it must be, its default. All can stand in revealed.toml."""
+    """List every setting with its default and its meaning. All of them can stand in revealed.toml."""
     from flows.command.settings_list import show_settings
 
     show_settings(_console())
@@ -172,7 +172,7 @@ def scores(
     customer: Annotated[str | None, typer.Option(help="Show this customer only.")] = None,
     mlruns: Mlruns = None,
 ) -> None:
-    """Pull the current scores: show them, write them to a file, or look one customer up."""
+    """Show the current scores, write them to a file, or look up one customer."""
     from flows.command.pulling import pull
 
     pull(settings_from({"mlruns": mlruns}), output, customer, _console())
@@ -180,19 +180,19 @@ def scores(
 
 @app.command()
 def rollback(mlruns: Mlruns = None) -> None:
-    """Make the previous scorer the champion again, and its newest scores the current ones."""
+    """Make the previous scorer the champion again, and its newest scores the current scores."""
     from flows.command.pulling import roll_back_all
 
     roll_back_all(settings_from({"mlruns": mlruns}), _console())
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; a mistake of the user's is one message and an exit code, never a traceback.
+    """Run the command. A mistake of the user gives one message and an exit code, never a traceback.
 
     Parameters
     ----------
     arguments : list of str, optional
-        What follows ``revealed``; that of the process unless given.
+        What follows ``revealed``; None: the arguments of the process.
 
     Returns
     -------
@@ -206,16 +206,16 @@ def main(arguments: list[str] | None = None) -> int:
             "[red]revealed:[/] " + escape(str(error)), soft_wrap=True, emoji=False
         )
         return error.exit_code
-    except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
     return 0
 
 
 def run() -> NoReturn:
     """Run the command as a process of its own.
 
-    Prefect's threads outlive the command and hold DuckDB's module, which then complains while Python takes itself
-    apart. So what was registered for the end is run, and the process ends without that.
+    Prefect's threads outlive the command and hold DuckDB's module, which then prints errors while the interpreter shuts
+    down. So this runs the exit handlers itself, and ends the process without a shutdown.
     """
     code = main()
     atexit._run_exitfuncs()
@@ -225,7 +225,7 @@ def run() -> NoReturn:
 
 
 def _one(by: list[str] | None) -> str | None:
-    """Take the one segmentation that is named."""
+    """Return the segmentation that --by names; None where it was left out."""
     if by and len(by) > 1:
         raise InputError(f"--by takes one segmentation at a time, got {', '.join(by)}")
     return by[0] if by else None

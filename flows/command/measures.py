@@ -1,4 +1,4 @@
-"""``revealed measures``: the measures of the field over one window beside the one before, for people or programs."""
+"""``revealed measures``: the usual measures over one window and the one before, for people or programs."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,7 +30,7 @@ from models.segments.rfm import SEGMENTS
 def run_measures(
     settings: Settings, start: date | None, days: int | None, by: str | None, *, as_json: bool, console: Console
 ) -> None:
-    """Measure one window and the one before it, and print what was found.
+    """Measure one window and the one before it, and print both.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def run_measures(
     as_json : bool
         Print JSON instead of tables.
     console : Console
-        Where to.
+        Where the measures are shown.
 
     Raises
     ------
@@ -62,12 +62,12 @@ def run_measures(
         if by is not None:
             release = champion or todays_rfm(tables, inputs.as_of, settings.rfm_segments or SEGMENTS)
             grouping = grouping_by(tables, inputs.as_of, release, by)
-        found = measure(tables, windows, grouping, options_of(settings), measures)
+        values = measure(tables, windows, grouping, options_of(settings), measures)
         note = effort_note(settings, tables.answers)
     if as_json:
-        console.print_json(measures_json(found, measures))
+        console.print_json(measures_json(values, measures))
         return
-    sections = measures_sections(found, measures, inputs.intake.currency)
+    sections = measures_sections(values, measures, inputs.intake.currency)
     if grouping.customers is not None:
         sections.append(Section("Segments", (f"They are those at the end of the window, {inputs.as_of}.",)))
     show([*sections, *([Section("Customer effort", (note,))] if note else [])], console)
@@ -75,13 +75,13 @@ def run_measures(
 
 @contextmanager
 def _opened(settings: Settings, console: Console | None) -> Iterator[Inputs]:
-    """Read the tables the settings name, for as long as they are measured."""
+    """Read the tables that the settings name; they exist for as long as the block lasts."""
     with TemporaryDirectory(prefix="revealed-measures-") as folder, shown_on(console):
         yield open_inputs(read_inputs(settings, Path(folder)), settings)
 
 
 def _champion(settings: Settings) -> Release | None:
-    """Give the champion's release; None where there is no store, or no champion in it that this code can read."""
+    """Return the champion's release; None where there is no store, or no champion in it that this code can read."""
     try:
         champion = read_champion(open_existing_store(settings))
         if champion is not None:

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from inspect import Parameter, Signature
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from data.errors import InputError
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
 
 INPUT, TIME, STORE = "Input", "Time and horizon", "Store and other settings"
 Transactions = Annotated[
@@ -27,7 +30,10 @@ Olist = Annotated[
 Columns = Annotated[
     list[str] | None,
     typer.Option(
-        "--column", metavar="TABLE.OURS=YOURS", help="transactions.customer_id=client, say.", rich_help_panel=INPUT
+        "--column",
+        metavar="TABLE.OURS=YOURS",
+        help="transactions.customer_id=client, for example.",
+        rich_help_panel=INPUT,
     ),
 ]
 Timezone = Annotated[str | None, typer.Option(help="The shop's time zone. \\[default: UTC]", rich_help_panel=TIME)]
@@ -48,7 +54,7 @@ Wait = Annotated[
     float | None, typer.Option(help="Minutes to wait for another run. \\[default: 30]", rich_help_panel=STORE)
 ]
 
-# What a command that reads a shop's tables takes, by name.
+# Options of every command that reads a shop's tables, by name.
 TABLES: dict[str, Any] = {
     "transactions": Transactions,
     "answers": Answers,
@@ -60,35 +66,34 @@ TABLES: dict[str, Any] = {
 }
 RUN: dict[str, Any] = {"as_of": AsOf, "horizon": Horizon, "mlruns": Mlruns}
 
+Options = dict[str, Any]
 
-Given = dict[str, Any]
 
-
-def takes(*groups: dict[str, Any]) -> Callable[[Callable[[Given], None]], Callable[..., None]]:
-    """Give a command options that are settings; it gets those given in one mapping.
+def takes(*groups: dict[str, Any]) -> Callable[[Callable[[Options], None]], Callable[..., None]]:
+    """Give a command options that are settings; the command gets their values in one mapping.
 
     Parameters
     ----------
     *groups : dict
         Annotations of typer by option name; every option may be left out, and ``--set`` is always one.
     """
-    options = {name: kind for group in groups for name, kind in group.items()} | {"others": Others}
-    parameters = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=options[name]) for name in options]
+    kinds = {name: kind for group in groups for name, kind in group.items()} | {"others": Others}
+    parameters = [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=kinds[name]) for name in kinds]
 
-    def decorate(command: Callable[[Given], None]) -> Callable[..., None]:
+    def decorate(command: Callable[[Options], None]) -> Callable[..., None]:
         @wraps(command)
-        def wrapped(**given: Any) -> None:
-            command(given)
+        def wrapped(**options: Any) -> None:
+            command(options)
 
-        # typer reads both.
+        # Typer reads both of these.
         wrapped.__signature__ = Signature(parameters)  # type: ignore[attr-defined]
-        wrapped.__annotations__ = options
+        wrapped.__annotations__ = kinds
         return wrapped
 
     return decorate
 
 
-def settings_from(given: Given) -> Any:
+def settings_from(options: Options) -> "Settings":
     """Build the settings from a command's options.
 
     Raises
@@ -98,8 +103,8 @@ def settings_from(given: Given) -> Any:
     """
     from flows.settings import Settings
 
-    # An option that was not given is None, an empty list or a flag not set; 0 is a value.
-    named = {key: value for key, value in given.items() if value is not None and value is not False and value != []}
+    # An option that the user left out is None, an empty list or False; 0 is a value.
+    named = {key: value for key, value in options.items() if value is not None and value is not False and value != []}
     columns = _columns(named.pop("column", []))
     others = _others(named.pop("others", []))
     if "as_of" in named:
@@ -115,23 +120,25 @@ def settings_from(given: Given) -> Any:
 def _columns(pairs: list[str]) -> dict[str, dict[str, str]]:
     columns: dict[str, dict[str, str]] = {}
     for pair in pairs:
-        ours, found, yours = pair.partition("=")
+        ours, sign, yours = pair.partition("=")
         table, dot, name = ours.partition(".")
-        if not (found and dot and name and yours):
-            raise InputError(f"--column must be TABLE.OURS=YOURS: transactions.customer_id=client, say; got {pair!r}")
+        if not (sign and dot and name and yours):
+            raise InputError(
+                f"--column must be TABLE.OURS=YOURS, such as transactions.customer_id=client; got {pair!r}"
+            )
         columns.setdefault(table, {})[name] = yours
     return columns
 
 
 def _others(pairs: list[str]) -> dict[str, Any]:
     """Read NAME=VALUE pairs; a value is TOML where it can be, else text."""
-    found: dict[str, Any] = {}
+    settings: dict[str, Any] = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not (name and sign):
             raise InputError(f"--set must be NAME=VALUE, such as margin=0.3; got {pair!r}")
         try:
-            found[name] = tomllib.loads(f"value = {value}")["value"]
+            settings[name] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            found[name] = value
-    return found
+            settings[name] = value
+    return settings

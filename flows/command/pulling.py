@@ -1,4 +1,4 @@
-"""Pulling the current scores, and rolling back: what needs no flow."""
+"""``revealed scores`` and ``revealed rollback``, which need no flow."""
 
 from pathlib import Path
 
@@ -46,19 +46,19 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
         console.print(f"{table.num_rows:,} customers written to {output}", markup=False)
         return
     metadata = read_metadata(table)
-    said = f"as of {table['as_of'][0]}, by scorer {metadata['scorer_version']}, horizon {metadata['horizon']} days"
+    origin = f"as of {table['as_of'][0]}, by scorer {metadata['scorer_version']}, horizon {metadata['horizon']} days"
     frame = table.slice(0, 1 if customer is not None else 20).to_pandas()
     if customer is not None:
         frame = frame.T.reset_index().set_axis(["score", "value"], axis=1)
         frame["value"] = [number(v) if isinstance(v, float) else str(v) for v in frame["value"]]
     else:
         frame = frame[list(_SHOWN)].map(lambda v: number(v) if isinstance(v, float) else str(v))
-    more = f"{table.num_rows:,} customers {said}" if customer is None else said
-    show([Section("Scores", (more, pull_line(store)), frame)], console)
+    summary = f"{table.num_rows:,} customers {origin}" if customer is None else origin
+    show([Section("Scores", (summary, pull_line(store)), frame)], console)
 
 
 def roll_back_all(settings: Settings, console: Console) -> None:
-    """Go back to the previous scorer and to the newest scores it made.
+    """Go back to the previous scorer and to the newest scores that it made.
 
     Raises
     ------
@@ -68,10 +68,10 @@ def roll_back_all(settings: Settings, console: Console) -> None:
     store = open_existing_store(settings)
     with holding(store, "rollback"):
         if is_rollback_unfinished(store):
-            said = "the rollback that was interrupted is finished"
+            outcome = "the rollback that was interrupted is finished"
         else:
-            left, now = roll_back(store)
-            said = f"champion is version {now} again, version {left} is left"
+            replaced, champion = roll_back(store)
+            outcome = f"champion is version {champion} again, in place of version {replaced}"
         newest = finish_rollback(store)
     scores = f"current scores are version {newest}" if newest else "it has published no scores; run `revealed score`"
-    console.print(f"{said}; {scores}", markup=False)
+    console.print(f"{outcome}; {scores}", markup=False)

@@ -17,7 +17,7 @@ def run_flow(flow: Flow[Any, Any], settings: Settings, console: Console) -> Any:
     Parameters
     ----------
     flow : prefect.Flow
-        ``retrain`` or ``score``.
+        ``retrain``, ``score`` or ``backtest``.
     settings : Settings
         Its parameters.
     console : rich.console.Console

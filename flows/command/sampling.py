@@ -1,4 +1,4 @@
-"""``revealed sample``: how many to invite for a wanted margin of the NPS, and the list of whom."""
+"""``revealed sample``: how many customers to invite for a wanted margin of error of the NPS, and the list of them."""
 
 import logging
 from datetime import date, datetime, timedelta
@@ -37,28 +37,28 @@ _COLUMNS = {
 def run_sample(
     settings: Settings, margin: float, by: str | None, output: Path, response_rate: float | None, console: Console
 ) -> None:
-    """Say how many invitations a wanted margin needs, draw whom to invite, and keep each one's chance of being drawn.
+    """Say how many invitations a wanted margin needs, draw the customers, and keep the probability of each draw.
 
     Parameters
     ----------
     settings : Settings
         What to read, as of when, by which scorer, and the days in which nobody is asked twice.
     margin : float
-        Half the width of the 95 % interval that is wanted, points.
+        Wanted margin of error: half the width of the 95 % interval, in points of NPS.
     by : str or None
-        Segmentation in each segment of which the margin is wanted; None: in the base.
+        Segmentation; the margin is then wanted in each of its segments. None: in the base.
     output : Path
-        The list, a .csv file that is not there yet.
+        The list, a .csv file that does not exist yet.
     response_rate : float or None
-        Share that answers, where the data do not tell.
+        Share of invitations that are answered, where the data do not hold it.
     console : rich.console.Console
         Where progress and report are shown.
 
     Raises
     ------
     InputError
-        Where the file is there or cannot be written, there is no scorer, the input cannot be used, or no list has this
-        margin.
+        Where the file exists or cannot be written, there is no scorer, the input cannot be used, or no list can have
+        this margin.
     RefusedError
         Where more of a table is bad than its limit allows.
     """
@@ -99,7 +99,7 @@ def run_sample(
                 run.log_csv(planned.segments, "sample/segments.csv")
                 run.log_text(to_markdown("Whom to ask", sections), "report.md")
                 write_probability_sample(run, planned.list, inputs.as_of, settings.quiet_days)
-            # Last, so that no list is ever sent that the store does not know.
+            # The file comes last, so that nobody can send a list that the store does not have.
             draft.replace(output)
         finally:
             draft.unlink(missing_ok=True)
@@ -147,11 +147,11 @@ def _list_section(output: Path, customers: pd.Series, inputs: Inputs, today: dat
             f"WARNING: {last} has passed, and who is invited later counts as any other: for a list to be sent now, "
             f"take newer data or --as-of {today}."
         )
-    met = customers.isin(recently_asked(inputs.tables.answers, _NEVER, (_NEVER - first).days)).sum()
-    if met:
+    asked_since = customers.isin(recently_asked(inputs.tables.answers, _NEVER, (_NEVER - first).days)).sum()
+    if asked_since:
         sentences.append(
-            f"WARNING: {met:,} of them were invited or answered on {first} or later, which a list as of that day "
-            "cannot see: for one to be sent now, name a later --as-of."
+            f"WARNING: {asked_since:,} of them were invited or answered on {first} or later, which a list as of that "
+            "day cannot see: for a list to be sent now, name a later --as-of."
         )
     if replaces:
         sentences.append("It replaces the list drawn before as of the same date: of the two, send this one.")

@@ -15,7 +15,7 @@ def list_settings() -> pd.DataFrame:
 
 
 def show_settings(console: Console) -> None:
-    """Show all settings and where they can be said."""
+    """Show all settings and where they can be set."""
     where = (
         "Each can stand in revealed.toml (margin = 0.3), in the environment (REVEALED_MARGIN=0.3) or in a command "
         "(--set margin=0.3); a command comes before the environment, and that before the file.",

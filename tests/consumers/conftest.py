@@ -47,13 +47,13 @@ customers = ["shop/customers.parquet"]
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """Return this process's environment without anything said to Prefect, MLflow, Python or us."""
+    """Return this process's environment without the variables of Prefect, MLflow, Python and Revealed."""
     foreign = ("PREFECT_", "MLFLOW_", "REVEALED_", "PYTHON", "COV_", "VIRTUAL_ENV")
     return {**{k: v for k, v in os.environ.items() if not k.startswith(foreign)}, "DO_NOT_TRACK": "true", **more}
 
 
 def call(command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]) -> str:
-    """Run a command that must succeed, and return what it said."""
+    """Run a command that must succeed, and return what it printed."""
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False
     )
@@ -72,7 +72,7 @@ def free_port() -> int:
 def running(
     command: Sequence[str | Path], ready: str, folder: Path, environment: Mapping[str, str]
 ) -> Iterator[list[str]]:
-    """Run a server or worker for as long as the block lasts; the block begins when it has said it is ready."""
+    """Run a server or worker for as long as the block lasts; the block begins when it has printed that it is ready."""
     process = subprocess.Popen(
         command,
         cwd=folder,
@@ -101,7 +101,7 @@ def running(
     listener.start()
     try:
         heard.wait(PATIENCE)
-        assert is_ready, f"{command} never said {ready!r}:\n{''.join(lines)}"
+        assert is_ready, f"{command} never printed {ready!r}:\n{''.join(lines)}"
         yield lines
     finally:
         _end(process)
@@ -143,12 +143,12 @@ class Scheduler:
     def trigger(self, deployment: str, **settings: Any) -> dict[str, Any]:
         """Trigger a run by hand, wait for its end, and return it as the server knows it."""
         name = f"by-hand-{uuid4()}"
-        said = self.prefect(
+        ended = self.prefect(
             *("deployment", "run", deployment, "--param", f"settings={json.dumps(settings)}"),
             *("--flow-run-name", name, "--watch", "--watch-timeout", f"{PATIENCE:.0f}"),
         )
         runs = self.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": [name]}}})
-        assert len(runs) == 1, said.stdout + said.stderr
+        assert len(runs) == 1, ended.stdout + ended.stderr
         return dict(runs[0])
 
     def ask(self, path: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:

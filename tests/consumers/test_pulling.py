@@ -25,10 +25,10 @@ def pull(reader, line, **environment):
 
 
 def test_the_consumer_has_neither_our_code_nor_what_it_is_built_on(reader):
-    found = reader.run(
+    importable = reader.run(
         f"import json, importlib.util as u; print(json.dumps([n for n in {NOT_NEEDED} if u.find_spec(n)]))"
     )
-    assert json.loads(found) == []
+    assert json.loads(importable) == []
 
 
 def test_one_line_pulls_the_current_scores(reader, published):
@@ -36,7 +36,7 @@ def test_one_line_pulls_the_current_scores(reader, published):
 
 
 def test_the_line_that_a_run_logs_needs_no_setting(reader, scheduler, published):
-    (line,) = [said for said in scheduler.logs(published.scored) if said.startswith("import mlflow")]
+    (line,) = [line for line in scheduler.logs(published.scored) if line.startswith("import mlflow")]
     pd.testing.assert_frame_equal(pull(reader, line), published.current())
 
 

@@ -18,13 +18,13 @@ def buyers_before(project, as_of):
 
 @pytest.mark.parametrize(("name", "cron"), [("weekly", "0 2 * * 0"), ("nightly", "0 4 * * *")])
 def test_a_deployment_runs_on_its_schedule_and_one_run_at_a_time(scheduler, name, cron):
-    (found,) = scheduler.ask("/deployments/filter", {"deployments": {"name": {"any_": [name]}}})
-    assert [(s["schedule"]["cron"], s["schedule"]["timezone"], s["active"]) for s in found["schedules"]] == [
+    (deployment,) = scheduler.ask("/deployments/filter", {"deployments": {"name": {"any_": [name]}}})
+    assert [(s["schedule"]["cron"], s["schedule"]["timezone"], s["active"]) for s in deployment["schedules"]] == [
         (cron, "UTC", True)
     ]
-    assert found["global_concurrency_limit"]["limit"] == 1
-    assert found["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
-    assert found["work_pool_name"] == "revealed"
+    assert deployment["global_concurrency_limit"]["limit"] == 1
+    assert deployment["concurrency_options"]["collision_strategy"] == "CANCEL_NEW"
+    assert deployment["work_pool_name"] == "revealed"
 
 
 @pytest.mark.parametrize("name", ["weekly", "nightly"])
@@ -53,17 +53,17 @@ def test_the_steps_of_a_run_are_log_lines_of_the_server(scheduler, published):
 
 
 def test_the_backtest_waits_for_a_hand(scheduler, published):
-    (found,) = scheduler.ask("/deployments/filter", {"deployments": {"name": {"any_": ["by-hand"]}}})
-    assert found["schedules"] == []
+    (deployment,) = scheduler.ask("/deployments/filter", {"deployments": {"name": {"any_": ["by-hand"]}}})
+    assert deployment["schedules"] == []
     run = scheduler.trigger("backtest/by-hand", horizon=60, backtest_cuts=1)
     assert run["state"]["name"] == "Completed", scheduler.logs(run)
     assert any("last period repeated" in line for line in scheduler.logs(run))
 
 
 def test_an_unknown_parameter_is_refused_before_anything_runs(scheduler):
-    said = scheduler.prefect("deployment", "run", "retrain/weekly", "--param", 'settings={"horizn": 60}')
-    assert said.returncode == 1
-    assert "'horizn' was unexpected" in " ".join((said.stdout + said.stderr).split())
+    refused = scheduler.prefect("deployment", "run", "retrain/weekly", "--param", 'settings={"horizn": 60}')
+    assert refused.returncode == 1
+    assert "'horizn' was unexpected" in " ".join((refused.stdout + refused.stderr).split())
 
 
 def test_bad_input_fails_with_our_message_and_no_traceback(scheduler, published):

@@ -23,8 +23,8 @@ class Taken:
     folder: Path
 
     def rows(self, table: str, columns: str = "*") -> list[Any]:
-        found = duckdb.execute(f"SELECT {columns} FROM '{self.folder / table}.parquet'").fetchall()
-        return [row[0] if len(row) == 1 else row for row in found]
+        rows = duckdb.execute(f"SELECT {columns} FROM '{self.folder / table}.parquet'").fetchall()
+        return [row[0] if len(row) == 1 else row for row in rows]
 
     def reasons(self, table: str = "transactions") -> dict[str, int]:
         return dict(self.intake.tables[table].reasons)
@@ -49,9 +49,9 @@ def take(tmp_path: Path, write: Callable[..., Path]) -> Callable[..., Taken]:
 
     def taker(transactions: Any = None, rules: dict[str, Any] | None = None, /, **tables: Any) -> Taken:
         options = {name: tables.pop(name) for name in list(tables) if name not in ("answers", "events", "customers")}
-        given = {"transactions": ONE if transactions is None else transactions, **tables}
+        contents = {"transactions": ONE if transactions is None else transactions, **tables}
         sources = {}
-        for name, table in given.items():
+        for name, table in contents.items():
             if isinstance(table, (str, bytes)):
                 table = write(table, f"{name}.csv")
             if not isinstance(table, Source):

@@ -65,7 +65,7 @@ def test_one_quarantine_limit_is_for_all_tables_and_one_for_a_table_leaves_the_o
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ({"horizn": 3}, "setting 'horizn' is not known"),
         ({"horizon": 0}, "setting 'horizon' must be greater than or equal to 1, got 0"),
@@ -78,10 +78,10 @@ def test_one_quarantine_limit_is_for_all_tables_and_one_for_a_table_leaves_the_o
         ({"columns": {"sales": {"ts": "x"}}}, "must be 'transactions', 'answers', 'events' or 'customers'"),
     ],
 )
-def test_a_mistake_is_named_with_what_must_be_and_what_was_got(own_environment, given, said):
+def test_a_mistake_is_named_with_what_must_be_and_what_was_got(own_environment, given, message):
     with pytest.raises(InputError, match="setting") as caught:
         Settings.load(**given)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
 
 
 def test_what_prefect_stores_of_the_settings_holds_no_password(own_environment):
@@ -98,9 +98,9 @@ def test_a_settings_file_that_is_no_toml_is_named(own_environment):
         Settings.load()
 
 
-@pytest.mark.parametrize("said", ["region, age", '["region", "age", "region"]', ["region", "age", "region"]])
-def test_names_may_stand_in_one_text_and_count_once(own_environment, monkeypatch, said):
-    assert Settings.load(segments=said).segments == ["region", "age"]
-    if isinstance(said, str):
-        monkeypatch.setenv("REVEALED_SEGMENTS", said)
+@pytest.mark.parametrize("names", ["region, age", '["region", "age", "region"]', ["region", "age", "region"]])
+def test_names_may_stand_in_one_text_and_count_once(own_environment, monkeypatch, names):
+    assert Settings.load(segments=names).segments == ["region", "age"]
+    if isinstance(names, str):
+        monkeypatch.setenv("REVEALED_SEGMENTS", names)
         assert Settings.load().segments == ["region", "age"]

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from data.errors import InputError
-from data.intake.checks import Rules
+from data.intake.rules import Rules
 
 TRANSACTIONS = "customer_id,ts,amount\nA,2024-01-02,1\n"
 

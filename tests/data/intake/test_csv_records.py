@@ -12,10 +12,10 @@ from data.intake.csv_records import CELL_END, find_separator, read_header, read_
 def records(text: str | bytes, separator: str = ",", size: int | None = None):
     data = text if isinstance(text, bytes) else text.encode()
     blocks = [data[k : k + size] for k in range(0, len(data), size)] if size else [data]
-    found = []
+    records = []
     for table in read_records(blocks, separator, "f.csv"):
-        found += [(r["line"], r["text"].split(CELL_END), r["broken"]) for r in table.to_pylist()]
-    return found
+        records += [(r["line"], r["text"].split(CELL_END), r["broken"]) for r in table.to_pylist()]
+    return records
 
 
 CELLS = st.text(st.sampled_from('a",;\n\r é'), max_size=4)

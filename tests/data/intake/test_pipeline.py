@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from data.contracts import CONTRACTS
 from data.errors import InputError
-from data.intake.pipeline import Intake, Rules, Source, take_in
+from data.intake.pipeline import Rules, Source, take_in
 
 HEADER = "customer_id,ts,amount\n"
 LINES = [f"{k:03},2024-01-{k:02},{k}.5\n" for k in range(1, 21)]
@@ -35,13 +35,24 @@ def test_the_clean_tables_have_exactly_the_columns_and_types_agreed(take):
     ]
 
 
-def test_what_was_taken_in_is_told_and_survives_json(take):
+def test_the_report_of_an_intake_is_kept_as_json(take):
     intake = take(SHOP + "x,never,1\n", answers="customer_id,answered_at,score\n001,2024-01-02,9\n").intake
     report = intake.tables["transactions"]
     assert (report.rows_read, report.rows_valid, report.set_aside) == (21, 20, 1)
     assert report.reasons == {"ts is not a time": 1}
     assert (intake.first_day, intake.newest_day) == (date(2024, 1, 1), date(2024, 1, 20))
-    assert Intake.from_dict(json.loads(json.dumps(intake.to_dict()))) == intake
+    stored = json.loads(json.dumps(intake.to_dict()))
+    assert stored["tables"]["transactions"] == {
+        "files": list(report.files),
+        "rows_read": 21,
+        "rows_valid": 20,
+        "set_aside": 1,
+        "reasons": {"ts is not a time": 1},
+        "identical_lines": 0,
+        "digest": report.digest,
+    }
+    assert (stored["folder"], stored["currency"], stored["notes"]) == (str(intake.folder), None, [])
+    assert (stored["first_day"], stored["newest_day"]) == ("2024-01-01", "2024-01-20")
 
 
 def test_only_the_tables_given_have_a_file_and_an_earlier_intake_leaves_none(take):
@@ -116,13 +127,6 @@ def test_transactions_are_needed_and_tables_have_names(tmp_path):
         take_in({"orders": Source("x.csv")}, tmp_path)
     with pytest.raises(InputError, match=r"'nowhere\.csv' is not there"):
         take_in({"transactions": Source("nowhere.csv")}, tmp_path)
-
-
-def test_progress_names_files_without_their_secrets(tmp_path, write):
-    told: list[str] = []
-    url = write(SHOP).as_uri()
-    take_in({"transactions": Source(url)}, tmp_path / "clean", progress=told.append)
-    assert told == [f"reading transactions: {url}", "transactions: 20 rows read, 0 set aside"]
 
 
 IDS = st.text(st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="\x1f"), min_size=1, max_size=6)

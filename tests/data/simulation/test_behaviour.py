@@ -81,8 +81,8 @@ def test_groups_correlate_and_noise_does_not(behaviour: SimulatedBehaviour) -> N
     assert correlation.loc["money_0", "money_3"] == pytest.approx(0.6, abs=0.02)
     noise = [f"noise_{k}" for k in range(8)]
     assert correlation.loc[noise].drop(columns=noise).abs().to_numpy().max() < 0.03
-    told = [abs(np.corrcoef(behaviour.latents[:, -8 + k], behaviour.satisfaction)[0, 1]) for k in range(8)]
-    assert max(told) < 0.03
+    correlations = [abs(np.corrcoef(behaviour.latents[:, -8 + k], behaviour.satisfaction)[0, 1]) for k in range(8)]
+    assert max(correlations) < 0.03
 
 
 def test_the_same_seed_gives_the_same_customers() -> None:

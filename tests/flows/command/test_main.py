@@ -57,7 +57,7 @@ def test_check_tells_the_questions_and_segments_that_are_not_there(revealed, sho
         ["csat", "1-5", "1", "1", "0"],
         ["nps", "0-10", "2", "1", "1"],
     ]
-    assert "say ces_version = 2" in " ".join(out.split())
+    assert "set ces_version = 2" in " ".join(out.split())
     assert "ces_version" not in revealed(*given, "--set", "ces_version=2")[1]
     code, _, err = revealed(*given, "--customers", shop["customers"], "--set", "segments=planet")
     assert code == 2
@@ -88,7 +88,7 @@ def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("check",), "no transactions are named"),
         (("check", "--transactions", "nowhere.csv"), "nowhere.csv"),
@@ -101,10 +101,10 @@ def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
         (("sample", "--transactions", "x.csv"), "--margin is missing"),
     ],
 )
-def test_a_mistake_of_the_users_is_one_message_and_exit_code_2(revealed, arguments, said):
+def test_a_mistake_of_the_users_is_one_message_and_exit_code_2(revealed, arguments, message):
     code, _, err = revealed(*arguments)
     assert code == 2
-    assert said in err
+    assert message in err
     assert "Traceback" not in err
 
 

@@ -26,14 +26,14 @@ def settings(store, all_tables, release) -> Settings:
 
 
 def sampled(settings: Settings, output: Path, margin: float = 20.0, by: str | None = None) -> str:
-    told = io.StringIO()
-    run_sample(settings, margin, by, output, None, Console(file=told, width=200))
-    return told.getvalue()
+    shown = io.StringIO()
+    run_sample(settings, margin, by, output, None, Console(file=shown, width=200))
+    return shown.getvalue()
 
 
 def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
     output = tmp_path / "whom.csv"
-    told = sampled(settings, output)
+    shown = sampled(settings, output)
     rows = pd.read_csv(output, dtype={"customer_id": "str"})
     assert {"customer_id", "segment", "stratum", "inclusion_probability"} <= set(rows)
     kept = read_probability_samples(store, release.as_of + pd.Timedelta(days=1))
@@ -41,12 +41,12 @@ def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
     assert kept["inclusion_probability"].sum() == pytest.approx(rows["inclusion_probability"].sum(), rel=1e-12)
     assert kept["drawn_on"].eq(pd.Timestamp(release.as_of)).all()
     assert kept["quiet_days"].eq(settings.quiet_days).all()
-    assert f"{len(rows):,} customers are written to" in told.replace("\n", "")
-    assert "replaces" not in told
+    assert f"{len(rows):,} customers are written to" in shown.replace("\n", "")
+    assert "replaces" not in shown
     last = release.as_of + timedelta(days=60)
-    assert f"invite all of them from {release.as_of} to {last}." in told
-    assert f"WARNING: {last} has passed" in told
-    assert "were invited or answered on" not in told
+    assert f"invite all of them from {release.as_of} to {last}." in shown
+    assert f"WARNING: {last} has passed" in shown
+    assert "were invited or answered on" not in shown
     assert [file.name for file in tmp_path.glob("*whom*")] == ["whom.csv"]
 
     (run,) = store.client.search_runs([store.experiment_id], "tags.kind = 'sample'")
@@ -71,16 +71,16 @@ def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
 def test_a_list_of_another_day_says_what_it_cannot_see(all_tables, settings, release, tmp_path):
     """As of a day in the past customers are on it who were asked since; as of today there is time to send it."""
     past = release.as_of - timedelta(days=200)
-    told = sampled(settings.model_copy(update={"as_of": past}), tmp_path / "past.csv", margin=40.0)
+    shown = sampled(settings.model_copy(update={"as_of": past}), tmp_path / "past.csv", margin=40.0)
     rows = pd.read_csv(tmp_path / "past.csv", dtype={"customer_id": "str"})
     raw = pd.read_parquet(all_tables["answers"][0])
     since = raw[raw[["invited_at", "answered_at"]].max(axis=1) >= pd.Timestamp(past)]
     met = rows["customer_id"].isin(since["customer_id"]).sum()
     assert met > 0
-    assert f"WARNING: {met:,} of them were invited or answered on {past} or later" in told
+    assert f"WARNING: {met:,} of them were invited or answered on {past} or later" in shown
     today = datetime.now(ZoneInfo(settings.timezone)).date()
-    told = sampled(settings.model_copy(update={"as_of": today}), tmp_path / "today.csv", margin=40.0)
-    assert "WARNING" not in told
+    shown = sampled(settings.model_copy(update={"as_of": today}), tmp_path / "today.csv", margin=40.0)
+    assert "WARNING" not in shown
 
 
 def test_what_cannot_be_done_is_said_and_draws_nobody(store, settings, release, tmp_path, monkeypatch):

@@ -1,0 +1,56 @@
+"""What holds for all tables of an intake: zone, currency, limits, and how the question ces is meant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from data.errors import InputError
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for all tables.
+
+    Parameters
+    ----------
+    timezone
+        The shop's zone, by its IANA name.
+    currency
+        The one currency of all amounts; None where a column of the transactions names it, or nobody does.
+    now
+        What is later than this is in the future; None: the wall clock. A time without a zone is in the shop's zone.
+    quarantine_limit
+        Largest share of rows that may be set aside, for all tables or by table (0.05 where a table is not named).
+    ces_version
+        1 where the question ces asks how much effort it took (low is good), 2 where it asks how easy it was (high is
+        good); None: 1 on the scale 1-5, on which the first form was asked, and 2 on other scales.
+    """
+
+    timezone: str = "UTC"
+    currency: str | None = None
+    now: datetime | None = None
+    quarantine_limit: Mapping[str, float] | float = field(default=0.05)
+    ces_version: Literal[1, 2] | None = None
+
+    def __post_init__(self) -> None:
+        try:
+            ZoneInfo(self.timezone)
+        except (ValueError, OSError, KeyError):
+            raise InputError(f'timezone must be an IANA name such as "Europe/Berlin", got {self.timezone!r}.') from None
+        limits = self.quarantine_limit
+        for limit in limits.values() if isinstance(limits, Mapping) else [limits]:
+            if not 0 <= limit <= 1:
+                raise InputError(f"quarantine_limit must be a share from 0 to 1, got {limit}.")
+
+    def local_now(self) -> datetime:
+        """Return the time after which everything is in the future, in the shop's zone and without it."""
+        now = self.now or datetime.now(ZoneInfo(self.timezone))
+        return now.astimezone(ZoneInfo(self.timezone)).replace(tzinfo=None) if now.tzinfo else now
+
+    def limit(self, table: str) -> float:
+        """Return the largest share of a table's rows that may be set aside."""
+        if isinstance(self.quarantine_limit, Mapping):
+            return self.quarantine_limit.get(table, 0.05)
+        return self.quarantine_limit
