@@ -132,7 +132,8 @@ def test_it_says_what_it_was_trained_on(shop, stage):
     for name, text in stage.boosters.items():
         assert lightgbm.Booster(model_str=text).num_trees() == stage.metrics[f"{name}_trees"] > 0
         assert stage.metrics[f"{name}_loss"] < stage.metrics[f"{name}_loss_first"]
-    stored = json.loads(json.dumps(stage.to_dict()))
+    stored = json.loads(json.dumps(stage.parameters("it wins").to_dict()))
+    assert set(stored) == {"used", "why", "features", "needed", "levels", "metrics", "trained_at"}
     assert stored["features"] == list(stage.features)
     assert stored["trained_at"] == trained_at.isoformat()
     assert stored["levels"] == stage.levels
@@ -271,7 +272,7 @@ def test_a_stage_that_is_not_used_changes_nothing(scorer, stage, at_cut, a_score
 
 
 def test_trees_are_read_from_files_by_name(scorer, stage, at_cut, tmp_path):
-    (tmp_path / "parameters.json").write_text(json.dumps(scorer.parameters))
+    (tmp_path / "parameters.json").write_text(json.dumps(scorer.parameters.to_dict()))
     files = {name: tmp_path / f"booster_{name}.txt" for name in stage.boosters}
     for name, file in files.items():
         file.write_text(stage.boosters[name])

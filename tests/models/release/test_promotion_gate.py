@@ -117,12 +117,12 @@ def test_the_first_version_only_passes_absolute_checks(who_says):
 @pytest.mark.parametrize("champion_is_there", [True, False])
 @pytest.mark.parametrize("each", [1, 40])
 def test_a_twin_off_by_a_factor_of_three_is_refused_whatever_it_is_compared_with(who_says, each, champion_is_there):
-    scorer, buyers = who_says(0.25), 500 if each > 1 else 20
+    release, buyers = who_says(0.25), 500 if each > 1 else 20
     customers = one_time_buyers(1000, buyers, each)
-    expected = scorer.score(customers)["expected_purchases"].sum()
+    expected = release.scorer.score(customers)["expected_purchases"].sum()
     actual = customers["purchases"].sum()
     assert not 1 / 3 < expected / actual < 3
-    verdict = judge(scorer, who_says(0.25, currency="USD") if champion_is_there else None, Holdout(customers))
+    verdict = judge(release, who_says(0.25, currency="USD") if champion_is_there else None, Holdout(customers))
     assert not verdict.promote
     assert verdict.reason == (
         f"refused: the twin expected {expected:,.0f} purchases in the holdout, {actual:,.0f} came"
@@ -135,7 +135,7 @@ def test_a_twin_off_by_a_factor_of_three_is_refused_whatever_it_is_compared_with
 
 def test_a_handful_of_purchases_proves_no_factor(who_says):
     customers = one_time_buyers(60, 2)
-    expected = who_says(0.3).score(customers)["expected_purchases"].sum()
+    expected = who_says(0.3).scorer.score(customers)["expected_purchases"].sum()
     assert expected > 3 * 2
     assert expected < 30
     assert judge(who_says(0.3), None, Holdout(customers)).promote

@@ -30,7 +30,7 @@ TABLES = ("transactions", "answers", "events", "customers")
 
 
 def assert_same(one: Release, other: Release) -> None:
-    assert json.dumps(one.parameters) == json.dumps(other.parameters)
+    assert json.dumps(one.parameters.to_dict()) == json.dumps(other.parameters.to_dict())
     assert one.boosters == other.boosters
     pd.testing.assert_frame_equal(one.fits, other.fits, check_exact=True)
     assert one.notes == other.notes
@@ -85,12 +85,32 @@ def test_parameters_survive_json_and_score_the_same(simulated_shop, release, des
     back = ReleaseParameters.from_dict(json.loads(stored))
     assert back == release.parameters
     assert json.dumps(back.to_dict()) == stored
+    # The layout of format 3, in which versions of earlier releases of this project are stored too.
+    values = json.loads(stored)
+    assert set(values) == STORED
+    assert set(values["spend"]) == {"p", "q", "v", "individual"}
+    assert set(values["second_stage"]) == {"used", "why", "features"}
+    assert set(values["nps"]) == {"source", "why", "answers", "features", "prior", "members", "noise", "metrics"}
+    members = {member["kind"]: set(member) - {"kind", "weight"} for member in values["nps"]["members"]}
+    assert members == {kind: MEMBERS[kind] for kind in members}
     pd.testing.assert_frame_equal(Scorer(back, release.boosters).score(described), predicted, check_exact=True)
     read_back = Release(back, release.boosters)
     assert read_back.vocabulary == release.vocabulary
     assert read_back.as_of == simulated_shop.as_of
 
 
+STORED = {
+    *("format", "as_of", "horizon", "churn_horizon", "clv_horizon", "annual_rate", "margin", "currency", "seed"),
+    *("nps_question", "satisfaction_question", "label_gap_days", "static_attributes", "purchase_model"),
+    *("rfm_segments", "returns_policy", "customers", "purchases", "spend", "uncertainty"),
+    *("log_likelihood_per_customer", "second_stage", "nps", "satisfaction", "nps_as_of", "vocabulary", "rfm"),
+}
+MEMBERS = {
+    "proportional_odds": {"knots", "values", "missing", "cuts"},
+    "ridit_trees": {"booster", "slope", "cuts"},
+    "cumulative_trees": {"boosters", "calibration"},
+    "prior": {"shares"},
+}
 # Entries that came into format 3 later than others, or are there only after more steps.
 MAY_BE_ABSENT = (
     *("satisfaction", "satisfaction_question", "purchase_model", "rfm_segments", "uncertainty", "returns_policy"),

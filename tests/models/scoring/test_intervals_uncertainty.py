@@ -178,7 +178,7 @@ def test_odds_of_having_left_from_elsewhere_count_whoever_the_customer_is():
     odds = np.array([0.0, 2.0, 1.0])
     known, weighted = (
         clv_interval(YEAR, 0.1, *columns, purchase, spend, uncertainty=uncertainty, log_odds_left=odds)
-        for uncertainty in (None, {"purchases": np.zeros((4, 4)), "spend": None})
+        for uncertainty in (None, Uncertainty(purchases=np.zeros((4, 4))))
     )
     assert_allclose(weighted, known, rtol=0.02)
     assert (known[2] > known[1]).all() and known[2][0] > known[2][1]
