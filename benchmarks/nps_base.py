@@ -21,7 +21,7 @@ from rich.table import Table
 
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import response_probability, simulate_behaviour
-from models.nps.category import train_nps_category
+from models.nps.model import train_nps_category
 from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
 from models.survey.frame import NO_ANSWER, POINTS, Survey

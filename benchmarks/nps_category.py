@@ -22,9 +22,9 @@ import pandas as pd
 
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import simulate_behaviour
+from models.nps.answers import Answers, ranked_levels
 from models.nps.candidates import smoothed_shares
-from models.nps.category import publishable
-from models.nps.checked_answers import Answers, ranked_levels
+from models.nps.model import publishable
 from models.nps.pool import blend
 from models.scoring.nps import blended_probabilities
 from models.stats.folds import customer_folds

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from data.simulation.answers import NPS_CUTS, point_probabilities
 from data.simulation.behaviour import POINT_SHARES, response_probability, simulate_behaviour
-from models.nps.category import train_nps_category
+from models.nps.model import train_nps_category
 from models.stats.typing import Floats, Integers
 from models.survey.change import nps_change
 from models.survey.frame import NO_ANSWER, POINTS, Survey

@@ -27,7 +27,7 @@ from features.spine import pairs
 from features.tables import open_tables
 from features.vocabulary import learn_vocabulary
 from models.nps.candidates import smoothed_shares
-from models.nps.category import train_nps_category
+from models.nps.model import train_nps_category
 from models.stats import metrics
 from models.stats.folds import customer_folds
 from models.stats.typing import Floats, Integers

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import response_probability, simulate_behaviour
-from models.nps.category import predict_nps_category, train_nps_category
+from models.nps.model import predict_nps_category, train_nps_category
 from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
 from models.survey.design import EVERYONE, design_sample, draw

@@ -9,7 +9,7 @@ import pandas as pd
 from features.describe import feature_names
 from features.tables import Tables
 from models.monitoring.transitions import category_transitions, count_transitions, expected_categories
-from models.nps.training_rows import answers_with_features
+from models.nps.point_in_time import answers_with_features
 from models.release.release import Release
 from models.scoring.columns import PROBABILITIES
 from models.stats.psi import profile_of, stability

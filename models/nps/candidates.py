@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from models.nps.answers import Answers
 from models.nps.calibration import fit_dirichlet_map
-from models.nps.checked_answers import Answers
 from models.nps.proportional_odds import fit_proportional_odds, learn_columns
 from models.nps.trees import grow, grow_out_of_fold, ridits
 from models.scoring.members import CumulativeTreesMember, Member, PriorMember, RiditTreesMember

@@ -4,8 +4,8 @@ import lightgbm
 import numpy as np
 import numpy.typing as npt
 
+from models.nps.answers import FEWEST_ANSWERS, Answers, ranked_levels, why_no_model, why_nothing
 from models.nps.candidates import smoothed_shares
-from models.nps.checked_answers import FEWEST_ANSWERS, Answers, ranked_levels, why_no_model, why_nothing
 from models.nps.pool import Blend, Members, blend
 from models.scoring.nps import blended_probabilities, median_category
 from models.stats import metrics

@@ -6,8 +6,8 @@ from itertools import combinations
 import numpy as np
 import numpy.typing as npt
 
+from models.nps.answers import Answers
 from models.nps.candidates import Candidate, Fitted, candidates
-from models.nps.checked_answers import Answers
 from models.scoring.members import Member
 from models.stats.typing import Floats
 

@@ -8,7 +8,7 @@ from features.purchases import purchase_summary
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import Vocabulary
-from models.nps.training_rows import answers_with_features
+from models.nps.point_in_time import answers_with_features
 from models.recipe import Recipe
 from models.release.promotion_gate import Holdout
 

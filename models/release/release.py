@@ -13,8 +13,8 @@ from features.labels import CATEGORY_CUTS, SATISFACTION_CUTS
 from features.purchases import purchase_summary
 from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
-from models.nps.category import NpsTraining
-from models.nps.training_rows import train_on_answers
+from models.nps.model import NpsTraining
+from models.nps.point_in_time import train_on_answers
 from models.purchases.fit import TrainingFit, fit_purchases_at
 from models.purchases.second_stage import train_second_stage
 from models.recipe import Recipe

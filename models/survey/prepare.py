@@ -13,7 +13,7 @@ from features.describe import describe, describe_everyone, feature_names, materi
 from features.labels import invitations
 from features.spine import pairs
 from features.tables import Tables
-from models.nps.category import NpsTraining, predict_nps_category
+from models.nps.model import NpsTraining, predict_nps_category
 from models.release.release import Release
 from models.stats.typing import Floats, Integers, Strings
 from models.survey.frame import NO_ANSWER, POINTS, Survey, newest_per_customer

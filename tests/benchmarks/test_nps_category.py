@@ -19,7 +19,7 @@ from benchmarks.nps_category import (
 )
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import simulate_behaviour
-from models.nps.category import predict_nps_category, train_nps_category
+from models.nps.model import predict_nps_category, train_nps_category
 from models.stats import metrics
 
 

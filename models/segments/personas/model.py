@@ -12,8 +12,7 @@ from features.catalogue import Catalogue, catalogue_of
 from features.definition import Feature, write_value
 from features.vocabulary import Vocabulary
 from models.segments.personas.names import ALL, TELLING, persona_names, same_people, telling_words
-from models.segments.personas.space import Space, feature_values, fit_space
-from models.segments.personas.stability import (
+from models.segments.personas.number_of_clusters import (
     CRITERION,
     MOST_SPREAD,
     Trial,
@@ -22,6 +21,7 @@ from models.segments.personas.stability import (
     nearest,
     try_numbers,
 )
+from models.segments.personas.space import Space, feature_values, fit_space
 from models.stats.typing import Floats, Integers, Texts
 
 # Customers that personas are fitted on; of more these are drawn by their ids, mostly the same at every refit.
@@ -113,7 +113,7 @@ def fit_personas(
     -------
     Personas
         k-means clusters in the space of `models.segments.personas.space.fit_space`, as many as the criterion of
-        `models.segments.personas.stability` finds.
+        `models.segments.personas.number_of_clusters` finds.
     """
     base = _drawn(described, seed)
     catalogue = catalogue_of(vocabulary)

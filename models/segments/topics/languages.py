@@ -22,7 +22,7 @@ def languages(texts: Sequence[str], fewest: int) -> NDArray[np.str_]:
     Parameters
     ----------
     texts
-        Of `topic_words.plain_words`.
+        Of `models.segments.topics.words.plain_words`.
     fewest
         Comments that a language must have; those of a rarer one are given to the others of its writing.
 

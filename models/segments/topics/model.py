@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from features.measures.intervals import nps_interval
+from models.segments.topics.factorisation import FEWEST_COMMENTS, NO_TOPIC, STABLE, assign, learn_topics
 from models.segments.topics.function_words import FUNCTION_WORDS
 from models.segments.topics.languages import languages
 from models.segments.topics.names import topic_examples, topic_name
-from models.segments.topics.search import FEWEST_COMMENTS, NO_TOPIC, STABLE, assign, learn_topics
 from models.segments.topics.words import count_words, plain_words
 from models.stats.typing import Integers
 
@@ -43,7 +43,7 @@ class Topic:
     difference
         That score - the score of all answers with a comment, in points.
     stability
-        Mean Jaccard coefficient of its comments over resamples (`topic_search`); NaN for "other".
+        Mean Jaccard coefficient of its comments over resamples (`models.segments.topics.factorisation`); NaN for "other".
     examples
         Up to three typical comments, personal data masked.
     """
@@ -131,7 +131,7 @@ def find_topics(answers: pd.DataFrame, seed: int = 0) -> Topics:
 
     Comments are told apart by language, forms of a word are taken together by their character n-grams, and groups of
     words that come together more often than chance make the topics, as many as stay on resampling
-    (`topic_search.learn_topics`). A comment has the topic its words tell most of, or none. Nothing leaves the
+    (`models.segments.topics.factorisation.learn_topics`). A comment has the topic its words tell most of, or none. Nothing leaves the
     machine, and the only dictionary is the small words of a dozen languages: without them a shop of English and German
     comments of eight topics gave an adjusted Rand index of .61 in simulation, with them .93.
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
+from models.segments.topics.factorisation import FEWEST_TOGETHER
 from models.segments.topics.function_words import NEGATIONS
-from models.segments.topics.search import FEWEST_TOGETHER
-from models.segments.topics.text import masked
+from models.segments.topics.masking import masked
 from models.segments.topics.words import WordCounts
 
 NAME_PARTS = 3

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
-from models.segments.topics.text import without_personal
+from models.segments.topics.masking import without_personal
 
 # Two words are forms of one where the trigrams of their beginnings and middles agree by at least this Dice
 # coefficient: "доставка" and "доставили" .67, "delivery" and "delivered" .77, "staff" and "start" .50.

@@ -17,8 +17,8 @@ from data.simulation.answers import NPS_SHARES, draw_points
 from features.describe import describe, feature_names, materialise
 from features.spine import everyone
 from features.vocabulary import learn_vocabulary
-from models.nps.category import predict_nps_category, train_nps_category
-from models.nps.training_rows import answers_with_features
+from models.nps.model import predict_nps_category, train_nps_category
+from models.nps.point_in_time import answers_with_features
 from models.stats import metrics
 from models.stats.folds import customer_folds
 
@@ -146,7 +146,7 @@ def promised_and_kept(trained, live, names):
     for shop in range(SHOPS):
         mine, later = of_shop(trained, shop), of_shop(live, shop)
         level, day = mine["score"].to_numpy(), mine["as_of"]
-        # As `models.nps.training_rows.train_on_answers` does.
+        # As `models.nps.point_in_time.train_on_answers` does.
         training = train_nps_category(mine[names], mine["category"], mine["customer_id"], level=level, day=day)
         p = predict_nps_category(training.model, later[names])
         assert mine.groupby(training.fold)["customer_id"].nunique().sum() == mine["customer_id"].nunique()

@@ -15,7 +15,7 @@ from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
-from models.nps.training_rows import answers_with_features
+from models.nps.point_in_time import answers_with_features
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.fit import fit_purchase_models
 from models.purchases.second_stage import train_second_stage

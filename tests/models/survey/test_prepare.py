@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from features.tables import Tables
-from models.nps.category import predict_nps_category
+from models.nps.model import predict_nps_category
 from models.stats.balance import covariate_balance
 from models.survey import prepare
 from models.survey.aipw import estimate_nps

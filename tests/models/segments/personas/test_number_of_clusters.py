@@ -12,8 +12,7 @@ from threadpoolctl import threadpool_limits
 from features.catalogue import catalogue_of
 from features.vocabulary import TRANSACTION_EXTRAS, Vocabulary
 from models.segments.personas.null_reference import null_reference
-from models.segments.personas.space import fit_space
-from models.segments.personas.stability import (
+from models.segments.personas.number_of_clusters import (
     CRITERION,
     Trial,
     adjusted_rand,
@@ -23,6 +22,7 @@ from models.segments.personas.stability import (
     simplified_silhouette,
     try_numbers,
 )
+from models.segments.personas.space import fit_space
 
 FEATURES = catalogue_of(
     Vocabulary(

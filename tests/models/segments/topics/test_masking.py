@@ -4,7 +4,7 @@ from time import perf_counter
 
 import pytest
 
-from models.segments.topics.text import masked, without_personal
+from models.segments.topics.masking import masked, without_personal
 from models.segments.topics.words import plain_words
 
 

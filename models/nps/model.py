@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from models.nps.answers import Answers, checked, ranked_levels, varying, why_no_model, why_nothing
 from models.nps.candidates import smoothed_shares
-from models.nps.checked_answers import Answers, checked, ranked_levels, varying, why_no_model, why_nothing
 from models.nps.evaluation import last_wave_figures, out_of_fold_figures, rps_gain, training_noise
 from models.nps.pool import Blend, Members, blend
 from models.scoring.nps import category_probabilities

@@ -14,7 +14,7 @@ from features.labels import CATEGORY_CUTS, Cuts, labelled_answers
 from features.spine import pairs
 from features.tables import Tables
 from features.vocabulary import Vocabulary
-from models.nps.category import NpsModel, NpsTraining, train_nps_category
+from models.nps.model import NpsModel, NpsTraining, train_nps_category
 from models.recipe import Recipe
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from models.segments.topics.search import NO_TOPIC, TELLING_CHI_SQUARE, TELLING_ODDS, assign, learn_topics
+from models.segments.topics.factorisation import NO_TOPIC, TELLING_CHI_SQUARE, TELLING_ODDS, assign, learn_topics
 
 N, WORDS = 900, 60
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from data.simulation.behaviour import simulate_behaviour
+from models.nps.answers import FEWEST_ANSWERS_OF_OTHER_CLASSES, Answers
 from models.nps.candidates import candidates
-from models.nps.category import NpsModel, predict_nps_category, publishable, train_nps_category
-from models.nps.checked_answers import FEWEST_ANSWERS_OF_OTHER_CLASSES, Answers
+from models.nps.model import NpsModel, predict_nps_category, publishable, train_nps_category
 from models.nps.pool import blend
 from models.scoring.columns import CATEGORIES
 from models.scoring.nps import median_category
@@ -238,13 +238,13 @@ def test_a_gain_under_half_a_percent_of_the_priors_rps_is_none(monkeypatch, shar
     answers = Answers(X.to_numpy(), y, level, ELEVEN, np.arange(300) % 5, 0, 1)
     learned = blend(answers)
     least = share * metrics.ranked_probability_score(y, learned.of("prior").out_of_fold)
-    monkeypatch.setattr("models.nps.category.rps_gain", lambda *_: (least, 1e-9))
+    monkeypatch.setattr("models.nps.model.rps_gain", lambda *_: (least, 1e-9))
     assert (publishable(learned, np.arange(300).astype(str)) is not None) == found
 
 
 def test_a_sure_gain_that_is_too_small_is_not_called_no_signal(monkeypatch):
     X, y, level = simulate(300, 0.4, 8)
-    monkeypatch.setattr("models.nps.category.LEAST_GAIN", 0.9)
+    monkeypatch.setattr("models.nps.model.LEAST_GAIN", 0.9)
     model = train_nps_category(X, y, np.arange(300), level).model
     assert model.source == "prior" and model.why.startswith("Too weak a signal was found: out of fold the RPS is")
 
