@@ -102,7 +102,7 @@ def predict_by_all(
     # In the order that training gives the rows, so that this is what it publishes, to the bit.
     order = np.lexsort((*X.T[::-1], scores, category, who))
     X, y, who = X[order], category[order], who[order]
-    found = blend(Answers(X, y, *ranked_levels(scores[order], y), customer_folds(who, seed), seed, threads=1))
+    found = blend(Answers(X, y, *ranked_levels(scores[order], y), customer_folds(who, seed), seed))
     chosen = publishable(found, who)
     predicted: dict[str, Floats] = {}
     for candidate in found.candidates:

@@ -1,4 +1,4 @@
-"""What a retraining says of comments: their topics, each with its share, its NPS and examples."""
+"""What a retraining reports on comments: their topics, each with its share, its NPS and examples."""
 
 import pandas as pd
 
@@ -9,26 +9,32 @@ from models.segments.topics.model import FEWEST_TO_LEARN, Topics
 
 def comments_section(topics: Topics) -> Section:
     """Write the topics, those with the lowest NPS first, with an example of each."""
-    title = f"What {topics.answers:,} comments speak of"
+    title = f"Topics of {topics.answers:,} comments"
     if topics.why is not None:
-        return Section(title, (f"No topics are told: {topics.why}.",))
-    told = sorted(topics.topics, key=lambda topic: (topic.nps, topic.name))
+        return Section(title, (f"No topics are reported: {topics.why}.",))
+    by_nps = sorted(topics.topics, key=lambda topic: (topic.nps, topic.name))
     rows = pd.DataFrame(
         {
-            "topic": [topic.name for topic in told],
-            "comments": [f"{topic.answers:,}" for topic in told],
-            "share": [f"{topic.share:.1%}" for topic in told],
-            "NPS": [f"{topic.nps:+.1f}" for topic in told],
-            "95 % interval": [f"{topic.low:+.1f} to {topic.high:+.1f}" for topic in told],
-            "than all": [f"{topic.difference:+.1f}" for topic in told],
+            "topic": [topic.name for topic in by_nps],
+            "comments": [f"{topic.answers:,}" for topic in by_nps],
+            "share": [f"{topic.share:.1%}" for topic in by_nps],
+            "NPS": [f"{topic.nps:+.1f}" for topic in by_nps],
+            "95 % interval": [f"{topic.low:+.1f} to {topic.high:+.1f}" for topic in by_nps],
+            "vs all": [f"{topic.difference:+.1f}" for topic in by_nps],
         }
     )
-    spoken = sum(topic.share for topic in told)
-    without = ", ".join(f"{language} ({count:,} different comments)" for language, count in topics.silent.items())
+    covered = sum(topic.share for topic in by_nps)
+    without = ", ".join(
+        f"{language} ({count:,} different comments)" for language, count in topics.without_topic.items()
+    )
     sentences = (
-        f"NPS of those who wrote: {topics.nps:+.1f}; {spoken:.0%} of the comments speak of one of these topics.",
-        *([f"Without a topic (fewer than {FEWEST_TO_LEARN}, or none that stays): {without}."] if without else []),
-        *(f"{topic.name}: “{topic.examples[0]}”" for topic in told if topic.examples),
+        f"NPS of those who wrote: {topics.nps:+.1f}; {covered:.0%} of the comments have one of these topics.",
+        *(
+            [f"Languages without a topic (fewer than {FEWEST_TO_LEARN} comments, or none stable): {without}."]
+            if without
+            else []
+        ),
+        *(f"{topic.name}: “{topic.examples[0]}”" for topic in by_nps if topic.examples),
     )
     return Section(title, sentences, rows)
 

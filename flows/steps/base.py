@@ -84,7 +84,7 @@ class Base:
     estimated : Estimated
         NPS of the base and of its segments.
     topics : Topics or None
-        What comments speak of; None where there are none.
+        Topics of the comments; None where there are no comments.
     """
 
     profiled: Profiled
@@ -93,7 +93,7 @@ class Base:
 
 
 def learn_base(store: Store, settings: Settings, inputs: Inputs, release: Release, champion: Registered | None) -> Base:
-    """Profile the base of a release, estimate its NPS and find what its comments speak of."""
+    """Profile the base of a release, estimate its NPS and find the topics of its comments."""
     profiled = profile_base(inputs, release, champion)
     estimated = estimate(store, settings, inputs, profiled.release, champion)
     return Base(profiled, estimated, find_comment_topics(inputs, release))
@@ -142,7 +142,7 @@ def find_comment_topics(inputs: Inputs, release: Release) -> Topics | None:
     answers = materialise(commented_answers(inputs.tables.answers, question, before=release.as_of))
     if answers.empty:
         return None
-    with step(f"find what {len(answers):,} comments speak of"):
+    with step(f"find the topics of {len(answers):,} comments"):
         return find_topics(answers, seed)
 
 

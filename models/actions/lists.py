@@ -1,4 +1,4 @@
-"""Whom to do something about: four lists of customers, each with who, why and worth."""
+"""Four lists of customers to act on, each with the customers, the reasons and the value."""
 
 import math
 from collections.abc import Callable
@@ -10,18 +10,19 @@ import pandas as pd
 from models.actions.reasons import least_difference
 from models.release.release import Release
 
-# A list is as long as what a team can work through before the next scoring.
+# A list is no longer than a team can work through before the next scoring.
 LONGEST_LIST = 1000
-# Valuable is one customer in so many: the top quintile, as in RFM.
+# One customer in so many counts as valuable: the top quintile, as in RFM.
 VALUABLE_ONE_IN = 5
-# Silence is longer than this many usual gaps; purchases at random leave it 14 times in 100 (e^-2).
-SILENT_GAPS = 2.0
-# So many gaps make a rhythm.
+# A customer is lapsing after more than this many usual gaps between purchases. With purchases at random times a gap is
+# that long 14 times in 100 (e^-2).
+LAPSING_GAPS = 2.0
+# Fewest gaps from which a usual gap is computed.
 FEWEST_GAPS = 2
-# With less than this chance to be alive a customer has gone, and is no longer going.
-GONE = 0.1
-# What sentences tell of a customer, beside scores.
-_TOLD = ["days_since_last_purchase", "days_between_purchases", "total_value"]
+# With a smaller chance to be alive a customer has lapsed, and is no longer lapsing.
+LAPSED = 0.1
+# Features that the sentences quote, beside scores.
+_QUOTED = ["days_since_last_purchase", "days_between_purchases", "total_value"]
 
 
 @dataclass(frozen=True)
@@ -31,116 +32,115 @@ class ActionList:
     Attributes
     ----------
     name, title : str
-        For machines and for people.
+        Its name in files, and its title in texts.
     meaning : str
-        Who is on it, with the thresholds and their figures.
-    worth_means : str
-        What ``worth`` is, and what it is not.
+        Who is on the list, with the thresholds and their values.
+    value_definition : str
+        How ``value`` is computed, and what it is not.
     customers : pandas.DataFrame
-        Most worth first, ties by customer_id: customer_id, segment, worth (money) and why; its index is that of the
-        scores.
+        The largest value first, ties by customer_id: customer_id, segment, value (money) and why; its index is that of
+        the scores.
     absent : str or None
-        Why the list cannot be made; None where it can, though nobody may be on it.
+        Why the list cannot be made; None where it can, though it may be empty.
     """
 
     name: str
     title: str
     meaning: str
-    worth_means: str
+    value_definition: str
     customers: pd.DataFrame
     absent: str | None = None
 
 
-def action_lists(
-    scores: pd.DataFrame, described: pd.DataFrame, release: Release, longest: int = LONGEST_LIST
-) -> tuple[ActionList, ...]:
-    """Choose who is on which list; a customer may be on several.
+def action_lists(scores: pd.DataFrame, described: pd.DataFrame, release: Release) -> tuple[ActionList, ...]:
+    """Choose the customers of each list; a customer may be on several.
 
     Parameters
     ----------
-    scores, described, release, longest
+    scores, described, release
         As in `models.actions.plan.find_actions`.
 
     Returns
     -------
     tuple of ActionList
         - likely_detractors: likelier to be a detractor than the base, with an NPS score m = 100 (p_promoter -
-          p_detractor) below the base's by more than the model's noise, and a clv in the top fifth. Worth: clv x
+          p_detractor) below the base's by more than the model's noise, and a clv in the top fifth. Value: clv x
           p_detractor.
-        - going_silent: at least two gaps between purchases, silent for more than twice the usual gap, p_alive at least
-          .1, and what they bought so far in the top fifth. Worth: clv x p_churn.
-        - promoters: as the first list on the other side, of any clv, without those who are silent as in the second.
-          Worth: clv x p_promoter.
-        - second_purchase: bought on one day only. Worth: expected_revenue.
+        - lapsing: at least two gaps between purchases, no purchase for more than twice the usual gap, p_alive at least
+          .1, and purchases so far in the top fifth. Value: clv x p_churn.
+        - promoters: likelier to be a promoter than the base, with an NPS score above the base's by more than the
+          model's noise, and not lapsing. Value: clv x p_promoter.
+        - second_purchase: bought on one day only. Value: expected_revenue.
 
-        Nobody without worth is listed. The top fifth are those whose value a fifth of the customers (rounded up)
-        reach, so ties are in.
+        Customers without a positive value are not listed. A list holds at most `LONGEST_LIST`. The top fifth are the
+        customers with the largest values, a fifth of the base (rounded up) and ties with the last of them.
     """
-    base = _Base(scores, described, release, longest)
-    return _likely_detractors(base), _going_silent(base), _promoters(base), _second_purchase(base)
+    base = _Base(scores, described, release)
+    return _likely_detractors(base), _lapsing(base), _promoters(base), _second_purchase(base)
 
 
 @dataclass(frozen=True)
 class _Base:
-    """Everyone there is to choose from."""
+    """All customers, to choose from."""
 
     scores: pd.DataFrame
     described: pd.DataFrame
     release: Release
-    longest: int
 
     @property
     def shares(self) -> pd.DataFrame:
         return self.scores[["p_detractor", "p_promoter"]].astype(float)
 
     @property
-    def is_silent(self) -> pd.Series:
+    def is_lapsing(self) -> pd.Series:
         since, usual = self.described["days_since_last_purchase"], self.described["days_between_purchases"]
-        return (self.scores["frequency"] >= FEWEST_GAPS) & (since > SILENT_GAPS * usual)
+        return (self.scores["frequency"] >= FEWEST_GAPS) & (since > LAPSING_GAPS * usual)
 
     @property
     def why_no_nps(self) -> str | None:
         nps = self.release.parameters.nps
         if nps.source == "model":
             return None
-        known = "Everyone has the same probabilities" if nps.source else "The scorer holds no NPS model"
-        return f"{known}: {nps.why}"
+        problem = "Everyone has the same probabilities" if nps.source else "The scorer holds no NPS model"
+        return f"{problem}: {nps.why}"
 
-    def away(self, side: int) -> tuple[pd.Series, str]:
-        """Flag whose NPS score is beyond noise above (1) or below (-1) the base's, and say it."""
+    def beyond_noise(self, side: int) -> tuple[pd.Series, str]:
+        """Flag customers with an NPS score beyond noise above (1) or below (-1) the base's, and word the condition."""
         m = 100.0 * (self.shares["p_promoter"] - self.shares["p_detractor"])
         noise = least_difference(self.release.parameters.nps)
         where = "above" if side > 0 else "below"
-        said = (
+        condition = (
             f"with an NPS score more than {noise:.1f} points {where} the mean prediction of the base, {m.mean():+.1f}"
         )
-        return side * (m - m.mean()) > noise, said
+        return side * (m - m.mean()) > noise, condition
 
     def listed(
         self,
         name: str,
         title: str,
         meaning: str,
-        worth: tuple[pd.Series, str],
-        on_it: pd.Series,
+        value: tuple[pd.Series, str],
+        is_listed: pd.Series,
         why: Callable[[dict[Any, Any]], str],
     ) -> ActionList:
-        """Take those of most worth and say why."""
-        amount, worth_means = worth
+        """Take the customers with the largest values and say why each is listed."""
+        amount, value_definition = value
         currency = self.release.parameters.currency
-        chosen = self.scores[["customer_id", "segment"]].assign(worth=amount)[on_it & (amount > 0)]
-        # Ids are sorted only among those who may be on the list.
-        chosen = chosen.nlargest(self.longest, "worth", keep="all")
-        chosen = chosen.sort_values(["worth", "customer_id"], ascending=[False, True]).head(self.longest)
-        known = self.described[_TOLD].loc[chosen.index].assign(**self.scores.loc[chosen.index, ["clv", "p_purchase"]])
-        texts = pd.Series([why(row) for row in known.to_dict("records")], index=chosen.index, dtype=object)
+        chosen = self.scores[["customer_id", "segment"]].assign(value=amount)[is_listed & (amount > 0)]
+        # Only customers who may be on the list are sorted by id.
+        chosen = chosen.nlargest(LONGEST_LIST, "value", keep="all")
+        chosen = chosen.sort_values(["value", "customer_id"], ascending=[False, True]).head(LONGEST_LIST)
+        quoted = (
+            self.described[_QUOTED].loc[chosen.index].assign(**self.scores.loc[chosen.index, ["clv", "p_purchase"]])
+        )
+        texts = pd.Series([why(row) for row in quoted.to_dict("records")], index=chosen.index, dtype=object)
         unit = f" In {currency}." if currency else ""
-        return ActionList(name, title, f"{meaning}.", f"{worth_means}.{unit}", chosen.assign(why=texts))
+        return ActionList(name, title, f"{meaning}.", f"{value_definition}.{unit}", chosen.assign(why=texts))
 
     def absent(self, name: str, title: str, why: str) -> ActionList:
-        """Say why there is no such list."""
-        nobody = self.scores[["customer_id", "segment"]].iloc[:0].assign(worth=0.0, why="")
-        return ActionList(name, title, "", "", nobody, why)
+        """Return a list that cannot be made, with the reason."""
+        empty = self.scores[["customer_id", "segment"]].iloc[:0].assign(value=0.0, why="")
+        return ActionList(name, title, "", "", empty, why)
 
 
 def _likely_detractors(base: _Base) -> ActionList:
@@ -148,7 +148,7 @@ def _likely_detractors(base: _Base) -> ActionList:
     if base.why_no_nps:
         return base.absent(*names, base.why_no_nps)
     risk, clv = base.shares["p_detractor"], base.scores["clv"]
-    (is_below, below), lowest = base.away(-1), _lowest_valuable(clv)
+    (is_below, below), lowest = base.beyond_noise(-1), _lowest_valuable(clv)
     return base.listed(
         *names,
         f"Likelier to be a detractor than the base ({_percent(risk.mean())}), {below}, and a clv among the top fifth "
@@ -159,21 +159,21 @@ def _likely_detractors(base: _Base) -> ActionList:
     )
 
 
-def _going_silent(base: _Base) -> ActionList:
+def _lapsing(base: _Base) -> ActionList:
     scores, bought = base.scores, base.described["total_value"]
     lowest, days = _lowest_valuable(bought), base.release.parameters.churn_horizon
     return base.listed(
-        "going_silent",
+        "lapsing",
         "Valuable customers going silent",
-        f"Silent for more than {SILENT_GAPS:g} times their usual gap between purchases (of {FEWEST_GAPS} gaps or more),"
-        f" still a customer with a chance of at least {_percent(GONE)}, and purchases so far among the top fifth "
-        f"({lowest:,.2f} or more)",
+        f"No purchase for more than {LAPSING_GAPS:g} times their usual gap between purchases (of {FEWEST_GAPS} gaps or "
+        f"more), still a customer with a chance of at least {_percent(LAPSED)}, and purchases so far among the top "
+        f"fifth ({lowest:,.2f} or more)",
         (
             scores["clv"] * scores["p_churn"],
-            f"clv x p_churn: lifetime value by the chance of no purchase within {days} days; it ranks those whose "
-            "return is worth much and is undecided, and is no forecast of a loss",
+            f"clv x p_churn: lifetime value times the chance of no purchase within {days} days; it ranks customers "
+            "whose return is valuable and uncertain, and is not a forecast of a loss",
         ),
-        base.is_silent & (scores["p_alive"] >= GONE) & (bought >= lowest),
+        base.is_lapsing & (scores["p_alive"] >= LAPSED) & (bought >= lowest),
         lambda row: (
             f"silent for {row['days_since_last_purchase']:,.0f} days; a purchase every "
             f"{row['days_between_purchases']:,.0f} days before; {row['total_value']:,.2f} bought so far"
@@ -185,16 +185,16 @@ def _promoters(base: _Base) -> ActionList:
     names = "promoters", "Promoters to ask for a referral"
     if base.why_no_nps:
         return base.absent(*names, base.why_no_nps)
-    chance, (is_above, above) = base.shares["p_promoter"], base.away(1)
+    chance, (is_above, above) = base.shares["p_promoter"], base.beyond_noise(1)
     return base.listed(
         *names,
-        f"Likelier to be a promoter than the base ({_percent(chance.mean())}), {above}, and not silent for more than "
-        f"{SILENT_GAPS:g} times their usual gap between purchases",
+        f"Likelier to be a promoter than the base ({_percent(chance.mean())}), {above}, and not lapsing (no purchase "
+        f"for more than {LAPSING_GAPS:g} times their usual gap)",
         (
             base.scores["clv"] * chance,
-            "clv x p_promoter: the promoter's own lifetime value; what a referral brings is not known",
+            "clv x p_promoter: lifetime value of a probable promoter; the value of a referral is not known",
         ),
-        is_above & (chance > chance.mean()) & ~base.is_silent,
+        is_above & (chance > chance.mean()) & ~base.is_lapsing,
         lambda row: (
             f"lifetime value of {row['clv']:,.2f}; last purchase {row['days_since_last_purchase']:,.0f} days ago"
         ),
@@ -209,7 +209,7 @@ def _second_purchase(base: _Base) -> ActionList:
         "second_purchase",
         "Candidates for a second purchase",
         f"Bought on one day only{f'; {_percent(usual)} of them buy again within {days} days' if once.any() else ''}",
-        (scores["expected_revenue"], f"expected_revenue: of the next {days} days without any action"),
+        (scores["expected_revenue"], f"expected_revenue: revenue of the next {days} days without any action"),
         once,
         lambda row: (
             f"bought once, {row['days_since_last_purchase']:,.0f} days ago; {_percent(row['p_purchase'])} likely to "
@@ -219,7 +219,7 @@ def _second_purchase(base: _Base) -> ActionList:
 
 
 def _lowest_valuable(value: pd.Series) -> float:
-    """Find the lowest value among the top fifth, rounded up to whole customers."""
+    """Return the lowest value among the top fifth, rounded up to whole customers."""
     return float(value.nlargest(math.ceil(len(value) / VALUABLE_ONE_IN)).min())
 
 

@@ -1,9 +1,9 @@
 """Why a customer's NPS score differs from the base's: the groups of features that go with it, in words and points.
 
-They are associations that the model uses (`models.nps.attribution`), no causes.
+They are associations that the model uses (`models.nps.attribution`), not causes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -19,11 +19,12 @@ from models.scoring.parameters import CategoryParameters
 from models.stats.typing import Floats
 
 ROWS_AT_ONCE = 10_000
-# Where a model does not know its noise: a difference of so many points needs no reason.
+# Where the noise of a model is not known, a difference of so many points needs no reason.
 LEAST_DIFFERENCE = 2.0
 NOISE_IN_STANDARD_ERRORS = 1.645
-# Nor does a group that would be rounded to nothing count as one.
+# A group with fewer points, which round to 0, is not given as a reason.
 LEAST_POINTS = 0.5
+MOST_GROUPS = 3
 
 
 class Reason(TypedDict):
@@ -35,7 +36,7 @@ class Reason(TypedDict):
 
 
 def least_difference(nps: CategoryParameters) -> float:
-    """Points of m within which a customer's score is not told apart from the base's: the noise's 90 % interval."""
+    """Return the points within which a customer's score does not differ from the base's: half of the 90 % interval."""
     return LEAST_DIFFERENCE if nps.noise is None else NOISE_IN_STANDARD_ERRORS * nps.noise
 
 
@@ -43,66 +44,59 @@ def nps_reasons(
     explainer: NpsExplainer,
     features: pd.DataFrame,
     vocabulary: Vocabulary,
-    top: int = 3,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Iterator[list[Reason] | None]:
-    """Say, customer by customer, what goes most with the side the score leans to.
+    """Give, customer by customer, the groups of features that go with the difference of the score from the base's.
 
     Parameters
     ----------
     explainer
-        Of the model and the base.
+        The explainer of the model, relative to the base.
     features
         (n, k) with the model's features among the columns, NaN where not defined.
     vocabulary
-        It says what the features are.
-    top
-        Most groups per customer.
-    progress
-        Told the customers done and their number after each chunk.
+        The vocabulary that names the features.
 
     Yields
     ------
     list or None
-        Per customer a JSON-able list: first the whole difference to the base with the shares of both; then the groups
-        that lean the same way, largest first, each with the feature that moved most and its mean in the base; then
-        what is left to the whole, where that is half a point or more: the points after the first add up to it. None
-        where the score is within noise of the base's. At most `ROWS_AT_ONCE` customers are held.
+        Per customer a JSON-able list: first the whole difference to the base with the shares of both; then up to
+        `MOST_GROUPS` groups with points of the same sign, largest first, each with its feature of most points and the
+        mean of that feature in the base; then the remainder, where it is half a point or more. The points after the
+        first add up to it. None where the score is within noise of the base's. At most `ROWS_AT_ONCE` customers are
+        computed at once.
     """
     catalogue = catalogue_of(vocabulary)
     definitions = [catalogue[name] for name in explainer.nps.features]
     for start in range(0, len(features), ROWS_AT_ONCE):
-        yield from _reasons(explainer, features.iloc[start : start + ROWS_AT_ONCE], definitions, top)
-        if progress is not None:
-            progress(min(start + ROWS_AT_ONCE, len(features)), len(features))
+        yield from _reasons(explainer, features.iloc[start : start + ROWS_AT_ONCE], definitions)
 
 
 def _reasons(
-    explainer: NpsExplainer, features: pd.DataFrame, definitions: Sequence[Feature], top: int
+    explainer: NpsExplainer, features: pd.DataFrame, definitions: Sequence[Feature]
 ) -> list[list[Reason] | None]:
-    """Reasons of all rows at once."""
+    """Return the reasons of all rows, computed at once."""
     points, probabilities = explainer.explain(features)
     total = points.sum(axis=1)
     direction = np.where(total < 0, -1.0, 1.0)[:, None]
     groups, of_group = _groups(definitions)
     by_group = np.stack([points[:, columns].sum(axis=1) for columns in of_group], axis=1)
-    # The feature of each group that moved most the way of the score.
+    # The feature of each group with the most points of the sign of the total.
     foremost = [columns[np.argmax(points[:, columns] * direction, axis=1)] for columns in of_group]
-    order = np.argsort(-by_group * direction, axis=1, kind="stable")[:, :top]
+    order = np.argsort(-by_group * direction, axis=1, kind="stable")[:, :MOST_GROUPS]
     feature = np.take_along_axis(np.stack(foremost, axis=1), order, axis=1)
     points_of = np.take_along_axis(by_group, order, axis=1)
     points_of[points_of * direction < LEAST_POINTS] = 0.0
     value = np.take_along_axis(feature_matrix(explainer.nps, features), feature, axis=1)
     due = (np.abs(total) > least_difference(explainer.nps)).tolist()
-    # Lists, because single cells of arrays are slow to reach.
+    # Lists, because access to single cells of arrays is slow.
     rows = zip(*(of_all.tolist() for of_all in (total, probabilities, order, points_of, feature, value)), strict=True)
     words = _Words.of(definitions, explainer.usual)
     return [
-        _say(explainer.base, groups, words, *row) if is_due else None for is_due, row in zip(due, rows, strict=True)
+        _worded(explainer.base, groups, words, *row) if is_due else None for is_due, row in zip(due, rows, strict=True)
     ]
 
 
-def _say(
+def _worded(
     base: Sequence[float],
     groups: list[str],
     words: "_Words",
@@ -113,26 +107,27 @@ def _say(
     feature: list[int],
     value: list[float],
 ) -> list[Reason]:
-    """Reasons of one customer: the whole, the groups of most points, what is left."""
+    """Return the reasons of one customer: the whole difference, the groups of most points, and the remainder."""
     rates = f"{100 * p[0]:.0f} % detractors and {100 * p[2]:.0f} % promoters"
     beside = f"base {100 * base[0]:.0f} % and {100 * base[2]:.0f} %"
-    said: list[Reason] = [
+    reasons: list[Reason] = [
         {"group": "NPS", "points": round(total, 2), "text": f"such behaviour goes with {rates}; {beside}"}
     ]
-    left = said[0]["points"]
+    remainder = reasons[0]["points"]
     for g, points, j, own in zip(order, points_of, feature, value, strict=True):
         if points:
-            text = f"{groups[g]} {points:+,.0f} points: {words.tell(j, own)}"
-            said.append({"group": groups[g], "points": round(points, 2), "text": text})
-            left -= said[-1]["points"]
-    if abs(left) >= LEAST_POINTS:
-        said.append({"group": "all else", "points": round(left, 2), "text": f"all else {left:+,.0f} points"})
-    return said
+            text = f"{groups[g]} {points:+,.0f} points: {words.describe(j, own)}"
+            reasons.append({"group": groups[g], "points": round(points, 2), "text": text})
+            remainder -= reasons[-1]["points"]
+    if abs(remainder) >= LEAST_POINTS:
+        text = f"all else {remainder:+,.0f} points"
+        reasons.append({"group": "all else", "points": round(remainder, 2), "text": text})
+    return reasons
 
 
 @dataclass(frozen=True)
 class _Words:
-    """Per feature: its label, how its values are written, and its mean in the base as written."""
+    """Per feature its label, the format of its values, and its mean in the base in words."""
 
     labels: list[str]
     formats: list[str]
@@ -141,16 +136,16 @@ class _Words:
     @classmethod
     def of(cls, features: Sequence[Feature], usual: Floats) -> "_Words":
         formats = [feature.entry.format for feature in features]
-        # The mean of a count is no whole number.
+        # The mean of a count is not a whole number, so it gets a decimal.
         written = [write_value(mean, form.replace(".0f", ".1f")) for mean, form in zip(usual, formats, strict=True)]
         return cls([feature.label for feature in features], formats, written)
 
-    def tell(self, j: int, value: float) -> str:
+    def describe(self, j: int, value: float) -> str:
         return f"{self.labels[j]} {write_value(value, self.formats[j])} (base {self.usual[j]})"
 
 
 def _groups(features: Sequence[Feature]) -> tuple[list[str], list[npt.NDArray[np.intp]]]:
-    """Name the groups of features, in the order of their first feature, and the columns of each."""
+    """Return the groups of features, in the order of their first feature, and the columns of each."""
     of_feature = [feature.group for feature in features]
     groups = list(dict.fromkeys(of_feature))
     return groups, [np.flatnonzero([group == name for group in of_feature]) for name in groups]

@@ -1,4 +1,4 @@
-"""The NPS category from behaviour: candidates, pool, calibration, attribution.
+"""The NPS category from behaviour: candidate models, their blend, calibration and attribution.
 
 Imports `recipe`, `segments`, `stats` and `scoring`.
 """

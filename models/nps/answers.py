@@ -1,4 +1,4 @@
-"""The answers that an NPS model learns from: what they must be, and when they are too few."""
+"""The answers that an NPS model learns from: checks of their validity, and of whether they are enough."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,22 +12,22 @@ from models.stats.typing import Flags, Floats, Integers, Strings
 
 FEWEST_ANSWERS = 30
 FEWEST_ANSWERS_TO_LEARN = 200
-# Outside the largest class. Of fewer, one answer more or less decides the out-of-fold gain and its standard error.
+# With fewer answers outside the largest class a single answer decides the out-of-fold gain and its standard error.
 FEWEST_ANSWERS_OF_OTHER_CLASSES = 10
 
 
 @dataclass(frozen=True)
 class Answers:
-    """What a candidate learns from, in one order of the rows.
+    """Answers with features and folds, in one order of the rows.
 
     Attributes
     ----------
     X, category, level, fold
         (n, k) features, (n,) category 0..2, (n,) level 0..levels-1 and (n,) fold.
     category_of_level
-        (levels,) not decreasing; each category has a level.
-    seed, threads
-        Of the trees.
+        (levels,) category of each level, not decreasing; each category has a level.
+    seed
+        Seed of the trees.
     """
 
     X: Floats
@@ -36,7 +36,6 @@ class Answers:
     category_of_level: Integers
     fold: Integers
     seed: int
-    threads: int
 
     @property
     def folds(self) -> int:
@@ -47,7 +46,7 @@ class Answers:
 def checked(
     features: pd.DataFrame, category: npt.ArrayLike, customer: npt.ArrayLike, level: npt.ArrayLike | None
 ) -> tuple[Floats, Integers, Strings, npt.NDArray[Any]]:
-    """Arrays of equal length with valid categories and no infinite feature."""
+    """Return arrays of equal length with valid categories and no infinite feature."""
     X = features.to_numpy(dtype=float, na_value=np.nan)
     y, who = np.asarray(category), np.asarray(customer).astype(str)
     levels = y if level is None else np.asarray(level)
@@ -57,8 +56,8 @@ def checked(
             f"got {len(X)}, {len(y)}, {len(who)}, {len(levels)}"
         )
     if not np.isin(y, (0, 1, 2)).all():
-        odd = sorted({str(value) for value in y[~np.isin(y, (0, 1, 2))]})
-        raise ValueError(f"category must be 0, 1 or 2, got {', '.join(odd[:5])}")
+        invalid = sorted({str(value) for value in y[~np.isin(y, (0, 1, 2))]})
+        raise ValueError(f"category must be 0, 1 or 2, got {', '.join(invalid[:5])}")
     infinite = np.isinf(X).any(axis=0)
     if infinite.any():
         raise ValueError(f"features must be finite or NaN, got infinity in {', '.join(features.columns[infinite])}")
@@ -75,21 +74,21 @@ def ranked_levels(level: npt.NDArray[Any], category: Integers) -> tuple[Integers
     if len(np.unique(pairs[:, 1])) < len(pairs) or np.any(np.diff(pairs[:, 1]) < 0):
         return category, np.arange(3)
     of_level = np.concatenate([pairs[:, 0].astype(np.int64), np.setdiff1d(np.arange(3), category)])
-    place = np.argsort(of_level, kind="stable")
-    return np.argsort(place)[of_row.ravel()], of_level[place]
+    order = np.argsort(of_level, kind="stable")
+    return np.argsort(order)[of_row.ravel()], of_level[order]
 
 
 def why_nothing(y: Integers) -> str | None:
-    """Why no NPS can be said at all, or None."""
+    """Say why no NPS can be given at all; None where it can."""
     if len(y) < FEWEST_ANSWERS:
-        return f"There are {len(y)} answers; fewer than {FEWEST_ANSWERS} say nothing about the others."
+        return f"There are {len(y)} answers; fewer than {FEWEST_ANSWERS} say nothing about the other customers."
     if np.unique(y).size == 1:
-        return f"All {len(y)} answers are of one class ({CATEGORIES[y[0]]}), so nothing can be told apart."
+        return f"All {len(y)} answers are of one class ({CATEGORIES[y[0]]}), so there is nothing to learn."
     return None
 
 
 def why_no_model(X: Floats, y: Integers, who: Strings) -> str | None:
-    """Why the shares of the classes are all that can be said, or None."""
+    """Say why everyone gets the shares of the classes; None where a model can be learned."""
     if len(X) < FEWEST_ANSWERS_TO_LEARN:
         return f"There are {len(X)} answers; under {FEWEST_ANSWERS_TO_LEARN} everyone gets the shares of the classes."
     people = np.unique(who).size
@@ -108,9 +107,9 @@ def why_no_model(X: Floats, y: Integers, who: Strings) -> str | None:
 
 
 def varying(X: Floats) -> Flags:
-    """Say which features have two values or more.
+    """Flag the features with two values or more.
 
-    The others tell at most where they are missing, which other features say in their own name: a shop without
-    returns has no return rate where nothing was bought, and that is no reason to speak of returns.
+    The others carry at most the pattern of where they are missing, which other features carry too: in a shop without
+    returns the return rate is missing where nothing was bought, and a reason about returns would be wrong.
     """
     return np.asarray(np.nanmax(X, axis=0, initial=-np.inf) > np.nanmin(X, axis=0, initial=np.inf))

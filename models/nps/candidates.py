@@ -1,4 +1,4 @@
-"""The candidates for the NPS category, each fitted without a fold and on all rows."""
+"""The candidate models of the NPS category, each fitted without every fold in turn and on all rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ from models.scoring.members import CumulativeTreesMember, Member, PriorMember, R
 from models.scoring.nps import cumulative_log_probabilities, latent_probabilities, latent_scores
 from models.stats.typing import Floats, Integers
 
-# No row is of this fold.
+# A fold without rows: leaving it out leaves all rows in.
 ON_ALL = -1
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A member of the blend, to which the blend gives its weight, and its trees by name."""
+    """A member of the blend, which gives it its weight, and its LightGBM texts by name."""
 
     member: Member
     boosters: dict[str, str]
@@ -28,18 +28,18 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Candidate:
-    """One way to predict the category.
+    """One model of the category.
 
     Attributes
     ----------
     name
-        As in the metrics' names.
+        The name that metrics use.
     out_of_fold
-        (n, 3) probabilities that saw nothing of the row's fold; its links and maps are fitted on the other folds too.
+        (n, 3) probabilities from fits without the row's fold, links and calibration maps included.
     without_fold
-        (folds,) what was fitted without each fold.
+        (folds,) the fits without each fold.
     on_all
-        Fits on all rows.
+        Fits the model on all rows.
     """
 
     name: str
@@ -54,7 +54,7 @@ def candidates(answers: Answers) -> list[Candidate]:
 
 
 def smoothed_shares(category: npt.NDArray[np.integer]) -> tuple[float, float, float]:
-    """Shares of the three classes with one answer added to each (Laplace), so that none is impossible."""
+    """Return the shares of the three classes with one answer added to each (Laplace), so that none is 0."""
     shares = (np.bincount(category, minlength=3) + 1.0) / (len(category) + 3.0)
     return float(shares[0]), float(shares[1]), float(shares[2])
 
@@ -78,21 +78,22 @@ def _fit_odds(answers: Answers, k: int) -> Fitted:
 
 
 def _by_fold(answers: Answers, fits: list[Fitted]) -> Floats:
-    """Probabilities of each fold by what was fitted without it, for members without trees."""
-    found = np.empty((len(answers.X), 3))
+    """Return the probabilities of each fold from the fit without it, for members without trees."""
+    probabilities = np.empty((len(answers.X), 3))
     for k, fitted in enumerate(fits):
         held_out = answers.fold == k
-        found[held_out] = latent_probabilities(fitted.member, latent_scores(fitted.member, {}, answers.X[held_out]))
-    return found
+        scores = latent_scores(fitted.member, {}, answers.X[held_out])
+        probabilities[held_out] = latent_probabilities(fitted.member, scores)
+    return probabilities
 
 
 def _ridit_trees(answers: Answers) -> Candidate:
     ridit = ridits(answers.level)
-    trees = grow_out_of_fold(answers.X, ridit, "regression", answers.fold, answers.seed, answers.threads)
+    trees = grow_out_of_fold(answers.X, ridit, "regression", answers.fold, answers.seed)
 
     def member(k: int) -> Member:
         rows = answers.fold != k
-        slope, cuts = ordinal_link(trees.seen_from(k)[rows], answers.category[rows])
+        slope, cuts = ordinal_link(trees.raw_without(k)[rows], answers.category[rows])
         return RiditTreesMember("ridit", slope, cuts)
 
     out_of_fold, fits = np.empty((len(ridit), 3)), []
@@ -102,7 +103,7 @@ def _ridit_trees(answers: Answers) -> Candidate:
         out_of_fold[held_out] = latent_probabilities(fits[k].member, trees.raw[held_out])
 
     def on_all() -> Fitted:
-        text = grow(answers.X, ridit, "regression", trees.rounds, answers.seed, answers.threads)
+        text = grow(answers.X, ridit, "regression", trees.rounds, answers.seed)
         return Fitted(member(ON_ALL), {"ridit": text})
 
     return Candidate("ridit_trees", out_of_fold, tuple(fits), on_all)
@@ -123,14 +124,12 @@ def ordinal_link(score: Floats, category: Integers) -> tuple[float, tuple[float,
 def _cumulative_trees(answers: Answers) -> Candidate:
     names = ("above_detractor", "above_passive")
     targets = [(answers.category > cut).astype(float) for cut in range(2)]
-    both = [
-        grow_out_of_fold(answers.X, target, "binary", answers.fold, answers.seed, answers.threads) for target in targets
-    ]
+    both = [grow_out_of_fold(answers.X, target, "binary", answers.fold, answers.seed) for target in targets]
     raw = np.column_stack([trees.raw for trees in both])
 
     def member(k: int) -> Member:
         rows = answers.fold != k
-        log_p = cumulative_log_probabilities(np.column_stack([trees.seen_from(k)[rows] for trees in both]))
+        log_p = cumulative_log_probabilities(np.column_stack([trees.raw_without(k)[rows] for trees in both]))
         return CumulativeTreesMember(names, fit_dirichlet_map(log_p, answers.category[rows]))
 
     out_of_fold, fits = np.empty((len(raw), 3)), []
@@ -142,7 +141,7 @@ def _cumulative_trees(answers: Answers) -> Candidate:
 
     def on_all() -> Fitted:
         texts = {
-            name: grow(answers.X, target, "binary", trees.rounds, answers.seed, answers.threads)
+            name: grow(answers.X, target, "binary", trees.rounds, answers.seed)
             for name, target, trees in zip(names, targets, both, strict=True)
         }
         return Fitted(member(ON_ALL), texts)

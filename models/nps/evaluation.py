@@ -1,4 +1,4 @@
-"""How well an NPS model does, beside the shares of the classes: figures by name."""
+"""Figures of an NPS model by name, beside those of the prior, the shares of the classes."""
 
 import lightgbm
 import numpy as np
@@ -17,14 +17,14 @@ MOST_ROWS_FOR_NOISE = 2000
 
 
 def out_of_fold_figures(learned: Blend, customer: Strings) -> dict[str, float]:
-    """Figures of the blend, the prior and each candidate, none of which saw the row's customer.
+    """Compute the out-of-fold figures of the blend, the prior and each candidate.
 
     Parameters
     ----------
     learned
         The blend.
     customer
-        (n,) ids, in the order of its answers: the clusters of the standard error.
+        (n,) ids in the order of its answers; they are the clusters of the standard error.
     """
     y, prior = learned.answers.category, learned.of("prior").out_of_fold
     figures = compared(y, learned.out_of_fold, prior)
@@ -45,7 +45,7 @@ def rps_gain(learned: Blend, customer: Strings) -> tuple[float, float]:
 
 
 def compared(category: Integers, model: Floats, prior: Floats) -> dict[str, float]:
-    """Figures of (n, 3) probabilities by name and `_model`, beside those of the prior by name and `_prior`."""
+    """Compute figures of (n, 3) probabilities, named with `_model`, and those of the prior, named with `_prior`."""
     figures: dict[str, float] = {}
     segment = metrics.calibration_bins(category, model[:, 2] - model[:, 0], SEGMENTS)[0]
     for name, p in (("model", model), ("prior", prior)):
@@ -60,23 +60,23 @@ def compared(category: Integers, model: Floats, prior: Floats) -> dict[str, floa
 
 
 def segment_nps_error(category: Integers, probabilities: Floats, segment: npt.NDArray[np.integer]) -> float:
-    """Mean distance of predicted from answered NPS over segments, weighted by their answers, in points.
+    """Return the mean absolute error of the predicted NPS of segments, weighted by their answers, in points.
 
     Parameters
     ----------
     category, probabilities
         (n,) and (n, 3).
     segment
-        (n,) numbers 0.. of the segments, none empty.
+        (n,) number of each row's segment, from 0; no segment is empty.
     """
     count = np.bincount(segment)
-    happened = (np.asarray(category) == 2) * 1.0 - (np.asarray(category) == 0)
-    error = np.bincount(segment, weights=probabilities[:, 2] - probabilities[:, 0] - happened)
+    answered = (np.asarray(category) == 2) * 1.0 - (np.asarray(category) == 0)
+    error = np.bincount(segment, weights=probabilities[:, 2] - probabilities[:, 0] - answered)
     return float(100.0 * np.sum(np.abs(error)) / count.sum())
 
 
 def last_wave_figures(answers: Answers, customer: Strings, is_last: Flags) -> dict[str, float]:
-    """Judge the last wave by a blend of the earlier answers of customers who are not in it; none where too few.
+    """Judge a blend learned from earlier answers of other customers on the last wave; empty where answers are too few.
 
     Parameters
     ----------
@@ -92,22 +92,22 @@ def last_wave_figures(answers: Answers, customer: Strings, is_last: Flags) -> di
         return {}
     fold = customer_folds(customer[earlier], answers.seed)
     level, of_level = ranked_levels(answers.level[earlier], category)
-    before = blend(Answers(X, category, level, of_level, fold, answers.seed, answers.threads)).on_all()
+    before = blend(Answers(X, category, level, of_level, fold, answers.seed)).on_all()
     prior = np.tile(smoothed_shares(category), (len(y), 1))
     figures = compared(y, _predicted(before, answers.X[is_last]), prior)
     return {f"last_wave_{name}": value for name, value in figures.items()} | {"last_wave_answers": float(len(y))}
 
 
 def training_noise(learned: Blend) -> float:
-    """Root mean square over answers of the jackknife error of 100 (p_promoter - p_detractor), folds left out in turn.
+    """Return the delete-one-fold jackknife error of 100 (p_promoter - p_detractor), root mean square over answers.
 
     The variance of a mean of K parts from leaving one out at a time is (K - 1) / K sum (m_k - mean)^2 (Shao & Wu 1989,
-    Annals of Statistics 17, for groups). Some thousand answers, evenly spaced, are enough.
+    Annals of Statistics 17, for groups). About 2,000 evenly spaced answers are enough.
     """
     X, folds = learned.answers.X, learned.answers.folds
-    some = X[:: max(1, len(X) // MOST_ROWS_FOR_NOISE)]
-    each = [_predicted(learned.without_fold(k), some) for k in range(folds)]
-    points = [100.0 * (p[:, 2] - p[:, 0]) for p in each]
+    sample = X[:: max(1, len(X) // MOST_ROWS_FOR_NOISE)]
+    predictions = [_predicted(learned.without_fold(k), sample) for k in range(folds)]
+    points = [100.0 * (p[:, 2] - p[:, 0]) for p in predictions]
     return float(np.sqrt((folds - 1) * np.mean(np.var(points, axis=0))))
 
 

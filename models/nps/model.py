@@ -1,8 +1,8 @@
-"""The NPS category from behaviour: small candidates, their blend, and the rule that says when to publish it.
+"""The model of the NPS category, its training, and the rule for publishing it.
 
-Noise is worse than nothing. Out of fold, the blend must beat the shares of the classes by more than chance; otherwise
-the shares (the "prior") are published and said to be so. All figures come from predictions that never saw the
-customer's own answers.
+The blend of candidate models is published where out of fold it beats the shares of the classes (the "prior") by more
+than chance; otherwise the prior is published, with the reason why. All figures come from predictions that were made
+without the customer's own answers.
 """
 
 from collections.abc import Mapping
@@ -26,17 +26,18 @@ from models.stats.typing import Floats, Integers, Strings
 
 # One-sided 95 %: the blend is published where its gain is unlikely to be chance.
 GAIN_IN_STANDARD_ERRORS = 1.645
-# As a share of the prior's RPS, which is small where nearly all are of one class: a smaller fall is of no use to
-# anyone, however sure it is.
+# Least gain as a share of the prior's RPS, which is small where nearly all answers are of one class: a smaller gain is
+# of no use, however certain it is.
 LEAST_GAIN = 0.005
-# Shares of the blend that may be published, the prior being the rest. Half of a forecast has three quarters of its
-# gain and half of its noise, so a weak signal is told from none sooner, and is published as weak as it was tested.
+# Shares of the blend that may be published; the prior gets the rest. Half of a forecast has three quarters of its gain
+# and half of its noise, so a weak signal is detected sooner, and it is published at the strength at which it was
+# tested.
 STRENGTHS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3)
 
 
 @dataclass(frozen=True)
 class NpsModel(CategoryParameters):
-    """A category model with its trees: LightGBM text by the names that the members give."""
+    """A category model with its trees: LightGBM texts by the names in the members."""
 
     boosters: Mapping[str, str] = field(default_factory=dict)
 
@@ -48,20 +49,20 @@ class NpsModel(CategoryParameters):
 
 @dataclass(frozen=True)
 class NpsTraining:
-    """A trained model and, in the order of the rows given, what never saw the customer's own answers.
+    """A trained model, and out-of-fold probabilities in the order of the training rows.
 
     Attributes
     ----------
     model
-        What is published.
+        The model to publish.
     out_of_fold
-        (n, 3) probabilities of the published source: the shares of the classes where that is the prior, None where it
-        is None.
+        (n, 3) out-of-fold probabilities of the published source: the shares of the classes where that is the prior,
+        None where there is no source.
     fold
         (n,) fold of each row; None where nothing was learned.
     fold_models
-        fold_models[k] was fitted without the rows of fold k, weights, links and calibration too; empty unless source
-        is "model". Only the strength (see `publishable`) was chosen on all rows.
+        fold_models[k] was fitted without the rows of fold k, including weights, links and calibration; empty unless
+        source is "model". Only the strength (see `publishable`) was chosen on all rows.
     """
 
     model: NpsModel
@@ -77,9 +78,8 @@ def train_nps_category(
     level: npt.ArrayLike | None = None,
     day: npt.ArrayLike | None = None,
     seed: int = 0,
-    threads: int = 1,
 ) -> NpsTraining:
-    """Train the NPS category and decide what to publish.
+    """Train a model of the NPS category and decide what to publish.
 
     Parameters
     ----------
@@ -90,17 +90,13 @@ def train_nps_category(
     customer
         (n,) ids; answers of one customer stay in one fold and count as one cluster.
     level
-        (n,) the answers as given (0..10, 1..5), which tell more than their category. Where they contradict the order
-        of the categories (scales mixed), or are not given, the category itself counts.
+        (n,) the answers as given (0..10, 1..5), which hold more information than their category. Where they contradict
+        the order of the categories (mixed scales), or are not given, the category is used.
     day
-        (n,) dates of the invitations. Where given, the last wave is judged too, by a model of the earlier answers of
-        customers who are not in it.
+        (n,) dates of the invitations. Where given, a model of earlier answers of other customers is judged on the last
+        wave too.
     seed
-        Of folds and trees. The same rows in any order give the same model, bit for bit.
-    threads
-        Threads LightGBM and NumPy may use. LightGBM's own setting alone does not hold: any other of its calls between
-        resets it for the whole process, and on a few hundred rows more threads wait for each other longer than they
-        work.
+        Seed of folds and trees. The same rows in any order give the same model, bit for bit.
 
     Raises
     ------
@@ -110,8 +106,10 @@ def train_nps_category(
     X, y, who, levels = checked(features, category, customer, level)
     if day is not None and len(np.asarray(day)) != len(y):
         raise ValueError(f"day must have one date per answer, got {len(np.asarray(day))} for {len(y)} answers")
-    with threadpool_limits(limits=threads):
-        return _train(X, y, who, levels, day, tuple(str(name) for name in features.columns), seed, threads)
+    # LightGBM's own setting is not enough: any other call of it resets the number of threads for the whole process.
+    # With a few hundred rows, more threads wait for each other longer than they work.
+    with threadpool_limits(limits=1):
+        return _train(X, y, who, levels, day, tuple(str(name) for name in features.columns), seed)
 
 
 def _train(
@@ -122,7 +120,6 @@ def _train(
     day: npt.ArrayLike | None,
     names: tuple[str, ...],
     seed: int,
-    threads: int,
 ) -> NpsTraining:
     """Train on checked rows."""
     n = len(y)
@@ -137,22 +134,22 @@ def _train(
 
     kept = varying(X)
     X, names = X[:, kept], tuple(name for name, is_kept in zip(names, kept, strict=True) if is_kept)
-    # One order of the rows, whatever order they came in: folds, bagging and sums of gradients depend on it.
+    # Folds, bagging and sums of gradients depend on the order of the rows, so the rows are sorted.
     order = np.lexsort((*X.T[::-1], levels, y, who))
     X, y, who, levels = X[order], y[order], who[order], levels[order]
-    answers = Answers(X, y, *ranked_levels(levels, y), customer_folds(who, seed), seed, threads)
+    answers = Answers(X, y, *ranked_levels(levels, y), customer_folds(who, seed), seed)
     learned = blend(answers)
     chosen = publishable(learned, who)
-    found = chosen or learned
-    figures = out_of_fold_figures(found, who)
+    judged = chosen or learned
+    figures = out_of_fold_figures(judged, who)
     if day is not None:
         figures |= last_wave_figures(answers, who, last_wave(day)[order])
-    published = found.out_of_fold if chosen else found.of("prior").out_of_fold
+    published = judged.out_of_fold if chosen else judged.of("prior").out_of_fold
     fold_models = tuple(_fold_model(chosen, k, names) for k in range(answers.folds)) if chosen else ()
     members = chosen.on_all() if chosen else Members((), {})
     model = NpsModel(
         source="model" if chosen else "prior",
-        why=_verdict(figures["rps_gain"], figures["rps_gain_standard_error"], found=chosen is not None),
+        why=_verdict(figures["rps_gain"], figures["rps_gain_standard_error"], published=chosen is not None),
         answers=n,
         features=names,
         prior=prior,
@@ -165,12 +162,12 @@ def _train(
     return NpsTraining(model, published[as_given], answers.fold[as_given], fold_models)
 
 
-def publishable(found: Blend, customer: Strings) -> Blend | None:
+def publishable(learned: Blend, customer: Strings) -> Blend | None:
     """Return the blend at the greatest strength that beats the prior by more than chance, or None.
 
     Parameters
     ----------
-    found
+    learned
         The blend as it was learned.
     customer
         (n,) ids in the order of its answers.
@@ -178,23 +175,23 @@ def publishable(found: Blend, customer: Strings) -> Blend | None:
     Notes
     -----
     The gain is the fall of the out-of-fold RPS below the prior's; it must exceed 1.645 of its standard errors,
-    clustered by customer, and half a percent of the prior's RPS. The strength, one of eight numbers, is chosen on all
-    folds: it alone saw the rows that it is judged by. Of a forecast that deviates from the prior by t d the gain is
-    2 t A - t^2 B, and its standard error is about proportional to t.
+    clustered by customer, and half a percent of the prior's RPS. Only the strength, one of eight numbers, is chosen on
+    the same rows that it is judged on. The gain of a forecast that deviates from the prior by t d is 2 t A - t^2 B, and
+    its standard error is about proportional to t.
     """
-    if found.weights[[candidate.name != "prior" for candidate in found.candidates]].sum() <= 0:
+    if learned.weights[[candidate.name != "prior" for candidate in learned.candidates]].sum() <= 0:
         return None
-    least = LEAST_GAIN * metrics.ranked_probability_score(found.answers.category, found.of("prior").out_of_fold)
+    least = LEAST_GAIN * metrics.ranked_probability_score(learned.answers.category, learned.of("prior").out_of_fold)
     for strength in STRENGTHS:
-        tried = found.diluted(strength)
-        gain, error = rps_gain(tried, customer)
+        diluted = learned.diluted(strength)
+        gain, error = rps_gain(diluted, customer)
         if gain > max(GAIN_IN_STANDARD_ERRORS * error, least):
-            return tried
+            return diluted
     return None
 
 
 def predict_nps_category(model: NpsModel, features: pd.DataFrame) -> Floats:
-    """Probabilities (n, 3) of detractor, passive and promoter under a trained model.
+    """Return the probabilities (n, 3) of detractor, passive and promoter under a trained model.
 
     Raises
     ------
@@ -215,11 +212,11 @@ def _parsed(model: NpsModel) -> dict[str, lightgbm.Booster]:
     return {name: lightgbm.Booster(model_str=text) for name, text in model.boosters.items()}
 
 
-def _fold_model(found: Blend, k: int, names: tuple[str, ...]) -> NpsModel:
-    """Build the model that saw nothing of fold k."""
-    category = found.answers.category[found.answers.fold != k]
-    members = found.without_fold(k)
-    why = f"Fitted without the answers of fold {k}, to predict them and to measure what training adds to the noise."
+def _fold_model(blended: Blend, k: int, names: tuple[str, ...]) -> NpsModel:
+    """Build the model that was fitted without fold k."""
+    category = blended.answers.category[blended.answers.fold != k]
+    members = blended.without_fold(k)
+    why = f"Fitted without the answers of fold {k}, to predict them and to measure the noise of training."
     return NpsModel(
         source="model",
         why=why,
@@ -231,11 +228,11 @@ def _fold_model(found: Blend, k: int, names: tuple[str, ...]) -> NpsModel:
     )
 
 
-def _verdict(gain: float, error: float, *, found: bool) -> str:
-    """Say the decision in one sentence with its figures."""
+def _verdict(gain: float, error: float, *, published: bool) -> str:
+    """Say in one sentence what is published, with the figures that decide it."""
     side = "lower" if gain > 0 else "higher"
     measured = f"out of fold the RPS is {abs(gain):.4f} {side} than the prior's (standard error {error:.4f})"
-    if found:
-        return f"Behaviour tells the classes apart: {measured}."
-    what = "Too weak a signal" if gain > GAIN_IN_STANDARD_ERRORS * error else "No signal"
-    return f"{what} was found: {measured}, so everyone gets the shares of the classes."
+    if published:
+        return f"Behaviour predicts the category: {measured}."
+    signal = "Too weak a signal" if gain > GAIN_IN_STANDARD_ERRORS * error else "No signal"
+    return f"{signal} was found: {measured}, so everyone gets the shares of the classes."

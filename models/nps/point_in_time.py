@@ -1,11 +1,10 @@
-"""Answers to a survey as rows to learn from: each beside the features of its customer at the time of asking."""
+"""Answers with the features of their customers at the time of asking, and the model that is trained on them."""
 
 from dataclasses import dataclass
 from datetime import date
 
 import ibis.expr.types as ir
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
@@ -16,6 +15,7 @@ from features.tables import Tables
 from features.vocabulary import Vocabulary
 from models.nps.model import NpsModel, NpsTraining, train_nps_category
 from models.recipe import Recipe
+from models.stats.typing import Integers
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Trained:
     training : NpsTraining
         The model and its out-of-fold probabilities.
     answers : pandas.DataFrame or None
-        As `answers_with_features` gives them, row for row with the probabilities; None where no answers are given.
+        Rows of `answers_with_features`, in the order of the probabilities; None where there are no answers.
     """
 
     training: NpsTraining
@@ -44,28 +44,28 @@ def answers_with_features(
     gap_days: int = 0,
     cuts: Cuts = CATEGORY_CUTS,
 ) -> pd.DataFrame:
-    """Put the features of the time of asking beside each answer.
+    """Join each answer with the features of its customer at the time of asking.
 
     Parameters
     ----------
     tables : Tables
         The shop's checked tables, with answers.
     question : str
-        The question asked.
+        The name of the question.
     vocabulary : Vocabulary
-        Names the features.
+        The vocabulary that names the features.
     before, since : datetime.date
-        Only what was answered before the one and, where given, not before the other.
+        Only answers given before the first date and, where there is a second, not before that.
     gap_days : int
-        Days between what is seen and the invitation.
+        Days between the end of the visible data and the invitation.
     cuts : Mapping
-        What makes a category of a score, as `features.labels.labelled_answers` takes it.
+        Cut points of the categories, as `features.labels.labelled_answers` takes them.
 
     Returns
     -------
     pandas.DataFrame
         One row per answer of a customer with a visible purchase at that time: customer_id, as_of, answered_at, score
-        and its scale, category (0, 1, 2) and all that `features.describe.describe` gives.
+        and its scale, category (0, 1, 2) and the columns of `features.describe.describe`.
     """
     labels = labelled_answers(tables.answers, question, before=before, since=since, gap_days=gap_days, cuts=cuts)
     described = describe(tables, pairs(labels), vocabulary)
@@ -93,23 +93,23 @@ def train_on_answers(
     question, cuts, vocabulary
         As in `answers_with_features`.
     recipe : Recipe
-        Gap and seed.
+        Its gap and seed are used.
     judge_last_wave : bool
-        Also train on the answers before the last wave, and judge that on it: figures only.
+        Also judge a model of the answers before the last wave on that wave, which adds figures only.
 
     Returns
     -------
     Trained
-        Without a source, and with the reason why, where there is too little to learn from, or where another question
-        than the recipe's main one stands on a scale that is not known.
+        The model has no source, and says why, where there is too little to learn from, or where the scale of a question
+        other than the recipe's main one is not known.
 
     Raises
     ------
     InputError
-        Where the recipe's main question stands on a scale that is not known.
+        Where the scale of the recipe's main question is not known.
     """
     if tables.answers is None:
-        why = "No answers were given, so nothing is said about the category."
+        why = "There are no answers, so no category is predicted."
         return Trained(NpsTraining(NpsModel(source=None, why=why, answers=0), None))
     try:
         answers = answers_with_features(
@@ -118,9 +118,9 @@ def train_on_answers(
     except InputError as error:
         if question == recipe.nps_question:
             raise
-        # What is asked beside the main question must not stop a run that could do without it.
+        # A second question must not stop a run that does not need it.
         return Trained(NpsTraining(NpsModel(source=None, why=f"The answers were not used: {error}", answers=0), None))
-    not_asked = _why_none(tables.answers, question) if answers.empty else None
+    not_asked = _why_not_asked(tables.answers, question) if answers.empty else None
     if not_asked is not None:
         return Trained(NpsTraining(NpsModel(source=None, why=not_asked, answers=0), None))
     training = train_nps_category(
@@ -134,15 +134,15 @@ def train_on_answers(
     return Trained(training, answers)
 
 
-def _why_none(answers: ir.Table, question: str) -> str | None:
-    """Say that a question was not asked, and which were; None where it was."""
+def _why_not_asked(answers: ir.Table, question: str) -> str | None:
+    """Say that a question was not asked, and which ones were; None where it was asked."""
     asked = sorted(answers.select("question").distinct().to_pyarrow()["question"].to_pylist())
     if question in asked:
         return None
     return f"None of the answers is to the question '{question}'; asked were: {', '.join(asked)}."
 
 
-def _levels(answers: pd.DataFrame) -> npt.NDArray[np.int64] | None:
-    """Return the answers as given where all stand on one scale; only their categories compare across scales."""
+def _levels(answers: pd.DataFrame) -> Integers | None:
+    """Return the answers as given where all are on one scale, else None: only categories compare across scales."""
     on_one_scale = len(answers[["scale_low", "scale_high"]].drop_duplicates()) == 1
     return answers["score"].to_numpy(np.int64) if on_one_scale else None

@@ -1,4 +1,4 @@
-"""The blend of the candidates for the NPS category: weights by out-of-fold RPS, and what it says without each fold."""
+"""The blend of the candidate models of the NPS category: a linear pool with the least out-of-fold RPS."""
 
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -11,13 +11,13 @@ from models.nps.candidates import Candidate, Fitted, candidates
 from models.scoring.members import Member
 from models.stats.typing import Floats
 
-# Keeps the weights unique where two candidates predict alike: they share.
+# Keeps the weights unique where two candidates predict the same: they share the weight.
 _TIE = 1e-9
 
 
 @dataclass(frozen=True)
 class Members:
-    """What a blend is made of: members with their weights, and the trees by name."""
+    """The members of a blend with their weights, and their LightGBM texts by name."""
 
     members: tuple[Member, ...]
     boosters: dict[str, str]
@@ -30,15 +30,15 @@ class Blend:
     Attributes
     ----------
     answers
-        What it was learned from.
+        The answers it was learned from.
     candidates
-        The competitors.
+        The candidate models.
     weights
-        (candidates,) on all rows.
+        (candidates,) weights learned on all rows.
     fold_weights
-        (folds, candidates), each on the rows of the other folds.
+        (folds, candidates) weights learned on the rows of the other folds.
     out_of_fold
-        (n, 3) probabilities that saw nothing of the row's fold, the weights neither.
+        (n, 3) probabilities from candidates and weights that were both learned without the row's fold.
     """
 
     answers: Answers
@@ -48,7 +48,7 @@ class Blend:
     out_of_fold: Floats
 
     def of(self, name: str) -> Candidate:
-        """Return the candidate of that name."""
+        """Return the candidate with the given name."""
         return next(candidate for candidate in self.candidates if candidate.name == name)
 
     def diluted(self, strength: float) -> "Blend":
@@ -73,13 +73,13 @@ class Blend:
 
 
 def blend(answers: Answers) -> Blend:
-    """Fit the candidates out of fold and weigh them."""
-    competitors = tuple(candidates(answers))
-    each = np.array([candidate.out_of_fold for candidate in competitors])
+    """Fit the candidates out of fold and learn their weights."""
+    models = tuple(candidates(answers))
+    each = np.array([candidate.out_of_fold for candidate in models])
     fold, category = answers.fold, answers.category
     fold_weights = np.array([blend_weights(each[:, fold != k], category[fold != k]) for k in range(answers.folds)])
     out_of_fold = np.sum(fold_weights[fold].T[:, :, None] * each, axis=0)
-    return Blend(answers, competitors, blend_weights(each, category), fold_weights, out_of_fold)
+    return Blend(answers, models, blend_weights(each, category), fold_weights, out_of_fold)
 
 
 def blend_weights(probabilities: Floats, category: npt.NDArray[np.integer]) -> Floats:
@@ -95,9 +95,9 @@ def blend_weights(probabilities: Floats, category: npt.NDArray[np.integer]) -> F
     Returns
     -------
     numpy.ndarray
-        (candidates,) not negative, sum 1. The RPS is quadratic in them, so the best on each face of the simplex
-        solves a linear system; with four candidates there are 15 faces, and the least of those that are not negative
-        is the minimum.
+        (candidates,) weights, not negative, with sum 1. The RPS is quadratic in them, so the minimum on the plane of
+        each face of the simplex solves a linear system. With four candidates there are 15 faces; the minimum over the
+        simplex is the least of the solutions without negative weights.
     """
     above = np.cumsum(probabilities, axis=2)[:, :, :2] - (np.asarray(category)[:, None] <= np.arange(2))
     flat = above.reshape(len(above), -1)
@@ -106,22 +106,22 @@ def blend_weights(probabilities: Floats, category: npt.NDArray[np.integer]) -> F
     best, least = np.full(len(gram), np.nan), np.inf
     for size in range(1, len(gram) + 1):
         for face in map(list, combinations(range(len(gram)), size)):
-            # On the simplex the mean squared distance is w' G w, least where G w is the same for all of the face.
-            found = np.linalg.solve(gram[np.ix_(face, face)], np.ones(size))
-            found /= found.sum()
-            value = float(found @ gram[np.ix_(face, face)] @ found)
-            if found.min() >= 0 and value < least:
+            # On the simplex the mean squared distance is w' G w. It is least where G w is constant over the face.
+            weights = np.linalg.solve(gram[np.ix_(face, face)], np.ones(size))
+            weights /= weights.sum()
+            value = float(weights @ gram[np.ix_(face, face)] @ weights)
+            if weights.min() >= 0 and value < least:
                 best, least = np.zeros(len(gram)), value
-                best[face] = found
+                best[face] = weights
     return best
 
 
 def _weighed(fitted: list[Fitted | None], weights: Floats) -> Members:
-    """Members with a weight above 0, and their trees."""
+    """Return the members with a weight above 0, and their LightGBM texts."""
     members: list[Member] = []
     boosters: dict[str, str] = {}
-    for one, weight in zip(fitted, weights, strict=True):
-        if one is not None and weight > 0:
-            members.append(replace(one.member, weight=float(weight)))
-            boosters.update(one.boosters)
+    for fit, weight in zip(fitted, weights, strict=True):
+        if fit is not None and weight > 0:
+            members.append(replace(fit.member, weight=float(weight)))
+            boosters.update(fit.boosters)
     return Members(tuple(members), boosters)

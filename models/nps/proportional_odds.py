@@ -1,9 +1,9 @@
-"""Ridge proportional odds on the answers as given: the candidate that learns most from a few hundred answers.
+"""Ridge proportional odds on the answers as given: the best candidate with a few hundred answers.
 
 P(level <= j) = expit(c_j - s), s = sum_j z_j beta_j (McCullagh 1980, J. R. Statist. Soc. B 42, the proportional odds
 model), with a normal prior on beta whose precision maximises the marginal likelihood (MacKay 1992, Neural Computation
-4; Laplace's approximation). Each feature enters by its normal score, a monotone transform that is level beyond the
-quantiles seen, so that neither skew nor an outlier nor a value never seen carries a prediction away.
+4; Laplace's approximation). Each feature enters by its normal score, a monotone transform that is constant beyond the
+outermost training quantiles, so that neither skew nor an outlier nor a new extreme value dominates a prediction.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ from scipy.special import expit, log_expit, ndtri
 from models.scoring.members import ProportionalOddsMember
 from models.stats.typing import Floats, Integers
 
-# Shares below which the knots of a transform lie: dense enough for a bend, few enough to be stable.
+# Quantiles at the knots of a transform: dense enough for a bend, few enough to be stable.
 KNOTS = np.array([0.005, *np.arange(0.025, 1.0, 0.05), 0.995])
 # A missing-flag column needs this share of rows on either side.
 FEWEST_MISSING = 0.01
-# Half widths of the search for the precision of the prior, in logs, around the number of columns (there the latent
-# score has a variance of about 1 a priori).
+# Grid of the search for the precision of the prior: logs relative to the number of columns, at which the latent score
+# has a prior variance of about 1.
 _LOG_PENALTIES = np.arange(-4.0, 9.0, 0.05)
 _SAME_PENALTY = 0.075
 _MOST_PENALTIES = 8
@@ -29,16 +29,16 @@ _MOST_STEPS = 50
 
 @dataclass(frozen=True)
 class Columns:
-    """How features become columns: a monotone transform each, centred, and flags of what is missing.
+    """How features become columns: a centred monotone transform of each, and flags of missing values.
 
     Attributes
     ----------
     knots, scores
-        Per feature (j,) values and what they become; a feature without two values has one knot, score 0.
+        Per feature (j,) values and their scores; a feature without two values has one knot with score 0.
     flagged
-        Indices of features with a flag column; features missing together share the first one's.
+        Indices of features with a flag column; features that are missing together share the column of the first.
     flag_means
-        Shares of missing rows of those.
+        Shares of missing rows of those features.
     """
 
     knots: tuple[Floats, ...]
@@ -47,7 +47,7 @@ class Columns:
     flag_means: Floats
 
     def design(self, X: Floats) -> Floats:
-        """Columns (n, k + flags) of features (n, k): 0 where a feature is missing, flags after the features."""
+        """Return columns (n, k + flags) of features (n, k): 0 where a feature is missing, flags after the features."""
         Z = np.empty((len(X), len(self.knots) + len(self.flagged)))
         for j, (knots, scores) in enumerate(zip(self.knots, self.scores, strict=True)):
             Z[:, j] = np.where(np.isnan(X[:, j]), 0.0, np.interp(X[:, j], knots, scores))
@@ -55,7 +55,7 @@ class Columns:
         return Z
 
     def member(self, coefficients: Floats, cuts: Floats) -> ProportionalOddsMember:
-        """Write a fit as a member of the NPS model: per feature a line through points and a value where missing."""
+        """Return a fit as a member of the NPS model: per feature a line through points and a value where missing."""
         k = len(self.knots)
         values = [scores * beta for scores, beta in zip(self.scores, coefficients[:k], strict=True)]
         missing = np.zeros(k)
@@ -71,7 +71,7 @@ class Columns:
 
 
 def learn_columns(X: Floats) -> Columns:
-    """Learn transforms from features (n, k): the normal score Phi^-1((below + equal / 2) / n) of a value's mid-rank."""
+    """Learn transforms from features (n, k): the normal scores Phi^-1((below + equal / 2) / n) of mid-ranks."""
     knots, scores = [], []
     for column in X.T:
         present = np.sort(column[~np.isnan(column)])
@@ -93,7 +93,7 @@ def learn_columns(X: Floats) -> Columns:
 
 @dataclass(frozen=True)
 class Fit:
-    """Cuts (levels - 1,), coefficients (p,) and the precision of their prior."""
+    """Cut points (levels - 1,), coefficients (p,) and the precision of their prior."""
 
     cuts: Floats
     coefficients: Floats
@@ -101,7 +101,7 @@ class Fit:
 
 
 def fit_proportional_odds(Z: Floats, level: Integers, category_of_level: Integers, penalty: float | None = None) -> Fit:
-    """Fit cuts and coefficients; the precision of the prior by marginal likelihood unless it is given.
+    """Fit cut points and coefficients, and the precision of the prior by marginal likelihood unless it is given.
 
     Parameters
     ----------
@@ -110,8 +110,8 @@ def fit_proportional_odds(Z: Floats, level: Integers, category_of_level: Integer
     level
         (n,) 0..levels-1.
     category_of_level
-        (levels,) category 0, 1 or 2 of each level, not decreasing, each category with a level at least. One answer
-        is added to each category, at z = 0 and shared by its levels (Laplace), so that none is impossible.
+        (levels,) category 0, 1 or 2 of each level, not decreasing; each category has at least one level. One answer is
+        added to each category, at z = 0 and shared by its levels (Laplace), so that none has probability 0.
     penalty
         Precision of the normal prior on the coefficients.
     """
@@ -135,9 +135,9 @@ def fit_proportional_odds(Z: Floats, level: Integers, category_of_level: Integer
 
 
 def _climb(theta: Floats, Z: Floats, level: Integers, weight: Floats, penalty: float) -> tuple[Floats, Floats]:
-    """Maximise the penalised log likelihood by Newton's method, which is concave; also its Hessian without penalty.
+    """Maximise the concave penalised log likelihood by Newton's method; also return the Hessian without the penalty.
 
-    A step is halved until the cuts stay in order and the likelihood does not fall.
+    A step is halved until the cut points are in order and the likelihood does not fall.
     """
     p = Z.shape[1]
     ridge = np.concatenate([np.full(p, penalty), np.zeros(len(theta) - p)])
@@ -153,22 +153,22 @@ def _climb(theta: Floats, Z: Floats, level: Integers, weight: Floats, penalty: f
         while size > 1e-6:
             tried = theta + size * step
             if np.all(np.diff(tried[p:]) > 0):
-                found = _likelihood(tried, Z, level, weight)
-                reached = found[0] - 0.5 * np.sum(ridge * tried**2)
+                likelihood = _likelihood(tried, Z, level, weight)
+                reached = likelihood[0] - 0.5 * np.sum(ridge * tried**2)
                 if reached >= value + 1e-4 * size * gain or gain < 1e-6:
                     break
             size *= 0.5
         else:
             break
-        theta, value, (_, gradient, hessian) = tried, reached, found
+        theta, value, (_, gradient, hessian) = tried, reached, likelihood
     return theta, hessian
 
 
 def _likelihood(theta: Floats, Z: Floats, level: Integers, weight: Floats) -> tuple[float, Floats, Floats]:
-    """Log likelihood, gradient and Hessian in (coefficients, cuts).
+    """Return the log likelihood, its gradient and Hessian in (coefficients, cut points).
 
     With a = c_l - s, b = c_{l-1} - s, P = F(a) - F(b) = F(a) F(-b) (1 - e^{b - a}); so d ln P / ds = F(a) + F(b) - 1,
-    d2 ln P / ds2 = -(f(a) + f(b)) with f = F (1 - F), and the last factor depends on the cuts alone.
+    d2 ln P / ds2 = -(f(a) + f(b)) with f = F (1 - F), and the last factor depends only on the cut points.
     """
     p, n = Z.shape[1], len(Z)
     cuts = np.concatenate([[-np.inf], theta[p:], [np.inf]])
@@ -180,12 +180,13 @@ def _likelihood(theta: Floats, Z: Floats, level: Integers, weight: Floats) -> tu
     value = float(weight @ (log_expit(a) + log_expit(-b)) + count @ np.log(-np.expm1(-gap)))
     F_a, F_b = expit(a), expit(b)
     f_a, f_b = weight * F_a * (1 - F_a), weight * F_b * (1 - F_b)
-    # By cut: what the levels below (whose upper border it is) and above (whose lower border it is) bring.
-    push = np.bincount(level, weights=weight * (1 - F_a), minlength=last + 1)[:last]
-    pull = np.bincount(level, weights=weight * F_b, minlength=last + 1)[1:]
-    apart = count / np.expm1(gap)
-    by_cut = np.asarray(push - pull, dtype=float)
-    by_cut += np.append(0.0, apart) - np.append(apart, 0.0)
+    # The gradient by cut point: it is the upper border of the level below it and the lower border of the level above
+    # it.
+    of_below = np.bincount(level, weights=weight * (1 - F_a), minlength=last + 1)[:last]
+    of_above = np.bincount(level, weights=weight * F_b, minlength=last + 1)[1:]
+    of_gap = count / np.expm1(gap)
+    by_cut = np.asarray(of_below - of_above, dtype=float)
+    by_cut += np.append(0.0, of_gap) - np.append(of_gap, 0.0)
     gradient = np.concatenate([Z.T @ (weight * (F_a + F_b - 1)), by_cut])
 
     hessian = np.zeros((len(theta), len(theta)))
@@ -208,8 +209,8 @@ def _likelihood(theta: Floats, Z: Floats, level: Integers, weight: Floats) -> tu
 def _best_penalty(beta: Floats, hessian: Floats, penalty: float) -> float:
     """Maximise Laplace's marginal likelihood of the precision, the log likelihood taken as quadratic around the mode.
 
-    With S the curvature in beta (cuts profiled out) = U diag(e) U' and g = (e + penalty) U' beta, the log evidence of a
-    precision l is 1/2 sum_i [g_i^2 / (e_i + l) + ln(l / (e_i + l))].
+    With S the curvature in beta (cut points profiled out) = U diag(e) U' and g = (e + penalty) U' beta, the log
+    evidence of a precision l is 1/2 sum_i [g_i^2 / (e_i + l) + ln(l / (e_i + l))].
     """
     p = len(beta)
     across = hessian[:p, p:]

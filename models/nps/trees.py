@@ -1,6 +1,6 @@
-"""Trees for the NPS category, grown so that a few hundred answers do not teach them noise: a score, and two cuts.
+"""Trees for the NPS category, regularised for a few hundred answers: on a score, or on the flags of two cut points.
 
-Their number is chosen out of fold. The trees of all folds grow in step and stop together, once more of them no longer
+Their number is chosen out of fold. The trees of all folds grow in step and stop together once more trees no longer
 help.
 """
 
@@ -18,17 +18,17 @@ from models.stats.typing import Floats, Integers
 
 Objective = Literal["regression", "binary"]
 
-# Numbers of boosting rounds that compete. The loss is flat between neighbours: a finer choice would only fit noise.
+# Numbers of boosting rounds to choose from. The loss is flat between neighbours: a finer choice would only fit noise.
 ROUNDS = (10, 20, 30, 45, 65, 95, 140, 200, 280, 400, 560, 800)
-# So many steps without a lower loss end the growing.
+# Growing ends after so many steps without a lower loss.
 PATIENCE = 2
 
 
-def parameters(objective: Objective, answers: int, seed: int, threads: int) -> dict[str, Any]:
-    """LightGBM's parameters: few leaves, strong shrinkage, half of the features for each tree, no class weights.
+def parameters(objective: Objective, answers: int, seed: int) -> dict[str, Any]:
+    """Return LightGBM's parameters: few leaves, strong shrinkage, half of the features for each tree, no class weights.
 
-    Class weights would move the NPS of the base by many points. `deterministic` and `force_row_wise` make the trees
-    the same on every run. The leaves grow with the number of answers.
+    Class weights would shift the NPS of the base by many points. `deterministic` and `force_row_wise` make the trees
+    the same on every run. The number of leaves grows with the number of answers.
     """
     return {
         "objective": objective,
@@ -42,7 +42,7 @@ def parameters(objective: Objective, answers: int, seed: int, threads: int) -> d
         "max_bin": 63,
         "deterministic": True,
         "force_row_wise": True,
-        "num_threads": threads,
+        "num_threads": 1,
         "seed": seed,
         "verbosity": -1,
     }
@@ -60,13 +60,13 @@ class Trees:
     Attributes
     ----------
     raw
-        (n,) raw scores by trees that never saw the row's customer.
+        (n,) raw scores from trees grown without the row's customer.
     fold
         (n,) fold of each row.
     start
-        (folds + 1,) raw score that the trees grown without each fold start from, and that of trees on all rows.
+        (folds + 1,) raw score that the trees without each fold start from, and that of the trees on all rows.
     rounds
-        How many to grow on all rows.
+        Number of rounds to grow on all rows.
     of_fold
         (folds,) LightGBM text of the trees grown without each fold.
     """
@@ -77,30 +77,30 @@ class Trees:
     rounds: int
     of_fold: tuple[str, ...]
 
-    def seen_from(self, k: int) -> Floats:
-        """Return the raw scores (n,) as if all trees had started where those without fold k did (-1: those on all).
+    def raw_without(self, k: int) -> Floats:
+        """Return the raw scores (n,) as if all trees had started where those without fold k did (-1: on all rows).
 
-        Trees start from the mean of the answers they saw, which is low where the fold held out is high. What is fitted
-        to raw scores of several folds would learn that, and so the held-out answers themselves.
+        Trees start from the mean of their training answers, which is low where the held-out answers are high. A model
+        fitted to raw scores of several folds would learn that difference, and with it the held-out answers.
         """
         return np.asarray(self.raw - self.start[self.fold] + self.start[k])
 
 
-def grow(X: Floats, target: Floats, objective: Objective, rounds: int, seed: int, threads: int) -> str:
-    """Grow trees on (n, k) features and (n,) targets; as LightGBM text."""
-    settings = parameters(objective, len(target), seed, threads)
+def grow(X: Floats, target: Floats, objective: Objective, rounds: int, seed: int) -> str:
+    """Grow trees on (n, k) features and (n,) targets; return LightGBM text."""
+    settings = parameters(objective, len(target), seed)
     return lightgbm.train(settings, lightgbm.Dataset(X, target), num_boost_round=rounds).model_to_string()
 
 
-def grow_out_of_fold(X: Floats, target: Floats, objective: Objective, fold: Integers, seed: int, threads: int) -> Trees:
+def grow_out_of_fold(X: Floats, target: Floats, objective: Objective, fold: Integers, seed: int) -> Trees:
     """Grow trees once per fold and choose their number by the loss out of fold.
 
-    A fold's own number of rounds is chosen on the other folds' losses, so that choosing adds no optimism to its scores.
+    The number of rounds of a fold is chosen on the losses of the other folds, so that the choice adds no optimism.
     """
     folds = int(fold.max()) + 1
     boosters = []
     for k in range(folds):
-        settings = parameters(objective, int((fold != k).sum()), seed, threads)
+        settings = parameters(objective, int((fold != k).sum()), seed)
         data = lightgbm.Dataset(X[fold != k], target[fold != k], params=settings)
         boosters.append(lightgbm.Booster(settings, data))
     path: list[Floats] = []
@@ -110,10 +110,10 @@ def grow_out_of_fold(X: Floats, target: Floats, objective: Objective, fold: Inte
         for k, booster in enumerate(boosters):
             for _ in range(end - start):
                 booster.update()
-            # Scores of trees add up, so each tree is visited once.
+            # Scores of trees add up, so only the new trees are evaluated.
             held_out = fold == k
             added = booster.predict(
-                X[held_out], raw_score=True, start_iteration=start, num_iteration=end - start, num_threads=threads
+                X[held_out], raw_score=True, start_iteration=start, num_iteration=end - start, num_threads=1
             )
             raw[held_out] += np.asarray(added, dtype=float)
         path.append(raw)
@@ -135,14 +135,14 @@ def grow_out_of_fold(X: Floats, target: Floats, objective: Objective, fold: Inte
 
 
 def _losses(objective: Objective, target: Floats, raw: Floats) -> Floats:
-    """Squared error or log loss of each row."""
+    """Return the squared error or log loss of each row."""
     if objective == "regression":
         return np.asarray((target - raw) ** 2)
     return log_losses(target > 0, expit(raw))
 
 
 def _start(objective: Objective, target: Floats) -> float:
-    """Raw score that trees start from: the mean, as log odds where the target is a flag."""
+    """Return the raw score that trees start from: the mean, as log odds where the target is a flag."""
     mean = float(target.mean())
     if objective == "regression":
         return mean

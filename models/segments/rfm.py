@@ -1,7 +1,7 @@
 """Recency, frequency and monetary quintiles and the names of their segments (Hughes 1994).
 
-Cut points are found once, when a scorer is trained, and stored with it: a customer's segment then moves because
-the customer moved, not because others did.
+Cut points are computed once, when a scorer is trained, and stored with it: a customer's segment then changes only
+because the customer's behaviour changed, not because others' did.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ FIFTHS = (1, 2, 3, 4)
 
 # Name -> lowest and highest recency score, and lowest and highest mean of frequency and monetary score.
 Segments = Mapping[str, Sequence[Sequence[int]]]
-# The names that hold where settings have none of their own, from the best customers down.
+# The names used where settings define none, from the best customers down.
 SEGMENTS: Segments = {
     "champions": ((5, 5), (4, 5)),
     "loyal": ((3, 4), (4, 5)),
@@ -33,8 +33,8 @@ SEGMENTS: Segments = {
     "lost": ((1, 1), (1, 2)),
 }
 
-# Words of the table of moves, which would be taken for segments (`models.monitoring.transitions`).
-TAKEN = ("before", "(new)", "(gone)")
+# Labels of the table of transitions (`models.monitoring.transitions`), which a segment must not have as a name.
+RESERVED_NAMES = ("before", "(new)", "(gone)")
 
 
 @dataclass(frozen=True)
@@ -59,20 +59,20 @@ class Rfm:
         Parameters
         ----------
         base : pandas.DataFrame
-            With T, recency, frequency and total_value of `features.purchases.summarise_purchases`.
+            Columns T, recency, frequency and total_value of `features.purchases.summarise_purchases`.
         """
         days_since, purchases = base["T"] - base["recency"], base["frequency"] + 1
         return rfm_scores(days_since, purchases, base["total_value"], self.cuts, self.segments)
 
 
 def rfm_cuts(summary: ir.Table) -> RfmCuts:
-    """Find the quintiles of a base, in the engine that holds it: only the cut points leave it.
+    """Compute the quintiles of a base in the database that holds it.
 
     Parameters
     ----------
     summary : ibis.expr.types.Table
-        What ``features.purchases.summarise_purchases`` gives: recency and T (days), frequency, total_value. It is read
-        once per measure, so let the engine keep it where it is a long expression.
+        Table of ``features.purchases.summarise_purchases``: recency and T (days), frequency, total_value. It is read
+        once per measure, so a long expression should be cached first.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def rfm_cuts(summary: ir.Table) -> RfmCuts:
         Quintiles of the days since the last purchase (T - recency), of the purchase days (frequency + 1) and of the
         net revenue (total_value) so far: the smallest observed value that at least 20, 40, 60 and 80 % of the
         customers do not exceed (the inverse of the empirical distribution, type 1 of Hyndman & Fan 1996), so that ties
-        fall on one side of a cut.
+        are on one side of a cut point.
 
     Raises
     ------
@@ -97,9 +97,9 @@ def rfm_cuts(summary: ir.Table) -> RfmCuts:
 def rfm_scores(
     days_since: pd.Series, purchases: pd.Series, value: pd.Series, cuts: RfmCuts, segments: Segments = SEGMENTS
 ) -> pd.DataFrame:
-    """Score customers 1 to 5 on each measure (5 is best) by cut points found before.
+    """Score customers 1 to 5 on each measure (5 is best) by stored cut points.
 
-    A value equal to a cut point belongs below it, so equal customers always get equal scores.
+    A value equal to a cut point counts as below it.
 
     Returns
     -------
@@ -111,9 +111,9 @@ def rfm_scores(
     monetary = 1 + np.searchsorted(cuts.monetary, value, side="left")
     digits = recency * 100 + frequency * 10 + monetary
     names = segment_names(segments)
-    # Half a point rounds up: of two equally near names, the better one.
-    worth = (frequency + monetary + 1) // 2
-    segment = names[recency - 1, worth - 1]
+    # Half a point rounds up, to the better of the two names.
+    mean_score = (frequency + monetary + 1) // 2
+    segment = names[recency - 1, mean_score - 1]
     return pd.DataFrame({"rfm": digits.astype(str), "segment": segment}, index=days_since.index)
 
 
@@ -123,43 +123,45 @@ def segment_names(segments: Segments = SEGMENTS) -> np.ndarray:
     Raises
     ------
     ValueError
-        Where a pair of scores has no name, or two, a score is not from 1 to 5, or a name is none to be shown.
+        Where a pair of scores has no name or two names, a score is not from 1 to 5, or a name cannot be shown.
     """
     names = np.full((5, 5), "", dtype=object)
     for name, ((r_low, r_high), (w_low, w_high)) in segments.items():
-        if name in TAKEN or name != name.strip() or not name or not name.isprintable():
+        if name in RESERVED_NAMES or name != name.strip() or not name or not name.isprintable():
             raise ValueError(
-                f"must have names of one line, without blanks around them and other than {', '.join(TAKEN)}; "
-                f"{name!r} is none such"
+                f"must have names of one line, without blanks around them and other than {', '.join(RESERVED_NAMES)}; "
+                f"{name!r} is not allowed"
             )
         if not (1 <= r_low <= r_high <= 5 and 1 <= w_low <= w_high <= 5):
-            raise ValueError(f"must have scores from 1 to 5, the lower one first; {name!r} has others")
+            raise ValueError(f"must have scores from 1 to 5, the lower one first; those of {name!r} are not")
         named = names[r_low - 1 : r_high, w_low - 1 : w_high]
         if (named != "").any():
-            raise ValueError(f"must name scores once; {name!r} and {named[named != ''][0]!r} name the same")
+            raise ValueError(
+                f"must name each pair of scores once; {name!r} and {named[named != ''][0]!r} name the same"
+            )
         named[...] = name
     if (names == "").any():
-        recency, worth = np.argwhere(names == "")[0] + 1
+        recency, mean_score = np.argwhere(names == "")[0] + 1
         raise ValueError(
-            f"must name all scores; recency {recency} with {worth}, the mean of frequency and monetary score, "
-            "has no name"
+            f"must name all pairs of scores; recency {recency} with {mean_score}, the mean of frequency and monetary "
+            "score, has no name"
         )
     return names
 
 
 def _quintiles(values: ir.Table) -> tuple[float, ...]:
-    """Give the four quintiles of the one column of a table."""
-    [found] = quintile_query(values).to_pyarrow().to_pylist()
-    if found["cut_1"] is None:
+    """Return the four quintiles of the only column of a table."""
+    [row] = quintile_query(values).to_pyarrow().to_pylist()
+    if row["cut_1"] is None:
         raise InputError("RFM cut points need at least one customer with a purchase; the summary holds none.")
-    return tuple(found[f"cut_{fifth}"] for fifth in FIFTHS)
+    return tuple(row[f"cut_{fifth}"] for fifth in FIFTHS)
 
 
 def quintile_query(values: ir.Table) -> ir.Table:
-    """Say how the engine finds the quintiles of ``value``: one row with cut_1 to cut_4.
+    """Return the query for the quintiles of ``value``: one row with cut_1 to cut_4.
 
-    Equal values are counted first, so that few rows are put in order where values repeat; the share of customers up
-    to a value is compared in whole numbers, which is exact.
+    Equal values are counted first, so that few rows are sorted where values repeat. Shares of customers are compared in
+    whole numbers, which is exact.
     """
     counts = values.group_by("value").agg(customers=values.count())
     ranked = counts.mutate(

@@ -96,7 +96,7 @@ def test_a_score_keeps_action_lists_and_what_changed(trained, next_day):
     after = current(trained).set_index("customer_id")
     assert after.loc[first.index, "nps_category_before"].tolist() == first["nps_category"].tolist()
     lists = read("action_lists.csv")
-    assert set(lists["list"]) == {"likely_detractors", "going_silent", "promoters", "second_purchase"}
+    assert set(lists["list"]) == {"likely_detractors", "lapsing", "promoters", "second_purchase"}
     assert set(lists["customer_id"]) == set(after.index[after["reasons"].notna()])
     table = store.client.load_table(store.experiment_id, "action_lists.json", run_ids=[run.info.run_id])
     # MLflow reads what looks like a number as one; the file itself holds text.

@@ -72,7 +72,10 @@ def test_one_quarantine_limit_is_for_all_tables_and_one_for_a_table_leaves_the_o
         ({"timezone": "Berlin"}, "setting 'timezone' must be a time zone such as 'Europe/Berlin', got 'Berlin'"),
         ({"quarantine_limit": 2}, "must be less than or equal to 1, got 2"),
         ({"as_of": "soon"}, "setting 'as_of'"),
-        ({"rfm_segments": {"all": ["1-5", "1-4"]}}, "must name all scores; recency 1 with 5, the mean of frequency"),
+        (
+            {"rfm_segments": {"all": ["1-5", "1-4"]}},
+            "must name all pairs of scores; recency 1 with 5, the mean of frequency",
+        ),
         ({"rfm_segments": {"all": ["5-1", "1-5"]}}, "must have scores from 1 to 5, the lower one first"),
         ({"rfm_segments": {"all": ["few", "1-5"]}}, "setting 'rfm_segments.all.0.0' must be a valid integer"),
         ({"columns": {"sales": {"ts": "x"}}}, "must be 'transactions', 'answers', 'events' or 'customers'"),

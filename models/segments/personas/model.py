@@ -1,4 +1,4 @@
-"""Personas: clusters of customers who behave alike, with names and what tells them apart."""
+"""Personas as fitted: clusters of customers who behave alike, their names, and the profile of each."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -24,9 +24,10 @@ from models.segments.personas.number_of_clusters import (
 from models.segments.personas.space import Space, feature_values, fit_space
 from models.stats.typing import Floats, Integers, Texts
 
-# Customers that personas are fitted on; of more these are drawn by their ids, mostly the same at every refit.
+# Most customers that personas are fitted on. From a larger base they are drawn by a hash of their ids, so that refits
+# use mostly the same customers.
 FITTED_ON = 20_000
-# Features that a profile names, and scores of which it gives the mean.
+# How many features a profile names, and the scores whose means it gives.
 FEATURES_TOLD = 4
 VALUES = ("revenue", "clv", "expected_revenue", "p_purchase", "p_churn")
 
@@ -38,17 +39,17 @@ class Personas:
     Attributes
     ----------
     space : Space
-        Where customers stand by their features.
+        The coordinates and components in which customers are compared.
     centres : tuple of tuple of float
-        The middle of each persona in the space.
+        The centre of each persona in the space.
     names : tuple of str
-        Of each persona, the largest first.
+        The name of each persona, the largest persona first.
     trials : tuple of Trial
-        What was found of each number of personas that was tried.
+        The figures of each number of personas that was tried.
     customers, fitted_on : int
-        Of the base, and those drawn from it to fit on.
+        How many customers the base has, and how many of them the personas were fitted on.
     why : str
-        Why there is one persona only, or that the two are no groups; "" of groups.
+        Why there is only one persona, or why two personas are not groups; "" where the personas are groups.
     """
 
     space: Space
@@ -61,11 +62,11 @@ class Personas:
 
     @property
     def agreement(self) -> float:
-        """Mean adjusted Rand index between bootstrap fits of the number chosen; 1 of a single persona."""
+        """Mean adjusted Rand index between bootstrap fits with the chosen number; 1 for a single persona."""
         return next((trial.agreement for trial in self.trials if trial.k == len(self.names)), 1.0)
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the personas as JSON can hold them, with the criterion that chose their number."""
+        """Return the personas as JSON types, with the criterion that chose their number."""
         return {
             "k": len(self.names),
             "names": list(self.names),
@@ -95,50 +96,50 @@ class Personas:
 def fit_personas(
     described: pd.DataFrame, vocabulary: Vocabulary, seed: int, before: Personas | None = None
 ) -> Personas:
-    """Find the personas of a base.
+    """Fit the personas of a base.
 
     Parameters
     ----------
     described
-        Everyone's features at one date: customer_id and the columns that `features.describe.describe` gives, NaN where
-        undefined. The order of rows does not matter. Attributes are not used: they are not behaviour.
+        Features of all customers at one date: customer_id and the columns of `features.describe.describe`, NaN where
+        a feature is undefined. The order of the rows does not matter. Attributes are not behaviour and are not used.
     vocabulary
-        It names the features.
+        The vocabulary that names the features.
     seed
-        Seed of everything random.
+        Seed of all random draws.
     before
-        Earlier personas, whose names and number are kept while they hold.
+        Earlier personas. Their number and names are kept as long as they still fit.
 
     Returns
     -------
     Personas
-        k-means clusters in the space of `models.segments.personas.space.fit_space`, as many as the criterion of
-        `models.segments.personas.number_of_clusters` finds.
+        k-means clusters in the space of `models.segments.personas.space.fit_space`. Their number is chosen by the
+        criterion of `models.segments.personas.number_of_clusters`.
     """
     base = _drawn(described, seed)
     catalogue = catalogue_of(vocabulary)
-    # One thread: sums come out the same to the last bit on any machine, and these are small.
+    # With one thread sums are the same to the last bit on any machine; the matrices are small anyway.
     with threadpool_limits(limits=1):
         space = fit_space(base, catalogue)
         placed = space.place(base)
         trials = try_numbers(base, space, catalogue, seed)
         k = chosen(trials, len(base), len(before.names) if before is not None else None)
         centres = cluster(placed, k, seed)[0] if k > 1 else np.zeros((1, placed.shape[1]))
-    found = nearest(placed, centres.tolist())
-    order = np.argsort(-np.bincount(found, minlength=k), kind="stable")
-    centres, found = centres[order], np.argsort(order)[found]
+    position = nearest(placed, centres.tolist())
+    order = np.argsort(-np.bincount(position, minlength=k), kind="stable")
+    centres, position = centres[order], np.argsort(order)[position]
     if k == 1:
-        called = [ALL]
+        labels = [ALL]
     else:
         kept = {}
         if before is not None:
-            kept = same_people(found, k, list(assign_personas(before, base)), before.names)
-        differences = _differences(space, base, found, k)
-        called = persona_names([telling_words(space.coordinates, row) for row in differences], kept)
+            kept = same_people(position, k, list(assign_personas(before, base)), before.names)
+        differences = _differences(space, base, position, k)
+        labels = persona_names([telling_words(space.coordinates, row) for row in differences], kept)
     return Personas(
         space=space,
         centres=tuple(tuple(centre) for centre in centres.tolist()),
-        names=tuple(called),
+        names=tuple(labels),
         trials=trials,
         customers=len(described),
         fitted_on=len(base),
@@ -147,42 +148,43 @@ def fit_personas(
 
 
 def assign_personas(personas: Personas, described: pd.DataFrame) -> Texts:
-    """Name everyone's persona, at any later date.
+    """Return the name of each customer's persona, at the date of the fit or later.
 
     Parameters
     ----------
     personas
-        As fitted.
+        The fitted personas.
     described
-        Features as for `fit_personas`; a feature that is missing counts as not known.
+        Features as for `fit_personas`; a missing column counts as undefined for all customers.
 
     Returns
     -------
     array of shape (n,)
-        Names. Each depends on that customer's row alone, so a customer's persona moves because the customer moved.
+        Names. Each depends only on that customer's row, so a persona changes only when the customer's behaviour does.
     """
     assigned: Texts = np.array(personas.names, dtype=object)[_positions(personas, described)]
     return assigned
 
 
 def profile(personas: Personas, described: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
-    """Say of each persona how many it holds, what tells it apart and what it is worth.
+    """Describe each persona: its size, the features that set it apart and its mean scores.
 
     Parameters
     ----------
     personas
-        The personas.
+        The fitted personas.
     described
         Features as for `fit_personas`.
     scores
-        Rows of a scores table, by customer_id; the means of its columns among `VALUES` are added.
+        A scores table with customer_id; the means of those of its columns that are in `VALUES` are added.
 
     Returns
     -------
     DataFrame
-        One row per persona, in the order of the names: persona, customers, share, told_by ("orders so far 7 (all 1);
-        ...": the features farthest from the mean of all, at most one a theme, with the median of the persona and of
-        all, those whose medians are alike left out) and the mean of each score, NaN of a persona without customers.
+        One row per persona, in the order of the names: persona, customers, share, told_by and the mean of each score
+        (NaN for a persona without customers). told_by reads "orders so far 7 (all 1); ...": the features whose means
+        differ most from those of all customers, at most one per theme, each with the median of the persona and of all
+        customers. A feature whose two medians read the same is left out.
     """
     position, k = _positions(personas, described), len(personas.names)
     customers = np.bincount(position, minlength=k)
@@ -193,7 +195,7 @@ def profile(personas: Personas, described: pd.DataFrame, scores: pd.DataFrame | 
             "customers": customers,
             "share": customers / max(len(described), 1),
             "told_by": [
-                _told(personas.space, described, described[position == number], differences[number])
+                _told_by(personas.space, described, described[position == number], differences[number])
                 for number in range(k)
             ],
         }
@@ -206,9 +208,10 @@ def profile(personas: Personas, described: pd.DataFrame, scores: pd.DataFrame | 
 
 
 def _drawn(described: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Draw the customers to fit on by a hash of their ids, and put them in order.
+    """Draw the customers to fit on by a hash of their ids, and sort them by id.
 
-    A customer is drawn or not whoever else there is, as far as sizes allow: refits see mostly the same people.
+    As far as the size of the base allows, whether a customer is drawn does not depend on the other customers, so refits
+    use mostly the same ones.
     """
     if len(described) > FITTED_ON:
         hashed = pd.util.hash_array(described["customer_id"].to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:])
@@ -221,7 +224,7 @@ def _positions(personas: Personas, described: pd.DataFrame) -> Integers:
 
 
 def _differences(space: Space, described: pd.DataFrame, position: Integers, k: int) -> Floats:
-    """Give each persona's mean less that of all, in standard deviations over all: (k, coordinates)."""
+    """Return (k, coordinates): the mean of each persona minus that of all customers, in standard deviations."""
     customers = np.maximum(np.bincount(position, minlength=k), 1)
     differences = np.zeros((k, len(space.coordinates)))
     for number, coordinate in enumerate(space.coordinates):
@@ -233,29 +236,29 @@ def _differences(space: Space, described: pd.DataFrame, position: Integers, k: i
     return differences
 
 
-def _told(space: Space, everyone: pd.DataFrame, persona: pd.DataFrame, differences: Floats) -> str:
-    """Say in words which features tell a persona apart."""
-    told: dict[str, str] = {}
+def _told_by(space: Space, everyone: pd.DataFrame, persona: pd.DataFrame, differences: Floats) -> str:
+    """Say in words which features set a persona apart."""
+    sentences: dict[str, str] = {}
     for number in np.argsort(-np.abs(differences), kind="stable"):
         coordinate = space.coordinates[number]
-        if len(told) == FEATURES_TOLD or abs(differences[number]) < TELLING:
+        if len(sentences) == FEATURES_TOLD or abs(differences[number]) < TELLING:
             break
         feature = coordinate.definition
-        if coordinate.theme in told or feature is None or coordinate.feature not in everyone:
+        if coordinate.theme in sentences or feature is None or coordinate.feature not in everyone:
             continue
         own, of_all = (write_value(_median(of, feature), feature.entry.format) for of in (persona, everyone))
         if own != of_all:
-            told[coordinate.theme] = f"{feature.label} {own} (all {of_all})"
-    return "; ".join(told.values())
+            sentences[coordinate.theme] = f"{feature.label} {own} (all {of_all})"
+    return "; ".join(sentences.values())
 
 
 def _median(described: pd.DataFrame, feature: Feature) -> float:
-    """Give the median of those of whom the feature is known, NaN where it is of none."""
+    """Return the median over the customers for whom the feature is defined, NaN where there are none."""
     return float(pd.Series(feature_values(described, feature)).median())
 
 
 def _why(space: Space, trials: tuple[Trial, ...], k: int, customers: int) -> str:
-    """Say why there is one persona only, or two without groups; "" of personas that are groups."""
+    """Say why there is only one persona, or why two personas are not groups; "" where the personas are groups."""
     if not space.components:
         return f"Too little of the behaviour of {customers:,} customers is told by several features together."
     if not trials:

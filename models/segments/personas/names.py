@@ -1,4 +1,4 @@
-"""The names of personas: words for what tells each apart from the others, kept while the people are the same."""
+"""Names of personas: words for what sets each apart, kept over refits as long as the customers are mostly the same."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,32 +10,33 @@ from models.segments.personas.space import Coordinate
 from models.stats.typing import Floats, Integers
 
 ALL, NONE_TELLS = "all customers", "in between"
-# Words of a name: at least this many standard deviations from the mean of all, at most so many to begin with.
+# A word enters a name where its feature differs from the mean of all customers by at least TELLING standard deviations.
+# A name starts with at most WORDS words.
 TELLING, WORDS = 0.4, 3
-# Two clusters are the same people where those in both are at least this share of those in either: below it Hennig
-# (2007, Computational Statistics & Data Analysis 52, 258-271) calls a cluster dissolved.
+# Two clusters count as the same people from this Jaccard coefficient on. Below it Hennig (2007, Computational
+# Statistics & Data Analysis 52, 258-271) calls a cluster dissolved.
 SAME_PEOPLE = 0.5
 
-# Everything the customer does goes with buying more: what is bought names a persona before what happened to it.
+# Most activity rises with purchases, so a purchase feature is preferred over an event feature of similar difference.
 _PURCHASES_FIRST = 1.25
 
 
 def word(feature: Feature | None, difference: float) -> str:
-    """Give the word for a feature that is above or below the mean of all customers; "" where there is none."""
+    """Return the word for a feature that is above or below the mean of all customers; "" where there is none."""
     if feature is None or feature.persona is None:
         return ""
     return (feature.persona.much if difference > 0.0 else feature.persona.little).format(feature.value_in_words)
 
 
 def telling_words(coordinates: Sequence[Coordinate], differences: Floats) -> list[str]:
-    """Give the words that tell a persona apart, the most telling first, one a theme.
+    """Return the words that set a persona apart, the most telling first, at most one per theme.
 
     Parameters
     ----------
     coordinates
         The p features.
     differences
-        Mean of the persona less that of all, in standard deviations over all: (p,).
+        (p,) mean of the persona minus that of all customers, in standard deviations over all customers.
     """
     words: dict[str, str] = {}
     uses = [None if coordinate.definition is None else coordinate.definition.persona for coordinate in coordinates]
@@ -49,25 +50,25 @@ def telling_words(coordinates: Sequence[Coordinate], differences: Floats) -> lis
 
 
 def persona_names(words: Sequence[Sequence[str]], kept: Mapping[int, str]) -> list[str]:
-    """Name personas by their most telling words, each name once.
+    """Name personas by their most telling words; no two get the same name.
 
     Parameters
     ----------
     words
-        For each persona the words of `telling_words`.
+        The words of `telling_words` for each persona.
     kept
-        Persona -> the name it keeps.
+        Number of a persona -> the name it keeps.
 
     Returns
     -------
     list of str
-        Three words; more where two personas would share a name, and a number where words run out.
+        Up to three words each; more where two personas would share a name, and a number where no words are left.
     """
     names = dict(kept)
     new = [persona for persona in range(len(words)) if persona not in kept]
     for length in range(WORDS, max([WORDS, *map(len, words)]) + 1):
         tried = {persona: ", ".join(words[persona][:length]) or NONE_TELLS for persona in new}
-        # The same words in another order are no other name.
+        # The same words in another order count as the same name.
         taken = [_sorted(name) for name in (*names.values(), *tried.values())]
         names |= {persona: name for persona, name in tried.items() if taken.count(_sorted(name)) == 1}
         new = [persona for persona in new if persona not in names]
@@ -79,30 +80,30 @@ def persona_names(words: Sequence[Sequence[str]], kept: Mapping[int, str]) -> li
     return [names[persona] for persona in range(len(words))]
 
 
-def same_people(found: Integers, k: int, before: Sequence[str], before_names: Sequence[str]) -> dict[int, str]:
-    """Find which clusters are personas of before: cluster -> the name it keeps.
+def same_people(clusters: Integers, k: int, before: Sequence[str], before_names: Sequence[str]) -> dict[int, str]:
+    """Find which clusters continue an earlier persona.
 
     Parameters
     ----------
-    found
-        Cluster of each customer now, 0 to k - 1.
+    clusters
+        (n,) new cluster of each customer, 0 to k - 1.
     k
-        How many clusters there are now.
+        How many new clusters there are.
     before
-        Name of the persona of the same customers by the earlier personas.
+        (n,) name of the earlier persona of the same customers.
     before_names
-        The names of the earlier personas.
+        All names of the earlier personas.
 
     Returns
     -------
     dict of int to str
-        The matching (Hungarian method) that makes the sum of the Jaccard overlaps largest, less the pairs whose overlap
-        is below `SAME_PEOPLE`.
+        Number of a cluster -> the name it keeps, from the matching with the largest sum of Jaccard coefficients
+        (Hungarian method), without the pairs whose coefficient is below `SAME_PEOPLE`.
     """
     position = {name: number for number, name in enumerate(before_names)}
     earlier = np.array([position[name] for name in before], dtype=np.int64)
     shape = (k, len(before_names))
-    both = np.bincount(found * shape[1] + earlier, minlength=shape[0] * shape[1]).reshape(shape)
+    both = np.bincount(clusters * shape[1] + earlier, minlength=shape[0] * shape[1]).reshape(shape)
     either = both.sum(axis=1, keepdims=True) + both.sum(axis=0, keepdims=True) - both
     overlap = both / np.maximum(either, 1)
     rows, columns = linear_sum_assignment(overlap, maximize=True)

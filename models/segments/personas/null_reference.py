@@ -1,14 +1,15 @@
-"""One cloud: customers whose every feature is as it is, and goes with the others as it does, but without groups.
+"""The null reference: customers with the same distributions and correlations of features as the base, but no groups.
 
-Clusters are looked for in it as in the base; what they gain there any base gives. A cloud of normal columns would not
-do: one-time buyers, say, stand on one value of many features, and that alone would pass for groups.
+Clusters are fitted to it as to the base; a base has groups only where its clusters are tighter than those of the null
+reference. Normal columns would not serve as a reference: many one-time buyers, for example, share one value of many
+features, and that alone would look like a group.
 """
 
 import numpy as np
 
 from models.stats.typing import Floats
 
-# Rounds in which the correlations of the normals are corrected for what the values' ties take off.
+# Rounds in which the correlations of the normals are corrected for the loss from ties and skewed values.
 ROUNDS = 3
 
 
@@ -18,18 +19,18 @@ def null_reference(columns: Floats, size: int, rng: np.random.Generator) -> Floa
     Parameters
     ----------
     columns
-        The features, (p, n), each of which varies.
+        (p, n) features, each of which varies.
     size
         How many customers to draw.
     rng
-        Source of randomness.
+        The random generator.
 
     Returns
     -------
     array of shape (p, size)
-        Jointly normal draws given the values of the columns by their ranks ("normal to anything", Cario & Nelson 1997):
-        each column has the distribution of that feature, and two columns its correlation as nearly as their values let
-        it.
+        Jointly normal draws replaced by the values of the columns of the same rank ("normal to anything", Cario &
+        Nelson 1997): each column has the distribution of its feature, and each pair of columns has their correlation as
+        nearly as their values allow.
     """
     wanted = np.corrcoef(columns)
     values = np.sort(columns, axis=1)[:, ((np.arange(size) + 0.5) / size * columns.shape[1]).astype(np.int64)]
@@ -37,7 +38,7 @@ def null_reference(columns: Floats, size: int, rng: np.random.Generator) -> Floa
     correlation = wanted
     for _ in range(ROUNDS):
         variances, vectors = np.linalg.eigh(correlation)
-        # Corrected correlations need not be possible ones; what is not is left out.
+        # A corrected matrix may have negative eigenvalues; they are set to 0.
         mixed = (vectors * np.sqrt(variances.clip(0.0))) @ normals
         np.put_along_axis(drawn, mixed.argsort(axis=1, kind="stable"), values, axis=1)
         correlation = (correlation + wanted - np.corrcoef(drawn)).clip(-0.999, 0.999)

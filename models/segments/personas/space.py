@@ -1,8 +1,8 @@
-"""The space in which customers are like or unlike each other: behaviour without heavy tails, gaps and repetition.
+"""The space in which customers are compared: behaviour without heavy tails, gaps and repetition.
 
-Amounts and days count by their doublings, so that no outlier rules; a feature that is undefined for a customer stands
-in the middle; features of one theme vary together at most as much as one; and only what several themes tell
-together is kept, as principal factors: what goes with nothing else is no pattern.
+Amounts and days enter as logarithms, so that no outlier dominates. A feature that is undefined for a customer is put
+at the mean. The features of one theme together have at most the variance of one feature. Only what several themes
+share is kept, as principal factors: variation that goes with nothing else is not a pattern of behaviour.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,32 +17,32 @@ from features.catalogue import Catalogue
 from features.definition import Feature, PersonaUse
 from models.stats.typing import Floats
 
-# Values kept of a feature; between them scores are interpolated, and beyond the outermost, which one customer in 160 is
-# on each side, they stay.
+# A feature is stored as this many values with their scores. Scores are interpolated between the values and constant
+# beyond the outermost ones, which one customer in 160 exceeds on each side.
 KNOTS, OUTERMOST = 65, 2.5
-# A share of n orders counts n / (n + this): of one order it is 0 or 1, which tells little of a habit.
+# A share of n orders is multiplied by n / (n + this): the share of a single order is 0 or 1 and says little of a habit.
 ORDERS_OF_A_HABIT = 3.0
-# Variance that a component must share among themes, of 1 that a theme has at most. Of CDNOW and of simulated shops the
-# second shares .55 or more and the third .40 or less: the limit lies between them.
+# Least variance that a component must share among themes, where one theme has at most 1. In CDNOW and in simulated
+# shops the second component shares .55 or more and the third .40 or less; the limit lies between them.
 LEAST_SHARED = 0.45
-# Days count by their doublings from a month on: 10 and 40 of them differ as 300 and 620 do, 480 and 510 are alike.
+# Days enter as log2(1 + days / 30): 10 and 40 days differ as much as 300 and 620 do, and 480 and 510 are alike.
 FIRST_DAYS = 30.0
 
 
 @dataclass(frozen=True)
 class Coordinate:
-    """A feature on the scale that all share.
+    """A feature on the scale that all features share.
 
     Attributes
     ----------
     feature, theme : str
-        Its name, and what it is about together with others.
+        Its name, and the group of related features that it belongs to.
     definition : Feature or None
-        The feature of this name; None where the vocabulary does not hold it, so that it is known of nobody.
+        The feature of this name; None where the vocabulary does not hold it, so that it is undefined for everyone.
     values, scores : tuple of float
-        Values of the feature, ascending, and their scores; in between scores are interpolated, beyond they stay.
+        Values of the feature, ascending, and their scores; interpolated between them, constant beyond them.
     weight : float
-        At most 1, and such that the features of a theme vary together at most as much as one feature.
+        At most 1; it limits the summed variance of the features of a theme to that of one feature.
     """
 
     feature: str
@@ -53,7 +53,7 @@ class Coordinate:
     weight: float = 1.0
 
     def place(self, described: pd.DataFrame) -> Floats:
-        """Place customers on this coordinate, each by their own features only: (n,), 0 where it is not known."""
+        """Return the (n,) coordinates of customers, each from that customer's features only; 0 where undefined."""
         if self.definition is None:
             return np.zeros(len(described))
         column = feature_values(described, self.definition)
@@ -67,29 +67,29 @@ class Coordinate:
 
 @dataclass(frozen=True)
 class Space:
-    """Coordinates, and the components in which they vary together.
+    """Coordinates, and the components that they share.
 
     Attributes
     ----------
     coordinates : tuple of Coordinate
-        One a feature that varies, p of them.
+        p coordinates, one for each feature that varies.
     components : tuple of tuple of float
-        Orthonormal rows of length p, the one that themes share most of first; none where no two themes go together.
+        Orthonormal rows of length p, the one that themes share most first; none where no two themes go together.
     """
 
     coordinates: tuple[Coordinate, ...]
     components: tuple[tuple[float, ...], ...]
 
     def columns(self, described: pd.DataFrame) -> Floats:
-        """Place customers on every coordinate: (coordinates, n)."""
+        """Return the (coordinates, n) coordinates of customers."""
         placed = [coordinate.place(described) for coordinate in self.coordinates]
         return np.array(placed).reshape(len(placed), len(described))
 
     def project(self, columns: Iterable[Floats], customers: int) -> Floats:
-        """Take columns, one a coordinate, each (n,), to the components: (n, components).
+        """Project columns, one (n,) per coordinate, on the components: (n, components).
 
-        It is worked out customer by customer, in one fixed order of additions: where a customer stands depends to the
-        last bit on that customer's row alone.
+        The additions are done for each customer in one fixed order, so that to the last bit the result depends only on
+        that customer's row.
         """
         placed = np.zeros((len(self.components), customers))
         for number, column in enumerate(columns):
@@ -98,11 +98,11 @@ class Space:
         return placed.T
 
     def place(self, described: pd.DataFrame) -> Floats:
-        """Place customers in the space: (n, components)."""
+        """Return the places of customers in the space: (n, components)."""
         return self.project((coordinate.place(described) for coordinate in self.coordinates), len(described))
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the space as JSON can hold it."""
+        """Return the space as JSON types."""
         return {
             "coordinates": [
                 {
@@ -119,7 +119,7 @@ class Space:
 
     @classmethod
     def from_dict(cls, parts: Mapping[str, Any], catalogue: Catalogue) -> "Space":
-        """Read what `to_dict` gave; the catalogue holds the features of the customers to place."""
+        """Rebuild the space from `to_dict`; the catalogue holds the features of the customers to place."""
         coordinates = []
         for saved in parts["coordinates"]:
             feature = catalogue.get(saved["feature"])
@@ -132,23 +132,23 @@ class Space:
 
 
 def fit_space(described: pd.DataFrame, catalogue: Catalogue) -> Space:
-    """Find the space of a base.
+    """Fit the space of a base.
 
     Parameters
     ----------
     described
-        Customers by row. The order of rows may move the last bits of the components: give rows in a fixed order.
+        Features, one row per customer, in a fixed order: it may change the last bits of the components.
     catalogue
-        The features it may hold, of which those are taken that personas use.
+        The features of the vocabulary; those that personas use are chosen.
 
     Returns
     -------
     Space
         Its components are the principal factors of the themes (Harman 1976, "Modern factor analysis", chapter 8): the
-        eigenvectors of the covariance in which that within a theme is replaced by what all other themes predict of it
-        (squared multiple correlations, Guttman 1956, Psychometrika 21), less what as many columns of chance would
-        predict, ``p / n`` of it. Those are kept whose eigenvalue is at least `LEAST_SHARED`: what only one theme tells,
-        however loudly, is no pattern of behaviour.
+        eigenvectors of the covariance in which the block within each theme is replaced by the part that all other
+        themes predict (squared multiple correlations, Guttman 1956, Psychometrika 21), minus the part that as many
+        random columns would predict, ``p / n`` of the block. Components with an eigenvalue of at least `LEAST_SHARED`
+        are kept: variation within one theme alone, however large, is not a pattern of behaviour.
     """
     coordinates = []
     for name, feature in catalogue.items():
@@ -167,7 +167,7 @@ def fit_space(described: pd.DataFrame, catalogue: Catalogue) -> Space:
 
 
 def _components(columns: Floats, themes: Sequence[str]) -> tuple[tuple[float, ...], ...]:
-    """Find the principal factors of (p, n) columns that several themes share."""
+    """Compute the principal factors of (p, n) columns that several themes share."""
     if len(set(themes)) < 2:
         return ()
     covariance = np.cov(columns, bias=True)
@@ -175,7 +175,7 @@ def _components(columns: Floats, themes: Sequence[str]) -> tuple[tuple[float, ..
     for theme in dict.fromkeys(themes):
         inside = np.array([other == theme for other in themes])
         across = covariance[np.ix_(inside, ~inside)]
-        # Shares of channels sum to 1, so that no plain inverse exists.
+        # The shares of all channels sum to 1, so the matrix may be singular.
         inverse = np.linalg.pinv(covariance[np.ix_(~inside, ~inside)], rcond=1e-8, hermitian=True)
         own = np.ix_(inside, inside)
         shared[own] = across @ inverse @ across.T - chance * covariance[own]
@@ -185,11 +185,11 @@ def _components(columns: Floats, themes: Sequence[str]) -> tuple[tuple[float, ..
 
 
 def _scale(column: Floats, use: PersonaUse) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
-    """Give values of a column and their scores, less the mean score; None where nothing varies.
+    """Return values of a column and their centred scores; None where the column does not vary.
 
-    The score of an amount is ``sign(x) log2(1 + |x| / u)``, u the median of ``|x|`` over those not 0, or a month of
-    days: a feature that is much the same for all, by its doublings, tells little. A share is divided by its standard
-    deviation. Of many values those are kept that stand nearest to evenly spaced normal quantiles.
+    The score of an amount is ``sign(x) log2(1 + |x| / u)``, u the median of ``|x|`` over the values other than 0, or 30
+    for days, so that a feature with similar magnitudes for all customers counts little. A share is divided by its
+    standard deviation. Of many values those nearest to evenly spaced normal quantiles are stored.
     """
     values = np.sort(column[~np.isnan(column)])
     if not len(values) or values[0] == values[-1]:
@@ -213,9 +213,9 @@ def _scale(column: Floats, use: PersonaUse) -> tuple[tuple[float, ...], tuple[fl
 
 
 def feature_values(described: pd.DataFrame, feature: Feature) -> Floats:
-    """Give a feature's column, (n,), NaN where it has no value or the column is not there."""
+    """Return the (n,) column of a feature, NaN where it is undefined or the column is missing."""
     column = _column(described, feature.name)
-    # A one-time buyer has no repeat purchases, hence no mean value of them; the column says 0.
+    # A one-time buyer has no mean value of repeat purchases; the column holds 0 there.
     return np.where(column > 0.0, column, np.nan) if _use(feature).zero_is_unknown else column
 
 
@@ -227,6 +227,6 @@ def _column(described: pd.DataFrame, name: str) -> Floats:
 
 
 def _use(feature: Feature) -> PersonaUse:
-    """Say how personas use a feature of theirs."""
+    """Return how personas use one of their features."""
     assert feature.persona is not None
     return feature.persona

@@ -1,7 +1,7 @@
-"""The small words of some languages, by which the language of a comment is known; they tell of no topic.
+"""Function words of some languages: they identify the language of a comment and belong to no topic.
 
-Each list holds words that are frequent in any text of the language; a word may stand in several lists. Comments in
-other languages are taken by their writing alone, and their small words are told from the others by their frequency.
+Each list holds words that are frequent in any text of its language; a word may be in several lists. For other
+languages only the script is identified, and their function words count like any other words.
 """
 
 FUNCTION_WORDS: dict[str, frozenset[str]] = {
@@ -53,7 +53,7 @@ FUNCTION_WORDS: dict[str, frozenset[str]] = {
     }.items()
 }
 
-# The small words that turn the meaning of the next one round.
+# Function words that negate the next word.
 _NEGATIONS = """bez değil geen ingen inte kein keine keinen never nicht nie niet no non not não nao pas senza sem sin
     sans utan without yok без не нет немає никогда ні"""
 NEGATIONS = frozenset(_NEGATIONS.split())

@@ -1,11 +1,11 @@
-"""What the comments beside the answers speak of: their topics, each with its share, its NPS and a few examples."""
+"""Topics of the comments that came with answers, each with its share, its NPS and a few examples."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from features.measures.intervals import nps_interval
@@ -14,36 +14,37 @@ from models.segments.topics.function_words import FUNCTION_WORDS
 from models.segments.topics.languages import languages
 from models.segments.topics.names import topic_examples, topic_name
 from models.segments.topics.words import count_words, plain_words
-from models.stats.typing import Integers
+from models.stats.typing import Integers, Texts
 
 OTHER = "other"
-# Different comments of one language. Of four simulated topics and idle talk 300 comments gave 0 to 3, 400 mostly all
-# and 600 always all (12 runs); from texts that repeat turns of phrase 300 gave all, and 150 the phrases as topics.
+# Fewest different comments of one language. With four simulated topics and small talk 300 comments gave 0 to 3 of the
+# topics, 400 mostly all, 600 always all (12 runs). With texts that repeat phrases 300 gave all; 150 gave phrases as
+# topics.
 FEWEST_TO_LEARN = 200
-# Topics are learned on so many different comments at most, and then given to all.
+# Most different comments that topics are learned from; all comments are then assigned.
 MOST_TO_LEARN = 10_000
 
 
 @dataclass(frozen=True)
 class Topic:
-    """What a part of the comments speak of.
+    """A topic of comments.
 
     Parameters
     ----------
     name
         Its most telling words, as people write them; "other" for the comments without a topic.
     language
-        Code of the language (ISO 639-1) or name of the writing; "" for "other".
+        Code of the language (ISO 639-1) or name of the script; "" for "other".
     answers
-        Comments that speak of it.
+        How many comments have this topic.
     share
-        Of all comments, 0 to 1.
+        Share of all comments, 0 to 1.
     nps, low, high
         Net promoter score of these answers with its 95 % adjusted-Wald interval, in points.
     difference
-        That score - the score of all answers with a comment, in points.
+        nps minus the net promoter score of all answers with a comment, in points.
     stability
-        Mean Jaccard coefficient of its comments over resamples (`models.segments.topics.factorisation`); NaN for "other".
+        Mean Jaccard coefficient of its comments over resamples (`factorisation.learn_topics`); NaN for "other".
     examples
         Up to three typical comments, personal data masked.
     """
@@ -67,19 +68,19 @@ class Topics:
     Parameters
     ----------
     topics
-        None where `why` says so.
+        Empty where `why` is given.
     other
         The comments without a topic; None where there are no comments.
     answers
-        All answers with a comment.
+        How many answers have a comment.
     nps
-        Their net promoter score, in points; NaN where there are none. It is the score of those who wrote, not of all.
+        Their net promoter score, in points; NaN where there are none. It describes those who wrote, not all customers.
     why
         Why there are no topics, in words; None where there are some.
     topic_of
-        Name of the topic of each comment, "other" where it has none, in the order the comments came in.
-    silent
-        Language (as of `Topic`) -> its different comments, of the languages without a topic.
+        Name of the topic of each comment in the order of the input, "other" where it has none.
+    without_topic
+        Language (as in `Topic`) -> number of its different comments, for the languages without a topic.
     """
 
     topics: tuple[Topic, ...]
@@ -87,11 +88,11 @@ class Topics:
     answers: int
     nps: float
     why: str | None
-    topic_of: NDArray[np.object_]
-    silent: Mapping[str, int] = field(default_factory=dict)
+    topic_of: Texts
+    without_topic: Mapping[str, int] = field(default_factory=dict)
 
     def to_frame(self) -> pd.DataFrame:
-        """Give one row per topic, "other" last; without rows where there are no topics.
+        """Return one row per topic, "other" last; no rows where there are no topics.
 
         Returns
         -------
@@ -116,8 +117,8 @@ class Topics:
 
 
 @dataclass(frozen=True)
-class _Found:
-    """A topic before it has a score: which of the different comments speak of it."""
+class _Learned:
+    """A topic before it has a score: the rows of the different comments that have it."""
 
     name: str
     language: str
@@ -127,27 +128,27 @@ class _Found:
 
 
 def find_topics(answers: pd.DataFrame, seed: int = 0) -> Topics:
-    """Find what comments speak of.
+    """Find the topics of comments.
 
-    Comments are told apart by language, forms of a word are taken together by their character n-grams, and groups of
-    words that come together more often than chance make the topics, as many as stay on resampling
-    (`models.segments.topics.factorisation.learn_topics`). A comment has the topic its words tell most of, or none. Nothing leaves the
-    machine, and the only dictionary is the small words of a dozen languages: without them a shop of English and German
-    comments of eight topics gave an adjusted Rand index of .61 in simulation, with them .93.
+    Comments are separated by language, and forms of a word are joined by their character n-grams. Topics are groups of
+    words that share comments more often than by chance; their number is the one that is stable under resampling
+    (`models.segments.topics.factorisation.learn_topics`). A comment has the topic that its words point to most, or
+    none. Nothing leaves the machine. The only dictionary is the function words of a dozen languages: in a simulated
+    shop with eight topics in English and German the adjusted Rand index was .61 without them and .93 with them.
 
     Parameters
     ----------
     answers
-        comment (text) and category (0 detractor, 1 passive, 2 promoter), one row per answer, of
-        `features.labels.commented_answers`.
+        comment (text) and category (0 detractor, 1 passive, 2 promoter), one row per answer, as
+        `features.labels.commented_answers` gives them.
     seed
-        For the resamples, and for the sample learned on where there are more than `MOST_TO_LEARN` comments.
+        Seed of the resamples, and of the sample to learn from where there are more than `MOST_TO_LEARN` comments.
 
     Returns
     -------
     Topics
         The same for the same answers in any order. Without topics where no language has `FEWEST_TO_LEARN` different
-        comments, or where nothing in them stays.
+        comments, or where no topic is stable.
     """
     comments = answers["comment"].astype(str).tolist()
     category = answers["category"].to_numpy(dtype=np.int64)
@@ -156,61 +157,61 @@ def find_topics(answers: pd.DataFrame, seed: int = 0) -> Topics:
     row_of = np.array([place[comment] for comment in comments], dtype=np.int64)
     texts = plain_words(written)
     language = languages(texts, FEWEST_TO_LEARN)
-    found: list[_Found] = []
-    silent: dict[str, int] = {}
+    learned: list[_Learned] = []
+    without_topic: dict[str, int] = {}
     with threadpool_limits(limits=1):
         for code in sorted(set(language) - {""}):
             rows = np.flatnonzero(language == code)
             different = len({texts[row] for row in rows})
-            of_language: list[_Found] = []
+            of_language: list[_Learned] = []
             if different >= FEWEST_TO_LEARN:
                 of_language = _of_language(
                     str(code), [written[row] for row in rows], [texts[row] for row in rows], rows, seed
                 )
-            found += of_language
+            learned += of_language
             if not of_language:
-                silent[str(code)] = different
+                without_topic[str(code)] = different
     topic_of_written = np.full(len(written), NO_TOPIC, dtype=np.int64)
-    for number, topic in enumerate(found):
+    for number, topic in enumerate(learned):
         topic_of_written[topic.rows] = number
-    why = None if found else _why(max(silent.values(), default=0))
-    return replace(_scored(found, topic_of_written[row_of], category, why), silent=silent)
+    why = None if learned else _why(max(without_topic.values(), default=0))
+    return replace(_scored(learned, topic_of_written[row_of], category, why), without_topic=without_topic)
 
 
-def _of_language(code: str, written: list[str], texts: list[str], rows: Integers, seed: int) -> list[_Found]:
-    """Find the topics of the comments of one language; `rows` are their places among all."""
-    small_words = FUNCTION_WORDS.get(code, frozenset())
-    counts = count_words(texts, small_words)
-    # A comment written twice in the same words is one witness of which words go together.
+def _of_language(code: str, written: list[str], texts: list[str], rows: Integers, seed: int) -> list[_Learned]:
+    """Find the topics of the comments of one language; `rows` are their rows among all comments."""
+    function_words = FUNCTION_WORDS.get(code, frozenset())
+    counts = count_words(texts, function_words)
+    # Comments of the same words are independent evidence only once.
     first = {text: row for row, text in reversed(list(enumerate(texts))) if text}
     learned_on = np.array(sorted(first.values()), dtype=np.int64)
     if len(learned_on) > MOST_TO_LEARN:
         drawn = np.random.default_rng(seed).choice(len(learned_on), MOST_TO_LEARN, replace=False)
         learned_on = learned_on[np.sort(drawn)]
     learned = learn_topics(counts.comments[learned_on], seed)
-    labels, _ = assign(counts.comments, learned.weights)
-    found = []
+    labels = assign(counts.comments, learned.weights)
+    topics = []
     for number, weights in enumerate(learned.weights):
         members = np.flatnonzero(labels == number)
         named_by = np.intersect1d(members, learned_on)
-        name = topic_name(texts, counts, named_by, weights, small_words)
+        name = topic_name(texts, counts, named_by, weights, function_words)
         weight = np.asarray(counts.comments[named_by] @ weights)
         examples = topic_examples(written, counts, named_by, weight)
-        found.append(_Found(name, code, rows[members], float(learned.stability[number]), examples))
-    return found
+        topics.append(_Learned(name, code, rows[members], float(learned.stability[number]), examples))
+    return topics
 
 
-def _scored(found: list[_Found], label: Integers, category: NDArray[np.int64], why: str | None) -> Topics:
-    """Count the answers of each topic and give their scores."""
-    names = _unique([topic.name for topic in found])
-    counts = np.zeros((len(found) + 1, 3))
-    np.add.at(counts, (label, category), 1)  # the last row, -1, is of those without a topic
+def _scored(learned: list[_Learned], label: Integers, category: Integers, why: str | None) -> Topics:
+    """Count the answers of each topic and compute their scores."""
+    names = _unique([topic.name for topic in learned])
+    counts = np.zeros((len(learned) + 1, 3))
+    np.add.at(counts, (label, category), 1)  # the last row, -1, counts those without a topic
     nps, low, high = nps_interval(*counts.T)
     overall = float(nps_interval(*counts.sum(axis=0))[0])
     answers = counts.sum(axis=1)
     total = len(label)
 
-    def topic(row: int, name: str, of: _Found | None) -> Topic:
+    def topic(row: int, name: str, of: _Learned | None) -> Topic:
         return Topic(
             name=name,
             language=of.language if of else "",
@@ -224,7 +225,7 @@ def _scored(found: list[_Found], label: Integers, category: NDArray[np.int64], w
             examples=of.examples if of else (),
         )
 
-    topics = [topic(row, names[row], each) for row, each in enumerate(found)]
+    topics = [topic(row, names[row], each) for row, each in enumerate(learned)]
     topics.sort(key=lambda each: (-each.answers, each.name))
     return Topics(
         topics=tuple(topics),
@@ -237,22 +238,22 @@ def _scored(found: list[_Found], label: Integers, category: NDArray[np.int64], w
 
 
 def _unique(names: list[str]) -> list[str]:
-    """Give the second and further topics of one name a number."""
-    seen = {OTHER: 1}
-    given = []
+    """Add a number to the second and further topics of one name."""
+    times = Counter([OTHER])
+    unique = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        given.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
-    return given
+        times[name] += 1
+        unique.append(name if times[name] == 1 else f"{name} ({times[name]})")
+    return unique
 
 
 def _why(largest: int) -> str:
     if largest < FEWEST_TO_LEARN:
         return (
-            f"topics need at least {FEWEST_TO_LEARN} different comments in one language, and the most are {largest}: "
-            "in fewer a turn of phrase cannot be told from a topic"
+            f"topics need at least {FEWEST_TO_LEARN} different comments in one language, and the most are {largest}; "
+            "with fewer, a common phrase cannot be told from a topic"
         )
     return (
-        f"no group of words stays a topic: each must be found again in resamples of the comments (Jaccard "
-        f"coefficient of at least {STABLE}), in at least {FEWEST_COMMENTS} of them, and apart from the others"
+        f"no group of words is a stable topic: each must be found again in resamples of the comments (Jaccard "
+        f"coefficient of at least {STABLE}), in at least {FEWEST_COMMENTS} of them, and separate from the others"
     )

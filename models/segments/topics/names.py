@@ -1,60 +1,60 @@
-"""What stands for a topic: its most telling words as people wrote them, and a few of its comments."""
+"""The name of a topic, from its most telling words as people wrote them, and a few of its comments as examples."""
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.feature_extraction.text import CountVectorizer
 
 from models.segments.topics.factorisation import FEWEST_TOGETHER
 from models.segments.topics.function_words import NEGATIONS
 from models.segments.topics.masking import masked
 from models.segments.topics.words import WordCounts
+from models.stats.typing import Floats, Integers, Strings
 
 NAME_PARTS = 3
 EXAMPLES = 3
 LONGEST_EXAMPLE = 160
 FEWEST_EXAMPLE_WORDS = 4
-# Two examples that share more of their words than this say the same.
+# Two examples that share more than this part of their words say the same.
 ALIKE = 0.5
-# A pair of words stands in a name for its rarer word where it is found with at least this share of it.
+# A pair of words replaces a word in a name where at least this share of the comments with the word has the pair.
 USUAL_PAIR = 0.5
 
 
 def topic_name(
     texts: Sequence[str],
     counts: WordCounts,
-    members: NDArray[np.int64],
-    weights: NDArray[np.float64],
-    small_words: frozenset[str],
+    members: Integers,
+    weights: Floats,
+    function_words: frozenset[str],
 ) -> str:
     """Name a topic by its most telling words and pairs of words.
 
     Parameters
     ----------
     texts
-        All comments of one language, of `plain_words`.
+        All comments of one language, from `plain_words`.
     counts
         Their words.
     members
-        Rows of the comments of the topic.
+        Rows of the comments with the topic.
     weights
         (n_words,) log odds of the words in the topic.
-    small_words
-        Words of the language that say nothing beside another, but for negations.
+    function_words
+        Function words of the language; beside another word only a negation is named.
 
     Returns
     -------
     str
-        Up to three, the most telling first: comments of the topic with the word times its log odds. Each stands in the
-        form that is most frequent in the topic, and with the word beside it where they usually come as a
-        pair, such as "не работает".
+        Up to three words, in descending order of the number of comments in the topic with the word times its log odds.
+        Each is written in its most frequent form in the topic, and together with its neighbour where they usually occur
+        as a pair, such as "не работает".
     """
     own = [texts[row] for row in members]
     value = np.asarray(counts.comments[members].sum(axis=0)).ravel() * weights
     order = np.lexsort((counts.families, -value))
-    forms, found = _ngrams(own, 1)
-    pairs, together = _ngrams(own, 2)
+    forms, comments_with_form = _ngrams(own, 1)
+    pairs, comments_with_pair = _ngrams(own, 2)
     family = np.array([counts.family_of.get(form, -1) for form in forms])
     parts: list[str] = []
     named: set[int] = set()
@@ -64,36 +64,35 @@ def topic_name(
         if int(word) in named:
             continue
         of_word = family == word
-        written = forms[of_word][np.lexsort((forms[of_word], -found[of_word]))[0]]
-        said = {form for form, number in counts.family_of.items() if number in named}
-        with_word = np.array([_joins(pair, written, small_words, said) for pair in pairs], dtype=bool)
-        best = max(zip(together[with_word], pairs[with_word], strict=True), default=(0, ""), key=lambda pair: pair[0])
-        is_pair = best[0] >= max(USUAL_PAIR * found[forms == written][0], FEWEST_TOGETHER)
+        written = forms[of_word][np.lexsort((forms[of_word], -comments_with_form[of_word]))[0]]
+        named_forms = {form for form, number in counts.family_of.items() if number in named}
+        with_word = np.array([_joins(pair, written, function_words, named_forms) for pair in pairs], dtype=bool)
+        candidates = zip(comments_with_pair[with_word], pairs[with_word], strict=True)
+        best = max(candidates, default=(0, ""), key=lambda pair: pair[0])
+        is_pair = best[0] >= max(USUAL_PAIR * comments_with_form[forms == written][0], FEWEST_TOGETHER)
         parts.append(str(best[1]) if is_pair else str(written))
         named |= {counts.family_of.get(each, -1) for each in parts[-1].split()}
     return ", ".join(parts)
 
 
-def topic_examples(
-    comments: Sequence[str], counts: WordCounts, rows: NDArray[np.int64], weight: NDArray[np.float64]
-) -> tuple[str, ...]:
-    """Choose comments that are typical of a topic, short, and not alike.
+def topic_examples(comments: Sequence[str], counts: WordCounts, rows: Integers, weight: Floats) -> tuple[str, ...]:
+    """Choose comments of a topic that are typical, short and unlike each other.
 
     Parameters
     ----------
     comments
-        As they were written, all of one language.
+        The comments of one language, as written.
     counts
         Their words.
     rows
-        The comments of the topic.
+        Rows of the comments with the topic.
     weight
-        (n_rows,) how much the words of each weigh for the topic.
+        (n_rows,) sum of the log odds of each comment's words in the topic.
 
     Returns
     -------
     tuple of str
-        Up to three, the one with the most weight for its length first, with personal data masked.
+        Up to three, the one with the most weight for its length first; personal data are masked.
     """
     words = counts.comments[rows]
     length = np.array([max(len(comments[row].split()), FEWEST_EXAMPLE_WORDS) for row in rows])
@@ -110,25 +109,25 @@ def topic_examples(
     return tuple(_shortened(masked(comments[rows[place]])) for place in chosen)
 
 
-def _joins(pair: str, word: str, small_words: frozenset[str], said: set[str]) -> bool:
-    """Say whether a pair of words holds a word beside one that says more, or after a negation."""
+def _joins(pair: str, word: str, function_words: frozenset[str], named: set[str]) -> bool:
+    """Say whether a pair holds the word beside one that adds to the name, or after a negation."""
     first, second = pair.split()
     if word not in (first, second):
         return False
     other = second if first == word else first
-    if other in small_words:
+    if other in function_words:
         return other == first and first in NEGATIONS
-    return other not in said
+    return other not in named
 
 
-def _ngrams(texts: Sequence[str], length: int) -> tuple[NDArray[np.str_], NDArray[np.int64]]:
-    """Give the n-grams of words of texts, in the order of the alphabet, and in how many texts each stands."""
+def _ngrams(texts: Sequence[str], length: int) -> tuple[Strings, Integers]:
+    """Return the word n-grams of texts in alphabetical order, and the number of texts with each."""
     counter = CountVectorizer(
         tokenizer=str.split, token_pattern=None, lowercase=False, ngram_range=(length, length), binary=True
     )
     try:
         counted = counter.fit_transform(texts)
-    except ValueError:  # no text is as long
+    except ValueError:  # no text is long enough
         return np.array([], dtype=str), np.array([], dtype=np.int64)
     return counter.get_feature_names_out().astype(str), np.asarray(counted.sum(axis=0)).ravel()
 

@@ -1,44 +1,44 @@
-"""The words of comments in any spaced language: plain, free of personal data, and joined with their inflected forms."""
+"""The words of comments: plain, without personal data, counted together with their inflected forms."""
 
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer
 
 from models.segments.topics.masking import without_personal
+from models.stats.typing import Integers, Strings
 
-# Two words are forms of one where the trigrams of their beginnings and middles agree by at least this Dice
-# coefficient: "доставка" and "доставили" .67, "delivery" and "delivered" .77, "staff" and "start" .50.
+# Two words are forms of one word from this Dice coefficient of their trigrams on: "доставка" and "доставили" .67,
+# "delivery" and "delivered" .77, "staff" and "start" .50.
 SAME_WORD = 0.6
-# Rarer words than these many cannot tell a topic, and all pairs of them would have to be compared.
+# Most frequent words that are compared pairwise; rarer ones cannot identify a topic.
 MOST_WORDS = 20_000
 
 
 @dataclass(frozen=True)
 class WordCounts:
-    """Which words stand in which comments.
+    """Which words occur in which comments.
 
     Parameters
     ----------
     comments
-        (n_comments, n_families) matrix of 0 and 1: a form of the word stands in the comment.
+        (n_comments, n_families) matrix of 0 and 1: a form of the word occurs in the comment.
     families
-        The most frequent form of each word.
+        (n_families,) most frequent form of each word.
     family_of
-        Every form that was counted -> number of its word.
+        Form of a word -> its column.
     """
 
     comments: sparse.csr_matrix
-    families: NDArray[np.str_]
+    families: Strings
     family_of: dict[str, int]
 
 
 def plain_words(comments: Sequence[str]) -> list[str]:
-    """Leave the words of comments only: small letters, one space between, no personal data, markup, digits or signs.
+    """Reduce comments to words: lower case, one space between, no personal data, markup, digits or signs.
 
     Parameters
     ----------
@@ -48,11 +48,11 @@ def plain_words(comments: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        For each its words in their order; an empty text where there are none.
+        The words of each comment in their order; an empty text where there are none.
     """
     hidden = [without_personal(comment).lower() for comment in comments]
     characters = set().union(*map(set, hidden))
-    # Marks belong to the letter before them: in many writings of India they are the vowels. Emoji have marks too.
+    # Combining marks belong to the letter before them: in many Indian scripts they are vowels. Emoji have marks too.
     marks = {sign for sign in characters if unicodedata.category(sign)[0] == "M"}
     of_emoji = {sign for sign in marks if unicodedata.category(sign) == "Me" or "\ufe00" <= sign <= "\ufe0f"}
     signs = {sign for sign in characters if unicodedata.category(sign)[0] not in "LM"} | of_emoji
@@ -62,24 +62,24 @@ def plain_words(comments: Sequence[str]) -> list[str]:
 
 
 def count_words(texts: Sequence[str], without: frozenset[str] = frozenset()) -> WordCounts:
-    """Count the words of comments, forms of one word together.
+    """Count the words of comments, all forms of a word together.
 
-    Words are taken together by their character n-grams, which serves any language that inflects at the end and needs
-    no dictionary: going from the most frequent form to the rarest, each joins the form before it that is most like
-    it, where the Dice coefficient of their trigrams is at least `SAME_WORD`, else it is a word of its own.
+    Forms are joined by their character n-grams, which needs no dictionary and fits any language that inflects word
+    endings. From the most frequent form to the rarest, each form joins the most similar one before it where the Dice
+    coefficient of their trigrams is at least `SAME_WORD`; else it is a word of its own.
 
     Parameters
     ----------
     texts
-        Of `plain_words`; a word of one letter or in one text only is left out, and so is all beyond the `MOST_WORDS`
-        most frequent.
+        Texts from `plain_words`. Words of one letter, words in only one text, and words beyond the `MOST_WORDS` most
+        frequent ones are left out.
     without
         Words that are not counted.
 
     Returns
     -------
     WordCounts
-        The same whatever the order of the texts, but for that order itself.
+        Its rows are in the order of the texts, which affects nothing else.
 
     References
     ----------
@@ -94,7 +94,7 @@ def count_words(texts: Sequence[str], without: frozenset[str] = frozenset()) -> 
     counter = CountVectorizer(analyzer=counted_words, binary=True, dtype=np.float64)
     try:
         counted = counter.fit_transform(texts).tocsc()
-    except ValueError:  # scikit-learn's word for texts without any word
+    except ValueError:  # scikit-learn finds no word in any text
         return WordCounts(sparse.csr_matrix((len(texts), 0)), np.array([], dtype=str), {})
     forms = counter.get_feature_names_out().astype(str)
     texts_with = counted.getnnz(axis=0)
@@ -110,8 +110,8 @@ def count_words(texts: Sequence[str], without: frozenset[str] = frozenset()) -> 
     return WordCounts(joined, forms[heads], dict(zip(forms.tolist(), family.tolist(), strict=True)))
 
 
-def _most_alike(forms: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Give for each form, the most frequent first, the number of the form that stands for it."""
+def _most_alike(forms: Strings) -> Integers:
+    """Return for each form, in descending order of frequency, the index of the form that represents it."""
     if len(forms) == 0:
         return np.array([], dtype=np.int64)
     trigrams = CountVectorizer(analyzer=_trigrams, binary=True, dtype=np.float32).fit_transform(forms)
@@ -133,8 +133,8 @@ def _most_alike(forms: NDArray[np.str_]) -> NDArray[np.int64]:
 
 
 def _trigrams(word: str) -> list[str]:
-    """Give the trigrams of a word with a blank before it, which lets its beginning count for more than its end."""
-    # Accents are left off, and ё is е: people write both.
+    """Return the trigrams of a word with a blank before it, which gives its beginning more weight than its end."""
+    # Accents are removed, and ё becomes е: people write both.
     letters = unicodedata.normalize("NFKD", word.casefold())
     start = " " + "".join(letter for letter in letters if not "\u0300" <= letter <= "\u036f")
     return [start[place : place + 3] for place in range(max(1, len(start) - 2))]

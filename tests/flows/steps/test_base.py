@@ -208,7 +208,7 @@ def test_comments_are_told_by_topic_with_their_nps(store, inputs, release):
     topics = find_comment_topics(replace(inputs, tables=tables), release)
     assert topics.answers == given.sum()
     section = comments_section(topics)
-    assert f"What {given.sum():,} comments speak of" == section.title
+    assert f"Topics of {given.sum():,} comments" == section.title
     with tracked(store, "retrain", {}) as run:
         log_comments(run, topics)
     assert topics.why is None
@@ -222,4 +222,4 @@ def test_comments_are_told_by_topic_with_their_nps(store, inputs, release):
         f"{topic.answers:,}" for topic in sorted(topics.topics, key=lambda topic: (topic.nps, topic.name))
     ]
     few = replace(inputs, tables=replace(tables, answers=ibis.memtable(answers[given].head(50))))
-    assert "No topics are told" in comments_section(find_comment_topics(few, release)).sentences[0]
+    assert "No topics are reported" in comments_section(find_comment_topics(few, release)).sentences[0]

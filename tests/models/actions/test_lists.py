@@ -1,16 +1,17 @@
-"""Who is on which list, in what order, by which threshold; and why a list is absent."""
+"""The customers of each list, their order, the thresholds, and why a list is absent."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from models.actions import lists
 from models.actions.lists import action_lists
 from models.release.release import Release
 
 
-def release_with(a_scorer, source, **said):
+def release_with(a_scorer, source, **changes):
     nps = {"source": source, "why": "No signal was found.", "features": [], "noise": None, "members": []}
-    return Release(a_scorer(nps=nps | said), {})
+    return Release(a_scorer(nps=nps | changes), {})
 
 
 def by_name(lists):
@@ -54,7 +55,7 @@ def test_likely_detractors_are_beyond_noise_valuable_and_ordered_by_value_at_sta
     detractors = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["likely_detractors"]
     # f is as likely a detractor as j, but not valuable; h is as valuable as j, but no likely detractor.
     assert detractors.customers["customer_id"].tolist() == ["j", "i"]
-    assert detractors.customers["worth"].tolist() == [60.0, 50.0]
+    assert detractors.customers["value"].tolist() == [60.0, 50.0]
     assert detractors.customers.index.tolist() == [20, 21]
     assert detractors.meaning == (
         "Likelier to be a detractor than the base (30 %), with an NPS score more than 2.0 points below the mean "
@@ -65,31 +66,31 @@ def test_likely_detractors_are_beyond_noise_valuable_and_ordered_by_value_at_sta
     assert noisy["likely_detractors"].customers["customer_id"].tolist() == ["j"]
 
 
-def test_silent_customers_break_a_rhythm_of_their_own_and_are_not_gone(scores, described, a_scorer):
-    silent = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["going_silent"]
-    # The top fifth are c, who has one gap only, and h, who has gone.
-    assert silent.customers["customer_id"].tolist() == []
+def test_lapsing_customers_exceed_their_own_usual_gap_and_have_not_lapsed(scores, described, a_scorer):
+    lapsing = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["lapsing"]
+    # The top fifth are c, who has only one gap, and h, who has lapsed.
+    assert lapsing.customers["customer_id"].tolist() == []
     described.loc[22, "total_value"] = 10.0
-    silent = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["going_silent"]
-    assert silent.customers["customer_id"].tolist() == ["g", "a"]  # ties with the last of the top fifth are in
-    assert silent.customers["worth"].tolist() == [45.0, 30.0]
-    assert silent.customers["why"].iloc[0] == (
+    lapsing = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["lapsing"]
+    assert lapsing.customers["customer_id"].tolist() == ["g", "a"]  # ties with the last of the top fifth count
+    assert lapsing.customers["value"].tolist() == [45.0, 30.0]
+    assert lapsing.customers["why"].iloc[0] == (
         "silent for 90 days; a purchase every 30 days before; 700.00 bought so far"
     )
     described.loc[23, "days_since_last_purchase"] = 60.0  # twice the gap is not more than twice
-    silent = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["going_silent"]
-    assert silent.customers["customer_id"].tolist() == ["a"]
+    lapsing = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["lapsing"]
+    assert lapsing.customers["customer_id"].tolist() == ["a"]
 
 
-def test_promoters_to_ask_are_not_going_silent(scores, described, a_scorer):
+def test_promoters_to_ask_are_not_lapsing(scores, described, a_scorer):
     asked = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["promoters"]
-    # g and h are promoters too, but silent; e is no likelier a promoter than the base.
+    # g and h are promoters too, but lapsing; e is not likelier to be a promoter than the base.
     assert asked.customers["customer_id"].tolist() == ["d"]
-    assert asked.customers["worth"].tolist() == [5.0]
-    assert asked.worth_means.startswith("clv x p_promoter") and asked.worth_means.endswith("In EUR.")
+    assert asked.customers["value"].tolist() == [5.0]
+    assert asked.value_definition.startswith("clv x p_promoter: ") and asked.value_definition.endswith(" In EUR.")
 
 
-def test_second_purchases_tie_by_customer_id(scores, described, a_scorer):
+def test_second_purchases_tie_by_customer_id(scores, described, a_scorer, monkeypatch):
     second = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["second_purchase"]
     assert second.customers["customer_id"].tolist() == ["d", "e"]
     assert second.customers["why"].tolist() == [
@@ -97,18 +98,19 @@ def test_second_purchases_tie_by_customer_id(scores, described, a_scorer):
         "bought once, 30 days ago; 10 % likely to buy again within 90 days; base of one-time buyers 20 %",
     ]
     assert second.meaning == "Bought on one day only; 20 % of them buy again within 90 days."
-    (*_, short) = action_lists(scores, described, release_with(a_scorer, "model"), longest=1)
+    monkeypatch.setattr(lists, "LONGEST_LIST", 1)
+    (*_, short) = action_lists(scores, described, release_with(a_scorer, "model"))
     assert short.customers["customer_id"].tolist() == ["d"]
 
 
 @pytest.mark.parametrize(
-    ("source", "known"), [("prior", "Everyone has the same probabilities"), (None, "The scorer holds no NPS model")]
+    ("source", "problem"), [("prior", "Everyone has the same probabilities"), (None, "The scorer holds no NPS model")]
 )
-def test_without_a_model_the_lists_that_nps_makes_are_absent_and_say_why(scores, described, a_scorer, source, known):
+def test_without_a_model_the_lists_that_nps_makes_are_absent_and_say_why(scores, described, a_scorer, source, problem):
     nothing = scores.assign(p_detractor=None, p_promoter=None)
-    lists = action_lists(nothing, described, release_with(a_scorer, source))
-    assert [each.absent for each in lists] == [f"{known}: No signal was found.", None] * 2
-    assert [len(each.customers) for each in lists] == [0, 0, 0, 2]
+    all_lists = action_lists(nothing, described, release_with(a_scorer, source))
+    assert [each.absent for each in all_lists] == [f"{problem}: No signal was found.", None] * 2
+    assert [len(each.customers) for each in all_lists] == [0, 0, 0, 2]
 
 
 def test_the_order_of_rows_does_not_matter(scores, described, a_scorer):

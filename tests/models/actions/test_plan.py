@@ -1,4 +1,4 @@
-"""The lists of a whole base, and that the reasons are what a reader of JSON expects."""
+"""The lists of a whole base, and the JSON of the reasons."""
 
 import json
 
@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.actions import lists
 from models.actions.plan import find_actions, to_table
 from models.population.scored import assemble_scores
 from models.release.release import Release
 
+FEW = 20  # longest list, so that most customers are on none
 NAMES = ["orders_90d", "returns_90d", "days_since_last_purchase"]
 ODDS = {
     "kind": "proportional_odds",
@@ -55,48 +57,55 @@ def base(a_scorer):
     return assembled(described, release), described, release
 
 
+@pytest.fixture(autouse=True)
+def short_lists(monkeypatch):
+    monkeypatch.setattr(lists, "LONGEST_LIST", FEW)
+
+
 def assembled(described, release):
     return assemble_scores(described, release.scorer.score(described), release, None)
 
 
 def test_customers_on_a_list_are_told_of_their_lists_first_then_of_their_nps(base):
-    actions = find_actions(*base, longest=50)
-    lists = {each.title: each for each in actions.lists}
-    assert all(0 < len(each.customers) <= 50 for each in actions.lists)
+    actions = find_actions(*base)
+    by_title = {each.title: each for each in actions.lists}
+    assert [len(each.customers) for each in actions.lists] == [FEW] * 4
     listed = set().union(*(each.customers.index for each in actions.lists))
     assert set(actions.reasons.dropna().index) == listed
-    several = 0
+    customers_on_several, customers_with_nps = 0, 0
     for index in listed:
-        said = json.loads(actions.reasons[index])
-        assert all(reason["group"] and reason["text"] for reason in said)
-        own = [reason for reason in said if "worth" in reason]
-        assert said[: len(own)] == own
-        worth = {reason["group"]: reason["worth"] for reason in own}
+        reasons = json.loads(actions.reasons[index])
+        assert all(reason["group"] and reason["text"] for reason in reasons)
+        of_lists = [reason for reason in reasons if "worth" in reason]
+        of_nps = reasons[len(of_lists) :]
+        assert reasons[: len(of_lists)] == of_lists
+        assert all(set(reason) == {"group", "points", "text"} for reason in of_nps)
+        worth = {reason["group"]: reason["worth"] for reason in of_lists}
         assert list(worth.values()) == sorted(worth.values(), reverse=True)
         assert worth == {
-            title: pytest.approx(each.customers.loc[index, "worth"], abs=0.006)
-            for title, each in lists.items()
+            title: pytest.approx(each.customers.loc[index, "value"], abs=0.006)
+            for title, each in by_title.items()
             if index in each.customers.index
         }
-        assert [reason["group"] for reason in said[len(own) :]][:1] in ([], ["NPS"])
-        assert all(set(reason) == {"group", "points", "text"} for reason in said[len(own) :])
-        assert not [reason for reason in said if "stake" in reason["text"]]
-        several += len(own) > 1
-    assert several
+        if of_nps:
+            assert of_nps[0]["group"] == "NPS"
+        customers_on_several += len(of_lists) > 1
+        customers_with_nps += len(of_nps) > 0
+    assert customers_on_several > 0
+    assert FEW < customers_with_nps < len(listed)
 
 
 def test_lists_that_nps_makes_say_its_reasons_and_the_others_do_not(base):
-    for each in find_actions(*base, longest=20).lists:
+    for each in find_actions(*base).lists:
         about_nps = each.customers["why"].str.contains("; such behaviour goes with")
         assert about_nps.all() if each.name in ("likely_detractors", "promoters") else not about_nps.any()
 
 
 def test_nps_is_explained_for_all_or_for_nobody_where_asked(base):
-    scores, done = base[0], []
-    everyone = find_actions(*base, reasons="all", longest=20, progress=lambda *now: done.append(now))
-    listed = find_actions(*base, longest=20)
-    nobody = find_actions(*base, reasons="off", longest=20)
-    assert done == [(600, 600)]
+    scores = base[0]
+    everyone = find_actions(*base, reasons="all")
+    listed = find_actions(*base)
+    nobody = find_actions(*base, reasons="off")
     where = listed.reasons.notna()
     assert 50 < where.sum() < 80 < everyone.reasons.notna().sum() < 600
     assert everyone.reasons[where].equals(listed.reasons[where])
@@ -119,22 +128,22 @@ def test_the_order_of_rows_changes_nothing(base):
 
 
 def test_the_table_holds_every_list_in_its_order(base):
-    actions = find_actions(*base, longest=20)
+    actions = find_actions(*base)
     table = to_table(actions.lists)
-    assert list(table) == ["list", "rank", "customer_id", "segment", "worth", "why", "worth_means"]
+    assert list(table) == ["list", "rank", "customer_id", "segment", "value", "why", "value_definition"]
     assert not table.isna().any(axis=None)
     for each in actions.lists:
         own = table[table["list"] == each.name]
         assert own["rank"].tolist() == list(range(1, len(each.customers) + 1))
-        assert own["worth"].is_monotonic_decreasing and (own["worth"] > 0).all()
-        assert (own["worth_means"] == each.worth_means).all()
+        assert own["value"].is_monotonic_decreasing and (own["value"] > 0).all()
+        assert (own["value_definition"] == each.value_definition).all()
         assert own["customer_id"].tolist() == each.customers["customer_id"].tolist()
 
 
 def test_without_a_signal_two_lists_remain_and_nobody_is_told_of_nps(base, a_scorer):
     _, described, _ = base
     release = Release(a_scorer(nps=PRIOR), {})
-    actions = find_actions(assembled(described, release), described, release, reasons="all", longest=20)
+    actions = find_actions(assembled(described, release), described, release, reasons="all")
     assert [each.absent is None for each in actions.lists] == [False, True, False, True]
-    assert set(to_table(actions.lists)["list"]) == {"going_silent", "second_purchase"}
+    assert set(to_table(actions.lists)["list"]) == {"lapsing", "second_purchase"}
     assert not actions.reasons.dropna().str.contains("NPS").any()

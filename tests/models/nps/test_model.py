@@ -149,7 +149,7 @@ def test_a_folds_model_saw_nothing_of_it_and_predicts_what_is_out_of_fold(learne
         assert found == pytest.approx(training.out_of_fold[held_out], abs=1e-12)
     # Whatever a fold answers, what was fitted without it is the same.
     held_out = training.fold == 2
-    answers = Answers(X.to_numpy(), y, level, ELEVEN, training.fold, 0, 1)
+    answers = Answers(X.to_numpy(), y, level, ELEVEN, training.fold, 0)
     other = replace(answers, category=np.where(held_out, 2 - y, y), level=np.where(held_out, 10 - level, level))
     for one, two in zip(candidates(answers), candidates(other), strict=True):
         if one.name in ("proportional_odds", "prior"):
@@ -163,7 +163,7 @@ def test_what_is_held_out_does_not_show_in_the_mean_of_the_others():
     fold = np.repeat(np.arange(5), 60)
     level = rng.integers(0, 11, 300)
     level[fold == 1], level[fold == 3] = 10, 0
-    answers = Answers(rng.normal(size=(300, 5)), (level >= 7) * 1 + (level >= 9), level, ELEVEN, fold, 0, 1)
+    answers = Answers(rng.normal(size=(300, 5)), (level >= 7) * 1 + (level >= 9), level, ELEVEN, fold, 0)
     for candidate in candidates(answers):
         p = candidate.out_of_fold
         assert p[fold == 1, 2].mean() < p[fold == 3, 2].mean(), candidate.name
@@ -235,7 +235,7 @@ def test_ten_answers_outside_the_largest_class_can_be_told_apart_where_behaviour
 def test_a_gain_under_half_a_percent_of_the_priors_rps_is_none(monkeypatch, share, found):
     # However sure: the gain is set, its standard error nearly nothing.
     X, y, level = simulate(300, 0.4, 8)
-    answers = Answers(X.to_numpy(), y, level, ELEVEN, np.arange(300) % 5, 0, 1)
+    answers = Answers(X.to_numpy(), y, level, ELEVEN, np.arange(300) % 5, 0)
     learned = blend(answers)
     least = share * metrics.ranked_probability_score(y, learned.of("prior").out_of_fold)
     monkeypatch.setattr("models.nps.model.rps_gain", lambda *_: (least, 1e-9))

@@ -68,13 +68,13 @@ def test_each_fold_is_scored_by_trees_of_the_other_folds(objective):
     level = behaviour.draw_scores(np.random.default_rng(8))
     X, fold = behaviour.features.to_numpy(), np.arange(260) % 2
     target = ridits(level) if objective == "regression" else (level >= 9).astype(float)
-    grown = grow_out_of_fold(X, target, objective, fold, 0, 1)
+    grown = grow_out_of_fold(X, target, objective, fold, 0)
     assert grown.rounds in ROUNDS
     for k in (0, 1):
         held_out = fold == k
         booster = lightgbm.Booster(model_str=grown.of_fold[k])
         assert booster.num_trees() in ROUNDS
-        anew = grow(X[~held_out], target[~held_out], objective, booster.num_trees(), 0, 1)
+        anew = grow(X[~held_out], target[~held_out], objective, booster.num_trees(), 0)
         scores = lightgbm.Booster(model_str=anew).predict(X[held_out], raw_score=True)
         assert scores == pytest.approx(grown.raw[held_out], abs=1e-9)
         assert booster.predict(X[held_out], raw_score=True) == pytest.approx(scores, abs=1e-9)

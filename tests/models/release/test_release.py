@@ -228,7 +228,7 @@ def test_without_answers_nothing_is_said_of_the_nps_category(purchases, take_fra
     tables = take_frames(transactions=with_amounts(purchases, 10 + purchases.index % 7))
     release = fit_release(tables, AS_OF, Recipe())
     assert release.parameters.nps.source is release.parameters.satisfaction.source is None
-    assert release.parameters.nps.why == "No answers were given, so nothing is said about the category."
+    assert release.parameters.nps.why == "There are no answers, so no category is predicted."
     assert release.boosters == {}
     assert release.answers is None
     scores = release.scorer.score(described_at(tables, AS_OF, release))

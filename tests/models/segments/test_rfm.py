@@ -153,9 +153,9 @@ def test_names_of_ones_own_are_given(find_cuts):
     ("segments", "message"),
     [
         ({"all": ((1, 5), (1, 4))}, "recency 1 with 5, .* has no name"),
-        ({"all": ((1, 5), (1, 5)), "best": ((5, 5), (5, 5))}, "must name scores once; 'best' and 'all'"),
-        ({"all": ((0, 5), (1, 5))}, "'all' has others"),
-        ({"all": ((5, 1), (1, 5))}, "'all' has others"),
+        ({"all": ((1, 5), (1, 5)), "best": ((5, 5), (5, 5))}, "must name each pair of scores once; 'best' and 'all'"),
+        ({"all": ((0, 5), (1, 5))}, "those of 'all' are not"),
+        ({"all": ((5, 1), (1, 5))}, "those of 'all' are not"),
     ],
 )
 def test_names_that_leave_a_score_out_or_name_it_twice_are_refused(segments, message):

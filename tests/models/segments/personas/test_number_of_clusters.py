@@ -1,12 +1,9 @@
-"""How many personas: the index, the cloud without groups, the criterion and the space, each another way."""
-
-from itertools import combinations
+"""The number of personas: the null reference, the criterion, the silhouette and the space, each checked another way."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
-from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from features.catalogue import catalogue_of
@@ -15,7 +12,6 @@ from models.segments.personas.null_reference import null_reference
 from models.segments.personas.number_of_clusters import (
     CRITERION,
     Trial,
-    adjusted_rand,
     chosen,
     cluster,
     nearest,
@@ -40,21 +36,7 @@ def one_thread():
         yield
 
 
-def test_the_adjusted_rand_index_is_that_of_pairs_and_of_scikit_learn(rng):
-    one, other = np.array([0, 0, 1, 1, 2, 2, 2]), np.array([0, 0, 0, 1, 1, 2, 2])
-    pairs = list(combinations(range(7), 2))
-    in_one, in_other = (np.array([of[i] == of[j] for i, j in pairs]) for of in (one, other))
-    expected = in_one.sum() * in_other.sum() / len(pairs)
-    by_hand = ((in_one & in_other).sum() - expected) / ((in_one.sum() + in_other.sum()) / 2 - expected)
-    assert adjusted_rand(one, other) == pytest.approx(by_hand)
-    for k in (2, 5, 8):
-        one, other = rng.integers(0, k, 500), rng.integers(0, 3, 500)
-        assert adjusted_rand(one, other) == pytest.approx(adjusted_rand_score(one, other), abs=1e-12)
-        assert adjusted_rand(one, (one + 1) % k) == 1.0
-    assert adjusted_rand(np.zeros(5, int), np.zeros(5, int)) == 1.0
-
-
-def test_a_cloud_has_the_distributions_and_correlations_of_its_features(rng):
+def test_a_null_reference_has_the_distributions_and_correlations_of_its_features(rng):
     a, b = rng.multivariate_normal([0, 0], [[1, 0.7], [0.7, 1]], 4000).T
     columns = np.array([np.floor(np.exp(a)), np.exp(b), np.where(b > 1, 1.0, 0.0)])
     drawn = null_reference(columns, 4000, rng)
@@ -63,41 +45,41 @@ def test_a_cloud_has_the_distributions_and_correlations_of_its_features(rng):
     np.testing.assert_allclose(np.corrcoef(drawn), np.corrcoef(columns), atol=0.05)
 
 
-def test_a_cloud_of_two_groups_has_none(rng):
+def test_a_null_reference_of_two_groups_has_none(rng):
     groups = rng.integers(0, 2, 3000) * 6.0
     columns = np.array([groups + rng.standard_normal(3000), groups + rng.standard_normal(3000)])
-    cloud = null_reference(columns, 3000, rng)
-    ratio = cluster(columns.T, 2, 0)[1] / cluster(cloud.T, 2, 0)[1]
-    assert ratio < 0.7
-    assert cluster(null_reference(cloud, 3000, rng).T, 2, 0)[1] == pytest.approx(cluster(cloud.T, 2, 0)[1], rel=0.03)
+    reference = null_reference(columns, 3000, rng)
+    within = cluster(reference.T, 2, 0)[1]
+    assert cluster(columns.T, 2, 0)[1] < 0.7 * within
+    assert cluster(null_reference(reference, 3000, rng).T, 2, 0)[1] == pytest.approx(within, rel=0.03)
 
 
-def test_everyone_is_nearest_to_the_nearest(rng):
+def test_the_nearest_centre_has_the_least_distance(rng):
     placed, centres = rng.standard_normal((200, 3)), rng.standard_normal((5, 3))
     distances = np.linalg.norm(placed[:, None] - centres[None], axis=2)
     assert (nearest(placed, centres.tolist()) == distances.argmin(axis=1)).all()
 
 
-def trials(*found):
-    return tuple(Trial(k, agreement, spread, silhouette, 0.1) for k, agreement, spread, silhouette in found)
+def trials(*figures):
+    return tuple(Trial(k, agreement, spread, silhouette, 0.1) for k, agreement, spread, silhouette in figures)
 
 
-def test_the_criterion():
-    found = trials((2, 0.99, 0.97, 0.70), (3, 0.95, 0.94, 0.56), (4, 0.90, 0.86, 0.58), (5, 0.89, 0.60, 0.65))
-    # 2 has the best silhouette and is no groups; 5 the next and does not come out again.
-    assert chosen(found, 1000) == 4
-    assert chosen(found, 1000, before=3) == 3
-    assert chosen(found, 1000, before=2) == 2
-    assert chosen(found, 1000, before=5) == chosen(found, 1000, before=8) == 4
-    # No groups: two where they come out again, and never more.
+def test_the_number_is_chosen_by_the_criterion():
+    of_four = trials((2, 0.99, 0.97, 0.70), (3, 0.95, 0.94, 0.56), (4, 0.90, 0.86, 0.58), (5, 0.89, 0.60, 0.65))
+    # 2 has the best silhouette but shows no groups; 5 has the next best and is not stable.
+    assert chosen(of_four, 1000) == 4
+    assert chosen(of_four, 1000, before=3) == 3
+    assert chosen(of_four, 1000, before=2) == 2
+    assert chosen(of_four, 1000, before=5) == chosen(of_four, 1000, before=8) == 4
+    # Without groups two personas are chosen where they are stable, and never more.
     assert chosen(trials((2, 0.95, 0.99, 0.4), (3, 0.95, 0.97, 0.5)), 1000) == 2
     assert chosen(trials((2, 0.85, 0.99, 0.4), (3, 0.95, 0.97, 0.5)), 1000) == 1
-    # Those of before stay as long as they are no worse than any base gives.
+    # The number of an earlier fit is kept while it has no more spread than the null reference.
     assert chosen(trials((2, 0.95, 0.99, 0.4), (3, 0.95, 0.97, 0.5)), 1000, before=3) == 3
     assert chosen(trials((2, 0.95, 0.99, 0.4), (3, 0.95, 1.01, 0.5)), 1000, before=3) == 2
-    assert "no more spread than the cloud" in CRITERION
+    assert "no more spread than the null reference" in CRITERION
     assert chosen((), 1000) == 1
-    # Too small a persona holds nothing: ten customers, and a fiftieth of the base.
+    # A persona has at least ten customers and a fiftieth of the base.
     assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.1),), 100) == 2
     assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.1),), 90) == 1
     assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.019),), 100_000) == 1
@@ -139,7 +121,7 @@ def test_amounts_and_days_count_by_their_doublings_and_shares_by_their_deviation
         assert placed[middle.to_numpy()] == pytest.approx(np.asarray(scores - scores.mean())[middle], abs=0.03)
         assert by_name[name].weight == pytest.approx(min(1, 1 / np.std(placed)), rel=0.03)
     assert (by_name["orders_trend_90d"].place(described)[trend.isna()] == 0).all()
-    # Nobody is farther out than the outermost knot.
+    # The score is constant beyond the outermost knot.
     far = described.assign(net_value_ever=[1e9] * 1000)
     assert by_name["net_value_ever"].place(far)[0] == by_name["net_value_ever"].place(described).max()
 
@@ -167,7 +149,7 @@ def test_a_theme_varies_at_most_as_one_feature_and_few_orders_tell_little_of_a_h
 def test_components_are_what_several_themes_share(rng):
     common, own = rng.standard_normal((2, 3000))
     names = ["last_purchase_value", "quantity_per_order", "orders_trend_90d", "sales_trend_90d", "margin_share"]
-    # Two trends say the same, loudly, but they are one theme; margin goes with nothing.
+    # Two trends are the same and vary strongly, but they are one theme; margin goes with nothing.
     described = pd.DataFrame(
         {
             "last_purchase_value": np.exp(3 * common + rng.standard_normal(3000)),
@@ -201,14 +183,14 @@ def test_one_or_two_windows_of_a_feature_are_taken_and_no_attribute():
     assert not {"orders_30d", "events_90d_of_visit", "attribute_age", "gap_z"} & set(themes)
 
 
-def test_a_trial_tells_groups_from_none(rng):
+def test_three_planted_groups_are_found_by_their_figures(rng):
     names = ["orders_ever", "net_value_ever", "last_purchase_value", "quantity_per_order"]
     kind = rng.integers(0, 3, 600)
     middles = np.array([[0, 0, 0, 6], [8, 8, 0, 0], [0, 8, 8, 0]])[kind]
     described = pd.DataFrame(middles + rng.standard_normal((600, 4)), columns=names)
-    found = {trial.k: trial for trial in try_numbers(described, fit_space(described, FEATURES), FEATURES, seed=0)}
-    assert set(found) == {2, 3, 4, 5, 6}
-    assert found[3].agreement > 0.97
-    assert found[3].spread < 0.6
-    assert found[3].smallest == pytest.approx(np.bincount(kind).min() / 600, abs=0.02)
-    assert chosen(tuple(found.values()), 600) == 3
+    by_k = {trial.k: trial for trial in try_numbers(described, fit_space(described, FEATURES), FEATURES, seed=0)}
+    assert set(by_k) == {2, 3, 4, 5, 6}
+    assert by_k[3].agreement > 0.97
+    assert by_k[3].spread < 0.6
+    assert by_k[3].smallest == pytest.approx(np.bincount(kind).min() / 600, abs=0.02)
+    assert chosen(tuple(by_k.values()), 600) == 3

@@ -159,7 +159,7 @@ def test_the_table_has_a_row_for_each_topic_and_one_for_the_rest(mixed):
 def test_talk_of_nothing_has_no_topics(language):
     topics = find_topics(comments(800, language, seed=5, topics=[]))
     assert topics.topics == ()
-    assert "no group of words stays a topic" in topics.why
+    assert "no group of words is a stable topic" in topics.why
     assert topics.other.answers == topics.answers == 800
     assert set(topics.topic_of) == {"other"}
     assert topics.to_frame().empty
