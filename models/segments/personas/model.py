@@ -260,19 +260,21 @@ def _median(described: pd.DataFrame, feature: Feature) -> float:
 def _why(space: Space, trials: tuple[Trial, ...], k: int, customers: int) -> str:
     """Say why there is only one persona, or why two personas are not groups; "" where the personas are groups."""
     if not space.components:
-        return f"Too little of the behaviour of {customers:,} customers is told by several features together."
+        return f"Too little of the behaviour of {customers:,} customers is shared by several features."
     if not trials:
-        return f"{customers:,} customers are too few, or too much alike, to be told apart."
+        return f"{customers:,} customers are too few, or too similar, to form personas."
     if k == 1:
+        if any(trial.holds(customers) for trial in trials):
+            return f"Behaviour of {customers:,} customers forms no groups, and a split in two is not stable."
         best = max(trials, key=lambda trial: trial.agreement)
         return (
-            f"No number of personas of {customers:,} customers comes out again: at best {best.k} do, with an adjusted "
-            f"Rand index of {best.agreement:.2f}."
+            f"No number of personas of {customers:,} customers is stable: the best is {best.k}, with an adjusted Rand "
+            f"index of {best.agreement:.2f}."
         )
     spread = next(trial.spread for trial in trials if trial.k == k)
     if spread <= MOST_SPREAD:
         return ""
     return (
         f"Behaviour forms no groups: the spread within {k} personas is {spread:.0%} of that of customers without any. "
-        "They are a cut through a range, in a place that comes out again."
+        "They split a continuous range, at a place that is found again."
     )

@@ -11,7 +11,7 @@ from data.errors import InputError
 from flows.reports.segments import segment_transitions_section
 from models.monitoring.stability import Transitions
 from models.monitoring.transitions import GONE, NEW, count_transitions
-from models.segments.rfm import SEGMENTS, quintile_query, rfm_cuts, rfm_scores, segment_names
+from models.segments.rfm import SEGMENTS, RfmCuts, quintile_query, rfm_cuts, rfm_scores, segment_names
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def scored(find_cuts):
 def test_ten_customers_fall_into_five_pairs(find_cuts, scored):
     ten = list(range(1, 11))
     cuts = find_cuts(ten, ten, ten)
-    assert cuts == {"recency": [2, 4, 6, 8], "frequency": [2, 4, 6, 8], "monetary": [2, 4, 6, 8]}
-    # Recency is best where the days since are few; the other two where there is much.
+    assert cuts == RfmCuts((2, 4, 6, 8), (2, 4, 6, 8), (2, 4, 6, 8))
+    # The recency score is best where the days since are few, the other scores where the values are high.
     assert scored(ten, ten, ten)["rfm"].tolist() == [
         *["511"] * 2,
         *["422"] * 2,
@@ -52,11 +52,11 @@ def test_ten_customers_fall_into_five_pairs(find_cuts, scored):
 
 def test_equal_customers_get_equal_scores_whatever_their_order(scored):
     purchases = [1, 1, 1, 1, 1, 1, 2, 2, 3, 9]
-    found = scored([5] * 10, purchases, [7.5] * 10)
-    # Six of ten bought once: the quintiles are 1, 1, 1, 2, and a cut belongs to what lies below it.
-    assert found["rfm"].tolist() == [*["511"] * 6, "541", "541", "551", "551"]
+    scores = scored([5] * 10, purchases, [7.5] * 10)
+    # Six of ten bought once: the quintiles are 1, 1, 1, 2, and a value equal to a cut point counts as below it.
+    assert scores["rfm"].tolist() == [*["511"] * 6, "541", "541", "551", "551"]
     backwards = scored([5] * 10, purchases[::-1], [7.5] * 10)
-    assert backwards["rfm"].tolist() == found["rfm"].tolist()[::-1]
+    assert backwards["rfm"].tolist() == scores["rfm"].tolist()[::-1]
 
 
 @pytest.mark.parametrize("customers", [1, 2, 3, 4, 5, 6, 24, 25, 26, 99, 100, 1_000, 7_777])
@@ -65,9 +65,10 @@ def test_cuts_are_the_quantiles_that_numpy_finds(find_cuts, customers):
     days = random.integers(0, 60, customers)
     purchases = random.geometric(0.4, customers)
     value = random.normal(20, 30, customers)  # no two alike, some below zero
-    found = find_cuts(days, purchases, value)
+    cuts = find_cuts(days, purchases, value)
     for measure, values in (("recency", days), ("frequency", purchases), ("monetary", value)):
-        assert found[measure] == np.quantile(values, [0.2, 0.4, 0.6, 0.8], method="inverted_cdf").tolist()
+        quintiles = np.quantile(values, [0.2, 0.4, 0.6, 0.8], method="inverted_cdf")
+        assert getattr(cuts, measure) == tuple(quintiles)
 
 
 def test_a_base_without_customers_has_no_cuts(find_cuts):
@@ -75,26 +76,27 @@ def test_a_base_without_customers_has_no_cuts(find_cuts):
         find_cuts([], [], [])
 
 
-def test_the_cuts_can_be_said_to_postgres():
+def test_the_quintiles_can_be_queried_in_postgres():
     values = ibis.table({"value": "float64"}, name="summary")
     sql = ibis.to_sql(quintile_query(values), dialect="postgres")
     assert "OVER (ORDER BY" in sql and "GROUP BY" in sql and "QUANTILE" not in sql.upper()
 
 
+CUTS = RfmCuts((10.0, 20.0, 30.0, 40.0), (1.0, 2.0, 3.0, 4.0), (5.0, 6.0, 7.0, 8.0))
+
+
 def test_scores_move_only_when_the_customer_moves(scored):
-    cuts = {"recency": [10.0, 20.0, 30.0, 40.0], "frequency": [1.0, 2.0, 3.0, 4.0], "monetary": [5.0, 6.0, 7.0, 8.0]}
-    alone = scored([20], [3], [8.5], cuts)
-    among = scored([20, 0, 400], [3, 90, 1], [8.5, 1e6, -3.0], cuts)
+    alone = scored([20], [3], [8.5], CUTS)
+    among = scored([20, 0, 400], [3, 90, 1], [8.5, 1e6, -3.0], CUTS)
     assert alone["rfm"].tolist() == ["435"]
     assert among["rfm"].tolist() == ["435", "555", "111"]
 
 
 def test_values_on_beside_and_beyond_the_cuts(scored):
-    cuts = {"recency": [10.0, 20.0, 30.0, 40.0], "frequency": [1.0, 2.0, 3.0, 4.0], "monetary": [5.0, 6.0, 7.0, 8.0]}
     days = [0, 10, 10.5, 20, 30, 40, 41]
-    assert scored(days, [1] * 7, [5] * 7, cuts)["rfm"].str[0].tolist() == ["5", "5", "4", "4", "3", "2", "1"]
-    assert scored([0] * 4, [1, 2, 4, 5], [5] * 4, cuts)["rfm"].str[1].tolist() == ["1", "2", "4", "5"]
-    assert scored([0] * 4, [1] * 4, [-9.0, 5.0, 8.0, 8.01], cuts)["rfm"].str[2].tolist() == ["1", "1", "4", "5"]
+    assert scored(days, [1] * 7, [5] * 7, CUTS)["rfm"].str[0].tolist() == ["5", "5", "4", "4", "3", "2", "1"]
+    assert scored([0] * 4, [1, 2, 4, 5], [5] * 4, CUTS)["rfm"].str[1].tolist() == ["1", "2", "4", "5"]
+    assert scored([0] * 4, [1] * 4, [-9.0, 5.0, 8.0, 8.01], CUTS)["rfm"].str[2].tolist() == ["1", "1", "4", "5"]
 
 
 @pytest.mark.parametrize(
@@ -124,10 +126,9 @@ def test_values_on_beside_and_beyond_the_cuts(scored):
 )
 def test_segments(scored, rfm, segment):
     recency, frequency, monetary = map(int, rfm)
-    cuts = {"recency": [1.0, 2.0, 3.0, 4.0], "frequency": [1.0, 2.0, 3.0, 4.0], "monetary": [1.0, 2.0, 3.0, 4.0]}
-    found = scored([6 - recency], [frequency], [monetary], cuts)
-    assert found["rfm"].tolist() == [rfm]
-    assert found["segment"].tolist() == [segment]
+    scores = scored([6 - recency], [frequency], [monetary], RfmCuts(*[(1.0, 2.0, 3.0, 4.0)] * 3))
+    assert scores["rfm"].tolist() == [rfm]
+    assert scores["segment"].tolist() == [segment]
 
 
 def test_every_pair_of_scores_has_exactly_one_name():
@@ -141,12 +142,12 @@ def test_every_pair_of_scores_has_exactly_one_name():
     assert set(segment_names().ravel()) == set(SEGMENTS)
 
 
-def test_names_of_ones_own_are_given(find_cuts):
+def test_names_of_the_settings_are_used(find_cuts):
     columns = [pd.Series([1, 2, 3, 4, 5])] * 3
     own = {"recent": ((4, 5), (1, 5)), "rich": ((1, 3), (3, 5)), "others": ((1, 3), (1, 2))}
-    found = rfm_scores(*columns, find_cuts(*[[1, 2, 3, 4, 5]] * 3), own)
-    assert found["rfm"].tolist() == ["511", "422", "333", "244", "155"]
-    assert found["segment"].tolist() == ["recent", "recent", "rich", "rich", "rich"]
+    scores = rfm_scores(*columns, find_cuts(*[[1, 2, 3, 4, 5]] * 3), own)
+    assert scores["rfm"].tolist() == ["511", "422", "333", "244", "155"]
+    assert scores["segment"].tolist() == ["recent", "recent", "rich", "rich", "rich"]
 
 
 @pytest.mark.parametrize(
@@ -183,10 +184,10 @@ def test_segments_of_any_other_name_are_reported_with_their_transitions(name):
 
 
 def test_the_index_is_kept(find_cuts):
-    found = rfm_scores(
+    scores = rfm_scores(
         pd.Series([1, 2], index=["b", "a"]),
         pd.Series([1, 1], index=["b", "a"]),
         pd.Series([1, 1], index=["b", "a"]),
         find_cuts(*[[1, 2, 3, 4, 5]] * 3),
     )
-    assert found.index.tolist() == ["b", "a"]
+    assert scores.index.tolist() == ["b", "a"]
