@@ -81,6 +81,6 @@ def _purchase_rows(drift: Drift, purchases: PurchaseTracking) -> list[tuple[str,
             number(purchases.actual, 0),
             f"{purchases.low:,.0f} to {purchases.high:,.0f}",
         ),
-        (known, number(purchases.expected_known, 0), number(purchases.actual_known, 0), "–"),
+        (known, number(purchases.expected_existing, 0), number(purchases.actual_existing, 0), "–"),
         (new, number(purchases.expected_new, 0), number(purchases.actual_new, 0), "–"),
     ]

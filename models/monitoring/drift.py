@@ -1,4 +1,4 @@
-"""Refit or not: what has come since the champion was trained, beside what it expects, and whether a retrain is due."""
+"""Whether a retrain is due: purchases and likelihoods since the champion was trained, beside what it expects."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -18,32 +18,33 @@ Verdict = Literal["due", "not due", "too early", "nothing new", "not available"]
 
 FEWEST_DAYS = 7
 FEWEST_CUSTOMERS = 100
-# The data of the training, described again, may differ by so much: customers as a share, log-likelihood in itself.
+# Largest difference between the training data then and now that counts as none: of customers as a share, of the mean
+# log-likelihood as it is.
 SAME_DATA = 0.01
 
 
 @dataclass(frozen=True)
 class Drift:
-    """What new data say of the champion's fit.
+    """Drift of the champion's fit since its training.
 
-    Parameters
+    Attributes
     ----------
     as_of : datetime.date
-        Only what was available before it is seen.
+        Only data available before it count.
     verdict : str
         "due", "not due", "too early", "nothing new" or "not available".
     why : str
-        A sentence with the figures.
-    trained_as_of : datetime.date, optional
-        None where the scorer does not say.
+        The verdict in a sentence with its figures.
+    trained_as_of : datetime.date or None
+        None if the scorer does not hold it.
     customers, new_customers : int
         Customers now, and those of them who came since training.
-    fit : FitDrift, optional
-        None where nothing is to be compared.
-    purchases : PurchaseTracking, optional
-        None where nothing is to be compared.
+    fit : FitDrift or None
+        Drift of the log-likelihood; None without data to compare.
+    purchases : PurchaseTracking or None
+        Purchases beside expectation; None without data to compare.
     notes : tuple of str
-        What to bear in mind.
+        What a reader must bear in mind.
     """
 
     as_of: date
@@ -70,13 +71,13 @@ def measure_drift(
     horizon: int,
     seed: int = 0,
 ) -> Drift:
-    """Compare all that was available before ``as_of`` with what a scorer expects of it, and say if a retrain is due.
+    """Compare the data available before ``as_of`` with what a scorer expects of them, and say if a retrain is due.
 
-    It is due where total purchases since the training are outside their 95 % interval and more than 10 % off; where
-    the log-likelihood per customer is off by more than chance and by more than a change of all purchase rates by 10 %
-    would make; or where the data reach further beyond the training than the horizon. The log-likelihood falls as
-    customers age even when nothing changes, and it *rises* when customers buy less, so it is compared with what the
-    model itself expects at their ages, on both sides.
+    It is due if total purchases since the training are outside their 95 % interval and more than 10 % off; if the
+    log-likelihood per customer differs by more than chance and by more than a change of all purchase rates by 10 %
+    would make; or if the data reach further beyond the training than the horizon. The log-likelihood falls as customers
+    age even if nothing changes, and it *rises* if customers buy less. So it is compared with the expectation of the
+    model itself at their ages, and differences of both signs count.
 
     Parameters
     ----------
@@ -85,19 +86,19 @@ def measure_drift(
     as_of : datetime.date
         Exclusive.
     parameters : PurchaseParameters
-        Of the scorer, times in days.
+        The scorer's purchase model, times in days.
     training : TrainingFit or None
-        None for a scorer that does not hold it.
+        The scorer's fit; None for a scorer that does not hold it.
     horizon : int
-        Of the scorer, in days.
+        The scorer's horizon, days.
     seed : int
-        Of the simulated histories.
+        Seed of the simulated histories.
     """
     if training is None:
-        why = "The drift is not available: the scorer was trained before its fit was kept. The next retrain keeps it."
+        why = "The drift is not available: the scorer does not hold its fit. The next retrain will store it."
         return Drift(as_of, "not available", why)
     if as_of <= training.as_of:
-        why = f"Nothing is new: the scorer was trained as of {training.as_of}, the data are seen as of {as_of}."
+        why = f"Nothing is new: the scorer was trained as of {training.as_of}, and these data are as of {as_of}."
         return Drift(as_of, "nothing new", why, training.as_of)
     change = changes(tables.transactions, training.as_of, as_of)
     if not change.customers.size:
@@ -112,21 +113,21 @@ def measure_drift(
         why,
         training.as_of,
         customers=int(change.total),
-        new_customers=int(change.total - change.total_known),
+        new_customers=int(change.total - change.total_existing),
         fit=fit,
         purchases=purchases,
-        notes=tuple(_notes(training, int(change.total_known), fit, purchases)),
+        notes=tuple(_notes(training, int(change.total_existing), fit, purchases)),
     )
 
 
 def changes(transactions: ir.Table, trained_as_of: date, as_of: date) -> Change:
-    """Bring the pairs of histories, counted by the engine that holds the data, into arrays."""
+    """Give the distinct pairs of histories, counted by the engine that holds the data, as arrays."""
     pairs = purchase_changes(transactions, trained_as_of, as_of).to_pandas()
     now = [pairs[name].to_numpy(np.float64) for name in ("frequency", "recency", "T")]
     then = [pairs[f"{name}_before"].to_numpy(np.float64) for name in ("frequency", "recency", "T")]
-    known = ~np.isnan(then[0])
+    existing = ~np.isnan(then[0])
     at_training = Histories(*(np.nan_to_num(column) for column in then))
-    return Change(at_training, Histories(*now), known, pairs["customers"].to_numpy(np.float64))
+    return Change(at_training, Histories(*now), existing, pairs["customers"].to_numpy(np.float64))
 
 
 def decide(
@@ -134,7 +135,7 @@ def decide(
 ) -> tuple[Verdict, str]:
     """Say whether a retrain is due, and why, in one sentence."""
     days = (as_of - trained_as_of).days
-    old = f"the data reach {days} days beyond its training, further than its horizon of {horizon}"
+    old = f"the data reach {days} days beyond the training, further than the horizon of {horizon}"
     if days < FEWEST_DAYS or customers < FEWEST_CUSTOMERS:
         if days > horizon:
             return "due", f"A retrain is due: {old}."
@@ -148,43 +149,43 @@ def decide(
         reasons.append(old)
     if reasons:
         return "due", f"A retrain is due: {'; '.join(reasons)}."
-    held = [_purchases_in_words(trained_as_of, purchases)]
+    findings = [_purchases_in_words(trained_as_of, purchases)]
     if purchases.is_outside:
-        held.append("which is less than 10 % off")
+        findings.append("which is less than 10 % off")
     if fit is not None:
-        held.append(_fit_in_words(fit))
-    return "not due", f"No retrain is due: {', '.join(held)}."
+        findings.append(_fit_in_words(fit))
+    return "not due", f"No retrain is due: {', '.join(findings)}."
 
 
 def _purchases_in_words(trained_as_of: date, purchases: PurchaseTracking) -> str:
     return (
-        f"{purchases.actual:,.0f} purchases came since {trained_as_of} where {purchases.expected:,.0f} were expected "
+        f"{purchases.actual:,.0f} purchases since {trained_as_of} where {purchases.expected:,.0f} were expected "
         f"({100 * (purchases.ratio - 1):+.1f} %, 95 % interval {purchases.low:,.0f} to {purchases.high:,.0f})"
     )
 
 
 def _fit_in_words(fit: FitDrift) -> str:
-    said = "has drifted" if fit.is_beyond else "has not drifted notably"
+    drifted = "has drifted" if fit.is_beyond else "has not drifted notably"
     return (
-        f"the log-likelihood per customer {said} ({fit.drift:+.3f}, standard error {fit.error:.3f}, notable from "
+        f"the log-likelihood per customer {drifted} ({fit.drift:+.3f}, standard error {fit.error:.3f}, notable from "
         f"{fit.notable:.3f})"
     )
 
 
-def _notes(training: TrainingFit, known: int, fit: FitDrift | None, purchases: PurchaseTracking) -> list[str]:
+def _notes(training: TrainingFit, existing: int, fit: FitDrift | None, purchases: PurchaseTracking) -> list[str]:
     notes = []
-    differs = abs(known - training.customers) > SAME_DATA * training.customers
+    differs = abs(existing - training.customers) > SAME_DATA * training.customers
     if fit is not None:
         differs |= abs(fit.at_training - training.log_likelihood_per_customer) > SAME_DATA
     if differs:
-        found = "" if fit is None else f" (log-likelihood {fit.at_training:.3f} a customer)"
+        likelihood = "" if fit is None else f" (log-likelihood {fit.at_training:.3f} a customer)"
         notes.append(
-            f"The data given are not those of the training: {known:,} customers before {training.as_of}{found}, where "
-            f"the training had {training.customers:,} ({training.log_likelihood_per_customer:.3f}). The figures "
+            f"These data are not those of the training: {existing:,} customers before {training.as_of}{likelihood}, "
+            f"where the training had {training.customers:,} ({training.log_likelihood_per_customer:.3f}). The figures "
             "compare with the data given."
         )
     if purchases.is_beyond:
-        notes.append("The model knows no seasons: purchases off by the time of year alone look the same.")
+        notes.append("The drift is measured without seasons: a seasonal change of purchases looks the same.")
     if training.log_covariance is None:
-        notes.append("The scorer does not hold how uncertain its parameters are: the interval is too narrow by that.")
+        notes.append("The scorer does not hold the covariance of its parameters, so the interval is too narrow.")
     return notes

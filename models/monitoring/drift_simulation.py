@@ -1,4 +1,4 @@
-"""Purchase histories seen at two dates, those found and those simulated from the model, and how likely each is."""
+"""Purchase histories at two dates, observed ones and ones simulated from the model, and their log-likelihoods."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,12 +16,16 @@ _STEP = 1e-4
 
 @dataclass(frozen=True)
 class Histories:
-    """Purchase histories of n customers as seen at one date.
+    """Purchase histories of n customers at one date.
 
-    Parameters
+    Attributes
     ----------
-    x, t_x, T : ndarray, shape (n,)
-        Repeat purchases, age at the last one, age.
+    x : ndarray, shape (n,)
+        Repeat purchases.
+    t_x : ndarray, shape (n,)
+        Time from the first purchase to the last one, 0 without repeat purchases.
+    T : ndarray, shape (n,)
+        Time from the first purchase to the date, in the unit of `t_x`.
     """
 
     x: Floats
@@ -41,13 +45,15 @@ def log_likelihoods(histories: Histories, parameters: PurchaseParameters) -> Flo
     histories : Histories
         Of n customers, times in the unit of ``parameters.alpha``.
     parameters : PurchaseParameters
+        Of the BG/NBD or MBG/NBD model.
 
     Returns
     -------
     ndarray, shape (n,)
+        Natural logarithms.
     """
     r, alpha, a, b, m = (parameters.r, parameters.alpha, parameters.a, parameters.b, parameters.m)
-    # The Gamma and Beta functions see the whole number x alone.
+    # The Gamma and Beta functions depend on the whole number x alone, so they are evaluated once for each value.
     x = np.arange(histories.x.max(initial=0.0) + 1)
     by_frequency = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x + m) - betaln(a, b)
     log_odds = log_odds_of_having_left(histories.x, histories.t_x, histories.T, parameters)
@@ -61,16 +67,16 @@ def log_scores(histories: Histories, parameters: PurchaseParameters) -> Floats:
     Returns
     -------
     ndarray, shape (n, 4)
-        With mean 0 over histories of the model itself.
+        With mean 0 over histories that follow the model.
     """
     sides = [
-        [log_likelihoods(histories, moved(parameters, sign * step)) for sign in (1.0, -1.0)]
+        [log_likelihoods(histories, shifted(parameters, sign * step)) for sign in (1.0, -1.0)]
         for step in _STEP * np.eye(4)
     ]
     return np.stack([(up - down) / (2 * _STEP) for up, down in sides], axis=1)
 
 
-def moved(parameters: PurchaseParameters, step: ArrayLike) -> PurchaseParameters:
+def shifted(parameters: PurchaseParameters, step: ArrayLike) -> PurchaseParameters:
     """Add a step, shape (4,), to ln r, ln alpha, ln a, ln b."""
     r, alpha, a, b = np.exp(np.asarray(step)) * (parameters.r, parameters.alpha, parameters.a, parameters.b)
     return PurchaseParameters(float(r), float(alpha), float(a), float(b), parameters.m)
@@ -78,9 +84,9 @@ def moved(parameters: PurchaseParameters, step: ArrayLike) -> PurchaseParameters
 
 @dataclass(frozen=True)
 class Simulated:
-    """Histories of the model's own story, seen at two dates.
+    """Histories simulated from the model, at two dates.
 
-    Parameters
+    Attributes
     ----------
     then, now : Histories
         Of n customers at the first and at the second date.
@@ -97,16 +103,18 @@ class Simulated:
 def simulate_two_dates(
     then: ArrayLike, now: ArrayLike, parameters: PurchaseParameters, rng: np.random.Generator
 ) -> Simulated:
-    """Simulate the model's own story, each customer seen at two ages.
+    """Simulate histories from the model, each customer at two ages.
 
-    Times are continuous, not whole days: parameters fitted on days describe purchases on different days.
+    Times are continuous, not whole days.
 
     Parameters
     ----------
     then, now : array_like, shape (n,)
-        Ages at the two dates, then <= now, in the unit of ``parameters.alpha``; 0 for who had not come yet.
+        Ages at the two dates, then <= now, in the unit of ``parameters.alpha``; 0 for customers who came later.
     parameters : PurchaseParameters
+        Of the BG/NBD or MBG/NBD model.
     rng : numpy.random.Generator
+        Source of random numbers.
     """
     then, now = np.asarray(then, dtype=np.float64), np.asarray(now, dtype=np.float64)
     rate = rng.gamma(parameters.r, 1 / parameters.alpha, now.size)
@@ -114,11 +122,11 @@ def simulate_two_dates(
     x, t_x, x_then, t_x_then, surprise = np.zeros((5, now.size))
     buying = np.flatnonzero(rng.random(now.size) >= dropout) if parameters.m else np.arange(now.size)
     while buying.size:
-        # Whose rate is 0, or next to it, waits for ever.
+        # A customer with a rate of 0, or almost 0, never buys again.
         with np.errstate(divide="ignore", over="ignore"):
             time = t_x[buying] + rng.standard_exponential(buying.size) / rate[buying]
-        watched = np.minimum(time, now[buying]) - np.maximum(t_x[buying], then[buying])
-        surprise[buying] -= rate[buying] * np.maximum(watched, 0.0)
+        exposure = np.minimum(time, now[buying]) - np.maximum(t_x[buying], then[buying])
+        surprise[buying] -= rate[buying] * np.maximum(exposure, 0.0)
         bought = time < now[buying]
         buying, time = buying[bought], time[bought]
         x[buying] += 1
@@ -135,18 +143,19 @@ def simulate_two_dates(
 class Change:
     """Distinct pairs of a history at training and the same customer's now, with how many customers share each.
 
-    Parameters
+    Attributes
     ----------
     then, now : Histories
-        Of k pairs, in days; ``then`` is all zeros for who was not known at training.
-    known : ndarray of bool, shape (k,)
-        Whether known at training.
+        Of k pairs, in days; ``then`` is all zeros for new customers.
+    existing : ndarray of bool, shape (k,)
+        Whether they were customers at training already; the others are new.
     customers : ndarray, shape (k,)
+        Number of customers with that pair.
     """
 
     then: Histories
     now: Histories
-    known: NDArray[np.bool_]
+    existing: NDArray[np.bool_]
     customers: Floats
 
     @cached_property
@@ -155,9 +164,9 @@ class Change:
         return float(self.customers.sum())
 
     @cached_property
-    def total_known(self) -> float:
-        """Number of customers known at training."""
-        return float(self.customers[self.known].sum())
+    def total_existing(self) -> float:
+        """Number of existing customers."""
+        return float(self.customers[self.existing].sum())
 
     @property
     def purchases(self) -> Floats:
@@ -166,34 +175,34 @@ class Change:
 
     def expected(self, parameters: PurchaseParameters) -> Floats:
         """Purchases since training that the model expects; shape (k,)."""
-        expected = np.empty(self.known.size)
-        known, then, now = self.known, self.then, self.now
-        days = now.T[known] - then.T[known]
-        expected[known] = expected_purchases(days, then.x[known], then.t_x[known], then.T[known], parameters)
-        ages, place = np.unique(now.T[~known], return_inverse=True)
-        expected[~known] = new_customer_expected_purchases(ages, parameters)[place]
+        expected = np.empty(self.existing.size)
+        old, then, now = self.existing, self.then, self.now
+        days = now.T[old] - then.T[old]
+        expected[old] = expected_purchases(days, then.x[old], then.t_x[old], then.T[old], parameters)
+        ages, place = np.unique(now.T[~old], return_inverse=True)
+        expected[~old] = new_customer_expected_purchases(ages, parameters)[place]
         return expected
 
     def sample(self, size: int, rng: np.random.Generator) -> "Change":
-        """Take ``size`` customers evenly from old and new, by age, in random order within an age.
+        """Take ``size`` customers, in proportion from existing and new ones, evenly by age, in random order in an age.
 
-        Each row stands for one customer or, in ``customers``, for as many of the base as were not taken.
+        In ``customers`` each row has the number of customers of the base that it represents.
         """
         chosen, weights = [], []
-        for stratum in (np.flatnonzero(self.known), np.flatnonzero(~self.known)):
+        for stratum in (np.flatnonzero(self.existing), np.flatnonzero(~self.existing)):
             if not stratum.size:
                 continue
             by_age = stratum[np.argsort(self.now.T[stratum], kind="stable")]
             ends = np.cumsum(self.customers[by_age])
-            # Two at least, so that they have a variance.
+            # At least two, so that they have a variance.
             n = max(round(size * ends[-1] / self.total), 2)
             rows = by_age[np.searchsorted(ends, (np.arange(n) + 0.5) * ends[-1] / n)]
             chosen.append(rows[np.lexsort((rng.random(n), self.now.T[rows]))])
             weights.append(np.full(n, ends[-1] / n))
         every = np.concatenate(chosen)
-        return Change(self.then.take(every), self.now.take(every), self.known[every], np.concatenate(weights))
+        return Change(self.then.take(every), self.now.take(every), self.existing[every], np.concatenate(weights))
 
     def simulate(self, parameters: PurchaseParameters, rng: np.random.Generator) -> tuple["Change", Floats]:
-        """Replace the histories by the model's own of the same ages; with the surprise of `Simulated`."""
-        story: Simulated = simulate_two_dates(self.then.T, self.now.T, parameters, rng)
-        return Change(story.then, story.now, self.known, self.customers), story.surprise
+        """Replace the histories by simulated ones of the same ages; give them with the surprise of `Simulated`."""
+        simulated: Simulated = simulate_two_dates(self.then.T, self.now.T, parameters, rng)
+        return Change(simulated.then, simulated.now, self.existing, self.customers), simulated.surprise

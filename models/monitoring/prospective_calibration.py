@@ -1,8 +1,8 @@
-"""Were the published NPS predictions right? Judged on answers that came after the prediction was out.
+"""Prospective calibration: published NPS predictions compared with answers that were given after the publication.
 
-The honest test of a published probability: it was written down, and then the customer was asked; see
-`models.monitoring.prospective_predictions` for which count. What is found holds for those who chose to answer; about
-the others `models.survey.aipw` speaks.
+This is the strictest test of a probability: it was published first, and then the customer was asked. Which pairs count
+is decided in `models.monitoring.prospective_predictions`. The result holds for customers who answered;
+`models.survey.aipw` estimates all customers.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -18,17 +18,25 @@ from models.scoring.columns import PROBABILITIES
 from models.stats import metrics
 from models.stats.typing import Floats
 
-# Below these counts an interval is too wide to say anything, and a slope cannot be fitted.
+# With fewer an interval is too wide to say anything, and a slope cannot be fitted.
 FEWEST_ANSWERS = 30
 FEWEST_OF_EACH = 10
 Z = 1.959964
-# A probability as published may be 0; its log odds are not taken further than this.
-_SURE = 1e-6
+# A published probability may be 0 or 1; for log odds it is limited to this distance from them.
+_LEAST_PROBABILITY = 1e-6
 
 
 @dataclass(frozen=True)
 class Level:
-    """A predicted and an observed share (or NPS, in points), with the 95 % interval of the observed one."""
+    """A predicted and an observed value.
+
+    Attributes
+    ----------
+    predicted, observed
+        A share, 0 to 1, or an NPS in points.
+    low, high
+        95 % interval of `observed`, in its unit.
+    """
 
     predicted: float
     observed: float
@@ -43,9 +51,14 @@ class Level:
 
 @dataclass(frozen=True)
 class CoxLine:
-    """Intercept and slope of the observed log odds on the predicted ones, with standard errors: 0 and 1 if calibrated.
+    """Line of the observed log odds on the predicted ones: intercept 0 and slope 1 if predictions are calibrated.
 
-    A slope below 1 says that predictions are too far apart, one above 1 that they are too close together.
+    Attributes
+    ----------
+    intercept, intercept_error
+        Log odds, and their standard error.
+    slope, slope_error
+        Below 1 predictions are too far apart, above 1 too close together; and its standard error.
     """
 
     intercept: float
@@ -55,35 +68,35 @@ class CoxLine:
 
     @property
     def words(self) -> str | None:
-        """What the slope says, where it differs from 1 by more than chance."""
+        """The slope in words; None if it differs from 1 by no more than chance."""
         if abs(self.slope - 1.0) <= Z * self.slope_error:
             return None
-        fault = "too far apart" if self.slope < 1.0 else "too close together"
-        return f"{fault} (slope {self.slope:.2f}, standard error {self.slope_error:.2f})"
+        spread = "too far apart" if self.slope < 1.0 else "too close together"
+        return f"{spread} (slope {self.slope:.2f}, standard error {self.slope_error:.2f})"
 
 
 @dataclass(frozen=True)
 class ProspectiveCalibration:
-    """How predictions made before answers arrived compare with the answers; JSON-able by `to_dict`.
+    """Published predictions beside the answers given after them; JSON-able by `to_dict`.
 
     Attributes
     ----------
     verdict
-        Sentences for a reader; with too few answers the reason why nothing else is said.
+        The result in sentences; with too few answers the reason why there is none.
     answers, customers
         Answers that have such a prediction, and the customers who gave them.
     from_prior
-        Those of them whose prediction was the prior, the same for everyone.
+        Answers whose prediction was the prior, the same for everyone.
     first_asked, last_asked
-        ISO dates; None without answers.
-    days_ahead
-        Mean days from the as_of of the prediction to that of the asking.
+        ISO dates; None with too few answers.
+    days_before
+        Mean days from the as_of of the prediction to that of the invitation; None with too few answers.
     detractor, passive, promoter
-        Mean probability against share.
+        Mean probability and share of the class; None with too few answers.
     nps
-        In points.
+        Predicted and observed, points; None with too few answers.
     detractor_line, promoter_line
-        None where fewer than 10 answers are, or are not, of that class, or the predictions do not differ.
+        None with fewer than 10 answers inside or outside that class, or with equal predictions.
     figures
         rps, log_loss, ece (mean over the classes), auc_detractor, auc_promoter; rps_prior and log_loss_prior of the
         shares of the classes in training. Figures that are not defined are left out.
@@ -95,7 +108,7 @@ class ProspectiveCalibration:
     from_prior: int = 0
     first_asked: str | None = None
     last_asked: str | None = None
-    days_ahead: float | None = None
+    days_before: float | None = None
     detractor: Level | None = None
     passive: Level | None = None
     promoter: Level | None = None
@@ -110,7 +123,7 @@ class ProspectiveCalibration:
 
 
 def prospective_calibration(joined: pd.DataFrame) -> ProspectiveCalibration:
-    """Compare predictions with the answers that came after them.
+    """Compare published predictions with the answers given after them.
 
     Parameters
     ----------
@@ -134,8 +147,8 @@ def prospective_calibration(joined: pd.DataFrame) -> ProspectiveCalibration:
     n, people = len(y), int(np.unique(who).size)
     if n < FEWEST_ANSWERS or people < FEWEST_ANSWERS:
         why = (
-            f"Too few to tell: {n:,} answers of {people:,} customers came after a prediction that did not know them; "
-            f"{FEWEST_ANSWERS} of as many customers are needed."
+            f"Too few to tell: {n:,} answers of {people:,} customers were given after their prediction was published; "
+            f"{FEWEST_ANSWERS} answers of as many customers are needed."
         )
         return ProspectiveCalibration(why, n, people)
     shares = [_share(y == k, p[:, k], who) for k in range(3)]
@@ -157,7 +170,7 @@ def prospective_calibration(joined: pd.DataFrame) -> ProspectiveCalibration:
         from_prior=int((joined["nps_source"] == "prior").sum()),
         first_asked=joined["as_of"].min().date().isoformat(),
         last_asked=joined["as_of"].max().date().isoformat(),
-        days_ahead=float((joined["as_of"] - joined["predicted_as_of"]).dt.days.mean()),
+        days_before=float((joined["as_of"] - joined["predicted_as_of"]).dt.days.mean()),
         detractor=shares[0],
         passive=shares[1],
         promoter=shares[2],
@@ -176,18 +189,18 @@ def cox_line(happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.A
     happened : array_like of shape (n,)
         Flags.
     probability : array_like of shape (n,)
-        As predicted; those within 1e-6 of 0 or 1 count as that far away.
+        As predicted; limited to 1e-6 from 0 and 1.
     cluster : array_like of shape (n,)
-        Rows that are dependent share one.
+        Label that dependent rows share.
 
     Returns
     -------
     CoxLine or None
-        None where fewer than 10 happened or did not, the predictions do not differ, or they separate the outcomes.
+        None if fewer than 10 happened or did not happen, the predictions are equal, or they separate the outcomes.
     """
     y = np.asarray(happened, dtype=float)
-    x = logit(np.clip(np.asarray(probability, dtype=float), _SURE, 1.0 - _SURE))
-    if min(y.sum(), (1.0 - y).sum()) < FEWEST_OF_EACH or np.ptp(x) < _SURE:
+    x = logit(np.clip(np.asarray(probability, dtype=float), _LEAST_PROBABILITY, 1.0 - _LEAST_PROBABILITY))
+    if min(y.sum(), (1.0 - y).sum()) < FEWEST_OF_EACH or np.ptp(x) < _LEAST_PROBABILITY:
         return None
     X = np.column_stack([np.ones_like(x), x])
     line = np.array([0.0, 1.0])
@@ -197,7 +210,7 @@ def cox_line(happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.A
         if not np.linalg.cond(information) < 1e12:
             return None
         step = np.linalg.solve(information, X.T @ (y - fitted))
-        # Newton from a line that is far off may overshoot; a step of one is far enough on log odds.
+        # Newton's method may overshoot from a distant start, so a step is at most one on log odds.
         line = line + step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < 1e-10:
             break
@@ -216,8 +229,8 @@ def _share(happened: npt.NDArray[np.bool_], probability: Floats, who: npt.NDArra
     observed = float(happened.mean())
     n = _effective(happened.astype(float), who)
     adjusted = (n * observed + 0.5 * Z**2) / (n + Z**2)
-    reach = Z * np.sqrt(adjusted * (1.0 - adjusted) / (n + Z**2))
-    low, high = max(adjusted - reach, 0.0), min(adjusted + reach, 1.0)
+    margin = Z * np.sqrt(adjusted * (1.0 - adjusted) / (n + Z**2))
+    low, high = max(adjusted - margin, 0.0), min(adjusted + margin, 1.0)
     return Level(float(probability.mean()), observed, float(low), float(high))
 
 
@@ -226,30 +239,30 @@ def _nps(y: npt.NDArray[np.int64], p: Floats, who: npt.NDArray[np.str_]) -> Leve
     n = _effective(t, who)
     promoters, detractors = ((n * np.mean(y == k) + 0.75) / (n + 3.0) for k in (2, 0))
     centre = promoters - detractors
-    reach = Z * np.sqrt((promoters + detractors - centre**2) / (n + 3.0))
-    low, high = max(centre - reach, -1.0), min(centre + reach, 1.0)
+    margin = Z * np.sqrt((promoters + detractors - centre**2) / (n + 3.0))
+    low, high = max(centre - margin, -1.0), min(centre + margin, 1.0)
     return Level(metrics.nps_of(p), 100.0 * float(t.mean()), 100.0 * float(low), 100.0 * float(high))
 
 
 def _effective(values: Floats, who: npt.NDArray[np.str_]) -> float:
-    """Answers that carry as much as these would without customers who answered more than once; never more."""
+    """Effective number of answers: their number over the design effect of customers with several; at most n."""
     plain, clustered = float(values.var()) / len(values), metrics.clustered_standard_error(values, who) ** 2
     return len(values) * min(1.0, plain / clustered) if clustered > 0 else float(len(values))
 
 
 def _verdict(n: int, people: int, nps: Level, lines: list[CoxLine | None], figures: dict[str, float]) -> str:
-    level = "the level is off" if nps.is_off else "the level is right within chance"
-    said = [
-        f"{n:,} answers of {people:,} customers came after their prediction.",
+    level = "outside the interval" if nps.is_off else "inside the interval"
+    sentences = [
+        f"{n:,} answers of {people:,} customers were given after their prediction was published.",
         f"NPS predicted {nps.predicted:+.1f}, observed {nps.observed:+.1f} "
-        f"(95 % interval {nps.low:+.1f} to {nps.high:+.1f}): {level}.",
+        f"(95 % interval {nps.low:+.1f} to {nps.high:+.1f}): the prediction is {level}.",
     ]
     for line, name in zip(lines, ("detractors", "promoters"), strict=True):
         if line is not None and line.words:
-            said.append(f"The probabilities of {name} are {line.words}.")
+            sentences.append(f"The probabilities of {name} are {line.words}.")
     gain = 1.0 - figures["rps"] / figures["rps_prior"]
     side = "lower" if gain > 0 else "higher"
-    said.append(
+    sentences.append(
         f"The RPS, {figures['rps']:.4f}, is {abs(100 * gain):.1f} % {side} than that of the shares in training."
     )
-    return " ".join(said)
+    return " ".join(sentences)

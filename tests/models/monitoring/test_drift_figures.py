@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from scipy.special import gammaln
 
 from models.monitoring.drift_figures import FitDrift, PurchaseTracking, compare
-from models.monitoring.drift_simulation import Change, Histories, log_likelihoods, moved
+from models.monitoring.drift_simulation import Change, Histories, log_likelihoods, shifted
 from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.bg_nbd_likelihood import count_sufficient_statistics
 from models.scoring.bg_nbd import expected_purchases
@@ -61,7 +61,7 @@ def shop(customers, seed, after=90, **changed):
 
 
 def fitted(change):
-    then = change.then.take(change.known)
+    then = change.then.take(change.existing)
     model = BetaGeoModel().fit_patterns(count_sufficient_statistics(then.x, then.t_x, then.T))
     return model.parameters, model.log_covariance
 
@@ -105,18 +105,18 @@ def test_what_is_found_is_told_as_it_is():
     change = shop(500, seed=0)
     fit, purchases = compare(change, SHOP, KNOWN, seed=0, size=2000)
     assert_allclose(fit.now, log_likelihoods(change.now, SHOP).mean())
-    assert_allclose(fit.at_training, log_likelihoods(change.then.take(change.known), SHOP).mean())
-    assert purchases.actual_known == (change.now.x - change.then.x)[change.known].sum()
-    assert purchases.actual_new == change.now.x[~change.known].sum()
-    then = change.then.take(change.known)
-    assert_allclose(purchases.expected_known, expected_purchases(90.0, then.x, then.t_x, then.T, SHOP).sum())
+    assert_allclose(fit.at_training, log_likelihoods(change.then.take(change.existing), SHOP).mean())
+    assert purchases.actual_existing == (change.now.x - change.then.x)[change.existing].sum()
+    assert purchases.actual_new == change.now.x[~change.existing].sum()
+    then = change.then.take(change.existing)
+    assert_allclose(purchases.expected_existing, expected_purchases(90.0, then.x, then.t_x, then.T, SHOP).sum())
     assert_allclose(fit.drift, fit.now - fit.expected_now - (fit.at_training - fit.expected_at_training))
 
 
 def test_counted_pairs_say_what_customers_one_by_one_say():
     change = shop(400, seed=3)
     columns = [*vars(change.then).values(), *vars(change.now).values()]
-    counted = pd.DataFrame(np.array(columns).T).assign(known=change.known, n=change.customers)
+    counted = pd.DataFrame(np.array(columns).T).assign(existing=change.existing, n=change.customers)
     counted = counted.groupby([0, 1, 2, 3, 4, 5, "known"], as_index=False)["n"].sum()
     then, now = (Histories(*(counted[k].to_numpy() for k in part)) for part in ((0, 1, 2), (3, 4, 5)))
     together = Change(then, now, counted["known"].to_numpy(bool), counted["n"].to_numpy())
@@ -178,7 +178,7 @@ def test_uncertain_parameters_widen_both():
     # The delta method on the base itself, one factor of the covariance at a time.
     factors = np.linalg.cholesky(covariance).T
     totals = [
-        [change.customers @ change.expected(moved(parameters, s * 0.01 * step)) for s in (1, -1)] for step in factors
+        [change.customers @ change.expected(shifted(parameters, s * 0.01 * step)) for s in (1, -1)] for step in factors
     ]
     added = sum(((up - down) / 0.02) ** 2 for up, down in totals)
     assert_allclose(wide.error**2 - known.error**2, added, rtol=0.15)
@@ -190,8 +190,8 @@ def test_a_large_shop_is_not_alarmed_by_little():
     large = PurchaseTracking(94_000.0, 100_000.0, 0.0, 0.0, error=500.0)
     assert large.is_outside
     assert not large.is_beyond
-    assert replace(large, actual_known=88_000.0).is_beyond
-    assert not replace(large, actual_known=88_000.0, error=10_000.0).is_beyond
+    assert replace(large, actual_existing=88_000.0).is_beyond
+    assert not replace(large, actual_existing=88_000.0, error=10_000.0).is_beyond
     fit = FitDrift(-6.0, -7.05, -6.0, -7.0, error=0.001, notable=0.1)
     assert not fit.is_beyond
     assert replace(fit, now=-7.2).is_beyond
@@ -213,7 +213,7 @@ def test_all_customers_are_new():
     new = of_one_kind((0, 0, 0), (1, 5, 20), False, 50)
     fit, purchases = compare(new, SHOP, KNOWN, seed=0, size=4000)
     assert fit is None
-    assert (purchases.actual, purchases.actual_new, purchases.expected_known) == (50, 50, 0)
+    assert (purchases.actual, purchases.actual_new, purchases.expected_existing) == (50, 50, 0)
     assert purchases.is_beyond
 
 

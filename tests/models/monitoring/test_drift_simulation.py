@@ -76,9 +76,9 @@ def test_a_sample_stands_for_the_base():
     then = Histories(*(np.where(known, column, 0.0) for column in (now.x, now.t_x, T - 30)))
     base = Change(then, now, known, customers)
     drawn = base.sample(4000, np.random.default_rng(0))
-    assert (base.total, base.total_known) == (400, 300)
-    assert_allclose([drawn.total, drawn.total_known], [400, 300])
+    assert (base.total, base.total_existing) == (400, 300)
+    assert_allclose([drawn.total, drawn.total_existing], [400, 300])
     for age, number in zip(T, customers, strict=True):
         assert_allclose(drawn.customers[age == drawn.now.T].sum(), number)
-    for stratum in (drawn.known, ~drawn.known):
+    for stratum in (drawn.existing, ~drawn.existing):
         assert (np.diff(drawn.now.T[stratum]) >= 0).all()

@@ -1,4 +1,4 @@
-"""Calibration ahead against textbook intervals, another fit of Cox's line, simulation, and known distortions."""
+"""Prospective calibration against textbook intervals, another fit of Cox's line, simulation, and known distortions."""
 
 import json
 
@@ -42,8 +42,8 @@ def test_right_predictions_are_called_right():
     assert found.detractor_line.slope == pytest.approx(1, abs=3 * found.detractor_line.slope_error)
     assert found.promoter_line.intercept == pytest.approx(0, abs=3 * found.promoter_line.intercept_error)
     assert found.detractor_line.words is None
-    assert "the level is right within chance" in found.verdict and "lower than that of the shares" in found.verdict
-    assert (found.answers, found.customers, found.days_ahead, found.from_prior) == (4000, 4000, 12.0, 0)
+    assert "the prediction is inside the interval" in found.verdict and "lower than that of the shares" in found.verdict
+    assert (found.answers, found.customers, found.days_before, found.from_prior) == (4000, 4000, 12.0, 0)
     assert found.figures["rps"] < found.figures["rps_prior"]
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["nps"]["predicted"] == found.nps.predicted
 
@@ -64,7 +64,7 @@ def test_figures_are_those_of_the_metrics():
 def test_a_level_that_is_off_and_probabilities_too_far_apart_are_told():
     found = prospective_calibration(answered(np.random.default_rng(3), 3000, lambda true: true * [0.6, 1, 1.5]))
     assert found.nps.is_off and found.nps.predicted > found.nps.high
-    assert "the level is off" in found.verdict
+    assert "the prediction is outside the interval" in found.verdict
     found = prospective_calibration(answered(np.random.default_rng(4), 3000, lambda true: true**2))
     assert found.detractor_line.slope < 0.8 and "detractors are too far apart (slope 0." in found.verdict
     found = prospective_calibration(answered(np.random.default_rng(5), 3000, lambda true: true**0.4))

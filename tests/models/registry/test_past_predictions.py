@@ -56,7 +56,7 @@ def test_an_answer_is_beside_the_newest_prediction_before_its_invitation(store, 
     publish("2024-03-01", "high", trained="2024-01-31")
     publish("2024-03-20", "low", trained="2024-01-31")  # after the asking
     found = judged(store, answered("2024-03-10"), a_scorer)
-    assert (found.answers, found.customers, found.days_ahead) == (CUSTOMERS, CUSTOMERS, 9.0)
+    assert (found.answers, found.customers, found.days_before) == (CUSTOMERS, CUSTOMERS, 9.0)
     assert found.nps.predicted == pytest.approx(60.0)
     assert found.nps.observed == pytest.approx(50.0)
     rps = {"promoter": (0.1**2 + 0.3**2) / 2, "detractor": (0.9**2 + 0.7**2) / 2}
