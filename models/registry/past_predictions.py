@@ -1,7 +1,7 @@
-"""Published predictions of the NPS category beside the answers that came after them.
+"""Published predictions of the NPS category beside the answers given after them.
 
-A table counts as published at its as_of: it was made from what was known before, by a scorer that had not seen the
-answer.
+A table counts as published at its as_of: it was made from data before that date, by a scorer that was not trained on
+the answer.
 """
 
 import json
@@ -22,30 +22,30 @@ from models.registry.store import Store
 from models.release.release import Release
 from models.scoring.columns import PROBABILITIES
 
-# Answers to invitations of so many days count, beside at most so many published tables.
+# Answers to invitations of the last so many days count, and at most so many published tables.
 DAYS = 180
 TABLES = 12
 _COLUMNS = ["customer_id", "as_of", *PROBABILITIES, "nps_source"]
 
 
 def judge_published(store: Store, tables: Tables, as_of: date, release: Release) -> ProspectiveCalibration | None:
-    """Compare what was published with what customers answered since.
+    """Compare published predictions with the answers of customers since.
 
     Parameters
     ----------
     store : Store
-        Where scores were published, by whatever scorer was champion then.
+        Where scores were published, by the scorer that was champion at the time.
     tables : Tables
         The shop's checked tables.
     as_of : datetime.date
-        Answers given before it count.
+        Exclusive: answers given before it count.
     release : Release
-        Its question and gap say which answers, and what they are beside.
+        Its question and label gap say which answers count and as of which date a customer is described.
 
     Returns
     -------
     ProspectiveCalibration or None
-        None without answers, or where nothing was published before.
+        None without answers in the tables, or without earlier predictions.
     """
     question, gap = release.parameters.nps_question, release.parameters.label_gap_days
     if tables.answers is None:
@@ -64,15 +64,15 @@ def judge_published(store: Store, tables: Tables, as_of: date, release: Release)
 
 
 def _predictions(store: Store, version: ModelVersion, customers: pd.Series) -> pd.DataFrame:
-    """Read what one version says of some customers; a base may be large, and those who answered are few."""
-    everyone = read_scores(store, int(version.version)).select(_COLUMNS)
-    asked = everyone.filter(pc.is_in(everyone["customer_id"], pa.array(customers.unique(), pa.string())))
-    table: pd.DataFrame = asked.to_pandas()
-    return table.assign(scorer_version=version.tags["scorer_version"])
+    """Read the predictions of one version for some customers: few of a large base have answered."""
+    scores = read_scores(store, int(version.version)).select(_COLUMNS)
+    is_wanted = pc.is_in(scores["customer_id"], pa.array(customers.unique(), pa.string()))
+    predictions: pd.DataFrame = scores.filter(is_wanted).to_pandas()
+    return predictions.assign(scorer_version=version.tags["scorer_version"])
 
 
 def _scorers(versions: list[ModelVersion]) -> pd.DataFrame:
-    """Say of each scorer what its NPS model had seen, as the tables it made tell."""
+    """Give the training date and prior of each scorer's NPS model, from the tags of the tables it made."""
     rows = {
         version.tags["scorer_version"]: [version.tags["nps_as_of"], *json.loads(version.tags["nps_prior"])]
         for version in versions

@@ -22,12 +22,12 @@ FILE = "scores.parquet"
 
 
 def register_scores(store: Store, run_id: str, table: pa.Table) -> int:
-    """Write a table of scores as a new version, read it back and check it. No alias moves.
+    """Write a table of scores as a new version, read it back and check it. No alias changes.
 
     Parameters
     ----------
     store : Store
-        Where to.
+        Where the scores are published.
     run_id : str
         The scoring run.
     table : pyarrow.Table
@@ -36,13 +36,13 @@ def register_scores(store: Store, run_id: str, table: pa.Table) -> int:
     Returns
     -------
     int
-        The new version; its tag ``checked`` says that it was read back and keeps the contract.
+        The new version. Its tag ``checked`` says that it was read back and fulfils the contract.
     """
     client = store.client
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / FILE
         write_scores(table, file)
-        # A run that tries again writes beside what it wrote before: that may be read already, and is write-protected.
+        # A retry of a run writes into a new folder: the earlier file may be in use already, and is write-protected.
         place = f"scores/{len(client.list_artifacts(run_id, 'scores')) + 1}"
         client.log_artifact(run_id, str(file), place)
     source = f"{client.get_run(run_id).info.artifact_uri}/{place}"
@@ -56,9 +56,9 @@ def register_scores(store: Store, run_id: str, table: pa.Table) -> int:
 
 
 def why_not_current(store: Store, scorer: int, as_of: date) -> str | None:
-    """Say why scores of a scorer and a date are not to become the current ones; None where they are.
+    """Say why scores of a scorer and a date must not become the current ones; None if they may.
 
-    Asked while the store is held: the champion may have changed since the scoring began.
+    To be called while the store is locked: the champion may have changed since the scoring began.
     """
     if alias_version(store, CHAMPION) != scorer:
         return f"scorer {scorer} is not the champion"
@@ -70,7 +70,7 @@ def why_not_current(store: Store, scorer: int, as_of: date) -> str | None:
 
 
 def make_current(store: Store, version: int) -> None:
-    """Move the alias that consumers read: the last call of a scoring."""
+    """Set the alias that consumers read: the last call of a scoring."""
     store.client.set_registered_model_alias(SCORES, CURRENT, str(version))
 
 
@@ -87,7 +87,7 @@ def read_current(store: Store) -> pa.Table:
     Raises
     ------
     InputError
-        Where nothing has been published yet.
+        If nothing has been published yet.
     """
     version = alias_version(store, CURRENT, SCORES)
     if version is None:
@@ -96,18 +96,18 @@ def read_current(store: Store) -> pa.Table:
 
 
 def scores_as_of(store: Store, version: int) -> date:
-    """Return the date at which a published version describes customers."""
+    """Return the date as of which a published version describes customers."""
     return date.fromisoformat(store.client.get_model_version(SCORES, str(version)).tags["as_of"])
 
 
 def newest_scores_of(store: Store, scorer: int) -> int | None:
-    """Return the checked version with the latest as_of (the newest of several) that a scorer made, or None."""
+    """Return the checked version of a scorer with the latest as_of (of equal dates the newest), or None."""
     best = max(_checked(store, scorer_version=str(scorer)), key=_date_and_number, default=None)
     return None if best is None else int(best.version)
 
 
 def published_before(store: Store, as_of: date, days: int, most: int) -> list[ModelVersion]:
-    """Return versions that described customers in the days before a date: at most so many, evenly spread.
+    """Return versions whose as_of is in the days before a date: at most `most`, evenly spread over time.
 
     Parameters
     ----------
@@ -118,12 +118,12 @@ def published_before(store: Store, as_of: date, days: int, most: int) -> list[Mo
     days : int
         How far to look back.
     most : int
-        Where more dates were published, the first of each of so many equal spans of time counts.
+        The period is divided into so many equal spans; the first version in each span is returned.
 
     Returns
     -------
     list of mlflow.entities.model_registry.ModelVersion
-        In the order of their dates; of one date the newest.
+        In the order of their dates; of equal dates the newest version.
     """
     chosen: dict[int, ModelVersion] = {}
     for version in sorted(_checked(store), key=lambda version: (version.tags["as_of"], -int(version.version))):
@@ -134,7 +134,7 @@ def published_before(store: Store, as_of: date, days: int, most: int) -> list[Mo
 
 
 def as_of_before(store: Store, as_of: date) -> date | None:
-    """Return the latest earlier date at which scores were published; None where current is later, or at first."""
+    """Return the latest earlier as_of of published scores; None if there is none or the current one is later."""
     current = alias_version(store, CURRENT, SCORES)
     if current is None or scores_as_of(store, current) > as_of:
         return None
@@ -143,12 +143,12 @@ def as_of_before(store: Store, as_of: date) -> date | None:
 
 
 def finish_rollback(store: Store) -> int | None:
-    """Move ``current`` to the champion's newest scores; None where it has published none.
+    """Set ``current`` to the champion's newest scores.
 
     Returns
     -------
     int or None
-        The version that is current now.
+        The version that is current now; None if the champion has no published scores, and nothing changes.
     """
     champion = alias_version(store, CHAMPION)
     newest = None if champion is None else newest_scores_of(store, champion)
@@ -159,7 +159,7 @@ def finish_rollback(store: Store) -> int | None:
 
 
 def is_rollback_unfinished(store: Store) -> bool:
-    """Say whether a rollback ended between the scorer and its scores: they are still those of the version left."""
+    """Whether a rollback changed the scorer but not the scores: the current ones are of the version rolled back."""
     current = alias_version(store, CURRENT, SCORES)
     if current is None:
         return False
@@ -179,7 +179,7 @@ def _date_and_number(version: ModelVersion) -> tuple[str, int]:
 
 
 def pull_line(store: Store) -> str:
-    """Return the line of Python that pulls the current scores, without our code."""
+    """Return a line of Python that reads the current scores without this project's code."""
     return (
         "import mlflow, pandas as pd; "
         f"mlflow.set_tracking_uri({store.shown_uri!r}); "
@@ -188,12 +188,12 @@ def pull_line(store: Store) -> str:
 
 
 def _as_of(table: pa.Table) -> date:
-    found: date = table["as_of"][0].as_py()
-    return found
+    as_of: date = table["as_of"][0].as_py()
+    return as_of
 
 
 def _protect(uri: str) -> None:
-    """Make a local artifact read-only: consumers are given the live path, not a copy."""
+    """Make a local artifact read-only: consumers get the path of the file itself, not a copy."""
     parts = urlsplit(uri)
     file = Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
     if file is not None and file.exists():

@@ -1,4 +1,4 @@
-"""Customers drawn to be asked, kept in the store: each list a run of kind "sample" with its inclusion probabilities."""
+"""Probability samples kept in the store: each is a run of kind "sample" with its inclusion probabilities."""
 
 from datetime import date
 from pathlib import Path
@@ -12,51 +12,51 @@ from models.registry.tracking import Run
 SAMPLE = "sample"
 LIST = "sample/invitations.csv"
 COLUMNS = ("customer_id", "drawn_on", "inclusion_probability", "quiet_days")
-# Older lists than the newest so many say nothing of today's base any more, and each is a file to fetch.
-MOST_LISTS = 100
+# Older samples than the newest so many do not represent today's base any more, and each is a file to fetch.
+MOST_SAMPLES = 100
 _DRAWN_ON, _QUIET_DAYS = "drawn_on", "quiet_days"
 
 
-def write_probability_sample(run: Run, drawn: pd.DataFrame, drawn_on: date, quiet_days: int) -> None:
-    """Keep a list with the run that drew it; it counts once the run has ended well.
+def write_probability_sample(run: Run, sample: pd.DataFrame, drawn_on: date, quiet_days: int) -> None:
+    """Keep a sample with the run that drew it; it counts once the run has finished without an error.
 
     Parameters
     ----------
     run : models.registry.tracking.Run
         Of kind `SAMPLE`.
-    drawn : pandas.DataFrame
-        customer_id and inclusion_probability, and what else is to be read beside them.
+    sample : pandas.DataFrame
+        One row per customer: customer_id, inclusion_probability, and any other columns.
     drawn_on : datetime.date
-        The as_of of the list: whom to ask was decided from what was available before.
+        The as_of of the sample, exclusive: it was drawn from data before this date.
     quiet_days : int
-        Nobody asked in so many days before could be drawn.
+        Customers asked in so many days before could not be drawn.
     """
-    run.log_csv(drawn, LIST)
+    run.log_csv(sample, LIST)
     run.tag(**{_DRAWN_ON: drawn_on.isoformat(), _QUIET_DAYS: str(quiet_days)})
 
 
 def read_probability_samples(store: Store, before: date) -> pd.DataFrame:
-    """Read all lists drawn before a date, of the newest `MOST_LISTS` days.
+    """Read the samples drawn before a date, of the newest `MOST_SAMPLES` days.
 
-    Of the lists of one day the newest counts: drawing again as of the same date replaces the list. A run that did not
-    end well, or was deleted, has drawn nobody.
+    Of several samples of one day the newest counts: drawing again as of the same date replaces the sample. A run that
+    failed or was deleted does not count.
 
     Parameters
     ----------
     store : models.registry.store.Store
-        Where they were drawn.
+        Where they are kept.
     before : datetime.date
         Exclusive.
 
     Returns
     -------
     pandas.DataFrame
-        One row per customer and list, in order of drawn_on and customer_id: customer_id (text), drawn_on
-        (datetime64), inclusion_probability (in (0, 1]), quiet_days. Empty where none was drawn.
+        One row per customer and sample, in order of drawn_on and customer_id: customer_id (text), drawn_on
+        (datetime64), inclusion_probability (in (0, 1]), quiet_days. Empty without samples.
     """
-    lists = sorted(((day, run) for day, run in _newest_runs(store).items() if day < before), reverse=True)[:MOST_LISTS]
-    found = [_read_list(store, run_id).assign(drawn_on=day, quiet_days=quiet) for day, (run_id, quiet) in lists]
-    if not found:
+    runs = sorted(((day, run) for day, run in _newest_runs(store).items() if day < before), reverse=True)[:MOST_SAMPLES]
+    samples = [_read_sample(store, run_id).assign(drawn_on=day, quiet_days=quiet) for day, (run_id, quiet) in runs]
+    if not samples:
         return pd.DataFrame({name: [] for name in COLUMNS}).astype(
             {
                 "customer_id": "str",
@@ -65,19 +65,19 @@ def read_probability_samples(store: Store, before: date) -> pd.DataFrame:
                 "quiet_days": int,
             }
         )
-    table = pd.concat(found)[list(COLUMNS)]
+    table = pd.concat(samples)[list(COLUMNS)]
     table["drawn_on"] = pd.to_datetime(table["drawn_on"]).astype("datetime64[us]")
     return table.sort_values(["drawn_on", "customer_id"], ignore_index=True)
 
 
 def is_drawn(store: Store, drawn_on: date) -> bool:
-    """Whether there is a list of that day."""
+    """Whether there is a sample of that day."""
     return drawn_on in _newest_runs(store)
 
 
 def _newest_runs(store: Store) -> dict[date, tuple[str, int]]:
-    """By the date of a list: the run that drew it last, and its quiet days."""
-    found: dict[date, tuple[str, int]] = {}
+    """By the date of a sample: the run that drew it last, and its quiet days."""
+    runs: dict[date, tuple[str, int]] = {}
     token: str | None = None
     while True:
         page = store.client.search_runs(
@@ -90,16 +90,16 @@ def _newest_runs(store: Store) -> dict[date, tuple[str, int]]:
             tags = run.data.tags
             if _DRAWN_ON in tags:
                 newest = (str(run.info.run_id), int(tags[_QUIET_DAYS]))
-                found.setdefault(date.fromisoformat(tags[_DRAWN_ON]), newest)
+                runs.setdefault(date.fromisoformat(tags[_DRAWN_ON]), newest)
         token = page.token
         if not token:
-            return found
+            return runs
 
 
-def _read_list(store: Store, run_id: str) -> pd.DataFrame:
-    """Read one list; ids are texts, exactly as they were written."""
+def _read_sample(store: Store, run_id: str) -> pd.DataFrame:
+    """Read one sample; ids are texts, exactly as they were written."""
     with TemporaryDirectory() as place:
         file = Path(store.client.download_artifacts(run_id, LIST, place))
         texts = pd.read_csv(file, dtype="str", keep_default_na=False)
-    chance = texts["inclusion_probability"].astype(float)
-    return pd.DataFrame({"customer_id": texts["customer_id"], "inclusion_probability": chance})
+    probability = texts["inclusion_probability"].astype(float)
+    return pd.DataFrame({"customer_id": texts["customer_id"], "inclusion_probability": probability})

@@ -1,4 +1,4 @@
-"""What a run leaves in the store: parameters, metrics, tags, files, the input's digests, and rows set aside."""
+"""Runs of the store: their parameters, metrics, tags, files, digests of the input, and rows set aside."""
 
 import json
 import time
@@ -25,13 +25,21 @@ from models.registry.store import Store
 QUARANTINE = "quarantine"
 _KEPT = "quarantine.kept"
 EPOCH = date(1970, 1, 1).toordinal()
-# MLflow takes no more metrics in one call.
+# MLflow accepts no more metrics in one call.
 MOST_AT_ONCE = 1000
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of the store that is being written."""
+    """A run of the store that is being written.
+
+    Attributes
+    ----------
+    store : models.registry.store.Store
+        Where the run is kept.
+    run_id : str
+        Its id in MLflow.
+    """
 
     store: Store
     run_id: str
@@ -47,7 +55,7 @@ class Run:
         )
 
     def log_history(self, values: Iterable[tuple[str, float, date]]) -> None:
-        """Log values of days: at their midnight (UTC), with the days since 1970-01-01 as the step."""
+        """Log (name, value, day) triples: the time is the day's midnight (UTC), the step its days since 1970-01-01."""
         metrics = [
             Metric(
                 name,
@@ -78,7 +86,7 @@ class Run:
         self.log_text(json.dumps(values, indent=1, ensure_ascii=False), path)
 
     def log_table(self, frame: pd.DataFrame, path: str) -> None:
-        """Log a table as MLflow shows it beside those of other runs; the path ends in .json."""
+        """Log a table that MLflow can show beside those of other runs; the path ends in .json."""
         self.store.client.log_table(self.run_id, frame, path)
 
     def log_figure(self, figure: Figure, path: str) -> None:
@@ -90,8 +98,8 @@ class Run:
 
     def log_intake(self, intake: Intake) -> None:
         """Log what was read: the digest of each table, counts, and the rows set aside."""
-        said = {name: value for name, value in intake.to_dict().items() if name != "folder"}
-        self.log_text(json.dumps(said, indent=1), "intake.json")
+        summary = {name: value for name, value in intake.to_dict().items() if name != "folder"}
+        self.log_text(json.dumps(summary, indent=1), "intake.json")
         inputs = []
         for name, report in intake.tables.items():
             source = json.dumps({"files": list(report.files)})
@@ -102,7 +110,7 @@ class Run:
         self.log_quarantine(intake.folder)
 
     def log_quarantine(self, folder: Path) -> bool:
-        """Log the rows set aside, and say whether there were any."""
+        """Log the rows set aside; return whether there were any."""
         file = folder / "quarantine.parquet"
         if not file.exists() or pq.read_metadata(file).num_rows == 0:
             return False
@@ -112,15 +120,15 @@ class Run:
 
 
 def read_json(store: Store, run_id: str, path: str) -> Any:
-    """Read a JSON file that a run logged; None where it logged none there, or the run is gone."""
+    """Read a JSON file that a run logged; None if the run has no such file or does not exist."""
     folder, _, _ = path.rpartition("/")
     try:
-        found = store.client.list_artifacts(run_id, folder or None)
+        files = store.client.list_artifacts(run_id, folder or None)
     except MlflowException as error:
         if error.error_code == "RESOURCE_DOES_NOT_EXIST":
             return None
         raise
-    if path not in {file.path for file in found}:
+    if path not in {file.path for file in files}:
         return None
     with TemporaryDirectory() as place:
         file = store.client.download_artifacts(run_id, path, place)
@@ -129,14 +137,14 @@ def read_json(store: Store, run_id: str, path: str) -> Any:
 
 @contextmanager
 def tracked(store: Store, kind: str, tags: Mapping[str, str]) -> Iterator[Run]:
-    """Open a run; whatever ends it, its status and its error are told.
+    """Open a run, and record its status and its error, whatever ends it.
 
     Parameters
     ----------
     store : Store
         Where the run is kept.
     kind : str
-        ``retrain`` or ``score``.
+        Name of the flow or command, e.g. ``retrain``.
     tags : Mapping of str to str
         More tags.
     """
@@ -146,29 +154,29 @@ def tracked(store: Store, kind: str, tags: Mapping[str, str]) -> Iterator[Run]:
     try:
         yield Run(store, run_id)
     except BaseException as error:
-        said = str(error) if isinstance(error, RevealedError) else type(error).__name__
-        # Where the store itself is gone, what ended the run matters more than that this cannot be noted in it.
+        message = str(error) if isinstance(error, RevealedError) else type(error).__name__
+        # If the store itself is gone, the error that ended the run matters more than the error of recording it.
         with suppress(MlflowException):
-            client.set_tag(run_id, "error", said[:4000])
+            client.set_tag(run_id, "error", message[:4000])
             client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
         raise
     client.set_terminated(run_id, "FINISHED")
 
 
 def forget_old_quarantine(store: Store, days: int) -> int:
-    """Delete the rows set aside of runs older than the retention; their counts stay.
+    """Delete the rows set aside by runs older than the retention; their counts stay.
 
     Parameters
     ----------
     store : Store
         Where the runs are kept.
     days : int
-        How long they stay.
+        Retention: days that they are kept.
 
     Returns
     -------
     int
-        Of how many runs they were deleted.
+        Number of runs whose rows were deleted.
     """
     oldest = int((time.time() - days * 86_400) * 1000)
     filters = f"tags.`{_KEPT}` = 'true' and attributes.start_time < {oldest}"

@@ -68,5 +68,5 @@ def test_of_one_day_the_newest_list_counts_and_of_runs_those_that_ended_well(sto
     assert file.read_text().startswith("customer_id,segment,stratum,inclusion_probability\n")
 
     draw(date(2024, 4, 1), ["d"])
-    monkeypatch.setattr("models.registry.stored_samples.MOST_LISTS", 1)
+    monkeypatch.setattr("models.registry.stored_samples.MOST_SAMPLES", 1)
     assert read_probability_samples(store, date(2025, 1, 1))["customer_id"].tolist() == ["d"]
