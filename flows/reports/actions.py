@@ -1,4 +1,4 @@
-"""The action lists in the report of a scoring, and their files in its run."""
+"""The action lists in the report and the run of a scoring."""
 
 import pandas as pd
 
@@ -7,17 +7,17 @@ from models.actions.lists import ActionList
 from models.actions.plan import Actions, to_table
 from models.registry.tracking import Run
 
-# So many of each list are shown; the files hold all.
+# Customers of each list that are shown; the files hold all.
 SHOWN = 5
 
 
 def action_sections(actions: Actions) -> list[Section]:
-    """Write each list: who is on it, how the value is computed, the first customers and why they are listed."""
+    """Report each list: how many customers, what their value means, and the first of them with the reason."""
     return [_section(each) for each in actions.lists]
 
 
 def log_actions(run: Run, actions: Actions) -> None:
-    """Log the lists: as a CSV file to work through, and as a table to look at in MLflow."""
+    """Log the lists with the run: as a CSV file to work with, and as a table that MLflow shows."""
     table = to_table(actions.lists)
     run.log_csv(table, "action_lists.csv")
     run.log_table(table, "action_lists.json")

@@ -1,4 +1,4 @@
-"""What a backtest tells people and leaves in its run."""
+"""The report of a backtest, and what is logged with its run."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,7 +22,7 @@ from models.stats.deciles import calibration_by_decile, calibration_by_frequency
 
 _AMOUNTS = {
     "bias": "bias",
-    "absolute_bias": "without sign",
+    "absolute_bias": "absolute bias",
     "mae": "MAE",
     "rmse": "RMSE",
     "correlation": "correlation",
@@ -31,32 +31,32 @@ _AMOUNTS = {
 }
 _BUYERS = {"auc": "AUC", "brier": "Brier", "log_loss": "log loss", "calibration": "calibration error"}
 _MAIN = {
-    "purchases_bias": "bias",
-    "purchases_mae": "MAE",
-    "purchases_gini": "Gini",
-    "p_purchase_auc": "AUC buys at all",
-    "p_purchase_log_loss": "log loss",
-    "revenue_mae": "revenue MAE",
+    "purchases_bias": "bias of purchases",
+    "purchases_mae": "MAE of purchases",
+    "purchases_gini": "Gini of purchases",
+    "p_purchase_auc": "AUC of p_purchase",
+    "p_purchase_log_loss": "log loss of p_purchase",
+    "revenue_mae": "MAE of revenue",
     "revenue_gini": "Gini of revenue",
 }
 _PREDICTION = {"purchases": "expected_purchases", "revenue": "expected_revenue", "p_purchase": "p_purchase"}
 
 
-def backtest_sections(settings: Settings, inputs: Inputs, found: Backtested, run: Run) -> list[Section]:
-    """Write the report of a backtest: input, models beside baselines, calibration, verdicts."""
+def backtest_sections(settings: Settings, inputs: Inputs, judged: Backtested, run: Run) -> list[Section]:
+    """Write the report of a backtest: input, models beside baselines, calibration and verdicts."""
     read = intake_section(inputs.intake)
-    mean, cuts = over_cutoffs(found.results), len(found.results)
-    over = f"mean over {cuts} cuts" if cuts > 1 else "one cut"
+    mean, cutoffs = over_cutoffs(judged.results), len(judged.results)
+    over = f"mean over {cutoffs} cutoffs" if cutoffs > 1 else "one cutoff"
     return [
-        Section(read.title, (*settings.notes, *read.sentences, *_about_cuts(settings, inputs, found)), read.table),
+        Section(read.title, (*settings.notes, *read.sentences, *_about_cutoffs(settings, inputs, judged)), read.table),
         _measured(f"Purchases in the horizon, {over}", mean, "purchases", _AMOUNTS),
-        _measured(f"Buys at all in the horizon, {over}", mean, "p_purchase", _BUYERS),
+        _measured(f"Any purchase in the horizon (p_purchase), {over}", mean, "p_purchase", _BUYERS),
         _measured(f"Revenue in the horizon, {over}", mean, "revenue", _AMOUNTS),
-        *(_of_cut(result) for result in found.results if cuts > 1),
-        _calibration(found.results),
-        _where_baselines_win(found.results),
-        Section('What purchase_model = "auto" takes', (found.automatic,)),
-        _second_stage(found),
+        *(_of_cutoff(result) for result in judged.results if cutoffs > 1),
+        _calibration(judged.results),
+        _where_baselines_win(judged.results),
+        Section('Choice of purchase_model = "auto"', (judged.automatic,)),
+        _second_stage(judged),
         Section(
             "Nothing is published",
             (f"Tables, plots and this report are kept with run {run.run_id} in {run.store.shown_uri}.",),
@@ -64,30 +64,30 @@ def backtest_sections(settings: Settings, inputs: Inputs, found: Backtested, run
     ]
 
 
-def log_backtest(run: Run, inputs: Inputs, found: Backtested, sections: Sequence[Section]) -> None:
-    """Leave parameters, metrics, tables, plots and the report in the run."""
-    results = found.results
+def log_backtest(run: Run, inputs: Inputs, judged: Backtested, sections: Sequence[Section]) -> None:
+    """Log parameters, metrics, tables, plots and the report with the run."""
+    results = judged.results
     run.log(
         parameters={
             "as_of": inputs.as_of,
-            "horizon": found.recipe.horizon,
-            "cuts": ", ".join(str(result.cut) for result in results),
-            "purchase_model": found.recipe.purchase_model,
+            "horizon": judged.recipe.horizon,
+            "cutoffs": ", ".join(str(result.cut) for result in results),
+            "purchase_model": judged.recipe.purchase_model,
         },
-        metrics=_metrics(found),
+        metrics=_metrics(judged),
     )
-    run.tag(second_stage=found.stage.why, auto_purchase_model=found.automatic)
+    run.tag(second_stage=judged.stage.why, auto_purchase_model=judged.automatic)
     run.log_text(to_markdown("Backtest", sections), "report.md")
     run.log_text(over_cutoffs(results).to_csv(), "backtest.csv")
     each = {result.cut: result.measures for result in results}
-    run.log_text(pd.concat(each, names=["cut"]).to_csv(), "backtest_by_cut.csv")
+    run.log_text(pd.concat(each, names=["cutoff"]).to_csv(), "backtest_by_cutoff.csv")
     run.log_text(decile_table(results).to_csv(index=False), "calibration_by_decile.csv")
     run.log_text(frequency_table(results).to_csv(index=False), "calibration_by_frequency.csv")
-    _log_plots(run, inputs, found)
+    _log_plots(run, inputs, judged)
 
 
 def decile_table(results: Sequence[CutoffResult]) -> pd.DataFrame:
-    """Calibration by decile of every model, the customers of all its cuts together.
+    """Calibration by decile of every model, the customers of all its cutoffs together.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def decile_table(results: Sequence[CutoffResult]) -> pd.DataFrame:
 
 
 def frequency_table(results: Sequence[CutoffResult]) -> pd.DataFrame:
-    """Calibration of every model by repeat purchases before the cut, the customers of all its cuts together.
+    """Calibration of every model by repeat purchases before the cutoff, the customers of all its cutoffs together.
 
     Returns
     -------
@@ -120,22 +120,22 @@ def frequency_table(results: Sequence[CutoffResult]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[["model", "quantity", "frequency", "n", "predicted", "realised"]]
 
 
-def _about_cuts(settings: Settings, inputs: Inputs, found: Backtested) -> list[str]:
-    results, horizon = found.results, found.recipe.horizon
-    said = [
-        f"Fitted on what was available before a cut, judged on the {horizon} days from it: "
+def _about_cutoffs(settings: Settings, inputs: Inputs, judged: Backtested) -> list[str]:
+    results, horizon = judged.results, judged.recipe.horizon
+    sentences = [
+        f"Models are fitted on data available before a cutoff and judged on the {horizon} days from it: "
         + "; ".join(f"{result.cut}, {len(result.customers):,} customers" for result in results)
-        + f". What was available before {inputs.as_of} is known."
+        + f". Outcomes are from data available before {inputs.as_of}."
     ]
     if len(results) < settings.backtest_cuts:
-        said.append(
-            f"{settings.backtest_cuts} cuts were asked for; the history from {inputs.intake.first_day} on leaves "
+        sentences.append(
+            f"{settings.backtest_cuts} cutoffs were asked for; the history from {inputs.intake.first_day} on leaves "
             f"{horizon} days on both sides of {len(results)}."
         )
     for result in results:
         missing = {name: why for name, why in result.left_out.items() if name != SECOND_STAGE}
-        said += [f"Left out at {result.cut}: {name}. {why}" for name, why in missing.items()]
-    return said
+        sentences += [f"Left out at {result.cut}: {name}. {why}" for name, why in missing.items()]
+    return sentences
 
 
 def _measured(title: str, table: pd.DataFrame, what: str, names: Mapping[str, str]) -> Section:
@@ -143,10 +143,10 @@ def _measured(title: str, table: pd.DataFrame, what: str, names: Mapping[str, st
     return Section(title, (), _texts(shown, list(names.values())))
 
 
-def _of_cut(result: CutoffResult) -> Section:
+def _of_cutoff(result: CutoffResult) -> Section:
     customers = result.customers
     bought, purchases = int((customers["purchases"] > 0).sum()), customers["purchases"].sum()
-    title = f"Cut {result.cut}: {len(customers):,} customers, {bought:,} bought, {purchases:,.0f} purchases"
+    title = f"Cutoff {result.cut}: {len(customers):,} customers, {bought:,} bought, {purchases:,.0f} purchases"
     return Section(title, (), _texts(result.measures[list(_MAIN)], list(_MAIN.values())))
 
 
@@ -165,7 +165,7 @@ def _figure(column: str, value: float) -> str:
     if column.endswith(("_absolute_bias", "_calibration")):
         return f"{100 * value:.1f} %"
     if column.endswith("_bias"):
-        return f"{round(100 * value, 1) + 0.0:+.1f} %"  # a bias of nothing has no minus
+        return f"{round(100 * value, 1) + 0.0:+.1f} %"  # adding 0.0 turns -0.0 into +0.0
     return number(value, 4)
 
 
@@ -179,62 +179,62 @@ def _calibration(results: Sequence[CutoffResult]) -> Section:
     wide = pd.DataFrame(columns)
     cells = {name: [number(value, 3) for value in wide[name].to_numpy(float)] for name in wide}
     sentence = (
-        "Mean purchases per customer, all cuts together, in ten groups by each model's own prediction; customers of "
-        "equal prediction stay together."
+        "Mean purchases per customer, all cutoffs together, in ten groups by each model's own prediction; customers "
+        "with equal predictions are in one group."
     )
-    shown = pd.DataFrame({"tenth": [str(group) for group in wide.index], **cells})
+    shown = pd.DataFrame({"decile": [str(group) for group in wide.index], **cells})
     return Section("Calibration by decile, the lowest predictions first", (sentence,), shown)
 
 
 def _where_baselines_win(results: Sequence[CutoffResult]) -> Section:
-    said = wins_over_cutoffs(results)
-    if not said:
-        said = ["Nowhere: every model is better than every baseline on every measure"]
-    if any(f": {ZERO} beats" in sentence for sentence in said):
-        said.append(
-            "Where fewer than half of the customers buy, always zero is the median: no error in absolute terms is "
-            "harder to beat, and it says nothing of who buys"
+    sentences = wins_over_cutoffs(results)
+    if not sentences:
+        sentences = ["Nowhere: every model is better than every baseline on every measure"]
+    if any(f": {ZERO} beats" in sentence for sentence in sentences):
+        sentences.append(
+            "If fewer than half of the customers buy, always zero is the median of purchases: it minimises the mean "
+            "absolute error, but it does not say who buys"
         )
-    return Section("Where a baseline wins", tuple(f"{sentence}." for sentence in said))
+    return Section("Where a baseline wins", tuple(f"{sentence}." for sentence in sentences))
 
 
-def _second_stage(found: Backtested) -> Section:
+def _second_stage(judged: Backtested) -> Section:
     missing = [
         f"It could not be trained before {result.cut}: {result.left_out[SECOND_STAGE]}."
-        for result in found.results
+        for result in judged.results
         if SECOND_STAGE in result.left_out
     ]
-    title = f"Second stage: would {'' if found.stage.used else 'not '}enter the scores"
-    return Section(title, (found.stage.why, *missing))
+    title = f"Second stage: would {'' if judged.stage.used else 'not '}enter the scores"
+    return Section(title, (judged.stage.why, *missing))
 
 
-def _metrics(found: Backtested) -> dict[str, float]:
-    logged = {"customers": float(np.mean([len(result.customers) for result in found.results]))}
-    for predictor, row in over_cutoffs(found.results).iterrows():
+def _metrics(judged: Backtested) -> dict[str, float]:
+    logged = {"customers": float(np.mean([len(result.customers) for result in judged.results]))}
+    for predictor, row in over_cutoffs(judged.results).iterrows():
         of = str(predictor).lower().replace("/", "_").replace(" ", "_")
         logged |= {f"{of}_{measure}": float(value) for measure, value in row.items()}
-    logged |= {f"second_stage_gate_{name}": value for name, value in found.stage.metrics.items()}
-    return {**logged, "second_stage_used": float(found.stage.used)}
+    logged |= {f"second_stage_gate_{name}": value for name, value in judged.stage.metrics.items()}
+    return {**logged, "second_stage_used": float(judged.stage.used)}
 
 
-def _log_plots(run: Run, inputs: Inputs, found: Backtested) -> None:
-    newest = next(result for result in found.results if result.predictions)
+def _log_plots(run: Run, inputs: Inputs, judged: Backtested) -> None:
+    newest = next(result for result in judged.results if result.predictions)
     weekly = weekly_repeat_purchases(inputs.tables, newest)
     for name, cumulative in (("cumulative", True), ("incremental", False)):
         run.log_figure(tracking(weekly, newest.cut, cumulative=cumulative), f"plots/{name}_tracking.png")
-    # Pictures compare models on the same customers: those of the cuts that have all models of the newest one.
+    # Plots compare models on the same customers: those of the cutoffs that have all models of the newest cutoff.
     models = _models([newest])
-    complete = [result for result in found.results if all(model in result.predictions for model in models)]
+    complete = [result for result in judged.results if all(model in result.predictions for model in models)]
     for what in ("purchases", "revenue"):
         realised = np.concatenate([result.customers[what] for result in complete])
         predicted: dict[str, npt.ArrayLike] = {model: _pooled(complete, model, what)[0] for model in models}
         run.log_figure(calibration(predicted, realised, what), f"plots/calibration_{what}.png")
         predicted[OWN_RATE] = np.concatenate([own_average_rate(r.customers, r.horizon)[what] for r in complete])
         run.log_figure(decile_lift(predicted, realised, what), f"plots/lift_{what}.png")
-    shown = MODEL_NAMES[found.recipe.purchase_model]
+    shown = MODEL_NAMES[judged.recipe.purchase_model]
     shown = shown if shown in models else models[0]
-    expected, came = _pooled(complete, shown, "purchases")
-    figure = purchases_by_frequency(_column(complete, shown, "frequency"), expected, came)
+    expected, realised = _pooled(complete, shown, "purchases")
+    figure = purchases_by_frequency(_column(complete, shown, "frequency"), expected, realised)
     run.log_figure(figure, "plots/purchases_by_frequency.png")
 
 
@@ -249,7 +249,7 @@ def _column(results: Sequence[CutoffResult], model: str, name: str) -> npt.NDArr
 def _pooled(
     results: Sequence[CutoffResult], model: str, what: str
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Predictions of a model and what came, of the customers of all cuts that have the model."""
+    """Predictions of a model and outcomes, (n,) each, of the customers of all cutoffs that have the model."""
     column = _PREDICTION[what]
     predicted = [r.predictions[model][column].to_numpy(float) for r in results if model in r.predictions]
     realised = _column(results, model, "revenue" if what == "revenue" else "purchases")

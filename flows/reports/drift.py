@@ -1,4 +1,4 @@
-"""What a scoring tells of the drift of its scorer's fit."""
+"""The drift of the scorer's fit in the report of a scoring."""
 
 import pandas as pd
 
@@ -9,14 +9,14 @@ from models.monitoring.drift_figures import QUANTILE, FitDrift, PurchaseTracking
 _TITLES = {
     "due": "A retrain is due",
     "not due": "No retrain is due",
-    "too early": "Refit or not: too early to tell",
-    "nothing new": "Refit or not: nothing is new",
-    "not available": "Refit or not: not available",
+    "too early": "Is a retrain due? Too early to tell",
+    "nothing new": "Is a retrain due? Nothing is new",
+    "not available": "Is a retrain due? Not available",
 }
 
 
 def drift_section(drift: Drift) -> Section:
-    """Write the verdict, then the figures it stands on."""
+    """Report the verdict, and the figures it is based on."""
     sentences = [drift.why]
     if drift.fit is not None:
         sentences.append(_fit_sentence(drift, drift.fit))
@@ -25,12 +25,12 @@ def drift_section(drift: Drift) -> Section:
         rows.append(_fit_row(drift.fit))
     if drift.purchases is not None:
         rows.extend(_purchase_rows(drift, drift.purchases))
-    table = pd.DataFrame(rows, columns=["since training", "expected", "found", "95 % interval"]) if rows else None
+    table = pd.DataFrame(rows, columns=["since training", "expected", "observed", "95 % interval"]) if rows else None
     return Section(_TITLES[drift.verdict], (*sentences, *drift.notes), table)
 
 
 def drift_metrics(drift: Drift) -> dict[str, float]:
-    """Return the figures for the run, all finite; those that there are not are left out."""
+    """Return the metrics of the run, all finite; figures that do not exist are left out."""
     metrics = {"drift_retrain_due": float(drift.verdict == "due")}
     if drift.trained_as_of is not None:
         metrics["drift_days"] = float(drift.days)
@@ -60,8 +60,8 @@ def drift_metrics(drift: Drift) -> dict[str, float]:
 def _fit_sentence(drift: Drift, fit: FitDrift) -> str:
     return (
         f"Log-likelihood per customer: {fit.at_training:.3f} at training as of {drift.trained_as_of}, "
-        f"{fit.now:.3f} now. The model's own histories of the same ages have {fit.expected_at_training:.3f} and "
-        f"{fit.expected_now:.3f}: it changes as customers grow older, and only what goes beyond that is drift."
+        f"{fit.now:.3f} now. Histories simulated from the model at the same ages have {fit.expected_at_training:.3f} "
+        f"and {fit.expected_now:.3f}: the likelihood changes as customers age, and only a further change is drift."
     )
 
 
@@ -72,7 +72,7 @@ def _fit_row(fit: FitDrift) -> tuple[str, str, str, str]:
 
 
 def _purchase_rows(drift: Drift, purchases: PurchaseTracking) -> list[tuple[str, str, str, str]]:
-    known = f"of {drift.customers - drift.new_customers:,} customers known at training"
+    existing = f"of {drift.customers - drift.new_customers:,} existing customers"
     new = f"of {drift.new_customers:,} new customers, after their first"
     return [
         (
@@ -81,6 +81,6 @@ def _purchase_rows(drift: Drift, purchases: PurchaseTracking) -> list[tuple[str,
             number(purchases.actual, 0),
             f"{purchases.low:,.0f} to {purchases.high:,.0f}",
         ),
-        (known, number(purchases.expected_existing, 0), number(purchases.actual_existing, 0), "–"),
+        (existing, number(purchases.expected_existing, 0), number(purchases.actual_existing, 0), "–"),
         (new, number(purchases.expected_new, 0), number(purchases.actual_new, 0), "–"),
     ]

@@ -1,4 +1,4 @@
-"""What a run says of its input: what was read, what was set aside and why."""
+"""The input in the report of a run: rows read, rows kept, and rows set aside with the reasons."""
 
 import pandas as pd
 
@@ -7,7 +7,7 @@ from flows.reports.sections import Section
 
 
 def intake_section(intake: Intake) -> Section:
-    """Say of each table how many rows were read, kept and set aside, and for what reasons."""
+    """Report for each table how many rows were read, kept and set aside, and for which reasons."""
     rows = []
     for name, report in intake.tables.items():
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.items())

@@ -1,4 +1,4 @@
-"""The measures of the field as people read them, as JSON, and as a run keeps them with their history."""
+"""The measures of the field as a report, as JSON, and with their history in a run."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -19,49 +19,49 @@ _DIGITS = {"%": 1, "points": 1, "days": 1, "seconds": 0, "money": 2, "ratio": 3,
 
 
 def measures_sections(
-    found: pd.DataFrame, measures: Sequence[Measure], currency: str | None, *, brief: bool = False
+    panel: pd.DataFrame, measures: Sequence[Measure], currency: str | None, *, brief: bool = False
 ) -> list[Section]:
-    """Write the newest window beside the one before it: one table of everyone, or one per measure by group.
+    """Report the newest window beside the one before it: one table of everyone, or one table per measure by segment.
 
     Parameters
     ----------
-    found
-        As `features.measures.panel.measure` gives it, of two windows.
+    panel
+        Two windows, as `features.measures.panel.measure` gives them.
     measures
-        Those measured, in the order they are told.
+        The measures, in the order of the report.
     currency
-        Of money.
+        Currency of amounts of money; None if it is not measured.
     brief
-        Name those that could not be measured without saying why.
+        Name the measures without a value, but not the reasons.
     """
-    newest = found[found["window"] == 0]
-    known = newest[newest["value"].notna()]
+    newest = panel[panel["window"] == 0]
+    measured = newest[newest["value"].notna()]
     first = newest.iloc[0]
     span = (
         f"{first['start']} to {first['end']} (exclusive), beside the {(first['end'] - first['start']).days} days before"
     )
     sections = []
     if set(newest["group"]) == {EVERYONE_NAME}:
-        rows = pd.DataFrame([_row(row, currency) for row in known.to_dict("records")], columns=list(_COLUMNS))
-        rows.insert(0, "measure", known["title"].to_list())
-        sections.append(Section(f"Measures of {span}", _reading(known), rows if len(rows) else None))
+        rows = pd.DataFrame([_row(row, currency) for row in measured.to_dict("records")], columns=list(_COLUMNS))
+        rows.insert(0, "measure", measured["title"].to_list())
+        sections.append(Section(f"Measures of {span}", _reading(measured), rows if len(rows) else None))
     else:
-        sections.append(Section(f"Measures of {span}, by {_counted(known['group'].nunique())}"))
+        sections.append(Section(f"Measures of {span}, by {_counted(measured['group'].nunique())}"))
         for each in measures:
-            of_one = known[known["measure"] == each.name]
+            of_one = measured[measured["measure"] == each.name]
             if of_one.empty:
                 continue
             rows = pd.DataFrame([_row(row, currency) for row in of_one.to_dict("records")], columns=list(_COLUMNS))
             rows.insert(0, "segment", of_one["group"].to_list())
             sections.append(Section(each.title, (each.definition + ".",), rows))
     cautions = [
-        f"{_joined(rows['title'])}{_of_whom(rows, known)}: {why}."
-        for why, rows in known[known["why"].notna()].groupby("why", sort=False)
+        f"{_joined(rows['title'])}{_of_whom(rows, measured)}: {why}."
+        for why, rows in measured[measured["why"].notna()].groupby("why", sort=False)
     ]
     if cautions:
-        sections.append(Section("To be read with care", tuple(cautions)))
+        sections.append(Section("Read with care", tuple(cautions)))
     absent = newest[newest["value"].isna()]
-    whole = absent[~absent["measure"].isin(known["measure"])]
+    whole = absent[~absent["measure"].isin(measured["measure"])]
     if len(whole) and brief:
         sections.append(Section("Not measured", (f"{_joined(whole['title'])}; `revealed measures` says why.",)))
     elif len(whole):
@@ -70,9 +70,9 @@ def measures_sections(
     return sections
 
 
-def measures_json(found: pd.DataFrame, measures: Sequence[Measure]) -> str:
-    """Write the newest window, with the value before and the change, as JSON; what is not known is null, with why."""
-    newest = found[found["window"] == 0]
+def measures_json(panel: pd.DataFrame, measures: Sequence[Measure]) -> str:
+    """Write the newest window, with the value before and the change, as JSON; a missing value is null, with why."""
+    newest = panel[panel["window"] == 0]
     first = newest.iloc[0]
     columns = ["measure", "title", "unit", "group", "value", "low", "high", "n", "before", "change", "why"]
     definitions = {each.name: each.definition for each in measures}
@@ -85,26 +85,26 @@ def measures_json(found: pd.DataFrame, measures: Sequence[Measure]) -> str:
 
 
 def log_measures(run: Run, history: pd.DataFrame, by_segment: pd.DataFrame) -> None:
-    """Leave the measures with the run.
+    """Log the measures with the run.
 
-    Each is a metric with a history: a value for every window, at the time the window ends, with the days since
-    1970-01-01 as its step, so that runs of any date fall into one line.
+    Each is a metric with a history: one value per window, at the time the window ends, with the days since 1970-01-01
+    as its step, so that the values of all runs form one line.
 
     Parameters
     ----------
     run
         The run.
     history
-        Of everyone, as `features.measures.panel.measure` gives it.
+        Measures of everyone, as `features.measures.panel.measure` gives them.
     by_segment
-        The same of segments, with ``segmentation``.
+        Measures of segments, with the column ``segmentation``.
     """
     run.log_csv(history, "measures/history.csv")
     run.log_csv(by_segment, "measures/by_segment.csv")
-    known = history[history["value"].notna()].sort_values(["end", "measure"])
+    measured = history[history["value"].notna()].sort_values(["end", "measure"])
     run.log_history(
         (f"measure_{name}", value, end)
-        for name, value, end in zip(known["measure"], known["value"], known["end"], strict=True)
+        for name, value, end in zip(measured["measure"], measured["value"], measured["end"], strict=True)
     )
     newest = history.iloc[0]
     figure = plot_history(history, (newest["end"] - newest["start"]).days)
@@ -116,10 +116,10 @@ def _joined(titles: pd.Series) -> str:
     return ", ".join(dict.fromkeys(titles))
 
 
-def _of_whom(rows: pd.DataFrame, known: pd.DataFrame) -> str:
-    """Name the segments that a caution is of, where it is not of all that its measures are known of."""
-    alike = known[known["measure"].isin(rows["measure"])]
-    return "" if len(rows) == len(alike) else f" of {_joined(rows['group'])}"
+def _of_whom(rows: pd.DataFrame, measured: pd.DataFrame) -> str:
+    """Name the segments that a caution holds for, unless it holds for all segments with these measures."""
+    same_measures = measured[measured["measure"].isin(rows["measure"])]
+    return "" if len(rows) == len(same_measures) else f" of {_joined(rows['group'])}"
 
 
 def _counted(segments: int) -> str:
@@ -146,14 +146,14 @@ def _written(value: float, unit: str, currency: str | None) -> str:
     return f"{text} {currency}" if unit == "money" and currency else text
 
 
-def _reading(known: pd.DataFrame) -> tuple[str, ...]:
-    """Say how the level of the survey's NPS is usually read."""
-    nps = known.loc[known["measure"] == "nps", "value"]
+def _reading(measured: pd.DataFrame) -> tuple[str, ...]:
+    """Say how the NPS of the survey is usually read."""
+    nps = measured.loc[measured["measure"] == "nps", "value"]
     if nps.empty:
         return ()
     return (
-        f"An NPS of {nps.iloc[0]:+.1f} is usually read as {nps_reading(float(nps.iloc[0]))}. It is that of those who "
-        "answered; `revealed retrain` estimates that of all customers.",
+        f"An NPS of {nps.iloc[0]:+.1f} is usually read as {nps_reading(float(nps.iloc[0]))}. It is the NPS of those "
+        "who answered; `revealed retrain` estimates the NPS of all customers.",
     )
 
 

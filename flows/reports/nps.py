@@ -1,4 +1,4 @@
-"""What a retraining says of the NPS: its model, the base, the segments, and the change since the last run."""
+"""The NPS in the report of a retraining: its model, the base, the segments, and the change since the champion."""
 
 from collections.abc import Mapping
 
@@ -16,16 +16,16 @@ from models.survey.change import NpsChange, Part
 from models.survey.prepare import MOST_UNLIKE
 from models.survey.small_area import FEWEST_ANSWERS
 
-# Below so many effective answers the figure alone misleads.
+# With fewer effective answers the estimate without its interval is misleading.
 FEW_EFFECTIVE_ANSWERS = 100
-# So many segments without a figure are named.
+# Segments without an NPS that are named.
 MOST_NAMED = 12
 _FIGURES = ("rps", "log_loss", "auc_detractor", "auc_promoter")
 _KINDS = {
     "proportional_odds": "proportional odds",
     "ridit_trees": "trees on ridits",
     "cumulative_trees": "cumulative trees",
-    "prior": "the shares of the classes",
+    "prior": "shares of the classes",
 }
 _PARTS = {
     "composition": "other customers are in the base",
@@ -36,7 +36,7 @@ _PARTS = {
 
 
 def nps_sections(release: Release, estimated: Estimated) -> list[Section]:
-    """Write what is known of the NPS."""
+    """Report the NPS model, the NPS of the base and of segments, and its change."""
     question = release.parameters.nps_question
     sections = [_category("NPS category", release.parameters.nps, ("detractor", "promoter"))]
     satisfaction = release.parameters.satisfaction
@@ -44,10 +44,10 @@ def nps_sections(release: Release, estimated: Estimated) -> list[Section]:
         sections.append(_category("Satisfaction (p_satisfied)", satisfaction, ("dissatisfied", "satisfied")))
     title = "NPS of the base" if question == "nps" else f"Net score of the base, question {question}"
     if estimated.base is None:
-        why = "It is not estimated: this run has no answers, or too few, of its own."
+        why = "It is not estimated: this run has no answers, or too few."
         return [*sections, Section(title, (why,))]
     sections.append(_base(title, estimated.base.figures, release.parameters.nps.source))
-    # That of personas stands beside what else is known of them.
+    # The NPS of personas is in the section of the personas.
     sections += [_segments(name, table) for name, table in estimated.segments.items() if name != PERSONA]
     if estimated.change is not None:
         sections.append(_change(f"Change since {estimated.since}", estimated.change))
@@ -55,11 +55,11 @@ def nps_sections(release: Release, estimated: Estimated) -> list[Section]:
 
 
 def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
-    """Return the figures for the run; those that there are not are left out."""
-    found: dict[str, float] = {}
+    """Return the metrics of the run; figures that do not exist are left out."""
+    metrics: dict[str, float] = {}
     for name, model in {"nps": release.parameters.nps, "satisfaction": release.parameters.satisfaction}.items():
         if model is not None:
-            found |= {f"{name}_{figure}": value for figure, value in model.metrics.items()}
+            metrics |= {f"{name}_{figure}": value for figure, value in model.metrics.items()}
     if estimated.base is not None:
         base = estimated.base.figures
         names = (
@@ -73,23 +73,23 @@ def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
             "sign_gamma",
             "sampled_answer_share",
         )
-        found |= {f"base_{name}": value for name in names if (value := getattr(base, name)) is not None}
-        found |= {f"base_balance_{name}": value for name, value in base.balance.items()}
-        found |= {f"base_nps_at_gamma_{gamma}": value for gamma, value in _named(base.sensitivity).items()}
+        metrics |= {f"base_{name}": value for name in names if (value := getattr(base, name)) is not None}
+        metrics |= {f"base_balance_{name}": value for name, value in base.balance.items()}
+        metrics |= {f"base_nps_at_gamma_{gamma}": value for gamma, value in _named(base.sensitivity).items()}
     if estimated.change is not None:
         change = estimated.change
-        found |= {
+        metrics |= {
             f"change_{name}": value
             for name in ("change", "low", "high", "standard_error")
             if (value := getattr(change, name)) is not None
         }
         parts = {name: getattr(change, name) for name in _PARTS}
-        found |= {f"change_{name}": part.change for name, part in parts.items() if part is not None}
-    return found
+        metrics |= {f"change_{name}": part.change for name, part in parts.items() if part is not None}
+    return metrics
 
 
 def log_nps(run: Run, estimated: Estimated) -> None:
-    """Leave the estimates with the run: the base for the next run to compare with, its balance, segments, change."""
+    """Log the estimates with the run: the base (for the next run to compare with), its balance, segments and change."""
     if estimated.base is None:
         return
     run.log_json(estimated.base.figures.to_dict(), BASE_NPS)
@@ -101,7 +101,7 @@ def log_nps(run: Run, estimated: Estimated) -> None:
 
 
 def _named(sensitivity: Mapping[str, float]) -> dict[str, float]:
-    """Name gammas as MLflow lets metrics be named."""
+    """Name gammas in characters that MLflow allows in the name of a metric."""
     return {gamma.replace("+", "plus_").replace("-", "minus_"): value for gamma, value in sensitivity.items()}
 
 
@@ -123,29 +123,29 @@ def _category(title: str, model: CategoryParameters, ends: tuple[str, str]) -> S
 
 def _base(title: str, base: BaseNps, source: str | None) -> Section:
     answered = f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered"
-    unknown = "who was asked"
+    not_recorded = "who was asked"
     if base.sampled_answer_share > 0:
-        # A customer may have answered to several lists.
+        # A customer may have answered in several probability samples.
         answered = f"There are {base.n_answers:,} answers of {base.n_frame:,} customers who were asked"
-        unknown += " beside the lists of `revealed sample`"
-    stand_in = {
+        not_recorded += " outside the probability samples"
+    frame = {
         "invited": answered,
-        "customers": f"There are {base.n_answers:,} answers; {unknown} is not known (hardly any unanswered invitations "
-        "are given), so the customers without an answer are the frame",
+        "customers": f"There are {base.n_answers:,} answers; {not_recorded} is not known (there are hardly any "
+        "unanswered invitations), so all customers without an answer count as non-respondents",
     }
     unlike = 0.0 if base.unlike_share is None else base.unlike_share
-    of_whom = f"of all {base.n_base:,} customers"
+    customers = f"of all {base.n_base:,} customers"
     if unlike > MOST_UNLIKE:
-        of_whom = f"of the {base.n_base:,} customers who could answer, as they were when asked"
-    rests_on = "the model" if source == "model" else "the shares of the answers"
-    few = f"WARNING: {base.n_eff:,.0f} effective answers are few: read the interval, not the figure."
+        customers = f"of the {base.n_base:,} customers who were asked, as they were then"
+    basis = "the model" if source == "model" else "the shares of the answers"
+    few = f"WARNING: there are only {base.n_eff:,.0f} effective answers: read the interval, not the estimate alone."
     sentences = [
         *([few] if base.n_eff < FEW_EFFECTIVE_ANSWERS else []),
-        f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}, {of_whom}.",
-        f"{unlike:.0%} of today's base is less like those who answered than all but 1 % of them: "
-        + ("too many to say more of it." if unlike > MOST_UNLIKE else f"there the estimate rests on {rests_on}."),
-        f"{stand_in[base.frame]}; they count for {base.n_eff:,.0f} (effective sample size), the heaviest for "
-        f"{base.largest_weight:.1%} of all.",
+        f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}, {customers}.",
+        f"{unlike:.0%} of today's base is less like those who answered than 99 % of them are: "
+        + ("too many to estimate the whole base." if unlike > MOST_UNLIKE else f"their estimate relies on {basis}."),
+        f"{frame[base.frame]}. Effective number of answers: {base.n_eff:,.0f}; largest weight of one answer: "
+        f"{base.largest_weight:.1%} of the total.",
         f"Mean of the survey alone {base.survey_mean:+.1f}; mean of predictions {base.mean_of_predictions:+.1f}.",
     ]
     if base.sampled_answer_share > 0:
@@ -156,21 +156,24 @@ def _base(title: str, base: BaseNps, source: str | None) -> Section:
     if base.balance:
         before, after = base.balance["largest_before"], base.balance["largest_after"]
         sentences.append(
-            "Those who answered differ from the base by up to "
-            f"{before:.2f} standard deviations of a feature, {after:.2f} after weighting (mean "
-            f"{base.balance['mean_before']:.2f} and {base.balance['mean_after']:.2f})."
+            "Largest standardised difference of a feature between those who answered and the base: "
+            f"{before:.2f} before weighting, {after:.2f} after it (means {base.balance['mean_before']:.2f} and "
+            f"{base.balance['mean_after']:.2f})."
         )
     return Section(title, (*sentences, *_sensitivity(base)))
 
 
 def _sensitivity(base: BaseNps) -> tuple[str, ...]:
-    shifts = ", ".join(f"{nps:+.1f} at {gamma}" for gamma, nps in base.sensitivity.items())
-    turns = f"the sign turns at {base.sign_gamma:+.2f}" if base.sign_gamma is not None else "no gamma turns the sign"
-    return (f"If answering depended on satisfaction itself, at equal behaviour (gamma): {shifts}; {turns}.",)
+    estimates = ", ".join(f"{nps:+.1f} at {gamma}" for gamma, nps in base.sensitivity.items())
+    sign = f"it would be 0 at {base.sign_gamma:+.2f}" if base.sign_gamma is not None else "no gamma makes it 0"
+    return (
+        "Sensitivity to answering that depends on satisfaction itself (gamma: change of the log odds of answering per "
+        f"category): {estimates}; {sign}.",
+    )
 
 
 def _segments(name: str, table: pd.DataFrame) -> Section:
-    told = table[table["hidden_because"].isna()].sort_values(["nps", "segment"], ascending=[False, True])
+    shown = table[table["hidden_because"].isna()].sort_values(["nps", "segment"], ascending=[False, True])
     rows = [
         (
             row["segment"],
@@ -180,17 +183,17 @@ def _segments(name: str, table: pd.DataFrame) -> Section:
             f"{row['low']:+.1f} to {row['high']:+.1f}",
             f"{row['survey']:+.1f}",
         )
-        for row in told.to_dict("records")
+        for row in shown.to_dict("records")
     ]
-    shown = pd.DataFrame(rows, columns=[name, "customers", "answers", "NPS", "95 % interval", "survey alone"])
+    figures = pd.DataFrame(rows, columns=[name, "customers", "answers", "NPS", "95 % interval", "survey alone"])
     hidden = table[table["hidden_because"].notna()]
     few = ", ".join(f"{row.segment} ({row.answers:,})" for row in hidden.head(MOST_NAMED).itertuples())
     if len(hidden) > MOST_NAMED:
         few += f" and {len(hidden) - MOST_NAMED:,} more"
     sentences = (
-        (f"Too few answers to tell (fewer than {FEWEST_ANSWERS}, or of too little weight): {few}.",) if few else ()
+        (f"Too few answers for an NPS (fewer than {FEWEST_ANSWERS}, or too few effective ones): {few}.",) if few else ()
     )
-    return Section(f"NPS by {name}", sentences, shown if rows else None)
+    return Section(f"NPS by {name}", sentences, figures if rows else None)
 
 
 def _change(title: str, change: NpsChange) -> Section:
@@ -202,18 +205,21 @@ def _change(title: str, change: NpsChange) -> Section:
     ]
     table = pd.DataFrame(rows, columns=["part", "points", "standard error"]) if rows else None
     if change.change is None or change.low is None or change.high is None:
-        return Section(title, (f"There is none to tell: {change.why}",), table)
-    is_change = "more than chance" if change.low > 0 or change.high < 0 else "no more than chance makes"
+        return Section(title, (f"The change is not estimated: {change.why}.",), table)
+    is_change = "more than chance" if change.low > 0 or change.high < 0 else "no more than chance"
     sentences = [
         f"{change.change:+.1f}, 95 % interval {change.low:+.1f} to {change.high:+.1f}: {is_change}. From "
-        f"{change.before:+.1f} by the answers known then to {change.now:+.1f} by those since, both under "
-        "today's model.",
+        f"{change.before:+.1f} by the answers of then to {change.now:+.1f} by the answers since, both under today's "
+        "model.",
     ]
-    sentences.append("The NPS of the base above rests on all answers, not on those since alone: it is another figure.")
+    sentences.append("The NPS of the base above uses all answers, not only those since, so it is another figure.")
     if change.published is not None:
         sentences.append(
-            f"Published then: {change.published:+.1f}. All parts add up to the difference of now from that."
+            f"Published then: {change.published:+.1f}. All parts add up to the difference between now and that."
         )
     if change.survey_difference is not None:
-        sentences.append(f"The surveys alone differ by {change.survey_difference:+.1f}, whoever they reached.")
+        sentences.append(
+            f"The means of the two surveys differ by {change.survey_difference:+.1f}, but they may have reached "
+            "different customers."
+        )
     return Section(title, tuple(sentences), table)

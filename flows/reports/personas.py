@@ -1,4 +1,4 @@
-"""What a retraining says of personas: who they are, how many, what they are worth, and their NPS."""
+"""Personas in the report of a retraining: their sizes, values and NPS, and what distinguishes them."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -13,18 +13,18 @@ _NPS = ("nps", "low", "high", "answers", "hidden_because")
 
 
 def personas_section(profiled: Profiled, nps: pd.DataFrame | None) -> Section:
-    """Write each persona with its share, value and NPS, what tells it apart, and how surely it is found again.
+    """Report each persona with its share, value and NPS, what distinguishes it, and how stable personas are.
 
     Parameters
     ----------
     profiled
         The personas and their profile.
     nps
-        NPS by persona, as `models.survey.small_area.segment_nps` gives it; None where none is estimated.
+        NPS by persona, as `models.survey.small_area.segment_nps` gives it; None if none was estimated.
     """
     personas = profiled.personas
     if len(personas.names) == 1:
-        return Section("Personas", (f"None are told apart: {personas.why.rstrip('.')}.",))
+        return Section("Personas", (f"There are none: {personas.why.rstrip('.')}.",))
     table = joined(profiled, nps)
     rows = pd.DataFrame(
         {
@@ -37,27 +37,27 @@ def personas_section(profiled: Profiled, nps: pd.DataFrame | None) -> Section:
         }
     )
     sentences = [
-        f"{len(personas.names)} personas: fitted again on customers drawn anew, they agree by an adjusted Rand "
-        f"index of {personas.agreement:.3f}.",
+        f"{len(personas.names)} personas. Refitted on resampled customers, they agree with an adjusted Rand index of "
+        f"{personas.agreement:.3f}.",
         *([personas.why] if personas.why else []),
         *(f"{row['persona']}: {row['told_by']}." for row in table.to_dict("records") if row["told_by"]),
     ]
     if nps is not None and nps["hidden_because"].notna().any():
-        sentences.append("An NPS that is not told has too few answers.")
+        sentences.append("A persona without an NPS has too few answers.")
     return Section("Personas: customers who behave alike", tuple(sentences), rows)
 
 
 def log_personas(run: Run, profiled: Profiled, nps: pd.DataFrame | None) -> None:
-    """Leave the profile with the run, and how the number of personas was chosen."""
+    """Log the profile with the run, and how the number of personas was chosen."""
     run.log_csv(joined(profiled, nps), "personas/personas.csv")
-    kept = ("k", "names", "criterion", "trials", "why", "customers", "fitted_on")
-    parts = profiled.personas.to_dict()
-    run.log_json({name: parts[name] for name in kept}, "personas/choice.json")
-    run.log(metrics={"personas": float(parts["k"]), "personas_agreement": profiled.personas.agreement})
+    fields = ("k", "names", "criterion", "trials", "why", "customers", "fitted_on")
+    parameters = profiled.personas.to_dict()
+    run.log_json({name: parameters[name] for name in fields}, "personas/choice.json")
+    run.log(metrics={"personas": float(parameters["k"]), "personas_agreement": profiled.personas.agreement})
 
 
 def joined(profiled: Profiled, nps: pd.DataFrame | None) -> pd.DataFrame:
-    """Put the NPS of each persona beside its profile."""
+    """Join the NPS of each persona to its profile."""
     if nps is None:
         return profiled.profile
     by_name = nps.set_index("segment")[list(_NPS)]

@@ -1,4 +1,4 @@
-"""What a retraining tells people and leaves in its run."""
+"""The report of a retraining, and what is logged with its run."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,12 +26,12 @@ from models.release.release import Release
 from models.scoring.parameters import Uncertainty
 
 _SHOWN = {
-    "purchases_mae": "purchases MAE",
-    "purchases_gini": "Gini",
-    "purchases_bias": "bias",
-    "p_purchase_auc": "AUC buys at all",
-    "p_purchase_log_loss": "log loss",
-    "revenue_mae": "revenue MAE",
+    "purchases_mae": "MAE of purchases",
+    "purchases_gini": "Gini of purchases",
+    "purchases_bias": "bias of purchases",
+    "p_purchase_auc": "AUC of p_purchase",
+    "p_purchase_log_loss": "log loss of p_purchase",
+    "revenue_mae": "MAE of revenue",
     "revenue_gini": "Gini of revenue",
     "revenue_bias": "bias of revenue",
 }
@@ -45,19 +45,19 @@ def retrain_sections(
     base: Base,
     version: int,
 ) -> list[Section]:
-    """Write the report of a retraining: input, fits, backtest, NPS, personas, verdict."""
+    """Write the report of a retraining: input, fits, backtest, NPS, personas, topics and verdict."""
     read = intake_section(inputs.intake)
     as_of = f"Customers are described as of {inputs.as_of}, {_why(settings, inputs)}."
     sections = [
         Section(read.title, (*settings.notes, *read.sentences, as_of), read.table),
         _fits(fitted),
-        *([Section("Decided by looking back", fitted.decision.sentences)] if fitted.decision.sentences else []),
+        *([Section("Decided by backtest", fitted.decision.sentences)] if fitted.decision.sentences else []),
         _backtest(fitted, judged),
         *nps_sections(fitted.release, base.estimated),
         personas_section(base.profiled, base.estimated.segments.get(PERSONA)),
         *([comments_section(base.topics)] if base.topics is not None else []),
     ]
-    alias = "champion" if judged.verdict.promote else "challenger; the champion stays as it was"
+    alias = "champion" if judged.verdict.promote else "challenger; the champion stays"
     return [*sections, Section(f"Scorer {version} is {alias}", (judged.verdict.reason,))]
 
 
@@ -70,10 +70,10 @@ def log_retrain(
     version: int,
     sections: Sequence[Section],
 ) -> None:
-    """Leave parameters, metrics, plots and the report in the run."""
+    """Log parameters, metrics, plots and the report with the run."""
     recipe = asdict(fitted.recipe)
     run.log(
-        parameters={"as_of": inputs.as_of, "cut": fitted.cut, **recipe},
+        parameters={"as_of": inputs.as_of, "cutoff": fitted.cut, **recipe},
         metrics=_metrics(fitted, judged, base.estimated),
     )
     nps = fitted.release.parameters.nps
@@ -92,7 +92,7 @@ def log_retrain(
 
 
 def covariances(release: Release) -> dict[str, pd.DataFrame]:
-    """Return the covariance of the fitted parameters, by model: that of their logarithms, scaled on both sides."""
+    """Return the covariance of the fitted parameters, by model: that of their logarithms times the parameters."""
     by_model = {}
     uncertainty = release.parameters.uncertainty or Uncertainty()
     purchases, spend = asdict(release.parameters.purchases), asdict(release.parameters.spend)
@@ -109,7 +109,7 @@ def covariances(release: Release) -> dict[str, pd.DataFrame]:
 
 def _why(settings: Settings, inputs: Inputs) -> str:
     newest = f"the newest transaction is of {inputs.intake.newest_day}"
-    return f"as told; {newest}" if settings.as_of else f"the day after the newest transaction ({newest})"
+    return f"as given; {newest}" if settings.as_of else f"the day after the newest transaction ({newest})"
 
 
 def _fits(fitted: Fitted) -> Section:
@@ -145,21 +145,21 @@ def _figure(measure: str, value: float) -> str:
 
 
 def _metrics(fitted: Fitted, judged: Judged, estimated: Estimated) -> dict[str, float]:
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for fit in fitted.release.fits.to_dict("records"):
         name = f"{fit['model']} {fit['parameter']}".lower().replace("a / (a + b)", "dropout_share")
         name = name.replace(" ", "_").replace("/", "_").replace("-", "_")
         figures = {"": "estimate", "_se": "standard_error", "_low": "low", "_high": "high"}
-        found |= {f"{name}{ending}": fit[column] for ending, column in figures.items() if np.isfinite(fit[column])}
-    found |= judged.verdict.metrics
+        metrics |= {f"{name}{ending}": fit[column] for ending, column in figures.items() if np.isfinite(fit[column])}
+    metrics |= judged.verdict.metrics
     if fitted.decision.stage is not None:
-        found |= fitted.decision.stage.metrics
-    found |= nps_metrics(fitted.release, estimated)
+        metrics |= fitted.decision.stage.metrics
+    metrics |= nps_metrics(fitted.release, estimated)
     if judged.backtest is not None:
         for predictor, row in judged.backtest.iterrows():
             of = str(predictor).replace(" ", "_")
-            found |= {f"backtest_{of}_{measure}": float(value) for measure, value in row.items()}
-    return found
+            metrics |= {f"backtest_{of}_{measure}": float(value) for measure, value in row.items()}
+    return metrics
 
 
 def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None:
@@ -181,7 +181,7 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
 
 
 def _purchases_since(inputs: Inputs, fitted: Fitted) -> np.ndarray:
-    """Count the purchases of the cut's customers within 1, 2, ... days after it."""
+    """Cumulative purchases, (horizon,), of the cutoff's customers within 1, 2, ... days after it."""
     transactions = inputs.tables.transactions
     by_day = materialise(purchases_by_day(transactions, everyone(transactions, fitted.cut), inputs.as_of))
     offset = (by_day["date"] - pd.Timestamp(fitted.cut)).dt.days

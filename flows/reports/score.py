@@ -1,4 +1,4 @@
-"""What a scoring tells people and leaves in its run."""
+"""The report of a scoring, and what is logged with its run."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def score_sections(
     version: int,
     why_not_current: str | None,
 ) -> list[Section]:
-    """Write the report of a scoring: input, the base, whom to act on, what changed, if to retrain, where scores are."""
+    """Write the report of a scoring: input, base, action lists, change, measures, drift, and where the scores are."""
     read = intake_section(inputs.intake)
     return [
         Section(read.title, (*settings.notes, *read.sentences), read.table),
@@ -46,7 +46,7 @@ def score_sections(
 
 
 def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sections: Sequence[Section]) -> None:
-    """Leave parameters, totals, the action lists, what changed and the report in the run."""
+    """Log parameters, totals, action lists, change and the report with the run."""
     run.log(
         parameters={"as_of": scored.table["as_of"][0], "scorer_version": chosen.version},
         metrics=_totals(scored)
@@ -64,8 +64,8 @@ def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sectio
 def _segments(chosen: Registered, scored: Scored) -> list[Section]:
     scores = scored.table.select(list(SEGMENT_COLUMNS)).to_pandas()
     personas = personas_section(scores)
-    found = [segments_section(scores, tuple(chosen.release.rfm_segments))]
-    return found if personas is None else [*found, personas]
+    segments = segments_section(scores, tuple(chosen.release.rfm_segments))
+    return [segments] if personas is None else [segments, personas]
 
 
 def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
@@ -78,19 +78,19 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
     if chosen.release.as_of > inputs.as_of:
         sentences.append(
             f"Scorer {chosen.version} was trained after {inputs.as_of} (as of {chosen.release.as_of}): "
-            "these scores use past behaviour and today's scorer."
+            "these scores describe past behaviour by a later scorer."
         )
     personas = has_personas(chosen.release)
     if scored.not_given:
         missing_from = "the NPS, the second stage and the personas" if personas else "the NPS and the second stage"
         sentences.append(
-            f"WARNING: scorer {chosen.version} learned from {' and '.join(scored.not_given)}, which this run was not "
-            f"given: what they tell is missing from {missing_from}. Name them for this run too."
+            f"WARNING: scorer {chosen.version} was trained with {' and '.join(scored.not_given)}, which this run does "
+            f"not have: their information is missing from {missing_from}. Name these tables for this run too."
         )
     if scored.without_behaviour:
         sentences.append(
-            f"WARNING: the second stage is not used for {scored.without_behaviour:,} customers, who keep the purchase "
-            "models alone: events or attributes that the retraining read are missing here. Name them for this run too."
+            f"WARNING: {scored.without_behaviour:,} customers are scored by the purchase models alone, without the "
+            "second stage: events or attributes that the retraining read are missing here. Name them for this run too."
         )
     return Section(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}", tuple(sentences))
 
@@ -98,12 +98,12 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
 def _where(store: Store, version: int, why_not_current: str | None) -> Section:
     place = f"Version {version} of {SCORES} in {store.shown_uri}"
     if why_not_current:
-        return Section("NOT the current scores", (f"{place}. The current ones stay as they are: {why_not_current}.",))
-    return Section("Where the scores are", (f"{place}, alias current. Pull them with", pull_line(store)))
+        return Section("NOT the current scores", (f"{place}. The current scores stay: {why_not_current}.",))
+    return Section("Where the scores are", (f"{place}, alias current. Read them with", pull_line(store)))
 
 
 def _totals(scored: Scored) -> dict[str, float]:
     table = scored.table
-    found = {name: float(pc.sum(table[name]).as_py()) for name in ("expected_purchases", "expected_revenue", "clv")}
-    found |= {name: float(pc.mean(table[name]).as_py()) for name in ("next_purchase_index", "p_churn")}
-    return {"customers": float(table.num_rows), **found}
+    totals = {name: float(pc.sum(table[name]).as_py()) for name in ("expected_purchases", "expected_revenue", "clv")}
+    totals |= {name: float(pc.mean(table[name]).as_py()) for name in ("next_purchase_index", "p_churn")}
+    return {"customers": float(table.num_rows), **totals}

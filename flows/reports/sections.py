@@ -1,4 +1,4 @@
-"""What a run tells people: sections of sentences and small tables, for the terminal and as Markdown."""
+"""Reports for people: sections of sentences and small tables, for the terminal and as Markdown."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,17 @@ from flows.steps.progress import logger, shown_console
 
 @dataclass(frozen=True)
 class Section:
-    """A title, sentences and, where there is one, a table of texts."""
+    """A part of a report.
+
+    Attributes
+    ----------
+    title : str
+        On one line.
+    sentences : tuple of str
+        Shown below the table.
+    table : pandas.DataFrame or None
+        Cells of text, with the titles of its columns; None for a section without a table.
+    """
 
     title: str
     sentences: tuple[str, ...] = ()
@@ -53,7 +63,7 @@ def to_markdown(title: str, sections: Sequence[Section]) -> str:
 
 
 def number(value: float, digits: int = 3) -> str:
-    """Write a number for a table: an en dash where there is none, separators of thousands where it is large."""
+    """Write a number for a table: an en dash for NaN, separators of thousands and no decimals from 10,000 on."""
     if np.isnan(value):
         return "–"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.{digits}f}"
@@ -75,5 +85,5 @@ def _markdown_table(frame: pd.DataFrame) -> str:
 
 
 def _is_words(column: pd.Series) -> bool:
-    """Words are set to the left, figures to the right."""
+    """Whether a column holds words, which are set to the left, and not figures, which are set to the right."""
     return not column.astype(str).str.fullmatch(r"[-–+\d.,% ]*").all()

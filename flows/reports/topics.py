@@ -1,4 +1,4 @@
-"""What a retraining reports on comments: their topics, each with its share, its NPS and examples."""
+"""Topics of comments in the report of a retraining: each with its share, its NPS and examples."""
 
 import pandas as pd
 
@@ -8,10 +8,10 @@ from models.segments.topics.model import FEWEST_TO_LEARN, Topics
 
 
 def comments_section(topics: Topics) -> Section:
-    """Write the topics, those with the lowest NPS first, with an example of each."""
+    """Report the topics, the lowest NPS first, with an example of each."""
     title = f"Topics of {topics.answers:,} comments"
     if topics.why is not None:
-        return Section(title, (f"No topics are reported: {topics.why}.",))
+        return Section(title, (f"There are none: {topics.why}.",))
     by_nps = sorted(topics.topics, key=lambda topic: (topic.nps, topic.name))
     rows = pd.DataFrame(
         {
@@ -20,17 +20,16 @@ def comments_section(topics: Topics) -> Section:
             "share": [f"{topic.share:.1%}" for topic in by_nps],
             "NPS": [f"{topic.nps:+.1f}" for topic in by_nps],
             "95 % interval": [f"{topic.low:+.1f} to {topic.high:+.1f}" for topic in by_nps],
-            "vs all": [f"{topic.difference:+.1f}" for topic in by_nps],
+            "difference from all": [f"{topic.difference:+.1f}" for topic in by_nps],
         }
     )
-    covered = sum(topic.share for topic in by_nps)
-    without = ", ".join(
-        f"{language} ({count:,} different comments)" for language, count in topics.without_topic.items()
-    )
+    with_topic = sum(topic.share for topic in by_nps)
+    without = ", ".join(f"{language} ({count:,} different comments)" for language, count in topics.without_topic.items())
     sentences = (
-        f"NPS of those who wrote: {topics.nps:+.1f}; {covered:.0%} of the comments have one of these topics.",
+        f"NPS of all who wrote a comment: {topics.nps:+.1f}. {with_topic:.0%} of the comments have one of these "
+        "topics.",
         *(
-            [f"Languages without a topic (fewer than {FEWEST_TO_LEARN} comments, or none stable): {without}."]
+            [f"Languages without topics (fewer than {FEWEST_TO_LEARN} comments, or no stable topic): {without}."]
             if without
             else []
         ),
@@ -40,7 +39,7 @@ def comments_section(topics: Topics) -> Section:
 
 
 def log_comments(run: Run, topics: Topics) -> None:
-    """Leave the topics with the run, with all their examples."""
+    """Log the topics with the run, with all their examples."""
     if topics.why is None:
         frame = topics.to_frame()
         # JSON has no NaN, which the comments without a topic have for a stability.

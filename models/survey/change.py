@@ -5,7 +5,6 @@ estimated like the NPS of the base, so that a difference in who answered is remo
 decomposed: who the customers are, how they behave, what they answer at equal behaviour, and which model predicts them.
 """
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -24,7 +23,6 @@ FEWEST_EFFECTIVE_ANSWERS = 20.0
 OF_UNLIKE_CUSTOMERS = (
     "at one of the dates the base was too unlike those who answered, so its NPS is that of those who were asked"
 )
-PARTS = ("composition", "behaviour", "answers", "model")
 
 
 @dataclass(frozen=True)
@@ -102,12 +100,6 @@ class NpsChange:
     def to_dict(self) -> dict[str, Any]:
         """Plain dict of JSON types."""
         return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "NpsChange":
-        """Rebuild the change from `to_dict` or its JSON."""
-        parts = {name: values[name] and Part(**values[name]) for name in PARTS}
-        return cls(**{**values, **parts})
 
 
 @dataclass(frozen=True)

@@ -156,10 +156,8 @@ class _Rows:
     ----------
     order
         (n,) positions of the rows as given.
-    X
-        (n, k) features, NaN where not defined.
-    R
-        (n,) whether the row was answered.
+    X, R
+        (n, k) features, NaN where not defined; (n,) whether the row was answered.
     fold
         (n,) fold number of the row's customer.
     learned

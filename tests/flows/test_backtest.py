@@ -51,11 +51,11 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
         report(run, settings, inputs, found)
     shown = console.file.getvalue()
     for said in (
-        "9 cuts were asked for",
-        "Purchases in the horizon, mean over 4 cuts",
+        "9 cutoffs were asked for",
+        "Purchases in the horizon, mean over 4 cutoffs",
         "Calibration by decile",
         "Where a baseline wins",
-        'What purchase_model = "auto" takes',
+        'Choice of purchase_model = "auto"',
         "Second stage",
         run.run_id,
     ):
@@ -70,14 +70,14 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
     assert kept.data.tags["second_stage"] == found.stage.why
     assert kept.data.metrics["days_since_last_purchase_p_purchase_auc"] > 0.5
     files = {file.path for file in store.client.list_artifacts(run.run_id)}
-    tables = {"backtest.csv", "backtest_by_cut.csv", "calibration_by_decile.csv", "calibration_by_frequency.csv"}
+    tables = {"backtest.csv", "backtest_by_cutoff.csv", "calibration_by_decile.csv", "calibration_by_frequency.csv"}
     assert files == {*tables, "report.md", "plots"}
     plots = {Path(file.path).stem for file in store.client.list_artifacts(run.run_id, "plots")}
     assert plots == {
         *("cumulative_tracking", "incremental_tracking", "purchases_by_frequency"),
         *(f"{kind}_{what}" for kind in ("calibration", "lift") for what in ("purchases", "revenue")),
     }
-    csv = pd.read_csv(store.client.download_artifacts(run.run_id, "backtest_by_cut.csv"))
+    csv = pd.read_csv(store.client.download_artifacts(run.run_id, "backtest_by_cutoff.csv"))
     again = csv.groupby("predictor")["revenue_gini"].mean()
     assert again[BG] == pytest.approx(mean.loc[BG, "revenue_gini"])
 
@@ -124,13 +124,13 @@ def test_figures_in_the_report_are_those_of_the_customers(store, settings, input
     sections = backtest_sections(settings, inputs, replace(found, results=found.results[:1]), Run(store, "0"))
     result: CutoffResult = found.results[0]
     predicted, came = result.predictions[BG]["expected_purchases"], result.customers["purchases"]
-    row = figures_of("Purchases in the horizon, one cut", sections).set_index("predictor").loc[BG]
+    row = figures_of("Purchases in the horizon, one cutoff", sections).set_index("predictor").loc[BG]
     assert row["MAE"] == f"{np.abs(predicted - came).mean():.4f}"
     assert row["bias"] == f"{100 * (predicted.sum() / came.sum() - 1):+.1f} %"
     deciles = figures_of("Calibration by decile", sections)
     top = predicted.sort_values().index[-round(len(predicted) / 10) :]
     assert float(deciles[f"{BG} predicted"].iloc[-1]) == pytest.approx(predicted[top].mean(), rel=0.02)
-    assert not [section for section in sections if section.title.startswith("Cut ")]
+    assert not [section for section in sections if section.title.startswith("Cutoff ")]
 
 
 def test_the_verdict_on_the_second_stage_and_the_cuts_that_lack_it_are_told(store, settings, inputs, found):

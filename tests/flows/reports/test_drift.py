@@ -25,13 +25,13 @@ def test_the_section_shows_what_the_verdict_stands_on():
     assert section.title == "A retrain is due"
     assert section.sentences[0] == DRIFT.why
     assert "-6.000 at training as of 2024-01-01, -7.200 now" in section.sentences[1]
-    assert "of the same ages have -6.100 and -7.100" in section.sentences[1]
+    assert "at the same ages have -6.100 and -7.100" in section.sentences[1]
     assert section.sentences[2] == "The model knows no seasons."
     # Expected now: the model's own with the excess of the training, 0.1.
     assert section.table.to_numpy().tolist() == [
         ["log-likelihood per customer", "-7.000", "-7.200", "-7.098 to -6.902"],
         ["purchases", "20,500", "30,400", "18,540 to 22,460"],
-        ["of 10,000 customers known at training", "20,000", "30,000", "–"],
+        ["of 10,000 existing customers", "20,000", "30,000", "–"],
         ["of 2,000 new customers, after their first", "500", "400", "–"],
     ]
     assert "## A retrain is due" in to_markdown("Score", [section])
@@ -56,9 +56,9 @@ def test_the_metrics_are_the_figures():
 def test_without_figures_there_is_the_sentence():
     nothing = Drift(date(2024, 1, 1), "nothing new", "Nothing is new.", date(2024, 1, 1))
     section = drift_section(nothing)
-    assert (section.title, section.sentences) == ("Refit or not: nothing is new", ("Nothing is new.",))
+    assert (section.title, section.sentences) == ("Is a retrain due? Nothing is new", ("Nothing is new.",))
     assert section.table is None
     assert drift_metrics(nothing) == {"drift_retrain_due": 0.0, "drift_days": 0.0}
     old = Drift(date(2024, 1, 1), "not available", "It is not.")
     assert drift_metrics(old) == {"drift_retrain_due": 0.0}
-    assert drift_section(old).title == "Refit or not: not available"
+    assert drift_section(old).title == "Is a retrain due? Not available"

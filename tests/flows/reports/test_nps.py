@@ -1,4 +1,4 @@
-"""What is said of the answers behind the NPS of the base."""
+"""The sentences on the answers behind the NPS of the base."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -31,7 +31,7 @@ BASE = BaseNps(
 )
 
 
-def told(base: BaseNps) -> str:
+def report(base: BaseNps) -> str:
     nps = CategoryParameters("prior", "-")
     release = SimpleNamespace(parameters=SimpleNamespace(nps_question="nps", nps=nps, satisfaction=None))
     estimated = Estimated(Estimate(base, pd.Series(dtype=float), pd.Series(dtype=float).to_numpy(), pd.DataFrame()))
@@ -39,20 +39,20 @@ def told(base: BaseNps) -> str:
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("changes", "expected"),
     [
-        ({}, "1,014 of 4,467 customers who were asked have answered; they count for 587"),
-        # Who answered to two lists answered twice: these are no customers.
+        ({}, "1,014 of 4,467 customers who were asked have answered. Effective number of answers: 587"),
+        # A customer may answer in two samples, so answers are not customers.
         (
             {"sampled_answer_share": 0.35},
-            "There are 1,014 answers of 4,467 customers who were asked; they count for 587",
+            "There are 1,014 answers of 4,467 customers who were asked. Effective number of answers: 587",
         ),
         ({"frame": "customers"}, "There are 1,014 answers; who was asked is not known"),
         (
             {"frame": "customers", "sampled_answer_share": 0.35},
-            "There are 1,014 answers; who was asked beside the lists of `revealed sample` is not known",
+            "There are 1,014 answers; who was asked outside the probability samples is not known",
         ),
     ],
 )
-def test_it_says_what_is_counted(said, expected):
-    assert expected in told(replace(BASE, **said))
+def test_it_says_what_is_counted(changes, expected):
+    assert expected in report(replace(BASE, **changes))

@@ -126,7 +126,7 @@ def test_without_answers_nothing_is_estimated_and_that_is_said(store, settings, 
     found = estimate(store, settings, bare, release, None)
     assert found == Estimated()
     sections = nps_sections(release, found)
-    assert sections[-1].sentences == ("It is not estimated: this run has no answers, or too few, of its own.",)
+    assert sections[-1].sentences == ("It is not estimated: this run has no answers, or too few.",)
     assert nps_metrics(release, found) == {}
     with tracked(store, "retrain", {}) as run:
         log_nps(run, found)
@@ -184,9 +184,7 @@ def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas,
 
 def test_where_no_personas_are_told_apart_that_is_said_and_none_are_published(inputs, profiled):
     alone = replace(profiled.personas, names=("everyone",), why="all behave alike")
-    assert personas_section(replace(profiled, personas=alone), None).sentences == (
-        "None are told apart: all behave alike.",
-    )
+    assert personas_section(replace(profiled, personas=alone), None).sentences == ("There are none: all behave alike.",)
     release = profiled.release.with_base(profiled.release.parameters.profiles, alone)
     assert set(segment_labels(inputs.tables, inputs.as_of, release)) == {RFM}
 
@@ -208,7 +206,7 @@ def test_comments_are_told_by_topic_with_their_nps(store, inputs, release):
     topics = find_comment_topics(replace(inputs, tables=tables), release)
     assert topics.answers == given.sum()
     section = comments_section(topics)
-    assert f"Topics of {given.sum():,} comments" == section.title
+    assert section.title == f"Topics of {given.sum():,} comments"
     with tracked(store, "retrain", {}) as run:
         log_comments(run, topics)
     assert topics.why is None
@@ -222,4 +220,4 @@ def test_comments_are_told_by_topic_with_their_nps(store, inputs, release):
         f"{topic.answers:,}" for topic in sorted(topics.topics, key=lambda topic: (topic.nps, topic.name))
     ]
     few = replace(inputs, tables=replace(tables, answers=ibis.memtable(answers[given].head(50))))
-    assert "No topics are reported" in comments_section(find_comment_topics(few, release)).sentences[0]
+    assert "There are none" in comments_section(find_comment_topics(few, release)).sentences[0]
