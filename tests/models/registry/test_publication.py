@@ -12,6 +12,7 @@ import pytest
 from data.errors import InputError, RevealedError
 from models.population.scores_table import read_metadata
 from models.registry.publication import (
+    CHECKED,
     CURRENT,
     SCORES,
     as_of_before,
@@ -43,7 +44,7 @@ def run_id(store):
 
 
 def publish_scores(store, run_id, table):
-    """Do as a scoring does: register, ask, move."""
+    """Do as a scoring does: register the scores, and make them current unless there is a reason not to."""
     version = register_scores(store, run_id, table)
     scorer, as_of = int(read_metadata(table)["scorer_version"]), table["as_of"][0].as_py()
     if why_not_current(store, scorer, as_of) is not None:
@@ -148,11 +149,8 @@ WRITES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("n", "when"),
-    # The second call finds the model registered already, which is no fault: nothing comes right after it.
-    [(n, when) for n in (1, 2, 3, 4, 5) for when in ("before", "after") if (n, when) != (2, "after")],
-)
+# A crash right after a write leaves the store as one before the next write does, so only the last has an "after".
+@pytest.mark.parametrize(("n", "when"), [*((n, "before") for n in (1, 2, 3, 4, 5)), (5, "after")])
 def test_a_crash_leaves_current_and_running_again_works(store, run_id, published, crash_at, n, when):
     publish_scores(store, run_id, published())
     with crash_at(n, when) as calls, pytest.raises(KeyboardInterrupt):
@@ -201,9 +199,11 @@ def test_the_change_is_against_the_latest_earlier_date_and_never_a_later_one(sto
     assert as_of_before(store, date(2024, 1, 20)) is None
 
 
-def test_of_many_dates_a_few_evenly_spread_ones_are_looked_back_at(store, run_id, published):
+def test_of_many_dates_a_few_evenly_spread_ones_are_looked_back_at(store, run_id):
+    store.client.create_registered_model(SCORES)
     for day in (*range(1, 15), 14, 25):
-        publish_scores(store, run_id, published(f"2024-01-{day:02d}"))
+        tags = {"as_of": f"2024-01-{day:02d}", CHECKED: "true"}
+        store.client.create_model_version(SCORES, source="scores", run_id=run_id, tags=tags)
 
     def found(as_of, days, most):
         versions = published_before(store, as_of, days, most)

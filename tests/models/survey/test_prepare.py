@@ -94,23 +94,28 @@ def test_weights_balance_those_asked_then_with_the_base_now(survey):
     assert found["mean_after"] < without["mean_after"] < found["mean_before"]
 
 
-def test_a_large_base_is_sampled_for_the_jackknife_and_one_too_unlike_is_not_carried_to(
-    simulated_shop, release, survey, monkeypatch
+def test_a_large_base_is_sampled_for_the_jackknife_and_with_one_too_unlike_the_frame_is_the_base(
+    simulated_shop, release, survey, sample_of_shop, monkeypatch
 ):
     monkeypatch.setattr(prepare, "LARGEST_SAMPLE", 500)
     monkeypatch.setattr(prepare, "MOST_UNLIKE", -1.0)
-    found = prepare_survey(simulated_shop.tables, release)
+    found = prepare_survey(simulated_shop.tables, release, probability_samples=sample_of_shop[1])
+    # Those who were asked speak for themselves, so their inclusion probabilities do not matter.
+    assert found.design_weight is None
+    assert found.in_probability_sample is None
+    assert found.shift_weight is None
     assert found.base_customer.tolist() == found.customer.tolist() == survey.customer.tolist()
     assert found.base_probabilities == pytest.approx(survey.probabilities)
     assert len(np.unique(found.base_sample)) == found.fold_base_points.shape[1] == 500
     assert found.fold_points == pytest.approx(survey.fold_points)
 
 
-def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, release, estimate, newest):
-    tables = simulated_shop.tables
-    answered = tables.answers.dropna("score")
-    survey = prepare_survey(Tables(tables.transactions, answered, tables.events, tables.customers), release)
-    found = estimate_nps(survey).figures
+def test_with_hardly_any_unanswered_invitations_all_customers_are_the_frame(
+    simulated_shop, release, survey, estimate, newest
+):
+    few = prepare_survey(_with_unanswered(simulated_shop.tables, survey, 29), release)
+    assert sorted(few.customer) == sorted(few.base_customer)
+    found = estimate_nps(few).figures
     assert found.frame == "customers"
     assert found.n_frame == found.n_base == estimate.n_base
     assert found.n_answers == len(newest)
@@ -120,18 +125,11 @@ def test_without_unanswered_invitations_everybody_is_the_frame(simulated_shop, r
     assert abs(found.nps - true_nps) < abs(found.survey_mean - true_nps)
 
 
-@pytest.mark.parametrize("unanswered", [29, 100])
-def test_a_few_unanswered_invitations_are_no_record_of_who_was_asked(simulated_shop, release, newest, unanswered):
-    tables = simulated_shop.tables
-    survey = prepare_survey(replace(tables, answers=_with_unanswered(tables, release, unanswered)), release)
-    assert survey.answered.sum() == len(newest)
-    assert len(set(survey.customer)) == len(survey.customer)
-    if unanswered == 29:
-        assert survey.frame == "customers"
-        assert sorted(survey.customer) == sorted(survey.base_customer)
-    else:
-        assert survey.frame == "invited"
-        assert len(survey.customer) == len(newest) + 100
+def test_with_enough_unanswered_invitations_the_frame_are_those_who_were_asked(simulated_shop, release, survey, newest):
+    enough = prepare_survey(_with_unanswered(simulated_shop.tables, survey, 100), release)
+    assert enough.frame == "invited"
+    assert enough.answered.sum() == len(newest)
+    assert len(set(enough.customer)) == len(enough.customer) == len(newest) + 100
 
 
 def test_few_unanswered_of_many_asked_are_no_record_either():
@@ -143,14 +141,13 @@ def test_few_unanswered_of_many_asked_are_no_record_either():
     assert not tells(np.ones(0, bool))
 
 
-def _with_unanswered(tables: Tables, release, customers: int):
-    """All answers, and the unanswered invitations of so many customers who never answered."""
-    survey = prepare_survey(tables, release)
-    never = ~survey.answered & ~np.isin(survey.customer, release.answers["customer_id"])
-    non_respondents = survey.customer[never][:customers]
+def _with_unanswered(tables: Tables, survey, customers: int) -> Tables:
+    """The tables with all answers, but with the unanswered invitations of so many non-respondents only."""
+    non_respondents = survey.customer[~survey.answered][:customers]
     assert len(non_respondents) == customers
     unanswered = tables.answers.customer_id.isin(non_respondents.tolist())
-    return tables.answers.filter((tables.answers.answered_at > pd.Timestamp(0)).fill_null(False) | unanswered)
+    answered = (tables.answers.answered_at > pd.Timestamp(0)).fill_null(False)
+    return replace(tables, answers=tables.answers.filter(answered | unanswered))
 
 
 def test_where_nothing_was_asked_or_learned_there_is_none(simulated_shop, release):
@@ -217,8 +214,9 @@ def test_a_sampled_customer_without_any_record_is_a_non_respondent(release, samp
 
 
 def test_samples_and_other_invitations_are_combined(simulated_shop, release, sample_of_shop, survey):
-    samples = sample_of_shop[1]
-    both = prepare_survey(simulated_shop.tables, release, probability_samples=samples.assign(quiet_days=90))
+    samples = sample_of_shop[1].assign(quiet_days=90)
+    later = samples.assign(drawn_on=simulated_shop.as_of)  # too late to count
+    both = prepare_survey(simulated_shop.tables, release, probability_samples=pd.concat([samples, later]))
     assert sorted(both.customer[both.in_probability_sample]) == sorted(samples["customer_id"])
     others = both.customer[~both.in_probability_sample].tolist()
     assert others == sorted(set(others))
@@ -228,19 +226,6 @@ def test_samples_and_other_invitations_are_combined(simulated_shop, release, sam
     figures = estimate_nps(both).figures
     assert figures.n_frame == len(set(both.customer)) == len(set(survey.customer))
     assert 0 < figures.sampled_weight_share < 1
-
-
-def test_a_sample_of_another_time_does_not_count_nor_does_one_for_a_base_too_unlike(
-    simulated_shop, release, sample_of_shop, survey, monkeypatch
-):
-    tables, samples = simulated_shop.tables, sample_of_shop[1]
-    later = prepare_survey(tables, release, probability_samples=samples.assign(drawn_on=simulated_shop.as_of))
-    assert later.design_weight is None
-    assert later.weights.tolist() == survey.weights.tolist()
-    monkeypatch.setattr(prepare, "MOST_UNLIKE", -1.0)
-    found = prepare_survey(tables, release, probability_samples=samples)
-    assert found.design_weight is None
-    assert found.base_customer.tolist() == found.customer.tolist() == survey.customer.tolist()
 
 
 def test_a_sample_counts_at_the_date_it_was_drawn_before(simulated_shop, release, sample_of_shop):

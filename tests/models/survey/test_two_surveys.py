@@ -11,7 +11,7 @@ from features.describe import describe, materialise
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
-from models.survey import prepare
+from models.survey import prepare, two_surveys
 from models.survey.change import nps_change
 from models.survey.prepare import prepare_survey
 from models.survey.two_surveys import estimate_nps_change, prepare_change
@@ -53,7 +53,7 @@ def test_only_the_asked_are_cut_at_the_date_not_what_describes_them(simulated_sh
     late = replace(tables, answers=tables.answers.filter(tables.answers.invited_at >= pd.Timestamp(cut)))
     truncated = materialise(describe(late, spine, vocabulary))
     assert not truncated["store_satisfaction"].equals(wanted["store_satisfaction"])
-    now = prepare_change(tables, release, cut)[1]
+    now = prepare_survey(tables, release, cut)
     assert now.base_customer.tolist() == wanted["customer_id"].tolist()
     pd.testing.assert_frame_equal(now.base_features, wanted[now.base_features.columns])
     assert "store_satisfaction" in now.base_features
@@ -94,7 +94,7 @@ def test_a_base_without_answers_is_predicted_like_one_with_them(simulated_shop, 
     monkeypatch.setattr(prepare, "MOST_UNLIKE", 1.0)
     given = simulated_shop.tables
     early = replace(given, answers=given.answers.filter(given.answers.invited_at < pd.Timestamp(simulated_shop.cut)))
-    now, with_answers = prepare_change(early, release, simulated_shop.cut)[1], prepare_survey(early, release)
+    now, with_answers = two_surveys._without_answers(early, release), prepare_survey(early, release)
     assert not now.answered.any()
     assert with_answers.answered.any()
     assert now.base_customer.tolist() == with_answers.base_customer.tolist()
