@@ -86,8 +86,8 @@ def test_cdnow_the_day_it_is_trained_and_a_few_days_later(cdnow, model, training
 def test_what_came_available_later_changes_nothing(cdnow, model, training):
     drift = look(cdnow, model, training, 30)
     as_of = TRAINED + timedelta(days=30)
-    known = cdnow.transactions.filter(cdnow.transactions.available_at < pd.Timestamp(as_of))
-    assert measure_drift(Tables(known, None, None, None), as_of, model.parameters, training, 90) == drift
+    available_then = cdnow.transactions.filter(cdnow.transactions.available_at < pd.Timestamp(as_of))
+    assert measure_drift(Tables(available_then, None, None, None), as_of, model.parameters, training, 90) == drift
 
 
 def test_other_data_than_those_of_the_training_are_told(cdnow, model, training):
@@ -120,7 +120,7 @@ def test_a_shop_whose_customers_are_all_new(cdnow):
 
 
 @pytest.mark.parametrize(
-    ("days", "customers", "fit", "purchases", "verdict", "said"),
+    ("days", "customers", "fit", "purchases", "verdict", "words"),
     [
         (
             30,
@@ -145,8 +145,8 @@ def test_a_shop_whose_customers_are_all_new(cdnow):
         (91, 99, STEADY, AS_EXPECTED, "due", "91 days beyond"),
     ],
 )
-def test_the_verdict_says_why(days, customers, fit, purchases, verdict, said):
+def test_the_verdict_says_why(days, customers, fit, purchases, verdict, words):
     got, why = decide(TRAINED, TRAINED + timedelta(days=days), 90, customers, fit, purchases)
     assert got == verdict
-    assert said in why
+    assert words in why
     assert why.endswith(".")

@@ -17,7 +17,7 @@ from models.scoring.bg_nbd import expected_purchases
 from models.scoring.parameters import PurchaseParameters
 
 SHOP = PurchaseParameters(0.8, 40.0, 0.7, 3.0)
-KNOWN = np.zeros((4, 4))
+CERTAIN = np.zeros((4, 4))
 
 
 def purchase_days(customers, rng, after=90, rate=1.0, dropout=1.0, before=365):
@@ -66,10 +66,10 @@ def fitted(change):
     return model.parameters, model.log_covariance
 
 
-def of_one_kind(then, now, known, customers):
+def of_one_kind(then, now, existing, customers):
     """Customers who all have the same history at both dates."""
     first, second = (Histories(*(np.array([float(value)]) for value in history)) for history in (then, now))
-    return Change(first, second, np.array([known]), np.array([float(customers)]))
+    return Change(first, second, np.array([existing]), np.array([float(customers)]))
 
 
 @pytest.mark.parametrize("m", [0, 1])
@@ -94,7 +94,7 @@ def test_the_expected_log_likelihood_equals_its_integral(m):
         return total
 
     change = of_one_kind((0, 0, before), (0, 0, after), True, 1000)
-    fit, _ = compare(change, parameters, KNOWN, seed=1)
+    fit, _ = compare(change, parameters, CERTAIN, seed=1)
     for T, got in ((before, fit.expected_at_training), (after, fit.expected_now)):
         probability, mean = integrals(T)
         assert_allclose(probability, 1.0, atol=1e-4)
@@ -103,7 +103,7 @@ def test_the_expected_log_likelihood_equals_its_integral(m):
 
 def test_what_is_found_is_told_as_it_is():
     change = shop(500, seed=0)
-    fit, purchases = compare(change, SHOP, KNOWN, seed=0, size=2000)
+    fit, purchases = compare(change, SHOP, CERTAIN, seed=0, size=2000)
     assert_allclose(fit.now, log_likelihoods(change.now, SHOP).mean())
     assert_allclose(fit.at_training, log_likelihoods(change.then.take(change.existing), SHOP).mean())
     assert purchases.actual_existing == (change.now.x - change.then.x)[change.existing].sum()
@@ -121,7 +121,7 @@ def test_counted_pairs_say_what_customers_one_by_one_say():
     then, now = (Histories(*(counted[k].to_numpy() for k in part)) for part in ((0, 1, 2), (3, 4, 5)))
     together = Change(then, now, counted["existing"].to_numpy(bool), counted["n"].to_numpy())
     assert len(counted) < change.total
-    (_, one_by_one), (_, by_count) = (compare(base, SHOP, KNOWN, seed=0, size=5000) for base in (change, together))
+    (_, one_by_one), (_, by_count) = (compare(base, SHOP, CERTAIN, seed=0, size=5000) for base in (change, together))
     assert_allclose(by_count.expected, one_by_one.expected)
     assert_allclose(by_count.error, one_by_one.error, rtol=0.05)
 
@@ -165,7 +165,7 @@ def test_customers_who_leave_twice_as_readily_are_found():
 
 def test_notable_is_what_a_tenth_more_purchases_would_make():
     base = shop(5000, seed=7)
-    fit, _ = compare(base, SHOP, KNOWN, seed=0, size=40_000)
+    fit, _ = compare(base, SHOP, CERTAIN, seed=0, size=40_000)
     # Two shops alike up to day 0, of which one then buys 20 % more than the other.
     more, less = (log_likelihoods(shop(60_000, 8, rate=rate).now, SHOP).mean() for rate in (1.1, 0.9))
     assert_allclose(fit.notable, abs(more - less) / 2, rtol=0.2)
@@ -174,15 +174,17 @@ def test_notable_is_what_a_tenth_more_purchases_would_make():
 def test_uncertain_parameters_widen_both():
     change = shop(1000, seed=9)
     parameters, covariance = fitted(change)
-    (fit, known), (wide_fit, wide) = (compare(change, parameters, c, seed=0, size=20_000) for c in (KNOWN, covariance))
+    (fit, narrow), (wide_fit, wide) = (
+        compare(change, parameters, c, seed=0, size=20_000) for c in (CERTAIN, covariance)
+    )
     # The delta method on the base itself, one factor of the covariance at a time.
     factors = np.linalg.cholesky(covariance).T
     totals = [
         [change.customers @ change.expected(shifted(parameters, s * 0.01 * step)) for s in (1, -1)] for step in factors
     ]
     added = sum(((up - down) / 0.02) ** 2 for up, down in totals)
-    assert_allclose(wide.error**2 - known.error**2, added, rtol=0.15)
-    assert wide.low < known.low < known.expected == wide.expected < known.high < wide.high
+    assert_allclose(wide.error**2 - narrow.error**2, added, rtol=0.15)
+    assert wide.low < narrow.low < narrow.expected == wide.expected < narrow.high < wide.high
     assert wide_fit.drift == fit.drift
 
 
@@ -201,7 +203,7 @@ def test_a_large_shop_is_not_alarmed_by_little():
 
 def test_nobody_bought_since():
     quiet = of_one_kind((2, 20, 100), (2, 20, 107), True, 4)
-    fit, purchases = compare(quiet, SHOP, KNOWN, seed=0, size=4000)
+    fit, purchases = compare(quiet, SHOP, CERTAIN, seed=0, size=4000)
     assert purchases.actual == purchases.ratio == purchases.low == 0.0
     assert 0 < purchases.expected < 1
     # Four customers without a purchase in a week are no sign of drift.
@@ -211,7 +213,7 @@ def test_nobody_bought_since():
 
 def test_all_customers_are_new():
     new = of_one_kind((0, 0, 0), (1, 5, 20), False, 50)
-    fit, purchases = compare(new, SHOP, KNOWN, seed=0, size=4000)
+    fit, purchases = compare(new, SHOP, CERTAIN, seed=0, size=4000)
     assert fit is None
     assert (purchases.actual, purchases.actual_new, purchases.expected_existing) == (50, 50, 0)
     assert purchases.is_beyond
@@ -219,7 +221,7 @@ def test_all_customers_are_new():
 
 def test_all_customers_are_of_the_last_day():
     new = of_one_kind((0, 0, 0), (0, 0, 0), False, 50)
-    _, purchases = compare(new, SHOP, KNOWN, seed=0, size=4000)
+    _, purchases = compare(new, SHOP, CERTAIN, seed=0, size=4000)
     assert (purchases.expected, purchases.ratio, purchases.low, purchases.high) == (0.0, 1.0, 0.0, 0.0)
     assert not purchases.is_beyond
 
@@ -227,7 +229,7 @@ def test_all_customers_are_of_the_last_day():
 def test_a_base_of_three():
     then = Histories(*(np.array(column) for column in ([0.0, 3.0, 0.0], [0.0, 20.0, 0.0], [40.0, 50.0, 0.0])))
     now = Histories(*(np.array(column) for column in ([1.0, 4.0, 0.0], [50.0, 55.0, 0.0], [60.0, 70.0, 0.0])))
-    fit, purchases = compare(Change(then, now, np.array([True, True, False]), np.ones(3)), SHOP, KNOWN, seed=0)
+    fit, purchases = compare(Change(then, now, np.array([True, True, False]), np.ones(3)), SHOP, CERTAIN, seed=0)
     assert purchases.actual == 2
     assert np.isfinite([fit.drift, fit.error, fit.notable, purchases.low, purchases.high]).all()
     assert not fit.is_beyond
@@ -236,6 +238,6 @@ def test_a_base_of_three():
 
 def test_the_same_data_give_the_same_figures():
     change = shop(300, seed=1)
-    first, second = (compare(change, SHOP, KNOWN, seed=4, size=2000) for _ in range(2))
+    first, second = (compare(change, SHOP, CERTAIN, seed=4, size=2000) for _ in range(2))
     assert first == second
-    assert compare(change, SHOP, KNOWN, seed=5, size=2000)[0] != first[0]
+    assert compare(change, SHOP, CERTAIN, seed=5, size=2000)[0] != first[0]

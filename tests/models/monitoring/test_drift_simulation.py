@@ -42,7 +42,7 @@ def test_the_story_has_the_purchases_that_the_formulas_expect_at_both_dates(para
         assert ((history.t_x <= ages) & ((history.x == 0) == (history.t_x == 0))).all()
     surprise = story.surprise
     assert abs(surprise.mean()) < 4 * surprise.std() / np.sqrt(surprise.size)
-    # Given what is known at the first date, what comes is what is expected of it.
+    # The mean of later purchases is their expectation given the history at the first date.
     came = story.now.x - story.then.x
     assert (came >= 0).all()
     error = came - expected_purchases(now - then, story.then.x, story.then.t_x, then, parameters)
@@ -68,13 +68,13 @@ def test_who_hardly_ever_buys_waits_without_a_warning(rng):
 
 
 def test_a_sample_stands_for_the_base():
-    # 300 customers known at training, 100 new ones; ages in no order.
-    known = np.array([True, False, True, True, False])
+    # 300 existing customers, 100 new ones; ages in no order.
+    existing = np.array([True, False, True, True, False])
     T = np.array([90.0, 10.0, 40.0, 60.0, 5.0])
     customers = np.array([100.0, 60.0, 150.0, 50.0, 40.0])
     now = Histories(np.arange(5.0), np.arange(5.0), T)
-    then = Histories(*(np.where(known, column, 0.0) for column in (now.x, now.t_x, T - 30)))
-    base = Change(then, now, known, customers)
+    then = Histories(*(np.where(existing, column, 0.0) for column in (now.x, now.t_x, T - 30)))
+    base = Change(then, now, existing, customers)
     drawn = base.sample(4000, np.random.default_rng(0))
     assert (base.total, base.total_existing) == (400, 300)
     assert_allclose([drawn.total, drawn.total_existing], [400, 300])

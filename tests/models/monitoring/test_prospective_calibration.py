@@ -17,7 +17,7 @@ SHARES = np.array([0.3, 0.3, 0.4])
 
 
 def answered(rng, n, published, *, per_customer=1, strength=1.0):
-    """Answers of true probabilities, of which `published` is what was said."""
+    """Answers of true probabilities, and predictions of them, `published`."""
     people = n // per_customer
     u = np.repeat(rng.normal(size=people), per_customer) * strength
     true = np.exp(np.outer(u, [-1, 0, 1.0])) * SHARES

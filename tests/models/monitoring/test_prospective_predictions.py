@@ -15,8 +15,8 @@ SCORERS = pd.DataFrame(
 
 
 def table(as_of, version, customers="ab", **columns):
-    said = {"as_of": pd.Timestamp(as_of), "nps_source": "model", "scorer_version": version, "p_passive": 0.5}
-    frame = pd.DataFrame({"customer_id": list(customers)}).assign(**said | columns)
+    constants = {"as_of": pd.Timestamp(as_of), "nps_source": "model", "scorer_version": version, "p_passive": 0.5}
+    frame = pd.DataFrame({"customer_id": list(customers)}).assign(**constants | columns)
     frame["p_detractor"] = 0.01 * np.arange(1, len(frame) + 1) + 0.1 * version
     return frame.assign(p_promoter=1 - 0.5 - frame["p_detractor"])
 

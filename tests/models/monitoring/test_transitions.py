@@ -1,4 +1,4 @@
-"""Moves counted one customer at a time, and expected numbers that do not flicker."""
+"""Transitions counted one customer at a time, and expected numbers that do not flicker."""
 
 import numpy as np
 import pandas as pd
@@ -64,18 +64,18 @@ def test_classes_flicker_and_expected_numbers_do_not():
 
 def test_who_has_no_prediction_is_left_out(dates):
     before, now = dates
-    some = before.copy()
-    some.iloc[:10] = np.nan
-    found, all_known = category_transitions(some, now), category_transitions(before, now)
-    assert found.to_numpy().sum() == all_known.to_numpy().sum() - 10
-    # A class of before that is not known is no reason to call a customer new.
-    assert found.loc["(new)"].tolist() == all_known.loc["(new)"].tolist()
+    incomplete = before.copy()
+    incomplete.iloc[:10] = np.nan
+    found, complete = category_transitions(incomplete, now), category_transitions(before, now)
+    assert found.to_numpy().sum() == complete.to_numpy().sum() - 10
+    # A customer without an earlier class is not a new customer.
+    assert found.loc["(new)"].tolist() == complete.loc["(new)"].tolist()
     assert category_transitions(before * np.nan, now).drop(index="(new)").to_numpy().sum() == 0
     assert category_transitions(before, now * np.nan).drop(columns="(gone)").to_numpy().sum() == 0
     first = category_transitions(before[:0], now)
     assert first.loc["(new)"].sum() == len(now) == first.to_numpy().sum()
     assert expected_categories(before[:0], now)["new"].sum() == pytest.approx(len(now))
-    assert expected_categories(some, now)["before"].sum() == pytest.approx(60)
+    assert expected_categories(incomplete, now)["before"].sum() == pytest.approx(60)
 
 
 def test_mistakes_are_told(dates):
@@ -94,5 +94,5 @@ def test_moves_between_segments_by_hand():
     found = count_transitions(before, now, ["loyal", "new ones", "lost"])
     assert found.index.tolist() == ["loyal", "new ones", "lost", "(new)"]
     assert found.columns.tolist() == ["loyal", "new ones", "lost", "(gone)"]
-    # e's segment was not known; f is gone; x came.
+    # e had no segment; f is gone; x came.
     assert found.to_numpy().tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 1], [0, 1, 0, 0]]

@@ -13,7 +13,7 @@ from models.registry.scorers import SCORER
 from models.release.release import Release
 
 CUSTOMERS = 80
-SAID = {key: f"the {key}" for key in METADATA_KEYS} | {"nps_question": "nps", "nps_prior": "[0.3, 0.3, 0.4]"}
+METADATA = {key: f"the {key}" for key in METADATA_KEYS} | {"nps_question": "nps", "nps_prior": "[0.3, 0.3, 0.4]"}
 SHARES = {"low": [0.7, 0.2, 0.1], "high": [0.1, 0.2, 0.7]}
 
 
@@ -27,8 +27,8 @@ def publish(store, four_customers):
     def build(as_of: str, shares: str, trained: str) -> None:
         table = many.assign(as_of=pd.Timestamp(as_of).as_unit("us"))
         table[["p_detractor", "p_passive", "p_promoter"]] = SHARES[shares]
-        said = SAID | {"scorer_version": trained, "nps_as_of": trained}
-        register_scores(store, run.info.run_id, to_table(table.reset_index(drop=True), said))
+        metadata = METADATA | {"scorer_version": trained, "nps_as_of": trained}
+        register_scores(store, run.info.run_id, to_table(table.reset_index(drop=True), metadata))
 
     return build
 

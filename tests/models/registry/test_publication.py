@@ -121,7 +121,7 @@ def forget_where_it_comes_from(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "error", "said"),
+    ("damage", "error", "message"),
     [
         (cut_short, pa.ArrowInvalid, "Parquet"),
         (lose_a_row, RevealedError, "customer_id holds 3 of 4 rows"),
@@ -130,11 +130,11 @@ def forget_where_it_comes_from(file: Path) -> None:
     ],
 )
 def test_a_file_that_is_not_what_was_written_never_becomes_current(
-    store, run_id, published, monkeypatch, damage, error, said
+    store, run_id, published, monkeypatch, damage, error, message
 ):
     publish_scores(store, run_id, published())
     monkeypatch.setattr("models.registry.publication._protect", lambda uri: damage(files_of(store)[-1]))
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         publish_scores(store, run_id, published("2024-02-28"))
     assert alias_version(store, CURRENT, SCORES) == 1
     assert read_current(store).equals(published())

@@ -44,19 +44,19 @@ def test_a_run_that_ends_well(store):
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "said"),
+    ("error", "status", "message"),
     [
         (InputError("the file prices.csv is not there"), "FAILED", "the file prices.csv is not there"),
         (ValueError("may hold a customer's row"), "FAILED", "ValueError"),
         (KeyboardInterrupt(), "KILLED", "KeyboardInterrupt"),
     ],
 )
-def test_a_run_that_does_not_says_why(store, error, status, said):
+def test_a_run_that_does_not_says_why(store, error, status, message):
     with pytest.raises(type(error)), tracked(store, "score", {}):
         raise error
     found = the_run(store)
     assert found.info.status == status
-    assert found.data.tags["error"] == said
+    assert found.data.tags["error"] == message
 
 
 @pytest.fixture
@@ -77,8 +77,8 @@ def test_what_was_read_is_kept_with_its_digest_and_the_rows_set_aside(store, int
     assert read.dataset.digest == intake.tables["transactions"].digest[:36]
     assert "purchases.csv" in read.dataset.source
     assert artifacts(store, run.run_id) == ["intake.json", "quarantine"]
-    said = json.loads(next(store.folder.rglob("intake.json")).read_text())
-    assert "folder" not in said
+    logged = json.loads(next(store.folder.rglob("intake.json")).read_text())
+    assert "folder" not in logged
     rows = pd.read_parquet(next(store.folder.rglob("quarantine.parquet")))
     assert rows[["line", "cell"]].to_numpy().tolist() == [[4, "six"]]
 

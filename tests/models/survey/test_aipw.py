@@ -59,8 +59,8 @@ def surveyed(X, category, answered):
     """The survey of such a world, with its models cross-fitted in two folds."""
     fold, fitted = np.arange(len(X)) % 2, []
     for k in range(2):
-        seen = answered & (fold != k)
-        fitted.append(LogisticRegression().fit(X[seen], category[seen]).predict_proba(X))
+        training = answered & (fold != k)
+        fitted.append(LogisticRegression().fit(X[training], category[training]).predict_proba(X))
     p = np.where(answered[:, None], np.where(fold[:, None] == 0, fitted[0], fitted[1]), (fitted[0] + fitted[1]) / 2)
     points = np.array(fitted) @ POINTS
     pi = response_propensity(pd.DataFrame(X), answered, np.arange(len(X)))

@@ -110,12 +110,12 @@ def test_a_true_change_is_found_and_told_apart(worlds):
     assert np.mean(change - truth[:, 0]) == pytest.approx(0, abs=3 * np.std(change - truth[:, 0]) / np.sqrt(20))
     assert np.mean([one.low <= true <= one.high for one, true in zip(found, truth[:, 0], strict=True)]) >= 0.9
     assert np.mean([one.high < 0 for one in found]) > 0.8
-    # The model sees too little of behaviour, so a part of what behaviour changed is told as other answers.
+    # The model sees too little of behaviour, so a part of the change by behaviour appears in the answers.
     behaviour = np.array([one.behaviour.change for one in found])
     x = np.random.default_rng(0).normal(size=(200_000, 3))
-    seen = np.mean((predicted(x + np.array([-0.5, 0.3, 0.0])) - predicted(x)) @ POINTS)
-    assert behaviour == pytest.approx(seen, abs=4 * found[0].behaviour.standard_error)
-    assert truth[:, 1].mean() < seen < 0
+    predicted_change = np.mean((predicted(x + np.array([-0.5, 0.3, 0.0])) - predicted(x)) @ POINTS)
+    assert behaviour == pytest.approx(predicted_change, abs=4 * found[0].behaviour.standard_error)
+    assert truth[:, 1].mean() < predicted_change < 0
     assert (np.array([one.composition.change for one in found]) > 0).all()
     assert np.mean([one.answers.change < -1.96 * one.answers.standard_error for one in found]) >= 0.7
     assert (found[0].customers_before, found[0].customers_now) == (4000, 5000)

@@ -10,14 +10,14 @@ from models.survey.design import EVERYONE, design_sample, draw
 from models.survey.frame import POINTS
 
 
-def a_base(n, seed=0, **said):
+def a_base(n, seed=0, **changes):
     """Customers whose behaviour tells what they would answer and whether they do, perfectly known."""
     rng = np.random.default_rng(seed)
     z = rng.normal(size=(n, 2))
     s = 0.9 * z[:, 0]
     p = softmax(np.stack([-0.6 - s, np.zeros(n), 0.4 + s], axis=1), axis=1)
     points = p @ POINTS
-    given = {
+    columns = {
         "customer_id": np.char.zfill(np.arange(n).astype(str), 6),
         "segment": EVERYONE,
         "points": points,
@@ -25,7 +25,7 @@ def a_base(n, seed=0, **said):
         "response": expit(-0.8 + 0.4 * z[:, 0] + 1.2 * z[:, 1]),
         "eligible": True,
     }
-    return pd.DataFrame(given | said), p
+    return pd.DataFrame(columns | changes), p
 
 
 def test_the_fewest_invitations_keep_the_margin():

@@ -1,4 +1,4 @@
-"""Whom to ask of a simulated shop: the list, its figures, who is left alone, and what is told."""
+"""Whom to ask of a simulated shop: the list, its figures, who is not asked, and its sentences."""
 
 import json
 from dataclasses import replace
@@ -56,9 +56,9 @@ def test_it_is_told(sample):
         f"To know the NPS of the base to ±12 points (95 %), {figures.invitations:,} of {figures.eligible:,} customers "
         f"who may be asked are invited; about {figures.expected_answers:,.0f} of them will answer."
     )
-    told = " ".join(sample.sentences)
-    assert f"{figures.quiet} customers were asked or answered in the last 38 days and are not asked again" in told
-    assert f"A simple random sample would need {figures.invitations_at_random} invitations." in told
+    text = " ".join(sample.sentences)
+    assert f"{figures.quiet} customers were asked or answered in the last 38 days and are not asked again" in text
+    assert f"A simple random sample would need {figures.invitations_at_random} invitations." in text
     assert "% were answered." in sample.sentences[-1]
     assert sample.notes == ()
 

@@ -48,10 +48,10 @@ def test_it_counts_customers(simulated_shop, estimate, newest):
     bought = pd.read_parquet(simulated_shop.files["transactions"])
     first = bought.groupby("customer_id")["ts"].min().dt.normalize()
     asked = pd.read_parquet(simulated_shop.files["answers"])
-    known = asked["invited_at"].dt.normalize() > asked["customer_id"].map(first)
+    had_bought = asked["invited_at"].dt.normalize() > asked["customer_id"].map(first)
     assert estimate.frame == "invited"
     assert estimate.n_base == len(first)
-    assert estimate.n_frame == asked["customer_id"][known].nunique()
+    assert estimate.n_frame == asked["customer_id"][had_bought].nunique()
     assert estimate.n_answers == len(newest)
 
 

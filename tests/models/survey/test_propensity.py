@@ -66,7 +66,7 @@ def test_many_answers_let_trees_find_what_a_regression_cannot(monkeypatch):
     answered = rng.random(30_000) < truth
     found = response_propensity(X, answered, np.arange(30_000))
     assert np.corrcoef(np.log(found), np.log(truth))[0, 1] > 0.9
-    # Where few answer, not all of the silent are learned from, and the level is right all the same, here and there.
+    # If few answer, a sample of the non-respondents is learned from; the mean is right all the same, in both parts.
     few = answered & (rng.random(30_000) < 0.3)
     monkeypatch.setattr(response, "FEWEST_NON_RESPONDENTS", 1000)
     assert few.sum() * response.NON_RESPONDENTS_PER_ANSWER < 15_000
@@ -75,10 +75,10 @@ def test_many_answers_let_trees_find_what_a_regression_cannot(monkeypatch):
     assert rare[far].mean() == pytest.approx(few[far].mean(), rel=0.2)
 
 
-def test_what_was_learned_is_said_of_other_rows(customers):
+def test_what_was_learned_predicts_other_rows(customers):
     X, answered, truth = customers
-    seen, other = np.arange(4000) < 2500, np.arange(4000) >= 2500
-    fitted = fit_response(X[seen], answered[seen], np.arange(2500))
+    learned, other = np.arange(4000) < 2500, np.arange(4000) >= 2500
+    fitted = fit_response(X[learned], answered[learned], np.arange(2500))
     found = fitted.predict(X[other])
     assert np.corrcoef(np.log(found), np.log(truth[other]))[0, 1] > 0.95
     assert found.mean() == pytest.approx(answered[other].mean(), rel=0.1)
@@ -87,7 +87,7 @@ def test_what_was_learned_is_said_of_other_rows(customers):
     assert (fitted.predict(shuffled) == found).all()
     assert fitted.predict(X[other].iloc[[7]]) == pytest.approx(found[[7]], rel=1e-12)
     order = np.random.default_rng(0).permutation(2500)
-    again = fit_response(X[seen].iloc[order], answered[seen][order], order)
+    again = fit_response(X[learned].iloc[order], answered[learned][order], order)
     assert (again.predict(X[other]) == found).all()
 
 
@@ -103,13 +103,13 @@ def test_trees_help_to_say_it_of_other_rows_too():
     rng = np.random.default_rng(2)
     X = pd.DataFrame(rng.normal(size=(30_000, 2)), columns=list("ab"))
     truth = expit(-2.5 + 1.5 * (X["a"].abs() > 1)).to_numpy()
-    seen = np.arange(30_000) < 20_000
+    learned = np.arange(30_000) < 20_000
     answered = rng.random(30_000) < truth
-    found = fit_response(X[seen], answered[seen], np.arange(20_000)).predict(X[~seen])
-    assert np.corrcoef(np.log(found), np.log(truth[~seen]))[0, 1] > 0.9
+    found = fit_response(X[learned], answered[learned], np.arange(20_000)).predict(X[~learned])
+    assert np.corrcoef(np.log(found), np.log(truth[~learned]))[0, 1] > 0.9
 
 
-def test_without_a_regression_the_share_is_said_of_all():
+def test_without_a_regression_all_have_the_share():
     X = pd.DataFrame({"a": np.arange(20.0)})
     assert fit_response(X, np.arange(20) < 3, np.arange(20)).predict(X[:2]).tolist() == [3.5 / 21] * 2
     assert fit_response(X, np.ones(20), np.arange(20)).predict(X[:2]).tolist() == [1.0, 1.0]

@@ -31,12 +31,12 @@ def test_each_date_has_its_customers_and_its_answers(simulated_shop, release, su
 
     cut = pd.Timestamp(simulated_shop.cut)
     answers = release.answers
-    known = answers[(answers["invited_at"] < cut) & (answers["answered_at"] < cut)]
+    earlier = answers[(answers["invited_at"] < cut) & (answers["answered_at"] < cut)]
     since = answers[answers["invited_at"] >= cut]
     assert len(since) > 50
-    for survey, given in ((before, known), (now, since)):
-        assert set(survey.customer[survey.answered]) == set(given["customer_id"])
-        newest = given.sort_values("as_of").groupby("customer_id")["category"].last()
+    for survey, replies in ((before, earlier), (now, since)):
+        assert set(survey.customer[survey.answered]) == set(replies["customer_id"])
+        newest = replies.sort_values("as_of").groupby("customer_id")["category"].last()
         assert newest[survey.customer[survey.answered]].tolist() == survey.category[survey.answered].tolist()
     assert len(before.fold_points) == len(now.fold_points) == len(release.training.fold_models)
 

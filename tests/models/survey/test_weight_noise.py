@@ -50,12 +50,12 @@ def test_fits_scatter_as_predicted():
 def test_it_widens_the_margin_as_noisy_weights_do():
     people = pd.DataFrame({"stratum": 0, "variance": 6400.0, "response": np.full(5000, 0.2)})
     noise = ResponseNoise(np.ones(30))
-    known, estimated = (Allocations.of(people, 0.0, of) for of in (None, noise))
+    certain, estimated = (Allocations.of(people, 0.0, of) for of in (None, noise))
     invited = np.array([1000])
     rng, n = np.random.default_rng(2), 200
     w = 1.0 / expit(logit(0.2) + np.sqrt(noise.variance(n, 0.2)) * rng.normal(size=(4000, n)))
     effective = (w.sum(axis=1) ** 2 / (w**2).sum(axis=1)).mean()
-    assert estimated.margin(invited) / known.margin(invited) == pytest.approx(np.sqrt(n / effective), rel=0.01)
-    # Whoever is sure to answer is known to.
+    assert estimated.margin(invited) / certain.margin(invited) == pytest.approx(np.sqrt(n / effective), rel=0.01)
+    # If all answer there is nothing to estimate.
     certain = (Allocations.of(people.assign(response=1.0), 0.0, of).margin(invited) for of in (None, noise))
     assert np.diff(list(certain)) == 0.0
