@@ -24,7 +24,9 @@ def comments_section(topics: Topics) -> Section:
         }
     )
     with_topic = sum(topic.share for topic in by_nps)
-    without = ", ".join(f"{language} ({count:,} different comments)" for language, count in topics.without_topic.items())
+    without = ", ".join(
+        f"{language} ({count:,} different comments)" for language, count in topics.without_topic.items()
+    )
     sentences = (
         f"NPS of all who wrote a comment: {topics.nps:+.1f}. {with_topic:.0%} of the comments have one of these "
         "topics.",
