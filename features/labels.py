@@ -32,13 +32,7 @@ _NOT_BLANK = "[^\\s\u00a0\u2000-\u200b\u202f\u3000\ufeff]"
 
 
 def invitations(
-    answers: ir.Table,
-    question: str,
-    *,
-    before: date,
-    since: date | None = None,
-    gap_days: int = 0,
-    cuts: Cuts = CATEGORY_CUTS,
+    answers: ir.Table, question: str, *, before: date, since: date | None = None, gap_days: int = 0
 ) -> ir.Table:
     """Give everyone who was asked a question, with the answer where there is one. Grain: one row per invitation.
 
@@ -55,8 +49,6 @@ def invitations(
         taken to have come one day before it.
     gap_days
         Days, at least 0, by which as_of is moved back from the invitation.
-    cuts
-        Lowest and highest score of a scale -> highest score of category 0 and of category 1.
 
     Returns
     -------
@@ -64,14 +56,14 @@ def invitations(
         customer_id, as_of (DATE: the day of the invitation, or the day before the answer where only that is known,
         minus the gap; exclusive, so that day itself is not visible), invited_at, answered (BOOLEAN), and, null where
         that is false: answered_at, score, scale_low, scale_high, category (INTEGER: 0 detractor, 1 passive, 2 promoter;
-        by `SATISFACTION_CUTS` 0 dissatisfied, 1 in between, 2 satisfied; null on a scale without cut points).
+        null on a scale without `CATEGORY_CUTS`).
 
     Raises
     ------
     InputError
         If `gap_days` is negative.
     """
-    asked = _with_answers(answers, question, before, gap_days, cuts)
+    asked = _with_answers(answers, question, before, gap_days, CATEGORY_CUTS)
     if since is not None:
         asked = asked.filter(asked.asked_on >= ibis.literal(since))
     return asked.select("customer_id", "as_of", "invited_at", "answered", *_OF_ANSWER).order_by(_ORDER)
@@ -90,17 +82,20 @@ def labelled_answers(
 
     Parameters
     ----------
-    answers, question, gap_days, cuts
+    answers, question, gap_days
         As in `invitations`.
     before
         Only what was answered before this midnight is a label.
     since
         Only what was answered at or after this midnight is one; so two calls cut at a date share no answer.
+    cuts
+        Lowest and highest score of a scale -> highest score of category 0 and of category 1.
 
     Returns
     -------
     Table
-        The columns of `invitations` but answered.
+        The columns of `invitations` but answered; category by `cuts`: by `SATISFACTION_CUTS` 0 is dissatisfied, 1 in
+        between, 2 satisfied.
 
     Raises
     ------
@@ -111,19 +106,12 @@ def labelled_answers(
     return labels.select("customer_id", "as_of", "invited_at", *_OF_ANSWER).order_by(_ORDER)
 
 
-def commented_answers(
-    answers: ir.Table,
-    question: str,
-    *,
-    before: date,
-    since: date | None = None,
-    cuts: Cuts = CATEGORY_CUTS,
-) -> ir.Table:
+def commented_answers(answers: ir.Table, question: str, *, before: date) -> ir.Table:
     """Give the answers to a question that came with a comment. Grain: one row per answer with a comment.
 
     Parameters
     ----------
-    answers, question, before, since, cuts
+    answers, question, before
         As in `labelled_answers`.
 
     Returns
@@ -138,13 +126,13 @@ def commented_answers(
         If a score with a comment stands on a scale without cut points.
     """
     commented = answers.filter(answers.comment.re_search(_NOT_BLANK))
-    labels = _answered(_with_answers(commented, question, before, 0, cuts), question, since, cuts)
+    labels = _answered(_with_answers(commented, question, before, 0, CATEGORY_CUTS), question, None, CATEGORY_CUTS)
     columns = ["customer_id", "answered_at", "category", "comment", "touchpoint"]
     return labels.select(columns).order_by(["customer_id", "answered_at", "comment", "category", "touchpoint"])
 
 
 def category_of(rows: ir.Table, cuts: Cuts) -> ir.IntegerValue:
-    """Give the category of each score by the cut points of its scale, as in `invitations`; null where it has none."""
+    """Give the category of each score by the cut points of its scale, as in `labelled_answers`; null without any."""
     branches = []
     for (low, high), (lowest, middle) in cuts.items():
         on_scale = (rows.scale_low == low) & (rows.scale_high == high)

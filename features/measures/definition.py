@@ -97,7 +97,7 @@ def shared(query: Callable[P, R]) -> Callable[P, R]:
     return once
 
 
-def absent(why: str, windows: Windows, group: str = EVERYONE_NAME) -> pd.DataFrame:
+def absent(why: str, windows: Windows) -> pd.DataFrame:
     """Give the figures of a measure that cannot be computed: null in every window, and why.
 
     Parameters
@@ -105,12 +105,11 @@ def absent(why: str, windows: Windows, group: str = EVERYONE_NAME) -> pd.DataFra
     why
         What is missing, and what to give for the measure to have a value.
     windows
-        Each gets one row.
-    group
-        The group of these rows.
+        Each gets one row, of the group "everyone".
     """
     numbers = list(range(windows.count))
-    rows = {"window": numbers, "group": group, "value": np.nan, "low": np.nan, "high": np.nan, "n": 0, "why": why}
+    nothing = {"value": np.nan, "low": np.nan, "high": np.nan, "n": 0, "why": why}
+    rows = {"window": numbers, "group": EVERYONE_NAME, **nothing}
     return pd.DataFrame(rows, columns=list(FIGURES))
 
 
