@@ -45,7 +45,7 @@ def main(folder: Path, spilled: str) -> None:
     engine.raw_sql(f"SET memory_limit = '{MEMORY}'")
     engine.raw_sql(f"SET temp_directory = '{spilled}'")
     summary = summarise_purchases(transactions, everyone(transactions, AS_OF)).cache()
-    patterns = SufficientStatistics(*numbers(purchase_statistics(summary).to_pyarrow()))
+    statistics = SufficientStatistics(*numbers(purchase_statistics(summary).to_pyarrow()))
     histories = SpendHistories(*numbers(spend_statistics(summary).to_pyarrow()))
     ages = numbers(summary.select("T").to_pyarrow())[0]
     purchases = PurchaseParameters(r=0.6, alpha=50.0, a=0.8, b=2.8)
@@ -61,12 +61,12 @@ def main(folder: Path, spilled: str) -> None:
     floors = {
         "bare": bare,
         "group purchases": timed(lambda: engine.con.sql(grouped["purchases"]).to_arrow_table()),
-        "purchase pass": timed(lambda: purchase_pass(purchases, patterns)),
+        "purchase pass": timed(lambda: purchase_pass(purchases, statistics)),
         "group spend": timed(lambda: engine.con.sql(grouped["spend"]).to_arrow_table()),
         "spend pass": timed(lambda: spend_pass(spend, histories)),
         "formula": timed(lambda: np.exp(-np.log1p(ages))),
     }
-    facts = {"customers": customers, "purchase patterns": len(patterns.x), "spend patterns": len(histories.x)}
+    facts = {"customers": customers, "purchase histories": len(statistics.x), "spend histories": len(histories.x)}
     print(json.dumps({"floors": floors, "facts": facts}))
 
 

@@ -26,7 +26,7 @@ STEPS = (SUMMARY, PURCHASES, SPEND, ALIVE, EXPECTED, VALUE)
 
 
 class Clock:
-    """Seconds by step, and by part of a step where it is told in parts."""
+    """Seconds by step, and by part of a step where it has parts."""
 
     def __init__(self) -> None:
         self.parts: dict[tuple[str, str], float] = {}
@@ -43,12 +43,12 @@ class Clock:
         Parameters
         ----------
         purchases
-            r, alpha (days), a, b as fitted, so that the table can say whether all sides found the same.
+            r, alpha (days), a, b as fitted, so that the table can say whether all sides agree.
         expected, value
             Sums over the customers of the expected purchases in the horizon and of the value of 12 months.
         """
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-        found = {name: float(purchases[name]) for name in ("r", "alpha", "a", "b")}
-        found |= {"expected purchases": float(expected), "value of 12 months": float(value)}
+        estimates = {name: float(purchases[name]) for name in ("r", "alpha", "a", "b")}
+        estimates |= {"expected purchases": float(expected), "value of 12 months": float(value)}
         parts = [[step, part, seconds] for (step, part), seconds in self.parts.items()]
-        print(json.dumps({"parts": parts, "peak": peak, "found": found}))
+        print(json.dumps({"parts": parts, "peak": peak, "estimates": estimates}))

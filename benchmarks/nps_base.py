@@ -22,12 +22,12 @@ from rich.table import Table
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import response_probability, simulate_behaviour
 from models.nps.model import train_nps_category
+from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
 from models.survey.frame import NO_ANSWER, POINTS, Survey
 from models.survey.prepare import predict_survey
 
-NORMAL_95 = 1.959963984540054
 SURVEY, PREDICTIONS, IPW, RAKING, AIPW = (
     "mean of the survey",
     "mean of predictions",
@@ -55,9 +55,9 @@ def replicate(seed: int, customers: int, answer_rate: float, r_squared: float, i
     rows = np.arange(answered.sum())
     names = [str(name) for name in behaviour.features]
     survey = predict_survey(people, people, names, training, who[answered], rows, seed)
-    found = estimates(survey)
-    found["error"] = found["nps"] - float((behaviour.probabilities @ POINTS).mean())
-    return found.assign(seed=seed, answers=len(rows), seconds=time.process_time() - started)
+    table = estimates(survey)
+    table["error"] = table["nps"] - float((behaviour.probabilities @ POINTS).mean())
+    return table.assign(seed=seed, answers=len(rows), seconds=time.process_time() - started)
 
 
 def estimates(survey: Survey) -> pd.DataFrame:
@@ -66,14 +66,14 @@ def estimates(survey: Survey) -> pd.DataFrame:
     m = survey.base_probabilities @ POINTS
     ours = estimate_nps(survey)
     raked = rake(survey, list(ours.balance.index))
-    found = {
+    figures = {
         SURVEY: (t.mean(), NORMAL_95 * t.std(ddof=1) / np.sqrt(len(t))),
         PREDICTIONS: (m.mean(), NORMAL_95 * m.std(ddof=1) / np.sqrt(len(m))),
         IPW: weighted_mean(t, w),
         RAKING: weighted_mean(t, raked),
         AIPW: (ours.figures.nps, (ours.figures.high - ours.figures.low) / 2),
     }
-    table = pd.DataFrame(found, index=["nps", "half"]).T.rename_axis("estimator").reset_index()
+    table = pd.DataFrame(figures, index=["nps", "half"]).T.rename_axis("estimator").reset_index()
     return table.assign(n_eff=ours.figures.n_eff)
 
 
@@ -104,14 +104,14 @@ def rake(survey: Survey, by_imbalance: list[str]) -> Floats:
 
 def summarise(rows: pd.DataFrame) -> pd.DataFrame:
     """Bias, coverage, width and width over the one that 95 % coverage needs, each with its Monte Carlo error."""
-    rng, found = np.random.default_rng(0), dict[str, dict[str, float]]()
+    rng, figures = np.random.default_rng(0), dict[str, dict[str, float]]()
     for name, of in rows.groupby("estimator", sort=False):
         error, half = of["error"].to_numpy(), of["half"].to_numpy()
         n, covered = len(error), (np.abs(error) <= half).mean()
         needed = np.quantile(np.abs(error), 0.95)
         drawn = rng.integers(0, n, (RESAMPLES, n))
         ratios = half[drawn].mean(axis=1) / np.quantile(np.abs(error)[drawn], 0.95, axis=1)
-        found[str(name)] = {
+        figures[str(name)] = {
             "bias": error.mean(),
             "bias_mc": error.std(ddof=1) / np.sqrt(n),
             "rmse": np.sqrt(np.mean(error**2)),
@@ -122,7 +122,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
             "ratio": half.mean() / needed,
             "ratio_mc": ratios.std(),
         }
-    return pd.DataFrame(found).T
+    return pd.DataFrame(figures).T
 
 
 def show(console: Console, title: str, figures: pd.DataFrame) -> None:
@@ -154,19 +154,19 @@ def main() -> None:
     parser.add_argument("--interactions", type=float, default=0.0, help="share of that in products and thresholds")
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
-    given = parser.parse_args()
+    options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes started below
     console = Console(width=110)
-    with ProcessPoolExecutor(given.processes, multiprocessing.get_context("spawn")) as pool:
-        for customers, rate, replicates in zip(given.customers, given.answer_rate, given.replicates, strict=True):
+    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn")) as pool:
+        for customers, rate, replicates in zip(options.customers, options.answer_rate, options.replicates, strict=True):
             work = partial(
                 replicate,
                 customers=customers,
                 answer_rate=rate,
-                r_squared=given.r_squared,
-                interactions=given.interactions,
+                r_squared=options.r_squared,
+                interactions=options.interactions,
             )
-            seeds = range(given.first_seed, given.first_seed + replicates)
+            seeds = range(options.first_seed, options.first_seed + replicates)
             frames = []
             for done, frame in enumerate(pool.map(work, seeds), start=1):
                 frames.append(frame)

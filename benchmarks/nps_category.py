@@ -102,15 +102,15 @@ def predict_by_all(
     # In the order that training gives the rows, so that this is what it publishes, to the bit.
     order = np.lexsort((*X.T[::-1], scores, category, who))
     X, y, who = X[order], category[order], who[order]
-    found = blend(Answers(X, y, *ranked_levels(scores[order], y), customer_folds(who, seed), seed))
-    chosen = publishable(found, who)
+    blended = blend(Answers(X, y, *ranked_levels(scores[order], y), customer_folds(who, seed), seed))
+    chosen = publishable(blended, who)
     predicted: dict[str, Floats] = {}
-    for candidate in found.candidates:
+    for candidate in blended.candidates:
         fitted = candidate.on_all()
         boosters = {name: lightgbm.Booster(model_str=text) for name, text in fitted.boosters.items()}
         predicted[candidate.name] = blended_probabilities([fitted.member | {"weight": 1.0}], boosters, Z)
-    names = [candidate.name for candidate in found.candidates]
-    predicted["blend"] = pooled([predicted[name] for name in names], found.weights)
+    names = [candidate.name for candidate in blended.candidates]
+    predicted["blend"] = pooled([predicted[name] for name in names], blended.weights)
     shares = np.tile(smoothed_shares(y), (len(Z), 1))
     predicted["published"] = pooled([predicted[name] for name in names], chosen.weights) if chosen else shares
     return predicted, chosen is not None
@@ -147,13 +147,13 @@ def tables(rows: pd.DataFrame) -> Iterator[str]:
     """Give a table for each cell: means over seeds, standard errors in brackets."""
     for (interactions, r_squared, answers), cell in cells(rows):
         mixed = f", {100 * interactions:.0f} % of it products and thresholds" if interactions else ""
-        said = f"R^2 {r_squared:.2f}{mixed}, {answers:,.0f} answers: "
-        said += f"the blend is published in {100 * cell['is_model'].mean():.0f} % of {len(cell)} seeds; "
-        said += f"{cell['seconds'].mean():.1f} s a training\n  {'':36s}{'log loss':>16s}{'RPS':>18s}"
+        text = f"R^2 {r_squared:.2f}{mixed}, {answers:,.0f} answers: "
+        text += f"the blend is published in {100 * cell['is_model'].mean():.0f} % of {len(cell)} seeds; "
+        text += f"{cell['seconds'].mean():.1f} s a training\n  {'':36s}{'log loss':>16s}{'RPS':>18s}"
         for method, words in METHODS.items():
             figures = [mean_and_error(cell[f"{measure}_{method}"]) for measure in ("log_loss", "rps")]
-            said += f"\n  {words:36s}" + "  ".join(f"{mean:.4f} ({error:.4f})" for mean, error in figures)
-        yield said + "\n"
+            text += f"\n  {words:36s}" + "  ".join(f"{mean:.4f} ({error:.4f})" for mean, error in figures)
+        yield text + "\n"
 
 
 def verdicts(rows: pd.DataFrame) -> Iterator[str]:
@@ -172,11 +172,11 @@ def verdicts(rows: pd.DataFrame) -> Iterator[str]:
         to_best.append((*mean_and_error(published - cell[f"log_loss_{best}"]), f"{where}: {METHODS[best]}"))
         if (interactions, r_squared, answers) == (0.0, 0.20, 500.0):
             gains.append((*mean_and_error(cell["log_loss_default"] - published), where))
-    for what, found, bound in (
+    for what, figures, bound in (
         ("worse than the prior", to_prior, 0.002),
         ("behind the best candidate", to_best, 0.005),
     ):
-        mean, error, where = max(found)
+        mean, error, where = max(figures)
         verdict = "reached" if mean <= bound + 2.0 * error else "MISSED"
         yield f"At most {mean:+.4f} ({error:.4f}) {what} ({where}); asked: {bound}. {verdict}"
     for mean, error, where in gains:
@@ -225,8 +225,8 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of answers (500 2000 20000)")
     parser.add_argument("--r-squared", type=float, nargs="+", default=R_SQUARED, help="shares explained")
     parser.add_argument("--processes", type=int, default=2, help="each of one thread (2)")
-    said = parser.parse_args()
-    rows = run(cases(said.sizes, said.r_squared, said.seeds), said.processes)
+    options = parser.parse_args()
+    rows = run(cases(options.sizes, options.r_squared, options.seeds), options.processes)
     print("\nMeans over seeds (standard errors), judged on 20,000 other customers.\n", *tables(rows), sep="\n")
     print("Log loss of what is published, paired by seed:", *verdicts(rows), sep="\n")
 

@@ -25,13 +25,13 @@ from rich.table import Table
 from data.simulation.answers import NPS_CUTS, point_probabilities
 from data.simulation.behaviour import POINT_SHARES, response_probability, simulate_behaviour
 from models.nps.model import train_nps_category
+from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats, Integers
 from models.survey.change import nps_change
 from models.survey.frame import NO_ANSWER, POINTS, Survey
 from models.survey.prepare import predict_survey
 from models.survey.small_area import segment_nps
 
-NORMAL_95 = 1.959963984540054
 CHANNEL, BEHAVIOUR, ANSWERS = "only the channel", "channel and behaviour", "channel and answers"
 SEGMENTS = 11
 BY_FEATURE, BY_ATTRIBUTE = "by a feature", "by an unknown attribute"
@@ -66,13 +66,13 @@ def waves(seed: int, customers: int, answer_rate: float, r_squared: float, world
     if world == BEHAVIOUR:
         worse = np.exp(-WORSE_BEHAVIOUR * behaviour.satisfaction[customers:])
         now = customers + rng.choice(customers, customers, p=worse / worse.sum())
-    found = []
+    pair = []
     for channel, state in enumerate((then, now)):
         shift = moved - (WORSE_ANSWERS if channel and world == ANSWERS else 0.0)
         latent = behaviour.satisfaction[state] + shift / np.sqrt(r_squared)
         points = point_probabilities(latent, r_squared, POINT_SHARES)
         chance = response_probability(behaviour, answer_rate, channel=channel)[state]
-        found.append(
+        pair.append(
             Wave(
                 behaviour.features.iloc[state].reset_index(drop=True),
                 np.add.reduceat(points, [0, *NPS_CUTS], axis=1),
@@ -80,7 +80,7 @@ def waves(seed: int, customers: int, answer_rate: float, r_squared: float, world
                 rng.random(customers) < chance,
             )
         )
-    return found[0], found[1], attribute
+    return pair[0], pair[1], attribute
 
 
 def surveys(before: Wave, now: Wave, seed: int) -> tuple[Survey, Survey]:
@@ -97,11 +97,11 @@ def surveys(before: Wave, now: Wave, seed: int) -> tuple[Survey, Survey]:
         level=np.concatenate([wave.score[wave.answered] for wave in (before, now)]),
         seed=seed,
     )
-    found = []
+    pair = []
     for wave, rows in ((before, np.arange(answers[0])), (now, answers[0] + np.arange(answers[1]))):
         people = wave.features.assign(customer_id=who, answered=wave.answered, category=wave.category)
-        found.append(predict_survey(people, people, names, training, customer, rows, seed))
-    return found[0], found[1]
+        pair.append(predict_survey(people, people, names, training, customer, rows, seed))
+    return pair[0], pair[1]
 
 
 def replicate(
@@ -110,20 +110,20 @@ def replicate(
     """One world: its change, and its segments in the second wave."""
     before, now, attribute = waves(seed, customers, answer_rate, r_squared, world)
     then, today = surveys(before, now, seed)
-    found = nps_change(then, today)
-    assert found.change is not None and found.low is not None and found.high is not None
-    assert found.standard_error is not None and found.survey_difference is not None
+    estimate = nps_change(then, today)
+    assert estimate.change is not None and estimate.low is not None and estimate.high is not None
+    assert estimate.standard_error is not None and estimate.survey_difference is not None
     true = float(((now.probabilities - before.probabilities) @ POINTS).mean())
     noise = sum(survey.answers.var(ddof=1) / len(survey.answers) for survey in (then, today))
     change = {
         "true": true,
-        "answers": (found.n_answers_before + found.n_answers_now) / 2,
-        "error": found.change - true,
-        "standard_error": found.standard_error,
-        "alarm": float(not found.low <= 0 <= found.high),
-        "covered": float(found.low <= true <= found.high),
-        "survey": found.survey_difference - true,
-        "survey_alarm": float(abs(found.survey_difference) > NORMAL_95 * np.sqrt(noise)),
+        "answers": (estimate.n_answers_before + estimate.n_answers_now) / 2,
+        "error": estimate.change - true,
+        "standard_error": estimate.standard_error,
+        "alarm": float(not estimate.low <= 0 <= estimate.high),
+        "covered": float(estimate.low <= true <= estimate.high),
+        "survey": estimate.survey_difference - true,
+        "survey_alarm": float(abs(estimate.survey_difference) > NORMAL_95 * np.sqrt(noise)),
     }
     ranks = now.features[SPLIT_FEATURE].rank(method="first").to_numpy(float)
     groups = {BY_FEATURE: (SEGMENTS * (ranks - 1) // len(ranks)).astype(int), BY_ATTRIBUTE: attribute}
@@ -189,26 +189,26 @@ def main() -> None:
     parser.add_argument("--worlds", nargs="+", default=[CHANNEL, BEHAVIOUR, ANSWERS])
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
-    given = parser.parse_args()
+    options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes started below
     console = Console(width=130)
     changes, segments = dict[str, pd.DataFrame](), list[pd.DataFrame]()
-    seeds = range(given.first_seed, given.first_seed + given.replicates)
-    with ProcessPoolExecutor(given.processes, multiprocessing.get_context("spawn")) as pool:
-        for world in given.worlds:
+    seeds = range(options.first_seed, options.first_seed + options.replicates)
+    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn")) as pool:
+        for world in options.worlds:
             work = partial(
                 replicate,
-                customers=given.customers,
-                answer_rate=given.answer_rate,
-                r_squared=given.r_squared,
+                customers=options.customers,
+                answer_rate=options.answer_rate,
+                r_squared=options.r_squared,
                 world=world,
             )
-            done = list(track(pool.map(work, seeds), world, given.replicates, console=console))
+            done = list(track(pool.map(work, seeds), world, options.replicates, console=console))
             changes[world] = pd.DataFrame([change for change, _ in done])
             if world == CHANNEL:
                 segments = [table for _, table in done]
     answers = pd.concat(changes)["answers"].mean()
-    asked = f"{given.customers:,} customers, {answers:.0f} answers a wave, {given.replicates} replicates"
+    asked = f"{options.customers:,} customers, {answers:.0f} answers a wave, {options.replicates} replicates"
     show_changes(console, f"Change between two waves: {asked}", changes)
     if segments:
         show_segments(console, f"Segments, root mean squared errors in points: {asked}", pd.concat(segments))

@@ -3,7 +3,7 @@
 Scores 1-2, 3-4 and 5 stand for detractor, passive and promoter. Ours goes the whole way: the files become our tables,
 are taken in, each review is described as of the day it was asked for, and `train_nps_category` says what it would
 predict of customers whose answers it never saw (five folds). Hand-made is what an analyst would write for this one
-shop: delivery, promise, price, freight, items, sellers and state, as known before the review was asked for.
+shop: delivery, promise, price, freight, items, sellers and state, as they were before the review was asked for.
 
 Run: python benchmarks/nps_olist.py FOLDER, with the CSV files of the public release (Brazilian E-Commerce by Olist).
 """
@@ -37,7 +37,7 @@ ASKED = {"AUC of scores 1-2": 0.77, "AUC of score 5": 0.65, "RPS below the prior
 BEFORE = date(2018, 12, 1)
 
 HAND_MADE = """
-with seen as (
+with orders_reviewed as (
     select *, order_delivered_customer_date::timestamp as arrived, review_creation_date::timestamp as asked,
         order_purchase_timestamp::timestamp as bought, order_estimated_delivery_date::timestamp as due
     from read_csv($reviews, all_varchar = true) as reviews
@@ -56,8 +56,8 @@ select customer_unique_id as customer_id, review_score::integer as score,
     date_diff('day', bought, due) as promised_days,
     price, freight, items, sellers, dense_rank() over (order by customer_state) as state,
     order_status not in ('canceled', 'unavailable') and items.order_id is not null as is_sale
-from seen left join items using (order_id)
-order by seen.order_id, score, asked
+from orders_reviewed left join items using (order_id)
+order by orders_reviewed.order_id, score, asked
 """
 NINE = ["delivered", "delivery_days", "days_late", "promised_days", "price", "freight", "items", "sellers", "state"]
 
@@ -83,8 +83,8 @@ def hand_made(source: Path) -> pd.DataFrame:
         plain = source / f"olist_{file}_dataset.csv"
         files[name] = str(plain if plain.is_file() else plain.with_name(plain.name + ".gz"))
     with duckdb.connect() as connection:
-        found: pd.DataFrame = connection.execute(HAND_MADE, files).df()
-    return found
+        table: pd.DataFrame = connection.execute(HAND_MADE, files).df()
+    return table
 
 
 def plain_lightgbm(features: pd.DataFrame, category: Integers, customer: "pd.Series[str]") -> tuple[Floats, Integers]:
@@ -118,21 +118,21 @@ def judge(category: Integers, predicted: Floats, fold: Integers) -> dict[str, fl
     """AUC of the lowest and of the highest category, and how far the RPS is below that of the other folds' shares."""
     prior = np.array([smoothed_shares(category[fold != k]) for k in range(fold.max() + 1)])[fold]
     rps = [metrics.ranked_probability_score(category, p) for p in (predicted, prior)]
-    found = (
+    figures = (
         metrics.auc(category == 0, predicted[:, 0]),
         metrics.auc(category == 2, predicted[:, 2]),
         1 - rps[0] / rps[1],
     )
-    return dict(zip(ASKED, found, strict=True))
+    return dict(zip(ASKED, figures, strict=True))
 
 
 def main() -> None:
     """Print the three measures of ours and of hand-made columns, on the same answers and on all."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    said = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        answers, names = our_answers(said.folder, Path(folder))
+        answers, names = our_answers(options.folder, Path(folder))
     category = answers["category"].to_numpy(dtype=np.int64)
     started = time.process_time()
     training = train_nps_category(answers[names], category, answers["customer_id"], answers["score"])
@@ -142,14 +142,14 @@ def main() -> None:
     rows = {
         f"ours, {len(names)} general features": (len(answers), judge(category, training.out_of_fold, training.fold))
     }
-    made = hand_made(said.folder)
+    made = hand_made(options.folder)
     for what, part in (("orders sold", made[made["is_sale"]]), ("all orders", made)):
         low_or_high = np.digitize(part["score"], [2.5, 4.5])
         predicted = plain_lightgbm(part[NINE], low_or_high, part["customer_id"])
         rows[f"nine hand-made columns, {what}"] = (len(part), judge(low_or_high, *predicted))
     print(f"{'':40s}{'answers':>9s}" + "".join(f"{name:>24s}" for name in ASKED))
-    for name, (number, found) in rows.items():
-        print(f"{name:40s}{number:9,d}" + "".join(f"{value:24.4f}" for value in found.values()))
+    for name, (number, figures) in rows.items():
+        print(f"{name:40s}{number:9,d}" + "".join(f"{value:24.4f}" for value in figures.values()))
     print(f"\n{training.model.why} {seconds:.0f} s of training.")
     members = ", ".join(f"{member.kind} {member.weight:.2f}" for member in training.model.members)
     print(f"Blend: {members}.")

@@ -32,7 +32,7 @@ def chunks(table: ir.Table) -> Iterator[pa.Table]:
     held: list[pa.RecordBatch] = []
     for batch in reader:
         held.append(batch)
-        if sum(len(some) for some in held) > CHUNK - len(batch):
+        if sum(len(part) for part in held) > CHUNK - len(batch):
             yield pa.Table.from_batches(held)
             held = []
     if held:
@@ -51,13 +51,13 @@ def main(folder: Path, spilled: str) -> None:
         connection.raw_sql(f"SET memory_limit = '{MEMORY}'")
         connection.raw_sql(f"SET temp_directory = '{spilled}'")
         summary = summarise_purchases(transactions, everyone(transactions, AS_OF)).cache()
-    with clock.time(PURCHASES, "count patterns"):
+    with clock.time(PURCHASES, "count distinct histories"):
         counted = purchase_statistics(summary).to_pyarrow()
     with clock.time(PURCHASES, "search"):
-        patterns = SufficientStatistics(*numbers(counted))
-        purchases = BetaGeoModel().fit_patterns(patterns).parameters
-        del counted, patterns
-    with clock.time(SPEND, "count patterns"):
+        statistics = SufficientStatistics(*numbers(counted))
+        purchases = BetaGeoModel().fit_sufficient_statistics(statistics).parameters
+        del counted, statistics
+    with clock.time(SPEND, "count distinct histories"):
         counted = spend_statistics(summary).to_pyarrow()
     with clock.time(SPEND, "search"):
         x, m, customers = numbers(counted)
@@ -65,14 +65,14 @@ def main(folder: Path, spilled: str) -> None:
         del counted, x, m, customers
     expected = value = 0.0
     scores = []
-    told = ("frequency", "recency", "T", "spend_frequency", "spend_value")
-    read = chunks(summary.select("customer_id", *told))
+    columns = ("frequency", "recency", "T", "spend_frequency", "spend_value")
+    read = chunks(summary.select("customer_id", *columns))
     while True:
         with clock.time(ALIVE, "read customers"):
             chunk = next(read, None)
             if chunk is None:
                 break
-            x, t_x, T, spend_x, spend_m = numbers(chunk.select(told))
+            x, t_x, T, spend_x, spend_m = numbers(chunk.select(columns))
         with clock.time(ALIVE, "formula"):
             alive = p_alive(x, t_x, T, purchases)
         with clock.time(EXPECTED):

@@ -105,8 +105,8 @@ def pymc_marketing(lines: pd.DataFrame) -> None:
         worth = spend.expected_customer_lifetime_value(
             purchases, base, future_t=12, discount_rate=MONTHLY_RATE, time_unit="D"
         )
-    found = {name: purchases.fit_result[name].item() for name in ("r", "alpha", "a", "b")}
-    clock.report(found, float(soon.sum()), float(worth.sum()))
+    estimates = {name: purchases.fit_result[name].item() for name in ("r", "alpha", "a", "b")}
+    clock.report(estimates, float(soon.sum()), float(worth.sum()))
 
 
 PEERS = {"lifetimes": lifetimes, "clvkit": clvkit, "pymc-marketing": pymc_marketing}

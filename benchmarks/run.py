@@ -50,9 +50,9 @@ def main() -> None:
     parser.add_argument("--customers", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--peers", nargs="*", choices=LARGEST, default=list(LARGEST))
-    given = parser.parse_args()
+    options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 130)
-    sizes = {customers: measure(customers, given.runs, given.peers, console) for customers in given.customers}
+    sizes = {customers: measure(customers, options.runs, options.peers, console) for customers in options.customers}
     growth(console, sizes)
 
 

@@ -25,6 +25,7 @@ from rich.table import Table
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import response_probability, simulate_behaviour
 from models.nps.model import predict_nps_category, train_nps_category
+from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
 from models.survey.design import EVERYONE, design_sample, draw
@@ -35,7 +36,6 @@ from models.survey.propensity import fit_response
 from models.survey.response_rates import least_response
 from models.survey.weight_noise import ResponseNoise
 
-NORMAL_95 = 1.959963984540054
 RANDOM, DESIGNED = "simply at random", "designed"
 PUBLISHED, WEIGHTED, PLAIN = "as published", "weighted mean", "mean of the survey"
 
@@ -58,9 +58,9 @@ def replicate(
     base, before = people.iloc[:customers].copy(), people.iloc[customers:]
     truth = float((world.probabilities[:customers] @ POINTS).mean())
 
-    known = before[before["answered"]]
+    earlier = before[before["answered"]]
     training = train_nps_category(
-        known[names], known["category"], known["customer_id"], level=known["score"], seed=seed
+        earlier[names], earlier["category"], earlier["customer_id"], level=earlier["score"], seed=seed
     )
     p = predict_nps_category(training.model, base)
     points = p @ POINTS
@@ -82,19 +82,19 @@ def replicate(
         RANDOM: base.iloc[at_random].assign(inclusion_probability=len(drawn) / customers),
         DESIGNED: base.merge(drawn[["customer_id", "inclusion_probability"]], on="customer_id"),
     }
-    found = [estimates(sample, base, known, names, seed).assign(draw=name) for name, sample in samples.items()]
-    rows = pd.concat(found, ignore_index=True)
+    of_samples = [estimates(sample, base, earlier, names, seed).assign(draw=name) for name, sample in samples.items()]
+    rows = pd.concat(of_samples, ignore_index=True)
     rows["error"] = rows["nps"] - truth
     return rows.assign(seed=seed, invitations=len(drawn), planned=design.margin)
 
 
 def estimates(
-    asked: pd.DataFrame, base: pd.DataFrame, known: pd.DataFrame, names: list[str], seed: int
+    asked: pd.DataFrame, base: pd.DataFrame, earlier: pd.DataFrame, names: list[str], seed: int
 ) -> pd.DataFrame:
-    """Estimate and half width of the 95 % interval of each estimator, from one sample and what was known before."""
+    """Estimate and half width of the 95 % interval of each estimator, from one sample and earlier answers."""
     asked = asked.reset_index(drop=True).assign(drawn_on=pd.Timestamp("2024-01-01"))
     new = asked[asked["answered"]]
-    learned = pd.concat([new, known], ignore_index=True)
+    learned = pd.concat([new, earlier], ignore_index=True)
     who = learned["customer_id"].to_numpy(str)
     training = train_nps_category(learned[names], learned["category"], who, level=learned["score"], seed=seed)
     survey = predict_survey(asked, base, names, training, who, np.arange(len(new)), seed)
@@ -104,12 +104,12 @@ def estimates(
     published = estimate_nps(survey).figures
     t, h = survey.answers, survey.weights / survey.weights.sum()
     mean = float(h @ t)
-    found = {
+    figures = {
         PUBLISHED: (published.nps, (published.high - published.low) / 2),
         WEIGHTED: (mean, NORMAL_95 * float(np.sqrt(np.sum((h * (t - mean)) ** 2)))),
         PLAIN: (t.mean(), NORMAL_95 * t.std(ddof=1) / np.sqrt(len(t))),
     }
-    table = pd.DataFrame(found, index=["nps", "half"]).T.rename_axis("estimator").reset_index()
+    table = pd.DataFrame(figures, index=["nps", "half"]).T.rename_axis("estimator").reset_index()
     return table.assign(answers=len(t), n_eff=published.n_eff)
 
 
@@ -118,13 +118,13 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
 
     `ratio` is the half width over the one of a simple random sample by the same estimator.
     """
-    found = []
+    figures = []
     halves = rows.pivot_table(index="seed", columns=["estimator", "draw"], values="half")
     for (estimator, name), of in rows.groupby(["estimator", "draw"], sort=False):
         error, n = of["error"].to_numpy(), len(of)
         covered = np.abs(error) <= of["half"].to_numpy()
         ratio, ratio_mc = ratio_of_means(halves[estimator, name].to_numpy(), halves[estimator, RANDOM].to_numpy())
-        found.append(
+        figures.append(
             {
                 "estimator": estimator,
                 "draw": name,
@@ -142,7 +142,7 @@ def summarise(rows: pd.DataFrame) -> pd.DataFrame:
                 "n_eff": of["n_eff"].mean(),
             }
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(figures)
 
 
 def ratio_of_means(above: Floats, below: Floats) -> tuple[float, float]:
@@ -183,26 +183,26 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=200)
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=2)
-    given = parser.parse_args()
+    options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes started below
     console = Console(width=150)
-    seeds = range(given.first_seed, given.first_seed + given.replicates)
-    with ProcessPoolExecutor(given.processes, multiprocessing.get_context("spawn")) as pool:
-        for strength in given.strength:
+    seeds = range(options.first_seed, options.first_seed + options.replicates)
+    with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn")) as pool:
+        for strength in options.strength:
             work = partial(
                 replicate,
-                customers=given.customers,
-                asked_before=given.asked_before,
-                margin=given.margin,
-                answer_rate=given.answer_rate,
-                r_squared=given.r_squared,
+                customers=options.customers,
+                asked_before=options.asked_before,
+                margin=options.margin,
+                answer_rate=options.answer_rate,
+                r_squared=options.r_squared,
                 strength=strength,
             )
             label = f"strength {strength:g}"
-            rows = pd.concat(track(pool.map(work, seeds), label, given.replicates, console=console))
-            asked = f"{rows['invitations'].mean():,.0f} invitations of {given.customers:,}"
+            rows = pd.concat(track(pool.map(work, seeds), label, options.replicates, console=console))
+            asked = f"{rows['invitations'].mean():,.0f} invitations of {options.customers:,}"
             planned = f"planned half width {rows['planned'].mean():.2f}"
-            show(console, f"\n{label}: {asked}, {planned}, {given.replicates} replicates", summarise(rows))
+            show(console, f"\n{label}: {asked}, {planned}, {options.replicates} replicates", summarise(rows))
 
 
 if __name__ == "__main__":

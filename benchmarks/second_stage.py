@@ -1,6 +1,6 @@
 """The second stage beside BG/NBD, judged as the backtest judges it: simulated shops of known truth, and CDNOW.
 
-Run: python benchmarks/second_stage.py [--customers 60000] [--seeds 5] [--cuts 3]
+Run: python benchmarks/second_stage.py [--customers 60000] [--seeds 5] [--cutoffs 3]
 """
 
 import argparse
@@ -47,20 +47,20 @@ def cdnow(folder: Path) -> Tables:
     return open_tables(folder / "clean")
 
 
-def judge(tables: Tables, as_of: date, cuts: int) -> tuple[StageVerdict, float]:
-    """Fit and judge both stages at rolling cuts; the processor seconds a training of the second stage took."""
+def judge(tables: Tables, as_of: date, cutoffs: int) -> tuple[StageVerdict, float]:
+    """Fit and judge both stages at rolling cutoffs; the processor seconds a training of the second stage took."""
     recipe = Recipe(horizon=HORIZON)
     results, seconds = [], 0.0
-    for k in range(1, cuts + 1):
+    for k in range(1, cutoffs + 1):
         first = backtest_at(tables, as_of - timedelta(days=HORIZON * k), recipe, with_second_stage=False)
         started = time.process_time()
         results.append(add_second_stage(tables, first, recipe))
         seconds += time.process_time() - started
-    return judge_second_stage(results, MODEL_NAMES[recipe.purchase_model]), seconds / cuts
+    return judge_second_stage(results, MODEL_NAMES[recipe.purchase_model]), seconds / cutoffs
 
 
 def shops(customers: int, seeds: int) -> Iterator[tuple[str, Tables, date]]:
-    """Yield each shop by name, with the day before which everything is known."""
+    """Yield each shop by name, with the day before which all purchases are given."""
     kinds = {
         "covariate-driven dropout": (ShopSettings(), ("transactions", "events")),
         # Without events nothing in the data knows more than the purchases, of which BG/NBD is exactly true.
@@ -79,15 +79,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--customers", type=int, default=60_000)
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--cuts", type=int, default=3)
-    said = parser.parse_args()
+    parser.add_argument("--cutoffs", type=int, default=3)
+    options = parser.parse_args()
     rows = []
-    for name, tables, as_of in shops(said.customers, said.seeds):
-        verdict, seconds = judge(tables, as_of, said.cuts)
+    for name, tables, as_of in shops(options.customers, options.seeds):
+        verdict, seconds = judge(tables, as_of, options.cutoffs)
         print(f"{name}: {verdict.why}", flush=True)
         rows.append({"shop": name, "used": float(verdict.used), "seconds": seconds, **verdict.metrics})
     table = pd.DataFrame(rows).groupby("shop", sort=False).mean()
-    print(f"\nHorizon {HORIZON} days, {said.cuts} cuts; means over the seeds: BG/NBD -> second stage")
+    print(f"\nHorizon {HORIZON} days, {options.cutoffs} cutoffs; means over the seeds: BG/NBD -> second stage")
     for shop, row in table.iterrows():
         print(f"\n{shop}: enters the scores in {100 * row['used']:.0f} %; {row['seconds']:.0f} s to train and predict")
         for measure, words in MEASURES.items():

@@ -45,12 +45,12 @@ class Side:
         return max(float(run["peak"]) for run in self.runs) / 1e9
 
     @property
-    def found(self) -> dict[str, float]:
+    def estimates(self) -> dict[str, float]:
         """Parameters and sums, the same in every run."""
-        return dict(self.runs[0]["found"])
+        return dict(self.runs[0]["estimates"])
 
 
-def run(program: Path | str, script: str, *given: object) -> dict[str, Any]:
+def run(program: Path | str, script: str, *arguments: object) -> dict[str, Any]:
     """Run a script of this folder and read the line of JSON that it prints last.
 
     Raises
@@ -58,15 +58,15 @@ def run(program: Path | str, script: str, *given: object) -> dict[str, Any]:
     SideError
         With the last line that it wrote to its standard error.
     """
-    command = [str(program), str(HERE / script), *map(str, given)]
+    command = [str(program), str(HERE / script), *map(str, arguments)]
     try:
         ended = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST, check=False)
     except subprocess.TimeoutExpired:
         raise SideError(f"not done after {LONGEST} seconds") from None
     if ended.returncode:
         # nanobind reports on standard error, as the interpreter ends, what DuckDB leaves to it.
-        said = [line for line in ended.stderr.splitlines() if "Error" in line] or ended.stderr.splitlines()
-        raise SideError(said[-1].strip() if said else f"ended with {ended.returncode}")
+        errors = [line for line in ended.stderr.splitlines() if "Error" in line] or ended.stderr.splitlines()
+        raise SideError(errors[-1].strip() if errors else f"ended with {ended.returncode}")
     lines = ended.stdout.splitlines()
     report: dict[str, Any] = json.loads(lines[-1]) if lines and lines[-1].startswith("{") else {}
     return report
@@ -92,8 +92,8 @@ def interpreter(peer: str) -> Path:
         ):
             ended = subprocess.run(command, capture_output=True, text=True, check=False)
             if ended.returncode:
-                said = ended.stderr.strip().splitlines() or [f"uv ended with {ended.returncode}"]
-                raise SideError(f"not installed: {said[0].strip()}")
+                errors = ended.stderr.strip().splitlines() or [f"uv ended with {ended.returncode}"]
+                raise SideError(f"not installed: {errors[0].strip()}")
         ready.write_text(PEERS[peer])
     return program
 

@@ -11,9 +11,9 @@ from sides import Side
 # Part of our job -> (what it is held against, name of that floor).
 FLOORS = {
     (SUMMARY, ""): ("bare GROUP BY customer over the same file", "bare"),
-    (PURCHASES, "count patterns"): ("bare GROUP BY pattern", "group purchases"),
+    (PURCHASES, "count distinct histories"): ("bare GROUP BY history", "group purchases"),
     (PURCHASES, "search"): ("one pass of likelihood, slopes and curvature", "purchase pass"),
-    (SPEND, "count patterns"): ("bare GROUP BY pattern", "group spend"),
+    (SPEND, "count distinct histories"): ("bare GROUP BY history", "group spend"),
     (SPEND, "search"): ("one pass of likelihood, slopes and curvature", "spend pass"),
     (ALIVE, "formula"): ("one logarithm and one exponential each", "formula"),
     (EXPECTED, ""): ("one logarithm and one exponential each", "formula"),
@@ -40,9 +40,9 @@ def beside_peers(console: Console, title: str, ours: Side, peers: list[Side]) ->
     _row(table, "peak memory, GB", ours.peak, [peer.peak for peer in done], "{:.2f}")
     console.print(table)
     for peer in done:
-        off = {name: peer.found[name] / value - 1 for name, value in ours.found.items()}
-        told = ", ".join(f"{name} {100 * share:+.3f} %" for name, share in off.items())
-        console.print(f"Found by {peer.name}, against ours: {told}")
+        off = {name: peer.estimates[name] / value - 1 for name, value in ours.estimates.items()}
+        differences = ", ".join(f"{name} {100 * share:+.3f} %" for name, share in off.items())
+        console.print(f"Estimates of {peer.name}, against ours: {differences}")
     for peer in peers:
         if peer.failure:
             console.print(f"{peer.name}: {peer.failure}", style="yellow")

@@ -25,7 +25,7 @@ class Recipe:
     satisfaction_question : str
         The question whose top answers p_satisfied predicts.
     label_gap_days : int
-        Days between what is seen and the invitation.
+        Days between the date of the features and the invitation.
     static_attributes : tuple of str
         Customer attributes used as features.
     seed : int

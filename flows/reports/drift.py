@@ -4,7 +4,8 @@ import pandas as pd
 
 from flows.reports.sections import Section, number
 from models.monitoring.drift import Drift
-from models.monitoring.drift_figures import QUANTILE, FitDrift, PurchaseTracking
+from models.monitoring.drift_figures import FitDrift, PurchaseTracking
+from models.stats.normal import ROUNDED_95
 
 _TITLES = {
     "due": "A retrain is due",
@@ -67,7 +68,7 @@ def _fit_sentence(drift: Drift, fit: FitDrift) -> str:
 
 def _fit_row(fit: FitDrift) -> tuple[str, str, str, str]:
     expected = fit.now - fit.drift
-    low, high = expected - QUANTILE * fit.error, expected + QUANTILE * fit.error
+    low, high = expected - ROUNDED_95 * fit.error, expected + ROUNDED_95 * fit.error
     return "log-likelihood per customer", f"{expected:.3f}", f"{fit.now:.3f}", f"{low:.3f} to {high:.3f}"
 
 

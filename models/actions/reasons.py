@@ -16,12 +16,12 @@ from features.definition import Feature, write_value
 from features.vocabulary import Vocabulary
 from models.nps.attribution import NpsExplainer, feature_matrix
 from models.scoring.parameters import CategoryParameters
+from models.stats.normal import ONE_SIDED_95
 from models.stats.typing import Floats
 
 ROWS_AT_ONCE = 10_000
 # Where the noise of a model is not known, a difference of so many points needs no reason.
 LEAST_DIFFERENCE = 2.0
-NOISE_IN_STANDARD_ERRORS = 1.645
 # A group with fewer points, which round to 0, is not given as a reason.
 LEAST_POINTS = 0.5
 MOST_GROUPS = 3
@@ -37,7 +37,7 @@ class Reason(TypedDict):
 
 def least_difference(nps: CategoryParameters) -> float:
     """Return the points within which a customer's score does not differ from the base's: half of the 90 % interval."""
-    return LEAST_DIFFERENCE if nps.noise is None else NOISE_IN_STANDARD_ERRORS * nps.noise
+    return LEAST_DIFFERENCE if nps.noise is None else ONE_SIDED_95 * nps.noise
 
 
 def nps_reasons(

@@ -1,4 +1,4 @@
-"""Pictures of a backtest: purchases over time, the level by decile, and how much the best predicted bring."""
+"""Charts of a backtest: purchases over time, calibration by decile, and the lift of the best predicted."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -10,32 +10,33 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
-from models.charts.predictions import ACTUAL, MODEL, NORMAL_95, QUIET, date_axis, new_figure
+from models.charts.predictions import ACTUAL, MODEL, QUIET, date_axis, new_figure
 from models.stats.deciles import DECILES, calibration_by_decile, lift
+from models.stats.normal import NORMAL_95
 
 OF_PREDICTOR = (MODEL, "#2a7f62", "#b58900", "#5b5ea6")
 _STYLES = ("--", "-.", ":", (0, (5, 1)))
 
 
-def tracking(table: pd.DataFrame, cut: date, *, cumulative: bool) -> Figure:
-    """Repeat purchases of the cut's customers week by week, before and after the cut: actual and expected.
+def tracking(table: pd.DataFrame, cutoff: date, *, cumulative: bool) -> Figure:
+    """Repeat purchases of the cutoff's customers week by week, before and after the cutoff: actual and expected.
 
     The tracking plots of Fader, Hardie & Lee (2005, Marketing Science 24(2)): the expectation is the sum over customers
-    of E[X(t - first purchase)], as of new ones, and never looks at what they did.
+    of E[X(t - first purchase)], as for new customers, and does not use their later purchases.
 
     Parameters
     ----------
     table
         As `models.release.weekly.weekly_repeat_purchases` returns it: until, actual, and a column per model.
-    cut
-        A date, marked; the weeks after it were not seen by the models.
+    cutoff
+        A date, marked; the models were not fitted on the weeks after it.
     cumulative
         Whether the weeks are added up.
     """
     curves = table.drop(columns="until")
     shown = curves.cumsum() if cumulative else curves
     kind = "Cumulative" if cumulative else "Weekly"
-    figure, axes = new_figure(f"{kind} repeat purchases of the customers known at the cut")
+    figure, axes = new_figure(f"{kind} repeat purchases of the customers of the cutoff")
     until = table["until"].to_numpy("datetime64[D]")
     for number, name in enumerate(shown):
         is_actual = name == "actual"
@@ -47,9 +48,9 @@ def tracking(table: pd.DataFrame, cut: date, *, cumulative: bool) -> Figure:
             linestyle="-" if is_actual else _STYLES[number - 1],
             label=f"{name}: {shown[name].iloc[-1]:,.0f}" if cumulative else name,
         )
-    day = float(mdates.date2num(cut))  # type: ignore[no-untyped-call]
+    day = float(mdates.date2num(cutoff))  # type: ignore[no-untyped-call]
     axes.axvline(day, color=QUIET, linewidth=1, linestyle=":")
-    axes.annotate(f" cut {cut}", (day, 0.02), xycoords=("data", "axes fraction"), color=QUIET, fontsize=9)
+    axes.annotate(f" cutoff {cutoff}", (day, 0.02), xycoords=("data", "axes fraction"), color=QUIET, fontsize=9)
     date_axis(axes)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_ylabel("repeat purchases" if cumulative else "repeat purchases in the week")
@@ -62,7 +63,7 @@ def calibration(predictions: Mapping[str, npt.ArrayLike], realised: npt.ArrayLik
     """Predicted against realised means in ten groups by each model's own prediction.
 
     Bars are 95 % intervals of the realised mean (normal, from the spread between customers). The axes grow with the
-    square root, so that the many who buy little can be told apart.
+    square root, so that the many customers who buy little stay distinguishable.
 
     Parameters
     ----------

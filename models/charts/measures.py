@@ -1,4 +1,4 @@
-"""A picture of the measures of a shop over time: one small panel each, drawn from their history alone."""
+"""A chart of the measures of a shop over time: one small panel for each, drawn from their history alone."""
 
 import numpy as np
 import pandas as pd
@@ -20,15 +20,15 @@ def plot_history(history: pd.DataFrame, days: int) -> Figure | None:
     history
         As `features.measures.panel.measure` gives it for one group: measure, title, unit, end, value, low, high.
     days
-        Length of the windows, told in the title.
+        Length of the windows, shown in the title.
 
     Returns
     -------
     matplotlib.figure.Figure or None
         None where no measure has a value in two windows.
     """
-    known = history[history["value"].notna()]
-    counts = known.groupby("measure", sort=False)["value"].size()
+    points = history[history["value"].notna()]
+    counts = points.groupby("measure", sort=False)["value"].size()
     names = counts[counts >= FEWEST_POINTS].index.tolist()
     if not names:
         return None
@@ -37,7 +37,7 @@ def plot_history(history: pd.DataFrame, days: int) -> Figure | None:
     FigureCanvasAgg(figure)
     panels = np.atleast_1d(figure.subplots(lines, COLUMNS)).ravel()
     for axes, name in zip(panels, names, strict=False):
-        of_one = known[known["measure"] == name].sort_values("end")
+        of_one = points[points["measure"] == name].sort_values("end")
         end = pd.to_datetime(of_one["end"]).to_numpy()
         if of_one["low"].notna().any():
             low, high = of_one["low"].to_numpy(float), of_one["high"].to_numpy(float)

@@ -1,4 +1,4 @@
-"""Pictures of how good the predictions are; each function returns a matplotlib Figure and draws on no screen."""
+"""Charts of the quality of predictions; each function returns a matplotlib Figure and needs no screen."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -13,11 +13,11 @@ from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from features.measures.intervals import wilson_interval
 from models.stats.metrics import calibration_bins
+from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 
 ACTUAL, MODEL, QUIET = "#1b2a41", "#d1495b", "#8d99ae"
 OF_CLASS = (("detractors", "#d1495b"), ("passives", "#b58900"), ("promoters", "#2a7f62"))
-NORMAL_95 = 1.96
 
 
 def purchases_by_frequency(
@@ -30,7 +30,7 @@ def purchases_by_frequency(
     Parameters
     ----------
     frequency, expected, realised
-        (n,) repeat purchases at the cut, purchases predicted and purchases realised.
+        (n,) repeat purchases at the cutoff, purchases predicted and purchases realised.
     most
         Frequencies from here on are one group.
     """
@@ -47,7 +47,7 @@ def purchases_by_frequency(
     axes.errorbar(place, mean, NORMAL_95 * error, fmt="o", color=ACTUAL, capsize=3, label="realised, 95 % interval")
     axes.plot(place, predicted, "D-", color=MODEL, markersize=5, linewidth=1.4, label="predicted")
     axes.set_xticks(place, [f"{g}{'+' if g == most else ''}\nn={n:,}" for g, n in zip(groups, count, strict=True)])
-    axes.set_xlabel("repeat purchases before the cut (customers below)")
+    axes.set_xlabel("repeat purchases before the cutoff (customers below)")
     axes.set_ylabel("mean purchases per customer")
     axes.set_ylim(bottom=0)
     axes.legend(frameon=False, loc="upper left")
@@ -55,26 +55,26 @@ def purchases_by_frequency(
 
 
 def holdout_tracking(
-    cut: date, days: Sequence[float] | Floats, actual: npt.ArrayLike, expected: npt.ArrayLike
+    cutoff: date, days: Sequence[float] | Floats, actual: npt.ArrayLike, expected: npt.ArrayLike
 ) -> Figure:
-    """Cumulative purchases of the base after the cut: what happened and what was expected.
+    """Cumulative purchases of the base after the cutoff: actual and expected.
 
     Parameters
     ----------
-    cut
+    cutoff
         First day of the holdout.
     days
-        (d,) ascending numbers of days after the cut.
+        (d,) ascending numbers of days after the cutoff.
     actual, expected
         (d,) purchases within each of them.
     """
-    found, wanted = np.asarray(actual, dtype=float), np.asarray(expected, dtype=float)
-    when = np.datetime64(cut, "D") + np.asarray(days, dtype=float).astype("timedelta64[D]")
-    figure, axes = new_figure("Purchases since the cut, all customers")
-    axes.plot(when, found, color=ACTUAL, linewidth=2, label=f"actual: {found[-1]:,.0f}")
-    axes.plot(when, wanted, color=MODEL, linewidth=2, linestyle="--", label=f"expected: {wanted[-1]:,.0f}")
-    if found[-1] > 0:
-        off = wanted[-1] / found[-1] - 1
+    happened, predicted = np.asarray(actual, dtype=float), np.asarray(expected, dtype=float)
+    when = np.datetime64(cutoff, "D") + np.asarray(days, dtype=float).astype("timedelta64[D]")
+    figure, axes = new_figure("Purchases since the cutoff, all customers")
+    axes.plot(when, happened, color=ACTUAL, linewidth=2, label=f"actual: {happened[-1]:,.0f}")
+    axes.plot(when, predicted, color=MODEL, linewidth=2, linestyle="--", label=f"expected: {predicted[-1]:,.0f}")
+    if happened[-1] > 0:
+        off = predicted[-1] / happened[-1] - 1
         side = "above" if off > 0 else "below"
         axes.set_xlabel(f"at the end the expectation is {100 * abs(off):.1f} % {side} what happened")
     date_axis(axes)
@@ -95,7 +95,7 @@ def nps_reliability(category: npt.ArrayLike, probabilities: npt.ArrayLike, bins:
     category
         (n,) 0, 1 or 2 as answered.
     probabilities
-        (n, 3) predicted without the customer's own answer.
+        (n, 3) predicted out of fold, without the customer's own answer.
     """
     y, p = np.asarray(category), np.asarray(probabilities, dtype=float)
     figure = Figure(figsize=(10.5, 3.8), layout="constrained")
@@ -136,14 +136,14 @@ def new_figure(title: str) -> tuple[Figure, Axes]:
 
 
 def plain(axes: Axes) -> None:
-    """Draw no frame, and a quiet grid behind."""
+    """Remove the frame and draw a light grid behind the curves."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(axis="y", color="#e5e8ee", linewidth=0.8)
     axes.set_axisbelow(True)
 
 
 def date_axis(axes: Axes) -> None:
-    """Write the dates below short."""
+    """Format the dates of the axis briefly."""
     locator = mdates.AutoDateLocator()  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(mdates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]

@@ -12,10 +12,9 @@ import numpy as np
 
 from models.monitoring.drift_simulation import Change, log_likelihoods, log_scores, shifted
 from models.scoring.parameters import PurchaseParameters
+from models.stats.normal import ROUNDED_95
 from models.stats.typing import Floats
 
-# Of the normal distribution, for a two-sided 95 % interval.
-QUANTILE = 1.96
 # A drift is notable from this relative change on: of purchases, or of every customer's purchase rate since training.
 NOTABLE = 0.1
 # A sample of so many customers gives expectations and variances precisely enough for a base of any size.
@@ -57,7 +56,7 @@ class FitDrift:
     @property
     def is_beyond(self) -> bool:
         """Whether the drift is more than chance and notable."""
-        return abs(self.drift) > max(QUANTILE * self.error, self.notable)
+        return abs(self.drift) > max(ROUNDED_95 * self.error, self.notable)
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,12 @@ class PurchaseTracking:
     @property
     def low(self) -> float:
         """Lower end of the 95 % interval of purchases if nothing has changed."""
-        return max(self.expected - QUANTILE * self.error, 0.0)
+        return max(self.expected - ROUNDED_95 * self.error, 0.0)
 
     @property
     def high(self) -> float:
         """Upper end of that interval."""
-        return self.expected + QUANTILE * self.error
+        return self.expected + ROUNDED_95 * self.error
 
     @property
     def ratio(self) -> float:

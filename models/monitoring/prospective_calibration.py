@@ -16,12 +16,12 @@ from scipy.special import expit, logit
 from models.monitoring.prospective_predictions import PRIORS
 from models.scoring.columns import PROBABILITIES
 from models.stats import metrics
+from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 
 # With fewer an interval is too wide to say anything, and a slope cannot be fitted.
 FEWEST_ANSWERS = 30
 FEWEST_OF_EACH = 10
-Z = 1.959964
 # A published probability may be 0 or 1; for log odds it is limited to this distance from them.
 _LEAST_PROBABILITY = 1e-6
 
@@ -69,7 +69,7 @@ class CoxLine:
     @property
     def words(self) -> str | None:
         """The slope in words; None if it differs from 1 by no more than chance."""
-        if abs(self.slope - 1.0) <= Z * self.slope_error:
+        if abs(self.slope - 1.0) <= NORMAL_95 * self.slope_error:
             return None
         spread = "too far apart" if self.slope < 1.0 else "too close together"
         return f"{spread} (slope {self.slope:.2f}, standard error {self.slope_error:.2f})"
@@ -228,8 +228,8 @@ def cox_line(happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.A
 def _share(happened: npt.NDArray[np.bool_], probability: Floats, who: npt.NDArray[np.str_]) -> Level:
     observed = float(happened.mean())
     n = _effective(happened.astype(float), who)
-    adjusted = (n * observed + 0.5 * Z**2) / (n + Z**2)
-    margin = Z * np.sqrt(adjusted * (1.0 - adjusted) / (n + Z**2))
+    adjusted = (n * observed + 0.5 * NORMAL_95**2) / (n + NORMAL_95**2)
+    margin = NORMAL_95 * np.sqrt(adjusted * (1.0 - adjusted) / (n + NORMAL_95**2))
     low, high = max(adjusted - margin, 0.0), min(adjusted + margin, 1.0)
     return Level(float(probability.mean()), observed, float(low), float(high))
 
@@ -239,7 +239,7 @@ def _nps(y: npt.NDArray[np.int64], p: Floats, who: npt.NDArray[np.str_]) -> Leve
     n = _effective(t, who)
     promoters, detractors = ((n * np.mean(y == k) + 0.75) / (n + 3.0) for k in (2, 0))
     centre = promoters - detractors
-    margin = Z * np.sqrt((promoters + detractors - centre**2) / (n + 3.0))
+    margin = NORMAL_95 * np.sqrt((promoters + detractors - centre**2) / (n + 3.0))
     low, high = max(centre - margin, -1.0), min(centre + margin, 1.0)
     return Level(metrics.nps_of(p), 100.0 * float(t.mean()), 100.0 * float(low), 100.0 * float(high))
 

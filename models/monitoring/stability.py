@@ -12,7 +12,7 @@ from models.monitoring.transitions import category_transitions, count_transition
 from models.nps.point_in_time import answers_with_features
 from models.release.release import Release
 from models.scoring.columns import PROBABILITIES
-from models.stats.psi import profile_of, stability
+from models.stats.population_stability import profile_of, stability
 
 # Columns of the scores that a profile holds, if the scorer gives them.
 SCORES = ("p_alive", "p_purchase", "expected_revenue", "p_churn", "clv", *PROBABILITIES, "p_satisfied")
@@ -52,8 +52,8 @@ class Stability:
     trained_as_of : datetime.date
         That date.
     tables : dict of str to pandas.DataFrame
-        One row per column, as `models.stats.psi.stability` gives it, under each of `OF_BASE` (features of the base),
-        `OF_SCORES` (its scores) and, with new answers, `OF_RESPONDENTS` (features of those who answered since).
+        One row per column, as `population_stability.stability` gives it, under each of `OF_BASE` (features of the
+        base), `OF_SCORES` (its scores) and, with new answers, `OF_RESPONDENTS` (features of those who answered since).
     new_answers : int
         Answers given since that date.
     """

@@ -22,10 +22,9 @@ from models.scoring.nps import category_probabilities
 from models.scoring.parameters import CategoryParameters
 from models.stats import metrics
 from models.stats.folds import customer_folds, last_wave
+from models.stats.normal import ONE_SIDED_95
 from models.stats.typing import Floats, Integers, Strings
 
-# One-sided 95 %: the blend is published where its gain is unlikely to be chance.
-GAIN_IN_STANDARD_ERRORS = 1.645
 # Least gain as a share of the prior's RPS, which is small where nearly all answers are of one class: a smaller gain is
 # of no use, however certain it is.
 LEAST_GAIN = 0.005
@@ -185,7 +184,7 @@ def publishable(learned: Blend, customer: Strings) -> Blend | None:
     for strength in STRENGTHS:
         diluted = learned.diluted(strength)
         gain, error = rps_gain(diluted, customer)
-        if gain > max(GAIN_IN_STANDARD_ERRORS * error, least):
+        if gain > max(ONE_SIDED_95 * error, least):
             return diluted
     return None
 
@@ -234,5 +233,5 @@ def _verdict(gain: float, error: float, *, published: bool) -> str:
     measured = f"out of fold the RPS is {abs(gain):.4f} {side} than the prior's (standard error {error:.4f})"
     if published:
         return f"Behaviour predicts the category: {measured}."
-    signal = "Too weak a signal" if gain > GAIN_IN_STANDARD_ERRORS * error else "No signal"
+    signal = "Too weak a signal" if gain > ONE_SIDED_95 * error else "No signal"
     return f"{signal} was found: {measured}, so everyone gets the shares of the classes."

@@ -1,14 +1,13 @@
-"""Gamma-Gamma: what a customer's purchases are worth."""
+"""Gamma-Gamma: the value of a customer's purchases."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
-import pandas as pd
-from lifetimes import GammaGammaFitter
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from data.errors import InputError
+from models.purchases.fitted_model import FittedModel, indexed_like
 from models.purchases.gamma_gamma_likelihood import (
     HELD_AT,
     Independence,
@@ -20,15 +19,12 @@ from models.purchases.gamma_gamma_likelihood import (
 )
 from models.scoring.gamma_gamma import expected_spend
 from models.scoring.parameters import SpendParameters
-from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, find_optimum, penalised
+from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, Optimum, find_optimum, penalised
 from models.stats.typing import Floats
 
-__all__ = ["GammaGammaModel", "Independence"]
-
-NAMES = ["p", "q", "v"]
 # Log parameters to begin from, values in units of their mean.
 STARTS = np.log(np.array([[2.0, 3.0, 1.0], [6.0, 4.0, 0.5], [0.7, 2.0, 2.0], [30.0, 8.0, 0.3]]))
-# A mean of the base so far above what its buyers were seen to spend is the mark of a q too near to 1.
+# A mean of the base so far above what its buyers spent is the mark of a q too near to 1.
 _LARGEST_MEAN = 3.0
 _HELD_NOTES = {
     "mean": "Spend is so unequal that Gamma-Gamma has no credible mean; it was held at the observed one.",
@@ -38,11 +34,11 @@ _HELD_NOTES = {
 _FEWEST_CUSTOMERS = 10
 
 
-class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
-    """Gamma-Gamma (Fader & Hardie 2013, note 025) with the interface of ``lifetimes.GammaGammaFitter``.
+class GammaGammaModel(FittedModel):
+    """Gamma-Gamma (Fader & Hardie 2013, note 025): how much customers spend, and how much they differ in it.
 
     The mean spend of the base, p v / (q - 1), always exists: q > 1. Where the likelihood alone leads to q <= 1 or
-    to a mean far above all that was seen, the mean is held at that of the observed values instead. Where it
+    to a mean far above all observed values, the mean is held at that of the observed values instead. Where it
     grows without end in p (each spends the same every time) or in q (customers do not differ), that one is held
     at 1,000: the expected spend is then the customer's own mean, or nearly that of the base.
 
@@ -54,34 +50,23 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
 
     Attributes
     ----------
-    params_ : Series
-        p, q, v.
-    variance_matrix_, standard_errors_, confidence_intervals_, summary
-        Of the parameters; intervals are 95 %.
-    log_likelihood_ : float
-        Summed over customers at the optimum, without the penalty, in the unit of the data.
-    log_covariance : ndarray, shape (3, 3)
-        Of ln p, ln q, ln v; zero for what is held.
+    params_, log_likelihood_, log_covariance
+        As of `FittedModel`: of p, q, v. The covariance is zero for what is held.
     held : tuple of str
         What had to be held: "mean", "p" or "q"; a held p or q has a standard error of 0.
     independence : Independence
         Whether frequency and value go together.
     notes : tuple of str
         What was held, and the warning of `independence`, in words.
-    data : DataFrame
-        monetary_value, frequency and weights of the customers fitted on.
     """
 
-    def fit(
-        self,
-        frequency: ArrayLike,
-        monetary_value: ArrayLike,
-        weights: ArrayLike | None = None,
-        initial_params: ArrayLike | None = None,
-        verbose: bool = False,
-        tol: float = 1e-7,
-        index: Any = None,
-    ) -> "GammaGammaModel":
+    parameter_names = ("p", "q", "v")
+
+    held: tuple[str, ...]
+    independence: Independence
+    notes: tuple[str, ...]
+
+    def fit(self, frequency: ArrayLike, monetary_value: ArrayLike, weights: ArrayLike | None = None) -> Self:
         """Fit on the customers with a repeat purchase of positive value; the others are left out.
 
         Parameters
@@ -92,28 +77,17 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
             Their mean value.
         weights : array_like, shape (n,), optional
             Customers that each row stands for; 1 by default.
-        initial_params : array_like, shape (3,), optional
-            Log of p, q, v to try first, values in units of their mean.
-        verbose : bool
-            Print where the search ended.
-        tol : float
-            Largest slope by a log parameter at which one last Newton step is taken.
-        index : array_like, shape (n,), optional
-            Index of the rows.
 
         Raises
         ------
         InputError
             Where no customer has such purchases, or they do not determine the model.
         """
-        columns = {
-            "monetary_value": np.asarray(monetary_value, dtype=np.float64),
-            "frequency": np.asarray(frequency, dtype=np.float64),
-            "weights": np.ones(np.shape(frequency), dtype=np.int64) if weights is None else np.asarray(weights),
-        }
-        data = _priced_repeat_buyers(columns, index)
-        given = (data[name].to_numpy(np.float64) for name in ("frequency", "monetary_value", "weights"))
-        histories = SpendHistories(*given).in_order()
+        histories = _priced_repeat_buyers(
+            np.asarray(frequency, dtype=np.float64),
+            np.asarray(monetary_value, dtype=np.float64),
+            np.ones(np.shape(frequency)) if weights is None else np.asarray(weights, dtype=np.float64),
+        )
         scaled = histories.in_units_of(histories.mean)
         if scaled.customers < _FEWEST_CUSTOMERS and not self.penalizer_coef:
             raise InputError(
@@ -121,43 +95,35 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
                 f"needs {_FEWEST_CUSTOMERS}: give more customers or a longer history, or hold the parameters with a "
                 "small penalty: GammaGammaModel(penalizer_coef=0.001)."
             )
-        thinned = [scaled.thinned(SOME_ROWS)] if scaled.x.size > MANY_ROWS else []
-        held: list[str] = []
-        while True:
-            starts = [free_parameters(start, held) for start in STARTS]
-            if initial_params is not None and not held:
-                starts.insert(0, np.asarray(initial_params, dtype=np.float64))
-            objectives = [self._objective(some, tuple(held)) for some in (scaled, *thinned)]
-            optimum = find_optimum(objectives[0], starts, scaled.customers, tol, *objectives[1:])
-            free = log_parameters(optimum.point, held)
-            natural = np.exp(free.logs)
-            lacking = _to_hold(natural, optimum.determined, held)
-            if lacking is None:
-                break
-            held.append(lacking)
-        if verbose:
-            print(optimum)  # noqa: T201 - what `verbose` asks for
+        optimum, held = self._search(scaled)
+        free = log_parameters(optimum.point, held)
+        natural = np.exp(free.logs)
         if not optimum.determined:
             raise InputError(_what_lacks(natural, scaled))
-        self.held = tuple(held)
-
-        self._negative_log_likelihood_ = optimum.value
-        self._hessian_ = optimum.hessian
-        self.params_ = pd.Series(natural * [1.0, 1.0, histories.mean], index=NAMES)
-        self.data = data
-        penalty = self.penalizer_coef * float(natural @ natural)
-        # The density of a value in another unit of money.
-        self.log_likelihood_ = (penalty - optimum.value - float(np.log(histories.mean))) * histories.customers
+        self.held = held
         self.independence = independence(histories)
         self.notes = (
             *(_HELD_NOTES[name] for name in held),
             *([self.independence.warning] if self.independence.warning else []),
         )
-        self.log_covariance = free.slopes @ optimum.log_covariance @ free.slopes.T
-        self.variance_matrix_ = self._compute_variance_matrix()
-        self.standard_errors_ = self._compute_standard_errors()
-        self.confidence_intervals_ = self._compute_confidence_intervals()
-        return self
+        penalty = self.penalizer_coef * float(natural @ natural)
+        # The density of a value in another unit of money.
+        log_likelihood = (penalty - optimum.value - float(np.log(histories.mean))) * histories.customers
+        log_covariance = free.slopes @ optimum.log_covariance @ free.slopes.T
+        return self._keep(natural * [1.0, 1.0, histories.mean], log_covariance, log_likelihood)
+
+    def _search(self, scaled: SpendHistories) -> tuple[Optimum, tuple[str, ...]]:
+        """Find the optimum, holding one thing after the other where the data do not determine it."""
+        thinned = scaled.thinned(SOME_ROWS) if scaled.x.size > MANY_ROWS else None
+        held: tuple[str, ...] = ()
+        while True:
+            starts = [free_parameters(start, held) for start in STARTS]
+            rough = None if thinned is None else self._objective(thinned, held)
+            optimum = find_optimum(self._objective(scaled, held), starts, scaled.customers, rough)
+            lacking = _to_hold(np.exp(log_parameters(optimum.point, held).logs), optimum.determined, held)
+            if lacking is None:
+                return optimum, held
+            held = (*held, lacking)
 
     def _objective(self, scaled: SpendHistories, held: tuple[str, ...]) -> Objective:
         """Map free log parameters to the penalised mean negative log-likelihood and its derivatives."""
@@ -173,36 +139,12 @@ class GammaGammaModel(GammaGammaFitter):  # type: ignore[misc]
     @property
     def parameters(self) -> SpendParameters:
         """The fitted parameters as the formulas take them."""
-        p, q, v = (float(value) for value in self._unload_params(*NAMES))
+        p, q, v = self._values()
         return SpendParameters(p, q, v)
 
-    def _compute_variance_matrix(self) -> pd.DataFrame:
-        """Return the covariance of the parameters; lifetimes' is scaled on one side only, so not symmetric."""
-        covariance = self.log_covariance * np.outer(self.params_, self.params_)
-        return pd.DataFrame(covariance, columns=NAMES, index=NAMES)
-
-    def conditional_expected_average_profit(
-        self, frequency: ArrayLike | None = None, monetary_value: ArrayLike | None = None
-    ) -> Any:
-        """Return the expected value of a customer's next purchases: see `customer_scorer.expected_spend`.
-
-        Parameters
-        ----------
-        frequency, monetary_value : array_like, optional
-            As in `fit`, those of the fit by default.
-
-        Returns
-        -------
-        ndarray, or Series with the index of ``frequency`` where that is one.
-        """
-        frequency = self.data["frequency"] if frequency is None else frequency
-        monetary_value = self.data["monetary_value"] if monetary_value is None else monetary_value
-        values = expected_spend(frequency, monetary_value, self.parameters)
-        return pd.Series(values, index=frequency.index) if isinstance(frequency, pd.Series) else values
-
     def predict(self, frequency: ArrayLike, monetary_value: ArrayLike) -> Any:
-        """Return `conditional_expected_average_profit`, by the name that other models give it."""
-        return self.conditional_expected_average_profit(frequency, monetary_value)
+        """Return the expected value of a customer's next purchases, a Series where ``frequency`` is one."""
+        return indexed_like(frequency, expected_spend(frequency, monetary_value, self.parameters))
 
 
 def _to_hold(natural: Floats, determined: bool, held: Sequence[str]) -> str | None:
@@ -217,12 +159,12 @@ def _to_hold(natural: Floats, determined: bool, held: Sequence[str]) -> str | No
     return "p" if p > q else "q"
 
 
-def _priced_repeat_buyers(columns: dict[str, NDArray[Any]], index: Any) -> pd.DataFrame:
-    """Return the rows of customers with a repeat purchase of positive value; raise InputError where none is."""
+def _priced_repeat_buyers(x: Floats, m: Floats, weights: Floats) -> SpendHistories:
+    """Return the customers with a repeat purchase of positive value, in order; raise InputError where none is."""
+    columns = {"monetary_value": m, "frequency": x, "weights": weights}
     lengths = {name: len(values) for name, values in columns.items()}
     if len(set(lengths.values())) != 1:
         raise InputError(f"frequency, monetary_value and weights must have one length, but have {lengths}.")
-    m, x, weights = columns.values()
     bad = ~(np.isfinite(x) & np.isfinite(m) & np.isfinite(weights) & (weights > 0) & (x >= 0))
     if bad.any():
         row = int(np.flatnonzero(bad)[0])
@@ -231,18 +173,16 @@ def _priced_repeat_buyers(columns: dict[str, NDArray[Any]], index: Any) -> pd.Da
             f"{ {name: float(values[row]) for name, values in columns.items()} } ({int(bad.sum())} such rows)."
         )
     priced = (x > 0) & (m > 0)
-    kept = np.arange(x.size)[priced] if index is None else pd.Index(index)[priced]
-    data = pd.DataFrame({name: values[priced] for name, values in columns.items()}, index=kept)
-    if data.empty:
+    if not priced.any():
         raise InputError(
             f"None of the {weights.sum():.0f} customers has a repeat purchase of positive value, and "
             "Gamma-Gamma learns what a purchase is worth from those: give a longer history, or check the amounts."
         )
-    return data
+    return SpendHistories(x[priced], m[priced], weights[priced]).in_order()
 
 
 def _what_lacks(natural: Floats, scaled: SpendHistories) -> str:
-    """Say in words why the likelihood has no inner optimum, and what to do."""
+    """Explain why the likelihood has no inner optimum, and what to do."""
     p, q, v = natural
     if min(p, q) > HELD_AT / 10:
         reason = "all of them spend the same, or nearly"

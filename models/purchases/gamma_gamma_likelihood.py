@@ -75,12 +75,6 @@ class SpendHistories:
         return SpendHistories(self.x[order], self.m[order], self.weights[order])
 
 
-def log_likelihood_and_gradient(parameters: SpendParameters, histories: SpendHistories) -> tuple[float, Floats]:
-    """Return the summed log-likelihood and its gradient by p, q, v."""
-    value, gradient, _ = log_likelihood_and_derivatives(parameters, histories)
-    return value, gradient / [parameters.p, parameters.q, parameters.v]
-
-
 def log_likelihood_and_derivatives(parameters: SpendParameters, histories: SpendHistories) -> Derivatives:
     """Return the summed log-likelihood, its gradient and its Hessian by ln p, ln q, ln v.
 
@@ -204,7 +198,7 @@ class Independence:
 
     @property
     def warning(self) -> str | None:
-        """What to do where the assumption fails, in plain words; None where it holds well enough."""
+        """What to do where the assumption fails; None where it holds well enough."""
         if not (abs(self.correlation) >= _NOTABLE_CORRELATION and self.p_value < 0.05):
             return None
         who, bias = ("more", "low") if self.correlation > 0 else ("less", "high")

@@ -1,8 +1,9 @@
-"""The level of the second stage: how far the bias of one horizon is carried to the next.
+"""Recalibration of the second stage: how much of the bias of one horizon is carried over to the next.
 
-Trees learn from one horizon, and its level may be that horizon's alone: a season, a campaign, a fading cohort. They
-tell customers apart; the level stays that of the first stage, which knows the whole history, but for the part of its
-bias that was there in the horizon before as well.
+Trees learn from one horizon, and its totals may be special to it: a season, a campaign, a fading cohort. So the trees
+only tell customers apart. The totals stay those of the first stage, which is fitted on the whole history, corrected by
+the part of its bias that was present in the horizon before as well. A recalibration offset, a constant beside the
+trees of each part, moves the totals there.
 """
 
 from collections.abc import Collection
@@ -27,7 +28,7 @@ def log_bias(predicted: pd.DataFrame, realised: pd.DataFrame) -> Floats:
     predicted : pandas.DataFrame
         p_purchase, expected_purchases and expected_revenue.
     realised : pandas.DataFrame
-        purchases and revenue, row for row. A total of 0 or less has no level to speak of: 0.
+        purchases and revenue, row for row. The bias of a total of 0 or less counts as 0.
     """
     purchases = realised["purchases"].to_numpy(float)
     happened = np.array([(purchases > 0).sum(), purchases.sum(), realised["revenue"].sum()])
@@ -38,7 +39,7 @@ def log_bias(predicted: pd.DataFrame, realised: pd.DataFrame) -> Floats:
 def lasting_share(bias: Floats, earlier: Floats | None) -> float:
     """Return the share of a horizon's bias that lasts, judged by the purchases: 2 b e / (b^2 + e^2) within [0, 1].
 
-    1 where the horizon before had the same bias, 0 where it had none or the opposite one, or is not known.
+    It is 1 where the horizon before had the same bias, and 0 where it had none or the opposite one, or is not known.
 
     Parameters
     ----------
@@ -51,17 +52,17 @@ def lasting_share(bias: Floats, earlier: Floats | None) -> float:
     return max(2.0 * b * e / (b**2 + e**2), 0.0) if b or e else 0.0
 
 
-def levels(
+def recalibration_offsets(
     first: pd.DataFrame, second: pd.DataFrame, realised: pd.DataFrame, parts: Collection[str], share: float
 ) -> dict[str, float]:
-    """Return the constants beside the trees that give the totals their level over the customers trained on.
+    """Return the constant beside the trees of each part that moves the second stage's totals to their targets.
 
-    The totals of the second stage become those of the first times (realised / expected)^share.
+    The target of a total, over the customers trained on, is that of the first stage times (realised / expected)^share.
 
     Parameters
     ----------
     first, second : pandas.DataFrame
-        Both stages' predictions, the second's without levels.
+        Both stages' predictions, the second's without offsets.
     realised : pandas.DataFrame
         purchases and revenue, row for row.
     parts : collection of str
@@ -69,21 +70,23 @@ def levels(
     share : float
         As `lasting_share` gives it.
     """
-    wanted = _totals(first) * np.exp(share * log_bias(first, realised))
+    target = _totals(first) * np.exp(share * log_bias(first, realised))
     buys, spend = (second[name].to_numpy(float) for name in ("p_purchase", "expected_spend"))
-    found: dict[str, float] = {}
-    offsets = Offsets.of(second)
-    further = np.exp(offsets.purchases)
+    constants: dict[str, float] = {}
+    links = Offsets.of(second)
+    further = np.exp(links.purchases)
     if "buys" in parts:
-        odds = offsets.buys
-        found["buys"] = float(brentq(lambda level: expit(odds + level).sum() - wanted[0], -_FARTHEST, _FARTHEST))
-        buys = expit(odds + found["buys"])
+        odds = links.buys
+        constants["buys"] = float(
+            brentq(lambda constant: expit(odds + constant).sum() - target[0], -_FARTHEST, _FARTHEST)
+        )
+        buys = expit(odds + constants["buys"])
     if "purchases" in parts:
-        found["purchases"] = float(np.log(max(wanted[1] - buys.sum(), 0.01 * wanted[1]) / (buys * further).sum()))
-    purchases = buys * (1.0 + further * np.exp(found.get("purchases", 0.0)))
+        constants["purchases"] = float(np.log(max(target[1] - buys.sum(), 0.01 * target[1]) / (buys * further).sum()))
+    purchases = buys * (1.0 + further * np.exp(constants.get("purchases", 0.0)))
     if "revenue" in parts:
-        found["revenue"] = float(np.log(wanted[2] / (purchases * spend).sum()))
-    return found
+        constants["revenue"] = float(np.log(target[2] / (purchases * spend).sum()))
+    return constants
 
 
 def _totals(predicted: pd.DataFrame) -> Floats:

@@ -1,7 +1,7 @@
-"""A second stage on the purchase and spend models: small trees that see what else customers do.
+"""A second stage on top of the purchase and spend models: small trees that learn from all other behaviour.
 
-It is trained out of time, on what an earlier date's customers did afterwards, and starts from the first stage: where
-behaviour tells nothing more, it keeps no trees and is the first stage.
+It is trained out of time, on what the customers of an earlier date did afterwards, and starts from the first stage:
+where behaviour adds no information, it has no trees and equals the first stage.
 """
 
 import json
@@ -24,7 +24,7 @@ from features.spine import everyone, midnight
 from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
 from models.purchases.fit import fit_purchases_at
-from models.purchases.recalibration import lasting_share, levels, log_bias
+from models.purchases.recalibration import lasting_share, log_bias, recalibration_offsets
 from models.purchases.second_stage_trees import Target, TargetTrees, grow_target
 from models.recipe import PurchaseModel, Recipe
 from models.scoring.parameters import SecondStageParameters
@@ -49,20 +49,20 @@ class SecondStage:
     metrics : dict of str to float
         ``customers`` and ``buyers`` trained on; of each booster its ``trees``, and the out-of-fold loss of the first
         and of the second stage.
-    levels : dict of str to float
-        Constants beside the trees of each booster, see `models.purchases.recalibration`.
+    recalibration : dict of str to float
+        Recalibration offset of each booster, see `models.purchases.recalibration`; stored as "levels".
     trained_at : datetime.date
-        What the features were seen at; outcomes are those of the horizon after it.
+        The date of the features; outcomes are those of the horizon after it.
     vocabulary : Vocabulary
         Names the features.
     needed : tuple of str
-        Counts and attributes that everybody trained on had; who lacks one keeps the first stage.
+        Counts and attributes that every customer trained on had; a customer who lacks one keeps the first stage.
     """
 
     features: tuple[str, ...]
     boosters: dict[str, str]
     metrics: dict[str, float]
-    levels: dict[str, float]
+    recalibration: dict[str, float]
     trained_at: date
     vocabulary: Vocabulary = field(default_factory=Vocabulary)
     needed: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class SecondStage:
             why=why,
             features=self.features,
             needed=self.needed,
-            levels=self.levels,
+            levels=self.recalibration,
             metrics=self.metrics,
             trained_at=self.trained_at.isoformat(),
         )
@@ -98,58 +98,59 @@ class SecondStage:
         pandas.DataFrame
             p_purchase, expected_purchases, expected_spend and expected_revenue, index of ``base``.
         """
-        return second_stage(self._trees, base, described, self.features, self.levels, self.needed)
+        return second_stage(self._trees, base, described, self.features, self.recalibration, self.needed)
 
 
 def train_second_stage(
     tables: Tables,
-    cut: date,
+    cutoff: date,
     recipe: Recipe,
     purchase_model: PurchaseModel,
     vocabulary: Vocabulary | None = None,
 ) -> SecondStage:
-    """Train the second stage on the horizon before a cut.
+    """Train the second stage on the horizon before a cutoff.
 
-    The purchase models are fitted on what was available before t0 = cut - horizon and everyone is described as of t0;
-    the trees learn what happened in [t0, cut). Of a base above 60,000 a random sample is taken by a hash of its ids.
+    With t0 = cutoff - horizon, the purchase models are fitted on what was available before t0 and everyone is described
+    as of t0; the trees learn what happened in [t0, cutoff). From a base above 60,000 customers a random sample is drawn
+    by a hash of their ids.
 
     Parameters
     ----------
     tables : Tables
         The shop's checked tables.
-    cut : datetime.date
+    cutoff : datetime.date
         Only what was available before it is used.
     recipe : Recipe
         Horizon, static attributes and seed.
     purchase_model : "bg_nbd" or "mbg_nbd"
         The first stage.
     vocabulary : Vocabulary, optional
-        Names the features; learned from what was available before the cut unless given.
+        Names the features; learned from what was available before the cutoff unless given.
 
     Returns
     -------
     SecondStage
-        Perhaps without any trees, where nothing more was to be learned: it then is the first stage.
+        It has no trees where behaviour adds nothing: it then is the first stage.
 
     Raises
     ------
     InputError
-        Where it cannot be trained, saying what the data lack: a history of two horizons before the cut, buyers, or
+        Where it cannot be trained, saying what the data lack: a history of two horizons before the cutoff, buyers, or
         what the purchase model needs.
     """
-    _check_history(tables, cut, recipe.horizon)
-    names_from = vocabulary or learn_vocabulary(tables, cut, recipe.static_attributes)
-    key = ("second stage", cut, recipe.horizon, recipe.seed, purchase_model, json.dumps(names_from.to_dict()))
-    return tables.workspace.once(key, lambda: _train(tables, cut, recipe, purchase_model, names_from))
+    _check_history(tables, cutoff, recipe.horizon)
+    names_from = vocabulary or learn_vocabulary(tables, cutoff, recipe.static_attributes)
+    key = ("second stage", cutoff, recipe.horizon, recipe.seed, purchase_model, json.dumps(names_from.to_dict()))
+    return tables.workspace.once(key, lambda: _train(tables, cutoff, recipe, purchase_model, names_from))
 
 
 def _train(
-    tables: Tables, cut: date, recipe: Recipe, purchase_model: PurchaseModel, vocabulary: Vocabulary
+    tables: Tables, cutoff: date, recipe: Recipe, purchase_model: PurchaseModel, vocabulary: Vocabulary
 ) -> SecondStage:
-    trained_at = cut - timedelta(days=recipe.horizon)
+    trained_at = cutoff - timedelta(days=recipe.horizon)
     fit = fit_purchases_at(tables, trained_at, purchase_model)
-    some = tables if fit.customers <= LARGEST_SAMPLE else _sample(tables, trained_at, recipe.seed)
-    frame = describe_with_outcomes(some, trained_at, recipe.horizon, vocabulary, known_before=cut)
+    sampled = tables if fit.customers <= LARGEST_SAMPLE else _sample(tables, trained_at, recipe.seed)
+    frame = describe_with_outcomes(sampled, trained_at, recipe.horizon, vocabulary, known_before=cutoff)
     catalogue = catalogue_of(vocabulary)
     names = list(catalogue)
     first = fit.predict(frame, recipe.horizon)
@@ -162,19 +163,20 @@ def _train(
     needed = tuple(name for name in shown if frame[name].notna().all())
     boosters = {name: grown.text for name, grown in trees.items() if grown.text is not None}
     stage = SecondStage(tuple(names), boosters, metrics, {}, trained_at, vocabulary, needed)
-    share = lasting_share(log_bias(first, frame), _earlier_bias(some, trained_at, recipe, purchase_model))
-    return replace(stage, levels=levels(first, stage.predict(frame, first), frame, boosters, share))
+    share = lasting_share(log_bias(first, frame), _earlier_bias(sampled, trained_at, recipe, purchase_model))
+    offsets = recalibration_offsets(first, stage.predict(frame, first), frame, boosters, share)
+    return replace(stage, recalibration=offsets)
 
 
 def _earlier_bias(tables: Tables, before: date, recipe: Recipe, purchase_model: PurchaseModel) -> Floats | None:
     """Return the bias of the first stage over the horizon before a date; None where there is too little history."""
-    cut = before - timedelta(days=recipe.horizon)
-    spine = everyone(tables.transactions, cut)
+    cutoff = before - timedelta(days=recipe.horizon)
+    spine = everyone(tables.transactions, cutoff)
     try:
         _check_history(tables, before, recipe.horizon)
-        fit = fit_purchases_at(tables, cut, purchase_model)
+        fit = fit_purchases_at(tables, cutoff, purchase_model)
         realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=before).drop("as_of")
-        frame = materialise(purchase_summary(tables, cut).inner_join(realised, "customer_id"))
+        frame = materialise(purchase_summary(tables, cutoff).inner_join(realised, "customer_id"))
     except InputError:
         return None
     return log_bias(fit.predict(frame, recipe.horizon), frame)
@@ -208,15 +210,15 @@ def _grow(frame: pd.DataFrame, first: pd.DataFrame, names: list[str], seed: int)
     }
 
 
-def _check_history(tables: Tables, cut: date, horizon: int) -> None:
-    """Refuse a cut before which there is less than a horizon to learn from and one to learn."""
-    seen = tables.transactions.filter(tables.transactions.available_at < midnight(cut))
-    first = seen.ts.min().to_pyarrow().as_py()
-    days = 0 if first is None else (cut - first.date()).days
+def _check_history(tables: Tables, cutoff: date, horizon: int) -> None:
+    """Refuse a cutoff that has less than two horizons of history: one to describe customers, one to learn from."""
+    available = tables.transactions.filter(tables.transactions.available_at < midnight(cutoff))
+    first = available.ts.min().to_pyarrow().as_py()
+    days = 0 if first is None else (cutoff - first.date()).days
     if days < 2 * horizon:
         raise InputError(
             f"the second stage is trained on a horizon of {horizon} days after another one, but there are only {days} "
-            f"days of purchases before {cut}: take a shorter horizon, or give a longer history"
+            f"days of purchases before {cutoff}: take a shorter horizon, or give a longer history"
         )
 
 
@@ -225,10 +227,10 @@ def _sample(tables: Tables, as_of: date, seed: int) -> Tables:
     ids = everyone(tables.transactions, as_of).table.select("customer_id")
     mark = ibis.literal(f"{seed}:").concat(ids.customer_id).hexdigest("md5")
     chosen = ids.mutate(mark=mark).order_by(["mark", "customer_id"]).limit(LARGEST_SAMPLE)
-    some = ibis.memtable(chosen.select("customer_id").to_pyarrow())
+    sampled = ibis.memtable(chosen.select("customer_id").to_pyarrow())
 
-    def of_them(rows: ibis.Table | None) -> ibis.Table | None:
-        return None if rows is None else rows.semi_join(some, "customer_id")
+    def of_sampled(rows: ibis.Table | None) -> ibis.Table | None:
+        return None if rows is None else rows.semi_join(sampled, "customer_id")
 
-    transactions = tables.transactions.semi_join(some, "customer_id")
-    return Tables(transactions, None, of_them(tables.events), of_them(tables.customers))
+    transactions = tables.transactions.semi_join(sampled, "customer_id")
+    return Tables(transactions, None, of_sampled(tables.events), of_sampled(tables.customers))

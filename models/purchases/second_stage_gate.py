@@ -16,17 +16,18 @@ from models.stats.metrics import (
     log_losses,
     normalised_gini,
 )
+from models.stats.normal import ONE_SIDED_95
 from models.stats.typing import Floats
 
 RowFigure = Callable[[npt.NDArray[np.bool_], Floats], Floats]
 
 SECOND_STAGE = "second stage"
-ONE_SIDED_95 = 1.645
-_ROUNDING = 1e-9  # of stages that say the same, neither wins by it
+# Stages with equal predictions differ by rounding only, and neither wins by it.
+_ROUNDING = 1e-9
 
 
 class JudgedCutoff(Protocol):
-    """What is judged: customers with what they did, predictions by name of the stage, and who was left out and why."""
+    """What is judged: the customers of a cutoff with their outcomes, and the predictions by name of the stage."""
 
     @property
     def customers(self) -> pd.DataFrame:
@@ -39,7 +40,7 @@ class JudgedCutoff(Protocol):
 
 @dataclass(frozen=True)
 class StageVerdict:
-    """Whether the second stage enters the scores, why, and the figures (means over the cuts)."""
+    """Whether the second stage enters the scores, why, and the figures (means over the cutoffs)."""
 
     used: bool
     why: str
@@ -47,9 +48,9 @@ class StageVerdict:
 
 
 def judge_second_stage(results: Sequence[JudgedCutoff], first: str, second: str = SECOND_STAGE) -> StageVerdict:
-    """Judge the second stage beside the first over the cuts that have both.
+    """Judge the second stage beside the first over the cutoffs that have both.
 
-    It must win on both counts, each a mean over the cuts:
+    It must win on both counts, each a mean over the cutoffs:
 
     - Ranking: AUC of p_purchase higher by more than 1.645 standard errors of the difference (DeLong, DeLong &
       Clarke-Pearson 1988, Biometrics 44), and the normalised Gini of revenue not lower.
@@ -59,9 +60,9 @@ def judge_second_stage(results: Sequence[JudgedCutoff], first: str, second: str 
 
     Standard errors are paired and clustered by customer. The calibration error is the mean distance of predicted from
     realised totals by decile, over the realised total: the mean of those of p_purchase, purchases and revenue. Deciles
-    are shared because own ones cannot tell who knows less: one expectation for everybody is right in its only group.
-    So both stages are judged in the deciles of the one and in those of the other: who is calibrated is right in any
-    group known beforehand (Hebert-Johnson et al. 2018, ICML).
+    are shared because a stage's own deciles do not reveal that it knows less: the same expectation for everybody is
+    right in its only group. So both stages are judged in the deciles of the one and in those of the other: a calibrated
+    prediction is right in any group that is fixed beforehand (Hebert-Johnson et al. 2018, ICML).
 
     Parameters
     ----------
@@ -77,7 +78,9 @@ def judge_second_stage(results: Sequence[JudgedCutoff], first: str, second: str 
     both = [result for result in results if first in result.predictions and second in result.predictions]
     both = [result for result in both if _bought(result).any() and not _bought(result).all()]
     if not both:
-        why = "The second stage stays out of the scores: there is no cut at which it could be judged beside the first."
+        why = (
+            "The second stage stays out of the scores: there is no cutoff at which it could be judged beside the first."
+        )
         return StageVerdict(False, why, {})
     tables = [_measure(result, first, second) for result in both]
     metrics = {name: float(np.mean([table[name] for table in tables])) for name in tables[0]}
@@ -85,13 +88,13 @@ def judge_second_stage(results: Sequence[JudgedCutoff], first: str, second: str 
     for name, influence in (("auc", _auc_influence), ("log_loss", log_losses)):
         gains = [_paired(result, first, second, influence) for result in both]
         metrics[f"{name}_gain_error"] = _standard_error(gains, people)
-    metrics["cuts"] = float(len(both))
+    metrics["cutoffs"] = float(len(both))
     wins = _wins(metrics)
     return StageVerdict(all(wins.values()), _sentence(metrics, wins, first), metrics)
 
 
 def _wins(m: Mapping[str, float]) -> dict[str, bool]:
-    """Say by what it is judged, and whether it wins there."""
+    """Return each criterion and whether the second stage wins by it."""
     auc_gain, loss_gain = m["auc_second"] - m["auc_first"], m["log_loss_first"] - m["log_loss_second"]
     return {
         "AUC": auc_gain > ONE_SIDED_95 * m["auc_gain_error"] + _ROUNDING,
@@ -109,13 +112,13 @@ def _sentence(m: Mapping[str, float], wins: Mapping[str, bool], first: str) -> s
         verdict = (
             f"stays out of the scores, for it does not win on {', '.join(n for n, won in wins.items() if not won)}"
         )
-    cuts = f"{m['cuts']:.0f} cut{'s' * (m['cuts'] > 1)}"
+    cutoffs = f"{m['cutoffs']:.0f} cutoff{'s' * (m['cutoffs'] > 1)}"
 
     def beside(name: str, digits: int, unit: float = 1.0) -> str:
         return f"{unit * m[f'{name}_second']:.{digits}f} against {unit * m[f'{name}_first']:.{digits}f}"
 
     return (
-        f"The second stage {verdict}. Over {cuts}, beside {first}: AUC of p_purchase {beside('auc', 3)} (standard "
+        f"The second stage {verdict}. Over {cutoffs}, beside {first}: AUC of p_purchase {beside('auc', 3)} (standard "
         f"error of the difference {m['auc_gain_error']:.4f}), Gini of revenue {beside('gini', 3)}; log loss "
         f"{beside('log_loss', 4)} ({m['log_loss_gain_error']:.4f}); in %: calibration error in shared deciles "
         f"{beside('calibration', 1, 100)}, in own ones {beside('own_deciles', 1, 100)} (worse only where beyond the "
@@ -126,7 +129,7 @@ def _sentence(m: Mapping[str, float], wins: Mapping[str, bool], first: str) -> s
 
 
 def _measure(result: JudgedCutoff, first: str, second: str) -> dict[str, float]:
-    """Measure both stages at one cut."""
+    """Measure both stages at one cutoff."""
     bought = _bought(result)
     happened = {
         "p_purchase": bought.astype(float),
@@ -137,7 +140,7 @@ def _measure(result: JudgedCutoff, first: str, second: str) -> dict[str, float]:
         stage: {figure: result.predictions[name][figure].to_numpy(float) for figure in happened}
         for stage, name in (("first", first), ("second", second))
     }
-    found: dict[str, float] = {}
+    measures: dict[str, float] = {}
     for stage, figures in predicted.items():
         errors = {
             other: [
@@ -146,7 +149,7 @@ def _measure(result: JudgedCutoff, first: str, second: str) -> dict[str, float]:
             for other in predicted
         }
         expected, purchases = figures["expected_purchases"], happened["expected_purchases"]
-        found |= {
+        measures |= {
             f"auc_{stage}": auc(bought, figures["p_purchase"]),
             f"gini_{stage}": normalised_gini(happened["expected_revenue"], figures["expected_revenue"]),
             f"log_loss_{stage}": float(np.mean(log_losses(bought, figures["p_purchase"]))),
@@ -155,9 +158,9 @@ def _measure(result: JudgedCutoff, first: str, second: str) -> dict[str, float]:
             f"bias_{stage}": abs(float(expected.sum() / purchases.sum()) - 1.0),
         }
     of_second = [(happened[figure], predicted["second"][figure]) for figure in happened]
-    found["own_deciles_chance"] = float(np.mean([_error_by_chance(y, figure) for y, figure in of_second]))
-    found["bias_chance"] = float(np.sqrt(np.sum((purchases - expected) ** 2)) / purchases.sum())
-    return found
+    measures["own_deciles_chance"] = float(np.mean([_error_by_chance(y, figure) for y, figure in of_second]))
+    measures["bias_chance"] = float(np.sqrt(np.sum((purchases - expected) ** 2)) / purchases.sum())
+    return measures
 
 
 def _bought(result: JudgedCutoff) -> npt.NDArray[np.bool_]:
@@ -186,7 +189,7 @@ def _total(happened: Floats) -> float:
 
 
 def _auc_influence(bought: npt.NDArray[np.bool_], p: Floats) -> Floats:
-    """Return what each row adds to the AUC, mean 0: DeLong's placements less the AUC, over the share of their kind."""
+    """Return each row's influence on the AUC, mean 0: DeLong's placement less the AUC, over the share of its kind."""
     ranks = rankdata(p)
     influence = np.empty(len(p))
     for kind in (bought, ~bought):
@@ -205,9 +208,9 @@ def _paired(result: JudgedCutoff, first: str, second: str, of_row: RowFigure) ->
 
 
 def _standard_error(gains: Sequence[Floats], people: Sequence[npt.NDArray[np.str_]]) -> float:
-    """Return the standard error of the mean over cuts of the mean gains, clustered by customer over the cuts."""
+    """Return the standard error of the mean over cutoffs of the mean gains, clustered by customer over the cutoffs."""
     rows = sum(len(gain) for gain in gains)
-    # A cut counts as one, however many customers it has.
+    # A cutoff counts as one, however many customers it has.
     even = [gain * rows / (len(gains) * len(gain)) for gain in gains]
     centred = [gain - gain.mean() for gain in even]
     return clustered_standard_error(np.concatenate(centred), np.concatenate(people))

@@ -1,7 +1,7 @@
-"""Predictions made at a past cut beside what happened then, and beside rules that need no model.
+"""Predictions made at a past cutoff, compared with what happened afterwards and with baselines that need no model.
 
-The table says plainly where a simple rule is the better one: on CDNOW the days since the last purchase rank buyers
-better than any of the models. So no single figure decides anything here.
+The table shows where a simple baseline is better: on CDNOW the days since the last purchase rank buyers better than any
+of the models. So no single figure decides anything here.
 """
 
 from collections.abc import Mapping
@@ -48,14 +48,14 @@ def backtest(
     horizon: float,
     predictions: Mapping[str, pd.DataFrame] | None = None,
 ) -> pd.DataFrame:
-    """Measure the predictions of the cut, and of baselines, on the outcomes of the horizon.
+    """Measure the predictions of the cutoff, and of baselines, on the outcomes of the horizon.
 
     Parameters
     ----------
     customers
-        One row per customer known at the cut: customer_id, frequency, recency and T (days), total_value (net value of
-        all purchases) and, for the baseline "last period repeated", purchases_before and revenue_before: those of the
-        last days before the cut, as many as the horizon has.
+        One row per customer of the cutoff: customer_id, frequency, recency and T (days), total_value (net value of all
+        purchases) and, for the baseline "last period repeated", purchases_before and revenue_before: those of the last
+        days before the cutoff, as many as the horizon has.
     outcomes
         One row per customer: customer_id, and the purchases and revenue realised in the horizon (zeros included).
     horizon
@@ -71,7 +71,7 @@ def backtest(
         correlation, gini (normalised by the perfect order), bias and absolute_bias (of the total, as a share of the
         realised one, with and without its sign) and calibration (`deciles.calibration_error`); p_purchase_ with auc,
         log_loss, brier and calibration. NaN where a predictor does not predict the quantity, or the figure is not
-        defined: who repeats the last period is certain of each customer, and has no log loss.
+        defined: the baseline that repeats the last period is certain of each customer, and has no log loss.
 
     Raises
     ------
@@ -86,8 +86,8 @@ def backtest(
     rows: dict[str, dict[str, float]] = {name: {} for name in (*models, *BASELINES)}
     for name, predicted in _amounts(frame, realised, horizon, models).items():
         for what, prediction in predicted.items():
-            found = _amount_measures(realised[what], prediction)
-            rows[name] |= {f"{what}_{measure}": value for measure, value in found.items()}
+            measures = _amount_measures(realised[what], prediction)
+            rows[name] |= {f"{what}_{measure}": value for measure, value in measures.items()}
     for name, (score, probability) in _buyers(frame, bought, models).items():
         rows[name] |= {f"p_purchase_{m}": value for m, value in _buyer_measures(bought, score, probability).items()}
     return pd.DataFrame.from_dict(
@@ -96,7 +96,7 @@ def backtest(
 
 
 def wins(table: pd.DataFrame) -> list[str]:
-    """Say in one sentence each where a baseline is better than a model.
+    """Return a sentence for each measure by which a baseline is better than a model.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def models_of(table: pd.DataFrame) -> list[str]:
 
 
 def _wins_over(table: pd.DataFrame, model: str) -> list[str]:
-    said = []
+    sentences = []
     named = "the model" if model == MODEL else model
     baselines = [name for name in table.index if name in BASELINES and name != CONSTANT]
     for column in table.columns:
@@ -128,20 +128,20 @@ def _wins_over(table: pd.DataFrame, model: str) -> list[str]:
         best, *others = [str(name) for name in better.index]
         figures = {name: shown(measure, float(table[column].loc[name])) for name in (best, *others, model)}
         also = " and ".join(f"{name} ({figures[name]})" for name in others)
-        said.append(
+        sentences.append(
             f"{_IN_WORDS[measure]} of {what}: {best} beats {named}, {figures[best]} against {figures[model]}"
             + (f"; so {'do' if len(others) > 1 else 'does'} {also}" if others else "")
         )
-    return said
+    return sentences
 
 
 def shown(measure: str, value: float) -> str:
-    """Write a figure as people read it: a bias and a calibration error in percent."""
+    """Format a figure: a bias and a calibration error in percent, others with four digits."""
     return f"{100 * value:.2f} %" if measure in ("absolute_bias", "calibration") else f"{value:.4g}"
 
 
 def own_average_rate(customers: pd.DataFrame, horizon: float) -> dict[str, Floats]:
-    """Return what each customer brings who goes on at the rate, and with the mean value, of the past.
+    """Predict each customer by their own past rate of purchases and mean value of a purchase.
 
     Parameters
     ----------
@@ -163,7 +163,7 @@ def own_average_rate(customers: pd.DataFrame, horizon: float) -> dict[str, Float
 def expected_cumulative_purchases(
     days: npt.ArrayLike, x: npt.ArrayLike, t_x: npt.ArrayLike, T: npt.ArrayLike, parameters: PurchaseParameters
 ) -> Floats:
-    """Purchases expected of a whole base within each number of days after the cut.
+    """Purchases expected of a whole base within each number of days after the cutoff.
 
     The sum over customers of `customer_scorer.expected_purchases`. Given that a customer is alive it depends on (x,
     T) only, so P(alive) is summed over equal pairs first.
@@ -171,9 +171,9 @@ def expected_cumulative_purchases(
     Parameters
     ----------
     days
-        (d,) days after the cut.
+        (d,) days after the cutoff.
     x, t_x, T
-        (n,) frequency, recency and age of each customer at the cut.
+        (n,) frequency, recency and age of each customer at the cutoff.
     parameters
         In days.
 
@@ -198,8 +198,8 @@ def _joined(customers: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
         if table["customer_id"].duplicated().any():
             twice = table.loc[table["customer_id"].duplicated(), "customer_id"].iloc[0]
             raise ValueError(f"{name} must hold each customer once, but {twice!r} is there twice")
-    known = customers.drop(columns=["purchases", "revenue"], errors="ignore")
-    frame = known.merge(outcomes[["customer_id", "purchases", "revenue"]], on="customer_id", how="left")
+    described = customers.drop(columns=["purchases", "revenue"], errors="ignore")
+    frame = described.merge(outcomes[["customer_id", "purchases", "revenue"]], on="customer_id", how="left")
     if frame["purchases"].isna().any():
         lost = frame.loc[frame["purchases"].isna(), "customer_id"]
         raise ValueError(f"{len(lost)} customers have no outcome, the first is {lost.iloc[0]!r}")
@@ -211,47 +211,47 @@ def _amounts(
 ) -> dict[str, dict[str, Floats]]:
     """Predicted purchases and revenue of each predictor that predicts amounts."""
     zero = np.zeros(len(frame))
-    found = {
+    amounts = {
         name: {what: predicted[f"expected_{what}"].to_numpy(float) for what in realised}
         for name, predicted in models.items()
     }
-    found[ZERO] = {"purchases": zero, "revenue": zero}
-    found[OWN_RATE] = own_average_rate(frame, horizon)
+    amounts[ZERO] = {"purchases": zero, "revenue": zero}
+    amounts[OWN_RATE] = own_average_rate(frame, horizon)
     if "purchases_before" in frame:
-        found[LAST_PERIOD] = {what: frame[f"{what}_before"].to_numpy(float) for what in realised}
-    found[CONSTANT] = {what: np.full(len(frame), values.mean()) for what, values in realised.items()}
-    return found
+        amounts[LAST_PERIOD] = {what: frame[f"{what}_before"].to_numpy(float) for what in realised}
+    amounts[CONSTANT] = {what: np.full(len(frame), values.mean()) for what, values in realised.items()}
+    return amounts
 
 
 def _buyers(
     frame: pd.DataFrame, bought: npt.NDArray[np.bool_], models: Mapping[str, pd.DataFrame]
 ) -> dict[str, tuple[Floats, Floats | None]]:
-    """How each predictor ranks who buys at all, and with what probability where it says one."""
-    found: dict[str, tuple[Floats, Floats | None]] = {}
+    """Return the ranking of each predictor by who buys at all, and its probability where it has one."""
+    rankings: dict[str, tuple[Floats, Floats | None]] = {}
     for name, predicted in models.items():
         p = predicted["p_purchase"].to_numpy(float)
-        found[name] = (p, p)
+        rankings[name] = (p, p)
     zero, share = np.zeros(len(frame)), np.full(len(frame), bought.mean())
     rate = frame["frequency"] / frame["T"].where(frame["T"] > 0)
-    found[ZERO] = (zero, zero)
-    found[RECENCY] = ((frame["recency"] - frame["T"]).to_numpy(float), None)
-    found[OWN_RATE] = (rate.fillna(0.0).to_numpy(float), None)
+    rankings[ZERO] = (zero, zero)
+    rankings[RECENCY] = ((frame["recency"] - frame["T"]).to_numpy(float), None)
+    rankings[OWN_RATE] = (rate.fillna(0.0).to_numpy(float), None)
     if "purchases_before" in frame:
         before = frame["purchases_before"].to_numpy(float)
-        found[LAST_PERIOD] = (before, (before > 0).astype(float))
-    found[CONSTANT] = (share, share)
-    return found
+        rankings[LAST_PERIOD] = (before, (before > 0).astype(float))
+    rankings[CONSTANT] = (share, share)
+    return rankings
 
 
 def _buyer_measures(bought: npt.NDArray[np.bool_], score: Floats, probability: Floats | None) -> dict[str, float]:
-    found = {"auc": metrics.auc(bought, score)}
+    measures = {"auc": metrics.auc(bought, score)}
     if probability is None:
-        return found
-    found["brier"] = metrics.brier(bought, probability)
-    found["calibration"] = calibration_error(probability, bought)
+        return measures
+    measures["brier"] = metrics.brier(bought, probability)
+    measures["calibration"] = calibration_error(probability, bought)
     if np.any((probability > 0) & (probability < 1)):
-        found["log_loss"] = metrics.log_loss(bought, probability)
-    return found
+        measures["log_loss"] = metrics.log_loss(bought, probability)
+    return measures
 
 
 def _amount_measures(realised: Floats, predicted: Floats) -> dict[str, float]:

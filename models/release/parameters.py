@@ -17,7 +17,7 @@ from models.scoring.arrays import as_tuples
 from models.scoring.parameters import FORMAT, ScorerParameters, scorer_sections
 from models.segments.personas.model import Personas
 from models.segments.rfm import SEGMENTS, RfmCuts, Segments
-from models.stats.psi import Profile
+from models.stats.population_stability import Profile
 
 # The category models: each names its section of the parameters and begins the names of its trees.
 CATEGORY_MODELS = ("nps", "satisfaction")

@@ -1,7 +1,8 @@
 """The gate between a freshly fitted scorer and the alias ``champion``.
 
-The champion has already seen most of any holdout, so versions are not compared directly. Each carries a twin: the same
-recipe fitted only on what was available before its cut. The twins are judged on what happened after the challenger's.
+The champion was trained on most of any holdout, so versions are not compared directly. Each has a holdout refit, its
+twin: the same recipe, fitted only on what was available before a cutoff. The twins of challenger and champion are
+compared on what happened after the challenger's cutoff.
 """
 
 from dataclasses import dataclass, field
@@ -14,10 +15,11 @@ from models.release.parameters import ReleaseParameters
 from models.release.release import Release
 from models.scoring.scorer import Scorer
 from models.stats.metrics import clustered_standard_error, log_losses, ranked_probability_scores
+from models.stats.normal import ONE_SIDED_95
 from models.stats.typing import Floats
 
-MAX_RATIO = 1.01  # worse means more than 1 % higher ...
-ONE_SIDED_95 = 1.645  # ... and a one-sided 95 % bound of the paired difference above 0
+# Worse means more than 1 % higher, with a one-sided 95 % bound of the paired difference above 0.
+MAX_RATIO = 1.01
 MIN_ANSWERS = 200
 MIN_PURCHASES = 30
 MAX_BIAS = 3.0
@@ -25,13 +27,13 @@ MAX_BIAS = 3.0
 
 @dataclass(frozen=True)
 class Holdout:
-    """What happened between the challenger's cut and its as_of.
+    """What happened between the cutoff of the challenger's twin and the challenger's as_of.
 
     Attributes
     ----------
     customers : pandas.DataFrame
-        One row per customer with a purchase before the cut: customer_id, the columns the scorer reads as of the cut,
-        and the realised ``purchases`` and ``revenue``.
+        One row per customer with a purchase before the cutoff: customer_id, the columns that the scorer reads as of
+        the cutoff, and the realised ``purchases`` and ``revenue``.
     answers : pandas.DataFrame or None
         One row per answer asked for within the holdout: customer_id, category and the features at that time.
     """
@@ -42,7 +44,7 @@ class Holdout:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says: whether to promote, why in one sentence, and its figures."""
+    """The decision of the gate: whether to promote, the reason in one sentence, and the figures."""
 
     promote: bool
     reason: str
@@ -55,7 +57,7 @@ def judge(
     holdout: Holdout | None,
     champion_holdout: Holdout | None = None,
 ) -> Verdict:
-    """Judge a challenger by its twin.
+    """Compare a challenger with the champion by their holdout refits.
 
     Parameters
     ----------
@@ -84,14 +86,14 @@ def judge(
     theirs_of = champion_holdout or holdout
     ours, theirs = _purchase_losses(challenger.scorer, holdout), _purchase_losses(champion.scorer, theirs_of)
     ids = holdout.customers["customer_id"]
-    worse, said = _compare("log loss of p_purchase", ours, theirs, ids, metrics, "log_loss")
-    sayings = [said]
+    worse, sentence = _compare("log loss of p_purchase", ours, theirs, ids, metrics, "log_loss")
+    sentences = [sentence]
     answers, their_answers = holdout.answers, theirs_of.answers
     if answers is not None and their_answers is not None and _can_judge_answers(challenger, champion, answers):
         ours, theirs = _category_losses(challenger.scorer, answers), _category_losses(champion.scorer, their_answers)
-        worse_rps, said = _compare("RPS of the NPS category", ours, theirs, answers["customer_id"], metrics, "rps")
-        worse, sayings = worse or worse_rps, [*sayings, said]
-    return Verdict(not worse, "; ".join(sayings), metrics)
+        worse_rps, sentence = _compare("RPS of the NPS category", ours, theirs, answers["customer_id"], metrics, "rps")
+        worse, sentences = worse or worse_rps, [*sentences, sentence]
+    return Verdict(not worse, "; ".join(sentences), metrics)
 
 
 def _changed(ours: ReleaseParameters, theirs: ReleaseParameters) -> list[str]:
@@ -116,8 +118,8 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
         return metrics, f"refused: the twin's scores are not finite: {', '.join(strange)}"
     ratio = max(predicted, 1e-9) / max(actual, 1e-9)
     if max(actual, predicted) >= MIN_PURCHASES and not 1 / MAX_BIAS <= ratio <= MAX_BIAS:
-        said = f"refused: the twin expected {predicted:,.0f} purchases in the holdout, {actual:,.0f} came"
-        return metrics, said
+        reason = f"refused: the twin expected {predicted:,.0f} purchases in the holdout, {actual:,.0f} came"
+        return metrics, reason
     return metrics, None
 
 
@@ -139,7 +141,7 @@ def _category_losses(scorer: Scorer, answers: pd.DataFrame) -> Floats:
 def _compare(
     what: str, ours: Floats, theirs: Floats, clusters: Any, metrics: dict[str, float], name: str
 ) -> tuple[bool, str]:
-    """Say whether our mean loss is worse than theirs on the same rows, and both figures."""
+    """Say whether our mean loss is worse than theirs on the same rows, with both figures in a sentence."""
     difference = ours - theirs
     bound = float(difference.mean()) - ONE_SIDED_95 * clustered_standard_error(difference, np.asarray(clusters))
     mean_ours, mean_theirs = float(ours.mean()), float(theirs.mean())

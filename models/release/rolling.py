@@ -19,11 +19,11 @@ from models.purchases.second_stage import train_second_stage
 from models.recipe import PurchaseModel, Recipe
 from models.release.backtest import BASELINES, backtest, wins
 from models.stats.metrics import clustered_standard_error, log_losses
+from models.stats.normal import ONE_SIDED_95
 
 BG, MBG = MODEL_NAMES["bg_nbd"], MODEL_NAMES["mbg_nbd"]
 SECOND_STAGE = "second stage"
 MODELS = (BG, MBG, SECOND_STAGE)
-ONE_SIDED_95 = 1.645
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Repeat purchases of a base week by week, before a cut and after it: what was expected, and what came."""
+"""Repeat purchases of a base week by week, before a cutoff and after it: expected and actual."""
 
 from datetime import timedelta
 
@@ -14,35 +14,35 @@ from models.scoring.bg_nbd import new_customer_expected_purchases
 
 
 def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFrame:
-    """Count the repeat purchases of the cut's customers, and what the fitted models expect of new customers.
+    """Count the repeat purchases of the cutoff's customers, and what the fitted models expect of new customers.
 
     The expectation until day d is the sum over customers of E[X(d - 1 - first purchase)] (Fader, Hardie & Lee 2005,
-    eq. 9), before the cut and after it: it never looks at what they did after their first purchase.
+    eq. 9), before the cutoff and after it: it does not use what they did after their first purchase.
 
     Parameters
     ----------
     tables : Tables
         The shop's checked tables.
     result : CutoffResult
-        The cut, its customers and fitted purchase models.
+        The cutoff, its customers and fitted purchase models.
 
     Returns
     -------
     pandas.DataFrame
-        One row per week, from the first purchase to the last full week of the horizon; weeks end at the cut, so the
+        One row per week, from the first purchase to the last full week of the horizon; weeks end at the cutoff, so the
         first one may be shorter. until (the day after the week), actual, and a column per purchase model.
     """
     first = result.customers["first_purchase"].to_numpy("datetime64[D]")
-    cut = np.datetime64(result.cut, "D")
-    days_before = int((cut - first.min()).astype(int))
-    until = cut + 7 * np.arange(1 - -(-days_before // 7), result.horizon // 7 + 1)
-    found = {"until": until.astype("datetime64[s]"), "actual": _actual(tables, result, until)}
+    cutoff = np.datetime64(result.cut, "D")
+    days_before = int((cutoff - first.min()).astype(int))
+    until = cutoff + 7 * np.arange(1 - -(-days_before // 7), result.horizon // 7 + 1)
+    columns = {"until": until.astype("datetime64[s]"), "actual": _actual(tables, result, until)}
     first_days, customers = np.unique(first, return_counts=True)
     ages = np.maximum((until[:, None] - 1 - first_days).astype(int), 0)
     for name, fit in result.fits.items():
         by_age = new_customer_expected_purchases(np.arange(ages.max() + 1.0), fit.purchases)
-        found[name] = np.diff(by_age[ages] @ customers, prepend=0.0)
-    return pd.DataFrame(found)
+        columns[name] = np.diff(by_age[ages] @ customers, prepend=0.0)
+    return pd.DataFrame(columns)
 
 
 def _actual(tables: Tables, result: CutoffResult, until: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Covariate balance: whether those who answered, once weighted, look like those they are to speak for."""
+"""Covariate balance: whether those who answered, once weighted, resemble those whom they represent."""
 
 import numpy as np
 import numpy.typing as npt
@@ -8,12 +8,12 @@ from models.stats.typing import Flags, Floats
 
 
 def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd.DataFrame) -> pd.DataFrame:
-    """Compare those who answered with those they stand for, feature by feature, before and after weighting.
+    """Compare those who answered with those whom they represent, feature by feature, before and after weighting.
 
     The standardised mean difference is (mean of those who answered - mean of the target) / sqrt((s_1^2 + s_2^2) / 2),
     s_1 and s_2 the two standard deviations before weighting (Austin 2009, Statistics in Medicine 28, section 2): one
     scale before and after, so that only the means move it (Stuart 2010, Statistical Science 25, section 4.1). A feature
-    that is missing for some is compared where it is known, and so is the share that is missing, as "NAME missing".
+    that is missing for some is compared where it is present, and so is the share that is missing, as "NAME missing".
     Absolute values above 0.1 are commonly held to be an imbalance.
 
     Parameters
@@ -21,9 +21,9 @@ def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd
     answered
         (n, k) features of those who answered.
     weights
-        (n,) what each of them counts for.
+        (n,) their weights.
     target
-        (N, k) features of those they are to speak for.
+        (N, k) features of those whom they represent.
 
     Returns
     -------
@@ -43,10 +43,10 @@ def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd
         raise ValueError(f"there must be one weight per row of answered, got {len(w)} for {len(X)}")
     names = [str(name) for name in answered.columns]
     missing_X, missing_Y = np.isnan(X), np.isnan(Y)
-    known = [_difference(X[~m, j], w[~m], Y[~missing_Y[:, j], j]) for j, m in enumerate(missing_X.T)]
+    differences = [_difference(X[~m, j], w[~m], Y[~missing_Y[:, j], j]) for j, m in enumerate(missing_X.T)]
     missing = [_difference(m, w, missing_Y[:, j]) for j, m in enumerate(missing_X.T)]
     table = pd.DataFrame(
-        np.array(known + missing).reshape(-1, 2),
+        np.array(differences + missing).reshape(-1, 2),
         index=pd.Index([*names, *(f"{name} missing" for name in names)], name="feature"),
         columns=["before", "after"],
     ).dropna()
@@ -54,7 +54,7 @@ def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd
 
 
 def _difference(x: Floats | Flags, w: Floats, y: Floats | Flags) -> tuple[float, float]:
-    """Standardised difference of two columns without and with weights, NaN where nothing varies or nobody is known."""
+    """Standardised difference of two columns without and with weights, NaN where nothing varies or all is missing."""
     if not len(x) or not len(y):
         return np.nan, np.nan
     spread = np.sqrt((_variance(x) + _variance(y)) / 2.0)

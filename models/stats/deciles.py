@@ -1,7 +1,7 @@
-"""Customers in ten groups by what was predicted of them: whether the level is right, and the best come first.
+"""Customers in ten groups by their predictions: whether predicted means are right, and whether the best come first.
 
-Customers of equal prediction are never torn apart by the order of rows: a group of calibration holds all of them, a
-group of the lift its part of their mean.
+The order of rows never separates customers of equal prediction: a group of the calibration holds all of them, and a
+group of the lift counts each with their mean.
 """
 
 import numpy as np
@@ -21,7 +21,7 @@ def calibration_by_decile(predicted: npt.ArrayLike, realised: npt.ArrayLike, gro
     Parameters
     ----------
     predicted, realised
-        (n,) prediction of each customer, and what came.
+        (n,) prediction of each customer, and the outcome.
     groups
         At most so many: customers of equal prediction stay in one group.
 
@@ -44,12 +44,12 @@ def calibration_by_decile(predicted: npt.ArrayLike, realised: npt.ArrayLike, gro
 def calibration_by_frequency(
     frequency: npt.ArrayLike, predicted: npt.ArrayLike, realised: npt.ArrayLike, most: int = MOST_FREQUENT
 ) -> pd.DataFrame:
-    """Put predicted beside realised means by repeat purchases before the cut.
+    """Put predicted beside realised means by repeat purchases before the cutoff.
 
     Parameters
     ----------
     frequency, predicted, realised
-        (n,) repeat purchases, prediction of each customer, and what came.
+        (n,) repeat purchases, prediction and outcome of each customer.
     most
         Frequencies from here on are one group.
 
@@ -78,7 +78,7 @@ def calibration_error(predicted: npt.ArrayLike, realised: npt.ArrayLike, groups:
     Parameters
     ----------
     predicted, realised
-        (n,) prediction of each customer, and what came.
+        (n,) prediction of each customer, and the outcome.
     groups
         At most so many groups.
     """
@@ -99,7 +99,7 @@ def lift(predicted: npt.ArrayLike, realised: npt.ArrayLike, groups: int = DECILE
     Parameters
     ----------
     predicted, realised
-        (n,) prediction of each customer, and what came.
+        (n,) prediction of each customer, and the outcome.
     groups
         Number of groups.
 

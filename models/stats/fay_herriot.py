@@ -34,7 +34,7 @@ class Shrunk:
 
 
 def shrink(direct: Floats, sampling: Floats, shares: Floats, floor: Floats, scale: float) -> Shrunk:
-    """Shrink each group's figure towards the centre of all, as far as its sampling error commands.
+    """Shrink each group's figure towards the centre of all, by as much as its sampling error requires.
 
     The model is direct_g = mu + u_g + e_g with e_g ~ N(0, D_g) and u_g ~ N(0, B_g), B_g = A + floor_g. Given A a group
     keeps the share gamma_g = B_g / (B_g + D_g) of its own figure; the rest is the centre's, sum_h s_h direct_h by given
@@ -61,21 +61,21 @@ def shrink(direct: Floats, sampling: Floats, shares: Floats, floor: Floats, scal
         Of the half-Cauchy prior of the standard deviation between groups, in the unit of `direct`: half of its mass
         lies below (Gelman 2006, Bayesian Analysis 1).
     """
-    known = np.isfinite(sampling)
-    r, D = np.where(known, direct, 0.0), np.where(known, sampling, 1.0)
+    sampled = np.isfinite(sampling)
+    r, D = np.where(sampled, direct, 0.0), np.where(sampled, sampling, 1.0)
     centre = float(shares @ r)
-    between, weight = posterior_of_between(direct[known], (sampling + floor)[known], scale)
+    between, weight = posterior_of_between(direct[sampled], (sampling + floor)[sampled], scale)
     B = between[:, None] + floor
-    gamma = np.where(known, B / (B + D), 0.0)
+    gamma = np.where(sampled, B / (B + D), 0.0)
     of_others = shares**2 * (B + D)
-    given = (1 - gamma) ** 2 * (1 - shares) ** 2 * B + np.where(known, gamma + (1 - gamma) * shares, 0.0) ** 2 * D
-    given += (1 - gamma) ** 2 * (of_others.sum(axis=1, keepdims=True) - of_others)
+    error = (1 - gamma) ** 2 * (1 - shares) ** 2 * B + np.where(sampled, gamma + (1 - gamma) * shares, 0.0) ** 2 * D
+    error += (1 - gamma) ** 2 * (of_others.sum(axis=1, keepdims=True) - of_others)
     own = weight @ gamma
     return Shrunk(
         centre=centre,
         own=own,
         estimates=own * r + (1 - own) * centre,
-        variances=weight @ given + weight @ (gamma - own) ** 2 * (r - centre) ** 2,
+        variances=weight @ error + weight @ (gamma - own) ** 2 * (r - centre) ** 2,
     )
 
 

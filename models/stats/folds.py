@@ -7,7 +7,7 @@ from sklearn.model_selection import GroupKFold
 FOLDS = 5
 # A wave begins after a pause this many times as long as the usual one between two days of invitations.
 PAUSE_BETWEEN_WAVES = 10
-# Stragglers after a pause are no wave, nor is what came after a pause near the start.
+# Few late answers after a pause are no wave, nor are nearly all answers, after a pause near the start.
 LEAST_OF_ANSWERS, MOST_OF_ANSWERS = 0.02, 0.8
 CONTINUOUS_SHARE = 0.2
 

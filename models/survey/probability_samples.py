@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.stats.normal import NORMAL_95
 from models.stats.typing import Flags, Floats, Integers
 from models.survey.frame import Survey, clipped_by_part, newest_per_customer
 
 # An invitation belongs to a sample that was drawn at most so many days before it.
 LONGEST_FIELDWORK_DAYS = 60
-# Answers outside the samples count as biased if their mean residual differs from that of the samples by more standard
-# errors, provided that the samples have so many effective answers.
-CONTRADICTION = 1.959963984540054
+# Answers outside the samples count as biased if their mean residual differs from that of the samples by more than
+# `NORMAL_95` standard errors, provided that the samples have so many effective answers.
 FEWEST_EFFECTIVE_ANSWERS = 20.0
 SAMPLE_COLUMNS = ["drawn_on", "inclusion_probability", "quiet_days"]
 
@@ -239,7 +239,7 @@ def _bias_discount(residual: Floats, of_samples: Floats, of_others: Floats) -> f
     The samples are unbiased, the other answers may have some bias b. The combination of least mean squared error weighs
     the latter by 1 / (V + b^2) in place of 1 / V (Elliott & Haviland 2007, Survey Methodology 33). With d the
     difference of the two mean residuals and V, V' their variances, b^2 is estimated by d^2 - V - V' if d is significant
-    (more than `CONTRADICTION` standard errors, with `FEWEST_EFFECTIVE_ANSWERS` or more in the samples), else by 0.
+    (more than `NORMAL_95` standard errors, with `FEWEST_EFFECTIVE_ANSWERS` or more in the samples), else by 0.
     """
     if not of_samples.any() or not of_others.any():
         return 1.0
@@ -248,6 +248,6 @@ def _bias_discount(residual: Floats, of_samples: Floats, of_others: Floats) -> f
     variance_samples, variance_others = variance * float(h @ h), variance * float(g @ g)
     squared_difference = float(h @ residual - g @ residual) ** 2
     few = 1.0 / float(h @ h) < FEWEST_EFFECTIVE_ANSWERS
-    if few or squared_difference <= CONTRADICTION**2 * (variance_samples + variance_others):
+    if few or squared_difference <= NORMAL_95**2 * (variance_samples + variance_others):
         return 1.0
     return variance_others / (squared_difference - variance_samples)

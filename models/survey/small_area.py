@@ -5,11 +5,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from models.stats.fay_herriot import shrink
+from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 from models.survey.aipw import training_variance
 from models.survey.frame import POINTS, Survey
 
-NORMAL_95 = 1.959963984540054
 # A segment with fewer answers cannot be distinguished from the base: it is listed, but no NPS is shown.
 FEWEST_ANSWERS = 30
 FEWEST_EFFECTIVE_ANSWERS = 20.0

@@ -18,8 +18,8 @@ STEPS = {
 }
 
 
-def run(script, *given):
-    command = [sys.executable, str(BENCH / script), *map(str, given)]
+def run(script, *arguments):
+    command = [sys.executable, str(BENCH / script), *map(str, arguments)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout) if ended.stdout else None
@@ -39,15 +39,15 @@ def test_both_sides_do_the_same_job(shop):
         assert all(seconds > 0 for _, _, seconds in side["parts"])
         assert 50e6 < side["peak"] < 2e9
     value = "value of 12 months"
-    for name in theirs["found"].keys() - {value}:
-        assert ours["found"][name] == pytest.approx(theirs["found"][name], rel=1e-3), name
+    for name in theirs["estimates"].keys() - {value}:
+        assert ours["estimates"][name] == pytest.approx(theirs["estimates"][name], rel=1e-3), name
     # lifetimes takes twelve months of 30 days.
-    assert 1.01 < ours["found"][value] / theirs["found"][value] < 1.02
+    assert 1.01 < ours["estimates"][value] / theirs["estimates"][value] < 1.02
 
 
 def test_floors_are_measured_for_every_part_that_names_one(shop):
-    found = run("floors.py", shop)
-    assert all(seconds > 0 for seconds in found["floors"].values())
+    floors = run("floors.py", shop)
+    assert all(seconds > 0 for seconds in floors["floors"].values())
     table = (BENCH / "table.py").read_text()
-    assert all(f'"{name}")' in table for name in found["floors"])
-    assert 0 < found["facts"]["spend patterns"] < found["facts"]["purchase patterns"] < found["facts"]["customers"]
+    assert all(f'"{name}")' in table for name in floors["floors"])
+    assert 0 < floors["facts"]["spend histories"] < floors["facts"]["purchase histories"] < floors["facts"]["customers"]

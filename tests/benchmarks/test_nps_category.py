@@ -62,9 +62,9 @@ def test_verdicts_name_the_worst_cell_and_what_is_asked():
     rows = []
     for r_squared, losses in ((0.0, (1.05, 1.06)), (0.2, (0.98, 0.99))):
         for seed, published in enumerate(losses):
-            found = {f"log_loss_{name}": 1.05 for name in METHODS} | {"log_loss_published": published}
-            found |= {"log_loss_default": 1.2, "log_loss_ridit_trees": 0.95 if r_squared else 1.05}
-            rows.append(dict(zip([*CELL, "seed"], (0.0, r_squared, 500.0, seed), strict=True)) | found)
+            losses = {f"log_loss_{name}": 1.05 for name in METHODS} | {"log_loss_published": published}
+            losses |= {"log_loss_default": 1.2, "log_loss_ridit_trees": 0.95 if r_squared else 1.05}
+            rows.append(dict(zip([*CELL, "seed"], (0.0, r_squared, 500.0, seed), strict=True)) | losses)
     to_prior, to_best, gain = verdicts(pd.DataFrame(rows))
     assert to_prior.startswith("At most +0.0050 (0.0050) worse than the prior (R^2 0.00, 500 answers)")
     assert to_prior.endswith("reached")

@@ -64,12 +64,12 @@ def test_judgement_is_beside_the_shares_of_the_other_folds():
     category = np.digitize(signal + rng.normal(size=1500), [-0.7, 0.7])
     customer = pd.Series([f"c{k // 2}" for k in range(1500)])
     predicted, fold = plain_lightgbm(pd.DataFrame({"signal": signal}), category, customer)
-    found = judge(category, predicted, fold)
+    figures = judge(category, predicted, fold)
     # Of normal signal and noise of the same size, the order by the signal alone is what trees can find at best.
     best = judge(category, np.column_stack([-signal, np.zeros(1500), signal]), fold)
     low, high, below = ASKED
-    assert best[low] - 0.03 < found[low] <= best[low] + 0.01
-    assert best[high] - 0.03 < found[high] <= best[high] + 0.01
+    assert best[low] - 0.03 < figures[low] <= best[low] + 0.01
+    assert best[high] - 0.03 < figures[high] <= best[high] + 0.01
     shares = np.bincount(category) / 1500
     assert judge(category, np.tile(shares, (1500, 1)), fold)[below] == pytest.approx(0.0, abs=0.005)
-    assert 0.2 < found[below] < 0.5
+    assert 0.2 < figures[below] < 0.5

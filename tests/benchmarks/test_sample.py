@@ -14,11 +14,11 @@ def test_one_world_drawn_both_ways():
     assert rows.groupby("draw")["estimator"].nunique().to_dict() == {DESIGNED: 3, RANDOM: 3}
     assert rows["invitations"].nunique() == rows["planned"].nunique() == 1
     assert 10.0 < rows["planned"].iloc[0] <= 14.0
-    found = rows.set_index(["estimator", "draw"])
+    table = rows.set_index(["estimator", "draw"])
     # One world: within three of its own standard errors, and no wider by far than was planned.
-    assert abs(found.loc[(PUBLISHED, DESIGNED), "error"]) < 1.5 * found.loc[(PUBLISHED, DESIGNED), "half"]
-    assert found.loc[(PUBLISHED, DESIGNED), "half"] == pytest.approx(rows["planned"].iloc[0], rel=0.3)
-    assert found.loc[(WEIGHTED, RANDOM), "answers"] == found.loc[(PUBLISHED, RANDOM), "answers"]
+    assert abs(table.loc[(PUBLISHED, DESIGNED), "error"]) < 1.5 * table.loc[(PUBLISHED, DESIGNED), "half"]
+    assert table.loc[(PUBLISHED, DESIGNED), "half"] == pytest.approx(rows["planned"].iloc[0], rel=0.3)
+    assert table.loc[(WEIGHTED, RANDOM), "answers"] == table.loc[(PUBLISHED, RANDOM), "answers"]
 
 
 def test_figures_by_hand():
@@ -34,11 +34,11 @@ def test_figures_by_hand():
             "n_eff": 80.0,
         }
     )
-    found = summarise(rows).set_index("draw")
-    assert found.loc[RANDOM, ["bias", "coverage", "half", "ratio", "ratio_mc"]].tolist() == [2.0, 100.0, 3.0, 1.0, 0.0]
-    assert found.loc[DESIGNED, ["bias", "coverage", "half"]].tolist() == [-1.0, 50.0, 2.5]
-    assert found.loc[DESIGNED, "rmse"] == pytest.approx(np.sqrt(5))
-    assert found.loc[DESIGNED, "ratio"] == pytest.approx(2.5 / 3)
+    table = summarise(rows).set_index("draw")
+    assert table.loc[RANDOM, ["bias", "coverage", "half", "ratio", "ratio_mc"]].tolist() == [2.0, 100.0, 3.0, 1.0, 0.0]
+    assert table.loc[DESIGNED, ["bias", "coverage", "half"]].tolist() == [-1.0, 50.0, 2.5]
+    assert table.loc[DESIGNED, "rmse"] == pytest.approx(np.sqrt(5))
+    assert table.loc[DESIGNED, "ratio"] == pytest.approx(2.5 / 3)
 
 
 def test_the_error_of_a_ratio_is_that_of_resamples():

@@ -39,7 +39,7 @@ def test_the_backtest_decides_and_says_why(inputs, monkeypatch):
     chosen, why = choose_purchase_model(results)
     verdict = judge_second_stage(results, MODEL_NAMES[chosen])
     assert first == MODEL_NAMES[chosen]
-    assert verdict.metrics["cuts"] == 2
+    assert verdict.metrics["cutoffs"] == 2
     assert decision.recipe == Recipe(horizon=90, purchase_model=chosen, second_stage=verdict.used)
     assert decision.stage == verdict
     assert decision.sentences == (f"Purchase model: {MODEL_NAMES[chosen]}; {why}.", verdict.why)

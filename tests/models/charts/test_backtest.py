@@ -9,6 +9,7 @@ from matplotlib.dates import num2date
 
 from models.charts.backtest import calibration, decile_lift, tracking
 from models.stats.deciles import lift
+from models.stats.normal import NORMAL_95
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_calibration_puts_each_tenth_at_its_means_with_the_interval_of_its_mean(
     assert points.get_ydata() == pytest.approx(groups.mean(axis=1))
     assert points.get_xdata() == pytest.approx(rate.reshape(10, 100).mean(axis=1))
     heights = [segment[1, 1] - segment[0, 1] for segment in bars.get_segments()]
-    above = 1.96 * groups.std(axis=1) / 10
+    above = NORMAL_95 * groups.std(axis=1) / 10
     assert heights == pytest.approx(above + np.minimum(above, groups.mean(axis=1)))
     assert calibration({"BG/NBD": np.zeros(5)}, np.zeros(5), "purchases").axes[0].get_xscale() == "linear"
     figure.savefig(tmp_path / "calibration.png")

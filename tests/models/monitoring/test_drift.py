@@ -32,7 +32,7 @@ def cdnow(take_frames, cdnow_transactions):
 def model(cdnow):
     then = changes(cdnow.transactions, date(1990, 1, 1), TRAINED)
     now = then.now
-    return BetaGeoModel().fit_patterns(count_sufficient_statistics(now.x, now.t_x, now.T, then.customers))
+    return BetaGeoModel().fit_sufficient_statistics(count_sufficient_statistics(now.x, now.t_x, now.T, then.customers))
 
 
 @pytest.fixture(scope="module")

@@ -62,7 +62,7 @@ def shop(customers, seed, after=90, **changed):
 
 def fitted(change):
     then = change.then.take(change.existing)
-    model = BetaGeoModel().fit_patterns(count_sufficient_statistics(then.x, then.t_x, then.T))
+    model = BetaGeoModel().fit_sufficient_statistics(count_sufficient_statistics(then.x, then.t_x, then.T))
     return model.parameters, model.log_covariance
 
 

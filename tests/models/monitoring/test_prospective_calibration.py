@@ -12,6 +12,7 @@ from models.monitoring.prospective_calibration import cox_line, prospective_cali
 from models.monitoring.prospective_predictions import PRIORS
 from models.scoring.columns import PROBABILITIES
 from models.stats import metrics
+from models.stats.normal import NORMAL_95
 
 SHARES = np.array([0.3, 0.3, 0.4])
 
@@ -74,7 +75,7 @@ def test_a_level_that_is_off_and_probabilities_too_far_apart_are_told():
 def test_intervals_without_repeated_answers_are_the_textbooks():
     rng = np.random.default_rng(6)
     joined = answered(rng, 200, lambda true: true)
-    found, y, z = prospective_calibration(joined), joined["category"], 1.959964
+    found, y, z = prospective_calibration(joined), joined["category"], NORMAL_95
     # Agresti & Coull: z^2 / 2 of each kind are added; the design effect is n / (n - 1) here.
     n, x = 200 - 1, (y == 0).mean()
     centre = (n * x + z**2 / 2) / (n + z**2)

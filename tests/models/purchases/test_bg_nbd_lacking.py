@@ -6,8 +6,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from data.errors import InputError
-from models.purchases.bg_nbd import BetaGeoModel, simulate_purchases
+from models.purchases.bg_nbd import BetaGeoModel
 from models.scoring.parameters import PurchaseParameters
+from tests.models.simulated_purchases import simulate_purchases
 
 
 def histories(summary):

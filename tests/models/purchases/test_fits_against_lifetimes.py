@@ -13,17 +13,13 @@ from lifetimes.datasets import load_transaction_data
 from lifetimes.utils import summary_data_from_transaction_data
 from numpy.testing import assert_allclose
 
-from models.purchases.bg_nbd import BetaGeoModel
-from models.purchases.bg_nbd_likelihood import (
-    count_sufficient_statistics,
-    log_likelihood_and_gradient,
-    simulate_purchases,
-)
+from models.purchases.bg_nbd import BetaGeoModel, ModifiedBetaGeoModel
+from models.purchases.bg_nbd_likelihood import count_sufficient_statistics, log_likelihood_and_derivatives
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.gamma_gamma_likelihood import SpendHistories
-from models.purchases.gamma_gamma_likelihood import log_likelihood_and_gradient as spend_log_likelihood_and_gradient
-from models.purchases.mbg_nbd import ModifiedBetaGeoModel
+from models.purchases.gamma_gamma_likelihood import log_likelihood_and_derivatives as spend_derivatives
 from models.scoring.parameters import PurchaseParameters, SpendParameters
+from tests.models.simulated_purchases import simulate_purchases
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +40,9 @@ def simulated():
     return shop
 
 
-def slope(parameters, patterns):
+def slope(parameters, statistics):
     """Largest entry of the gradient of the mean log-likelihood by the log parameters."""
-    by_parameter = log_likelihood_and_gradient(parameters, patterns)[1]
-    values = [parameters.r, parameters.alpha, parameters.a, parameters.b]
-    return np.abs(by_parameter * values).max() / patterns.customers
+    return np.abs(log_likelihood_and_derivatives(parameters, statistics)[1]).max() / statistics.customers
 
 
 @pytest.mark.parametrize("source", ["cdnow_sample", "cdnow_master", "example", "simulated"])
@@ -59,19 +53,21 @@ def slope(parameters, patterns):
 def test_purchases(request, source, ours, theirs):
     summary = request.getfixturevalue(source)
     columns = [summary[name] for name in ("frequency", "recency", "T")]
-    patterns = count_sufficient_statistics(*columns)
+    statistics = count_sufficient_statistics(*columns)
     mine = ours().fit(*columns)
-    # lifetimes fits the counted patterns too, in a fraction of the time.
-    peer = theirs().fit(patterns.x, patterns.t_x, patterns.T, patterns.weights)
+    # lifetimes fits sufficient statistics too, in a fraction of the time.
+    peer = theirs().fit(statistics.x, statistics.t_x, statistics.T, statistics.weights)
     there = PurchaseParameters(*peer.params_[["r", "alpha", "a", "b"]], mine.parameters.m)
-    reached = log_likelihood_and_gradient(there, patterns)[0]
+    reached = log_likelihood_and_derivatives(there, statistics)[0]
     assert_allclose(mine.log_likelihood_, reached, rtol=1e-6)
     assert mine.log_likelihood_ >= reached - 1e-9 * abs(reached)
     # One likelihood: what lifetimes says of its own optimum, in its unit of time.
-    scaled = -peer._negative_log_likelihood_ * patterns.customers + patterns.weights @ patterns.x * np.log(peer._scale)
+    scaled = -peer._negative_log_likelihood_ * statistics.customers + statistics.weights @ statistics.x * np.log(
+        peer._scale
+    )
     assert_allclose(reached, scaled, rtol=1e-9)
-    assert slope(mine.parameters, patterns) < 1e-9
-    assert slope(mine.parameters, patterns) < slope(there, patterns)
+    assert slope(mine.parameters, statistics) < 1e-9
+    assert slope(mine.parameters, statistics) < slope(there, statistics)
     assert_allclose(mine.params_, peer.params_, rtol=1e-3)
 
 
@@ -85,12 +81,10 @@ def test_spend(request, source):
         warnings.simplefilter("ignore")
         peer = lifetimes.GammaGammaFitter().fit(x, m)
     histories = SpendHistories(x, m, np.ones(x.size))
-    reached, by_parameter = spend_log_likelihood_and_gradient(
-        SpendParameters(*peer.params_[["p", "q", "v"]]), histories
-    )
+    reached, their_slopes, _ = spend_derivatives(SpendParameters(*peer.params_[["p", "q", "v"]]), histories)
     assert_allclose(mine.log_likelihood_, reached, rtol=1e-6)
     assert mine.log_likelihood_ >= reached - 1e-9 * abs(reached)
-    left = spend_log_likelihood_and_gradient(mine.parameters, histories)[1]
-    assert np.abs(left * mine.params_).max() < np.abs(by_parameter * peer.params_).max()
-    assert np.abs(left * mine.params_).max() / x.size < 1e-9
+    our_slopes = spend_derivatives(mine.parameters, histories)[1]
+    assert np.abs(our_slopes).max() < np.abs(their_slopes).max()
+    assert np.abs(our_slopes).max() / x.size < 1e-9
     assert_allclose(mine.params_, peer.params_, rtol=1e-3)

@@ -6,10 +6,10 @@ from lifetimes import ModifiedBetaGeoFitter
 from numpy.testing import assert_allclose
 
 from data.errors import InputError
-from models.purchases.bg_nbd import BetaGeoModel
-from models.purchases.bg_nbd_likelihood import simulate_purchases
-from models.purchases.mbg_nbd import ModifiedBetaGeoModel
+from models.purchases.bg_nbd import BetaGeoModel, ModifiedBetaGeoModel
+from models.scoring.bg_nbd import new_customer_expected_purchases, p_alive
 from models.scoring.parameters import PurchaseParameters
+from tests.models.simulated_purchases import simulate_purchases
 
 
 def histories(summary):
@@ -38,32 +38,32 @@ def test_reference_fit_of_the_master(cdnow_master):
 def test_formulas_equal_lifetimes(cdnow_sample, sample_fit):
     theirs = ModifiedBetaGeoFitter()
     theirs.params_ = sample_fit.params_
-    some = cdnow_sample.head(200)
-    expected = theirs.conditional_expected_number_of_purchases_up_to_time(39, *histories(some))
-    assert_allclose(sample_fit.predict(39, *histories(some)), expected, rtol=1e-8)
-    alive = theirs.conditional_probability_alive(*histories(some))
-    assert_allclose(sample_fit.conditional_probability_alive(*histories(some)), alive, rtol=1e-12)
+    first_customers = cdnow_sample.head(200)
+    expected = theirs.conditional_expected_number_of_purchases_up_to_time(39, *histories(first_customers))
+    assert_allclose(sample_fit.predict(39, *histories(first_customers)), expected, rtol=1e-8)
+    alive = theirs.conditional_probability_alive(*histories(first_customers))
+    assert_allclose(p_alive(*histories(first_customers), sample_fit.parameters), alive, rtol=1e-12)
     times = np.linspace(1, 80, 5)
-    assert_allclose(
-        sample_fit.expected_number_of_purchases_up_to_time(times),
-        theirs.expected_number_of_purchases_up_to_time(times),
-        rtol=1e-9,
-    )
-    shares = [sample_fit.probability_of_n_purchases_up_to_time(39, n) for n in range(20)]
-    assert_allclose(shares, [theirs.probability_of_n_purchases_up_to_time(39, n) for n in range(20)], rtol=1e-6)
+    expected = theirs.expected_number_of_purchases_up_to_time(times)
+    assert_allclose(new_customer_expected_purchases(times, sample_fit.parameters), expected, rtol=1e-9)
 
 
 def test_a_one_time_buyer_may_have_left(sample_fit):
-    alive = sample_fit.conditional_probability_alive([0, 0], [0, 0], [1, 38])
+    alive = p_alive([0, 0], [0, 0], [1, 38], sample_fit.parameters)
     assert 1 > alive[0] > alive[1] > 0
 
 
-def test_generated_customers_follow_the_model(sample_fit):
-    new = sample_fit.generate_new_data(size=20_000)
-    expected = sample_fit.expected_number_of_purchases_up_to_time(new["T"])
+def test_simulated_customers_follow_the_model(cdnow_sample, sample_fit, rng):
+    new = simulate_purchases(np.resize(cdnow_sample["T"], 20_000), sample_fit.parameters, rng)
+    expected = new_customer_expected_purchases(new["T"], sample_fit.parameters)
     assert abs(new["frequency"].mean() - expected.mean()) < 4 * new["frequency"].std() / np.sqrt(20_000)
-    alive = sample_fit.conditional_probability_alive(*histories(new))
+    alive = p_alive(*histories(new), sample_fit.parameters)
     assert abs(new["alive"].mean() - alive.mean()) < 4 * np.sqrt(0.25 / 20_000)
+
+
+def test_customers_who_may_leave_at_once_do(rng):
+    shop = simulate_purchases(np.full(20_000, 1e6), PurchaseParameters(0.8, 40.0, 2.0, 2.0, m=1), rng)
+    assert abs((shop["frequency"] == 0).mean() - 0.5) < 0.02
 
 
 def test_truth_is_recovered(rng):

@@ -1,11 +1,11 @@
-"""The level stays that of the first stage, but for bias that lasts."""
+"""Totals stay those of the first stage, but for the bias that lasts."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.special import expit, logit
 
-from models.purchases.recalibration import lasting_share, levels, log_bias
+from models.purchases.recalibration import lasting_share, log_bias, recalibration_offsets
 
 ALL = ("buys", "purchases", "revenue")
 
@@ -33,11 +33,11 @@ def stages(rng):
     return first, second, pd.DataFrame({"purchases": count, "revenue": count * spend * 0.95})
 
 
-def with_levels(second, found):
+def totals_with(second, offsets):
     """The second stage with constants beside its trees, as its formula has them."""
-    p = expit(logit(second["p_purchase"]) + found.get("buys", 0.0))
-    further = (second["expected_purchases"] / second["p_purchase"] - 1) * np.exp(found.get("purchases", 0.0))
-    spend = second["expected_spend"] * np.exp(found.get("revenue", 0.0))
+    p = expit(logit(second["p_purchase"]) + offsets.get("buys", 0.0))
+    further = (second["expected_purchases"] / second["p_purchase"] - 1) * np.exp(offsets.get("purchases", 0.0))
+    spend = second["expected_spend"] * np.exp(offsets.get("revenue", 0.0))
     return np.array([p.sum(), (p * (1 + further)).sum(), (p * (1 + further) * spend).sum()])
 
 
@@ -52,25 +52,25 @@ def happened(realised):
 @pytest.mark.parametrize("share", [0.0, 0.4, 1.0])
 def test_totals_lie_between_those_of_the_first_stage_and_what_happened(stages, share):
     first, second, realised = stages
-    found = levels(first, second, realised, ALL, share)
+    offsets = recalibration_offsets(first, second, realised, ALL, share)
     expected = totals(first) ** (1 - share) * happened(realised) ** share
-    np.testing.assert_allclose(with_levels(second, found), expected, rtol=1e-9)
+    np.testing.assert_allclose(totals_with(second, offsets), expected, rtol=1e-9)
 
 
-def test_parts_without_trees_get_no_level(stages):
+def test_parts_without_trees_get_no_offset(stages):
     first, second, realised = stages
-    assert levels(first, second, realised, (), 0.5) == {}
-    found = levels(first, second, realised, ("revenue",), 0.0)
-    assert list(found) == ["revenue"]
-    np.testing.assert_allclose(with_levels(second, found)[2], totals(first)[2])
+    assert recalibration_offsets(first, second, realised, (), 0.5) == {}
+    offsets = recalibration_offsets(first, second, realised, ("revenue",), 0.0)
+    assert list(offsets) == ["revenue"]
+    np.testing.assert_allclose(totals_with(second, offsets)[2], totals(first)[2])
 
 
-def test_a_shop_whose_buyers_nearly_all_stayed_away_has_a_level(stages):
+def test_a_shop_whose_buyers_nearly_all_stayed_away_has_an_offset(stages):
     first, second, realised = stages
     for odds in (-20.0, 20.0):
         far = second.assign(p_purchase=expit(odds), expected_purchases=1.5 * expit(odds))
-        found = levels(first, far, realised, ("buys",), 0.0)
-        total = expit(odds + found["buys"]) * len(far)
+        offsets = recalibration_offsets(first, far, realised, ("buys",), 0.0)
+        total = expit(odds + offsets["buys"]) * len(far)
         assert total == pytest.approx(first["p_purchase"].sum(), rel=1e-6)
 
 

@@ -16,7 +16,7 @@ COLUMNS = ("p_purchase", "expected_purchases", "expected_revenue")
 
 @dataclass(frozen=True)
 class Judged:
-    """One cut, as a rolling backtest gives it."""
+    """One cutoff, as a rolling backtest gives it."""
 
     customers: pd.DataFrame
     predictions: dict[str, pd.DataFrame]
@@ -34,8 +34,8 @@ def error_in_deciles(by, happened, expected) -> float:
 
 def judged(rng, n=3000, knows_more=True, level=0.0, people=None) -> Judged:
     """A first stage that knows half of what decides, and a second one that knows all of it but for its level."""
-    seen, hidden = rng.normal(-1.5, 0.8, n), rng.normal(0, 1.0, n)
-    truth = expit(seen + hidden)
+    visible, hidden = rng.normal(-1.5, 0.8, n), rng.normal(0, 1.0, n)
+    truth = expit(visible + hidden)
     bought = rng.random(n) < truth
     purchases = bought * (1 + (rng.random(n) < 0.5))
     customers = pd.DataFrame(
@@ -45,9 +45,9 @@ def judged(rng, n=3000, knows_more=True, level=0.0, people=None) -> Judged:
             "revenue": 20.0 * purchases,
         }
     )
-    # The mean of expit(seen + hidden) over hidden, to a thousandth.
+    # The mean of expit(visible + hidden) over hidden, to a thousandth.
     nodes, weights = np.polynomial.hermite_e.hermegauss(20)
-    first = expit(seen[:, None] + nodes) @ (weights / weights.sum())
+    first = expit(visible[:, None] + nodes) @ (weights / weights.sum())
     second = expit(logit(truth if knows_more else first) + level)
     return Judged(customers, {FIRST: predicted(first), SECOND: predicted(second)})
 
@@ -56,10 +56,10 @@ def test_who_knows_more_enters(rng):
     verdict = judge_second_stage([judged(rng), judged(rng)], FIRST)
     assert verdict.used
     assert verdict.why.startswith("The second stage enters the scores: it wins on ranking and on calibration.")
-    assert "Over 2 cuts, beside BG/NBD: AUC of p_purchase" in verdict.why
+    assert "Over 2 cutoffs, beside BG/NBD: AUC of p_purchase" in verdict.why
     m = verdict.metrics
     assert f"{m['auc_second']:.3f} against {m['auc_first']:.3f}" in verdict.why
-    assert m["cuts"] == 2
+    assert m["cutoffs"] == 2
     # Each is right in its own deciles; only in the other's does it show who knows less.
     assert m["own_deciles_first"] < 1.5 * m["own_deciles_chance"]
     assert m["calibration_first"] > 3 * m["calibration_second"]
@@ -72,10 +72,12 @@ def test_who_knows_the_same_stays_out(rng):
 
 
 def test_noise_stays_out(rng):
-    cut = judged(rng, knows_more=False)
+    cutoff = judged(rng, knows_more=False)
     for _ in range(20):
-        noisy = expit(logit(cut.predictions[FIRST]["p_purchase"]) + rng.normal(0, 0.3, 3000))
-        assert not judge_second_stage([Judged(cut.customers, cut.predictions | {SECOND: predicted(noisy)})], FIRST).used
+        noisy = expit(logit(cutoff.predictions[FIRST]["p_purchase"]) + rng.normal(0, 0.3, 3000))
+        assert not judge_second_stage(
+            [Judged(cutoff.customers, cutoff.predictions | {SECOND: predicted(noisy)})], FIRST
+        ).used
 
 
 def test_who_ranks_better_and_is_biased_stays_out(rng):
@@ -86,33 +88,34 @@ def test_who_ranks_better_and_is_biased_stays_out(rng):
 
 
 def test_the_gini_of_revenue_must_not_fall(rng):
-    cut = judged(rng)
-    unsorted = cut.predictions[SECOND].assign(expected_revenue=lambda rows: rows["expected_revenue"].mean())
-    verdict = judge_second_stage([Judged(cut.customers, cut.predictions | {SECOND: unsorted})], FIRST)
+    cutoff = judged(rng)
+    unsorted = cutoff.predictions[SECOND].assign(expected_revenue=lambda rows: rows["expected_revenue"].mean())
+    verdict = judge_second_stage([Judged(cutoff.customers, cutoff.predictions | {SECOND: unsorted})], FIRST)
     assert not verdict.used
     assert "does not win on Gini" in verdict.why
 
 
 def test_figures_are_means_over_cuts(rng):
-    cuts = [judged(rng, 2000), judged(rng, 4000)]
-    m = judge_second_stage(cuts, FIRST).metrics
-    aucs = [auc(cut.customers["purchases"] > 0, cut.predictions[SECOND]["p_purchase"]) for cut in cuts]
+    cutoffs = [judged(rng, 2000), judged(rng, 4000)]
+    m = judge_second_stage(cutoffs, FIRST).metrics
+    aucs = [auc(cutoff.customers["purchases"] > 0, cutoff.predictions[SECOND]["p_purchase"]) for cutoff in cutoffs]
     assert m["auc_second"] == pytest.approx(np.mean(aucs))
     bias = [
-        abs(cut.predictions[FIRST]["expected_purchases"].sum() / cut.customers["purchases"].sum() - 1) for cut in cuts
+        abs(cutoff.predictions[FIRST]["expected_purchases"].sum() / cutoff.customers["purchases"].sum() - 1)
+        for cutoff in cutoffs
     ]
     assert m["bias_first"] == pytest.approx(np.mean(bias))
 
 
 def test_calibration_error_is_that_of_the_deciles_of_either_stage(rng):
-    cut = judged(rng, 2000)
-    m = judge_second_stage([cut], FIRST).metrics
-    purchases, revenue = cut.customers["purchases"], cut.customers["revenue"]
+    cutoff = judged(rng, 2000)
+    m = judge_second_stage([cutoff], FIRST).metrics
+    purchases, revenue = cutoff.customers["purchases"], cutoff.customers["revenue"]
     happened = dict(zip(COLUMNS, ((purchases > 0).astype(float), purchases, revenue), strict=True))
     for stage, name in (("first", FIRST), ("second", SECOND)):
         error = {
             by: np.mean(
-                [error_in_deciles(cut.predictions[by][c], happened[c], cut.predictions[name][c]) for c in COLUMNS]
+                [error_in_deciles(cutoff.predictions[by][c], happened[c], cutoff.predictions[name][c]) for c in COLUMNS]
             )
             for by in (FIRST, SECOND)
         }
@@ -121,10 +124,10 @@ def test_calibration_error_is_that_of_the_deciles_of_either_stage(rng):
 
 
 def test_standard_errors_are_those_of_a_bootstrap_over_customers(rng):
-    # The same people at both cuts, who behave alike at both.
+    # The same people at both cutoffs, who behave alike at both.
     one = judged(rng, 800)
-    cuts = [one, Judged(one.customers, one.predictions)]
-    m = judge_second_stage(cuts, FIRST).metrics
+    cutoffs = [one, Judged(one.customers, one.predictions)]
+    m = judge_second_stage(cutoffs, FIRST).metrics
     bought = (one.customers["purchases"] > 0).to_numpy()
     p = {name: frame["p_purchase"].to_numpy() for name, frame in one.predictions.items()}
 
@@ -147,18 +150,20 @@ def test_chance_is_the_error_of_right_probabilities(rng):
 
 
 def test_sharper_is_better_by_any_proper_score(rng):
-    cut = judged(rng)
-    bought = cut.customers["purchases"] > 0
-    assert judge_second_stage([cut], FIRST).used
-    assert brier(bought, cut.predictions[SECOND]["p_purchase"]) < brier(bought, cut.predictions[FIRST]["p_purchase"])
+    cutoff = judged(rng)
+    bought = cutoff.customers["purchases"] > 0
+    assert judge_second_stage([cutoff], FIRST).used
+    assert brier(bought, cutoff.predictions[SECOND]["p_purchase"]) < brier(
+        bought, cutoff.predictions[FIRST]["p_purchase"]
+    )
 
 
 def test_cuts_without_both_stages_or_without_buyers_do_not_count(rng):
-    cut = judged(rng)
-    alone = Judged(cut.customers, {FIRST: cut.predictions[FIRST]})
-    empty = Judged(cut.customers.assign(purchases=0.0), cut.predictions)
-    assert judge_second_stage([cut, alone, empty], FIRST) == judge_second_stage([cut], FIRST)
+    cutoff = judged(rng)
+    alone = Judged(cutoff.customers, {FIRST: cutoff.predictions[FIRST]})
+    empty = Judged(cutoff.customers.assign(purchases=0.0), cutoff.predictions)
+    assert judge_second_stage([cutoff, alone, empty], FIRST) == judge_second_stage([cutoff], FIRST)
     verdict = judge_second_stage([alone, empty], FIRST)
     assert not verdict.used
-    assert "there is no cut at which it could be judged" in verdict.why
+    assert "there is no cutoff at which it could be judged" in verdict.why
     assert verdict.metrics == {}

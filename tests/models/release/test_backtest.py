@@ -21,8 +21,8 @@ from models.scoring.bg_nbd import expected_purchases, p_purchase
 from models.scoring.gamma_gamma import expected_spend
 from models.scoring.parameters import PurchaseParameters
 
-CUT, END = pd.Timestamp("1997-10-01"), pd.Timestamp("1998-06-30")
-HORIZON = (END - CUT).days + 1
+CUTOFF, END = pd.Timestamp("1997-10-01"), pd.Timestamp("1998-06-30")
+HORIZON = (END - CUTOFF).days + 1
 DATASETS = Path(lifetimes.__file__).parent / "datasets"
 
 
@@ -41,18 +41,18 @@ def cdnow_days(name):
 
 def at_the_cut(days):
     """Customers with predictions, outcomes and the fitted purchase parameters, with pandas alone."""
-    before = days[days["day"] < CUT]
-    seen = before.groupby("customer_id").agg(
+    before = days[days["day"] < CUTOFF]
+    dates = before.groupby("customer_id").agg(
         first=("day", "min"), last=("day", "max"), count=("day", "size"), total_value=("value", "sum")
     )
-    repeats = before.merge(seen["first"], left_on="customer_id", right_index=True).query("day > first")
+    repeats = before.merge(dates["first"], left_on="customer_id", right_index=True).query("day > first")
     positive = repeats[repeats["value"] > 0].groupby("customer_id")["value"]
     frame = pd.DataFrame(
         {
-            "frequency": seen["count"] - 1,
-            "recency": (seen["last"] - seen["first"]).dt.days,
-            "T": (CUT - pd.Timedelta(days=1) - seen["first"]).dt.days,
-            "total_value": seen["total_value"],
+            "frequency": dates["count"] - 1,
+            "recency": (dates["last"] - dates["first"]).dt.days,
+            "T": (CUTOFF - pd.Timedelta(days=1) - dates["first"]).dt.days,
+            "total_value": dates["total_value"],
             "spend_frequency": positive.size(),
             "spend_value": positive.mean(),
         }
@@ -65,7 +65,7 @@ def at_the_cut(days):
     frame["expected_purchases"] = expected_purchases(HORIZON, *history, purchases)
     value = expected_spend(frame["spend_frequency"], frame["spend_value"], spend)
     frame["expected_revenue"] = frame["expected_purchases"] * value
-    after = days[(days["day"] >= CUT) & (days["day"] <= END)].groupby("customer_id")["value"]
+    after = days[(days["day"] >= CUTOFF) & (days["day"] <= END)].groupby("customer_id")["value"]
     realised = pd.DataFrame({"purchases": after.size(), "revenue": after.sum()})
     outcomes = realised.reindex(frame.index, fill_value=0).reset_index()
     return frame.reset_index(), outcomes, purchases
@@ -112,10 +112,10 @@ def test_reference_figures_of_cdnow(name, request):
     assert table.loc["always zero", "purchases_mae"] == pytest.approx(published["zero_mae"], abs=1e-4)
     assert table.loc["own average rate", "revenue_bias"] == pytest.approx(published["own_revenue_bias"], abs=1e-3)
 
-    said = wins(table)
-    assert any("AUC of p_purchase: days since last purchase beats the model" in sentence for sentence in said)
-    assert any("normalised Gini of revenue: own average rate beats the model" in sentence for sentence in said)
-    assert not any("root mean squared error" in sentence for sentence in said)
+    sentences = wins(table)
+    assert any("AUC of p_purchase: days since last purchase beats the model" in sentence for sentence in sentences)
+    assert any("normalised Gini of revenue: own average rate beats the model" in sentence for sentence in sentences)
+    assert not any("root mean squared error" in sentence for sentence in sentences)
 
 
 def test_hindsight_constant_is_the_spread_and_the_entropy_of_the_outcomes(sample):
@@ -170,20 +170,22 @@ def test_expected_cumulative_purchases_agree_with_a_simulated_base():
     x, t_x, later, clock, alive = np.zeros(n), np.zeros(n), np.zeros(n), np.zeros(n), np.ones(n, bool)
     while alive.any():
         clock[alive] += rng.exponential(1 / rate[alive])
-        seen = alive & (clock <= age)
-        x[seen] += 1
-        t_x[seen] = clock[seen]
+        in_time = alive & (clock <= age)
+        x[in_time] += 1
+        t_x[in_time] = clock[in_time]
         later[alive & (clock > age) & (clock <= age + ahead)] += 1
         alive &= (clock <= age + ahead) & (rng.random(n) >= dropout)
-    found = expected_cumulative_purchases([ahead], x, t_x, np.full(n, age), parameters)[0]
-    assert found == pytest.approx(later.sum(), rel=0.02)
+    total = expected_cumulative_purchases([ahead], x, t_x, np.full(n, age), parameters)[0]
+    assert total == pytest.approx(later.sum(), rel=0.02)
 
 
 def test_several_models_stand_before_the_baselines_and_the_last_period_is_one_of_those(sample):
     customers, outcomes, _ = sample
-    said = customers[["p_purchase", "expected_purchases", "expected_revenue"]]
-    before = customers.drop(columns=said.columns).assign(purchases_before=outcomes["purchases"], revenue_before=1.0)
-    table = backtest(before, outcomes, HORIZON, {"good": said, "half": said / 2})
+    predictions = customers[["p_purchase", "expected_purchases", "expected_revenue"]]
+    before = customers.drop(columns=predictions.columns).assign(
+        purchases_before=outcomes["purchases"], revenue_before=1.0
+    )
+    table = backtest(before, outcomes, HORIZON, {"good": predictions, "half": predictions / 2})
     assert table.index.tolist() == ["good", "half", *BASELINES]
     alone = backtest(customers, outcomes, HORIZON).loc["model"]
     pd.testing.assert_series_equal(table.loc["good"], alone, check_names=False)
@@ -204,6 +206,6 @@ def test_several_models_stand_before_the_baselines_and_the_last_period_is_one_of
 
 def test_own_average_rate_goes_on_as_before():
     customers = pd.DataFrame({"frequency": [2.0, 0.0], "T": [60.0, 0.0], "total_value": [30.0, 7.0]})
-    found = own_average_rate(customers, 90)
-    assert found["purchases"].tolist() == [3.0, 0.0]
-    assert found["revenue"].tolist() == [30.0, 0.0]
+    rates = own_average_rate(customers, 90)
+    assert rates["purchases"].tolist() == [3.0, 0.0]
+    assert rates["revenue"].tolist() == [30.0, 0.0]

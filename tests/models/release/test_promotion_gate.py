@@ -14,14 +14,16 @@ HORIZON, AGE, ALPHA = 90, 180, 60.0
 def who_says(a_scorer):
     """A scorer that says ``p_purchase = p`` of every one-time buyer of this age, whatever else."""
 
-    def build(p, prior=None, **said):
+    def build(p, prior=None, **parameters):
         # One-time buyers are alive under BG/NBD, and 1 - ((alpha + T) / (alpha + T + h))^r = p.
         r = -np.log1p(-p) / np.log1p(HORIZON / (ALPHA + AGE))
         # So few drop out that purchases come as a Poisson process mixed over rates.
         purchases = {"r": r, "alpha": ALPHA, "a": 1e-6, "b": 1.0, "m": 0}
         source = None if prior is None else "prior"
         nps = {"source": source, "why": "said so", "features": [], "prior": prior}
-        return Release(a_scorer(horizon=said.pop("horizon", HORIZON), purchases=purchases, nps=nps, **said), {})
+        return Release(
+            a_scorer(horizon=parameters.pop("horizon", HORIZON), purchases=purchases, nps=nps, **parameters), {}
+        )
 
     return build
 
@@ -151,8 +153,8 @@ def test_scores_that_are_not_finite_are_refused(who_says):
 def test_a_short_history_is_not_judged(who_says):
     holdout = Holdout(one_time_buyers(2000, 500))
     nobody = Holdout(holdout.customers.head(0))
-    for challenger, seen in ((None, None), (None, holdout), (who_says(0.4), None), (who_says(0.4), nobody)):
-        verdict = judge(challenger, who_says(0.25), seen)
+    for challenger, one in ((None, None), (None, holdout), (who_says(0.4), None), (who_says(0.4), nobody)):
+        verdict = judge(challenger, who_says(0.25), one)
         assert verdict.promote
         assert verdict.reason == "not comparable: the history before as_of is shorter than the horizon"
         assert verdict.metrics == {}
@@ -172,7 +174,7 @@ GOOD, BAD = (0.25, 0.25, 0.5), (0.6, 0.3, 0.1)
 
 
 def answers(n, customers=None):
-    """One in four a detractor, one in four a passive, half promoters; of as many customers as are said."""
+    """One in four a detractor, one in four a passive, half promoters; of as many customers as are given."""
     category = np.array([0, 1, 2, 2])[np.arange(n) % 4]
     return pd.DataFrame({"customer_id": np.arange(n) % (customers or n), "category": category})
 
@@ -185,8 +187,8 @@ def rps(prior, category):
 
 def judge_answers(who_says, ours, theirs, frame, their_frame=None):
     customers = one_time_buyers(2000, 500)
-    seen = Holdout(customers, frame), Holdout(customers, their_frame)
-    return judge(who_says(0.25, ours), who_says(0.25, theirs), *seen)
+    holdouts = Holdout(customers, frame), Holdout(customers, their_frame)
+    return judge(who_says(0.25, ours), who_says(0.25, theirs), *holdouts)
 
 
 def test_worse_categories_are_refused_from_two_hundred_answers_on(who_says):

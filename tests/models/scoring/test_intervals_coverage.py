@@ -6,14 +6,13 @@ import numpy as np
 import pytest
 
 from data.errors import InputError
-from models.purchases.bg_nbd import BetaGeoModel
-from models.purchases.bg_nbd_likelihood import simulate_purchases
+from models.purchases.bg_nbd import BetaGeoModel, ModifiedBetaGeoModel
 from models.purchases.gamma_gamma import GammaGammaModel
-from models.purchases.mbg_nbd import ModifiedBetaGeoModel
 from models.scoring.bg_nbd import DAYS_PER_YEAR, p_alive, p_purchase
 from models.scoring.intervals import clv_interval, revenue_interval
 from models.scoring.parameters import PurchaseParameters, SpendParameters, Uncertainty
-from models.stats.metrics import randomised_pit_coverage
+from tests.models.randomised_pit import randomised_pit_coverage, randomised_pit_misses
+from tests.models.simulated_purchases import simulate_purchases
 
 TRUTH = {"bg": PurchaseParameters(0.9, 60.0, 0.8, 3.0), "mbg": PurchaseParameters(1.2, 50.0, 0.6, 4.0, m=1)}
 SPEND = SpendParameters(6.25, 3.74, 15.44)
@@ -102,3 +101,23 @@ def test_fitted_on_a_small_shop_about_nine_in_ten_lie_within_over_shops(model):
     assert len(shares) >= 5
     of_revenue, of_worth = np.mean(shares, axis=0)
     assert 0.85 < of_revenue < 0.95 and 0.85 < of_worth < 0.95
+
+
+def test_randomised_pit_covers_what_it_should_where_plain_coverage_does_not():
+    rng = np.random.default_rng(8)
+    n = 200_000
+    p_zero, scale = rng.uniform(0, 1, n), rng.uniform(1, 9, n)
+    realised = np.where(rng.random(n) < p_zero, 0.0, rng.exponential(scale))
+
+    def quantile(level):
+        inside = np.maximum(level - p_zero, 0.0) / np.maximum(1 - p_zero, level - p_zero)
+        return -scale * np.log1p(-inside)
+
+    for level in (0.5, 0.9):
+        low, high = quantile((1 - level) / 2), quantile((1 + level) / 2)
+        below, above = randomised_pit_misses(realised, low, high, p_zero, rng, level)
+        assert [below.mean(), above.mean()] == pytest.approx([(1 - level) / 2] * 2, abs=0.003)
+        assert randomised_pit_coverage(realised, low, high, p_zero, rng, level) == pytest.approx(level, abs=0.004)
+        assert ((realised >= low) & (realised <= high)).mean() > level + 0.03
+    narrow = randomised_pit_coverage(realised, 1.5 * quantile(0.05), 0.5 * quantile(0.95), p_zero, rng)
+    assert narrow < 0.85

@@ -17,26 +17,26 @@ def test_groups_of_equal_error_have_the_posterior_of_brute_force():
     weight = np.exp(likelihood - likelihood.max())
     weight /= weight.sum()
     gamma = B / (B + D)
-    given = gamma * direct + (1 - gamma) * mu[None, :, None]
-    mean = np.einsum("am,amg->g", weight, given)
-    variance = np.einsum("am,amg->g", weight, (given - mean) ** 2 + gamma * D)
+    conditional_means = gamma * direct + (1 - gamma) * mu[None, :, None]
+    mean = np.einsum("am,amg->g", weight, conditional_means)
+    variance = np.einsum("am,amg->g", weight, (conditional_means - mean) ** 2 + gamma * D)
 
-    found = shrink(direct, np.full(4, D), np.full(4, 0.25), np.zeros(4), scale)
-    assert found.estimates == pytest.approx(mean, abs=0.01)
-    assert found.variances == pytest.approx(variance, rel=0.01)
+    shrunk = shrink(direct, np.full(4, D), np.full(4, 0.25), np.zeros(4), scale)
+    assert shrunk.estimates == pytest.approx(mean, abs=0.01)
+    assert shrunk.variances == pytest.approx(variance, rel=0.01)
 
 
 def test_with_the_variance_known_the_error_is_that_of_simulation():
     rng = np.random.default_rng(1)
     D, B = np.array([4.0, 25.0, 60.0, 9.0, np.inf]), np.array([20.0, 10.0, 15.0, 5.0, 30.0])
     shares = np.array([0.5, 0.1, 0.1, 0.3, 0.0])
-    found = shrink(np.zeros(5), D, shares, B, scale=1e-9)
+    shrunk = shrink(np.zeros(5), D, shares, B, scale=1e-9)
     u = 7.0 + np.sqrt(B) * rng.standard_normal((200_000, 5))
     direct = u + np.sqrt(np.where(np.isfinite(D), D, 0.0)) * rng.standard_normal(u.shape)
     gamma = B / (B + D)
     estimates = gamma * direct + (1 - gamma) * (direct[:, :4] @ shares[:4])[:, None]
-    assert found.own == pytest.approx(gamma, abs=1e-9)
-    assert found.variances == pytest.approx(np.mean((estimates - u) ** 2, axis=0), rel=0.02)
+    assert shrunk.own == pytest.approx(gamma, abs=1e-9)
+    assert shrunk.variances == pytest.approx(np.mean((estimates - u) ** 2, axis=0), rel=0.02)
     one = shrink(direct[0], D, shares, B, scale=1e-9)
     assert one.estimates == pytest.approx(estimates[0], abs=1e-6)
 
@@ -69,9 +69,9 @@ def test_with_many_groups_it_is_prasad_and_rao():
     g3 = D**2 / V**3 * 2 / np.sum(V**-2.0)
     mse = A * D / V + (D / V) ** 2 / np.sum(1 / V) + 2 * g3
 
-    found = shrink(direct, D, (1 / V) / np.sum(1 / V), np.zeros(400), scale=20.0)
-    assert found.own == pytest.approx(A / V, abs=0.02)
-    assert found.variances.mean() == pytest.approx(mse.mean(), rel=0.02)
+    shrunk = shrink(direct, D, (1 / V) / np.sum(1 / V), np.zeros(400), scale=20.0)
+    assert shrunk.own == pytest.approx(A / V, abs=0.02)
+    assert shrunk.variances.mean() == pytest.approx(mse.mean(), rel=0.02)
     between, weight = posterior_of_between(direct, D, 20.0)
     assert weight @ between == pytest.approx(A, rel=0.05)
     assert np.sqrt(weight @ (between - weight @ between) ** 2) == pytest.approx(np.sqrt(2 / np.sum(V**-2.0)), rel=0.1)

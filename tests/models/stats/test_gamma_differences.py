@@ -1,25 +1,19 @@
 """Differences of log Gamma functions beside fifty digits."""
 
-import mpmath
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
 from models.stats.gamma_differences import rising
+from tests.models.golden.gamma_differences import N, Z
+from tests.models.golden.values import read
 
-Z = [1e-12, 1e-3, 0.5, 1.0, 7.3, 15.999, 16.0, 40.0, 1e4, 1e8, 1e14]
-N = [1e-6, 0.3, 1.0, 4.0, 1000.0, 20_000.0, 1e9]
+EXACT = read("gamma_differences")
 
 
 @pytest.mark.parametrize("z", Z)
 def test_equals_fifty_digits_however_large_both_are(z):
-    ours = rising(z, np.array(N))
-    with mpmath.workdps(50):
-        ends = [mpmath.mpf(z) + mpmath.mpf(n) for n in N]
-        exact = [
-            [float(function(end) - function(mpmath.mpf(z))) for end in ends]
-            for function in (mpmath.loggamma, mpmath.digamma, lambda at: mpmath.psi(1, at))
-        ]
+    ours, exact = rising(z, np.array(N)), np.reshape(EXACT[f"z {z:g}"], (3, len(N)))
     for values, expected in zip(ours, exact, strict=True):
         assert_allclose(values, expected, rtol=1e-8)
         assert_allclose(values[1:], expected[1:], rtol=1e-12)

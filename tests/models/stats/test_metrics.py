@@ -121,28 +121,6 @@ def test_nps_sums_probabilities_and_does_not_count_labels():
     assert metrics.nps_of([[0, 0, 1.0]]) == 100.0
 
 
-def test_randomised_pit_covers_what_it_should_where_plain_coverage_does_not():
-    rng = np.random.default_rng(8)
-    n = 200_000
-    p_zero, scale = rng.uniform(0, 1, n), rng.uniform(1, 9, n)
-    realised = np.where(rng.random(n) < p_zero, 0.0, rng.exponential(scale))
-
-    def quantile(level):
-        inside = np.maximum(level - p_zero, 0.0) / np.maximum(1 - p_zero, level - p_zero)
-        return -scale * np.log1p(-inside)
-
-    for level in (0.5, 0.9):
-        low, high = quantile((1 - level) / 2), quantile((1 + level) / 2)
-        below, above = metrics.randomised_pit_misses(realised, low, high, p_zero, rng, level)
-        assert [below.mean(), above.mean()] == pytest.approx([(1 - level) / 2] * 2, abs=0.003)
-        assert metrics.randomised_pit_coverage(realised, low, high, p_zero, rng, level) == pytest.approx(
-            level, abs=0.004
-        )
-        assert ((realised >= low) & (realised <= high)).mean() > level + 0.03
-    narrow = metrics.randomised_pit_coverage(realised, 1.5 * quantile(0.05), 0.5 * quantile(0.95), p_zero, rng)
-    assert narrow < 0.85
-
-
 def test_log_losses_are_finite_for_certain_predictions():
     assert metrics.log_losses([1, 0, 1], [0.25, 0.25, 0.0]) == pytest.approx(
         [np.log(4), np.log(4 / 3), 15 * np.log(10)]

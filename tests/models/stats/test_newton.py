@@ -1,4 +1,4 @@
-"""The search: to the bottom of a bowl, away from saddles, back from bounds, and honest about what it found."""
+"""The search: to the bottom of a bowl, away from saddles, back from bounds, and honest about where it ended."""
 
 import numpy as np
 import pytest

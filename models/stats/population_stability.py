@@ -1,14 +1,14 @@
-"""Population stability: whether a feature, a score or who responds is distributed otherwise, by more than chance.
+"""Population stability: whether the distribution of a feature, a score or a response changed by more than chance.
 
 The population stability index of two samples with shares p and q in the same bins is sum (q - p) ln(q / p) (Lewis 1994,
 An Introduction to Credit Scoring): the symmetrised Kullback-Leibler divergence (Jeffreys 1946). Where nothing has
 changed it is not 0: with B bins and two separate samples of n0 and n1 rows it is (1/n0 + 1/n1) times a chi-square with
 B - 1 degrees of freedom (Yurdakul 2018, Statistical Properties of Population Stability Index). With a hundred
-rows a "moved" .10 is chance, with a million rows even .001 is not; so the verdict looks at chance and at size.
+rows an index of .10 is chance, with a million rows even .001 is not; so the verdict considers both chance and size.
 
-Two things to bear in mind. A base seen at two dates is mostly the same customers, who vary together, so that chance
-then makes less than said. And some columns age by themselves: T, recency and all "days since ..." grow with the
-calendar wherever few new customers come, though nobody behaves otherwise. The index cannot know that.
+Two limits. At two dates a base is mostly the same customers, whose values are dependent, so that chance changes less
+than stated. And some columns age by themselves: T, recency and all "days since ..." grow with the calendar where few
+new customers come, although nobody behaves differently. The index cannot tell these apart from a change.
 """
 
 from collections.abc import Sequence
@@ -98,8 +98,8 @@ def stability(profile: Profile, frame: pd.DataFrame, *, same_customers: bool = F
     frame : pandas.DataFrame
         The later sample, with every column of the profile.
     same_customers : bool
-        Whether both hold (mostly) the same customers. What chance makes is then less than `expected` and `upper`, and
-        the verdict says so.
+        Whether both hold (mostly) the same customers. Chance then changes less than `expected` and `upper`, and the
+        verdict says so.
 
     Returns
     -------
@@ -119,25 +119,25 @@ def stability(profile: Profile, frame: pd.DataFrame, *, same_customers: bool = F
     """
     n0, n1 = profile["rows"], len(frame)
     rows = []
-    for name, known in profile["columns"].items():
+    for name, bins in profile["columns"].items():
         column = _checked(frame, name)
         if min(n0, n1) == 0:
             rows.append((name, np.nan, np.nan, np.nan, 0, "too few rows to tell", ""))
             continue
-        before, now = np.asarray(known["counts"], dtype=np.int64), _count(known, column)
+        before, now = np.asarray(bins["counts"], dtype=np.int64), _count(bins, column)
         occupied, starts = before + now > 0, _merged(before, now)
         before, now = np.add.reduceat(before, starts), np.add.reduceat(now, starts)
         parts = psi_parts(before, now)
         psi, freedom, scale = float(parts.sum()), len(starts) - 1, 1.0 / n0 + 1.0 / n1
         upper = scale * float(chi2.ppf(CHANCE, freedom)) if freedom else 0.0
         most, ends = int(np.argmax(parts)), [*starts[1:], len(occupied)]
-        words = _words(known, int(starts[most]), int(ends[most]), occupied)
+        words = _words(bins, int(starts[most]), int(ends[most]), occupied)
         words = f"{name} {words}: {_share(before, most)} -> {_share(now, most)}"
         verdict = verdict_of(psi, upper, same_customers=same_customers)
         rows.append((name, psi, freedom * scale, upper, len(starts), verdict, words if freedom else ""))
     names = ["column", "psi", "expected", "upper", "bins", "verdict", "most_moved"]
-    found = pd.DataFrame(rows, columns=names)
-    return found.sort_values("psi", ascending=False, kind="stable", ignore_index=True)
+    table = pd.DataFrame(rows, columns=names)
+    return table.sort_values("psi", ascending=False, kind="stable", ignore_index=True)
 
 
 def psi_parts(before: npt.ArrayLike, now: npt.ArrayLike) -> Floats:
@@ -162,14 +162,14 @@ def psi_parts(before: npt.ArrayLike, now: npt.ArrayLike) -> Floats:
 
 
 def verdict_of(psi: float, upper: float, *, same_customers: bool = False) -> str:
-    """Say in plain words what an index tells, by chance and by size.
+    """Return the verdict on an index in plain words, by chance and by size.
 
     Parameters
     ----------
     psi : float
         The index.
     upper : float
-        95 % quantile of what chance makes of separate samples.
+        95 % quantile of the index of separate samples where nothing has changed.
     same_customers : bool
         Whether both samples hold mostly the same customers.
     """
@@ -216,14 +216,14 @@ def _bins_of(values: Floats) -> tuple[list[float] | None, list[float] | None]:
     return None, sorted(edges - {float(values[-1])})
 
 
-def _count(known: ColumnProfile, column: "pd.Series[Any]") -> Integers:
+def _count(profile: ColumnProfile, column: "pd.Series[Any]") -> Integers:
     """Rows in each bin of a profile, the missing last."""
-    if known["edges"] is not None:
+    if profile["edges"] is not None:
         values = _sorted_values(column)
-        up_to = np.searchsorted(values, known["edges"], side="right")
+        up_to = np.searchsorted(values, profile["edges"], side="right")
         inside = np.diff(up_to, prepend=0, append=len(values))
         return np.append(inside, len(column) - len(values))
-    levels = known["levels"] or []
+    levels = profile["levels"] or []
     present = int(column.notna().sum())
     if not present:
         return np.asarray([0] * (len(levels) + 1) + [len(column)], dtype=np.int64)
@@ -254,18 +254,18 @@ def _merged(before: Integers, now: Integers) -> npt.NDArray[np.intp]:
     return np.asarray(starts, dtype=np.intp)
 
 
-def _words(known: ColumnProfile, start: int, stop: int, occupied: npt.NDArray[np.bool_]) -> str:
+def _words(profile: ColumnProfile, start: int, stop: int, occupied: npt.NDArray[np.bool_]) -> str:
     """Name the bins from `start` to before `stop`, leaving out levels that nobody has."""
-    missing = len(known["counts"]) - 1
+    missing = len(profile["counts"]) - 1
     inside = range(start, min(stop, missing))
     parts: list[str] = []
-    if known["edges"] is None:
-        levels = [level if isinstance(level, str) else f"{level:,.6g}" for level in known["levels"] or []]
+    if profile["edges"] is None:
+        levels = [level if isinstance(level, str) else f"{level:,.6g}" for level in profile["levels"] or []]
         parts = [[*levels, "another value"][position] for position in inside if occupied[position]]
         if len(parts) > MOST_NAMED:
             parts = [*parts[: MOST_NAMED - 1], f"{len(parts) - MOST_NAMED + 1} other values"]
     elif inside:
-        bounds = [None, *known["edges"], None]
+        bounds = [None, *profile["edges"], None]
         ends = (("above", bounds[inside.start]), ("up to", bounds[inside.stop]))
         parts = [" ".join(f"{word} {bound:,.6g}" for word, bound in ends if bound is not None)]
     return " or ".join([*parts, *(["missing"] if stop > missing and occupied[missing] else [])])

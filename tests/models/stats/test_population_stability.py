@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import entropy
 
-from models.stats.psi import FEWEST_EXPECTED, profile_of, psi_parts, stability, verdict_of
+from models.stats.population_stability import FEWEST_EXPECTED, profile_of, psi_parts, stability, verdict_of
 
 
 def compared(before, now, **options):
@@ -48,13 +48,13 @@ def skewed(rng, n):
 )
 def test_chance_alone_makes_the_index_that_is_expected(draw, n0, n1):
     rng = np.random.default_rng(n0 + n1)
-    found = pd.DataFrame([compared(draw(rng, n0), draw(rng, n1)) for _ in range(200)])
-    ratio = found["psi"] / found["expected"]
+    comparison = pd.DataFrame([compared(draw(rng, n0), draw(rng, n1)) for _ in range(200)])
+    ratio = comparison["psi"] / comparison["expected"]
     # A chi-square of about eight degrees of freedom: the ratio has a standard deviation of about a half. The logarithm
     # adds a few per cent where few rows are expected in a bin.
     error = ratio.std() / np.sqrt(len(ratio))
     assert ratio.mean() == pytest.approx(1, abs=0.05 + 3 * error)
-    assert 0.015 < (found["psi"] > found["upper"]).mean() < 0.10
+    assert 0.015 < (comparison["psi"] > comparison["upper"]).mean() < 0.10
 
 
 def test_the_same_customers_at_two_dates_vary_less_and_the_verdict_says_so():
@@ -63,17 +63,17 @@ def test_the_same_customers_at_two_dates_vary_less_and_the_verdict_says_so():
     for _ in range(60):
         x = rng.normal(size=2000)
         rows.append(compared(x, 0.95 * x + np.sqrt(1 - 0.95**2) * rng.normal(size=2000), same_customers=True))
-    found = pd.DataFrame(rows)
-    assert found["psi"].mean() < 0.75 * found["expected"].mean()
-    assert (found["verdict"] == "stable, within chance of separate samples").all()
+    comparison = pd.DataFrame(rows)
+    assert comparison["psi"].mean() < 0.75 * comparison["expected"].mean()
+    assert (comparison["verdict"] == "stable, within chance of separate samples").all()
 
 
 def test_a_shift_has_the_index_of_two_normals():
     rng = np.random.default_rng(4)
-    found = compared(rng.normal(size=200_000), 0.3 + rng.normal(size=200_000))
+    comparison = compared(rng.normal(size=200_000), 0.3 + rng.normal(size=200_000))
     # Two normals one standard deviation apart by d have d^2; ten bins keep most of it.
-    assert 0.9 * 0.09 < found["psi"] < 0.09 + 2 * found["expected"]
-    assert found["verdict"] == "stable, more than chance"
+    assert 0.9 * 0.09 < comparison["psi"] < 0.09 + 2 * comparison["expected"]
+    assert comparison["verdict"] == "stable, more than chance"
     assert compared(rng.normal(size=5000), 0.4 + rng.normal(size=5000))["verdict"] == "moved"
     assert compared(rng.normal(size=5000), 0.7 + rng.normal(size=5000))["verdict"] == "moved much"
     assert compared(rng.normal(size=100), rng.normal(size=100))["verdict"] in (
@@ -116,11 +116,11 @@ def test_few_values_flags_and_text_have_a_bin_each_and_news_has_one_too():
     frame = pd.DataFrame(
         {"n": [0.0, 0, 1, np.nan], "flag": [True, False, True, True], "name": ["b", "a", "b", None], "void": np.nan}
     )
-    found = profile_of(frame, list(frame))["columns"]
-    assert (found["n"]["levels"], found["n"]["counts"]) == ([0.0, 1.0], [2, 1, 0, 1])
-    assert (found["flag"]["levels"], found["flag"]["counts"]) == ([0.0, 1.0], [1, 3, 0, 0])
-    assert (found["name"]["levels"], found["name"]["counts"]) == (["b", "a"], [2, 1, 0, 1])
-    assert (found["void"]["levels"], found["void"]["counts"]) == ([], [0, 4])
+    columns = profile_of(frame, list(frame))["columns"]
+    assert (columns["n"]["levels"], columns["n"]["counts"]) == ([0.0, 1.0], [2, 1, 0, 1])
+    assert (columns["flag"]["levels"], columns["flag"]["counts"]) == ([0.0, 1.0], [1, 3, 0, 0])
+    assert (columns["name"]["levels"], columns["name"]["counts"]) == (["b", "a"], [2, 1, 0, 1])
+    assert (columns["void"]["levels"], columns["void"]["counts"]) == ([], [0, 4])
     new = compared(np.zeros(1000), np.repeat([0.0, 2.0], [800, 200]))
     assert new["verdict"] == "moved much"
     assert new["most_moved"] == "x another value: 0.0 % -> 20 %"
@@ -132,9 +132,9 @@ def test_few_values_flags_and_text_have_a_bin_each_and_news_has_one_too():
 def test_bins_of_too_few_expected_rows_are_merged_with_their_neighbours():
     rng = np.random.default_rng(6)
     before, now = rng.normal(size=5000), rng.normal(size=30)
-    found = compared(before, now)
+    comparison = compared(before, now)
     # 30 rows in ten bins are three each; two neighbours hold six.
-    assert 30 / FEWEST_EXPECTED > found["bins"] >= 3
+    assert 30 / FEWEST_EXPECTED > comparison["bins"] >= 3
     assert compared(before, rng.normal(size=300))["bins"] == 10
     some_missing = np.where(np.arange(5000) < 3, np.nan, before)
     assert compared(some_missing, rng.normal(size=5000))["bins"] == 10
@@ -145,11 +145,11 @@ def test_bins_of_too_few_expected_rows_are_merged_with_their_neighbours():
 def test_the_bin_that_moved_most_in_words():
     before, now = np.arange(1000.0), np.arange(1000.0)
     now[:100] += 900.5
-    found = stability(profile_of(pd.DataFrame({"days": before}), ["days"]), pd.DataFrame({"days": now}))
-    assert found["most_moved"][0] == "days up to 99: 10 % -> 0.0 %"
+    comparison = stability(profile_of(pd.DataFrame({"days": before}), ["days"]), pd.DataFrame({"days": now}))
+    assert comparison["most_moved"][0] == "days up to 99: 10 % -> 0.0 %"
     middle = np.where((before > 449) & (before < 499.5), before + 50, before)
-    found = compared(before, middle)
-    assert found["most_moved"] == "x above 399 up to 499: 10 % -> 5.0 %"
+    comparison = compared(before, middle)
+    assert comparison["most_moved"] == "x above 399 up to 499: 10 % -> 5.0 %"
     few = compared(np.repeat(["s", "t", "u", "v", "w", "x"], [900, 1, 1, 1, 1, 1]), ["s"] * 900 + ["w"] * 90)
     assert few["most_moved"] == "x t or u or v or 2 other values: 0.6 % -> 9.1 %"
 
@@ -160,16 +160,16 @@ def test_columns_come_the_most_moved_first_and_rows_in_any_order_are_the_same():
     later = frame.assign(b=frame["b"] * 1.7 + 1)
     profile = profile_of(frame, ["a", "b", "c"])
     assert profile == profile_of(frame.sample(frac=1, random_state=1), ["a", "b", "c"])
-    found = stability(profile, later)
-    assert found["column"].tolist() == ["b", "a", "c"]
-    assert found.loc[1:, "psi"].tolist() == [0, 0]
-    pd.testing.assert_frame_equal(found, stability(profile, later.iloc[::-1]))
+    comparison = stability(profile, later)
+    assert comparison["column"].tolist() == ["b", "a", "c"]
+    assert comparison.loc[1:, "psi"].tolist() == [0, 0]
+    pd.testing.assert_frame_equal(comparison, stability(profile, later.iloc[::-1]))
 
 
 def test_nothing_to_compare_and_mistakes_are_told():
     frame = pd.DataFrame({"x": [1.0, 2.0], "t": pd.to_datetime(["2024-01-01", "2024-01-02"]), "s": ["a", "b"]})
-    found = stability(profile_of(frame, ["x"]), frame[:0])
-    assert found["verdict"].tolist() == ["too few rows to tell"] and found["psi"].isna().all()
+    comparison = stability(profile_of(frame, ["x"]), frame[:0])
+    assert comparison["verdict"].tolist() == ["too few rows to tell"] and comparison["psi"].isna().all()
     with pytest.raises(TypeError, match="column t must hold numbers or text"):
         profile_of(frame, ["t"])
     with pytest.raises(KeyError, match="lacks the column y"):

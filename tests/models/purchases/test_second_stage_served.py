@@ -1,0 +1,100 @@
+"""The scorer serves the second stage: the same predictions, coherent figures, and the first stage without it."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from models.scoring.columns import PURCHASE_COLUMNS
+from models.scoring.scorer import Scorer
+from models.scoring.second_stage import Evidence
+from tests.models.purchases.second_stage_shop import PREDICTED
+
+
+def test_the_scorer_serves_what_the_stage_predicts(scorer, stage, at_cutoff):
+    scores = scorer.score(at_cutoff.described)
+    predicted = stage.predict(at_cutoff.described, at_cutoff.first)
+    pd.testing.assert_frame_equal(scores[PREDICTED], predicted, rtol=1e-12)
+    np.testing.assert_allclose(scores["next_purchase_index"], 100 * predicted["p_purchase"])
+    pd.testing.assert_series_equal(scores["p_alive"], at_cutoff.first["p_alive"], rtol=1e-12)
+    few = scorer.score(at_cutoff.described.iloc[[7, 3]])
+    pd.testing.assert_frame_equal(few, scores.iloc[[7, 3]], check_exact=True)
+
+
+def test_evidence_is_of_being_alive_and_beyond_that_of_the_rate():
+    q, later = np.array([0.5, 0.5, 0.5, 0.5]), np.array([0.8, 0.8, 0.8, 0.8])
+    predicted = pd.DataFrame({"p_purchase": [0.2, 0.5, 0.75, 0.0], "expected_revenue": [8.0, 20.0, 60.0, 0.0]})
+    evidence = Evidence.of(predicted, q, np.full(4, 20.0))
+    np.testing.assert_allclose(evidence.alive[:3], [0.4, 1.0, 1.0])
+    # The living are worth 20; the revenue is what the stage says.
+    np.testing.assert_allclose(evidence.alive * evidence.scale * 20.0, predicted["expected_revenue"])
+    # At the stage's own horizon nobody buys with 1 - p'; later a living one of whom half are missed stays half missed.
+    np.testing.assert_allclose(evidence.p_none(q), 1 - predicted["p_purchase"])
+    np.testing.assert_allclose(evidence.p_none(later), [1 - 0.4 * 0.8, 0.2, 0.1, 1.0])
+    assert evidence.scale[3] == 0
+    # Sooner fewer have bought: at the horizon that half as many living ones survive as the stage's own, and at none.
+    np.testing.assert_allclose(evidence.p_none(1 - np.sqrt(1 - q)), [1 - 0.4 * (1 - 0.5**0.5), 0.5**0.5, 0.5, 1.0])
+    np.testing.assert_allclose(evidence.p_none(np.zeros(4)), 1.0)
+
+
+def test_churn_falls_with_its_horizon_from_that_of_nobody_having_had_time(scorer, stage, at_cutoff):
+    horizons = (1, 10, 45, 90, 365, 3650)
+    scorers = [Scorer(replace(scorer.parameters, churn_horizon=days), stage.boosters) for days in horizons]
+    some = at_cutoff.described.head(400)
+    churn = np.array([one.score(some)["p_churn"] for one in scorers])
+    assert (np.diff(churn, axis=0) <= 1e-12).all()
+    np.testing.assert_allclose(churn[3], 1 - scorers[3].score(some)["p_purchase"], atol=1e-12)
+    # Whoever is nearly sure to buy within 90 days is not so within one.
+    assert churn[3].min() < 0.1
+    assert churn[0].min() > 0.5
+
+
+def test_purchase_columns_alone_are_scored_by_the_first_stage(scorer, at_cutoff, a_scorer):
+    alone = at_cutoff.described[list(PURCHASE_COLUMNS)].head(500)
+    fit = at_cutoff.fit
+    first = Scorer(a_scorer(purchases=fit.purchases, spend=fit.spend, uncertainty=fit.uncertainty))
+    pd.testing.assert_frame_equal(scorer.score(alone), first.score(alone), rtol=1e-5, atol=1e-7)
+
+
+def test_a_stage_that_is_not_used_changes_nothing(scorer, stage, at_cutoff, a_scorer):
+    fit, unused = at_cutoff.fit, replace(stage.parameters("it does not win"), used=False)
+    bare = {"purchases": fit.purchases, "spend": fit.spend}
+    off = Scorer(a_scorer(**bare, second_stage=unused), stage.boosters).score(at_cutoff.described)
+    pd.testing.assert_frame_equal(off, Scorer(a_scorer(**bare)).score(at_cutoff.described), check_exact=True)
+
+
+def test_trees_are_read_from_files_by_name(scorer, stage, at_cutoff, tmp_path):
+    (tmp_path / "parameters.json").write_text(json.dumps(scorer.parameters))
+    files = {name: tmp_path / f"booster_{name}.txt" for name in stage.boosters}
+    for name, file in files.items():
+        file.write_text(stage.boosters[name])
+    read = Scorer.from_files(tmp_path / "parameters.json", files)
+    some = at_cutoff.described.head(50)
+    pd.testing.assert_frame_equal(read.score(some), scorer.score(some), check_exact=True)
+
+
+def test_all_figures_cohere(scorer, at_cutoff):
+    scores = scorer.score(at_cutoff.described)
+    assert scores["p_purchase"].between(0, 1).all()
+    # The churn horizon is the longer one: who buys within 90 days does so within 365.
+    assert (scores["p_churn"] <= 1 - scores["p_purchase"] + 1e-12).all()
+    assert (scores["p_churn"] >= 0).all()
+    assert (scores["clv_low"] <= scores["clv"]).all()
+    assert (scores["clv"] <= scores["clv_high"]).all()
+    assert (scores["revenue_low"] >= 0).all()
+    assert (scores["revenue_low"] <= scores["revenue_high"]).all()
+    np.testing.assert_allclose(scores["expected_purchases"] * scores["expected_spend"], scores["expected_revenue"])
+    # Discounted, a year is worth more than a quarter of it and less than four and a bit.
+    worth = scores["clv"] / scores["expected_revenue"]
+    assert (worth > 0.9).all()
+    assert (worth < 365 / 90).all()
+
+
+def test_the_interval_of_revenue_holds_what_it_should(scorer, at_cutoff):
+    scores, revenue = scorer.score(at_cutoff.described), at_cutoff.realised["revenue"].to_numpy()
+    above = revenue > scores["revenue_high"]
+    assert 0.02 < above.mean() < 0.07
+    assert (revenue < scores["revenue_low"]).mean() < 0.01
+    # Below 5 % the 95th percentile is zero, to the width of a cell of the tables.
+    assert scores["revenue_high"][scores["p_purchase"] < 0.035].max() < 0.02 * scores["expected_spend"].mean()
