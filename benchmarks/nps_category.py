@@ -12,7 +12,7 @@ import multiprocessing
 import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import lightgbm
@@ -108,7 +108,7 @@ def predict_by_all(
     for candidate in blended.candidates:
         fitted = candidate.on_all()
         boosters = {name: lightgbm.Booster(model_str=text) for name, text in fitted.boosters.items()}
-        predicted[candidate.name] = blended_probabilities([fitted.member | {"weight": 1.0}], boosters, Z)
+        predicted[candidate.name] = blended_probabilities([replace(fitted.member, weight=1.0)], boosters, Z)
     names = [candidate.name for candidate in blended.candidates]
     predicted["blend"] = pooled([predicted[name] for name in names], blended.weights)
     shares = np.tile(smoothed_shares(y), (len(Z), 1))

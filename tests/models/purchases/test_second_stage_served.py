@@ -65,7 +65,7 @@ def test_a_stage_that_is_not_used_changes_nothing(scorer, stage, at_cutoff, a_sc
 
 
 def test_trees_are_read_from_files_by_name(scorer, stage, at_cutoff, tmp_path):
-    (tmp_path / "parameters.json").write_text(json.dumps(scorer.parameters))
+    (tmp_path / "parameters.json").write_text(json.dumps(scorer.parameters.to_dict()))
     files = {name: tmp_path / f"booster_{name}.txt" for name in stage.boosters}
     for name, file in files.items():
         file.write_text(stage.boosters[name])

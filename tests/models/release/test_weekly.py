@@ -46,7 +46,7 @@ def test_the_expectation_is_the_sum_over_new_customers(result):
     before = weekly["until"] <= pd.Timestamp(CUT)
     ages = cut.customers["T"].to_numpy(float)
     for model in (BG, MBG):
-        parameters = cut.fits[model].purchase_parameters
+        parameters = cut.fits[model].purchases
         assert weekly.loc[before, model].sum() == pytest.approx(new_customer_expected_purchases(ages, parameters).sum())
         total = new_customer_expected_purchases(ages + 273, parameters).sum()
         assert weekly[model].sum() == pytest.approx(total)
