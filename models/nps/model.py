@@ -7,6 +7,7 @@ without the customer's own answers.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 
 import lightgbm
 import numpy as np
@@ -44,6 +45,11 @@ class NpsModel(CategoryParameters):
     def parameters(self) -> CategoryParameters:
         """The model without its trees, as a release keeps it."""
         return CategoryParameters(**{each.name: getattr(self, each.name) for each in fields(CategoryParameters)})
+
+    @cached_property
+    def trees(self) -> dict[str, lightgbm.Booster]:
+        """The trees, parsed once."""
+        return {name: lightgbm.Booster(model_str=text) for name, text in self.boosters.items()}
 
 
 @dataclass(frozen=True)
@@ -204,11 +210,7 @@ def predict_nps_category(model: NpsModel, features: pd.DataFrame) -> Floats:
         raise ValueError(
             f"The features table must hold all {len(model.features)} features; missing: {', '.join(missing)}"
         )
-    return category_probabilities(model, _parsed(model), features)
-
-
-def _parsed(model: NpsModel) -> dict[str, lightgbm.Booster]:
-    return {name: lightgbm.Booster(model_str=text) for name, text in model.boosters.items()}
+    return category_probabilities(model, model.trees, features)
 
 
 def _fold_model(blended: Blend, k: int, names: tuple[str, ...]) -> NpsModel:
