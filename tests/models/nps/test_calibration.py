@@ -18,10 +18,10 @@ def draw(n, seed, weights, bias):
 
 
 def test_finds_the_map_that_made_the_labels():
-    log_p, category, true = draw(40_000, 1, [[1.8, 0.2, 0], [0, 1.2, 0], [0, 0.1, 0.9]], [0.3, 0.0, -0.4])
+    log_p, category, true = draw(10_000, 1, [[1.8, 0.2, 0], [0, 1.2, 0], [0, 0.1, 0.9]], [0.3, 0.0, -0.4])
     found = calibrated_probabilities(log_p, *fit_dirichlet_map(log_p, category).arrays())
-    assert np.abs(found - true).mean() < 0.005
-    assert expected_calibration_error(category, found) < 0.01
+    assert np.abs(found - true).mean() < 0.01
+    assert expected_calibration_error(category, found) < 0.02
     assert expected_calibration_error(category, np.exp(log_p)) > 0.04
 
 
