@@ -1,4 +1,4 @@
-"""The flow ``backtest``: fit before past cuts, judge on what came after, beside simple rules. It publishes nothing."""
+"""The flow ``backtest``: fit before past cutoffs, compare with outcomes and baselines. It publishes nothing."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from flows.environment import hide_tracebacks
 from flows.reports.backtest import backtest_sections, log_backtest
 from flows.reports.sections import tell
 from flows.settings import Settings
-from flows.steps.cuts import Backtested, look_back
 from flows.steps.inputs import Inputs
+from flows.steps.look_back import Backtested, look_back
 from flows.steps.progress import step
 from flows.steps.stores import open_settings_store
 from flows.steps.tasks import plain_task, take_inputs, workspace
@@ -20,20 +20,23 @@ from models.registry.store import Store
 from models.registry.tracking import Run, forget_old_quarantine, tracked
 
 
-@flow(name="backtest", description="Fit before past days, judge on what came after, beside rules that need no model.")
+@flow(
+    name="backtest",
+    description="Fit before past cutoffs, and compare the models with outcomes and baselines.",
+)
 def backtest(settings: Settings) -> str | State[Any]:
-    """Say what the models were worth at past cuts, and where a simple rule was worth more.
+    """Report how well the models predicted at past cutoffs, and where a simple rule predicted better.
 
     Parameters
     ----------
     settings : Settings
-        What to read, over which ``horizon``, back to how many ``backtest_cuts``; what is not said comes from the
+        What to read, the ``horizon``, and how many cutoffs (``backtest_cuts``); settings not given come from the
         environment and ``revealed.toml``.
 
     Returns
     -------
     str
-        The run that holds report, tables and plots. A refusal is a state ``Completed`` named ``Refused``.
+        Id of the run that holds report, tables and plots. A refusal is a state ``Completed`` named ``Refused``.
     """
     hide_tracebacks()
     store = open_settings_store(settings)
@@ -44,7 +47,7 @@ def backtest(settings: Settings) -> str | State[Any]:
 
 
 def backtest_in(store: Store, settings: Settings) -> str:
-    """Do the backtest; the store is not held, since nothing in it is moved."""
+    """Do the backtest; the store need not be held, since no version and no alias changes."""
     with workspace() as folder, tracked(store, "backtest", settings.tags) as run:
         inputs = take_inputs(run, settings, folder)
         report(run, settings, inputs, judge_models(settings, inputs))
@@ -55,9 +58,9 @@ def backtest_in(store: Store, settings: Settings) -> str:
 judge_models = plain_task(look_back)
 
 
-def report(run: Run, settings: Settings, inputs: Inputs, found: Backtested) -> None:
-    """Leave everything in the run, and tell it."""
-    with step("draw and keep what was found"):
-        sections = backtest_sections(settings, inputs, found, run)
-        log_backtest(run, inputs, found, sections)
+def report(run: Run, settings: Settings, inputs: Inputs, backtested: Backtested) -> None:
+    """Log the results with the run, and show the report."""
+    with step("draw and log the results"):
+        sections = backtest_sections(settings, inputs, backtested, run)
+        log_backtest(run, inputs, backtested, sections)
     tell(sections)

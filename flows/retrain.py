@@ -24,7 +24,7 @@ from models.registry.tracking import forget_old_quarantine, tracked
 
 @dataclass(frozen=True)
 class Retrained:
-    """What a retraining did: the version it registered, whether that is the champion now, and why."""
+    """The result of a retraining: the version it registered, whether it became the champion, and why."""
 
     version: int
     promoted: bool
@@ -32,19 +32,22 @@ class Retrained:
     run_id: str
 
 
-@flow(name="retrain", description="Fit a scorer on a shop's tables, judge it beside the champion and promote it.")
+@flow(
+    name="retrain",
+    description="Fit a scorer on a shop's tables, and promote it if it passes the gate.",
+)
 def retrain(settings: Settings) -> Retrained | State[Any]:
-    """Fit a new version of the scorer on everything before as_of and, where the gate lets it, make it the champion.
+    """Fit a new version of the scorer on everything before as_of and, if it passes the gate, make it the champion.
 
     Parameters
     ----------
     settings : Settings
-        What to read, as of when, and how; what is not said comes from the environment and ``revealed.toml``.
+        What to read, as_of, and how to fit; settings not given come from the environment and ``revealed.toml``.
 
     Returns
     -------
     Retrained
-        What was registered and promoted. A refusal is a state ``Completed`` named ``Refused`` that says why.
+        What was registered and promoted. A refusal is a state ``Completed`` named ``Refused``, with the reason.
     """
     hide_tracebacks()
     store = open_settings_store(settings)
@@ -57,7 +60,7 @@ def retrain(settings: Settings) -> Retrained | State[Any]:
 
 
 def retrain_in(store: Store, settings: Settings) -> Retrained:
-    """Do the retraining in a store that is held."""
+    """Retrain while the store is held."""
     with workspace() as folder, tracked(store, "retrain", settings.tags) as run:
         inputs = take_inputs(run, settings, folder)
         champion = read_champion(store)
@@ -83,7 +86,7 @@ learn_of_base = plain_task(learn_base)
 
 @io_task
 def register(store: Store, run_id: str, fitted: Fitted) -> int:
-    """Write the release and its twin as a new version."""
+    """Register the release and its twin as a new version."""
     tags = {"as_of": fitted.release.as_of.isoformat(), "horizon": str(fitted.recipe.horizon)}
     tags["nps_model"] = "carried over" if fitted.is_carried else str(fitted.release.parameters.nps.source)
     return register_scorer(store, run_id, fitted.release, fitted.twin, tags)
@@ -91,7 +94,7 @@ def register(store: Store, run_id: str, fitted: Fitted) -> int:
 
 @io_task
 def settle(store: Store, version: int, judged: Judged) -> None:
-    """Promote the version, or say why not."""
+    """Promote the version, or record why it was refused."""
     if judged.verdict.promote:
         promote(store, version, judged.verdict.reason)
     else:

@@ -1,4 +1,4 @@
-"""The flow ``score``: describe everyone, score them with the champion, publish one row per customer."""
+"""The flow ``score``: describe all customers, score them with the champion, publish one row per customer."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ from models.registry.tracking import forget_old_quarantine, tracked
 
 @dataclass(frozen=True)
 class Published:
-    """What a scoring published: its version, whether ``current`` points to it now, and by which scorer."""
+    """The result of a scoring: the published version, whether it is ``current`` now, and the scorer's version."""
 
     version: int
     is_current: bool
@@ -40,13 +40,12 @@ def score(settings: Settings) -> Published | State[Any]:
     Parameters
     ----------
     settings : Settings
-        What to read, as of when, with which scorer; what is not said comes from the environment and
-        ``revealed.toml``.
+        What to read, as_of, and which scorer; settings not given come from the environment and ``revealed.toml``.
 
     Returns
     -------
     Published
-        What was published. A refusal is a state ``Completed`` named ``Refused`` that says why.
+        What was published. A refusal is a state ``Completed`` named ``Refused``, with the reason.
     """
     hide_tracebacks()
     store = open_settings_store(settings)
@@ -57,7 +56,7 @@ def score(settings: Settings) -> Published | State[Any]:
 
 
 def score_in(store: Store, settings: Settings) -> Published:
-    """Do the scoring; the store is held only while it is published."""
+    """Score; the store is held only during publication."""
     chosen = choose_scorer(store, settings)
     with workspace() as folder, tracked(store, "score", settings.tags) as run:
         inputs = take_inputs(run, settings, folder)
@@ -79,5 +78,5 @@ score_everyone = plain_task(score_base)
 
 @io_task
 def publish(store: Store, run_id: str, table: pa.Table) -> int:
-    """Write the table, read it back and check it."""
+    """Publish the table as a new version, after it was read back and checked."""
     return register_scores(store, run_id, table)

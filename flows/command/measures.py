@@ -21,7 +21,7 @@ from flows.steps.measuring import grouping_by, measures_of, options_of
 from flows.steps.progress import shown_on
 from flows.steps.stores import open_existing_store
 from models.population.purchase_index import purchase_index_measure
-from models.population.segment_labels import todays_rfm
+from models.population.segment_labels import segmentations_of, todays_segmentations
 from models.registry.scorers import read_champion
 from models.release.release import Release
 from models.segments.rfm import SEGMENTS
@@ -60,8 +60,11 @@ def run_measures(
             measures = (*measures, purchase_index_measure(champion))
         grouping = Grouping()
         if by is not None:
-            release = champion or todays_rfm(tables, inputs.as_of, settings.rfm_segments or SEGMENTS)
-            grouping = grouping_by(tables, inputs.as_of, release, by)
+            if champion is not None:
+                segmentations = segmentations_of(champion)
+            else:
+                segmentations = todays_segmentations(tables, inputs.as_of, settings.rfm_segments or SEGMENTS)
+            grouping = grouping_by(tables, inputs.as_of, segmentations, by)
         values = measure(tables, windows, grouping, options_of(settings), measures)
         note = effort_note(settings, tables.answers)
     if as_json:

@@ -16,7 +16,7 @@ from flows.steps.inputs import Inputs, open_inputs, read_inputs
 from flows.steps.progress import shown_on, step
 from flows.steps.scoring import choose_scorer
 from flows.steps.stores import open_existing_store
-from models.population.segment_labels import segment_of
+from models.population.segment_labels import segment_of, segmentations_of
 from models.registry.stored_samples import SAMPLE, is_drawn, read_probability_samples, write_probability_sample
 from models.registry.tracking import tracked
 from models.survey.invitations import Sample, plan_sample
@@ -70,7 +70,9 @@ def run_sample(
         intake = read_inputs(settings, Path(folder))
         inputs = open_inputs(intake, settings)
         with step("draw whom to invite"):
-            segment = None if by is None else segment_of(inputs.tables, inputs.as_of, chosen.release, by)
+            segment = None
+            if by is not None:
+                segment = segment_of(inputs.tables, inputs.as_of, segmentations_of(chosen.release), by)
             planned = plan_sample(
                 inputs.tables,
                 chosen.release,

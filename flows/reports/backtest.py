@@ -9,8 +9,8 @@ import pandas as pd
 from flows.reports.intake import intake_section
 from flows.reports.sections import Section, number, to_markdown
 from flows.settings import Settings
-from flows.steps.cuts import Backtested
 from flows.steps.inputs import Inputs
+from flows.steps.look_back import Backtested
 from models.charts.backtest import calibration, decile_lift, tracking
 from models.charts.predictions import purchases_by_frequency
 from models.purchases.fit import MODEL_NAMES
@@ -71,7 +71,7 @@ def log_backtest(run: Run, inputs: Inputs, judged: Backtested, sections: Sequenc
         parameters={
             "as_of": inputs.as_of,
             "horizon": judged.recipe.horizon,
-            "cutoffs": ", ".join(str(result.cut) for result in results),
+            "cutoffs": ", ".join(str(result.cutoff) for result in results),
             "purchase_model": judged.recipe.purchase_model,
         },
         metrics=_metrics(judged),
@@ -79,7 +79,7 @@ def log_backtest(run: Run, inputs: Inputs, judged: Backtested, sections: Sequenc
     run.tag(second_stage=judged.stage.why, auto_purchase_model=judged.automatic)
     run.log_text(to_markdown("Backtest", sections), "report.md")
     run.log_text(over_cutoffs(results).to_csv(), "backtest.csv")
-    each = {result.cut: result.measures for result in results}
+    each = {result.cutoff: result.measures for result in results}
     run.log_text(pd.concat(each, names=["cutoff"]).to_csv(), "backtest_by_cutoff.csv")
     run.log_text(decile_table(results).to_csv(index=False), "calibration_by_decile.csv")
     run.log_text(frequency_table(results).to_csv(index=False), "calibration_by_frequency.csv")
@@ -124,7 +124,7 @@ def _about_cutoffs(settings: Settings, inputs: Inputs, judged: Backtested) -> li
     results, horizon = judged.results, judged.recipe.horizon
     sentences = [
         f"Models are fitted on data available before a cutoff and judged on the {horizon} days from it: "
-        + "; ".join(f"{result.cut}, {len(result.customers):,} customers" for result in results)
+        + "; ".join(f"{result.cutoff}, {len(result.customers):,} customers" for result in results)
         + f". Outcomes are from data available before {inputs.as_of}."
     ]
     if len(results) < settings.backtest_cuts:
@@ -134,7 +134,7 @@ def _about_cutoffs(settings: Settings, inputs: Inputs, judged: Backtested) -> li
         )
     for result in results:
         missing = {name: why for name, why in result.left_out.items() if name != SECOND_STAGE}
-        sentences += [f"Left out at {result.cut}: {name}. {why}" for name, why in missing.items()]
+        sentences += [f"Left out at {result.cutoff}: {name}. {why}" for name, why in missing.items()]
     return sentences
 
 
@@ -146,7 +146,7 @@ def _measured(title: str, table: pd.DataFrame, what: str, names: Mapping[str, st
 def _of_cutoff(result: CutoffResult) -> Section:
     customers = result.customers
     bought, purchases = int((customers["purchases"] > 0).sum()), customers["purchases"].sum()
-    title = f"Cutoff {result.cut}: {len(customers):,} customers, {bought:,} bought, {purchases:,.0f} purchases"
+    title = f"Cutoff {result.cutoff}: {len(customers):,} customers, {bought:,} bought, {purchases:,.0f} purchases"
     return Section(title, (), _texts(result.measures[list(_MAIN)], list(_MAIN.values())))
 
 
@@ -200,7 +200,7 @@ def _where_baselines_win(results: Sequence[CutoffResult]) -> Section:
 
 def _second_stage(judged: Backtested) -> Section:
     missing = [
-        f"It could not be trained before {result.cut}: {result.left_out[SECOND_STAGE]}."
+        f"It could not be trained before {result.cutoff}: {result.left_out[SECOND_STAGE]}."
         for result in judged.results
         if SECOND_STAGE in result.left_out
     ]
@@ -221,7 +221,7 @@ def _log_plots(run: Run, inputs: Inputs, judged: Backtested) -> None:
     newest = next(result for result in judged.results if result.predictions)
     weekly = weekly_repeat_purchases(inputs.tables, newest)
     for name, cumulative in (("cumulative", True), ("incremental", False)):
-        run.log_figure(tracking(weekly, newest.cut, cumulative=cumulative), f"plots/{name}_tracking.png")
+        run.log_figure(tracking(weekly, newest.cutoff, cumulative=cumulative), f"plots/{name}_tracking.png")
     # Plots compare models on the same customers: those of the cutoffs that have all models of the newest cutoff.
     models = _models([newest])
     complete = [result for result in judged.results if all(model in result.predictions for model in models)]

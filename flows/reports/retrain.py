@@ -73,7 +73,7 @@ def log_retrain(
     """Log parameters, metrics, plots and the report with the run."""
     recipe = asdict(fitted.recipe)
     run.log(
-        parameters={"as_of": inputs.as_of, "cutoff": fitted.cut, **recipe},
+        parameters={"as_of": inputs.as_of, "cutoff": fitted.cutoff, **recipe},
         metrics=_metrics(fitted, judged, base.estimated),
     )
     nps = fitted.release.parameters.nps
@@ -126,14 +126,14 @@ def _fits(fitted: Fitted) -> Section:
 
 def _backtest(fitted: Fitted, judged: Judged) -> Section:
     if judged.backtest is None or judged.holdout is None:
-        why = fitted.why_no_twin or f"nobody had bought before {fitted.cut}"
+        why = fitted.why_no_twin or f"nobody had bought before {fitted.cutoff}"
         return Section("Backtest", (f"There is none: {why}.",))
     shown = {
         words: [_figure(name, value) for value in judged.backtest[name].to_numpy(float)]
         for name, words in _SHOWN.items()
     }
     table = pd.DataFrame(shown, index=judged.backtest.index).T.rename_axis("measure").reset_index()
-    title = f"Backtest: fitted before {fitted.cut}, judged on the {fitted.recipe.horizon} days after it"
+    title = f"Backtest: fitted before {fitted.cutoff}, judged on the {fitted.recipe.horizon} days after it"
     beaten = [f"A baseline wins here: {sentence}." for sentence in wins(judged.backtest)]
     return Section(f"{title} ({len(judged.holdout.customers):,} customers)", tuple(beaten), table)
 
@@ -176,15 +176,15 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
     days = np.arange(1.0, fitted.recipe.horizon + 1)
     history = (customers["frequency"], customers["recency"], customers["T"])
     wanted = expected_cumulative_purchases(days, *history, scorer.purchases)
-    figure = holdout_tracking(fitted.cut, days, _purchases_since(inputs, fitted), wanted)
+    figure = holdout_tracking(fitted.cutoff, days, _purchases_since(inputs, fitted), wanted)
     run.log_figure(figure, "plots/holdout_tracking.png")
 
 
 def _purchases_since(inputs: Inputs, fitted: Fitted) -> np.ndarray:
     """Cumulative purchases, (horizon,), of the cutoff's customers within 1, 2, ... days after it."""
     transactions = inputs.tables.transactions
-    by_day = materialise(purchases_by_day(transactions, everyone(transactions, fitted.cut), inputs.as_of))
-    offset = (by_day["date"] - pd.Timestamp(fitted.cut)).dt.days
+    by_day = materialise(purchases_by_day(transactions, everyone(transactions, fitted.cutoff), inputs.as_of))
+    offset = (by_day["date"] - pd.Timestamp(fitted.cutoff)).dt.days
     daily = np.zeros(fitted.recipe.horizon)
     inside = (offset >= 0) & (offset < fitted.recipe.horizon)
     np.add.at(daily, offset[inside], by_day.loc[inside, "purchases"])

@@ -1,4 +1,4 @@
-"""The steps of a retraining that speak of the base: how it is spread, its personas, NPS, change and comments."""
+"""The steps of a retraining that learn about the base: its profile, personas, NPS, change of the NPS, and comments."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -28,24 +28,24 @@ from models.survey.prepare import prepare_survey
 from models.survey.small_area import segment_nps
 from models.survey.two_surveys import estimate_nps_change
 
-# Where a run keeps the NPS of its base, for the next one to compare with.
+# The file of a run that holds the NPS of its base. The next retraining compares its NPS with it.
 BASE_NPS = "nps/base.json"
 
 
 @dataclass(frozen=True)
 class Estimated:
-    """What a retraining estimated of its base.
+    """What a retraining estimated about its base.
 
     Attributes
     ----------
     base : Estimate or None
-        NPS of the base; None where there are no answers, or too few.
+        NPS of the base; None if there are no answers, or too few.
     segments : Mapping of str to pandas.DataFrame
         By segmentation, as `models.survey.small_area.segment_nps` gives it; empty without an estimate.
     change : NpsChange or None
-        Since the champion's retraining; None where there is no earlier estimate.
+        Since the champion's retraining; None if there is no earlier estimate.
     since : datetime.date or None
-        The as_of of that one.
+        The as_of of the champion's retraining; None if there is no change.
     """
 
     base: Estimate | None = None
@@ -56,14 +56,14 @@ class Estimated:
 
 @dataclass(frozen=True)
 class Profiled:
-    """A release that knows its base, and the personas of that.
+    """A release with the profile of its base, and the personas of that base.
 
     Attributes
     ----------
     release : Release
-        With how features and scores of its base, and those who answered, are spread, and with the personas.
+        With the distributions of features, scores and respondents of its base, and with the personas.
     personas : Personas
-        One where none are told apart.
+        A single persona if the base does not separate into groups.
     profile : pandas.DataFrame
         As `models.segments.personas.model.profile` gives it.
     """
@@ -75,16 +75,16 @@ class Profiled:
 
 @dataclass(frozen=True)
 class Base:
-    """What a retraining learned of its base.
+    """What a retraining learned about its base.
 
     Attributes
     ----------
     profiled : Profiled
-        The release that knows its base, and the personas.
+        The release with the profile of its base, and the personas.
     estimated : Estimated
         NPS of the base and of its segments.
     topics : Topics or None
-        Topics of the comments; None where there are no comments.
+        Topics of the comments; None if there are no comments.
     """
 
     profiled: Profiled
@@ -123,19 +123,19 @@ def estimate(
 
 
 def profile_base(inputs: Inputs, release: Release, champion: Registered | None) -> Profiled:
-    """Say how a release's base is spread, and who is in it; the champion's personas keep their names."""
+    """Add the profile of the base and its personas to a release; the champion's personas keep their names."""
     with step("profile the base and find its personas"):
         described = describe_everyone(inputs.tables, release.as_of, release.vocabulary)
         scores = release.scorer.score(described)
-        before = None if champion is None else champion.release.parameters.personas
-        personas = fit_personas(described, release.vocabulary, release.parameters.seed, before)
-        known = release.with_base(profiles_of(described, scores, release), personas)
-        valued = scores.assign(customer_id=described["customer_id"].to_numpy())
-        return Profiled(known, personas, profile(personas, described, valued))
+        champions = None if champion is None else champion.release.parameters.personas
+        personas = fit_personas(described, release.vocabulary, release.parameters.seed, champions)
+        with_profile = release.with_base(profiles_of(described, scores, release), personas)
+        scores_by_customer = scores.assign(customer_id=described["customer_id"].to_numpy())
+        return Profiled(with_profile, personas, profile(personas, described, scores_by_customer))
 
 
 def find_comment_topics(inputs: Inputs, release: Release) -> Topics | None:
-    """Find what the comments beside the answers to the release's question speak of; None where there are none."""
+    """Find the topics of the comments given with answers to the release's question; None if there are no comments."""
     if inputs.tables.answers is None:
         return None
     question, seed = release.parameters.nps_question, release.parameters.seed
@@ -151,9 +151,9 @@ def _in_order(segment: pd.Series, survey: Survey) -> pd.Series:
 
 
 def published_nps(store: Store, champion: Registered, release: Release) -> float | None:
-    """Return the NPS of the base that was published with the champion, if it is that of the same question."""
+    """Return the NPS of the base as published with the champion; None if the champion's question was another one."""
     if champion.release.parameters.nps_question != release.parameters.nps_question:
         return None
     run_id = store.client.get_model_version(SCORER, str(champion.version)).run_id
-    found: dict[str, Any] | None = read_json(store, str(run_id), BASE_NPS)
-    return None if found is None else float(found["nps"])
+    base_nps: dict[str, Any] | None = read_json(store, str(run_id), BASE_NPS)
+    return None if base_nps is None else float(base_nps["nps"])

@@ -1,4 +1,4 @@
-"""The steps of a retraining, as plain functions: fit, judge, estimate, register."""
+"""The steps of a retraining that fit and judge: check the inputs, fit the release and its twin, judge the twin."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -24,27 +24,40 @@ DEFAULT_HORIZON = 90
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a retraining fitted: what it decided, the release, its twin before the cut or why there is none.
+    """What a retraining fitted.
 
-    ``is_carried`` says that the NPS model is the champion's.
+    Attributes
+    ----------
+    decision : Decision
+        The recipe, and why it was chosen.
+    release : Release
+        Fitted on everything available before as_of.
+    twin : Release or None
+        The holdout refit: the same recipe, fitted on what was available before the cutoff. The gate judges it.
+    cutoff : datetime.date
+        One horizon before as_of.
+    why_no_twin : str or None
+        The reason if there is no twin.
+    is_carried : bool
+        Whether the NPS model is the champion's, taken over unchanged.
     """
 
     decision: Decision
     release: Release
     twin: Release | None
-    cut: date
+    cutoff: date
     why_no_twin: str | None = None
     is_carried: bool = False
 
     @property
     def recipe(self) -> Recipe:
-        """How it was fitted."""
+        """How the release was fitted."""
         return self.decision.recipe
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a retraining found out about what it fitted."""
+    """The verdict of the gate, and the holdout and the backtest that it rests on (None without a twin)."""
 
     verdict: Verdict
     holdout: Holdout | None
@@ -52,12 +65,12 @@ class Judged:
 
 
 def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None = None) -> Recipe:
-    """Take from the settings what belongs to a scorer; with an NPS model carried over, what belongs to that one.
+    """Take the recipe of a scorer from the settings; what belongs to a carried-over NPS model comes from the champion.
 
     Raises
     ------
     InputError
-        Where another question is named than the model carried over predicts.
+        If the settings name another question than the carried-over model predicts.
     """
     kept = champion.release.parameters if champion and settings.without_answers else None
     if kept and "nps_question" in settings.model_fields_set and settings.nps_question != kept.nps_question:
@@ -82,14 +95,14 @@ def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None 
 
 
 def check_inputs(settings: Settings, inputs: Inputs, champion: Registered | None) -> None:
-    """Refuse, before anything is fitted, segments that are not there, and to lose an NPS model by forgetting answers.
+    """Check before the fit that segments exist and that no NPS model is lost because answers were forgotten.
 
     Raises
     ------
     RefusedError
-        Where the champion has an NPS model, no answers are given, and that was not said to be meant.
+        If the champion has an NPS model, and neither answers nor ``--without-answers`` are given.
     InputError
-        Where an NPS model is to be carried over and the champion has none, or a segment is no column of customers.
+        If an NPS model is to be carried over and the champion has none, or a segment is no column of customers.
     """
     if settings.segments:
         check_attributes(inputs.tables, settings.segments)
@@ -106,60 +119,56 @@ def check_inputs(settings: Settings, inputs: Inputs, champion: Registered | None
 
 
 def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitted:
-    """Fit a release on everything before as_of, and its twin on everything before the cut.
+    """Fit a release on what was available before as_of, and its twin on what was available before the cutoff.
 
     Raises
     ------
     InputError
-        Where no purchase model can be fitted.
+        If no purchase model can be fitted.
     RefusedError
-        Where the answers are too few to keep an NPS model that the champion has.
+        If the champion has an NPS model and the answers are too few to train another one.
     """
     decision = decide(settings, inputs, make_recipe(settings, inputs, champion))
     recipe = decision.recipe
-    cut = cutoff_of(inputs.as_of, recipe.horizon)
+    cutoff = cutoff_of(inputs.as_of, recipe.horizon)
     carried = champion if settings.without_answers else None
     with step("fit purchases, spend and NPS category"):
         release = fit_release(inputs.tables, inputs.as_of, recipe, carried.release if carried else None)
     _check_nps_is_kept(release, champion)
     if carried is not None and carried.twin is None:
         why = f"the NPS model is carried over from scorer {carried.version}, which has no twin"
-        return Fitted(decision, release, None, cut, why, True)
-    with step(f"fit the twin on what was available before {cut}"):
+        return Fitted(decision, release, None, cutoff, why, True)
+    with step(f"fit the twin on what was available before {cutoff}"):
         try:
-            twin = fit_release(inputs.tables, cut, recipe, carried.twin if carried else None, is_twin=True)
+            twin = fit_release(inputs.tables, cutoff, recipe, carried.twin if carried else None, is_twin=True)
         except InputError as error:
-            why = f"no twin could be fitted before {cut}: {error}"
-            return Fitted(decision, release, None, cut, why, carried is not None)
-    return Fitted(decision, release, twin, cut, None, carried is not None)
+            why = f"no twin could be fitted before {cutoff}: {error}"
+            return Fitted(decision, release, None, cutoff, why, carried is not None)
+    return Fitted(decision, release, twin, cutoff, None, carried is not None)
 
 
 def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Judged:
-    """Judge the twin beside the champion's and beside baselines."""
+    """Compare the twin with the champion's twin and with baselines."""
     verdict = _verdict_without_holdout(fitted, champion)
     if verdict is not None:
         return Judged(verdict, None, None)
     assert fitted.twin is not None
-    with step(f"judge the twin on what happened from {fitted.cut}"):
+    with step(f"judge the twin on what happened from {fitted.cutoff}"):
         holdout = _holdout_for(fitted.twin, inputs, fitted)
-        theirs = champion.twin if champion else None
-        verdict = judge(
-            fitted.twin,
-            theirs,
-            holdout,
-            _holdout_for(theirs, inputs, fitted) if theirs else None,
-        )
+        champion_twin = champion.twin if champion else None
+        champion_holdout = _holdout_for(champion_twin, inputs, fitted) if champion_twin else None
+        verdict = judge(fitted.twin, champion_twin, holdout, champion_holdout)
         measured = backtest_of(holdout, fitted.twin) if len(holdout.customers) else None
     return Judged(verdict, holdout, measured)
 
 
 def _verdict_without_holdout(fitted: Fitted, champion: Registered | None) -> Verdict | None:
-    """Judge where twins cannot be: no twin beside a champion that has one, or an as_of before the champion's."""
+    """Return the verdict if twins cannot be judged: there is no twin, or as_of is before the champion's."""
     if champion is not None and fitted.release.as_of < champion.release.as_of:
         return Verdict(
             False,
-            f"refused: as_of {fitted.release.as_of} is before the champion's, {champion.release.as_of}, which has seen "
-            "what this scorer would be judged on",
+            f"refused: as_of {fitted.release.as_of} is before the champion's, {champion.release.as_of}, which was "
+            "fitted on what this scorer would be judged on",
         )
     if fitted.twin is None and champion is not None and champion.twin is not None:
         return Verdict(False, f"refused: it cannot be judged beside the champion: {fitted.why_no_twin}")
@@ -169,14 +178,14 @@ def _verdict_without_holdout(fitted: Fitted, champion: Registered | None) -> Ver
 
 
 def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:
-    """Measure the twin's predictions beside the baselines."""
+    """Measure the twin's predictions and the baselines on the holdout."""
     predicted = twin.scorer.predict_horizon(holdout.customers).drop(columns="expected_spend")
     customers = pd.concat([holdout.customers, predicted], axis=1)
     return backtest(customers, holdout.customers, twin.parameters.horizon)
 
 
 def _holdout_for(twin: Release, inputs: Inputs, fitted: Fitted) -> Holdout:
-    """Describe the customers and answers of the holdout as a twin needs them."""
+    """Describe the customers and answers of the holdout with the features that a twin reads."""
     behaviour = twin.scorer.has_second_stage
     return build_holdout(inputs.tables, inputs.as_of, fitted.recipe, twin.vocabulary, behaviour=behaviour)
 

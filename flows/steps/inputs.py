@@ -1,4 +1,4 @@
-"""From settings to clean tables: what a run reads, and as of when."""
+"""From settings to clean tables: what a run reads, and its as_of."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from flows.steps.progress import step
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a run works on: the checked tables, what the intake says of them, and the day to describe."""
+    """What a run works on: the checked tables, the intake's report on them, and as_of."""
 
     tables: Tables
     intake: Intake
@@ -29,16 +29,16 @@ def read_inputs(settings: Settings, folder: Path) -> Intake:
     Parameters
     ----------
     settings : Settings
-        Names files, columns, formats, zone and limits.
+        They name files, columns, formats, time zone and limits.
     folder : Path
-        Where the clean tables are written.
+        The clean tables are written here.
 
     Raises
     ------
     InputError
-        Where the input cannot be read, or no row of a table is good.
+        If the input cannot be read, or no row of a table is valid.
     RefusedError
-        Where too large a share of a table was set aside.
+        If too large a share of a table was set aside.
     """
     limits = {str(table): share for table, share in settings.quarantine_limit.items()}
     rules = Rules(settings.timezone, settings.currency, quarantine_limit=limits, ces_version=settings.ces_version)
@@ -48,30 +48,30 @@ def read_inputs(settings: Settings, folder: Path) -> Intake:
 
 
 def open_inputs(intake: Intake, settings: Settings) -> Inputs:
-    """Open the clean tables and settle as_of: the day after the newest transaction, unless named.
+    """Open the clean tables and determine as_of: the day after the newest transaction, unless the settings name it.
 
     Raises
     ------
     InputError
-        Where as_of is not after the first transaction, or lies in the future.
+        If as_of is not after the first transaction, or lies in the future.
     """
     as_of = settings.as_of or intake.newest_day + timedelta(days=1)
     today = datetime.now(ZoneInfo(settings.timezone)).date()
     if as_of > max(today, intake.newest_day) + timedelta(days=1):
         raise InputError(
-            f"as_of is {as_of}, which lies in the future (today is {today}): what happens until then is not known. "
+            f"as_of is {as_of}, which lies in the future (today is {today}): there are no data until then. "
             "Name a date up to tomorrow with --as-of, or leave it out."
         )
     if as_of <= intake.first_day:
         raise InputError(
-            f"as_of is {as_of}, but the first transaction is of {intake.first_day}: nothing is visible before as_of. "
+            f"as_of is {as_of}, but the first transaction is from {intake.first_day}: nothing is visible before as_of. "
             f"Name a date from {intake.first_day + timedelta(days=1)} on with --as-of."
         )
     return Inputs(open_tables(intake.folder), intake, as_of)
 
 
 def input_digest(intake: Intake) -> str:
-    """Return one digest of all valid rows of all tables."""
+    """Return one digest of all valid rows in all tables."""
     parts = [f"{name}:{report.digest}" for name, report in sorted(intake.tables.items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
@@ -81,7 +81,7 @@ def _sources(settings: Settings, folder: Path) -> dict[str, Source]:
     if settings.olist:
         if named:
             raise InputError(f"olist takes the place of the four tables; leave out {', '.join(named)}, or olist")
-        with step("take the Olist files into tables"):
+        with step("convert the Olist files to tables"):
             return {table: Source((str(path),)) for table, path in write_olist(Path(settings.olist), folder).items()}
     if "transactions" not in named:
         raise InputError(
@@ -92,5 +92,5 @@ def _sources(settings: Settings, folder: Path) -> dict[str, Source]:
 
 
 def _source(settings: Settings, table: str, paths: list[str]) -> Source:
-    written = settings.formats.get(table, Format())  # type: ignore[call-overload]
-    return Source(tuple(paths), columns=settings.columns.get(table, {}), **written.model_dump())  # type: ignore[call-overload]
+    file_format = settings.formats.get(table, Format())  # type: ignore[call-overload]
+    return Source(tuple(paths), columns=settings.columns.get(table, {}), **file_format.model_dump())  # type: ignore[call-overload]

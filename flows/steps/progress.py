@@ -9,14 +9,14 @@ from contextvars import ContextVar
 from rich.console import Console
 
 logger = logging.getLogger("revealed")
-# Prefect gives a logger it is told to keep its own handlers, but no level.
+# Prefect attaches its handlers to the loggers in its settings, but sets no level.
 logger.setLevel(logging.INFO)
 _console: ContextVar[Console | None] = ContextVar("console", default=None)
 
 
 @contextmanager
 def shown_on(console: Console | None) -> Iterator[None]:
-    """Show the steps done within on a console; without one they are log lines, for Prefect to keep."""
+    """Show the steps inside the block on a console; without a console they are log lines, which Prefect keeps."""
     token = _console.set(console)
     try:
         yield
@@ -26,7 +26,7 @@ def shown_on(console: Console | None) -> Iterator[None]:
 
 @contextmanager
 def step(title: str) -> Iterator[None]:
-    """Announce a step, and how long it took when it is done.
+    """Announce a step, and at its end report how long it took.
 
     Parameters
     ----------
@@ -48,5 +48,5 @@ def step(title: str) -> Iterator[None]:
 
 
 def shown_console() -> Console | None:
-    """Give the console that steps are shown on; None where they are log lines."""
+    """Return the console that steps are shown on; None if they are log lines."""
     return _console.get()

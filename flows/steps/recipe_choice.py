@@ -1,4 +1,4 @@
-"""What the rolling backtest decides before a retraining fits: the purchase model, and whether it has a second stage."""
+"""What the rolling backtest decides before a retraining: the purchase model, and whether there is a second stage."""
 
 from dataclasses import dataclass, replace
 
@@ -11,22 +11,22 @@ from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
 from models.recipe import Recipe
 from models.release.rolling import CutoffResult, add_second_stage, backtest_at, choose_purchase_model, rolling_cutoffs
 
-# Horizons that a retraining looks back on; `revealed backtest` goes back further.
-CUTS = 2
+# A retraining looks back at this many cutoffs; `revealed backtest` goes back further.
+CUTOFFS = 2
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What was decided, and why.
+    """The recipe that was decided on, and why.
 
     Attributes
     ----------
     recipe : Recipe
         With the purchase model and the second stage decided.
     sentences : tuple of str
-        What was compared with what, and what came of it; empty where nothing was to be decided.
+        What was compared, and the outcome; empty if there was nothing to decide.
     stage : StageVerdict or None
-        On the second stage; None where it is switched off or cannot be judged.
+        On the second stage; None if it is switched off or cannot be judged.
     """
 
     recipe: Recipe
@@ -35,19 +35,20 @@ class Decision:
 
 
 def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
-    """Let the backtest choose the purchase model where it is asked to, and judge the second stage unless it is off.
+    """Choose the purchase model and judge the second stage by the backtest, each if its setting is "auto".
 
-    A choice of recipe, not of parameters: the twin, fitted before the newest of these cuts, shares it. The gate then
-    judges the twin on days that the choice has seen, which favours it by no more than the bounds beyond chance let.
+    This chooses a recipe, not parameters, and the twin, fitted before the newest of these cutoffs, has the same recipe.
+    So the gate judges the twin on days that the choice was made on. The advantage is small: both choices require a
+    difference beyond chance.
 
     Parameters
     ----------
     settings : Settings
         ``purchase_model`` and ``second_stage``.
     inputs : Inputs
-        The checked tables and the day.
+        The checked tables and as_of.
     recipe : Recipe
-        With everything else; the horizon that is looked back by.
+        All other settings; its horizon is the distance between cutoffs.
     """
     wants_model, wants_stage = settings.purchase_model == "auto", settings.second_stage == "auto"
     if settings.purchase_model != "auto":
@@ -55,12 +56,12 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
     if not (wants_model or wants_stage):
         return Decision(recipe)
     try:
-        cuts = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, recipe.horizon, CUTS)
-        with step(f"look back: fit before {' and '.join(map(str, cuts))}, judge after"):
-            results = [backtest_at(inputs.tables, cut, recipe, with_second_stage=False) for cut in cuts]
+        cutoffs = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, recipe.horizon, CUTOFFS)
+        with step(f"look back: fit before {' and '.join(map(str, cutoffs))}, judge after"):
+            results = [backtest_at(inputs.tables, cutoff, recipe, with_second_stage=False) for cutoff in cutoffs]
     except InputError as error:
-        what = " and ".join(["the purchase model"] * wants_model + ["the second stage"] * wants_stage)
-        return Decision(recipe, (f"The backtest cannot decide on {what}: {error}.",))
+        undecided = " and ".join(["the purchase model"] * wants_model + ["the second stage"] * wants_stage)
+        return Decision(recipe, (f"The backtest cannot decide on {undecided}: {error}.",))
     sentences: list[str] = []
     if wants_model:
         chosen, why = choose_purchase_model(results)

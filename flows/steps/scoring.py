@@ -1,4 +1,4 @@
-"""The steps of a scoring, as plain functions: choose the scorer, describe, predict, explain, assemble."""
+"""The steps of a scoring: choose the scorer, describe the base, predict, explain, assemble the table."""
 
 from dataclasses import dataclass
 
@@ -25,28 +25,28 @@ from models.release.release import Release
 
 @dataclass(frozen=True)
 class Scored:
-    """What a scoring made.
+    """The result of a scoring.
 
     Attributes
     ----------
     table : pyarrow.Table
-        To publish.
+        The scores to publish.
     actions : Actions
-        Whom to do something about, and why.
+        The action lists and the reasons of the scores.
     transitions : Transitions or None
-        Transitions between segments and NPS categories since the last scores; None without earlier scores.
+        Transitions between segments and NPS categories since the last scores; None if there are none.
     stability : Stability
-        How features, scores and those who answer differ from when the scorer was trained.
+        How features, scores and respondents differ from those at the training of the scorer.
     prospective : ProspectiveCalibration or None
-        Calibration of predictions that were published before the answers; None without such pairs.
+        Calibration of predictions published before the answers came; None if there are no such predictions.
     drift : Drift
-        Of the scorer's fit.
+        Drift of the scorer's fit.
     measured : Measured
-        The measures of the field.
+        The standard measures.
     without_behaviour : int
-        Customers of whom the second stage knows too little: they keep the first stage.
+        Customers without the features that the second stage needs: they keep the first stage's predictions.
     not_given : tuple of str
-        Tables that the scorer learned its features from and this run was not given.
+        Tables that the scorer's features come from, and that this run was not given.
     """
 
     table: pa.Table
@@ -61,12 +61,12 @@ class Scored:
 
 
 def choose_scorer(store: Store, settings: Settings) -> Registered:
-    """Take the version named, else the champion.
+    """Return the scorer of the version that the settings name, else the champion.
 
     Raises
     ------
     InputError
-        Where there is none, or its horizon is not the one asked for.
+        If there is none, or its horizon is not the one in the settings.
     """
     chosen = read_scorer(store, settings.scorer) if settings.scorer else read_champion(store)
     if chosen is None:
@@ -87,20 +87,20 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     Parameters
     ----------
     store : Store
-        Holds the scorer and the current scores.
+        It holds the scorer and the current scores.
     settings : Settings
-        Whose reasons are told.
+        ``reasons`` says which customers get reasons; ``segments`` what to measure by.
     inputs : Inputs
-        The checked tables and the day.
+        The checked tables and as_of.
     chosen : Registered
-        The scorer's version.
+        The scorer to score with.
     run_id : str
         The scoring run.
 
     Raises
     ------
     InputError
-        Where the data's currency is not the scorer's.
+        If the data's currency is not the scorer's.
     """
     _check_currency(inputs, chosen)
     release, as_of = chosen.release, inputs.as_of
@@ -108,46 +108,46 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         described = describe_everyone(inputs.tables, as_of, release.vocabulary)
     with step(f"score {len(described):,} customers with scorer {chosen.version}"):
         predicted = predict(chosen.version, described)
-        day_before = as_of_before(store, as_of)
-        before = None if day_before is None else scores_at(inputs.tables, day_before, release)
+        earlier_date = as_of_before(store, as_of)
+        before = None if earlier_date is None else scores_at(inputs.tables, earlier_date, release)
         scores = assemble_scores(described, predicted, release, before)
-    with step("find whom to do something about, and why"):
+    with step("make the action lists and explain the scores"):
         actions = find_actions(scores, described, release, settings.reasons)
         scores["reasons"] = actions.reasons
-    with step("look whether a retrain is due"):
-        transitions = transitions_since(day_before, before, scores, release)
-        stable = stability_of(inputs.tables, as_of, release, described, scores)
+    with step("check whether a retrain is due"):
+        transitions = transitions_since(earlier_date, before, scores, release)
+        stability = stability_of(inputs.tables, as_of, release, described, scores)
         prospective = judge_published(store, inputs.tables, as_of, release)
         purchases, horizon = release.scorer.purchases, release.parameters.horizon
         drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
     currency = release.parameters.currency or inputs.intake.currency or ""
     measured = measure_run(settings, inputs, release)
-    said = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
-    table = scores_table(scores, release, chosen.version, as_of, said)
-    lacking, not_given = _lacking(release, described), tables_not_given(release, inputs)
-    return Scored(table, actions, transitions, stable, prospective, drift, measured, lacking, not_given)
+    provenance = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
+    table = scores_table(scores, release, chosen.version, as_of, provenance)
+    without_behaviour, not_given = _count_without_behaviour(release, described), tables_not_given(release, inputs)
+    return Scored(table, actions, transitions, stability, prospective, drift, measured, without_behaviour, not_given)
 
 
 def tables_not_given(release: Release, inputs: Inputs) -> tuple[str, ...]:
-    """Name the tables that the release's vocabulary was learned from and this run was not given."""
-    known, tables = release.vocabulary, inputs.tables
+    """Name the tables that the release's features come from, and that this run was not given."""
+    vocabulary, tables = release.vocabulary, inputs.tables
     needed = {
-        "answers": (known.question is not None, tables.answers),
-        "events": (bool(known.event_kinds), tables.events),
-        "customers": (bool(known.numeric_attributes or known.text_attributes), tables.customers),
+        "answers": (vocabulary.question is not None, tables.answers),
+        "events": (bool(vocabulary.event_kinds), tables.events),
+        "customers": (bool(vocabulary.numeric_attributes or vocabulary.text_attributes), tables.customers),
     }
     return tuple(name for name, (is_needed, table) in needed.items() if is_needed and table is None)
 
 
-def _lacking(release: Release, described: pd.DataFrame) -> int:
-    """Count the customers who lack what the second stage knew of everybody it learned from."""
+def _count_without_behaviour(release: Release, described: pd.DataFrame) -> int:
+    """Count the customers who lack a feature that every customer had in the training of the second stage."""
     needed = release.parameters.second_stage.needed
     return int(described.reindex(columns=list(needed)).isna().any(axis=1).sum())
 
 
 def _check_currency(inputs: Inputs, chosen: Registered) -> None:
-    fitted, found = chosen.release.parameters.currency, inputs.intake.currency
-    if fitted and found and fitted != found:
+    fitted, current = chosen.release.parameters.currency, inputs.intake.currency
+    if fitted and current and fitted != current:
         raise InputError(
-            f"the amounts are in {found}, but scorer {chosen.version} was fitted on {fitted}; retrain first"
+            f"the amounts are in {current}, but scorer {chosen.version} was fitted on {fitted}; retrain first"
         )

@@ -1,4 +1,4 @@
-"""The store that the settings mean, and where it lies."""
+"""Where the store is that the settings name, and how it is opened."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from models.registry.store import Store, open_store
 
 
 def locate_store(mlruns: str | None) -> StoreLocation:
-    """Decide where the store lies: beside the nearest settings file, or in the working folder, unless it is named.
+    """Decide where the store is: where ``mlruns`` says, else beside the nearest settings file or in the working folder.
 
     Parameters
     ----------
@@ -20,17 +20,17 @@ def locate_store(mlruns: str | None) -> StoreLocation:
 
 
 def open_settings_store(settings: Settings) -> Store:
-    """Open the store, and make it where it is not there yet."""
+    """Open the store; create it if it does not exist yet."""
     return open_store(settings.mlruns, project_folder())
 
 
 def open_existing_store(settings: Settings) -> Store:
-    """Open the same store where it is there: reading from it makes none.
+    """Open the store only if it exists: reading from a store must not create one.
 
     Raises
     ------
     InputError
-        Where there is none.
+        If it does not exist.
     """
     location = locate_store(settings.mlruns)
     if location.database is not None and not location.database.exists():
@@ -42,6 +42,6 @@ def open_existing_store(settings: Settings) -> Store:
 
 
 def project_folder() -> Path:
-    """Return the folder of the nearest settings file; the working folder where there is none."""
+    """Return the folder of the nearest settings file; without one, the working folder."""
     file = nearest_settings_file()
     return file.parent if file else Path.cwd()

@@ -1,4 +1,4 @@
-"""What both flows do around their own steps: Prefect's tasks with their retries, the workspace."""
+"""What all flows share: Prefect tasks with their retries, reading the inputs, the workspace of a run."""
 
 import tempfile
 from collections.abc import Iterator
@@ -20,12 +20,12 @@ RETRY_DELAY_SECONDS = 2.0
 
 
 def is_worth_a_retry(_task: Task[Any, Any], _run: Any, state: State[Any]) -> bool:
-    """Say whether a failed task may succeed when run again: a fault of disk or network, not a user's mistake."""
+    """Whether a failed task may succeed in another run: yes for disk and network, no for a user's mistake."""
     error = state.result(raise_on_failure=False)
     return not isinstance(error, RevealedError)
 
 
-# Nothing is cached: what a step takes and gives are tables, which Prefect would otherwise read through to hash them.
+# Nothing is cached: Prefect would read whole tables to hash the arguments and results of a task.
 plain_task = task(cache_policy=NO_CACHE, persist_result=False)
 io_task = task(
     cache_policy=NO_CACHE,
@@ -43,12 +43,12 @@ def extract(settings: Settings, folder: Path) -> Intake:
 
 
 def take_inputs(run: Run, settings: Settings, folder: Path) -> Inputs:
-    """Read the inputs and leave what was read, and the rows set aside, with the run.
+    """Read the inputs, and log with the run what was read and which rows were set aside.
 
     Raises
     ------
     InputError, RefusedError
-        As the intake; where rows were set aside the message says where they are kept.
+        As raised by the intake; if rows were set aside, the message says where they are kept.
     """
     try:
         intake = extract(settings, folder)
@@ -63,6 +63,6 @@ def take_inputs(run: Run, settings: Settings, folder: Path) -> Inputs:
 
 @contextmanager
 def workspace() -> Iterator[Path]:
-    """Give a run a folder of its own for its clean tables; it is gone when the run is."""
+    """Create a temporary folder for the clean tables of a run; it is deleted when the run ends."""
     with tempfile.TemporaryDirectory(prefix="revealed-") as folder:
         yield Path(folder)

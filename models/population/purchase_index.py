@@ -13,17 +13,17 @@ from features.measures.windows import Grouping, Windows
 from features.tables import Tables
 from models.release.release import Release
 
-# Every date is described and scored anew, so only the change since the window before is told.
+# Each date costs a description and a scoring of everyone, so only the newest window and the one before are computed.
 DATES = 2
 
 
 def purchase_index_measure(release: Release) -> Measure:
-    """Make the next purchase index a measure: the mean of 100 p_purchase at the end of each window.
+    """Return the next purchase index as a measure: the mean of 100 p_purchase at the end of each window.
 
     Parameters
     ----------
     release : Release
-        Its scorer scores both dates, so that what changed is the customers.
+        Its scorer scores both dates, so a change comes from the customers, not from the scorer.
     """
     horizon = release.parameters.horizon
     compute: Callable[[Tables, Windows, Grouping, MeasureOptions], pd.DataFrame] = partial(_compute, release)
@@ -41,24 +41,24 @@ def _compute(
     release: Release, tables: Tables, windows: Windows, grouping: Grouping, _options: MeasureOptions
 ) -> pd.DataFrame:
     if grouping.column is not None:
-        return absent(f"the index is of customers, who have no {grouping.name} of their own", windows)
-    found = []
+        return absent(f"the index is a figure of customers, and a customer has no {grouping.name}", windows)
+    parts = []
     for number in range(min(DATES, windows.count)):
         base = describe_everyone(tables, windows.end(number), release.vocabulary)
         if base.empty:
             continue
         index = 100.0 * release.scorer.predict_horizon(base)["p_purchase"].to_numpy()
         scored = pd.DataFrame({"group": _groups(grouping, base["customer_id"]), "value": index, "n": 1})
-        of_group = scored.groupby("group").agg(value=("value", "mean"), n=("n", "sum")).reset_index()
-        found.append(of_group.assign(window=number))
-    if not found:
+        by_group = scored.groupby("group").agg(value=("value", "mean"), n=("n", "sum")).reset_index()
+        parts.append(by_group.assign(window=number))
+    if not parts:
         return absent("no purchase is visible yet", windows)
-    figures = pd.concat(found, ignore_index=True)
-    return with_empty_windows(figures, windows, f"only told of the {DATES} newest windows that hold customers")
+    figures = pd.concat(parts, ignore_index=True)
+    return with_empty_windows(figures, windows, f"only computed for the {DATES} newest windows that hold customers")
 
 
 def _groups(grouping: Grouping, customer: pd.Series) -> np.ndarray:
-    """Group of each customer, (n,)."""
+    """Return the group of each customer, (n,)."""
     rows = ibis.memtable(
         pd.DataFrame({"customer_id": customer.astype(str).to_numpy(), "row": np.arange(len(customer))})
     )

@@ -1,4 +1,4 @@
-"""From predictions to the published table: what the row-wise scorer cannot know is added here."""
+"""From predictions to the published table. The columns that need more than one row of features are added here."""
 
 import json
 from collections.abc import Mapping
@@ -27,18 +27,18 @@ _BEFORE = ("next_purchase_index_before", *_TEXTS_BEFORE)
 def assemble_scores(
     described: pd.DataFrame, predicted: pd.DataFrame, release: Release, before: pd.DataFrame | None
 ) -> pd.DataFrame:
-    """Put a base's features and predictions together with what is added at publication.
+    """Join features and predictions of a base with the columns that are added at publication.
 
     Parameters
     ----------
     described : pandas.DataFrame
         One row per customer, as `features.describe.describe` gives it.
     predicted : pandas.DataFrame
-        The scorer's output, row for row.
+        The scorer's output, with the same rows.
     release : Release
-        Of the scorer: its RFM cut points are used.
+        The scorer's; its RFM cut points and personas are used.
     before : pandas.DataFrame or None
-        As `scores_at` gives it for the as_of of the scores before these; None at first.
+        As `scores_at` gives it for the as_of of the previous scores; None if there are none.
 
     Returns
     -------
@@ -55,8 +55,8 @@ def assemble_scores(
     index_before = earlier["next_purchase_index_before"].astype(float)
     scores["next_purchase_index_change"] = scores["next_purchase_index"] - index_before
     for name in _TEXTS_BEFORE:
-        known = earlier[name].astype(object)
-        scores[name] = known.where(known.notna(), None)
+        texts = earlier[name].astype(object)
+        scores[name] = texts.where(texts.notna(), None)
     scores[["rfm", "segment"]] = release.rfm_scores(described)
     personas = release.parameters.personas if has_personas(release) else None
     scores["persona"] = assign_personas(personas, described) if personas is not None else None
@@ -65,13 +65,13 @@ def assemble_scores(
 
 
 def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
-    """Score everyone at an earlier date with today's scorer, so that what changed since is the customer alone.
+    """Score everyone at an earlier date with today's scorer, so that only the customers differ since then.
 
     Returns
     -------
     pandas.DataFrame
-        By customer_id: next_purchase_index_before, segment_before, nps_category_before (None without an NPS model) and
-        p_detractor, p_passive, p_promoter (NaN without one).
+        Indexed by customer_id: next_purchase_index_before, segment_before, nps_category_before (None without an NPS
+        model) and p_detractor, p_passive, p_promoter (NaN without one).
     """
     scorer = release.scorer
     reads_behaviour = scorer.has_second_stage or release.parameters.nps.source == "model"
@@ -79,22 +79,22 @@ def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
         base = describe_everyone(tables, as_of, release.vocabulary)
     else:
         base = materialise(purchase_summary(tables, as_of))
-    found = pd.DataFrame(index=base["customer_id"])
-    found["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
-    found["segment_before"] = release.rfm_scores(base)["segment"].to_numpy()
-    found["nps_category_before"] = None
-    found[list(PROBABILITIES)] = np.nan
+    scores = pd.DataFrame(index=base["customer_id"])
+    scores["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
+    scores["segment_before"] = release.rfm_scores(base)["segment"].to_numpy()
+    scores["nps_category_before"] = None
+    scores[list(PROBABILITIES)] = np.nan
     if release.parameters.nps.source is not None:
         probabilities = scorer.category_probabilities(base)
-        found["nps_category_before"] = np.array(CATEGORIES, dtype=object)[median_category(probabilities)]
-        found[list(PROBABILITIES)] = probabilities
-    return found
+        scores["nps_category_before"] = np.array(CATEGORIES, dtype=object)[median_category(probabilities)]
+        scores[list(PROBABILITIES)] = probabilities
+    return scores
 
 
 def scores_table(
-    scores: pd.DataFrame, release: Release, version: int, as_of: date, said: Mapping[str, str]
+    scores: pd.DataFrame, release: Release, version: int, as_of: date, provenance: Mapping[str, str]
 ) -> pa.Table:
-    """Type a table of scores and let it say where it comes from.
+    """Give a table of scores its types, and metadata on where it comes from.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def scores_table(
     version : int
         The scorer's version.
     as_of : datetime.date
-        The day customers are described at.
-    said : Mapping of str to str
+        The date customers are described at.
+    provenance : Mapping of str to str
         ``run_id``, ``input_digest`` and ``currency``.
     """
     parameters = release.parameters
@@ -119,6 +119,6 @@ def scores_table(
         "nps_as_of": parameters.nps_as_of.isoformat(),
         "nps_prior": json.dumps(parameters.nps.prior),
         "scorer_trained_after_as_of": str(release.as_of > as_of).lower(),
-        **said,
+        **provenance,
     }
     return to_table(scores, metadata)

@@ -79,7 +79,7 @@ def to_table(scores: pd.DataFrame, metadata: Mapping[str, str]) -> pa.Table:
     scores : pandas.DataFrame
         One row per customer with every column of `COLUMNS`.
     metadata : Mapping of str to str
-        What the table says of itself; `METADATA_KEYS` names what must be there.
+        The table's metadata; all of `METADATA_KEYS` must be there.
 
     Returns
     -------
@@ -93,14 +93,14 @@ def to_table(scores: pd.DataFrame, metadata: Mapping[str, str]) -> pa.Table:
 
 
 def read_metadata(table: pa.Table | pa.Schema) -> dict[str, str]:
-    """Return what a table of scores says of itself, as written by `to_table`."""
-    found = (table.schema if isinstance(table, pa.Table) else table).metadata or {}
+    """Return the metadata of a table of scores, as written by `to_table`."""
+    metadata = (table.schema if isinstance(table, pa.Table) else table).metadata or {}
     prefix = _PREFIX.encode()
-    return {k.removeprefix(prefix).decode(): v.decode() for k, v in found.items() if k.startswith(prefix)}
+    return {k.removeprefix(prefix).decode(): v.decode() for k, v in metadata.items() if k.startswith(prefix)}
 
 
 def write_scores(table: pa.Table, file: Path) -> None:
-    """Write scores once; an existing file is never overwritten."""
+    """Write scores to a new file; an existing file is never overwritten."""
     with file.open("xb") as sink:
         pq.write_table(table, sink, compression="zstd")
 
@@ -111,17 +111,17 @@ def check_scores(table: pa.Table, customers: int | None = None, *, is_older: boo
     Parameters
     ----------
     table : pyarrow.Table
-        The table, best as read back from where it was written.
+        The table, preferably as read back after it was written.
     customers : int, optional
-        How many rows there must be.
+        The expected number of rows.
     is_older : bool
-        It may have been published by an earlier release: columns that may be null, and metadata, that were added to the
-        contract since may be missing.
+        Whether it may have been published by an earlier release: then nullable columns and metadata that the contract
+        gained since may be missing.
 
     Raises
     ------
     RevealedError
-        Naming the column, what was expected and how many rows break it.
+        The message names the column, the violation and the number of rows.
     """
     if is_older:
         table = _with_later_columns(table)
@@ -136,10 +136,10 @@ def check_scores(table: pa.Table, customers: int | None = None, *, is_older: boo
         if not field.nullable:
             _require(column.null_count == 0, field.name, "is null", column.null_count)
         if pa.types.is_floating(field.type):
-            strange = pc.sum(pc.invert(pc.is_finite(column))).as_py() or 0
-            _require(strange == 0, field.name, "is NaN or infinite", strange)
-    doubles = len(table) - len(pc.unique(table["customer_id"]))
-    _require(doubles == 0, "customer_id", "is repeated", doubles)
+            not_finite = pc.sum(pc.invert(pc.is_finite(column))).as_py() or 0
+            _require(not_finite == 0, field.name, "is NaN or infinite", not_finite)
+    repeated = len(table) - len(pc.unique(table["customer_id"]))
+    _require(repeated == 0, "customer_id", "is repeated", repeated)
     values = {name: table[name].to_numpy() for name in COLUMNS if pa.types.is_floating(SCHEMA.field(name).type)}
     for name in _PROBABILITIES:
         outside = int(np.sum((values[name] < 0) | (values[name] > 1)))
@@ -157,14 +157,14 @@ def check_scores(table: pa.Table, customers: int | None = None, *, is_older: boo
 
 
 def _with_later_columns(table: pa.Table) -> pa.Table:
-    """Add the columns that a table of an earlier release lacks, all null, where they may be."""
+    """Add the nullable columns that a table of an earlier release lacks, filled with nulls."""
     for field in SCHEMA:
         if field.nullable and field.name not in table.column_names:
             table = table.append_column(field, pa.nulls(len(table), field.type))
     return table.select([name for name in COLUMNS if name in table.column_names])
 
 
-def _require(holds: bool, column: str, fault: str, rows: int) -> None:
+def _require(holds: bool, column: str, violation: str, rows: int) -> None:
     if not holds:
         where = f" in {rows:,} rows" if rows else ""
-        raise RevealedError(f"the scores break their contract: {column} {fault}{where}; nothing was published")
+        raise RevealedError(f"the scores break their contract: {column} {violation}{where}; nothing was published")

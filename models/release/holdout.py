@@ -1,4 +1,4 @@
-"""What happened after a cut: the frame on which twins are judged and the backtest is made."""
+"""The holdout: what happened after a cutoff. Twins are judged on it, and the backtest of a retraining uses it."""
 
 from datetime import date, timedelta
 
@@ -14,38 +14,38 @@ from models.release.promotion_gate import Holdout
 
 
 def cutoff_of(as_of: date, horizon: int) -> date:
-    """Return the cut of a twin: the day whose horizon ends at ``as_of``."""
+    """Return the cutoff of the holdout refit (twin): one horizon (days) before ``as_of``."""
     return as_of - timedelta(days=horizon)
 
 
 def build_holdout(
     tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary, *, behaviour: bool = False
 ) -> Holdout:
-    """Describe customers as of the cut beside what they did from the cut to ``as_of``, and the answers given then.
+    """Describe customers as of the cutoff, with their outcomes and their answers from the cutoff to ``as_of``.
 
     Parameters
     ----------
     tables : Tables
         The shop's checked tables.
     as_of : datetime.date
-        The challenger's; outcomes before it are known.
+        The challenger's; outcomes before this date are used.
     recipe : Recipe
-        The challenger's: horizon, question and gap.
+        The challenger's; its horizon, question and label gap are used.
     vocabulary : Vocabulary
-        Names the features.
+        It names the features.
     behaviour : bool
-        Describe customers with all features, as a scorer with a second stage needs them, not by purchases alone.
+        Whether to describe customers with all features, which a second stage needs, or by purchases alone.
     """
-    cut = cutoff_of(as_of, recipe.horizon)
+    cutoff = cutoff_of(as_of, recipe.horizon)
     if behaviour:
-        customers = describe_with_outcomes(tables, cut, recipe.horizon, vocabulary, known_before=as_of)
+        customers = describe_with_outcomes(tables, cutoff, recipe.horizon, vocabulary, known_before=as_of)
     else:
-        spine = everyone(tables.transactions, cut)
+        spine = everyone(tables.transactions, cutoff)
         realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=as_of).drop("as_of")
-        customers = materialise(purchase_summary(tables, cut).inner_join(realised, "customer_id"))
+        customers = materialise(purchase_summary(tables, cutoff).inner_join(realised, "customer_id"))
     if tables.answers is None:
         return Holdout(customers)
     answers = answers_with_features(
-        tables, recipe.nps_question, vocabulary, before=as_of, since=cut, gap_days=recipe.label_gap_days
+        tables, recipe.nps_question, vocabulary, before=as_of, since=cutoff, gap_days=recipe.label_gap_days
     )
     return Holdout(customers, answers)

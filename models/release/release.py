@@ -1,4 +1,4 @@
-"""A release: everything one version of the scorer is made of, fitted together on what was available at one date."""
+"""A release: all parts of one version of the scorer, fitted together on what was available at one date."""
 
 import json
 from collections.abc import Mapping
@@ -30,22 +30,22 @@ RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"
 
 @dataclass(frozen=True)
 class Release:
-    """One fitted scorer with what people want to know of its fit.
+    """One fitted scorer, with what people want to know about its fit.
 
     Attributes
     ----------
     parameters : ReleaseParameters
-        All that belongs to it but the trees.
+        Everything that belongs to it except the trees.
     boosters : dict of str to str
-        Trees as LightGBM text by name, as `models.scoring.scorer.Scorer` takes them; none where nothing needs them.
+        Trees as LightGBM text by name, as `models.scoring.scorer.Scorer` takes them; empty if no model has trees.
     fits : pandas.DataFrame
         Fitted parameters, as `models.purchases.fit.PurchaseFit.fits`.
     notes : tuple of str
-        What a reader must know: what could not be fitted and why, assumptions that fail.
+        Sentences for the report: what could not be fitted and why, and assumptions that fail.
     training : NpsTraining or None
-        The NPS model as trained, with out-of-fold probabilities; None where it was carried over or read back.
+        The NPS model as trained, with out-of-fold probabilities; None if it was carried over or read from the store.
     answers : pandas.DataFrame or None
-        The answers it was trained on, row for row with its out-of-fold probabilities.
+        The answers it was trained on, in the rows of its out-of-fold probabilities.
     """
 
     parameters: ReleaseParameters
@@ -57,7 +57,7 @@ class Release:
 
     @property
     def vocabulary(self) -> Vocabulary:
-        """The kinds, channels and levels that name its features."""
+        """Kinds of events, channels and levels, which name the features."""
         return self.parameters.vocabulary
 
     @property
@@ -71,7 +71,7 @@ class Release:
         return Rfm(self.parameters.rfm, self.parameters.rfm_segments)
 
     def rfm_scores(self, base: pd.DataFrame) -> pd.DataFrame:
-        """Score a base by the cut points and names of this release: ``rfm`` and ``segment``, row for row.
+        """Score a base by the cut points and names of this release: ``rfm`` and ``segment``, in the rows of the base.
 
         Parameters
         ----------
@@ -82,36 +82,37 @@ class Release:
 
     @property
     def training_fit(self) -> TrainingFit | None:
-        """How well the purchase model fitted what it was trained on; None in releases that did not keep it."""
-        of = self.parameters
-        if of.log_likelihood_per_customer is None:
+        """How well the purchase model fitted its training data; None in releases that did not store it."""
+        parameters = self.parameters
+        if parameters.log_likelihood_per_customer is None:
             return None
-        covariance = None if of.uncertainty is None else of.uncertainty.purchases
-        return TrainingFit(of.as_of, of.customers, of.log_likelihood_per_customer, covariance)
+        covariance = None if parameters.uncertainty is None else parameters.uncertainty.purchases
+        log_likelihood = parameters.log_likelihood_per_customer
+        return TrainingFit(parameters.as_of, parameters.customers, log_likelihood, covariance)
 
     @property
     def as_of(self) -> date:
-        """The date before which everything it was fitted on was available."""
+        """The date it was fitted at: all its data were available before it."""
         return self.parameters.as_of
 
     def with_base(self, profiles: Mapping[str, Profile], personas: Personas) -> "Release":
-        """Return this release with what was found of the base it was fitted on."""
+        """Return this release with profiles and personas of the base it was fitted on."""
         return replace(self, parameters=stored_and_read(replace(self.parameters, profiles=profiles, personas=personas)))
 
     def as_seen_at(self, as_of: date) -> "Release":
-        """Return this release, models and all, looking from another date."""
+        """Return this release, with the same models, at another as_of."""
         return replace(self, parameters=replace(self.parameters, as_of=as_of))
 
     @cached_property
     def scorer(self) -> Scorer:
-        """The scorer of this release, as it is served; its trees are parsed once."""
+        """The scorer of this release, as it is served; the trees are parsed only once."""
         return Scorer(self.parameters, self.boosters)
 
 
 def fit_release(
     tables: Tables, as_of: date, recipe: Recipe, carried: Release | None = None, *, is_twin: bool = False
 ) -> Release:
-    """Fit everything a version of the scorer is made of.
+    """Fit all parts of a version of the scorer.
 
     Parameters
     ----------
@@ -120,23 +121,22 @@ def fit_release(
     as_of : datetime.date
         Exclusive.
     recipe : Recipe
-        How to fit.
+        The settings of the fit.
     carried : Release, optional
         A release whose NPS model is taken over unchanged, with the vocabulary of its features, instead of training one.
-
     is_twin : bool
-        It will be judged on what came after, so no last wave of answers is held out to judge it by.
+        Whether this is a holdout refit (twin): it is judged on what came after, so no last wave of answers is held out.
 
     Raises
     ------
     InputError
-        Where no purchase model can be fitted: the message says what the data lacks.
+        If no purchase model can be fitted; the message says what the data lack.
     """
     summary = purchase_summary(tables, as_of)
     if not summary.count().to_pyarrow().as_py():
         raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
     fit = fit_purchases_at(tables, as_of, recipe.purchase_model)
-    cuts = rfm_cuts(summary)
+    cut_points = rfm_cuts(summary)
     notes = list(fit.notes)
     nps_as_of = as_of if carried is None else carried.parameters.nps_as_of
     satisfaction_model: CategoryParameters | None
@@ -185,25 +185,25 @@ def fit_release(
         satisfaction=satisfaction_model,
         nps_as_of=nps_as_of,
         vocabulary=vocabulary,
-        rfm=cuts,
+        rfm=cut_points,
     )
     return Release(stored_and_read(parameters), stage_boosters | trees, fit.fits, tuple(notes), training, answers)
 
 
 def stored_and_read(parameters: ReleaseParameters) -> ReleaseParameters:
-    """Return parameters through JSON and back, so that a release is the same before it is stored and after."""
+    """Pass parameters through JSON and back, so that a release is the same before it is stored and after."""
     return ReleaseParameters.from_dict(json.loads(json.dumps(parameters.to_dict())))
 
 
 def named(model: str, boosters: Mapping[str, str]) -> dict[str, str]:
-    """Return a category model's trees under the names they have in a release: "nps_ridit", say."""
+    """Return a category model's trees under their names in a release, such as "nps_ridit"."""
     return {f"{model}_{name}": trees for name, trees in boosters.items()}
 
 
 def _train_second_stage(
     tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary
 ) -> tuple[SecondStageParameters, dict[str, str]]:
-    """Train the second stage where the recipe has one and the history is long enough for it."""
+    """Train the second stage if the recipe has one and the history is long enough."""
     if not recipe.second_stage:
         why = "the backtest did not say that it wins, or it is switched off"
         return SecondStageParameters(used=False, why=why), {}

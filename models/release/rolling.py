@@ -1,4 +1,4 @@
-"""Fit before a cut, judge after it, and again at earlier cuts: what the models were worth, not what they promise."""
+"""Rolling backtest: fit before a cutoff, compare with what came after it, and repeat at earlier cutoffs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,27 +28,27 @@ MODELS = (BG, MBG, SECOND_STAGE)
 
 @dataclass(frozen=True)
 class CutoffResult:
-    """What the models said at a cut, and what happened after it.
+    """The predictions of the models at a cutoff, and what happened after it.
 
     Attributes
     ----------
-    cut : datetime.date
-        Everything was fitted on what was available before it.
+    cutoff : datetime.date
+        The models were fitted on what was available before this date.
     horizon : int
-        Days after the cut.
+        Days after the cutoff.
     customers : pandas.DataFrame
-        One row per customer with a purchase before the cut, as `features.purchases.summarise_purchases` describes
+        One row per customer with a purchase before the cutoff, as `features.purchases.summarise_purchases` describes
         them; ``purchases`` and ``revenue`` of the horizon, ``purchases_before`` and ``revenue_before`` of as many days
-        before the cut.
+        before the cutoff.
     predictions : mapping of str to pandas.DataFrame
         By name of the model, with the index of ``customers``: p_purchase, expected_purchases, expected_revenue.
     fits : mapping of str to PurchaseFit
         The purchase and spend models, by name.
     left_out : mapping of str to str
-        Models that are not there, and why.
+        Models without predictions, and why.
     """
 
-    cut: date
+    cutoff: date
     horizon: int
     customers: pd.DataFrame
     predictions: Mapping[str, pd.DataFrame]
@@ -62,18 +62,18 @@ class CutoffResult:
 
 
 def rolling_cutoffs(first_day: date, as_of: date, horizon: int, wanted: int) -> list[date]:
-    """Return the cuts at which the models can be judged: each leaves a horizon after it and one before it.
+    """Return the cutoffs at which the models can be judged: each has a horizon after it and one before it.
 
     Parameters
     ----------
     first_day : datetime.date
-        Of the first transaction.
+        Day of the first transaction.
     as_of : datetime.date
-        What was available before it is known.
+        Exclusive end of the data.
     horizon : int
         Days.
     wanted : int
-        At most so many cuts.
+        Largest number of cutoffs.
 
     Returns
     -------
@@ -83,11 +83,11 @@ def rolling_cutoffs(first_day: date, as_of: date, horizon: int, wanted: int) -> 
     Raises
     ------
     InputError
-        Where the history is shorter than two horizons.
+        If the history is shorter than two horizons.
     """
-    cuts = [as_of - timedelta(days=horizon * k) for k in range(1, wanted + 1)]
-    found = [cut for cut in cuts if (cut - first_day).days >= horizon]
-    if not found:
+    cutoffs = [as_of - timedelta(days=horizon * k) for k in range(1, wanted + 1)]
+    possible = [cutoff for cutoff in cutoffs if (cutoff - first_day).days >= horizon]
+    if not possible:
         days = (as_of - first_day).days
         shorter = f"a horizon of at most {days // 2} days (--horizon)" if days >= 2 else "a shorter horizon (--horizon)"
         raise InputError(
@@ -95,57 +95,59 @@ def rolling_cutoffs(first_day: date, as_of: date, horizon: int, wanted: int) -> 
             f"judge by, but there are {days}, from {first_day} to the day before {as_of}: take {shorter}, or give a "
             "longer history"
         )
-    return found
+    return possible
 
 
-def backtest_at(tables: Tables, cut: date, recipe: Recipe, with_second_stage: bool = True) -> CutoffResult:
-    """Fit every model on what was available before a cut, and put its predictions beside what happened.
+def backtest_at(tables: Tables, cutoff: date, recipe: Recipe, with_second_stage: bool = True) -> CutoffResult:
+    """Fit every model on what was available before a cutoff, and predict the horizon after it.
 
     Parameters
     ----------
     tables : Tables
         The shop's checked tables.
-    cut : datetime.date
+    cutoff : datetime.date
         Exclusive.
     recipe : Recipe
-        Horizon; and for the second stage its purchase model, seed and static attributes.
+        Its horizon is used, and for the second stage also purchase model, seed and static attributes.
     with_second_stage : bool
-        Whether it is trained too.
+        Whether the second stage is trained too.
 
     Returns
     -------
     CutoffResult
-        A model that cannot be fitted is left out, with the reason.
+        Predictions and outcomes. A model that cannot be fitted is left out, with the reason.
 
     Raises
     ------
     InputError
-        Where nobody had bought before the cut.
+        If nobody had bought before the cutoff.
     """
-    customers = _customers_at(tables, cut, recipe.horizon)
+    customers = _customers_at(tables, cutoff, recipe.horizon)
     if customers.empty:
-        raise InputError(f"no purchase is visible before the cut at {cut}: take a shorter horizon or fewer cuts")
+        raise InputError(
+            f"no purchase is visible before the cutoff at {cutoff}: take a shorter horizon or fewer cutoffs"
+        )
     predictions, fits, left_out = {}, {}, {}
     for model, name in MODEL_NAMES.items():
         try:
-            fits[name] = fit_purchases_at(tables, cut, model)
+            fits[name] = fit_purchases_at(tables, cutoff, model)
         except InputError as error:
             left_out[name] = str(error)
         else:
             predictions[name] = fits[name].predict(customers, recipe.horizon)
-    result = CutoffResult(cut, recipe.horizon, customers, predictions, fits, left_out)
+    result = CutoffResult(cutoff, recipe.horizon, customers, predictions, fits, left_out)
     return add_second_stage(tables, result, recipe) if with_second_stage else result
 
 
 def add_second_stage(tables: Tables, result: CutoffResult, recipe: Recipe) -> CutoffResult:
-    """Train the second stage on top of the recipe's purchase model, out of time, and let it predict the cut.
+    """Train the second stage on the recipe's purchase model, out of time, and predict the horizon after the cutoff.
 
     Parameters
     ----------
     tables : Tables
         The shop's checked tables.
     result : CutoffResult
-        The purchase models at the cut.
+        With the purchase models at the cutoff.
     recipe : Recipe
         As in `backtest_at`.
 
@@ -156,53 +158,53 @@ def add_second_stage(tables: Tables, result: CutoffResult, recipe: Recipe) -> Cu
     """
     base = MODEL_NAMES[recipe.purchase_model]
     if base not in result.predictions:
-        return _without_second_stage(result, f"{base}, on which it stands, could not be fitted")
+        return _without_second_stage(result, f"{base}, on which it builds, could not be fitted")
     try:
-        stage = train_second_stage(tables, result.cut, recipe, recipe.purchase_model)
+        stage = train_second_stage(tables, result.cutoff, recipe, recipe.purchase_model)
     except InputError as error:
         return _without_second_stage(result, str(error))
-    described = describe_everyone(tables, result.cut, stage.vocabulary)
+    described = describe_everyone(tables, result.cutoff, stage.vocabulary)
     described.index = result.customers.index
     predicted = stage.predict(described, result.predictions[base])
     return replace(result, predictions={**result.predictions, SECOND_STAGE: predicted})
 
 
 def over_cutoffs(results: Sequence[CutoffResult]) -> pd.DataFrame:
-    """Return the means of the measures over the cuts at which a model is there and a figure is defined."""
+    """Return the means of the measures, over the cutoffs at which the model is there and the figure is defined."""
     tables = pd.concat([result.measures for result in results])
     mean = tables.groupby(level="predictor").mean()
     return mean.loc[[name for name in (*MODELS, *BASELINES) if name in mean.index]]
 
 
 def wins_over_cutoffs(results: Sequence[CutoffResult], models: Sequence[str] = MODELS) -> list[str]:
-    """Say in one sentence each where a baseline is better than a model, in the mean over the cuts that have it.
+    """Return a sentence for each measure on which a baseline beats a model, in the mean over the model's cutoffs.
 
     Parameters
     ----------
     results : sequence of CutoffResult
-        All cuts.
+        One per cutoff.
     models : sequence of str
-        Of which models.
+        Names of the models to compare.
     """
-    said = []
+    sentences = []
     for model in models:
-        having = [result for result in results if model in result.predictions]
-        if having:
-            table = over_cutoffs(having)
-            said += wins(table.loc[[name for name in table.index if name in (model, *BASELINES)]])
-    return said
+        results_with_model = [result for result in results if model in result.predictions]
+        if results_with_model:
+            table = over_cutoffs(results_with_model)
+            sentences += wins(table.loc[[name for name in table.index if name in (model, *BASELINES)]])
+    return sentences
 
 
 def choose_purchase_model(results: Sequence[CutoffResult]) -> tuple[PurchaseModel, str]:
-    """Choose the purchase model by the log predictive score of "buys at all", over all cuts.
+    """Choose the purchase model by the log loss of p_purchase over all cutoffs.
 
-    MBG/NBD is taken where its mean log loss is lower by more than 1.645 standard errors of the difference, paired by
-    customer and clustered by customer over the cuts; else BG/NBD.
+    MBG/NBD is chosen if its mean log loss is lower by more than 1.645 standard errors of the difference, paired by
+    customer and clustered by customer over the cutoffs; else BG/NBD.
 
     Parameters
     ----------
     results : sequence of CutoffResult
-        All cuts.
+        One per cutoff.
 
     Returns
     -------
@@ -211,7 +213,7 @@ def choose_purchase_model(results: Sequence[CutoffResult]) -> tuple[PurchaseMode
     """
     paired = [result for result in results if BG in result.predictions and MBG in result.predictions]
     if not paired:
-        return _choose_what_is_there(results)
+        return _choose_fitted_model(results)
     bought = np.concatenate([result.customers["purchases"].to_numpy(float) > 0 for result in paired])
     of_bg, of_mbg = (
         log_losses(bought, np.concatenate([result.predictions[name]["p_purchase"] for result in paired]))
@@ -220,22 +222,22 @@ def choose_purchase_model(results: Sequence[CutoffResult]) -> tuple[PurchaseMode
     customers = np.concatenate([result.customers["customer_id"].to_numpy(str) for result in paired])
     saved = of_bg - of_mbg
     error = clustered_standard_error(saved, customers)
-    takes_mbg = bool(saved.mean() > ONE_SIDED_95 * error)
+    chooses_mbg = bool(saved.mean() > ONE_SIDED_95 * error)
     side = "better" if saved.mean() > 0 else "worse"
     why = (
         f"log loss of p_purchase {of_mbg.mean():.5f} under {MBG} against {of_bg.mean():.5f} under {BG}, over "
-        f"{len(saved):,} predictions at {len(paired)} cut{'s' * (len(paired) > 1)}: {MBG} is {side} by "
-        f"{abs(saved.mean()):.5f}, standard error {error:.5f} (clustered by customer); to be taken it must be better "
-        f"by more than {ONE_SIDED_95} of them"
+        f"{len(saved):,} predictions at {len(paired)} cutoff{'s' * (len(paired) > 1)}: {MBG} is {side} by "
+        f"{abs(saved.mean()):.5f}, standard error {error:.5f} (clustered by customer); to be chosen it must be better "
+        f"by more than {ONE_SIDED_95} standard errors"
     )
-    return ("mbg_nbd" if takes_mbg else "bg_nbd"), why
+    return ("mbg_nbd" if chooses_mbg else "bg_nbd"), why
 
 
-def _choose_what_is_there(results: Sequence[CutoffResult]) -> tuple[PurchaseModel, str]:
+def _choose_fitted_model(results: Sequence[CutoffResult]) -> tuple[PurchaseModel, str]:
     reasons = {name: why for result in results for name, why in result.left_out.items()}
     if any(MBG in result.predictions for result in results):
-        return "mbg_nbd", f"{BG} could not be fitted at any cut where {MBG} could: {reasons.get(BG, '')}"
-    why = reasons.get(MBG, "there is no cut to judge it at")
+        return "mbg_nbd", f"{BG} could not be fitted at any cutoff where {MBG} could: {reasons.get(BG, '')}"
+    why = reasons.get(MBG, "there is no cutoff to judge it at")
     return "bg_nbd", f"{MBG} could not be judged beside {BG}: {why}"
 
 
@@ -243,16 +245,16 @@ def _without_second_stage(result: CutoffResult, why: str) -> CutoffResult:
     return replace(result, left_out={**result.left_out, SECOND_STAGE: why})
 
 
-def _customers_at(tables: Tables, cut: date, horizon: int) -> pd.DataFrame:
-    """Describe everyone's purchases at the cut, beside those of the horizon and of as many days before the cut."""
-    transactions, spine = tables.transactions, everyone(tables.transactions, cut)
-    realised = outcomes(transactions, spine, horizon, known_before=cut + timedelta(days=horizon)).drop("as_of")
+def _customers_at(tables: Tables, cutoff: date, horizon: int) -> pd.DataFrame:
+    """Describe everyone's purchases at the cutoff, with those of the horizon and of as many days before the cutoff."""
+    transactions, spine = tables.transactions, everyone(tables.transactions, cutoff)
+    realised = outcomes(transactions, spine, horizon, known_before=cutoff + timedelta(days=horizon)).drop("as_of")
     days = purchase_days(transactions, spine)
     recent = days.filter(days.age <= horizon)
     before = recent.group_by("customer_id").agg(
         purchases_before=recent.count().cast("float64"), revenue_before=recent.net.sum().cast("float64")
     )
-    described = purchase_summary(tables, cut).inner_join(realised, "customer_id")
+    described = purchase_summary(tables, cutoff).inner_join(realised, "customer_id")
     joined = described.left_join(before, "customer_id").drop("customer_id_right")
     filled = {name: joined[name].fill_null(0.0) for name in ("purchases_before", "revenue_before")}
     return materialise(joined.mutate(**filled))

@@ -33,7 +33,7 @@ def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFram
         first one may be shorter. until (the day after the week), actual, and a column per purchase model.
     """
     first = result.customers["first_purchase"].to_numpy("datetime64[D]")
-    cutoff = np.datetime64(result.cut, "D")
+    cutoff = np.datetime64(result.cutoff, "D")
     days_before = int((cutoff - first.min()).astype(int))
     until = cutoff + 7 * np.arange(1 - -(-days_before // 7), result.horizon // 7 + 1)
     columns = {"until": until.astype("datetime64[s]"), "actual": _actual(tables, result, until)}
@@ -47,8 +47,8 @@ def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFram
 
 def _actual(tables: Tables, result: CutoffResult, until: np.ndarray) -> np.ndarray:
     transactions = tables.transactions
-    known_before = result.cut + timedelta(days=result.horizon)
-    by_day = materialise(purchases_by_day(transactions, everyone(transactions, result.cut), known_before))
+    known_before = result.cutoff + timedelta(days=result.horizon)
+    by_day = materialise(purchases_by_day(transactions, everyone(transactions, result.cutoff), known_before))
     # Dates come in order, so the running total before a date is that of the rows before it.
     rows = np.searchsorted(by_day["date"].to_numpy("datetime64[D]"), until, side="left")
     total = np.concatenate([[0.0], np.cumsum(by_day["repeat_purchases"].to_numpy(float))])

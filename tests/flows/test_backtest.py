@@ -13,8 +13,8 @@ from data.errors import InputError, RefusedError
 from flows.backtest import backtest, report
 from flows.reports.backtest import backtest_sections, decile_table, frequency_table
 from flows.settings import Settings
-from flows.steps.cuts import Backtested, look_back
 from flows.steps.inputs import Inputs, open_inputs, read_inputs
+from flows.steps.look_back import Backtested, look_back
 from flows.steps.progress import shown_on
 from models.registry.tracking import Run, tracked
 from models.release.rolling import BG, MBG, SECOND_STAGE, CutoffResult, over_cutoffs
@@ -31,26 +31,26 @@ def inputs(settings, tmp_path_factory) -> Inputs:
 
 
 @pytest.fixture(scope="module")
-def found(settings, inputs) -> Backtested:
+def backtested(settings, inputs) -> Backtested:
     return look_back(settings, inputs)
 
 
-def test_every_cut_that_the_history_allows_is_judged_with_every_model(found, inputs):
-    cuts = [result.cut for result in found.results]
-    assert cuts == [inputs.as_of - pd.Timedelta(days=90 * k) for k in range(1, 5)]
-    for result in found.results:
+def test_every_cutoff_that_the_history_allows_is_judged_with_every_model(backtested, inputs):
+    cutoffs = [result.cutoff for result in backtested.results]
+    assert cutoffs == [inputs.as_of - pd.Timedelta(days=90 * k) for k in range(1, 5)]
+    for result in backtested.results:
         assert {BG, MBG} <= set(result.predictions)
-    # Trained out of time, the second stage needs two horizons before its cut.
-    assert [SECOND_STAGE in result.predictions for result in found.results] == [True, True, True, False]
-    assert found.automatic.startswith("BG/NBD" if found.recipe.purchase_model == "bg_nbd" else "MBG/NBD")
+    # Trained out of time, the second stage needs two horizons before its cutoff.
+    assert [SECOND_STAGE in result.predictions for result in backtested.results] == [True, True, True, False]
+    assert backtested.automatic.startswith("BG/NBD" if backtested.recipe.purchase_model == "bg_nbd" else "MBG/NBD")
 
 
-def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(store, settings, inputs, found):
+def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(store, settings, inputs, backtested):
     console = Console(file=io.StringIO(), width=160)
     with tracked(store, "backtest", {}) as run, shown_on(console):
-        report(run, settings, inputs, found)
+        report(run, settings, inputs, backtested)
     shown = console.file.getvalue()
-    for said in (
+    for sentence in (
         "9 cutoffs were asked for",
         "Purchases in the horizon, mean over 4 cutoffs",
         "Calibration by decile",
@@ -59,15 +59,15 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
         "Second stage",
         run.run_id,
     ):
-        assert said in shown
+        assert sentence in shown
     kept = store.client.get_run(run.run_id)
     assert kept.data.tags["kind"] == "backtest"
     assert kept.data.params["horizon"] == "90"
-    mean = over_cutoffs(found.results)
+    mean = over_cutoffs(backtested.results)
     assert kept.data.metrics["bg_nbd_purchases_mae"] == mean.loc[BG, "purchases_mae"]
-    assert kept.data.metrics["second_stage_used"] == found.stage.used
+    assert kept.data.metrics["second_stage_used"] == backtested.stage.used
     assert kept.data.metrics["second_stage_gate_auc_second"] > 0.5
-    assert kept.data.tags["second_stage"] == found.stage.why
+    assert kept.data.tags["second_stage"] == backtested.stage.why
     assert kept.data.metrics["days_since_last_purchase_p_purchase_auc"] > 0.5
     files = {file.path for file in store.client.list_artifacts(run.run_id)}
     tables = {"backtest.csv", "backtest_by_cutoff.csv", "calibration_by_decile.csv", "calibration_by_frequency.csv"}
@@ -82,10 +82,10 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
     assert again[BG] == pytest.approx(mean.loc[BG, "revenue_gini"])
 
 
-def test_the_flow_reads_judges_and_reports_in_a_run_of_its_own(store, settings, found, monkeypatch):
+def test_the_flow_reads_judges_and_reports_in_a_run_of_its_own(store, settings, backtested, monkeypatch):
     """Without Prefect: its tasks are replaced by the plain functions they are made of."""
     monkeypatch.setattr("flows.steps.tasks.extract", read_inputs)
-    monkeypatch.setattr("flows.backtest.judge_models", lambda *_: found)
+    monkeypatch.setattr("flows.backtest.judge_models", lambda *_: backtested)
     there = settings.model_copy(update={"mlruns": str(store.folder)})
     run = store.client.get_run(backtest.fn(there))
     assert run.info.status == "FINISHED"
@@ -100,9 +100,9 @@ def test_the_flow_reads_judges_and_reports_in_a_run_of_its_own(store, settings, 
     assert (state.name, state.message) == ("Refused", "too many bad rows")
 
 
-def test_tables_of_calibration_add_up_to_everyone(found):
-    customers = pd.concat([result.customers for result in found.results])
-    for table in (decile_table(found.results), frequency_table(found.results)):
+def test_tables_of_calibration_add_up_to_everyone(backtested):
+    customers = pd.concat([result.customers for result in backtested.results])
+    for table in (decile_table(backtested.results), frequency_table(backtested.results)):
         of_bg = table[table["model"] == BG]
         assert (of_bg.groupby("quantity")["n"].sum() == len(customers)).all()
         totals = (of_bg["n"] * of_bg["realised"]).groupby(of_bg["quantity"]).sum()
@@ -115,14 +115,14 @@ def test_tables_of_calibration_add_up_to_everyone(found):
         assert totals.to_dict() == pytest.approx(expected)
 
 
-def figures_of(section: str, sections: list) -> pd.DataFrame:
-    (table,) = (found.table for found in sections if found.title.startswith(section))
+def figures_of(title: str, sections: list) -> pd.DataFrame:
+    (table,) = (each.table for each in sections if each.title.startswith(title))
     return table
 
 
-def test_figures_in_the_report_are_those_of_the_customers(store, settings, inputs, found):
-    sections = backtest_sections(settings, inputs, replace(found, results=found.results[:1]), Run(store, "0"))
-    result: CutoffResult = found.results[0]
+def test_figures_in_the_report_are_those_of_the_customers(store, settings, inputs, backtested):
+    sections = backtest_sections(settings, inputs, replace(backtested, results=backtested.results[:1]), Run(store, "0"))
+    result: CutoffResult = backtested.results[0]
     predicted, came = result.predictions[BG]["expected_purchases"], result.customers["purchases"]
     row = figures_of("Purchases in the horizon, one cutoff", sections).set_index("predictor").loc[BG]
     assert row["MAE"] == f"{np.abs(predicted - came).mean():.4f}"
@@ -133,22 +133,22 @@ def test_figures_in_the_report_are_those_of_the_customers(store, settings, input
     assert not [section for section in sections if section.title.startswith("Cutoff ")]
 
 
-def test_the_verdict_on_the_second_stage_and_the_cuts_that_lack_it_are_told(store, settings, inputs, found):
-    sections = backtest_sections(settings, inputs, found, Run(store, "0"))
+def test_the_verdict_on_the_second_stage_and_the_cutoffs_that_lack_it_are_told(store, settings, inputs, backtested):
+    sections = backtest_sections(settings, inputs, backtested, Run(store, "0"))
     (section,) = (section for section in sections if section.title.startswith("Second stage"))
-    assert section.title == f"Second stage: would {'' if found.stage.used else 'not '}enter the scores"
+    assert section.title == f"Second stage: would {'' if backtested.stage.used else 'not '}enter the scores"
     verdict, missing = section.sentences
-    assert verdict == found.stage.why
-    assert missing.startswith(f"It could not be trained before {found.results[-1].cut}: ")
+    assert verdict == backtested.stage.why
+    assert missing.startswith(f"It could not be trained before {backtested.results[-1].cutoff}: ")
 
 
-def test_a_model_that_nothing_beats_is_said_to_be_beaten_nowhere(store, settings, inputs, found):
-    result = found.results[0]
+def test_a_model_that_nothing_beats_is_said_to_be_beaten_nowhere(store, settings, inputs, backtested):
+    result = backtested.results[0]
     customers = result.customers
     came = {"expected_purchases": customers["purchases"], "expected_revenue": customers["revenue"]}
     perfect = pd.DataFrame({"p_purchase": (customers["purchases"] > 0).clip(0.01, 0.99), **came})
     best = replace(result, predictions={BG: perfect})
-    sections = backtest_sections(settings, inputs, replace(found, results=[best]), Run(store, "0"))
+    sections = backtest_sections(settings, inputs, replace(backtested, results=[best]), Run(store, "0"))
     (section,) = (section for section in sections if section.title == "Where a baseline wins")
     assert section.sentences == ("Nowhere: every model is better than every baseline on every measure.",)
 
@@ -158,5 +158,5 @@ def test_a_shop_without_a_purchase_model_says_what_its_data_lack(own_environment
     pd.DataFrame({"customer_id": [f"c{i}" for i in range(60)], "ts": days, "amount": 5.0}).to_parquet("once.parquet")
     settings = Settings(transactions=["once.parquet"], horizon=20)
     inputs = open_inputs(read_inputs(settings, own_environment / "clean"), settings)
-    with pytest.raises(InputError, match="no purchase model could be fitted before any cut"):
+    with pytest.raises(InputError, match="no purchase model could be fitted before any cutoff"):
         look_back(settings, inputs)

@@ -48,11 +48,11 @@ def test_the_published_file_says_where_it_comes_from_and_keeps_its_contract(trai
     file = mlflow.artifacts.download_artifacts(f"models:/{SCORES}@{CURRENT}/scores.parquet", tracking_uri=store.uri)
     table = pq.read_table(file)
     check_scores(table)
-    said = read_metadata(table)
-    assert said["scorer_version"] == "1"
-    assert said["horizon"] == "90"
-    assert said["scorer_trained_after_as_of"] == "false"
-    assert store.client.get_run(said["run_id"]).data.tags["kind"] == "score"
+    metadata = read_metadata(table)
+    assert metadata["scorer_version"] == "1"
+    assert metadata["horizon"] == "90"
+    assert metadata["scorer_trained_after_as_of"] == "false"
+    assert store.client.get_run(metadata["run_id"]).data.tags["kind"] == "score"
 
 
 def test_the_same_input_gives_the_same_scores_bit_for_bit(trained, revealed, tables):
@@ -64,17 +64,17 @@ def test_the_same_input_gives_the_same_scores_bit_for_bit(trained, revealed, tab
 
 @pytest.fixture
 def next_day(trained, revealed, tables):
-    """The scores of before and what the scoring of the next day said: made once, its database put back as well."""
+    """The scores before, and the output of the next day's scoring: made once, and its database restored each time."""
     first = current(trained).set_index("customer_id")
-    kept, said = trained.with_name("next_day.db"), trained.with_name("next_day.txt")
+    kept, output = trained.with_name("next_day.db"), trained.with_name("next_day.txt")
     if not kept.exists():
         later = (pd.Timestamp(first["as_of"].iloc[0]) + pd.Timedelta(days=1)).date()
         code, out, _ = revealed("score", *tables, "--mlruns", trained, "--as-of", later)
         assert code == 0
-        said.write_text(out)
+        output.write_text(out)
         shutil.copyfile(trained / "mlflow.db", kept)
     shutil.copyfile(kept, trained / "mlflow.db")
-    return first, said.read_text()
+    return first, output.read_text()
 
 
 def test_the_change_of_the_index_is_against_the_scores_of_the_date_before(trained, next_day):
@@ -131,7 +131,7 @@ def test_a_trend_can_be_drawn_from_the_runs_alone(trained, revealed, tables, sho
         for run in runs
     ]
     later, first = sorted(of_runs, key=len, reverse=True)
-    # 500 days hold five whole windows of 90 days; the earlier run tells the same of those it has seen.
+    # 500 days hold five whole windows of 90 days; the earlier run gives the same figures for the windows it covers.
     assert len(later) == 5 + 1
     assert {step: metric.value for step, metric in first.items()}.items() <= {
         step: metric.value for step, metric in later.items()
@@ -162,9 +162,9 @@ def test_customers_of_whom_too_little_is_given_are_counted(trained, revealed, sh
     code, out, _ = revealed("score", "--transactions", shop["transactions"], "--mlruns", trained)
     assert code == 0
     assert uses_trees
-    said = " ".join(out.split())
-    assert f"WARNING: the second stage is not used for {len(current(trained)):,} customers" in said
-    assert "WARNING: scorer 1 learned from events, which this run was not given" in said
+    text = " ".join(out.split())
+    assert f"WARNING: the second stage is not used for {len(current(trained)):,} customers" in text
+    assert "WARNING: scorer 1 learned from events, which this run was not given" in text
 
 
 def test_scores_of_a_version_that_is_no_champion_do_not_become_current(trained, revealed, tables):
@@ -193,7 +193,7 @@ def test_a_past_date_is_scored_with_past_behaviour_and_does_not_become_current(t
 
 
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("more", "message"),
     [
         (("--horizon", "30"), "scorer 1 was fitted for 90"),
         (("--scorer", "9"), "there is no version 9"),
@@ -201,10 +201,10 @@ def test_a_past_date_is_scored_with_past_behaviour_and_does_not_become_current(t
         (("--as-of", "2062-01-01"), "which lies in the future"),
     ],
 )
-def test_a_score_with_what_the_scorer_does_not_have_is_a_mistake(trained, revealed, tables, more, said):
+def test_a_score_with_what_the_scorer_does_not_have_is_a_mistake(trained, revealed, tables, more, message):
     code, _, err = revealed("score", *tables, "--mlruns", trained, *more)
     assert code == 2
-    assert said in err
+    assert message in err
 
 
 def test_a_score_without_a_champion_is_a_mistake(revealed, tables, own_environment):

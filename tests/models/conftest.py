@@ -79,7 +79,7 @@ class SimulatedShop:
     files: Mapping[str, Path]
     clean: Path
     as_of: date
-    cut: date
+    cutoff: date
     recipe: Recipe
 
     @property

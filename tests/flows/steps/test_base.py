@@ -86,8 +86,8 @@ def test_base_segments_and_change_are_told_and_kept(store, release, estimated):
     )
     assert f"Published then: {PUBLISHED:+.1f}" in " ".join(sections[f"Change since {estimated.since}"].sentences)
     shown = sections["NPS by region"].table
-    told = estimated.segments["region"].dropna(subset="nps")
-    assert sorted(shown["region"]) == sorted(told["segment"])
+    shown_segments = estimated.segments["region"].dropna(subset="nps")
+    assert sorted(shown["region"]) == sorted(shown_segments["segment"])
 
     metrics = nps_metrics(release, estimated)
     assert metrics["base_nps"] == base.nps
@@ -108,9 +108,9 @@ def read(run: Run, path: str) -> str:
 
 
 def test_beside_a_run_of_the_same_date_there_is_no_change(store, settings, inputs, release, champion):
-    found = estimate(store, settings, inputs, release, replace(champion, release=release))
-    assert found.base is not None
-    assert found.change is None
+    estimated = estimate(store, settings, inputs, release, replace(champion, release=release))
+    assert estimated.base is not None
+    assert estimated.change is None
 
 
 def test_what_was_published_of_another_question_does_not_count(store, release, champion):
@@ -123,13 +123,13 @@ def test_what_was_published_of_another_question_does_not_count(store, release, c
 def test_without_answers_nothing_is_estimated_and_that_is_said(store, settings, inputs):
     bare = replace(inputs, tables=replace(inputs.tables, answers=None))
     release = fit_release(bare.tables, bare.as_of, Recipe())
-    found = estimate(store, settings, bare, release, None)
-    assert found == Estimated()
-    sections = nps_sections(release, found)
+    estimated = estimate(store, settings, bare, release, None)
+    assert estimated == Estimated()
+    sections = nps_sections(release, estimated)
     assert sections[-1].sentences == ("It is not estimated: this run has no answers, or too few.",)
-    assert nps_metrics(release, found) == {}
+    assert nps_metrics(release, estimated) == {}
     with tracked(store, "retrain", {}) as run:
-        log_nps(run, found)
+        log_nps(run, estimated)
     assert not store.client.list_artifacts(run.run_id)
 
 
@@ -144,7 +144,7 @@ def test_a_profiled_release_knows_its_base_scores_and_respondents(profiled, rele
 
 @pytest.fixture(scope="module")
 def two_personas(inputs, profiled) -> Profiled:
-    """The small shop has no personas that come out again: its base is cut in two."""
+    """The small shop has no stable personas, so the fixture divides its base in two."""
     described = describe_everyone(inputs.tables, inputs.as_of, profiled.release.vocabulary)
     placed = profiled.personas.space.place(described)
     centres = tuple(tuple(end.tolist()) for end in (placed.min(axis=0), placed.max(axis=0)))
@@ -155,27 +155,27 @@ def two_personas(inputs, profiled) -> Profiled:
 
 
 def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas, release):
-    profiled, personas, known = two_personas, two_personas.personas, two_personas.release
-    labels = segment_labels(inputs.tables, inputs.as_of, known)
+    profiled, personas, with_personas = two_personas, two_personas.personas, two_personas.release
+    labels = segment_labels(inputs.tables, inputs.as_of, with_personas)
     assert set(labels) == {RFM, PERSONA}
     shares = labels[PERSONA].value_counts()
     table = profiled.profile.set_index("persona")
     assert table["customers"].to_dict() == shares.to_dict()
-    described = describe_everyone(inputs.tables, inputs.as_of, known.vocabulary)
-    clv = known.scorer.score(described)["clv"].groupby(labels[PERSONA].to_numpy()).mean()
+    described = describe_everyone(inputs.tables, inputs.as_of, with_personas.vocabulary)
+    clv = with_personas.scorer.score(described)["clv"].groupby(labels[PERSONA].to_numpy()).mean()
     assert table["clv"].to_dict() == pytest.approx(clv.to_dict())
 
     survey = prepare_survey(inputs.tables, release)
     nps = segment_nps(survey, labels[PERSONA].reindex(survey.base_customer))
     section = personas_section(profiled, nps)
-    told = nps.set_index("segment")["nps"]
+    nps_by_persona = nps.set_index("segment")["nps"]
     for row in section.table.to_dict("records"):
         assert row["customers"] == f"{shares[row['persona']]:,}"
-        assert row["NPS"].startswith(f"{told[row['persona']]:+.1f} (")
+        assert row["NPS"].startswith(f"{nps_by_persona[row['persona']]:+.1f} (")
     assert set(personas_section(profiled, None).table["NPS"]) == {"–"}
     assert "form no groups" not in " ".join(section.sentences)
-    cut = replace(profiled, personas=replace(personas, why="Behaviour forms no groups."))
-    assert personas_section(cut, nps).sentences[1] == "Behaviour forms no groups."
+    forced = replace(profiled, personas=replace(personas, why="Behaviour forms no groups."))
+    assert personas_section(forced, nps).sentences[1] == "Behaviour forms no groups."
     with tracked(store, "retrain", {}) as run:
         log_personas(run, profiled, nps)
     assert json.loads(read(run, "personas/choice.json"))["k"] == len(personas.names)
@@ -193,20 +193,20 @@ def test_comments_are_told_by_topic_with_their_nps(store, inputs, release):
     assert find_comment_topics(inputs, release) is None
     assert find_comment_topics(replace(inputs, tables=replace(inputs.tables, answers=None)), release) is None
     answers = materialise(inputs.tables.answers)
-    given = answers["score"].notna() & (answers["question"] == "nps")
-    said = np.where(answers["score"] >= 9, "helpful", "rude")
+    is_nps_answer = answers["score"].notna() & (answers["question"] == "nps")
+    adjectives = np.where(answers["score"] >= 9, "helpful", "rude")
     numbers = np.arange(len(answers))
     answers["comment"] = [
-        f"The agent on the phone was {how}, call {chr(97 + n % 26)}{chr(97 + n // 26 % 26)} answered in minutes"
+        f"The agent on the phone was {adjective}, call {chr(97 + n % 26)}{chr(97 + n // 26 % 26)} answered in minutes"
         if n % 2
         else f"The parcel came late again, courier {chr(97 + n % 26)}{chr(97 + n // 26 % 26)} left it outside"
-        for n, how in zip(numbers, said, strict=True)
+        for n, adjective in zip(numbers, adjectives, strict=True)
     ]
     tables = replace(inputs.tables, answers=ibis.memtable(answers))
     topics = find_comment_topics(replace(inputs, tables=tables), release)
-    assert topics.answers == given.sum()
+    assert topics.answers == is_nps_answer.sum()
     section = comments_section(topics)
-    assert section.title == f"Topics of {given.sum():,} comments"
+    assert section.title == f"Topics of {is_nps_answer.sum():,} comments"
     with tracked(store, "retrain", {}) as run:
         log_comments(run, topics)
     assert topics.why is None
@@ -219,5 +219,5 @@ def test_comments_are_told_by_topic_with_their_nps(store, inputs, release):
     assert section.table["comments"].tolist() == [
         f"{topic.answers:,}" for topic in sorted(topics.topics, key=lambda topic: (topic.nps, topic.name))
     ]
-    few = replace(inputs, tables=replace(tables, answers=ibis.memtable(answers[given].head(50))))
+    few = replace(inputs, tables=replace(tables, answers=ibis.memtable(answers[is_nps_answer].head(50))))
     assert "There are none" in comments_section(find_comment_topics(few, release)).sentences[0]

@@ -19,9 +19,9 @@ def measured(revealed, *arguments):
 
 
 def test_json_holds_every_measure_with_its_definition_or_the_reason_why_not(revealed, tables, shop, own_environment):
-    found = measured(revealed, *tables, "--as-of", "2024-05-01", "--days", 60)
-    assert found["window"] == {"from": "2024-03-02", "to_exclusive": "2024-05-01"}
-    by_name = {row["measure"]: row for row in found["measures"]}
+    result = measured(revealed, *tables, "--as-of", "2024-05-01", "--days", 60)
+    assert result["window"] == {"from": "2024-03-02", "to_exclusive": "2024-05-01"}
+    by_name = {row["measure"]: row for row in result["measures"]}
     assert all(row["definition"] for row in by_name.values())
     assert all((row["value"] is None) <= (row["why"] is not None) for row in by_name.values())
     assert "no answers to the question ces" in by_name["ces"]["why"]
@@ -31,8 +31,8 @@ def test_json_holds_every_measure_with_its_definition_or_the_reason_why_not(reve
     nps = answers[(answers["question"] == "nps") & answers["score"].notna()]
     for window, value in (("2024-03-02", by_name["nps"]["value"]), ("2024-01-02", by_name["nps"]["before"])):
         start = pd.Timestamp(window)
-        given = nps[nps["answered_at"].between(start, start + pd.Timedelta(days=60), inclusive="left")]["score"]
-        assert value == pytest.approx(100 * ((given >= 9).mean() - (given <= 6).mean()))
+        scores = nps[nps["answered_at"].between(start, start + pd.Timedelta(days=60), inclusive="left")]["score"]
+        assert value == pytest.approx(100 * ((scores >= 9).mean() - (scores <= 6).mean()))
     assert by_name["nps"]["change"] == pytest.approx(by_name["nps"]["value"] - by_name["nps"]["before"])
 
 
@@ -74,52 +74,52 @@ def test_a_column_of_customers_is_meant_where_the_rows_have_none_of_that_name(re
     sales = ["customer_id,ts,amount", "a,2024-01-05,10", "a,2024-01-09,10", "ж,2024-01-06,10"]
     people = ["customer_id,channel,valid_from", "a,web,", "ж,магазин,"]
     answers = ["customer_id,answered_at,score", "a,2024-01-07,10"]
-    given = written(tmp_path, transactions=sales, customers=people, answers=answers)
-    rows = measured(revealed, *given, "--by", "channel")["measures"]
-    found = {(row["measure"], row["group"]): row["value"] for row in rows}
-    assert (found["repeat_share", "web"], found["repeat_share", "магазин"], found["nps", "web"]) == (100, 0, 100)
+    options = written(tmp_path, transactions=sales, customers=people, answers=answers)
+    rows = measured(revealed, *options, "--by", "channel")["measures"]
+    values = {(row["measure"], row["group"]): row["value"] for row in rows}
+    assert (values["repeat_share", "web"], values["repeat_share", "магазин"], values["nps", "web"]) == (100, 0, 100)
     (tmp_path / "transactions.csv").write_text("customer_id,ts,amount,channel\na,2024-01-05,10,app\n")
-    rows = measured(revealed, *given[:2], *given[4:], "--by", "channel")["measures"]
+    rows = measured(revealed, *options[:2], *options[4:], "--by", "channel")["measures"]
     assert {row["group"] for row in rows if row["value"] is not None} == {"app"}
-    for by, said in (
-        ("touchpoint", "touchpoint: the answers given have none"),
-        ("store", "store: the transactions given have none"),
+    for by, message in (
+        ("touchpoint", "touchpoint: no row of answers has one"),
+        ("store", "store: no row of transactions has one"),
         ("customer_id", "customer_id: no column of customers to segment by"),
         ("valid_from", "valid_from: no column of customers to segment by"),
     ):
-        code, _, err = revealed("measures", *given, "--by", by)
-        assert (code, said in " ".join(err.split())) == (2, True)
+        code, _, err = revealed("measures", *options, "--by", by)
+        assert (code, message in " ".join(err.split())) == (2, True)
 
 
 def test_a_caution_names_the_segments_it_is_of(revealed, tmp_path, own_environment):
     sales = ["customer_id,ts,amount,cost", "a,2024-01-05,10,4", "b,2024-01-05,10,", "b,2024-01-06,10,5"]
     people = ["customer_id,size,cost_to_serve", "a,small,1", "b,large,1"]
-    given = written(tmp_path, transactions=sales, customers=people)
-    _, out, _ = revealed("measures", *given, "--by", "size")
-    said = " ".join(out.split())
-    assert "by 2 segments" in said
-    assert "in total of large: cost is not known of 50 % of the lines: taken as 0" in said
+    options = written(tmp_path, transactions=sales, customers=people)
+    _, out, _ = revealed("measures", *options, "--by", "size")
+    text = " ".join(out.split())
+    assert "by 2 segments" in text
+    assert "in total of large: cost is not known of 50 % of the lines: taken as 0" in text
     # What is true of all segments names none.
-    given = written(tmp_path, transactions=[sales[0], sales[1], "b,2024-01-05,10,2"], customers=people)
-    _, out, _ = revealed("measures", *given, "--by", "size")
+    options = written(tmp_path, transactions=[sales[0], sales[1], "b,2024-01-05,10,2"], customers=people)
+    _, out, _ = revealed("measures", *options, "--by", "size")
     assert "Share of customers who order again, Repeat orders to first orders" in out
     assert " of small, large" not in out
 
 
 def test_people_get_a_table_what_it_means_and_what_is_missing(revealed, tables):
     code, out, _ = revealed("measures", *tables)
-    said = " ".join(out.split())
+    text = " ".join(out.split())
     assert code == 0
     assert "Repurchase ratio" in out
-    assert "is usually read as" in said
-    assert "Not measured" in said
+    assert "is usually read as" in text
+    assert "Not measured" in text
     code, out, _ = revealed("measures", *tables, "--by", "region")
     assert "Net promoter score of the survey\n" in out
     assert "north" in out
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--by", "planet"), "planet: no column of customers to segment by"),
         (("--by", "regoin"), "Nearest: region."),
@@ -130,7 +130,7 @@ def test_people_get_a_table_what_it_means_and_what_is_missing(revealed, tables):
         (("--from", "2024-03-02", "--days", "3"), "leave out --from, or --days"),
     ],
 )
-def test_a_mistake_is_told(revealed, tables, arguments, said):
+def test_a_mistake_is_told(revealed, tables, arguments, message):
     code, _, err = revealed("measures", *tables, *arguments)
     assert code == 2
-    assert said in " ".join(err.split())
+    assert message in " ".join(err.split())

@@ -26,16 +26,16 @@ def test_what_is_named_is_taken_and_nothing_is_looked_back_on(inputs):
 
 
 def test_the_backtest_decides_and_says_why(inputs, monkeypatch):
-    seen = []
+    calls = []
 
     def judge(results, first):
-        seen.append((results, first))
+        calls.append((results, first))
         return judge_second_stage(results, first)
 
     monkeypatch.setattr("flows.steps.recipe_choice.judge_second_stage", judge)
     decision = decide(Settings(purchase_model="auto"), inputs, RECIPE)
-    [(results, first)] = seen
-    assert [result.cut for result in results] == rolling_cutoffs(inputs.intake.first_day, inputs.as_of, 90, 2)
+    [(results, first)] = calls
+    assert [result.cutoff for result in results] == rolling_cutoffs(inputs.intake.first_day, inputs.as_of, 90, 2)
     chosen, why = choose_purchase_model(results)
     verdict = judge_second_stage(results, MODEL_NAMES[chosen])
     assert first == MODEL_NAMES[chosen]

@@ -9,7 +9,7 @@ from features.measures.panel import measure
 from features.measures.windows import Grouping, Windows
 from features.spine import everyone
 from models.population.purchase_index import purchase_index_measure
-from models.population.segment_labels import RFM, segment_of
+from models.population.segment_labels import RFM, segment_of, segmentations_of
 
 
 def index_at(tables, release, as_of):
@@ -29,25 +29,25 @@ def indices(simulated_shop, release, windows):
 
 
 def test_it_is_the_mean_of_the_scores_at_the_end_of_each_window(simulated_shop, release, windows, indices):
-    found = measure(simulated_shop.tables, windows, measures=[purchase_index_measure(release)])
+    values = measure(simulated_shop.tables, windows, measures=[purchase_index_measure(release)])
     now, then = indices
-    assert found["value"][:2].tolist() == pytest.approx([now.mean(), then.mean()])
-    assert found["n"][:2].tolist() == [len(now), len(then)]
-    assert found["change"][0] == pytest.approx(now.mean() - then.mean())
-    assert pd.isna(found["value"][2])
-    assert "newest windows" in found["why"][2]
+    assert values["value"][:2].tolist() == pytest.approx([now.mean(), then.mean()])
+    assert values["n"][:2].tolist() == [len(now), len(then)]
+    assert values["change"][0] == pytest.approx(now.mean() - then.mean())
+    assert pd.isna(values["value"][2])
+    assert "newest windows" in values["why"][2]
 
 
 def test_segments_of_today_hold_at_both_dates(simulated_shop, release, windows, indices):
     tables = simulated_shop.tables
-    segment = segment_of(tables, simulated_shop.as_of, release, RFM)
+    segment = segment_of(tables, simulated_shop.as_of, segmentations_of(release), RFM)
     rows = pd.DataFrame({"customer_id": segment.index, "group": segment.to_numpy()})
     grouping = Grouping(RFM, customers=ibis.memtable(rows))
-    found = measure(tables, windows, grouping, measures=[purchase_index_measure(release)])
+    values = measure(tables, windows, grouping, measures=[purchase_index_measure(release)])
     for number, index in enumerate(indices):
         expected = index.groupby(segment.reindex(index.index).to_numpy()).mean()
-        told = found[(found["window"] == number) & found["value"].notna()].set_index("group")["value"]
-        assert told.to_dict() == pytest.approx(expected.to_dict())
+        by_group = values[(values["window"] == number) & values["value"].notna()].set_index("group")["value"]
+        assert by_group.to_dict() == pytest.approx(expected.to_dict())
 
 
 def test_it_is_of_customers_and_of_days_that_are_past(simulated_shop, release, windows):
@@ -55,6 +55,6 @@ def test_it_is_of_customers_and_of_days_that_are_past(simulated_shop, release, w
     [why] = set(measure(simulated_shop.tables, windows, by_column, measures=[purchase_index_measure(release)])["why"])
     assert "touchpoint" in why
     before_all = Windows(pd.Timestamp("2000-01-01").date(), 60)
-    found = measure(simulated_shop.tables, before_all, measures=[purchase_index_measure(release)])
-    assert found["value"].isna().all()
-    assert set(found["why"]) == {"no purchase is visible yet"}
+    values = measure(simulated_shop.tables, before_all, measures=[purchase_index_measure(release)])
+    assert values["value"].isna().all()
+    assert set(values["why"]) == {"no purchase is visible yet"}

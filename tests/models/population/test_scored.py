@@ -15,7 +15,7 @@ from models.population.scored import assemble_scores, scores_at, scores_table
 from models.population.scores_table import COLUMNS, check_scores, read_metadata
 from models.scoring.columns import SCORE_COLUMNS
 
-SAID = {"run_id": "a-run", "input_digest": "a-digest", "currency": "EUR"}
+PROVENANCE = {"run_id": "a-run", "input_digest": "a-digest", "currency": "EUR"}
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +27,14 @@ def index_by_hand(raw: pd.DataFrame, as_of: date, release) -> dict[str, float]:
     """100 P(alive) (1 - ((alpha + T) / (alpha + T + h))^(r + x)) of each customer, from the rows before as_of."""
     r, alpha, a, b, _ = astuple(release.parameters.purchases)
     h = release.parameters.horizon
-    seen = raw[(raw["ts"] < pd.Timestamp(as_of)) & (raw["amount"] > 0)]
-    found = {}
-    for customer, days in seen["ts"].dt.date.groupby(seen["customer_id"]):
+    sales = raw[(raw["ts"] < pd.Timestamp(as_of)) & (raw["amount"] > 0)]
+    indices = {}
+    for customer, days in sales["ts"].dt.date.groupby(sales["customer_id"]):
         first, last, x = min(days), max(days), len(set(days)) - 1
         t_x, T = (last - first).days, (as_of - first).days - 1
         odds = a / (b + x - 1) * ((alpha + T) / (alpha + t_x)) ** (r + x) if x else 0.0
-        found[customer] = 100 / (1 + odds) * (1 - math.pow((alpha + T) / (alpha + T + h), r + x))
-    return found
+        indices[customer] = 100 / (1 + odds) * (1 - math.pow((alpha + T) / (alpha + T + h), r + x))
+    return indices
 
 
 def test_every_column_of_the_contract_is_there_row_for_row(scores, described, predicted):
@@ -54,17 +54,17 @@ def test_the_changes_are_null_at_first(scores):
 
 def test_the_change_is_that_of_the_index_under_the_same_scorer(simulated_shop, release, described, predicted):
     before = simulated_shop.as_of - timedelta(days=170)
-    found = assemble_scores(described, predicted, release, scores_at(simulated_shop.tables, before, release))
+    scores = assemble_scores(described, predicted, release, scores_at(simulated_shop.tables, before, release))
     raw = pd.read_parquet(simulated_shop.files["transactions"])
     then, now = (index_by_hand(raw, day, release) for day in (before, simulated_shop.as_of))
-    change = found.set_index("customer_id")["next_purchase_index_change"]
+    change = scores.set_index("customer_id")["next_purchase_index_change"]
     new = [customer for customer in change.index if customer not in then]
     assert new
     assert change[new].isna().all()
-    known = change.drop(new)
-    by_hand = [now[customer] - then[customer] for customer in known.index]
-    assert known.to_numpy() == pytest.approx(by_hand, abs=1e-9)
-    assert known.abs().max() > 5
+    existing = change.drop(new)
+    by_hand = [now[customer] - then[customer] for customer in existing.index]
+    assert existing.to_numpy() == pytest.approx(by_hand, abs=1e-9)
+    assert existing.abs().max() > 5
 
 
 def test_the_category_before_is_the_one_the_same_scorer_gave_the_features_of_then(
@@ -74,12 +74,12 @@ def test_the_category_before_is_the_one_the_same_scorer_gave_the_features_of_the
     tables = simulated_shop.tables
     then = materialise(describe(tables, everyone(tables.transactions, before), release.vocabulary))
     expected = release.scorer.score(then).set_index(then["customer_id"])["nps_category"]
-    found = assemble_scores(described, predicted, release, scores_at(tables, before, release))
-    found = found.set_index("customer_id")["nps_category_before"]
-    assert found[expected.index].tolist() == expected.tolist()
-    assert found.drop(expected.index).isna().all()
+    scores = assemble_scores(described, predicted, release, scores_at(tables, before, release))
+    category_before = scores.set_index("customer_id")["nps_category_before"]
+    assert category_before[expected.index].tolist() == expected.tolist()
+    assert category_before.drop(expected.index).isna().all()
     assert (
-        found[expected.index] != predicted.set_index(described["customer_id"])["nps_category"][expected.index]
+        category_before[expected.index] != predicted.set_index(described["customer_id"])["nps_category"][expected.index]
     ).any()
 
 
@@ -87,24 +87,24 @@ def test_the_segment_before_is_by_the_same_cut_points(simulated_shop, release, d
     before, tables = simulated_shop.as_of - timedelta(days=170), simulated_shop.tables
     then = materialise(describe(tables, everyone(tables.transactions, before), release.vocabulary))
     expected = release.rfm_scores(then).set_index(then["customer_id"])["segment"]
-    found = assemble_scores(described, predicted, release, scores_at(tables, before, release))
-    found = found.set_index("customer_id")
-    assert found["segment_before"][expected.index].tolist() == expected.tolist()
-    assert found["segment_before"].drop(expected.index).isna().all()
-    transitions = transitions_since(before, scores_at(tables, before, release), found.reset_index(), release)
-    both = found.loc[expected.index]
+    scores = assemble_scores(described, predicted, release, scores_at(tables, before, release))
+    scores = scores.set_index("customer_id")
+    assert scores["segment_before"][expected.index].tolist() == expected.tolist()
+    assert scores["segment_before"].drop(expected.index).isna().all()
+    transitions = transitions_since(before, scores_at(tables, before, release), scores.reset_index(), release)
+    both = scores.loc[expected.index]
     by_hand = pd.crosstab(both["segment_before"], both["segment"])
     for was, row in by_hand.iterrows():
         for now, customers in row.items():
             assert transitions.segments.loc[was, now] == customers
-    assert transitions.segments.loc["(new)"].sum() == len(found) - len(expected)
+    assert transitions.segments.loc["(new)"].sum() == len(scores) - len(expected)
 
 
 def test_rows_in_another_order_get_the_same_change(simulated_shop, release, described, predicted):
-    before = scores_at(simulated_shop.tables, simulated_shop.cut, release)
-    found = assemble_scores(described, predicted, release, before)
+    before = scores_at(simulated_shop.tables, simulated_shop.cutoff, release)
+    scores = assemble_scores(described, predicted, release, before)
     turned = assemble_scores(described[::-1], predicted[::-1], release, before.sample(frac=1.0, random_state=1))
-    pd.testing.assert_frame_equal(turned.sort_index(), found, check_exact=True)
+    pd.testing.assert_frame_equal(turned.sort_index(), scores, check_exact=True)
 
 
 def test_rfm_by_the_cut_points_of_the_release(simulated_shop, release, scores):
@@ -126,7 +126,7 @@ def test_rfm_by_the_cut_points_of_the_release(simulated_shop, release, scores):
 
 
 def test_the_table_passes_its_contract_and_says_where_it_comes_from(simulated_shop, release, scores):
-    table = scores_table(scores, release, 3, simulated_shop.as_of, SAID)
+    table = scores_table(scores, release, 3, simulated_shop.as_of, PROVENANCE)
     check_scores(table, customers=len(scores))
     assert read_metadata(table) == {
         "scorer_version": "3",
@@ -138,11 +138,11 @@ def test_the_table_passes_its_contract_and_says_where_it_comes_from(simulated_sh
         "nps_question": "nps",
         "nps_as_of": simulated_shop.as_of.isoformat(),
         "nps_prior": str(list(release.parameters.nps.prior)),
-        **SAID,
+        **PROVENANCE,
     }
 
 
 def test_the_table_says_that_the_scorer_was_trained_later(simulated_shop, release, scores):
     a_day_before = simulated_shop.as_of - timedelta(days=1)
-    table = scores_table(scores, release, 3, a_day_before, SAID)
+    table = scores_table(scores, release, 3, a_day_before, PROVENANCE)
     assert read_metadata(table)["scorer_trained_after_as_of"] == "true"

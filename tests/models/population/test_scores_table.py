@@ -1,4 +1,4 @@
-"""The contract of the published table: what it holds, and that each breach of it is told by name."""
+"""The contract of the published table: what it holds, and that each violation of it is named."""
 
 from datetime import date
 
@@ -89,7 +89,7 @@ NPS = "p_detractor, p_passive, p_promoter, nps_category, nps_source"
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "fault"),
+    ("column", "value", "violation"),
     [
         ("clv", NAN, "clv is NaN or infinite in 1 rows"),
         ("p_detractor", NAN, "p_detractor is NaN or infinite in 1 rows"),
@@ -119,11 +119,11 @@ NPS = "p_detractor, p_passive, p_promoter, nps_category, nps_source"
         ("revenue_high", 0.05, "revenue_low is not in order with revenue_high in 1 rows"),
     ],
 )
-def test_each_breach_is_told_by_name(table, column, value, fault):
+def test_each_breach_is_told_by_name(table, column, value, violation):
     broken = with_cell(table, column, 0, value)
-    with pytest.raises(RevealedError) as told:
+    with pytest.raises(RevealedError) as error:
         check_scores(broken, customers=CUSTOMERS)
-    assert str(told.value) == f"the scores break their contract: {fault}; nothing was published"
+    assert str(error.value) == f"the scores break their contract: {violation}; nothing was published"
 
 
 def test_missing_rows_and_an_empty_table_are_told(table):

@@ -22,13 +22,13 @@ def test_attributes_are_taken_as_they_are_and_numbers_with_many_values_in_fifths
     simulated_shop, release, described, take_frames
 ):
     raw = {name: pd.read_parquet(simulated_shop.files[name]) for name in ("transactions", "customers")}
-    known = raw["customers"][["customer_id", "region"]].copy()
-    known["age"] = np.arange(len(known)) % 50 + 18
-    known["children"] = np.arange(len(known)) % 3
-    known.loc[known.index[:7], ["region", "age"]] = None
-    tables = take_frames(transactions=raw["transactions"], customers=known)
+    customers = raw["customers"][["customer_id", "region"]].copy()
+    customers["age"] = np.arange(len(customers)) % 50 + 18
+    customers["children"] = np.arange(len(customers)) % 3
+    customers.loc[customers.index[:7], ["region", "age"]] = None
+    tables = take_frames(transactions=raw["transactions"], customers=customers)
     labels = segment_labels(tables, simulated_shop.as_of, release, ["region", "age", "children"])
-    of = known.set_index("customer_id").reindex(described["customer_id"])
+    of = customers.set_index("customer_id").reindex(described["customer_id"])
     assert labels["region"].tolist() == of["region"].fillna(NOT_KNOWN).tolist()
     assert labels["children"].tolist() == of["children"].astype(int).astype(str).tolist()
     shares = labels["age"][of["age"].notna().to_numpy()].value_counts(normalize=True)

@@ -1,4 +1,4 @@
-"""Before the cut there are features, from the cut to as_of outcomes, and nothing is both."""
+"""Before the cutoff there are features, from the cutoff to as_of outcomes, and nothing is both."""
 
 from datetime import date
 
@@ -11,7 +11,7 @@ from features.vocabulary import learn_vocabulary
 from models.recipe import Recipe
 from models.release.holdout import build_holdout, cutoff_of
 
-AS_OF, CUT = date(2024, 4, 1), date(2024, 3, 2)
+AS_OF, CUTOFF = date(2024, 4, 1), date(2024, 3, 2)
 RECIPE = Recipe(horizon=30)
 
 
@@ -20,7 +20,7 @@ def tables(take_frames) -> Tables:
     purchases = [
         ("a", "2024-01-01 10:00", 10),
         ("a", "2024-02-01 10:00", 20),
-        ("a", "2024-03-02 00:00", 30),  # at the cut: the first instant of the holdout
+        ("a", "2024-03-02 00:00", 30),  # at the cutoff: the first instant of the holdout
         ("a", "2024-03-31 23:59", 40),
         ("b", "2024-03-01 23:59", 5),  # the last instant before it
         ("c", "2024-03-10 10:00", 50),
@@ -43,16 +43,16 @@ def tables(take_frames) -> Tables:
     )
 
 
-@pytest.mark.parametrize(("horizon", "cut"), [(30, CUT), (1, date(2024, 3, 31)), (366, date(2023, 4, 1))])
-def test_the_horizon_of_the_cut_ends_at_as_of(horizon, cut):
-    assert cutoff_of(AS_OF, horizon) == cut
+@pytest.mark.parametrize(("horizon", "cutoff"), [(30, CUTOFF), (1, date(2024, 3, 31)), (366, date(2023, 4, 1))])
+def test_the_horizon_of_the_cutoff_ends_at_as_of(horizon, cutoff):
+    assert cutoff_of(AS_OF, horizon) == cutoff
 
 
-def test_customers_are_described_at_the_cut_beside_what_they_did_then(tables):
-    holdout = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, CUT))
-    found = holdout.customers.set_index("customer_id")
+def test_customers_are_described_at_the_cutoff_beside_what_they_did_then(tables):
+    holdout = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, CUTOFF))
+    customers = holdout.customers.set_index("customer_id")
     columns = ["frequency", "recency", "T", "spend_frequency", "spend_value", "purchases", "revenue"]
-    assert found[columns].to_dict("index") == {
+    assert customers[columns].to_dict("index") == {
         "a": dict(zip(columns, (1, 31, 60, 1, 20, 2, 70), strict=True)),
         "b": dict(zip(columns, (0, 0, 0, 0, 0, 0, 0), strict=True)),
         "d": dict(zip(columns, (0, 0, 20, 0, 0, 0, 0), strict=True)),  # a day with only a return is no purchase
@@ -60,9 +60,9 @@ def test_customers_are_described_at_the_cut_beside_what_they_did_then(tables):
 
 
 def test_answers_of_the_holdout_are_described_as_of_when_they_were_asked_for(tables):
-    holdout = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, CUT))
-    found = holdout.answers[["customer_id", "as_of", "category", "frequency", "T"]]
-    assert found.to_dict("records") == [
+    holdout = build_holdout(tables, AS_OF, RECIPE, learn_vocabulary(tables, CUTOFF))
+    answers = holdout.answers[["customer_id", "as_of", "category", "frequency", "T"]]
+    assert answers.to_dict("records") == [
         {"customer_id": "a", "as_of": pd.Timestamp("2024-03-05"), "category": 2, "frequency": 2, "T": 63},
         {"customer_id": "d", "as_of": pd.Timestamp("2024-02-28"), "category": 1, "frequency": 0, "T": 17},
     ]
@@ -76,25 +76,25 @@ def test_another_vocabulary_describes_the_same_answers_row_for_row(tables):
 
 
 def test_with_behaviour_the_same_customers_have_every_feature(tables):
-    vocabulary = learn_vocabulary(tables, CUT)
+    vocabulary = learn_vocabulary(tables, CUTOFF)
     plain = build_holdout(tables, AS_OF, RECIPE, vocabulary).customers
     full = build_holdout(tables, AS_OF, RECIPE, vocabulary, behaviour=True).customers
     assert set(feature_names(vocabulary)) <= set(full)
     pd.testing.assert_frame_equal(full[list(plain)], plain)
 
 
-def test_the_gap_moves_what_is_seen_of_an_answer(tables):
+def test_the_gap_moves_the_day_that_describes_an_answer(tables):
     recipe = Recipe(horizon=30, label_gap_days=10)
-    found = build_holdout(tables, AS_OF, recipe, learn_vocabulary(tables, CUT)).answers.set_index("customer_id")
-    assert found["as_of"].to_dict() == {"a": pd.Timestamp("2024-02-24"), "d": pd.Timestamp("2024-02-18")}
-    assert found["frequency"].to_dict() == {"a": 1, "d": 0}
+    answers = build_holdout(tables, AS_OF, recipe, learn_vocabulary(tables, CUTOFF)).answers.set_index("customer_id")
+    assert answers["as_of"].to_dict() == {"a": pd.Timestamp("2024-02-24"), "d": pd.Timestamp("2024-02-18")}
+    assert answers["frequency"].to_dict() == {"a": 1, "d": 0}
 
 
 def test_without_answers_there_are_none(tables):
     without = Tables(tables.transactions, None, None, None)
-    assert build_holdout(without, AS_OF, RECIPE, learn_vocabulary(without, CUT)).answers is None
+    assert build_holdout(without, AS_OF, RECIPE, learn_vocabulary(without, CUTOFF)).answers is None
 
 
-def test_nobody_is_in_the_holdout_of_a_history_that_begins_after_the_cut(tables):
+def test_nobody_is_in_the_holdout_of_a_history_that_begins_after_the_cutoff(tables):
     holdout = build_holdout(tables, AS_OF, Recipe(horizon=120), learn_vocabulary(tables, AS_OF))
     assert holdout.customers.empty

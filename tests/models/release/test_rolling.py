@@ -1,4 +1,4 @@
-"""Rolling cuts give the published figures of CDNOW, see nothing of what came after, and choose by the log score."""
+"""Rolling cutoffs give the published figures of CDNOW, see nothing of what came after, and choose by the log score."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -25,7 +25,7 @@ from models.release.rolling import (
     wins_over_cutoffs,
 )
 
-CUT, RECIPE = date(1997, 10, 1), Recipe(horizon=273)
+CUTOFF, RECIPE = date(1997, 10, 1), Recipe(horizon=273)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def sample_tables(cdnow_transactions, take_frames) -> Tables:
 
 @pytest.fixture(scope="module")
 def sample(sample_tables) -> CutoffResult:
-    return backtest_at(sample_tables, CUT, RECIPE, with_second_stage=False)
+    return backtest_at(sample_tables, CUTOFF, RECIPE, with_second_stage=False)
 
 
 # Mean absolute error, root mean squared error, correlation, Gini and bias of purchases, AUC; then of revenue.
@@ -61,7 +61,7 @@ def test_both_models_give_the_published_figures_of_cdnow(name, sample, take_fram
     result = sample
     if name == "master":
         master = pd.read_parquet(write_cdnow(tmp_path)["transactions"])
-        result = backtest_at(take_frames(transactions=master), CUT, RECIPE, with_second_stage=False)
+        result = backtest_at(take_frames(transactions=master), CUTOFF, RECIPE, with_second_stage=False)
     table = result.measures
     for model, figures in PUBLISHED[name].items():
         for column, published in zip(COLUMNS, figures, strict=False):
@@ -71,29 +71,29 @@ def test_both_models_give_the_published_figures_of_cdnow(name, sample, take_fram
     assert result.left_out == {}
 
 
-def test_last_period_is_what_each_customer_bought_in_as_many_days_before_the_cut(sample, cdnow_transactions):
-    since = pd.Timestamp(CUT) - pd.Timedelta(days=273)
-    seen = cdnow_transactions[cdnow_transactions["date"].between(since, pd.Timestamp(CUT), inclusive="left")]
-    days = seen.groupby(["customer_id", "date"])["value"].sum().groupby("customer_id")
+def test_last_period_is_what_each_customer_bought_in_as_many_days_before_the_cutoff(sample, cdnow_transactions):
+    since = pd.Timestamp(CUTOFF) - pd.Timedelta(days=273)
+    transactions = cdnow_transactions[cdnow_transactions["date"].between(since, pd.Timestamp(CUTOFF), inclusive="left")]
+    days = transactions.groupby(["customer_id", "date"])["value"].sum().groupby("customer_id")
     frame = sample.customers.set_index("customer_id")
     before = frame["purchases_before"]
     assert before.to_dict() == {str(key): float(value) for key, value in days.size().items()}
-    assert frame["revenue_before"].sum() == pytest.approx(seen["value"].sum())
+    assert frame["revenue_before"].sum() == pytest.approx(transactions["value"].sum())
     bias = sample.measures.loc["last period repeated", "purchases_bias"]
     assert bias == pytest.approx(before.sum() / frame["purchases"].sum() - 1)
 
 
-def test_predictions_do_not_change_with_what_comes_after_the_cut(sample, cdnow_transactions, take_frames):
+def test_predictions_do_not_change_with_what_comes_after_the_cutoff(sample, cdnow_transactions, take_frames):
     raw = cdnow_transactions.rename(columns={"date": "ts", "value": "amount"})
-    after = raw[raw["ts"] >= pd.Timestamp(CUT)].assign(amount=1.0)
-    changed = take_frames(transactions=pd.concat([raw[raw["ts"] < pd.Timestamp(CUT)], after.head(300)]))
-    other = backtest_at(changed, CUT, RECIPE, with_second_stage=False)
+    after = raw[raw["ts"] >= pd.Timestamp(CUTOFF)].assign(amount=1.0)
+    changed = take_frames(transactions=pd.concat([raw[raw["ts"] < pd.Timestamp(CUTOFF)], after.head(300)]))
+    other = backtest_at(changed, CUTOFF, RECIPE, with_second_stage=False)
     for model in (BG, MBG):
         pd.testing.assert_frame_equal(other.predictions[model], sample.predictions[model], check_exact=True)
     assert other.customers["purchases"].sum() < sample.customers["purchases"].sum()
 
 
-def test_cuts_leave_a_horizon_on_both_sides():
+def test_cutoffs_leave_a_horizon_on_both_sides():
     first, as_of = date(2024, 1, 1), date(2024, 1, 1) + pd.Timedelta(days=100)
     assert rolling_cutoffs(first, as_of, 25, 9) == [date(2024, 3, 16), date(2024, 2, 20), date(2024, 1, 26)]
     assert rolling_cutoffs(first, as_of, 25, 1) == [date(2024, 3, 16)]
@@ -111,10 +111,10 @@ def test_a_model_that_cannot_be_fitted_is_left_out_with_its_reason(take_frames):
     result = backtest_at(tables, date(2024, 2, 10), Recipe(horizon=10))
     assert set(result.left_out) == {BG, MBG, SECOND_STAGE}
     assert not result.predictions
-    assert "on which it stands, could not be fitted" in result.left_out[SECOND_STAGE]
+    assert "on which it builds, could not be fitted" in result.left_out[SECOND_STAGE]
     assert "could not be judged" in choose_purchase_model([result])[1]
     assert over_cutoffs([result]).index[0] == "always zero"
-    with pytest.raises(InputError, match="no purchase is visible before the cut"):
+    with pytest.raises(InputError, match="no purchase is visible before the cutoff"):
         backtest_at(tables, date(2023, 12, 1), Recipe(horizon=10))
 
 
@@ -129,18 +129,18 @@ class Halved:
         return base[["p_purchase", "expected_purchases", "expected_revenue"]] / 2
 
 
-def test_a_second_stage_predicts_from_the_features_of_the_cut(sample_tables, sample, monkeypatch):
+def test_a_second_stage_predicts_from_the_features_of_the_cutoff(sample_tables, sample, monkeypatch):
     from features.vocabulary import learn_vocabulary
 
     asked = []
 
-    def train(tables, cut, recipe, purchase_model):
-        asked.append((cut, purchase_model))
-        return Halved(learn_vocabulary(tables, cut, ()))
+    def train(tables, cutoff, recipe, purchase_model):
+        asked.append((cutoff, purchase_model))
+        return Halved(learn_vocabulary(tables, cutoff, ()))
 
     monkeypatch.setattr("models.release.rolling.train_second_stage", train)
     result = add_second_stage(sample_tables, sample, replace(RECIPE, purchase_model="mbg_nbd"))
-    assert asked == [(CUT, "mbg_nbd")]
+    assert asked == [(CUTOFF, "mbg_nbd")]
     half, base = (result.predictions[name]["expected_purchases"] for name in (SECOND_STAGE, MBG))
     assert half.to_numpy() == pytest.approx(base.to_numpy() / 2)
     assert result.measures.index[:3].tolist() == [BG, MBG, SECOND_STAGE]
@@ -154,9 +154,9 @@ def test_a_second_stage_that_cannot_be_trained_says_why(sample_tables, sample):
 
 @pytest.fixture
 def made(rng) -> Callable[..., CutoffResult]:
-    """A cut of customers whose chance is known, judged by predictions that a test makes of it."""
+    """A cutoff of customers whose chance is known, judged by predictions that a test makes of it."""
 
-    def make(make_predictions: Callable[[np.ndarray], dict[str, np.ndarray]], n: int = 3000, **said) -> CutoffResult:
+    def make(make_predictions: Callable[[np.ndarray], dict[str, np.ndarray]], n: int = 3000, **fields) -> CutoffResult:
         chance = rng.beta(1.0, 3.0, n)
         bought = (rng.random(n) < chance).astype(float)
         customers = pd.DataFrame(
@@ -170,7 +170,7 @@ def made(rng) -> Callable[..., CutoffResult]:
             name: pd.DataFrame({"p_purchase": p, "expected_purchases": p, "expected_revenue": 10 * p})
             for name, p in make_predictions(chance).items()
         }
-        return CutoffResult(date(2024, 1, 1), 30, customers, predictions, **said)
+        return CutoffResult(date(2024, 1, 1), 30, customers, predictions, **fields)
 
     return make
 
@@ -184,7 +184,7 @@ def test_auto_takes_mbg_where_it_is_clearly_better_and_says_both_figures(made):
     for prediction in (p, q):
         loss = -np.mean(np.log(np.where(bought == 1, prediction, 1 - prediction)))
         assert f"{loss:.5f}" in why
-    assert "over 6,000 predictions at 2 cuts" in why
+    assert "over 6,000 predictions at 2 cutoffs" in why
 
 
 def test_auto_stays_with_bg_where_they_are_alike_or_mbg_is_worse(made):
@@ -194,8 +194,8 @@ def test_auto_stays_with_bg_where_they_are_alike_or_mbg_is_worse(made):
     assert "MBG/NBD is worse by" in why
 
 
-def test_a_customer_at_several_cuts_counts_as_one_cluster(made):
-    """The same cut five times over is no more evidence than once."""
+def test_a_customer_at_several_cutoffs_counts_as_one_cluster(made):
+    """The same cutoff five times over is no more evidence than once."""
     once = made(lambda p: {BG: p, MBG: np.clip(p + 0.002, 0, 1)}, n=400)
     error = [choose_purchase_model([once] * k)[1].split("standard error ")[1].split(" ")[0] for k in (1, 5)]
     assert error[0] == error[1]
@@ -210,7 +210,7 @@ def test_auto_takes_what_can_be_fitted(made):
     assert "no spread" in why
 
 
-def test_means_are_over_the_cuts_that_have_a_model(made):
+def test_means_are_over_the_cutoffs_that_have_a_model(made):
     both, one = made(lambda p: {BG: p, SECOND_STAGE: p**2}), made(lambda p: {BG: p})
     mean = over_cutoffs([one, both])
     assert mean.index[:2].tolist() == [BG, SECOND_STAGE]
@@ -219,12 +219,12 @@ def test_means_are_over_the_cuts_that_have_a_model(made):
     pd.testing.assert_series_equal(mean.loc[SECOND_STAGE], each[1].loc[SECOND_STAGE])
 
 
-def test_a_baseline_is_set_beside_a_model_on_the_cuts_of_that_model(made):
+def test_a_baseline_is_set_beside_a_model_on_the_cutoffs_of_that_model(made):
     good = made(lambda p: {BG: p, SECOND_STAGE: 1 - p})
     better = made(lambda p: {BG: p})
-    said = wins_over_cutoffs([good, better])
-    assert not [sentence for sentence in said if "beats BG/NBD" in sentence and "AUC" in sentence]
-    (auc,) = [sentence for sentence in said if "AUC of p_purchase" in sentence]
+    sentences = wins_over_cutoffs([good, better])
+    assert not [sentence for sentence in sentences if "beats BG/NBD" in sentence and "AUC" in sentence]
+    (auc,) = [sentence for sentence in sentences if "AUC of p_purchase" in sentence]
     own, recency = (
         good.measures.loc[name, "p_purchase_auc"] for name in ("own average rate", "days since last purchase")
     )
@@ -234,7 +234,7 @@ def test_a_baseline_is_set_beside_a_model_on_the_cuts_of_that_model(made):
 
 
 def test_biases_of_opposite_sign_do_not_cancel(made):
-    """Half too much at one cut and half too little at another is off by a half, and the mean says both."""
+    """Half too much at one cutoff and half too little at another is off by a half, and the mean says both."""
     over, under = made(lambda p: {BG: np.minimum(1.5 * p, 1.0)}), made(lambda p: {BG: 0.5 * p})
     each = [result.measures.loc[BG, "purchases_bias"] for result in (over, under)]
     mean = over_cutoffs([over, under]).loc[BG]

@@ -19,17 +19,17 @@ from models.survey.two_surveys import estimate_nps_change, prepare_change
 
 @pytest.fixture(scope="module")
 def surveys(simulated_shop, release):
-    return prepare_change(simulated_shop.tables, release, simulated_shop.cut)
+    return prepare_change(simulated_shop.tables, release, simulated_shop.cutoff)
 
 
 def test_each_date_has_its_customers_and_its_answers(simulated_shop, release, surveys):
     before, now = surveys
     bought = pd.read_parquet(simulated_shop.files["transactions"])
     first = bought.groupby("customer_id")["ts"].min()
-    assert set(before.base_customer) == set(first.index[first < pd.Timestamp(simulated_shop.cut)])
+    assert set(before.base_customer) == set(first.index[first < pd.Timestamp(simulated_shop.cutoff)])
     assert set(now.base_customer) == set(first.index)
 
-    cut = pd.Timestamp(simulated_shop.cut)
+    cut = pd.Timestamp(simulated_shop.cutoff)
     answers = release.answers
     earlier = answers[(answers["invited_at"] < cut) & (answers["answered_at"] < cut)]
     since = answers[answers["invited_at"] >= cut]
@@ -43,7 +43,7 @@ def test_each_date_has_its_customers_and_its_answers(simulated_shop, release, su
 
 def test_only_the_asked_are_cut_at_the_date_not_what_describes_them(simulated_shop, release):
     """How stores were judged before the date still tells of their customers after it."""
-    given, cut, as_of = simulated_shop.tables, simulated_shop.cut, simulated_shop.as_of
+    given, cut, as_of = simulated_shop.tables, simulated_shop.cutoff, simulated_shop.as_of
     bought = given.transactions
     tables = replace(given, transactions=bought.mutate(store=bought.customer_id.right(1)))
     vocabulary = learn_vocabulary(tables, as_of, ("region",))
@@ -70,8 +70,8 @@ def test_the_change_of_the_shop(surveys):
 
 def test_where_nobody_was_asked_since_the_predictions_are_told(simulated_shop, release):
     given = simulated_shop.tables
-    early = given.answers.filter(given.answers.invited_at < pd.Timestamp(simulated_shop.cut))
-    found = estimate_nps_change(Tables(given.transactions, early), release, simulated_shop.cut, published=12.0)
+    early = given.answers.filter(given.answers.invited_at < pd.Timestamp(simulated_shop.cutoff))
+    found = estimate_nps_change(Tables(given.transactions, early), release, simulated_shop.cutoff, published=12.0)
     assert "0 customers answered since" in found.why
     assert (found.change, found.answers, found.model) == (None, None, None)
     assert found.n_answers_before > 100
@@ -80,7 +80,7 @@ def test_where_nobody_was_asked_since_the_predictions_are_told(simulated_shop, r
 
 
 def test_without_a_fresh_model_or_a_past_there_is_none(simulated_shop, release):
-    tables, cut = simulated_shop.tables, simulated_shop.cut
+    tables, cut = simulated_shop.tables, simulated_shop.cutoff
     assert estimate_nps_change(replace(tables, answers=None), release, cut) is None
     assert estimate_nps_change(tables, replace(release, training=None, answers=None), cut) is None
     with pytest.raises(InputError, match="a later date"):
@@ -93,7 +93,7 @@ def test_a_base_without_answers_is_predicted_like_one_with_them(simulated_shop, 
     monkeypatch.setattr(prepare, "LARGEST_SAMPLE", 300)
     monkeypatch.setattr(prepare, "MOST_UNLIKE", 1.0)
     given = simulated_shop.tables
-    early = replace(given, answers=given.answers.filter(given.answers.invited_at < pd.Timestamp(simulated_shop.cut)))
+    early = replace(given, answers=given.answers.filter(given.answers.invited_at < pd.Timestamp(simulated_shop.cutoff)))
     now, with_answers = two_surveys._without_answers(early, release), prepare_survey(early, release)
     assert not now.answered.any()
     assert with_answers.answered.any()
