@@ -7,9 +7,7 @@ without the customer's own answers.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from functools import cached_property
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -21,6 +19,7 @@ from models.nps.evaluation import last_wave_figures, out_of_fold_figures, rps_ga
 from models.nps.pool import Blend, Members, blend
 from models.scoring.nps import category_probabilities
 from models.scoring.parameters import CategoryParameters
+from models.scoring.scorer import parse_trees
 from models.stats import metrics
 from models.stats.folds import customer_folds, last_wave
 from models.stats.normal import ONE_SIDED_95
@@ -45,11 +44,6 @@ class NpsModel(CategoryParameters):
     def parameters(self) -> CategoryParameters:
         """The model without its trees, as a release keeps it."""
         return CategoryParameters(**{each.name: getattr(self, each.name) for each in fields(CategoryParameters)})
-
-    @cached_property
-    def trees(self) -> dict[str, lightgbm.Booster]:
-        """The trees, parsed once."""
-        return {name: lightgbm.Booster(model_str=text) for name, text in self.boosters.items()}
 
 
 @dataclass(frozen=True)
@@ -210,7 +204,7 @@ def predict_nps_category(model: NpsModel, features: pd.DataFrame) -> Floats:
         raise ValueError(
             f"The features table must hold all {len(model.features)} features; missing: {', '.join(missing)}"
         )
-    return category_probabilities(model, model.trees, features)
+    return category_probabilities(model, parse_trees(model.boosters), features)
 
 
 def _fold_model(blended: Blend, k: int, names: tuple[str, ...]) -> NpsModel:

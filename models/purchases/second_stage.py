@@ -5,13 +5,10 @@ where behaviour adds no information, it has no trees and equals the first stage.
 """
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
-from functools import cached_property
 
 import ibis
-import lightgbm
 import numpy as np
 import pandas as pd
 
@@ -28,6 +25,7 @@ from models.purchases.recalibration import lasting_share, log_bias, recalibratio
 from models.purchases.second_stage_trees import Target, TargetTrees, grow_target
 from models.recipe import PurchaseModel, Recipe
 from models.scoring.parameters import SecondStageParameters
+from models.scoring.scorer import parse_trees
 from models.scoring.second_stage import Offsets, second_stage, second_stage_matrix
 from models.stats.typing import Floats
 
@@ -79,10 +77,6 @@ class SecondStage:
             trained_at=self.trained_at.isoformat(),
         )
 
-    @cached_property
-    def _trees(self) -> Mapping[str, lightgbm.Booster]:
-        return {name: lightgbm.Booster(model_str=text) for name, text in self.boosters.items()}
-
     def predict(self, described: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
         """Predict the horizon, by the function that the scorer serves.
 
@@ -98,7 +92,7 @@ class SecondStage:
         pandas.DataFrame
             p_purchase, expected_purchases, expected_spend and expected_revenue, index of ``base``.
         """
-        return second_stage(self._trees, base, described, self.features, self.recalibration, self.needed)
+        return second_stage(parse_trees(self.boosters), base, described, self.features, self.recalibration, self.needed)
 
 
 def train_second_stage(

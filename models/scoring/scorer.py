@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import lightgbm
@@ -21,6 +22,16 @@ from .parameters import CategoryParameters, ScorerParameters, scorer_sections
 from .second_stage import SECOND_STAGE_BOOSTERS, Evidence, first_stage, second_stage
 
 
+@lru_cache(maxsize=64)
+def _parse(text: str) -> lightgbm.Booster:
+    return lightgbm.Booster(model_str=text)
+
+
+def parse_trees(texts: Mapping[str, str]) -> dict[str, lightgbm.Booster]:
+    """Parse trees in LightGBM text by name: a text is parsed once, as predicting does not change its booster."""
+    return {name: _parse(text) for name, text in texts.items()}
+
+
 class Scorer:
     """Scores customers from their features with the parameters of one release.
 
@@ -36,7 +47,7 @@ class Scorer:
     def __init__(self, parameters: ScorerParameters, boosters: Mapping[str, str] | None = None) -> None:
         self.parameters = parameters
         self.purchases, self.spend = parameters.purchases, parameters.spend
-        self.boosters = {name: lightgbm.Booster(model_str=text) for name, text in (boosters or {}).items()}
+        self.boosters = parse_trees(boosters or {})
 
     @classmethod
     def from_files(cls, parameters: str | Path, boosters: Mapping[str, str | Path] | None = None) -> Scorer:

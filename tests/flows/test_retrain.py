@@ -117,7 +117,7 @@ def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(t
     assert set(summarised.values()) == {1}
     assert set(stages.values()) == {1}
     assert len(stages) == 3
-    # Once by the model as it was trained, and once by the scorer of the release that holds it.
+    # Once by the retraining, and once by MLflow, which tries the code of the version that it logs.
     assert max(parsed.values()) <= 2
     assert "Scorer 2 is champion" in out
     assert "log loss of p_purchase" in out

@@ -163,8 +163,8 @@ def test_customers_of_whom_too_little_is_given_are_counted(trained, revealed, sh
     assert code == 0
     assert uses_trees
     text = " ".join(out.split())
-    assert f"WARNING: the second stage is not used for {len(current(trained)):,} customers" in text
-    assert "WARNING: scorer 1 learned from events, which this run was not given" in text
+    assert f"WARNING: {len(current(trained)):,} customers are scored by the purchase models alone" in text
+    assert "WARNING: scorer 1 was trained with events, which this run does not have" in text
 
 
 def test_scores_of_a_version_that_is_no_champion_do_not_become_current(trained, revealed, tables):
