@@ -12,7 +12,7 @@ import pytest
 from scipy.integrate import quad
 from scipy.special import expit
 
-from models.nps import attribution as nps_explainer
+from models.nps import attribution
 from models.nps.attribution import NpsExplainer
 from models.scoring.members import (
     CumulativeTreesMember,
@@ -108,12 +108,12 @@ def test_what_a_feature_adds_to_the_log_odds_is_shared_by_the_difference_quotien
 
 def shapley(value, k):
     """Average gain from adding a player over all orders of k players (Shapley 1953)."""
-    value, found = functools.cache(value), np.zeros(k)
+    value, averages = functools.cache(value), np.zeros(k)
     for order in itertools.permutations(range(k)):
         for place, player in enumerate(order):
             before = frozenset(order[:place])
-            found[player] += value(before | {player}) - value(before)
-    return found / math.factorial(k)
+            averages[player] += value(before | {player}) - value(before)
+    return averages / math.factorial(k)
 
 
 def test_points_are_near_shapley_values_of_the_score_itself():
@@ -123,8 +123,8 @@ def test_points_are_near_shapley_values_of_the_score_itself():
     for row in ([1.0, -0.5, 0.4, 2.0, 1.0], [-1.0, -0.8, -1.2, 1.0, 0.0], [1.5, 1.5, 1.5, -1.5, 0.3]):
         customer = pd.DataFrame([row], columns=NAMES)
 
-        def value(known, customer=customer):
-            mixed = customer.where([[j in known for j in range(5)]], base)
+        def value(players, customer=customer):
+            mixed = customer.where([[j in players for j in range(5)]], base)
             return float(points_of(category_probabilities(nps, {}, mixed))[0])
 
         points, _ = NpsExplainer.of(nps, {}, base, [0.2, 0.3, 0.5]).explain(customer)
@@ -153,7 +153,7 @@ def test_parts_of_trees_are_shapley_values_by_hand(customers, boosters):
 
     for row in customers.to_numpy()[:3]:
         by_hand = shapley(lambda known, row=row: sum(expected(tree, row, known) for tree in trees), 5)
-        _, parts = nps_explainer._latents(RIDIT, boosters, row[None, :])
+        _, parts = attribution._latents(RIDIT, boosters, row[None, :])
         assert parts[0, :, 0] == pytest.approx(by_hand, abs=1e-9)
 
 
@@ -173,7 +173,7 @@ def test_two_latent_scores_are_integrated_along_the_line(customers, boosters):
 
     start, end = np.array([1.4, 0.1]), np.array([-0.6, -1.5])
     along = [quad(lambda t, j=j: slopes(start + t * (end - start))[j], 0, 1)[0] for j in (0, 1)]
-    assert nps_explainer._mean_slopes(CUMULATIVE, start, end[None, :])[0] == pytest.approx(along, abs=0.01)
+    assert attribution._mean_slopes(CUMULATIVE, start, end[None, :])[0] == pytest.approx(along, abs=0.01)
     m = points_of(latent_probabilities(CUMULATIVE, np.array([start, end])))
     assert np.dot(along, end - start) == pytest.approx(m[1] - m[0])
 

@@ -26,10 +26,10 @@ def test_weights_are_the_least_rps_on_the_simplex():
         weights = blend_weights(pool, category)
         assert weights.sum() == pytest.approx(1) and weights.min() >= 0
         score = lambda w: ranked_probability_score(category, np.tensordot(w, pool, 1))  # noqa: B023, E731
-        found = minimize(
+        optimum = minimize(
             score, np.full(4, 0.25), bounds=[(0, 1)] * 4, constraints={"type": "eq", "fun": lambda w: w.sum() - 1}
         )
-        assert score(weights) <= found.fun + 1e-8, trial
+        assert score(weights) <= optimum.fun + 1e-8, trial
 
 
 def test_candidates_that_say_the_same_share_the_weight():

@@ -38,9 +38,9 @@ def test_rests_at_the_maximum_of_the_posterior():
         return -log_posterior(theta[:3], cuts, Z, level, of_level, 3.0)
 
     start = np.array([0, 0, 0, -2.0, 0, 0, 0])
-    found = minimize(loss, start, method="BFGS", options={"gtol": 1e-6}).x
-    assert fit.coefficients == pytest.approx(found[:3], abs=1e-4)
-    assert fit.cuts == pytest.approx(np.cumsum(np.append(found[3], np.exp(found[4:]))), abs=1e-4)
+    optimum = minimize(loss, start, method="BFGS", options={"gtol": 1e-6}).x
+    assert fit.coefficients == pytest.approx(optimum[:3], abs=1e-4)
+    assert fit.cuts == pytest.approx(np.cumsum(np.append(optimum[3], np.exp(optimum[4:]))), abs=1e-4)
 
 
 def test_without_columns_the_cuts_are_those_of_the_smoothed_shares():

@@ -37,7 +37,7 @@ def test_a_word_is_of_one_line_whatever_a_category_is_called():
 
 
 def test_words_come_by_size_one_a_theme_and_only_where_they_tell():
-    found = telling_words(
+    words = telling_words(
         coordinates(
             orders_ever="frequency",
             orders_365d="frequency",
@@ -48,7 +48,7 @@ def test_words_come_by_size_one_a_theme_and_only_where_they_tell():
         np.array([0.9, 1.2, -1.5, 0.3, 1.6]),
     )
     # Visits differ most, by less than a quarter more than spending: purchases come first.
-    assert found == ["low spending", "visit often", "frequent"]
+    assert words == ["low spending", "visit often", "frequent"]
 
 
 def test_no_two_names_are_alike():
@@ -68,12 +68,12 @@ def test_no_two_names_are_alike():
 def test_names_stay_with_the_same_people_as_the_best_of_all_matchings_has_it(rng):
     before_names = ["a", "b", "c"]
     for _ in range(20):
-        found, before = rng.integers(0, 4, 60), rng.integers(0, 3, 60)
-        found[:45] = before[:45]
-        kept = same_people(found, 4, [before_names[i] for i in before], before_names)
+        clusters, before = rng.integers(0, 4, 60), rng.integers(0, 3, 60)
+        clusters[:45] = before[:45]
+        kept = same_people(clusters, 4, [before_names[i] for i in before], before_names)
         overlap = np.array(
             [
-                [np.sum((found == i) & (before == j)) / np.sum((found == i) | (before == j)) for j in range(3)]
+                [np.sum((clusters == i) & (before == j)) / np.sum((clusters == i) | (before == j)) for j in range(3)]
                 for i in range(4)
             ]
         )

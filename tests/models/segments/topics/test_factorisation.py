@@ -27,15 +27,15 @@ def test_planted_groups_of_words_are_found_and_no_more():
     assert len(learned.stability) == 2
     assert learned.stability.min() > 0.95
     label = assign(comments, learned.weights)
-    said = np.asarray(comments[:, :16].sum(axis=1)).ravel() > 0
+    has_topic_word = np.asarray(comments[:, :16].sum(axis=1)).ravel() > 0
     order = (
-        label[np.flatnonzero(topic == 0)[said[topic == 0]][0]],
-        label[np.flatnonzero(topic == 1)[said[topic == 1]][0]],
+        label[np.flatnonzero(topic == 0)[has_topic_word[topic == 0]][0]],
+        label[np.flatnonzero(topic == 1)[has_topic_word[topic == 1]][0]],
     )
     names = {0: order[0], 1: order[1], NO_TOPIC: NO_TOPIC}
     right = np.array([names[number] for number in topic]) == label
-    assert right[said].mean() > 0.99
-    assert (label[~said] == NO_TOPIC).all()
+    assert right[has_topic_word].mean() > 0.99
+    assert (label[~has_topic_word] == NO_TOPIC).all()
 
 
 def test_a_word_weighs_its_log_odds_in_the_topic_against_elsewhere():
