@@ -50,10 +50,11 @@ def personas_section(profiled: Profiled, nps: pd.DataFrame | None) -> Section:
 def log_personas(run: Run, profiled: Profiled, nps: pd.DataFrame | None) -> None:
     """Log the profile with the run, and how the number of personas was chosen."""
     run.log_csv(joined(profiled, nps), "personas/personas.csv")
-    fields = ("k", "names", "criterion", "trials", "why", "customers", "fitted_on")
-    parameters = profiled.personas.to_dict()
-    run.log_json({name: parameters[name] for name in fields}, "personas/choice.json")
-    run.log(metrics={"personas": float(parameters["k"]), "personas_agreement": profiled.personas.agreement})
+    personas = profiled.personas
+    # Without where they lie in the space of the features, which nobody reads.
+    choice = {name: each for name, each in personas.to_dict().items() if name not in ("centres", "space")}
+    run.log_json(choice, "personas/choice.json")
+    run.log(metrics={"personas": float(len(personas.names)), "personas_agreement": personas.agreement})
 
 
 def joined(profiled: Profiled, nps: pd.DataFrame | None) -> pd.DataFrame:
