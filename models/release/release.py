@@ -137,26 +137,12 @@ def fit_release(
         raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
     fit = fit_purchases_at(tables, as_of, recipe.purchase_model)
     cut_points = rfm_cuts(summary)
-    notes = list(fit.notes)
-    nps_as_of = as_of if carried is None else carried.parameters.nps_as_of
-    satisfaction_model: CategoryParameters | None
     if carried is None:
-        vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
-        nps = train_on_answers(
-            tables, as_of, recipe.nps_question, CATEGORY_CUTS, recipe, vocabulary, judge_last_wave=not is_twin
-        )
-        satisfaction = train_on_answers(
-            tables, as_of, recipe.satisfaction_question, SATISFACTION_CUTS, recipe, vocabulary
-        )
-        training, answers = nps.training, nps.answers
-        nps_model, satisfaction_model = nps.training.model.parameters, satisfaction.training.model.parameters
-        trees = named("nps", nps.training.model.boosters) | named("satisfaction", satisfaction.training.model.boosters)
+        categories = _train_category_models(tables, as_of, recipe, is_twin=is_twin)
     else:
-        vocabulary, training, answers = carried.vocabulary, None, None
-        nps_model, satisfaction_model = carried.parameters.nps, carried.parameters.satisfaction
-        trees = {name: text for name, text in carried.boosters.items() if name.startswith(CATEGORY_MODELS)}
-        notes.append(f"The NPS model is carried over unchanged from the one trained as of {nps_as_of}.")
-    stage, stage_boosters = _train_second_stage(tables, as_of, recipe, vocabulary)
+        categories = _carry_category_models(carried)
+    notes = [*fit.notes, *categories.notes]
+    stage, stage_boosters = _train_second_stage(tables, as_of, recipe, categories.vocabulary)
     if recipe.second_stage and not stage.used:
         notes.append(f"There is no second stage: {stage.why}.")
     parameters = ReleaseParameters(
@@ -181,18 +167,54 @@ def fit_release(
         uncertainty=fit.uncertainty,
         log_likelihood_per_customer=fit.log_likelihood_per_customer,
         second_stage=stage,
-        nps=nps_model,
-        satisfaction=satisfaction_model,
-        nps_as_of=nps_as_of,
-        vocabulary=vocabulary,
+        nps=categories.nps,
+        satisfaction=categories.satisfaction,
+        nps_as_of=categories.as_of,
+        vocabulary=categories.vocabulary,
         rfm=cut_points,
     )
-    return Release(stored_and_read(parameters), stage_boosters | trees, fit.fits, tuple(notes), training, answers)
+    boosters = stage_boosters | categories.boosters
+    return Release(
+        stored_and_read(parameters), boosters, fit.fits, tuple(notes), categories.training, categories.answers
+    )
 
 
 def stored_and_read(parameters: ReleaseParameters) -> ReleaseParameters:
     """Pass parameters through JSON and back, so that a release is the same before it is stored and after."""
     return ReleaseParameters.from_dict(json.loads(json.dumps(parameters.to_dict())))
+
+
+@dataclass(frozen=True)
+class _CategoryModels:
+    """The category models of a release, trained or carried over, with the vocabulary of their features."""
+
+    as_of: date
+    vocabulary: Vocabulary
+    nps: CategoryParameters
+    satisfaction: CategoryParameters | None
+    boosters: dict[str, str]
+    training: NpsTraining | None = None
+    answers: pd.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+
+
+def _train_category_models(tables: Tables, as_of: date, recipe: Recipe, *, is_twin: bool) -> _CategoryModels:
+    vocabulary = learn_vocabulary(tables, as_of, recipe.static_attributes)
+    nps = train_on_answers(
+        tables, as_of, recipe.nps_question, CATEGORY_CUTS, recipe, vocabulary, judge_last_wave=not is_twin
+    )
+    satisfaction = train_on_answers(tables, as_of, recipe.satisfaction_question, SATISFACTION_CUTS, recipe, vocabulary)
+    of_nps, of_satisfaction = nps.training.model, satisfaction.training.model
+    boosters = named("nps", of_nps.boosters) | named("satisfaction", of_satisfaction.boosters)
+    parameters = of_nps.parameters, of_satisfaction.parameters
+    return _CategoryModels(as_of, vocabulary, *parameters, boosters, nps.training, nps.answers)
+
+
+def _carry_category_models(carried: Release) -> _CategoryModels:
+    of, boosters = carried.parameters, carried.boosters
+    trees = {name: text for name, text in boosters.items() if name.startswith(CATEGORY_MODELS)}
+    note = f"The NPS model is carried over unchanged from the one trained as of {of.nps_as_of}."
+    return _CategoryModels(of.nps_as_of, of.vocabulary, of.nps, of.satisfaction, trees, notes=(note,))
 
 
 def named(model: str, boosters: Mapping[str, str]) -> dict[str, str]:
