@@ -70,9 +70,9 @@ class FittedModel:
 
     @property
     def confidence_intervals_(self) -> pd.DataFrame:
-        """Normal 95 % intervals of the parameters."""
-        half = NORMAL_95 * self.standard_errors_
-        return pd.DataFrame({"lower 95% bound": self.params_ - half, "upper 95% bound": self.params_ + half})
+        """95 % intervals, normal on the logarithmic scale, so that the bounds of a positive parameter are positive."""
+        factor = np.exp(NORMAL_95 * np.sqrt(np.diag(self.log_covariance)))
+        return pd.DataFrame({"lower 95% bound": self.params_ / factor, "upper 95% bound": self.params_ * factor})
 
     @property
     def summary(self) -> pd.DataFrame:
