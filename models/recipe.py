@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from models.segments.rfm import SEGMENTS, Segments
+from models.segments.segment_names import SEGMENTS, Segments
 
 PurchaseModel = Literal["bg_nbd", "mbg_nbd"]
 
@@ -35,7 +35,7 @@ class Recipe:
     second_stage : bool
         Whether trees correct the purchase and spend models.
     rfm_segments : Mapping
-        Names of RFM segments, as `models.segments.rfm.SEGMENTS`.
+        Names of RFM segments, as `models.segments.segment_names.SEGMENTS`.
     """
 
     horizon: int = 90

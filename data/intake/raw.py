@@ -1,6 +1,6 @@
 """A file as DuckDB reads it: one row per record; the cells of a CSV file are still text."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -65,6 +65,49 @@ def load(
         return None
     if is_parquet(file):
         return _load_parquet(connection, file, source, contract, relation, folder)
+    start = _start_csv(file, source, contract)
+    if start is None:
+        return None
+    width = len(start.header)
+    _load_csv(connection, start.blocks, start.separator, width, relation, file)
+    return RawFile(file.name, relation, start.header, ("VARCHAR",) * width, start.columns)
+
+
+def read_columns(
+    connection: duckdb.DuckDBPyConnection,
+    file: File,
+    source: Source,
+    contract: Contract,
+    relation: str,
+    folder: Path,
+) -> tuple[str, ...]:
+    """Match the columns of a file as `load` does, and read no row; an empty file has none.
+
+    Raises
+    ------
+    InputError
+        As `load`, as far as the start of the file tells.
+    """
+    if file.path.stat().st_size == 0:
+        return ()
+    if is_parquet(file):
+        return tuple(_load_parquet(connection, file, source, contract, relation, folder).columns)
+    start = _start_csv(file, source, contract)
+    return () if start is None else tuple(start.columns)
+
+
+@dataclass(frozen=True)
+class _CsvStart:
+    """A CSV file of which the header was read: how it goes on, and the position of each column."""
+
+    blocks: Iterator[bytes]
+    separator: str
+    header: tuple[str, ...]
+    columns: dict[str, int]
+
+
+def _start_csv(file: File, source: Source, contract: Contract) -> _CsvStart | None:
+    """Read the header of a CSV file; None where the file is blank."""
     blocks = read_text(file, source.encoding)
     first = next((block for block in blocks if block.strip()), None)
     if first is None:
@@ -73,8 +116,7 @@ def load(
     separator = source.separator or find_separator(first, required)
     header = read_header(first, separator)
     columns = match_columns(contract, header, source.columns, file.name)
-    _load_csv(connection, chain([first], blocks), separator, len(header), relation, file)
-    return RawFile(file.name, relation, tuple(header), ("VARCHAR",) * len(header), columns)
+    return _CsvStart(chain([first], blocks), separator, tuple(header), columns)
 
 
 def _load_csv(

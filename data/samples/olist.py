@@ -167,11 +167,10 @@ def write_olist(source: Path, folder: Path) -> dict[str, Path]:
         If a file or a column is missing, a file cannot be read, a cell is not of its column's type, or a
         key that must be unique is not.
     """
-    if not source.is_dir():
-        raise InputError(f"The Olist files are read from a folder; {source} is not one.")
+    files = find_olist(source)
     with duckdb.connect() as connection:
         for name, columns in FILES.items():
-            _load(connection, _find(source, name), name, columns, OPTIONAL.get(name, {}))
+            _load(connection, files[name], name, columns, OPTIONAL.get(name, {}))
         connection.execute(_PLACED)
         for what, query in _COUNTS.items():
             [(count,)] = connection.execute(query).fetchall()
@@ -181,6 +180,19 @@ def write_olist(source: Path, folder: Path) -> dict[str, Path]:
         for name, query in TABLES.items():
             connection.sql(query).write_parquet(str(paths[name]))
     return paths
+
+
+def find_olist(source: Path) -> dict[str, Path]:
+    """Find all files of the release in a folder.
+
+    Raises
+    ------
+    InputError
+        It is no folder, or a file is missing.
+    """
+    if not source.is_dir():
+        raise InputError(f"The Olist files are read from a folder; {source} is not one.")
+    return {name: _find(source, name) for name in FILES}
 
 
 def _find(source: Path, name: str) -> Path:

@@ -17,7 +17,8 @@ from features.tables import Tables
 from features.vocabulary import Vocabulary
 from models.release.release import Release
 from models.segments.personas.model import Personas, assign_personas
-from models.segments.rfm import Rfm, Segments, rfm_cuts
+from models.segments.rfm import Rfm, rfm_cuts
+from models.segments.segment_names import Segments
 
 RFM = "RFM segment"
 PERSONA = "persona"
@@ -64,7 +65,7 @@ def todays_segmentations(tables: Tables, as_of: date, segments: Segments) -> Seg
     tables, as_of
         As for `segment_labels`.
     segments : Mapping
-        Names of segments, as `models.segments.rfm.SEGMENTS`.
+        Names of segments, as `models.segments.segment_names.SEGMENTS`.
     """
     return Segmentations(Rfm(rfm_cuts(purchase_summary(tables, as_of)), segments))
 

@@ -167,7 +167,7 @@ def predict(version: int, described: pd.DataFrame) -> pd.DataFrame:
 def promote(store: Store, version: int, reason: str) -> int | None:
     """Make a version the champion; the champion so far becomes ``previous``, unless it had been rolled back.
 
-    Setting ``champion`` is the last call: until then nothing changes for a consumer.
+    Until ``champion`` is set nothing changes for a consumer. A champion is no challenger any more.
 
     Returns
     -------
@@ -180,6 +180,8 @@ def promote(store: Store, version: int, reason: str) -> int | None:
     if before is not None and before != version and not _is_rolled_back(store, before):
         client.set_registered_model_alias(SCORER, PREVIOUS, str(before))
     client.set_registered_model_alias(SCORER, CHAMPION, str(version))
+    if alias_version(store, CHALLENGER) == version:
+        client.delete_registered_model_alias(SCORER, CHALLENGER)
     return before
 
 

@@ -39,10 +39,21 @@ class Run:
         Where the run is kept.
     run_id : str
         Its id in MLflow.
+    kind : str
+        What is run, such as ``retrain``.
     """
 
     store: Store
     run_id: str
+    kind: str = "run"
+
+    def rename(self, name: str) -> None:
+        """Give the run another name, such as ``score 2026-07-01``."""
+        self.store.client.update_run(self.run_id, name=name)
+
+    def describe(self, text: str) -> None:
+        """Set the description that MLflow shows with the run, in Markdown."""
+        self.tag(**{"mlflow.note.content": text})
 
     def log(self, parameters: Mapping[str, Any] | None = None, metrics: Mapping[str, float] | None = None) -> None:
         """Log parameters as text and those metrics that are finite numbers."""
@@ -152,7 +163,7 @@ def tracked(store: Store, kind: str, tags: Mapping[str, str]) -> Iterator[Run]:
     run = client.create_run(store.experiment_id, run_name=kind, tags={"kind": kind, **tags})
     run_id = str(run.info.run_id)
     try:
-        yield Run(store, run_id)
+        yield Run(store, run_id, kind)
     except BaseException as error:
         message = str(error) if isinstance(error, RevealedError) else type(error).__name__
         # If the store itself is gone, the error that ended the run matters more than the error of recording it.

@@ -16,7 +16,8 @@ from models.recipe import PurchaseModel
 from models.scoring.arrays import as_tuples
 from models.scoring.parameters import FORMAT, ScorerParameters, scorer_sections
 from models.segments.personas.model import Personas
-from models.segments.rfm import SEGMENTS, RfmCuts, Segments
+from models.segments.rfm import RfmCuts
+from models.segments.segment_names import SEGMENTS, Segments
 from models.stats.population_stability import Profile
 
 # The category models: each names its section of the parameters and begins the names of its trees.

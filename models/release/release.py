@@ -22,7 +22,8 @@ from models.release.parameters import CATEGORY_MODELS, ReleaseParameters
 from models.scoring.parameters import CategoryParameters, SecondStageParameters
 from models.scoring.scorer import Scorer
 from models.segments.personas.model import Personas
-from models.segments.rfm import Rfm, Segments, rfm_cuts
+from models.segments.rfm import Rfm, rfm_cuts
+from models.segments.segment_names import Segments
 from models.stats.population_stability import Profile
 
 RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"

@@ -11,7 +11,8 @@ from data.errors import InputError
 from flows.reports.segments import segment_transitions_section
 from models.monitoring.stability import Transitions
 from models.monitoring.transitions import GONE, NEW, count_transitions
-from models.segments.rfm import SEGMENTS, RfmCuts, quintile_query, rfm_cuts, rfm_scores, segment_names
+from models.segments.rfm import RfmCuts, quintile_query, rfm_cuts, rfm_scores
+from models.segments.segment_names import SEGMENTS, segment_names
 
 
 @pytest.fixture(scope="module")

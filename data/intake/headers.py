@@ -1,0 +1,53 @@
+"""What the headers of the files already tell: a mistake in a path or a column is said before any row is read."""
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import duckdb
+
+from data.contracts import CONTRACTS, check_mapping
+from data.intake.raw import read_columns
+from data.intake.sources import Source, find_files
+
+_MOST = 8
+"""Files of a table whose headers are read: of a thousand files only the intake reads all."""
+
+
+def check_headers(sources: Mapping[str, Source]) -> dict[str, tuple[str, ...]]:
+    """Check that the files of all tables are there and that their headers hold the required columns.
+
+    Parameters
+    ----------
+    sources
+        As for `data.intake.pipeline.take_in`. What a URL names is left to the intake, which fetches it once.
+
+    Returns
+    -------
+    dict
+        Table -> names of the columns in any of its files, as the intake calls them. A table of which a part comes from
+        a URL is left out.
+
+    Raises
+    ------
+    InputError
+        As the intake, for a path, a mapping or a column.
+    """
+    columns: dict[str, tuple[str, ...]] = {}
+    with tempfile.TemporaryDirectory(prefix="revealed-headers-") as name, duckdb.connect() as connection:
+        for table, contract in CONTRACTS.items():
+            if table not in sources:
+                continue
+            source = sources[table]
+            check_mapping(contract, source.columns)
+            paths = [source.paths] if isinstance(source.paths, str | Path) else list(source.paths)
+            local = [path for path in paths if "://" not in str(path)]
+            files = find_files(replace(source, paths=local), table, Path(name))[0] if local else []
+            names: dict[str, None] = {}
+            for number, file in enumerate(files[:_MOST]):
+                relation = f"raw_{table}_{number}"
+                names |= dict.fromkeys(read_columns(connection, file, source, contract, relation, Path(name)))
+            if local == paths and len(files) <= _MOST:
+                columns[table] = tuple(names)
+    return columns
