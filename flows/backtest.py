@@ -1,13 +1,9 @@
-"""The flow ``backtest``: fit before past cutoffs, compare with outcomes and baselines. It publishes nothing."""
+"""The flow ``backtest``: fit before past cutoffs, compare with outcomes and baselines. It publishes nothing.
 
-from typing import Any
+It is a plain function; `flows.deployed` makes it a flow of Prefect's.
+"""
 
-from prefect import flow
-from prefect.client.schemas.objects import State
-from prefect.states import Completed
 
-from data.errors import RefusedError
-from flows.environment import hide_tracebacks
 from flows.reports.backtest import backtest_sections, log_backtest
 from flows.reports.sections import tell
 from flows.settings import Settings
@@ -16,38 +12,28 @@ from flows.steps.look_back import Backtested, look_back
 from flows.steps.progress import step
 from flows.steps.stores import open_settings_store
 from flows.steps.tasks import plain_task, take_inputs, workspace
-from models.registry.store import Store
 from models.registry.tracking import Run, forget_old_quarantine, tracked
 
 
-@flow(
-    name="backtest",
-    description="Fit before past cutoffs, and compare the models with outcomes and baselines.",
-)
-def backtest(settings: Settings) -> str | State[Any]:
+def backtest(settings: Settings) -> str:
     """Report how well the models predicted at past cutoffs, and where a simple rule predicted better.
 
     Parameters
     ----------
     settings : Settings
-        What to read, the ``horizon``, and how many cutoffs (``backtest_cuts``); settings not given come from the
-        environment and ``revealed.toml``.
+        What to read, the ``horizon``, and how many cutoffs (``backtest_cuts``).
 
     Returns
     -------
     str
-        Id of the run that holds report, tables and plots. A refusal is a state ``Completed`` named ``Refused``.
+        Id of the run that holds report, tables and plots. The store need not be held: no version and no alias changes.
+
+    Raises
+    ------
+    RefusedError
+        If a limit stopped the run.
     """
-    hide_tracebacks()
     store = open_settings_store(settings)
-    try:
-        return backtest_in(store, settings)
-    except RefusedError as error:
-        return Completed(name="Refused", message=str(error))
-
-
-def backtest_in(store: Store, settings: Settings) -> str:
-    """Do the backtest; the store need not be held, since no version and no alias changes."""
     with workspace() as folder, tracked(store, "backtest", settings.tags) as run:
         inputs = take_inputs(run, settings, folder)
         report(run, settings, inputs, judge_models(settings, inputs))

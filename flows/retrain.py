@@ -1,14 +1,11 @@
-"""The flow ``retrain``: fit, judge, register, promote. It publishes no scores."""
+"""The flow ``retrain``: fit, judge, register, promote. It publishes no scores.
+
+It is a plain function; `flows.deployed` makes it a flow of Prefect's.
+"""
 
 from dataclasses import dataclass, replace
-from typing import Any
-
-from prefect import flow
-from prefect.client.schemas.objects import State
-from prefect.states import Completed
 
 from data.errors import RefusedError
-from flows.environment import hide_tracebacks
 from flows.reports.retrain import log_retrain, retrain_sections
 from flows.reports.sections import tell
 from flows.settings import Settings
@@ -32,31 +29,30 @@ class Retrained:
     run_id: str
 
 
-@flow(
-    name="retrain",
-    description="Fit a scorer on a shop's tables, and promote it if it passes the gate.",
-)
-def retrain(settings: Settings) -> Retrained | State[Any]:
+def retrain(settings: Settings) -> Retrained:
     """Fit a new version of the scorer on everything before as_of and, if it passes the gate, make it the champion.
 
     Parameters
     ----------
     settings : Settings
-        What to read, as_of, and how to fit; settings not given come from the environment and ``revealed.toml``.
+        What to read, as_of, and how to fit.
 
     Returns
     -------
     Retrained
-        What was registered and promoted. A refusal is a state ``Completed`` named ``Refused``, with the reason.
+        What was registered and promoted.
+
+    Raises
+    ------
+    RefusedError
+        If a limit stopped the run, or the gate did not let the version become the champion.
     """
-    hide_tracebacks()
     store = open_settings_store(settings)
-    try:
-        with holding(store, "retrain"):
-            done = retrain_in(store, settings)
-    except RefusedError as error:
-        return Completed(name="Refused", message=str(error))
-    return done if done.promoted else Completed(name="Refused", message=done.reason, data=done)
+    with holding(store, "retrain"):
+        done = retrain_in(store, settings)
+    if not done.promoted:
+        raise RefusedError(done.reason)
+    return done
 
 
 def retrain_in(store: Store, settings: Settings) -> Retrained:

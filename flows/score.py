@@ -1,15 +1,11 @@
-"""The flow ``score``: describe all customers, score them with the champion, publish one row per customer."""
+"""The flow ``score``: describe all customers, score them with the champion, publish one row per customer.
+
+It is a plain function; `flows.deployed` makes it a flow of Prefect's.
+"""
 
 from dataclasses import dataclass
-from typing import Any
-
 import pyarrow as pa
-from prefect import flow
-from prefect.client.schemas.objects import State
-from prefect.states import Completed
 
-from data.errors import RefusedError
-from flows.environment import hide_tracebacks
 from flows.reports.score import log_score, score_sections
 from flows.reports.sections import tell
 from flows.settings import Settings
@@ -33,30 +29,25 @@ class Published:
     run_id: str
 
 
-@flow(name="score", description="Score every customer of a shop with the champion and publish the table.")
-def score(settings: Settings) -> Published | State[Any]:
+def score(settings: Settings) -> Published:
     """Score every customer as of one date and publish the table.
 
     Parameters
     ----------
     settings : Settings
-        What to read, as_of, and which scorer; settings not given come from the environment and ``revealed.toml``.
+        What to read, as_of, and which scorer.
 
     Returns
     -------
     Published
-        What was published. A refusal is a state ``Completed`` named ``Refused``, with the reason.
+        What was published. The store is held only during publication.
+
+    Raises
+    ------
+    RefusedError
+        If a limit stopped the run.
     """
-    hide_tracebacks()
     store = open_settings_store(settings)
-    try:
-        return score_in(store, settings)
-    except RefusedError as error:
-        return Completed(name="Refused", message=str(error))
-
-
-def score_in(store: Store, settings: Settings) -> Published:
-    """Score; the store is held only during publication."""
     chosen = choose_scorer(store, settings)
     with workspace() as folder, tracked(store, "score", settings.tags) as run:
         inputs = take_inputs(run, settings, folder)

@@ -25,7 +25,7 @@ from pydantic_settings import (
 from data.contracts import SCALES
 from data.errors import InputError
 from data.intake.sources import redact
-from models.segments.rfm import Segments, segment_names
+from models.segments.segment_names import Segments, segment_names
 
 SETTINGS_FILE = "revealed.toml"
 TableName = Literal["transactions", "answers", "events", "customers"]
@@ -48,10 +48,18 @@ def _read_scores(value: Any) -> Any:
 Scores = Annotated[tuple[int, int], BeforeValidator(_read_scores)]
 
 
+def leave_out_defaults(schema: dict[str, Any]) -> None:
+    """Take the defaults out of a JSON schema, from which Prefect draws its form, and tell them in the descriptions."""
+    for field in schema.get("properties", {}).values():
+        default = field.pop("default", None)
+        if default not in (None, [], {}) and not isinstance(default, dict):
+            field["description"] = f"{field.get('description', '')} (left alone: as in revealed.toml, else {default})"
+
+
 class Format(BaseModel):
     """How the files of one table are written, where that cannot be found out from the files themselves."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra=leave_out_defaults)
 
     time_format: str | None = Field(None, description="strptime format of its times, such as %d.%m.%Y")
     decimal: Literal[".", ","] = Field(".", description="sign before the decimals")

@@ -7,9 +7,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 from rich.console import Console
 
 from data.samples.cdnow import write_cdnow, write_cdnow_survey
-from flows.command.running import run_flow
-from flows.retrain import retrain
-from flows.score import score
+from flows.command.running import run_plainly
 from flows.settings import Settings
 from flows.steps.progress import shown_on, step
 
@@ -58,5 +56,6 @@ def run_demo(mlruns: str, console: Console) -> None:
             notes=[SIMULATED],
             tags={"shop": "cdnow", "survey": "simulated"},
         )
-        run_flow(retrain, settings, console)
-        run_flow(score, settings, console)
+        # Never in Prefect, whose runs take what is left open from the environment and the settings file.
+        run_plainly("retrain", settings, console)
+        run_plainly("score", settings, console)

@@ -5,7 +5,7 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ from rich.markup import escape
 
 from data.errors import InputError, RevealedError
 from flows.command.options import RUN, TABLES, TIME, AsOf, Mlruns, Options, Wait, settings_from, takes
+
+if TYPE_CHECKING:
+    from flows.settings import Settings
 
 app = typer.Typer(
     name="revealed",
@@ -36,10 +39,9 @@ def demo(mlruns: Mlruns = None) -> None:
 
     It has a store of its own, mlruns/demo, and touches no other.
     """
-    from flows.steps.stores import project_folder
+    from flows.steps.store_place import project_folder
 
     folder = mlruns or str(project_folder() / "mlruns" / "demo")
-    _prepare_prefect(folder)
     from flows.command.demo import run_demo
 
     run_demo(folder, _console())
@@ -49,7 +51,7 @@ def demo(mlruns: Mlruns = None) -> None:
 @takes(TABLES)
 def check(options: Options) -> None:
     """Read and check the tables, and show which rows would be set aside and why. Fits and writes nothing."""
-    settings = settings_from(options)
+    settings = _checked(options)
     from flows.command.check import run_check
 
     run_check(settings, _console())
@@ -62,12 +64,10 @@ WITHOUT_ANSWERS = typer.Option("--without-answers", help="Carry the champion's N
 @takes(TABLES, RUN, {"without_answers": Annotated[bool | None, WITHOUT_ANSWERS]})
 def retrain(options: Options) -> None:
     """Fit a scorer, judge it beside the champion, register it and promote it. Publishes no scores."""
-    settings = settings_from(options)
-    _prepare_prefect(settings.mlruns)
+    settings = _checked(options)
     from flows.command.running import run_flow
-    from flows.retrain import retrain as flow
 
-    run_flow(flow, settings, _console())
+    run_flow("retrain", settings, _console())
 
 
 SCORER = typer.Option(help="Score with this version, not the champion.")
@@ -77,12 +77,10 @@ SCORER = typer.Option(help="Score with this version, not the champion.")
 @takes(TABLES, RUN, {"scorer": Annotated[int | None, SCORER], "wait": Wait})
 def score(options: Options) -> None:
     """Score every customer with the champion and publish one row for each."""
-    settings = settings_from(options)
-    _prepare_prefect(settings.mlruns)
+    settings = _checked(options, reads_store=True)
     from flows.command.running import run_flow
-    from flows.score import score as flow
 
-    run_flow(flow, settings, _console())
+    run_flow("score", settings, _console())
 
 
 CUTS = typer.Option(help="How many horizons to go back. \\[default: 3]", rich_help_panel=TIME)
@@ -92,12 +90,10 @@ CUTS = typer.Option(help="How many horizons to go back. \\[default: 3]", rich_he
 @takes(TABLES, RUN, {"cuts": Annotated[int | None, CUTS]})
 def backtest(options: Options) -> None:
     """Fit at past dates, compare with what happened afterwards and with simple rules. Publishes nothing."""
-    settings = settings_from(options)
-    _prepare_prefect(settings.mlruns)
-    from flows.backtest import backtest as flow
+    settings = _checked(options)
     from flows.command.running import run_flow
 
-    run_flow(flow, settings, _console())
+    run_flow("backtest", settings, _console())
 
 
 FROM = typer.Option(
@@ -124,7 +120,7 @@ def measures(options: Options) -> None:
     The window ends before --as-of and is compared with the window before it.
     """
     first_day, days, by, as_json = (options.pop(name) for name in ("first_day", "days", "by", "as_json"))
-    settings = settings_from(options)
+    settings = _checked(options, by)
     from flows.command.measures import run_measures
 
     start = None if first_day is None else first_day.date()
@@ -152,10 +148,14 @@ def sample(options: Options) -> None:
     margin, by, output, response_rate = (options.pop(name) for name in ("margin", "by", "output", "response_rate"))
     if margin is None:
         raise InputError("--margin is missing: the wanted margin of error of the NPS in points, such as --margin 3")
-    settings = settings_from(options)
+    from flows.command.early_checks import check_list_output
+
+    output = output or Path("invitations.csv")
+    check_list_output(output)
+    settings = _checked(options, by, reads_store=True)
     from flows.command.sampling import run_sample
 
-    run_sample(settings, margin, _one(by), output or Path("invitations.csv"), response_rate, _console())
+    run_sample(settings, margin, _one(by), output, response_rate, _console())
 
 
 @app.command()
@@ -173,17 +173,24 @@ def scores(
     mlruns: Mlruns = None,
 ) -> None:
     """Show the current scores, write them to a file, or look up one customer."""
+    settings = settings_from({"mlruns": mlruns})
+    from flows.command.early_checks import check_table_output
+
+    check_table_output(output)
+    _check_store(settings)
     from flows.command.pulling import pull
 
-    pull(settings_from({"mlruns": mlruns}), output, customer, _console())
+    pull(settings, output, customer, _console())
 
 
 @app.command()
 def rollback(mlruns: Mlruns = None) -> None:
     """Make the previous scorer the champion again, and its newest scores the current scores."""
+    settings = settings_from({"mlruns": mlruns})
+    _check_store(settings)
     from flows.command.pulling import roll_back_all
 
-    roll_back_all(settings_from({"mlruns": mlruns}), _console())
+    roll_back_all(settings, _console())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -231,13 +238,21 @@ def _one(by: list[str] | None) -> str | None:
     return by[0] if by else None
 
 
-def _prepare_prefect(mlruns: str | None) -> None:
-    """Set what Prefect reads when it is imported: its home in the store's folder, and a log that repeats nothing."""
-    from flows.environment import set_prefect_home
-    from flows.steps.stores import locate_store
+def _checked(options: Options, by: list[str] | None = None, *, reads_store: bool = False) -> "Settings":
+    """Build the settings and check what can be checked in an instant, before anything heavy is imported."""
+    settings = settings_from(options)
+    from flows.command.early_checks import check_named_inputs
 
-    set_prefect_home(locate_store(mlruns).folder)
-    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    check_named_inputs(settings, _one(by))
+    if reads_store:
+        _check_store(settings)
+    return settings
+
+
+def _check_store(settings: "Settings") -> None:
+    from flows.steps.store_place import locate_existing_store
+
+    locate_existing_store(settings.mlruns)
 
 
 def _console() -> Console:

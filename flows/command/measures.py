@@ -24,7 +24,7 @@ from models.population.purchase_index import purchase_index_measure
 from models.population.segment_labels import segmentations_of, todays_segmentations
 from models.registry.scorers import read_champion
 from models.release.release import Release
-from models.segments.rfm import SEGMENTS
+from models.segments.segment_names import SEGMENTS
 
 
 def run_measures(

@@ -25,7 +25,7 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
     Raises
     ------
     InputError
-        Where nothing is published, the customer has no scores, or the file's ending is neither .csv nor .parquet.
+        Where nothing is published, the customer has no scores, or the file cannot be written.
     """
     store = open_existing_store(settings)
     table = read_current(store)
@@ -34,8 +34,6 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
         if table.num_rows == 0:
             raise InputError(f"customer {customer!r} has no scores: ids are texts, exactly as they came")
     if output is not None:
-        if output.suffix not in (".csv", ".parquet"):
-            raise InputError(f"--output must end in .csv or .parquet, got {output.name!r}")
         draft = output.with_name(f".{output.name}.draft")
         try:
             pa_csv.write_csv(table, draft) if output.suffix == ".csv" else pq.write_table(table, draft)

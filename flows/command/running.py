@@ -1,22 +1,26 @@
-"""Running a flow from the command: its report on the console, its error as an exception."""
+"""Running a flow from the command: as plain functions, or in Prefect where one is set up."""
 
+import importlib
 import logging
+import os
+from pathlib import Path
 from typing import Any
 
-from prefect import Flow
 from rich.console import Console
 
 from data.errors import RefusedError
+from flows.environment import set_prefect_home
 from flows.settings import Settings
 from flows.steps.progress import shown_on
+from flows.steps.store_place import locate_store
 
 
-def run_flow(flow: Flow[Any, Any], settings: Settings, console: Console) -> Any:
-    """Run a flow here and now.
+def run_flow(name: str, settings: Settings, console: Console) -> Any:
+    """Run a flow here and now: in Prefect where an API of Prefect's is set, else without it and without any server.
 
     Parameters
     ----------
-    flow : prefect.Flow
+    name : str
         ``retrain``, ``score`` or ``backtest``.
     settings : Settings
         Its parameters.
@@ -26,11 +30,48 @@ def run_flow(flow: Flow[Any, Any], settings: Settings, console: Console) -> Any:
     Raises
     ------
     RevealedError
-        What the flow raised; a state named Refused is a `RefusedError`.
+        What the flow raised.
     """
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    with shown_on(console):
-        state: Any = flow(settings, return_state=True)
-    if state.name == "Refused":
+    return _run_in_prefect(name, settings, console) if has_prefect() else run_plainly(name, settings, console)
+
+
+def has_prefect() -> bool:
+    """Whether an API of Prefect's is set: in the environment, in a profile, or in a settings file of Prefect's.
+
+    Prefect itself is imported only where it may be.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        return True
+    home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser()
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH") or home / "profiles.toml").expanduser()
+    if not profiles.exists() and not Path("prefect.toml").exists():
+        return False
+    from prefect.settings import get_current_settings
+
+    return bool(get_current_settings().api.url)
+
+
+def run_plainly(name: str, settings: Settings, console: Console) -> Any:
+    """Run a flow as the plain function it is; its steps are functions too, with the same retries."""
+    flow = getattr(importlib.import_module(f"flows.{name}"), name)
+    with _shown_on(console):
+        return flow(settings)
+
+
+def _run_in_prefect(name: str, settings: Settings, console: Console) -> Any:
+    # Prefect reads both when it is imported: its home lies in the store's folder, and its log repeats nothing.
+    set_prefect_home(locate_store(settings.mlruns).folder)
+    os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    from flows import deployed
+    from flows.run_settings import RunSettings
+
+    with _shown_on(console):
+        state: Any = getattr(deployed, name)(RunSettings.of(settings), return_state=True)
+    if state.name == deployed.REFUSED:
         raise RefusedError(state.message or "refused")
     return state.result()
+
+
+def _shown_on(console: Console) -> Any:
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    return shown_on(console)

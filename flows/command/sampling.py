@@ -10,6 +10,7 @@ import pandas as pd
 from rich.console import Console
 
 from data.errors import InputError
+from flows.command.early_checks import check_list_output
 from flows.reports.sections import Section, number, show, to_markdown
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, open_inputs, read_inputs
@@ -62,7 +63,7 @@ def run_sample(
     RefusedError
         Where more of a table is bad than its limit allows.
     """
-    _check_output(output)
+    check_list_output(output)
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     store = open_existing_store(settings)
     chosen = choose_scorer(store, settings)
@@ -106,18 +107,6 @@ def run_sample(
         finally:
             draft.unlink(missing_ok=True)
     show(sections, console)
-
-
-def _check_output(output: Path) -> None:
-    """Refuse, before any work, a file that cannot be written."""
-    if output.suffix != ".csv":
-        raise InputError(f"--output must end in .csv, got {output.name!r}")
-    if output.exists():
-        raise InputError(
-            f"{output} is there already, and may be a list that was sent: name another file with --output, or delete it"
-        )
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
 
 
 def _write_draft(drawn: pd.DataFrame, output: Path) -> Path:

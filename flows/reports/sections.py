@@ -1,6 +1,8 @@
 """Reports for people: sections of sentences and small tables, for the terminal and as Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,9 +43,25 @@ def show(sections: Sequence[Section], console: Console) -> None:
             console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
+_told: ContextVar[list[Section] | None] = ContextVar("told", default=None)
+
+
+@contextmanager
+def keeping_what_is_told() -> Iterator[list[Section]]:
+    """Collect all sections that are told within."""
+    sections: list[Section] = []
+    token = _told.set(sections)
+    try:
+        yield sections
+    finally:
+        _told.reset(token)
+
+
 def tell(sections: Sequence[Section]) -> None:
     """Show a report on the console, or log it line by line."""
-    console = shown_console()
+    collected, console = _told.get(), shown_console()
+    if collected is not None:
+        collected.extend(sections)
     if console is not None:
         show(sections, console)
         return

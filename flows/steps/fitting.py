@@ -17,7 +17,7 @@ from models.release.backtest import backtest
 from models.release.holdout import build_holdout, cutoff_of
 from models.release.promotion_gate import Holdout, Verdict, judge
 from models.release.release import Release, fit_release
-from models.segments.rfm import SEGMENTS
+from models.segments.segment_names import SEGMENTS
 
 DEFAULT_HORIZON = 90
 

@@ -10,8 +10,9 @@ from data.errors import InputError
 from data.intake.pipeline import Intake, Rules, Source, take_in
 from data.samples.olist import write_olist
 from features.tables import Tables, open_tables
-from flows.settings import TABLES, Format, Settings
+from flows.settings import Settings
 from flows.steps.progress import step
+from flows.steps.sources import named_sources
 
 
 @dataclass(frozen=True)
@@ -77,20 +78,8 @@ def input_digest(intake: Intake) -> str:
 
 
 def _sources(settings: Settings, folder: Path) -> dict[str, Source]:
-    named = {table: getattr(settings, table) for table in TABLES if getattr(settings, table)}
-    if settings.olist:
-        if named:
-            raise InputError(f"olist takes the place of the four tables; leave out {', '.join(named)}, or olist")
-        with step("convert the Olist files to tables"):
-            return {table: Source((str(path),)) for table, path in write_olist(Path(settings.olist), folder).items()}
-    if "transactions" not in named:
-        raise InputError(
-            "no transactions are named: say where they are with --transactions FILE, "
-            'with transactions = ["FILE"] in revealed.toml, or with REVEALED_TRANSACTIONS'
-        )
-    return {table: _source(settings, table, paths) for table, paths in named.items()}
-
-
-def _source(settings: Settings, table: str, paths: list[str]) -> Source:
-    file_format = settings.formats.get(table, Format())  # type: ignore[call-overload]
-    return Source(tuple(paths), columns=settings.columns.get(table, {}), **file_format.model_dump())  # type: ignore[call-overload]
+    sources = named_sources(settings)
+    if not settings.olist:
+        return sources
+    with step("convert the Olist files to tables"):
+        return {table: Source((str(path),)) for table, path in write_olist(Path(settings.olist), folder).items()}

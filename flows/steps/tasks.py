@@ -1,13 +1,14 @@
-"""What all flows share: Prefect tasks with their retries, reading the inputs, the workspace of a run."""
+"""What all flows share: how a step is run, with its retries; reading the inputs; the workspace of a run."""
 
+import logging
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
 from pathlib import Path
-from typing import Any
-
-from prefect import State, Task, task
-from prefect.cache_policies import NO_CACHE
+from typing import Any, ParamSpec, TypeVar
 
 from data.errors import InputError, RefusedError, RevealedError
 from data.intake.pipeline import Intake
@@ -18,22 +19,64 @@ from models.registry.tracking import Run
 RETRIES = 2
 RETRY_DELAY_SECONDS = 2.0
 
+logger = logging.getLogger("revealed")
+P = ParamSpec("P")
+T = TypeVar("T")
 
-def is_worth_a_retry(_task: Task[Any, Any], _run: Any, state: State[Any]) -> bool:
-    """Whether a failed task may succeed in another run: yes for disk and network, no for a user's mistake."""
-    error = state.result(raise_on_failure=False)
+
+class Runner:
+    """Runs the steps of a flow as plain functions. With Prefect, `flows.deployed` puts another in its place."""
+
+    def run(self, function: Callable[..., T], retries: int, *arguments: Any, **named: Any) -> T:
+        """Run a step, and run it again after a fault that is not the user's."""
+        for attempt in range(retries + 1):
+            try:
+                return function(*arguments, **named)
+            except Exception as error:
+                if attempt == retries or not is_worth_a_retry(error):
+                    raise
+                logger.warning("%s failed (%s) and is run again", function.__name__, error)
+                time.sleep(RETRY_DELAY_SECONDS)
+        raise AssertionError("the last attempt returns or raises")
+
+    def rename(self, name: str) -> None:
+        """Give the run a name that says as of when, once that is settled."""
+
+
+_runner: ContextVar[Runner | None] = ContextVar("runner", default=None)
+
+
+@contextmanager
+def steps_run_by(runner: Runner) -> Iterator[None]:
+    """Let another runner run the steps within."""
+    token = _runner.set(runner)
+    try:
+        yield
+    finally:
+        _runner.reset(token)
+
+
+def is_worth_a_retry(error: BaseException) -> bool:
+    """Whether a failed step may succeed in another run: yes for disk and network, no for a user's mistake."""
     return not isinstance(error, RevealedError)
 
 
-# Nothing is cached: Prefect would read whole tables to hash the arguments and results of a task.
-plain_task = task(cache_policy=NO_CACHE, persist_result=False)
-io_task = task(
-    cache_policy=NO_CACHE,
-    persist_result=False,
-    retries=RETRIES,
-    retry_delay_seconds=RETRY_DELAY_SECONDS,
-    retry_condition_fn=is_worth_a_retry,
-)
+def plain_task(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function a step of a flow: a task of its own where Prefect runs the flow."""
+    return _as_step(function, lambda: 0)
+
+
+def io_task(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a function that reads or writes files or the store a step of a flow, which is retried after a fault."""
+    return _as_step(function, lambda: RETRIES)
+
+
+def _as_step(function: Callable[P, T], retries: Callable[[], int]) -> Callable[P, T]:
+    @wraps(function)
+    def step(*arguments: P.args, **named: P.kwargs) -> T:
+        return (_runner.get() or Runner()).run(function, retries(), *arguments, **named)
+
+    return step
 
 
 @io_task
@@ -43,7 +86,7 @@ def extract(settings: Settings, folder: Path) -> Intake:
 
 
 def take_inputs(run: Run, settings: Settings, folder: Path) -> Inputs:
-    """Read the inputs, and log with the run what was read and which rows were set aside.
+    """Read the inputs, log with the run what was read and which rows were set aside, and name the run by its date.
 
     Raises
     ------
@@ -58,7 +101,11 @@ def take_inputs(run: Run, settings: Settings, folder: Path) -> Inputs:
         kept = f"All rows set aside are kept with run {run.run_id}: quarantine/quarantine.parquet."
         raise type(error)(f"{error}\n{kept}") from None
     run.log_intake(intake)
-    return open_inputs(intake, settings)
+    inputs = open_inputs(intake, settings)
+    name = f"{run.kind} {inputs.as_of}"
+    run.rename(name)
+    (_runner.get() or Runner()).rename(name)
+    return inputs
 
 
 @contextmanager

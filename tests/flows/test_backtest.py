@@ -82,13 +82,12 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
     assert again[BG] == pytest.approx(mean.loc[BG, "revenue_gini"])
 
 
-def test_the_flow_reads_judges_and_reports_in_a_run_of_its_own(store, settings, backtested, monkeypatch):
-    """Without Prefect: its tasks are replaced by the plain functions they are made of."""
-    monkeypatch.setattr("flows.steps.tasks.extract", read_inputs)
+def test_the_flow_reads_judges_and_reports_in_a_run_of_its_own(store, settings, inputs, backtested, monkeypatch):
     monkeypatch.setattr("flows.backtest.judge_models", lambda *_: backtested)
     there = settings.model_copy(update={"mlruns": str(store.folder)})
-    run = store.client.get_run(backtest.fn(there))
+    run = store.client.get_run(backtest(there))
     assert run.info.status == "FINISHED"
+    assert run.info.run_name == f"backtest {inputs.as_of}"
     assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"transactions"}
     assert not store.client.search_registered_models()
 
@@ -96,8 +95,8 @@ def test_the_flow_reads_judges_and_reports_in_a_run_of_its_own(store, settings, 
         raise RefusedError("too many bad rows")
 
     monkeypatch.setattr("flows.steps.tasks.extract", refuse)
-    state = backtest.fn(there)
-    assert (state.name, state.message) == ("Refused", "too many bad rows")
+    with pytest.raises(RefusedError, match="too many bad rows"):
+        backtest(there)
 
 
 def test_tables_of_calibration_add_up_to_everyone(backtested):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from flows.environment import set_prefect_home
-from flows.steps.stores import locate_store
+from flows.steps.store_place import locate_store
 
 ROOT = Path(__file__).parents[2]
 SWITCHES = {
@@ -100,7 +100,8 @@ def test_each_module_alone_has_telemetry_off_before_mlflow_and_prefect_and_reach
     seen_by = {module: set(environments) for module, _, environments in alone}
     assert seen_by["data.contracts"] == set()
     assert seen_by["models.registry.publication"] == {"mlflow"}
-    assert seen_by["flows.retrain"] == {"mlflow", "prefect"}
+    assert seen_by["flows.retrain"] == seen_by["flows.command.running"] | {"mlflow"} == {"mlflow"}
+    assert seen_by["flows.deployed"] == {"mlflow", "prefect"}
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Scoring through the command, on Prefect's test server and an embedded store: what is published, and what is not."""
+"""Scoring through the command, without Prefect, in an embedded store: what is published, and what is not."""
 
 import json
 import shutil
@@ -19,8 +19,6 @@ from models.registry.scorers import (
 )
 from models.registry.store import holding, open_store
 from models.registry.tracking import tracked
-
-pytestmark = pytest.mark.usefixtures("prefect_server")
 
 # Without looking back, for what has nothing to do with it.
 QUICK = ("--set", "second_stage=off")
@@ -234,7 +232,7 @@ def test_a_crash_while_publishing_leaves_the_current_scores_and_running_again_wo
             raise ConnectionError("the disk is gone")
 
         broken.setattr("models.registry.publication.read_scores", fail)
-        broken.setattr("flows.score.publish.retries", 0)
+        broken.setattr("flows.steps.tasks.RETRIES", 0)
         with pytest.raises(ConnectionError):
             revealed("score", *tables, "--mlruns", trained)
     assert alias_version(store, CURRENT, SCORES) == 1

@@ -1,15 +1,17 @@
 """What the command says and how it exits, where no flow is needed."""
 
-import os
 import subprocess
 import sys
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from data.errors import RefusedError, StoreBusyError
 from flows.settings import Settings
-from flows.steps.stores import locate_store
+from flows.steps.store_place import locate_store
 
+READERS = ("check", "retrain", "score", "backtest", "measures", "sample --margin 3")
 COMMANDS = ("demo", "check", "retrain", "score", "backtest", "settings", "scores", "rollback")
 
 
@@ -61,7 +63,9 @@ def test_check_tells_the_questions_and_segments_that_are_not_there(revealed, sho
     assert "ces_version" not in revealed(*given, "--set", "ces_version=2")[1]
     code, _, err = revealed(*given, "--customers", shop["customers"], "--set", "segments=planet")
     assert code == 2
-    assert "planet: no column of customers to segment by; it has cost_to_serve" in " ".join(err.split())
+    assert "planet: no column of customers to segment by, beside rfm and persona; it has cost_to_serve" in " ".join(
+        err.split()
+    )
 
 
 def test_columns_and_other_settings_are_given_on_the_command_line(revealed, own_environment):
@@ -108,6 +112,56 @@ def test_a_mistake_of_the_users_is_one_message_and_exit_code_2(revealed, argumen
     assert "Traceback" not in err
 
 
+# Runs the command where nothing heavy can be imported: a mistake is told before.
+WITHOUT_HEAVY = """
+import sys
+from flows.command.main import main
+
+class Refuse:
+    def find_spec(self, name, path=None, target=None):
+        if name in ("mlflow", "prefect", "ibis", "lightgbm", "pandas", "scipy"):
+            raise AssertionError(f"{name} is imported")
+
+sys.meta_path.insert(0, Refuse())
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        *((f"{command} --transactions nowhere.csv", "'nowhere.csv' is not there") for command in READERS),
+        *((f"{command} --transactions other.csv", "has no column 'customer_id'") for command in READERS),
+        *((f"{command} --transactions sales.csv --set margn=1", "'margn' is not known") for command in READERS),
+        ("retrain --transactions sales.csv --column transactions.tss=ts", "transactions has no column 'tss'"),
+        ("retrain --transactions sales.csv --column transactions.order_id=bill", "has no column 'bill'"),
+        ("retrain --transactions sales.parquet", "has no column 'customer_id'"),
+        ("retrain --transactions sales.csv --answers sales.csv", "has no column 'answered_at' and 'score'"),
+        ("retrain --transactions sales.csv --set segments=planet", "no column of customers to segment by"),
+        ("measures --transactions sales.csv --customers people.csv --by regoin", "Nearest: region"),
+        ("retrain --transactions sales.csv --customers people.csv --set static_attributes=age", "it has cost_to_serve"),
+        ("retrain --olist nowhere", "nowhere is not one"),
+        ("score --transactions sales.csv", "there is no store in"),
+        ("sample --transactions sales.csv --margin 3", "there is no store in"),
+        ("sample --transactions sales.csv --margin 3 --output list.txt", "--output must end in .csv"),
+        ("scores --output table.xlsx", "--output must end in .csv or .parquet"),
+        ("scores", "there is no store in"),
+        ("rollback", "there is no store in"),
+    ],
+)
+def test_a_typing_error_is_told_before_anything_heavy_is_imported(own_environment, arguments, message):
+    (own_environment / "sales.csv").write_text("customer_id,ts,amount\n1,2024-01-01,3\n")
+    (own_environment / "other.csv").write_text("client,ts,amount\n1,2024-01-01,3\n")
+    (own_environment / "people.csv").write_text("customer_id,region\n1,north\n")
+    pq.write_table(pa.table({"client": ["1"], "ts": ["2024-01-01"], "amount": [3]}), "sales.parquet")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_HEAVY, *arguments.split()], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert message in " ".join(done.stderr.split())
+    assert not (own_environment / "mlruns").exists()
+
+
 def test_an_unknown_command_or_date_is_exit_code_2(revealed):
     assert revealed("scre")[0] == 2
     assert revealed("score", "--as-of", "tomorrow")[0] == 2
@@ -122,12 +176,12 @@ def test_too_many_bad_rows_are_a_refusal(revealed, own_environment):
 
 
 @pytest.mark.parametrize(("error", "code"), [(RefusedError("no"), 3), (StoreBusyError("busy"), 4)])
-def test_each_kind_of_error_has_its_exit_code(revealed, monkeypatch, error, code):
+def test_each_kind_of_error_has_its_exit_code(revealed, shop, monkeypatch, error, code):
     def fail(*_):
         raise error
 
     monkeypatch.setattr("flows.command.check.run_check", fail)
-    assert revealed("check", "--transactions", "x.csv")[0] == code
+    assert revealed("check", "--transactions", shop["transactions"])[0] == code
 
 
 def test_the_process_ends_with_the_commands_exit_code(own_environment):
@@ -138,34 +192,29 @@ def test_the_process_ends_with_the_commands_exit_code(own_environment):
     assert ran.stderr.startswith("revealed: no transactions are named")
 
 
-@pytest.mark.parametrize("command", ["retrain", "score", "backtest"])
-def test_a_run_from_a_subfolder_keeps_store_and_prefect_beside_the_settings_file(
+@pytest.mark.parametrize("command", ["retrain", "backtest"])
+def test_a_run_from_a_subfolder_keeps_its_store_beside_the_settings_file(
     revealed, own_environment, monkeypatch, command
 ):
-    (own_environment / "revealed.toml").touch()
+    (own_environment / "sales.csv").write_text("customer_id,ts,amount\n1,2024-01-01,3\n")
+    (own_environment / "revealed.toml").write_text('transactions = "sales.csv"')
     (own_environment / "reports").mkdir()
-    monkeypatch.setenv("HOME", str(own_environment))
-    monkeypatch.delenv("PREFECT_HOME", raising=False)
     monkeypatch.chdir(own_environment / "reports")
     places = []
     monkeypatch.setattr(
-        "flows.command.running.run_flow", lambda flow, settings, _: places.append(locate_store(settings.mlruns).folder)
+        "flows.command.running.run_flow", lambda name, settings, _: places.append(locate_store(settings.mlruns).folder)
     )
     assert revealed(command)[0] == 0
     assert places == [own_environment / "mlruns"]
-    assert os.environ["PREFECT_HOME"] == str(own_environment / "mlruns" / "prefect")
     assert not list((own_environment / "reports").iterdir())
 
 
 def test_the_demo_has_a_store_of_its_own_below_the_same_folder(revealed, own_environment, monkeypatch):
     (own_environment / "revealed.toml").write_text('mlruns = "the shop\'s"')
     (own_environment / "reports").mkdir()
-    monkeypatch.setenv("HOME", str(own_environment))
-    monkeypatch.delenv("PREFECT_HOME", raising=False)
     monkeypatch.chdir(own_environment / "reports")
     stores = []
     monkeypatch.setattr("flows.command.demo.run_demo", lambda folder, _: stores.append(folder))
     assert revealed("demo")[0] == 0
     assert revealed("demo", "--mlruns", "mine")[0] == 0
     assert stores == [str(own_environment / "mlruns" / "demo"), "mine"]
-    assert os.environ["PREFECT_HOME"] == str(own_environment / "mlruns" / "demo" / "prefect")

@@ -1,0 +1,93 @@
+"""What can be checked in an instant: mistakes that are told before anything heavy is imported."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from data.contracts import CONTRACTS
+from data.errors import InputError
+from data.intake.headers import check_headers
+from data.samples.olist import find_olist
+from flows.settings import Settings
+from flows.steps.sources import named_sources
+
+# Names that `--by` takes beside columns of customers.
+_BY = "to segment by, beside rfm and persona"
+_SEGMENTATIONS = ("rfm", "RFM segment", "persona", "touchpoint", "channel", "store", "category")
+
+
+def check_named_inputs(settings: Settings, by: str | None = None) -> None:
+    """Check that the files are there, that their headers hold what is needed, and the columns that settings name.
+
+    The run itself checks the same again, for it also runs without the command.
+
+    Parameters
+    ----------
+    settings : Settings
+        What to read.
+    by : str or None
+        What ``--by`` names.
+
+    Raises
+    ------
+    InputError
+        Where a file, a column, or a column named by a setting is not there.
+    """
+    sources = named_sources(settings)
+    if settings.olist:
+        find_olist(Path(settings.olist))
+        return
+    columns = check_headers(sources)
+    if "customers" in sources and "customers" not in columns:
+        return
+    if by is not None and by not in _SEGMENTATIONS:
+        _check_attributes(columns, (by,), _BY)
+    _check_attributes(columns, settings.segments, _BY)
+    _check_attributes(columns, settings.static_attributes, "for static_attributes")
+
+
+def check_table_output(output: Path | None) -> None:
+    """Refuse a file for a table that is neither .csv nor .parquet, or whose folder is not there.
+
+    Raises
+    ------
+    InputError
+        Saying which.
+    """
+    if output is None:
+        return
+    if output.suffix not in (".csv", ".parquet"):
+        raise InputError(f"--output must end in .csv or .parquet, got {output.name!r}")
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
+
+
+def check_list_output(output: Path) -> None:
+    """Refuse a file for a list of customers that is there already, is no .csv, or whose folder is not there.
+
+    Raises
+    ------
+    InputError
+        Saying which.
+    """
+    if output.suffix != ".csv":
+        raise InputError(f"--output must end in .csv, got {output.name!r}")
+    if output.exists():
+        raise InputError(
+            f"{output} is there already, and may be a list that was sent: name another file with --output, or delete it"
+        )
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
+
+
+def _check_attributes(columns: Mapping[str, Sequence[str]], wanted: Iterable[str], purpose: str) -> None:
+    clean = [name for name in CONTRACTS["customers"].clean if name not in ("customer_id", "valid_from")]
+    attributes = [name for name in columns.get("customers", ()) if name not in CONTRACTS["customers"].names]
+    available = [*clean, *attributes] if "customers" in columns else []
+    missing = [name for name in wanted if name not in available]
+    if missing:
+        near = get_close_matches(missing[0], available, n=1)
+        has = f"it has {', '.join(available)}" if available else "no customers were given (--customers)"
+        raise InputError(
+            f"{', '.join(missing)}: no column of customers {purpose}; {has}.{f' Nearest: {near[0]}.' if near else ''}"
+        )
