@@ -3,7 +3,6 @@
 It is a plain function; `flows.deployed` makes it a flow of Prefect's.
 """
 
-
 from flows.reports.backtest import backtest_sections, log_backtest
 from flows.reports.sections import tell
 from flows.settings import Settings

@@ -4,6 +4,7 @@ It is a plain function; `flows.deployed` makes it a flow of Prefect's.
 """
 
 from dataclasses import dataclass
+
 import pyarrow as pa
 
 from flows.reports.score import log_score, score_sections

@@ -18,12 +18,7 @@ from models.purchases.second_stage import train_second_stage
 from models.recipe import Recipe
 from models.release.release import Release, fit_release
 from models.scoring.columns import SCORE_COLUMNS
-<<<<<<< HEAD
-from models.segments.rfm import SEGMENTS
-=======
-from models.scoring.scorer import Scorer
 from models.segments.segment_names import SEGMENTS
->>>>>>> 3da26c6 (The start of a file tells its columns without a row being read, names of segments are read without pandas, and a champion is no challenger any more)
 
 TABLES = ("transactions", "answers", "events", "customers")
 
