@@ -61,10 +61,28 @@ class Format(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra=leave_out_defaults)
 
-    time_format: str | None = Field(None, description="strptime format of its times, such as %d.%m.%Y")
-    decimal: Literal[".", ","] = Field(".", description="sign before the decimals")
-    encoding: str | None = Field(None, description="text encoding, such as cp1252")
-    separator: str | None = Field(None, description="sign between the cells of a CSV file")
+    time_format: str | None = Field(
+        None,
+        description="strptime format of its times, such as %d.%m.%Y; or epoch_s, epoch_ms, epoch_us, epoch_ns, excel; "
+        "default: found by evidence",
+    )
+    decimal: Literal[".", ","] | None = Field(
+        None, description="mark before the decimals of its numbers; default: found by evidence"
+    )
+    thousands: Literal["", ".", ",", " ", "'"] | None = Field(
+        None, description="mark between thousands, a blank being any space; default: found by evidence"
+    )
+    unit: Literal["cents"] | None = Field(None, description="cents, where its amounts of money are in hundredths")
+    encoding: str | None = Field(None, description="text encoding, such as cp1252; default: UTF-8")
+    separator: str | None = Field(
+        None, description="sign between the cells of a CSV file; default: found from the header"
+    )
+    amount: str | None = Field(
+        None, description="of transactions: the amount as SQL over its columns, such as quantity * unit_price"
+    )
+    rows: str | None = Field(
+        None, description="the rows to read as SQL over its columns, such as status in ('paid', 'sent'); default: all"
+    )
 
 
 class Settings(BaseSettings):

@@ -1,13 +1,14 @@
 """SQL that turns cells into values: what counts as filled, and which text is a time, a number or a scale."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 import duckdb
 
-from data.contracts import NUMBER, SCALES, Kind
-from data.errors import InputError
-from data.intake.sources import Source
+from data.contracts import NUMBER, SCALES, Column
+from data.intake.reading.numbers import NumberReading, create_number_macros
+from data.intake.reading.times import TimeReading, create_time_macros
 from data.intake.sql import identifier, quote
 
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
@@ -15,6 +16,11 @@ _ATTRIBUTE = r"-?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 _CLOCK = r"[ T]\d\d:\d\d(:\d\d(\.\d+)?)?"
 _OFFSET = r" ?(Z|z|UTC|[+-]\d\d(:?\d\d)?)"
 _BLANK = r"[\s\x{a0}]*"
+_NOTHING = "null|none|<na>"
+_MISSING = rf"{_NOTHING}|na|n/a|n\.a\.|#n/a|#na|#null!|\\N|-+|–|—"
+"""What stands for a missing id, number or time, beside blanks and nan; in a text, NA may be a word of its own."""
+
+_SPACES = " \t\r\n\v\f\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"
 _WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 
 
@@ -29,10 +35,15 @@ class Value:
 def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
     """Define the parsing functions in the working database."""
     scales = " ".join(f"WHEN '{name}' THEN [{low}, {high}]" for name, (low, high) in SCALES.items())
-    nothing, nothing_but_nan = (f"(?i){_BLANK}({words})?{_BLANK}" for words in ("null|nan|none|<na>", "null|none|<na>"))
+    fillings = {"filled": f"{_NOTHING}|nan", "present": f"{_MISSING}|nan", "present_or_nan": _MISSING}
+    create_number_macros(connection)
+    create_time_macros(connection)
     for macro in (
-        f"filled(x) AS CASE WHEN regexp_full_match(x, '{nothing}') THEN NULL ELSE x END",
-        f"filled_or_nan(x) AS CASE WHEN regexp_full_match(x, '{nothing_but_nan}') THEN NULL ELSE x END",
+        *(
+            f"{name}(x) AS CASE WHEN regexp_full_match(x, '(?i){_BLANK}({words})?{_BLANK}') THEN NULL ELSE x END"
+            for name, words in fillings.items()
+        ),
+        f"clean_id(x) AS nfc_normalize(trim(x, {quote(_SPACES)}))",
         f"is_number(x) AS regexp_full_match(x, '{_NUMBER}')",
         rf"""as_time(x, zone) AS CASE
             WHEN regexp_full_match(x, '\d{{4}}-\d\d-\d\d({_CLOCK})?') THEN TRY_CAST(x AS TIMESTAMP)
@@ -47,20 +58,6 @@ def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
         f"usual_scale(question) AS CASE question {scales} END",
     ):
         connection.execute(f"CREATE MACRO {macro}")
-
-
-def check_time_format(connection: duckdb.DuckDBPyConnection, table: str, source: Source) -> None:
-    """Raise InputError where the time format of a source is no `strptime` format."""
-    if source.time_format is None:
-        return
-    try:
-        connection.execute(f"SELECT try_strptime('', {quote(source.time_format)})")
-    except duckdb.Error as error:
-        raise InputError(
-            f"time_format of {table} is {source.time_format!r}, which is no strptime format: {error}"
-        ) from None
-    if "%" not in source.time_format:
-        raise InputError(f'time_format of {table} is {source.time_format!r}; it must be a format such as "%d/%m/%Y".')
 
 
 def as_text(column: str, kind: str) -> str:
@@ -84,66 +81,95 @@ _TYPES = {
 }
 
 
-def read_value(
-    name: str, column: str | None, kind: Kind, sql_type: str, source: Source, zone: str, *, required: bool
-) -> Value:
+@dataclass(frozen=True)
+class Readings:
+    """How the columns of a table are written, by their contract names.
+
+    Parameters
+    ----------
+    numbers, times
+        Columns of text, and of whole numbers that are times; a column that is not named is plain.
+    cents
+        Whether amounts of money are written in hundredths.
+    """
+
+    numbers: Mapping[str, NumberReading] = field(default_factory=dict)
+    times: Mapping[str, TimeReading] = field(default_factory=dict)
+    cents: bool = False
+
+
+def text_cell(column: Column, raw_column: str, sql_type: str) -> str:
+    """Write SQL for the text in a cell, null where it is missing; NaN is no missing value of a required amount."""
+    text = as_text(raw_column, sql_type)
+    if column.kind == "text":
+        return f"filled({text})"
+    if column.kind == "id":
+        return f"clean_id(present({text}))"
+    present = "present_or_nan" if column.kind == "number" and column.required else "present"
+    return f"trim({present}({text}))"
+
+
+def is_typed(column: Column, sql_type: str) -> bool:
+    """Return whether a column's type tells its values, so that nothing must be found out by evidence."""
+    if column.kind == "time":
+        return sql_type == "DATE" or sql_type.startswith("TIMESTAMP")
+    return sql_type != "VARCHAR"
+
+
+def read_value(column: Column, raw_column: str | None, sql_type: str, readings: Readings, zone: str) -> Value:
     """Write SQL for a cell and its value.
 
     Parameters
     ----------
-    name
-        The contract's name; the value is made from the cell, which must be selected as `cell_<name>`.
     column
+        The contract's column; the value is made from the cell, which must be selected as `cell_<name>`.
+    raw_column
         The raw column, or None where the file has none.
-    kind
-        What the contract says it holds.
     sql_type
         The raw column's SQL type.
-    source
-        Time format and decimal mark of text.
+    readings
+        How numbers and times are written.
     zone
         The shop's time zone, to which times with an offset are converted.
-    required
-        Whether the contract requires it. NaN is no number where one is required, and a missing value elsewhere.
     """
-    if column is None:
-        return Value("NULL::VARCHAR", f"NULL::{_TYPES[kind]}")
-    if kind == "time":
-        return _read_time(f"cell_{name}", column, sql_type, source, zone)
-    # A cast alone would accept underscores, so text must first look like a number.
-    if kind in ("number", "score"):
-        filled = "filled" if kind == "score" or not required else "filled_or_nan"
-        return _read_number(f"cell_{name}", column, _TYPES[kind], sql_type, source, filled)
-    cell = f"filled({as_text(column, sql_type)})"
-    if kind == "scale":
-        return Value(f"trim({cell})", f"as_scale(cell_{name})")
-    return Value(cell, f"cell_{name}")
+    cell = f"cell_{column.name}"
+    if raw_column is None:
+        return Value("NULL::VARCHAR", f"NULL::{_TYPES[column.kind]}")
+    if column.kind == "time":
+        return _read_time(cell, column, raw_column, sql_type, readings, zone)
+    if column.kind in ("number", "score"):
+        return _read_number(cell, column, raw_column, sql_type, readings)
+    return Value(text_cell(column, raw_column, sql_type), f"as_scale({cell})" if column.kind == "scale" else cell)
 
 
-def _read_time(cell: str, column: str, sql_type: str, source: Source, zone: str) -> Value:
-    if sql_type == "TIMESTAMP WITH TIME ZONE":
-        return Value(column, f"CASE WHEN isfinite({cell}) THEN {cell} AT TIME ZONE {quote(zone)} END")
-    if sql_type == "DATE" or sql_type.startswith("TIMESTAMP"):
-        return Value(column, f"CASE WHEN isfinite({cell}) THEN CAST({cell} AS TIMESTAMP) END")
-    text = f"trim(filled({as_text(column, sql_type)}))"
-    if source.time_format is None:
-        return Value(text, f"as_time({cell}, {quote(zone)})")
-    parsed = f"try_strptime({cell}, {quote(source.time_format)})"
-    zoned = f" AT TIME ZONE {quote(zone)}" if "%z" in source.time_format.lower() else ""
-    return Value(text, f"CAST({parsed}{zoned} AS TIMESTAMP)")
+def _read_time(cell: str, column: Column, raw_column: str, sql_type: str, readings: Readings, zone: str) -> Value:
+    if not is_typed(column, sql_type):
+        reading = readings.times.get(column.name, TimeReading())
+        return Value(text_cell(column, raw_column, sql_type), reading.value(cell, zone))
+    zoned = f" AT TIME ZONE {quote(zone)}" if "ZONE" in sql_type or "TZ" in sql_type else ""
+    # Little can be done with nanoseconds in a zone.
+    raw_column = f"CAST({raw_column} AS TIMESTAMPTZ)" if sql_type == "TIMESTAMPTZ_NS" else raw_column
+    return Value(raw_column, f"CASE WHEN isfinite({cell}) THEN CAST({cell}{zoned} AS TIMESTAMP) END")
 
 
-def _read_number(cell: str, column: str, target: str, sql_type: str, source: Source, filled: str) -> Value:
+def _read_number(cell: str, column: Column, raw_column: str, sql_type: str, readings: Readings) -> Value:
+    target = _TYPES[column.kind]
+    reading = readings.numbers.get(column.name, NumberReading())
     if sql_type in ("DOUBLE", "FLOAT"):
-        number = f"CASE WHEN isnan({column}) THEN NULL ELSE {column} END" if filled == "filled" else column
-        return Value(number, f"CASE WHEN isfinite({cell}) THEN TRY_CAST({cell} AS {target}) END")
-    if sql_type.removeprefix("U") in _WHOLE_NUMBERS or sql_type.startswith("DECIMAL"):
-        return Value(column, f"TRY_CAST({cell} AS {target})")
-    text = f"trim({filled}({as_text(column, sql_type)}))"
-    if source.decimal == "," and sql_type == "VARCHAR":
-        # With a decimal comma a point is no part of a number. Swapping the two makes the pattern refuse it.
-        text = f"translate({text}, ',.', '.,')"
-    return Value(text, f"CASE WHEN is_number({cell}) THEN TRY_CAST({cell} AS {target}) END")
+        # NaN is no number where one is required, and a missing value elsewhere.
+        keeps_nan = column.required and column.kind == "number"
+        text = raw_column if keeps_nan else f"CASE WHEN isnan({raw_column}) THEN NULL ELSE {raw_column} END"
+        value = f"CASE WHEN isfinite({cell}) THEN TRY_CAST({cell} AS {target}) END"
+    elif sql_type.removeprefix("U") in _WHOLE_NUMBERS or sql_type.startswith("DECIMAL"):
+        text, value = raw_column, f"TRY_CAST({cell} AS {target})"
+    else:
+        text = text_cell(column, raw_column, sql_type)
+        text = text if reading.plain else reading.cell(text)
+        # A cast alone would accept underscores, so text must first look like a number.
+        value = f"CASE WHEN is_number({cell}) THEN TRY_CAST({cell} AS {target}) END"
+    if column.money and readings.cents:
+        value = f"TRY_CAST({value} * 0.01::DECIMAL(3, 2) AS {target})"
+    return Value(text, value)
 
 
 def scale_from_the_worst(ces_version: Literal[1, 2] | None) -> str:

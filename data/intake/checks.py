@@ -6,10 +6,10 @@ import duckdb
 
 from data.contracts import Contract
 from data.errors import InputError
-from data.intake.casting import as_text, read_value, scale_from_the_worst
+from data.intake.casting import Readings, as_text, read_value, scale_from_the_worst
 from data.intake.raw import RawFile
+from data.intake.reading.numbers import is_code
 from data.intake.rules import Rules
-from data.intake.sources import Source
 from data.intake.sql import identifier, quote
 from data.intake.violations import (
     HIGHEST,
@@ -50,7 +50,7 @@ def stage(
     contract: Contract,
     raw: RawFile,
     number: int,
-    source: Source,
+    readings: Readings,
     rules: Rules,
     attributes: Sequence[str],
 ) -> None:
@@ -60,14 +60,14 @@ def stage(
     ----------
     connection
         The working database.
-    contract, raw, source, rules
+    contract, raw, readings, rules
         The table's contract, the file, how it is written, and what holds for all.
     number
         The file's number, to find the row again.
     attributes
         Attributes of customers that any of the files has.
     """
-    cells, values = _read_columns(contract, raw, source, rules.timezone)
+    cells, values = _read_columns(contract, raw, readings, rules.timezone)
     for k, name in enumerate(attributes):
         at = raw.columns.get(name)
         cell = "NULL::VARCHAR" if at is None else f"filled({as_text(f'c{at}', raw.types[at])})"
@@ -80,7 +80,7 @@ def stage(
     clean = [_CLEAN.get(name, name) for name in contract.clean] + [f"a{k}" for k in range(len(attributes))]
     names = [*contract.clean, *attributes]
     if contract.table == "transactions":
-        clean.append("upper(trim(currency))")
+        clean.append(_currency(raw, readings))
         names.append("currency")
     answers = contract.table == "answers"
     scale = f", {scale_from_the_worst(rules.ces_version)} AS scale" if answers else ""
@@ -96,13 +96,20 @@ def stage(
     )
 
 
-def _read_columns(contract: Contract, raw: RawFile, source: Source, zone: str) -> tuple[list[str], list[str]]:
+def _currency(raw: RawFile, readings: Readings) -> str:
+    """Write SQL for the currency of a row: of the column currency, else the one beside the amounts."""
+    amount = readings.numbers.get("amount")
+    if "currency" in raw.columns or amount is None or amount.currency is None or not is_code(amount.currency):
+        return "upper(trim(currency))"
+    return quote(amount.currency)
+
+
+def _read_columns(contract: Contract, raw: RawFile, readings: Readings, zone: str) -> tuple[list[str], list[str]]:
     """Write SQL for the filled cells of all columns, and for the values made from these."""
     cells, values = [], []
     for column in contract.columns:
-        at = raw.columns.get(column.name)
-        raw_column, sql_type = (None, "") if at is None else (f"c{at}", raw.types[at])
-        reading = read_value(column.name, raw_column, column.kind, sql_type, source, zone, required=column.required)
+        raw_column, sql_type = raw.place(column.name)
+        reading = read_value(column, raw_column, sql_type, readings, zone)
         cells.append(f"{reading.cell} AS cell_{column.name}")
         value = _QUESTION if column.name == "question" else reading.value
         values.append(f"{value} AS {'read_scale' if column.kind == 'scale' else column.name}")

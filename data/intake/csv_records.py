@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from data.errors import InputError
+from data.intake.reading.matching import normalise_name
 
 CELL_END = "\x1f"
 """Stands between the cells of a record (the ASCII unit separator)."""
@@ -42,11 +43,11 @@ def read_header(block: bytes, separator: str) -> list[str]:
 
 def find_separator(block: bytes, required: Iterable[str]) -> str:
     """Find the separator that gives the header most of the required columns; where several do, most columns."""
-    names = set(required)
+    names = {normalise_name(name) for name in required}
 
     def count_columns(separator: str) -> tuple[int, int]:
         header = read_header(block, separator)
-        return len(names & set(header)), len(header)
+        return len(names & set(map(normalise_name, header))), len(header)
 
     return max(SEPARATORS, key=count_columns)
 

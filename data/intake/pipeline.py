@@ -8,9 +8,9 @@ from pathlib import Path
 
 import duckdb
 
-from data.contracts import CONTRACTS, Contract, check_mapping
+from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
-from data.intake.casting import attribute_value, check_time_format, create_macros
+from data.intake.casting import Readings, attribute_value, create_macros
 from data.intake.checks import (
     check_currency,
     check_known_customers,
@@ -20,8 +20,11 @@ from data.intake.checks import (
     remember_customers,
     stage,
 )
+from data.intake.evidence import apply_expressions, find_readings, near_miss_note
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
 from data.intake.raw import RawFile, load, unreadable
+from data.intake.reading.matching import check_mapping
+from data.intake.reading.times import check_time_format
 from data.intake.report import Intake, TableReport
 from data.intake.rules import Rules
 from data.intake.sources import Source, find_files
@@ -107,12 +110,13 @@ def _take_tables(
             continue
         source = sources[table]
         check_mapping(contract, source.columns)
-        check_time_format(connection, table, source)
+        check_time_format(connection, table, source.time_format)
         raws = _load_files(connection, contract, source, working, notes)
+        readings = find_readings(connection, contract, raws, source, rules.timezone, notes)
         attributes = _attributes(contract, raws)
         create_staged(connection, contract, attributes)
         for number, raw in enumerate(raws):
-            _stage_file(connection, contract, raw, number, source, rules, attributes)
+            _stage_file(connection, contract, raw, number, readings, rules, attributes)
         _check_across_rows(connection, contract, attributes)
         rows = _count(connection, "SELECT count(*) FROM staged")
         if not rows:
@@ -124,8 +128,8 @@ def _take_tables(
             currency = check_currency(connection, rules)
             first, newest = _days(connection)
         reports[table] = _report(connection, contract, raws, rows, reasons, attributes, source, working)
-        for raw, kind in ((raw, "VIEW" if raw.is_view else "TABLE") for raw in raws):
-            connection.execute(f"DROP {kind} {raw.relation}")
+        for raw in raws:
+            raw.drop(connection)
     return Intake(folder, reports, currency, first, newest, tuple(notes))
 
 
@@ -142,7 +146,9 @@ def _load_files(
     for number, file in enumerate(files):
         raw = load(connection, file, source, contract, f"raw_{contract.table}_{number}", working)
         if raw is not None:
-            raws.append(raw)
+            raws.append(apply_expressions(connection, contract, raw, source, notes))
+            note = near_miss_note(contract, raw)
+            notes += [note] if note else []
         elif len(files) > 1:
             notes.append(f"{contract.table}: {file.name} is empty.")
     if not raws:
@@ -168,12 +174,12 @@ def _stage_file(
     contract: Contract,
     raw: RawFile,
     number: int,
-    source: Source,
+    readings: Readings,
     rules: Rules,
     attributes: Sequence[str],
 ) -> None:
     try:
-        stage(connection, contract, raw, number, source, rules, attributes)
+        stage(connection, contract, raw, number, readings, rules, attributes)
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
@@ -207,7 +213,7 @@ def _report(
     """Write the valid rows; count and digest them as they were written."""
     path = working / "clean" / f"{contract.table}.parquet"
     columns = [identifier(name) for name in contract.clean]
-    columns += [attribute_value(connection, name, source.decimal) for name in attributes]
+    columns += [attribute_value(connection, name, source.decimal or ".") for name in attributes]
     _write(connection, f"SELECT {', '.join(columns)} FROM staged WHERE violation IS NULL", path)
     names = [*contract.clean, *attributes]
     hashed = f"hash({quote(chr(10).join(names))}, {', '.join(map(identifier, names))})"
@@ -221,6 +227,8 @@ def _report(
     assert row is not None, "an aggregate has one row"
     return TableReport(
         files=tuple(raw.name for raw in raws),
+        columns={name: raw.header[at] for raw in raws for name, at in raw.columns.items()},
+        left_out=sum(raw.left_out for raw in raws),
         rows_read=rows,
         rows_valid=int(row[0]),
         set_aside=sum(reasons.values()),

@@ -6,6 +6,7 @@ import duckdb
 
 from data.errors import InputError, RefusedError
 from data.intake.raw import SHAPES, RawFile
+from data.intake.reading.times import TimeReading
 from data.intake.rules import Rules
 from data.intake.sql import quote
 from data.intake.violations import UNKNOWN_CUSTOMER, Violation
@@ -120,9 +121,10 @@ def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> str
         example = " or ".join(f'"{name}"' for name in formats[:2]) or '"…" with their strptime format'
         return f"Say in revealed.toml how times are written: formats.{table}.time_format = {example}."
     if reason.endswith("is not a number"):
-        if _share(connection, table, reason, r"regexp_full_match(cell, '\s*[+-]?\d+,\d+\s*')") > 0.5:
-            return f'Numbers seem to have a decimal comma: set formats.{table}.decimal = "," in revealed.toml.'
-        return "A number is written like -12.5, without currency signs or thousands separators."
+        return (
+            "Numbers are read in the one way that fits their whole column; words, and what is written otherwise, are "
+            f"none. Where the settings formats.{table}.decimal or thousands name another mark, correct them."
+        )
     hints = {
         SHAPES[0]: "A quote within a quoted cell is written twice.",
         SHAPES[1]: f'If the separator was taken wrongly, set it: formats.{table}.separator = ";".',
@@ -156,5 +158,5 @@ def _fitting_formats(connection: duckdb.DuckDBPyConnection, table: str, reason: 
     return [
         name
         for name in formats
-        if _share(connection, table, reason, f"try_strptime(trim(cell), {quote(name)}) IS NOT NULL") >= 0.9
+        if _share(connection, table, reason, f"{TimeReading(name).value('trim(cell)', 'UTC')} IS NOT NULL") >= 0.9
     ]

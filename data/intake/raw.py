@@ -1,16 +1,20 @@
 """A file as DuckDB reads it: one row per record; the cells of a CSV file are still text."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import duckdb
 
-from data.contracts import Contract, match_columns
+from data.contracts import Contract
 from data.errors import InputError
 from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
-from data.intake.sources import File, Source, is_parquet, read_text
+from data.intake.reading.column_kinds import kinds_of_parquet, kinds_of_text
+from data.intake.reading.content import is_parquet, read_text
+from data.intake.reading.expressions import Expression
+from data.intake.reading.matching import match_columns
+from data.intake.sources import File, Source
 from data.intake.sql import identifier, quote
 
 SHAPES = ("quotes do not match", "too few cells", "too many cells")
@@ -24,7 +28,8 @@ class RawFile:
     The relation has the columns line (BIGINT: the record's number, 1 being the header of a CSV file or the first
     row of a Parquet file), shape (see `SHAPES`), odd (VARCHAR[]: all cells of a record of wrong shape), and
     c0, c1, ... in the order of `header`, of the SQL types `types`. `columns` gives the position of each
-    contract column and attribute that the file has.
+    contract column and attribute that the file has, and `computed` the expressions of those that it has not.
+    `left_out` counts the records that the setting `rows` leaves out; they are not in the relation.
     """
 
     name: str
@@ -33,6 +38,23 @@ class RawFile:
     types: tuple[str, ...]
     columns: dict[str, int]
     is_view: bool = False
+    computed: Mapping[str, Expression] = field(default_factory=dict)
+    left_out: int = 0
+
+    def place(self, name: str) -> tuple[str | None, str]:
+        """Return SQL for a contract column and its SQL type; None where the file has none."""
+        if name in self.computed:
+            return self.computed[name].sql, self.computed[name].sql_type
+        at = self.columns.get(name)
+        return (None, "") if at is None else (f"c{at}", self.types[at])
+
+    def drop(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Drop the relation, and the one with all records where `rows` has left some out."""
+        for name in (self.relation, f"{self.relation}_all"):
+            row = connection.execute("SELECT table_type FROM information_schema.tables WHERE table_name = ?", [name])
+            kind = row.fetchone()
+            if kind is not None:
+                connection.execute(f"DROP {'VIEW' if kind[0] == 'VIEW' else 'TABLE'} {name}")
 
 
 def load(
@@ -115,7 +137,14 @@ def _start_csv(file: File, source: Source, contract: Contract) -> _CsvStart | No
     required = [source.columns.get(name, name) for name in contract.required]
     separator = source.separator or find_separator(first, required)
     header = read_header(first, separator)
-    columns = match_columns(contract, header, source.columns, file.name)
+    columns = match_columns(
+        contract,
+        header,
+        source.columns,
+        file.name,
+        computed=_computed(source),
+        contents=lambda: kinds_of_text(first, separator, len(header)),
+    )
     return _CsvStart(chain([first], blocks), separator, tuple(header), columns)
 
 
@@ -180,7 +209,14 @@ def _load_parquet(
     except duckdb.Error as error:
         raise unreadable(file.name, error) from None
     header, types = tuple(str(row[0]) for row in described), tuple(str(row[1]) for row in described)
-    columns = match_columns(contract, header, source.columns, file.name)
+    columns = match_columns(
+        contract,
+        header,
+        source.columns,
+        file.name,
+        computed=_computed(source),
+        contents=lambda: kinds_of_parquet(connection, parquet, header, types),
+    )
     selected = "".join(f", {identifier(name)} AS c{k}" for k, name in enumerate(header))
     connection.execute(
         f"CREATE VIEW {relation} AS SELECT file_row_number + 1 AS line, 0::TINYINT AS shape, "
@@ -193,3 +229,7 @@ def unreadable(name: str, error: duckdb.Error) -> InputError:
     """Make the error that says in one line that a Parquet file is damaged."""
     reason = str(error).splitlines()[0].partition(": ")[2] or type(error).__name__
     return InputError(f"{name} cannot be read as Parquet ({reason}); fetch or write it again.")
+
+
+def _computed(source: Source) -> Sequence[str]:
+    return ("amount",) if source.amount is not None else ()

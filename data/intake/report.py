@@ -15,6 +15,10 @@ class TableReport:
     ----------
     files
         Names of the files read, without secrets.
+    columns
+        Name in the clean table -> name in the files, of the columns that were read.
+    left_out
+        Rows that the setting `rows` leaves out; they are not among the rows read.
     rows_read, rows_valid, set_aside
         Rows; the first is the sum of the other two.
     reasons
@@ -27,6 +31,8 @@ class TableReport:
     """
 
     files: tuple[str, ...]
+    columns: Mapping[str, str]
+    left_out: int
     rows_read: int
     rows_valid: int
     set_aside: int

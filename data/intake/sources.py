@@ -1,30 +1,26 @@
-"""Where tables come from: paths, folders, globs and URLs. Finds or fetches the files and recognises their kind."""
+"""Where tables come from: paths, folders, globs and URLs. Finds or fetches the files."""
 
-import codecs
-import gzip
 import shutil
 import urllib.error
 import urllib.request
-import zlib
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from glob import glob, has_magic
 from http.client import HTTPException
 from pathlib import Path
-from typing import BinaryIO, cast
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from data.errors import InputError
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz", ".parquet", ".pq")
+_PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
+SUFFIXES = (*(text + packed for packed in _PACKED for text in (".csv", ".tsv", ".txt")), ".parquet", ".pq")
 """Endings of the files that are read from a folder; a path or a glob may name any file."""
 
 _SCHEMES = ("file", "s3", "gs", "abfs", "hdfs")
 _BLOCK = 16 * 2**20
 _SECONDS = 60
-_MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
 @dataclass(frozen=True)
@@ -38,26 +34,46 @@ class Source:
     columns
         Name in the contract -> name in the files, for those that differ.
     time_format
-        `strptime` format of times written as text; ISO forms where None.
+        `strptime` format of times written as text, or epoch_s, epoch_ms, epoch_us, epoch_ns or excel; found by
+        evidence where None.
     decimal
-        The decimal mark of numbers written as text, "." or ",".
+        The decimal mark of numbers written as text, "." or ","; found by evidence where None.
+    thousands
+        The mark between thousands of numbers written as text: ".", ",", " ", "'", or "" for none; found by evidence
+        where None.
+    unit
+        "cents" where amounts of money are written in hundredths.
     encoding
         Python's name of the encoding of CSV files; UTF-8, or what a byte-order mark says, where None.
     separator
         The separator of CSV files; found from the header where None.
+    amount
+        SQL expression over the files' columns that gives the amount of a transaction; the column amount where None.
+    rows
+        SQL expression over the files' columns that is true for the rows to read; all rows where None.
     """
 
     # A URL may hold a password: it is kept out of the repr.
     paths: str | Path | Sequence[str | Path] = field(repr=False)
     columns: Mapping[str, str] = field(default_factory=dict)
     time_format: str | None = None
-    decimal: str = "."
+    decimal: str | None = None
+    thousands: str | None = None
+    unit: str | None = None
     encoding: str | None = None
     separator: str | None = None
+    amount: str | None = None
+    rows: str | None = None
 
     def __post_init__(self) -> None:
-        if self.decimal not in (".", ","):
+        if self.decimal not in (None, ".", ","):
             raise InputError(f'decimal must be "." or ",", got {self.decimal!r}.')
+        if self.thousands not in (None, "", ".", ",", " ", "'"):
+            raise InputError(f"thousands must be one of . , ' or a blank, or nothing, got {self.thousands!r}.")
+        if self.thousands and self.thousands == self.decimal:
+            raise InputError(f"decimal and thousands are both {self.decimal!r}; they must differ.")
+        if self.unit not in (None, "cents"):
+            raise InputError(f'unit must be "cents" or left out, got {self.unit!r}.')
         if self.separator is not None and (len(self.separator) != 1 or not self.separator.isascii()):
             raise InputError(f'separator must be one character such as ";" or a tab ("\\t"), got {self.separator!r}.')
         if self.encoding is not None:
@@ -200,89 +216,3 @@ def _fetch_other(url: str, target: Path) -> None:
     system, path = pyarrow.fs.FileSystem.from_uri(url)
     with system.open_input_stream(path) as stream, target.open("wb") as out:
         shutil.copyfileobj(stream, out, _BLOCK)
-
-
-def is_parquet(file: File) -> bool:
-    """Whether a file is Parquet, by its first bytes.
-
-    Raises
-    ------
-    InputError
-        It cannot be opened, is an archive or a workbook, or a Parquet file without its end.
-    """
-    try:
-        with file.path.open("rb") as stream:
-            start = stream.read(4)
-            stream.seek(max(0, file.path.stat().st_size - 4))
-            end = stream.read(4)
-    except OSError as error:
-        raise InputError(f"{file.name} cannot be read: {error.strerror}.") from None
-    if start.startswith(b"PK"):
-        raise InputError(f"{file.name} is a zip archive or a workbook; give the CSV or Parquet file inside it.")
-    if start == b"PAR1" and end != b"PAR1":
-        raise InputError(f"{file.name} is a Parquet file that was cut short; fetch or write it again.")
-    return start == b"PAR1"
-
-
-def read_text(file: File, encoding: str | None) -> Iterator[bytes]:
-    """Read a CSV file, gzipped or not, as blocks of UTF-8 without byte-order mark; old Mac line ends become new ones.
-
-    Raises
-    ------
-    InputError
-        It is no text, is not in the encoding, or was cut short.
-    """
-    with file.path.open("rb") as stream:
-        packed = stream.read(2) == b"\x1f\x8b"
-    with gzip.open(file.path) if packed else file.path.open("rb") as opened:
-        yield from _decode(_blocks(cast(BinaryIO, opened), file), file, encoding)
-
-
-def _blocks(stream: BinaryIO, file: File) -> Iterator[bytes]:
-    try:
-        while block := stream.read(_BLOCK):
-            yield block
-    except EOFError:
-        raise InputError(f"{file.name} was cut short: its gzip stream has no end. Fetch or write it again.") from None
-    except (OSError, zlib.error) as error:
-        raise InputError(f"{file.name} cannot be read: {error}.") from None
-
-
-def _decode(blocks: Iterator[bytes], file: File, setting: str | None) -> Iterator[bytes]:
-    lines, encoding, only_returns, decoder = 1, setting, False, None
-    for block in _and_end(blocks):
-        if decoder is None:
-            encoding = setting or next((name for mark, name in _MARKS.items() if block.startswith(mark)), "utf-8-sig")
-            decoder = codecs.getincrementaldecoder(encoding)("strict")
-        if lines == 1 and b"\0" in block[:4096] and encoding == "utf-8-sig":
-            raise InputError(
-                f"{file.name} is not UTF-8 text: it holds zero bytes. CSV, gzipped CSV and Parquet are read. "
-                f'If it is UTF-16, say formats.{file.table}.encoding = "utf-16-le".'
-            )
-        try:
-            text = decoder.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            before = error.object[: error.start].decode(encoding or "utf-8", errors="ignore").count("\n")
-            raise InputError(_encoding_message(file, lines + before, error, setting, final=not block)) from None
-        text = text.removeprefix("\ufeff") if lines == 1 else text
-        only_returns = only_returns or (lines == 1 and "\r" in text[:-1] and "\n" not in text)
-        text = text.replace("\r", "\n") if only_returns else text
-        lines += text.count("\n")
-        yield text.encode()
-
-
-def _and_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    yield from blocks
-    yield b""
-
-
-def _encoding_message(file: File, line: int, error: UnicodeDecodeError, setting: str | None, *, final: bool) -> str:
-    if final and "unexpected end" in error.reason:
-        return f"{file.name} was cut short: line {line} ends within a character. Fetch or write it again."
-    byte = f"0x{error.object[error.start]:02x}"
-    if setting:
-        return f"{file.name} line {line} is not {setting} (byte {byte}); correct formats.{file.table}.encoding."
-    return (
-        f"{file.name} line {line} is not UTF-8 (byte {byte}). Say what the file was written in, "
-        f'e.g. formats.{file.table}.encoding = "cp1252" for a file from Windows.'
-    )

@@ -5,12 +5,18 @@ from pydantic.fields import FieldInfo
 from rich.console import Console
 
 from flows.reports.sections import Section, show
-from flows.settings import Settings
+from flows.settings import Format, Settings
 
 
 def list_settings() -> pd.DataFrame:
-    """Return one row per setting: its name, its default and what it means."""
-    rows = [(name, _default(field), field.description) for name, field in Settings.model_fields.items()]
+    """Return one row per setting: its name, its default and what it means; TABLE stands for one of the four."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        rows.append((name, _default(field), field.description))
+        if name == "formats":
+            rows += [
+                (f"formats.TABLE.{key}", _default(one), one.description) for key, one in Format.model_fields.items()
+            ]
     return pd.DataFrame(rows, columns=["setting", "default", "meaning"])
 
 

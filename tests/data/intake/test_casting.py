@@ -39,7 +39,7 @@ def test_times_become_the_shops_own(take, text, expected):
 
 @pytest.mark.parametrize(
     "text",
-    ["2024-02-30", "31/01/2024", "2024-1-2", "202401", "noon", "2024-01-02 10:20 x", "2024-01-02 25:00", "infinity"],
+    ["2024-02-30", "31/01/2024", "202401", "noon", "2024-01-02 10:20 x", "2024-01-02 25:00", "infinity"],
 )
 def test_what_is_no_time_is_set_aside(take, text):
     assert take(good_and(TRANSACTIONS, transaction(ts=text))).reasons() == {"ts is not a time": 1}
@@ -86,9 +86,7 @@ def test_numbers_are_exact_to_four_decimals(take, text, expected):
     assert take(transaction(amount=text)).rows("transactions", "amount") == [Decimal(expected)]
 
 
-@pytest.mark.parametrize(
-    "text", ["NaN", "inf", "-Infinity", "1,5", "1_000", "€5", "1 000", "0x1F", "--1", "e5", "true"]
-)
+@pytest.mark.parametrize("text", ["NaN", "inf", "-Infinity", "1_000", "5 pcs", "10 00", "0x1F", "--1", "e5", "true"])
 def test_what_is_no_number_is_set_aside(take, text):
     assert take(good_and(TRANSACTIONS, transaction(amount=text))).reasons() == {"amount is not a number": 1}
 
@@ -101,8 +99,8 @@ def test_more_than_18_digits_are_set_aside(take, text):
 def test_a_decimal_comma_is_a_setting(take):
     table = "customer_id;ts;amount\nA;2024-01-02;-1,5\nB;2024-01-02;2\nC;2024-01-02;3.5\nD;2024-01-02;1.234,5\n"
     taken = take(table, decimal=",")
-    assert taken.rows("transactions", "amount") == [Decimal("-1.5"), Decimal(2)]
-    assert taken.reasons() == {"amount is not a number": 2}
+    assert taken.rows("transactions", "amount") == [Decimal("-1.5"), Decimal(2), Decimal("1234.5")]
+    assert taken.reasons() == {"amount is not a number": 1}
 
 
 @pytest.mark.parametrize("column", ["quantity", "discount", "cost"])

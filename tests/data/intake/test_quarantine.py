@@ -34,10 +34,8 @@ def test_a_share_at_the_limit_passes_and_limits_are_per_table(take):
 @pytest.mark.parametrize(
     ("record", "hint"),
     [
-        ("A;31.12.2023 10:30;1", '"%d.%m.%Y %H:%M"'),
         ("A;sometime;1", '"…" with their strptime format'),
-        ("A;2024-01-02;1,5", 'formats.transactions.decimal = ","'),
-        ("A;2024-01-02;€5", "without currency signs"),
+        ("A;2024-01-02;five", "formats.transactions.decimal or thousands"),
         ("A;2999-01-02;5", "check timezone"),
         ("NULL;2024-01-02;5", "columns.transactions.customer_id"),
         ("A;2024-01-02;123456789012345678", "14 digits before the point"),

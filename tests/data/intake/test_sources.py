@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from data.errors import InputError
-from data.intake.sources import File, Source, find_files, is_parquet, read_text, redact
+from data.intake.reading.content import is_parquet, read_text
+from data.intake.sources import File, Source, find_files, redact
 
 CSV = "customer_id,ts,amount\n007,2024-01-02,1.5\n"
 
@@ -156,14 +157,16 @@ def test_a_named_encoding_is_read(tmp_path, encoding):
 def test_another_encoding_is_told_with_its_line_and_what_to_say(tmp_path):
     path = tmp_path / "x.csv"
     path.write_bytes(b"a\nb\ncaf\xe9\n")
-    with pytest.raises(InputError, match=r'x\.csv line 3 is not UTF-8 \(byte 0xe9\).*encoding = "cp1252"'):
+    with pytest.raises(
+        InputError, match=r'(?s)x\.csv line 3 is not UTF-8 \(byte 0xe9\).*says .café.*encoding = "cp1252"'
+    ):
         text(path)
     with pytest.raises(InputError, match=r"x\.csv line 3 is not ascii"):
         text(path, "ascii")
 
 
 def test_the_line_of_a_wrong_byte_is_right_across_blocks(tmp_path, monkeypatch):
-    monkeypatch.setattr("data.intake.sources._BLOCK", 3)
+    monkeypatch.setattr("data.intake.reading.content._BLOCK", 3)
     path = tmp_path / "x.csv"
     path.write_bytes("é\nüü\n".encode() + b"ok\n\xe9\n")
     with pytest.raises(InputError, match="line 4"):

@@ -1,0 +1,282 @@
+"""What the cells of a table tell of how they are written: its numbers, its times, the rows and amounts to read."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import duckdb
+
+from data.contracts import NUMBER, Column, Contract
+from data.errors import InputError
+from data.intake.casting import Readings, is_typed, text_cell
+from data.intake.raw import RawFile, unreadable
+from data.intake.reading.expressions import compile_expression
+from data.intake.reading.matching import find_near_misses
+from data.intake.reading.numbers import (
+    NumberFormat,
+    NumberReading,
+    as_asked,
+    find_number_reading,
+    refuse_to_guess,
+)
+from data.intake.reading.pasting import toml_text
+from data.intake.reading.times import TimeReading, find_time_reading, refuse_to_order
+from data.intake.sources import Source
+
+_EXAMPLES = 5
+
+
+def find_readings(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    raws: Sequence[RawFile],
+    source: Source,
+    zone: str,
+    notes: list[str],
+) -> Readings:
+    """Find how the columns of a table are written, over all of its files.
+
+    Parameters
+    ----------
+    connection
+        The working database.
+    contract, raws, source
+        The table's contract, its files, and what the settings say of them.
+    zone
+        The shop's zone.
+    notes
+        What is said of it is added here, in sentences.
+
+    Raises
+    ------
+    InputError
+        A column may be read in two ways that differ, or is written in both.
+    """
+    try:
+        numbers = _read_numbers(connection, contract, raws, source)
+        times = _read_times(connection, contract, raws, source, zone)
+        changed = _count_changed_ids(connection, contract, raws)
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        # The pages of a Parquet file are read only now, and a damaged one gives errors of any kind.
+        views = [raw.name for raw in raws if raw.is_view]
+        if views:
+            raise unreadable(" or ".join(views[:5]), error) from None
+        raise
+    notes += [note for number in numbers.values() for note in number.notes]
+    notes += [note for time in times.values() for note in time.notes]
+    notes += changed
+    cents = source.unit == "cents"
+    present = {name for raw in raws for name in (*raw.columns, *raw.computed)}
+    money = [column.name for column in contract.columns if column.money and column.name in present]
+    if cents and money:
+        notes.append(f"{contract.table}: {', '.join(money)} was read in cents, and divided by 100.")
+    return Readings(numbers, times, cents)
+
+
+def apply_expressions(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, raw: RawFile, source: Source, notes: list[str]
+) -> RawFile:
+    """Leave out the records that the setting `rows` does not choose, and compute the amount where a setting says how.
+
+    Raises
+    ------
+    InputError
+        An expression cannot be used, or chooses no record.
+    """
+    section = f"formats.{contract.table}"
+    if source.amount is not None and contract.table != "transactions":
+        raise InputError(f"{section}.amount is set, but {contract.table} has no amount; transactions have.")
+
+    def as_number(position: int) -> str:
+        return _number_of(connection, contract, raw, position, source)
+
+    def as_words(position: int) -> str:
+        return f"trim(c{position})" if raw.types[position] == "VARCHAR" else f"c{position}"
+
+    if source.rows is not None:
+        raw = _choose_rows(connection, contract, raw, source.rows, as_number, as_words)
+        if raw.left_out:
+            setting = f"rows = {toml_text(source.rows)}"
+            notes.append(f"{contract.table}: rows left out of {raw.name} by {setting}: {raw.left_out:,}.")
+    if source.amount is not None:
+        expression = compile_expression(
+            connection,
+            f"{section}.amount",
+            source.amount,
+            raw.relation,
+            raw.header,
+            as_number,
+            as_words,
+            is_number=True,
+        )
+        columns = {name: at for name, at in raw.columns.items() if name != "amount"}
+        raw = replace(raw, columns=columns, computed={"amount": expression})
+    return raw
+
+
+def near_miss_note(contract: Contract, raw: RawFile) -> str | None:
+    """Say which columns that are not read are named nearly like an optional one."""
+    near = find_near_misses(contract, raw.header, raw.columns)
+    near = {name: other for name, other in near.items() if name not in raw.computed}
+    if not near:
+        return None
+    told = ", ".join(f"{other!r} ({name}?)" for name, other in near.items())
+    lines = ", ".join(f"columns.{contract.table}.{name} = {toml_text(other)}" for name, other in near.items())
+    return (
+        f"{contract.table}: these columns of {raw.name} are not read, but are named nearly like ours: {told}. "
+        f"If they are meant, say so in revealed.toml: {lines}."
+    )
+
+
+def _choose_rows(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    raw: RawFile,
+    rows: str,
+    as_number: Callable[[int], str],
+    as_words: Callable[[int], str],
+) -> RawFile:
+    """Leave records out of a file's relation; those of a wrong shape stay, as their cells are not known."""
+    setting = f"formats.{contract.table}.rows"
+    expression = compile_expression(
+        connection, setting, rows, raw.relation, raw.header, as_number, as_words, is_number=False
+    )
+    chosen = f"(shape > 0 OR coalesce({expression.sql}, false))"
+    try:
+        total, kept = _first(connection, f"SELECT count(*), count(*) FILTER ({chosen}) FROM {raw.relation}")
+    except duckdb.Error as error:
+        raise InputError(f"{setting} = {rows!r} cannot be computed: {str(error).splitlines()[0]}.") from None
+    if total and not kept:
+        values = [
+            f"{raw.header[k]} has {', '.join(map(repr, _commonest(connection, raw, k)))}" for k in expression.columns
+        ]
+        raise InputError(f"{setting} = {rows!r} chooses no row of {raw.name}: {'; '.join(values)}.")
+    connection.execute(f"ALTER {'VIEW' if raw.is_view else 'TABLE'} {raw.relation} RENAME TO {raw.relation}_all")
+    connection.execute(f"CREATE VIEW {raw.relation} AS SELECT * FROM {raw.relation}_all WHERE {chosen}")
+    return replace(raw, left_out=total - kept)
+
+
+def _commonest(connection: duckdb.DuckDBPyConnection, raw: RawFile, position: int) -> list[str]:
+    rows = connection.execute(
+        f"SELECT CAST(c{position} AS VARCHAR) FROM {raw.relation} WHERE c{position} IS NOT NULL "
+        f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {_EXAMPLES}"
+    ).fetchall()
+    return [str(row[0]) for row in rows]
+
+
+def _number_of(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, raw: RawFile, position: int, source: Source
+) -> str:
+    """Write SQL for a column of an expression as a number, by the evidence of this file."""
+    column, sql_type = f"c{position}", raw.types[position]
+    if sql_type != "VARCHAR":
+        return column
+    cells = f"SELECT 0 AS file, line, trim(present({column})) AS cell FROM {raw.relation} WHERE shape = 0"
+    name = f"{contract.table}.{raw.header[position]}"
+    reading = find_number_reading(connection, cells, _asked(source), name, [raw.name])
+    if reading is None:
+        raise refuse_to_guess(connection, cells, name, [raw.name])
+    text = f"trim(present({column}))"
+    plain = text if reading.plain else reading.cell(text)
+    return f"CASE WHEN is_number({plain}) THEN TRY_CAST({plain} AS {NUMBER}) END"
+
+
+def _read_numbers(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, raws: Sequence[RawFile], source: Source
+) -> dict[str, NumberReading]:
+    files = [raw.name for raw in raws]
+    readings: dict[str, NumberReading] = {}
+    unclear: dict[str, str] = {}
+    for column in contract.columns:
+        cells = _cells(column, raws) if column.kind in ("number", "score") else ""
+        if cells:
+            reading = find_number_reading(connection, cells, _asked(source), f"{contract.table}.{column.name}", files)
+            if reading is None:
+                unclear[column.name] = cells
+            else:
+                readings[column.name] = reading
+    marks = {reading.decimal for reading in readings.values() if reading.decided}
+    for column in contract.columns:
+        if column.name not in unclear:
+            continue
+        if column.kind == "score":
+            # No scale goes to a thousand.
+            readings[column.name] = as_asked(_asked(source), _mark(connection, unclear[column.name]))
+        elif column.money or len(marks) != 1:
+            raise refuse_to_guess(connection, unclear[column.name], f"{contract.table}.{column.name}", files)
+        else:
+            readings[column.name] = as_asked(_asked(source), next(iter(marks)))
+    return readings
+
+
+def _read_times(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, raws: Sequence[RawFile], source: Source, zone: str
+) -> dict[str, TimeReading]:
+    files = [raw.name for raw in raws]
+    readings: dict[str, TimeReading] = {}
+    unclear: dict[str, tuple[str, tuple[str, ...]]] = {}
+    for column in contract.columns:
+        cells = _cells(column, raws) if column.kind == "time" else ""
+        if not cells:
+            continue
+        if source.time_format is not None:
+            readings[column.name] = TimeReading(source.time_format)
+            continue
+        reading = find_time_reading(connection, cells, f"{contract.table}.{column.name}", files, zone)
+        if isinstance(reading, TimeReading):
+            readings[column.name] = reading
+        else:
+            unclear[column.name] = (cells, reading)
+    decided = {reading.form[:8] for reading in readings.values()}
+    for name, (cells, forms) in unclear.items():
+        # Another time of the same file that starts alike tells the order of days and months.
+        agreeing = [form for form in forms if form[:8] in decided]
+        if len(agreeing) != 1:
+            raise refuse_to_order(connection, cells, f"{contract.table}.{name}", files, forms)
+        readings[name] = TimeReading(agreeing[0], (f'{contract.table}.{name} was read as "{agreeing[0]}".',))
+    return readings
+
+
+def _cells(column: Column, raws: Sequence[RawFile]) -> str:
+    """Write SQL for the cells of a column that are text, over all files; empty where all are typed or none is there."""
+    parts = []
+    for number, raw in enumerate(raws):
+        raw_column, sql_type = raw.place(column.name)
+        if raw_column is not None and not is_typed(column, sql_type):
+            text = text_cell(column, raw_column, sql_type)
+            parts.append(f"SELECT {number} AS file, line, {text} AS cell FROM {raw.relation} WHERE shape = 0")
+    return " UNION ALL ".join(parts)
+
+
+def _count_changed_ids(connection: duckdb.DuckDBPyConnection, contract: Contract, raws: Sequence[RawFile]) -> list[str]:
+    """Say how many ids were trimmed or brought to one Unicode form."""
+    notes = []
+    for column in contract.columns:
+        changed = 0
+        for raw in raws:
+            at = raw.columns.get(column.name) if column.kind == "id" else None
+            if at is not None and raw.types[at] == "VARCHAR":
+                condition = f"clean_id(c{at}) <> c{at} AND present(c{at}) IS NOT NULL AND shape = 0"
+                changed += _first(connection, f"SELECT count(*) FROM {raw.relation} WHERE {condition}")[0]
+        if changed:
+            notes.append(
+                f"{contract.table}.{column.name}: {changed:,} ids were trimmed of blanks or "
+                "brought to one Unicode form (NFC)."
+            )
+    return notes
+
+
+def _mark(connection: duckdb.DuckDBPyConnection, cells: str) -> str:
+    return "," if _first(connection, f"SELECT count(*) FROM ({cells}) WHERE contains(cell, ',')")[0] else "."
+
+
+def _asked(source: Source) -> NumberFormat:
+    return NumberFormat(source.decimal, source.thousands)
+
+
+def _first(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
+    row = connection.execute(query).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return tuple(row)

@@ -1,0 +1,53 @@
+"""What a text that is no UTF-8 may be written in, with examples."""
+
+import re
+
+import charset_normalizer
+
+_USUAL = (
+    *("cp1252", "cp1251", "cp1250", "cp932", "gb18030", "cp949", "big5", "cp1253", "cp1254", "cp1255", "cp1256"),
+    *("cp1257", "koi8_r", "cp866", "cp850", "cp852", "mac_roman", "euc_jp"),
+)
+"""Encodings that exports are written in, the commonest first."""
+
+_MOST_BYTES, _LONGEST_EXAMPLE, _MOST_PROPOSALS = 65_536, 40, 3
+
+
+def propose_encodings(content: bytes) -> dict[str, str]:
+    """List encodings that a text may be in, the likeliest first, each with a line as it reads then.
+
+    Parameters
+    ----------
+    content
+        Bytes of whole lines; only those lines are judged that are not ASCII.
+    """
+    lines = [line for line in content.splitlines() if not line.isascii()]
+    # Cells in ASCII tell nothing, and their letters would outweigh the others.
+    odd = b" ".join(cell for line in lines for cell in re.split(rb'[,;\t|"]', line) if not cell.isascii())[:_MOST_BYTES]
+    if not lines:
+        return {}
+    matches = charset_normalizer.from_bytes(odd, cp_isolation=list(_USUAL), threshold=0.5)
+    # Encodings that read the same text are one match; the commonest of them names it.
+    named = [(min(each.could_be_from_charset, key=_rank), each) for each in matches]
+    ranked = sorted(named, key=lambda one: (round(one[1].chaos, 1), -round(one[1].coherence, 1), _rank(one[0])))
+    names = list(dict.fromkeys(name for name, _ in ranked)) or [name for name in _USUAL if _decode(odd, name)]
+    return {name: _show(_decode(lines[0], name)) for name in names[:_MOST_PROPOSALS]}
+
+
+def propose_wide_encoding(block: bytes) -> str:
+    """Say which of the two orders of UTF-16 fits a text with zero bytes."""
+    even, odd = block[0::2].count(0), block[1::2].count(0)
+    return "utf-16-be" if even > odd else "utf-16-le"
+
+
+def _rank(encoding: str) -> int:
+    return _USUAL.index(encoding) if encoding in _USUAL else len(_USUAL)
+
+
+def _show(line: str) -> str:
+    """Shorten a line for a message; signs that cannot be shown become question marks."""
+    return "".join(sign if sign.isprintable() else "?" for sign in line.strip()[:_LONGEST_EXAMPLE])
+
+
+def _decode(content: bytes, encoding: str) -> str:
+    return content.decode(encoding, errors="ignore")

@@ -1,0 +1,182 @@
+"""Expressions of the settings over a file's columns, as SQL that computes a value of one row and nothing else."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import duckdb
+import sqlglot
+from sqlglot import exp
+
+from data.errors import InputError
+from data.intake.reading.matching import normalise_name
+
+_ALLOWED: tuple[type[exp.Expr], ...] = (
+    *(exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Tuple, exp.Case, exp.If),
+    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg, exp.DPipe),
+    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.And, exp.Or, exp.Not, exp.In, exp.Between, exp.Is),
+    *(exp.Like, exp.ILike, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Cast, exp.TryCast, exp.DataType, exp.DataTypeParam),
+    *(exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least, exp.Abs, exp.Sign, exp.Round, exp.Floor, exp.Ceil),
+    *(exp.Lower, exp.Upper, exp.Trim, exp.Length, exp.Substring, exp.Replace, exp.Concat, exp.Left, exp.Right),
+    *(exp.StartsWith, exp.EndsWith, exp.Contains, exp.StrPosition, exp.RegexpLike, exp.RegexpFullMatch),
+)
+_TYPES = {"DECIMAL", "DOUBLE", "FLOAT", "INT", "BIGINT", "VARCHAR", "TEXT", "BOOLEAN", "DATE", "TIMESTAMP"}
+_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)
+_NUMERIC = (*_ARITHMETIC, exp.Abs, exp.Sign, exp.Round, exp.Floor, exp.Ceil)
+_COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between, exp.NullSafeEQ, exp.NullSafeNEQ)
+_THROUGH = (exp.Paren, exp.Case, exp.If, exp.Coalesce, exp.Nullif, exp.Greatest, exp.Least)
+
+
+@dataclass(frozen=True)
+class Expression:
+    """An expression as SQL over the columns c0, c1, ... of a file.
+
+    Parameters
+    ----------
+    sql, sql_type
+        The expression, and the SQL type of its value.
+    columns
+        Positions in the header of the columns it uses.
+    """
+
+    sql: str
+    sql_type: str
+    columns: tuple[int, ...]
+
+
+def compile_expression(
+    connection: duckdb.DuckDBPyConnection,
+    setting: str,
+    text: str,
+    relation: str,
+    header: Sequence[str],
+    as_number: Callable[[int], str],
+    as_text: Callable[[int], str],
+    *,
+    is_number: bool,
+) -> Expression:
+    """Check an expression and write it as SQL.
+
+    Columns are named as in the file, without regard to case, blanks, `_` and `-`. A column is read as a number where
+    the expression calculates with it or compares it with a number, and as a text elsewhere.
+
+    Parameters
+    ----------
+    connection
+        The working database.
+    setting
+        Name of the setting, such as ``formats.transactions.amount``.
+    text
+        The expression.
+    relation, header
+        The file's table in the database, and the names of its columns.
+    as_number, as_text
+        Give SQL for the column at a position as a number and as a text.
+    is_number
+        Whether the expression must be a number; else it must be true or false.
+
+    Raises
+    ------
+    InputError
+        It is no expression, uses what is not allowed, or a column that is not there.
+    """
+    named = f"{setting} = {text!r}"
+    tree = _parse(named, text)
+    # Any SQL of ours stands in the tree as one name, and is put in its place when the tree is written.
+    stand_ins: dict[str, str] = {}
+    positions: list[int] = []
+    for column in list(tree.find_all(exp.Column)):
+        position = _find(named, column, header)
+        numeric = _is_numeric(column, is_number=is_number)
+        name = f"\x1f{position}{'n' if numeric else 't'}"
+        stand_ins[name] = as_number(position) if numeric else as_text(position)
+        positions.append(position)
+        column.set("this", exp.to_identifier(name, quoted=True))
+    sql = tree.sql(dialect="duckdb")
+    for name, replacement in stand_ins.items():
+        sql = sql.replace(f'"{name}"', f"({replacement})")
+    sql_type = _type_of(connection, named, sql, relation, is_number=is_number)
+    return Expression(sql, sql_type, tuple(dict.fromkeys(positions)))
+
+
+def _parse(named: str, text: str) -> exp.Expr:
+    try:
+        trees = sqlglot.parse(text, read="duckdb")
+    except sqlglot.errors.SqlglotError as error:
+        reason = str(error).splitlines()[0].split(". Line")[0]
+        raise InputError(f"{named} is no SQL expression: {reason}.") from None
+    tree = trees[0] if len(trees) == 1 else None
+    if tree is None:
+        raise InputError(f'{named} must be one SQL expression, such as "quantity * unit_price".')
+    for node in tree.walk():
+        if isinstance(node, exp.DataType):
+            if node.this.name not in _TYPES:
+                raise InputError(f"{named} uses the type {node.sql()}; allowed are {', '.join(sorted(_TYPES))}.")
+        elif type(node) not in _ALLOWED or "\x1f" in node.name:
+            raise InputError(
+                f"{named} uses {_what(node)}, which is not allowed: an expression may hold columns, literals, "
+                "operators, CASE and functions of one row's values, such as round, coalesce, lower or trim."
+            )
+    for cast in tree.find_all(exp.Cast):
+        if not isinstance(cast, exp.TryCast):
+            cast.replace(exp.TryCast(this=cast.this, to=cast.args["to"]))
+    return tree if not isinstance(tree, exp.Cast) else exp.TryCast(this=tree.this, to=tree.args["to"])
+
+
+def _what(node: exp.Expr) -> str:
+    if isinstance(node, exp.Anonymous):
+        return f"the function {node.name}"
+    return (
+        f"the function {node.sql_name().lower()}" if isinstance(node, exp.Func) else f"{node.sql(dialect='duckdb')!r}"
+    )
+
+
+def _find(named: str, column: exp.Column, header: Sequence[str]) -> int:
+    name = column.name
+    if column.table:
+        raise InputError(f"{named} names the column {column.sql()!r}; write a name with a point in double quotes.")
+    if name in header:
+        return list(header).index(name)
+    alike = [k for k, other in enumerate(header) if other and normalise_name(other) == normalise_name(name)]
+    if len(alike) == 1:
+        return alike[0]
+    plain = {normalise_name(other): other for other in header if other}
+    close = get_close_matches(normalise_name(name), list(plain), n=1, cutoff=0.5)
+    raise InputError(
+        f"{named}: the file has {'several columns' if alike else 'no column'} {name!r}."
+        + (f" Nearest: {plain[close[0]]!r}." if close and not alike else "")
+        + f" Its columns: {', '.join(other for other in header if other)}."
+    )
+
+
+def _is_numeric(column: exp.Column, *, is_number: bool) -> bool:
+    """Return whether a column stands where a number must be."""
+    node: exp.Expr = column
+    while (parent := node.parent) is not None:
+        if isinstance(parent, _NUMERIC):
+            return True
+        if isinstance(parent, _COMPARISONS):
+            others = [each for each in parent.iter_expressions() if each is not node]
+            return any(_holds_number(each) for each in others)
+        if isinstance(parent, exp.If) and node is parent.this:
+            return False
+        if not isinstance(parent, _THROUGH):
+            return False
+        node = parent
+    return is_number
+
+
+def _holds_number(node: exp.Expr) -> bool:
+    return isinstance(node.unnest(), _NUMERIC) or (isinstance(node, exp.Literal) and not node.is_string)
+
+
+def _type_of(connection: duckdb.DuckDBPyConnection, named: str, sql: str, relation: str, *, is_number: bool) -> str:
+    try:
+        sql_type = str(connection.execute(f"DESCRIBE SELECT {sql} AS value FROM {relation}").fetchall()[0][1])
+    except duckdb.Error as error:
+        raise InputError(f"{named} cannot be computed: {str(error).splitlines()[0].partition(': ')[2]}.") from None
+    if not is_number and sql_type != "BOOLEAN":
+        raise InputError(f"{named} must be true or false for each row, such as \"status = 'paid'\"; it is {sql_type}.")
+    if is_number and (sql_type in ("BOOLEAN", "DATE") or sql_type.startswith("TIMESTAMP")):
+        raise InputError(f'{named} must be a number for each row, such as "quantity * unit_price"; it is {sql_type}.')
+    return sql_type

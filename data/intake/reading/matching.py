@@ -1,0 +1,218 @@
+"""Which column of a file is which column of a contract: names match as people write them."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from difflib import SequenceMatcher, get_close_matches
+
+from data.contracts import Column, Contract
+from data.errors import InputError
+from data.intake.reading.pasting import paste
+
+Contents = Callable[[], Sequence[str]]
+"""Gives what each column of a file holds, in the header's order: "time", "number", "text", or "" where it is empty."""
+
+_NEAR_MISS = 0.7
+_OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
+    "customer_id": ("client", "customer", "user", "buyer", "member", "account", "email", "kunde", "cliente", "клиент"),
+    "ts": ("date", "time", "created", "sold", "ordered", "paid", "datum", "fecha", "дата", "日期"),
+    "answered_at": ("date", "time", "answered", "submitted", "completed", "datum", "fecha", "дата"),
+    "amount": ("total", "revenue", "price", "sum", "value", "net", "gross", "betrag", "importe", "сумма", "金额"),
+    "score": ("rating", "answer", "grade", "stars", "nps", "response", "bewertung", "оценка"),
+    "kind": ("event", "type", "action", "name"),
+}
+"""Parts of names that other systems use: they only help to propose a column, no file is read by them."""
+
+
+def normalise_name(name: str) -> str:
+    """Write a name without what people write differently: case, blanks, `_` and `-`."""
+    return re.sub(r"[\s_\-\ufeff]+", "", unicodedata.normalize("NFKC", name).casefold())
+
+
+def check_mapping(contract: Contract, mapping: Mapping[str, str]) -> None:
+    """Raise InputError where a mapping names a column that the contract does not have."""
+    if contract.keeps_attributes:
+        return
+    for name in mapping:
+        if name not in contract.names:
+            close = _nearest_name(name, contract.names)
+            raise InputError(
+                f"columns.{contract.table}.{name} is set, but {contract.table} has no column {name!r}. "
+                f"It has: {', '.join(contract.names)}." + (f" Nearest: {close!r}." if close else "")
+            )
+
+
+def match_columns(
+    contract: Contract,
+    header: Sequence[str],
+    mapping: Mapping[str, str],
+    file: str,
+    *,
+    computed: Sequence[str] = (),
+    contents: Contents | None = None,
+) -> dict[str, int]:
+    """Find the columns of a contract in the header of a file.
+
+    A mapped name must stand in the header as it is. A name of ours matches without regard to case, blanks, `_`
+    and `-`; a column with exactly this name comes first.
+
+    Parameters
+    ----------
+    contract
+        The table's contract.
+    header
+        Names of the file's columns, in its order.
+    mapping
+        Contract name -> name in the file, for those that differ.
+    file
+        What to call the file in a message.
+    computed
+        Contract names that an expression computes: they are not looked for.
+    contents
+        What the columns hold, to propose a column for one that is missing; it is asked only then.
+
+    Returns
+    -------
+    dict
+        Name in the clean table -> position in the header. Attributes of customers come last, in the
+        header's order.
+
+    Raises
+    ------
+    InputError
+        A required or a mapped column is missing, the header names it twice, or two columns match the same name.
+    """
+    names = [name for name in contract.names if name not in computed]
+    names += [name for name in mapping if name not in contract.names]
+    matched: dict[str, str] = {}
+    missing = []
+    for name in names:
+        source = mapping.get(name) or _own_name(name, header, set(mapping.values()), file)
+        if source in header:
+            matched[name] = source
+        elif name in contract.required or name in mapping:
+            missing.append(name)
+    if missing:
+        raise InputError(_missing_message(contract, header, mapping, missing, matched, file, contents))
+    if contract.keeps_attributes:
+        used = set(matched.values())
+        ours = {normalise_name(name) for name in contract.names}
+        matched |= {name: name for name in header if name and name not in used and normalise_name(name) not in ours}
+        _check_attribute_names(matched, file)
+    for source in matched.values():
+        if header.count(source) > 1:
+            raise InputError(f"{file} has {header.count(source)} columns named {source!r}; name each once.")
+    return {name: header.index(source) for name, source in matched.items()}
+
+
+def find_near_misses(contract: Contract, header: Sequence[str], matched: Mapping[str, int]) -> dict[str, str]:
+    """Find columns that are not read and are named nearly like an optional column that was not found.
+
+    Returns
+    -------
+    dict
+        Contract name -> name in the file.
+    """
+    unread = {normalise_name(name): name for k, name in enumerate(header) if name and k not in matched.values()}
+    near = {}
+    for name in contract.names:
+        if name not in matched:
+            close = get_close_matches(normalise_name(name), list(unread), n=1, cutoff=_NEAR_MISS)
+            if close:
+                near[name] = unread[close[0]]
+    return near
+
+
+def _own_name(name: str, header: Sequence[str], mapped: set[str], file: str) -> str:
+    if name in header:
+        return name
+    alike = [other for other in header if normalise_name(other) == normalise_name(name) and other not in mapped]
+    different = list(dict.fromkeys(alike))
+    if len(different) > 1:
+        named = " and ".join(map(repr, different))
+        raise InputError(f"{file} has columns {named}, and both could be {name}; rename one, or map the right one.")
+    return alike[0] if alike else name
+
+
+def _check_attribute_names(matched: Mapping[str, str], file: str) -> None:
+    by_lower_case: dict[str, str] = {}
+    for name in matched:
+        other = by_lower_case.setdefault(name.lower(), name)
+        if other != name:
+            raise InputError(f"{file} has columns {other!r} and {name!r}, which differ only in case; rename one.")
+
+
+def _missing_message(
+    contract: Contract,
+    header: Sequence[str],
+    mapping: Mapping[str, str],
+    missing: Sequence[str],
+    matched: Mapping[str, str],
+    file: str,
+    contents: Contents | None,
+) -> str:
+    sources = [mapping.get(name, name) for name in missing]
+    proposals = _propose(contract, header, mapping, missing, matched, contents)
+    columns = ", ".join(name for name in header if name) or "none"
+    lines = {name: proposals.get(name, "its name in your file") for name in missing}
+    return (
+        f"{contract.table}: {file} has no column {' and '.join(repr(source) for source in sources)}. "
+        f"Its columns: {columns}."
+        + "".join(
+            f" Nearest to {s!r}: {proposals[n]!r}." for n, s in zip(missing, sources, strict=True) if n in proposals
+        )
+        + f" {paste(f'columns.{contract.table}', lines)}"
+    )
+
+
+def _propose(
+    contract: Contract,
+    header: Sequence[str],
+    mapping: Mapping[str, str],
+    missing: Sequence[str],
+    matched: Mapping[str, str],
+    contents: Contents | None,
+) -> dict[str, str]:
+    """Propose a different column for each missing one: its name is near, and it holds what the missing one must."""
+    held = contents() if contents is not None else ["?"] * len(header)
+    # A column with a name of the contract is that column, not the missing one under a wrong name.
+    ours = {normalise_name(name) for name in contract.names}
+    free = {
+        name: held[k]
+        for k, name in enumerate(header)
+        if name and normalise_name(name) not in ours and name not in matched.values()
+    }
+    kinds: dict[str, Column] = {column.name: column for column in contract.columns}
+    scored = [
+        (score, -header.index(other), name, other)
+        for name in missing
+        for other, holds in free.items()
+        if (score := _likeness(name, mapping.get(name, name), kinds.get(name), other, holds))
+    ]
+    proposals: dict[str, str] = {}
+    for _, _, name, other in sorted(scored, reverse=True):
+        if name not in proposals and other not in proposals.values():
+            proposals[name] = other
+    return proposals
+
+
+def _likeness(name: str, source: str, column: Column | None, other: str, holds: str) -> float:
+    """Score how well a column may be the missing one: 0 where it cannot be."""
+    plain, wanted = normalise_name(other), normalise_name(source)
+    closeness = SequenceMatcher(None, wanted, plain).ratio()
+    near = closeness if closeness >= 0.5 or (len(plain) > 1 and plain in wanted) else 0.0
+    usual = 0.7 if any(part in plain for part in _OTHER_NAMES.get(name, ())) else 0.0
+    if holds == "?" or column is None:
+        return max(near, usual)
+    fits = {"time": holds == "time", "number": holds == "number", "score": holds == "number"}.get(
+        column.kind, holds != "time"
+    )
+    if not fits:
+        return 0.0
+    return max(near, usual) + (0.2 if column.kind in ("time", "number", "score") else 0.05)
+
+
+def _nearest_name(name: str, among: Sequence[str]) -> str | None:
+    plain = {normalise_name(other): other for other in among if other}
+    close = get_close_matches(normalise_name(name), list(plain), n=1, cutoff=0.5)
+    return plain[close[0]] if close else None

@@ -1,0 +1,32 @@
+"""Lines for `revealed.toml` in messages: they stand together, and are valid TOML."""
+
+import json
+from collections.abc import Mapping
+
+
+def paste(section: str, values: Mapping[str, str], alternatives: Mapping[str, str] | None = None) -> str:
+    """Write a section of `revealed.toml` that a reader can copy.
+
+    Parameters
+    ----------
+    section
+        Name of the section, such as ``columns.transactions``.
+    values
+        Key -> text.
+    alternatives
+        Other lines, whole and valid, that may take the place of the lines above them, each with what it means;
+        they are written as comments.
+    """
+    lines = [f"[{section}]", *(f"{_key(key)} = {toml_text(value)}" for key, value in values.items())]
+    lines += [f"# {line}   # {meaning}" for line, meaning in (alternatives or {}).items()]
+    return "\n".join(["Put into revealed.toml:", *lines])
+
+
+def toml_text(text: str) -> str:
+    """Write a TOML string, whatever letters it has."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _key(name: str) -> str:
+    bare = name.isascii() and name.replace("_", "").replace("-", "").isalnum()
+    return name if bare else toml_text(name)
