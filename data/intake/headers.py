@@ -7,8 +7,9 @@ from pathlib import Path
 
 import duckdb
 
-from data.contracts import CONTRACTS, check_mapping
+from data.contracts import CONTRACTS
 from data.intake.raw import read_columns
+from data.intake.reading.matching import check_mapping
 from data.intake.sources import Source, find_files
 
 _MOST = 8
