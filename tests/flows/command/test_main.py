@@ -86,6 +86,13 @@ def test_settings_are_listed_with_default_and_meaning(revealed):
     assert "0.05 each" in out
 
 
+def test_keys_of_formats_are_listed_with_their_meaning(revealed):
+    out = " ".join(revealed("settings")[1].split())
+    for key in ("time_format", "decimal", "thousands", "unit", "encoding", "separator", "amount", "rows"):
+        assert f"formats.TABLE.{key}" in out
+    assert "found by evidence" in out
+
+
 def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
     monkeypatch.setenv("REVEALED_ANSWERS", "")
     assert revealed("check", "--transactions", shop["transactions"])[0] == 0
