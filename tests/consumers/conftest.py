@@ -142,12 +142,13 @@ class Scheduler:
 
     def trigger(self, deployment: str, **settings: Any) -> dict[str, Any]:
         """Trigger a run by hand, wait for its end, and return it as the server knows it."""
-        name = f"by-hand-{uuid4()}"
+        # A run is named by what it does and as of when; a tag stays.
+        tag = f"by-hand-{uuid4()}"
         ended = self.prefect(
             *("deployment", "run", deployment, "--param", f"settings={json.dumps(settings)}"),
-            *("--flow-run-name", name, "--watch", "--watch-timeout", f"{PATIENCE:.0f}"),
+            *("--tag", tag, "--watch", "--watch-timeout", f"{PATIENCE:.0f}"),
         )
-        runs = self.ask("/flow_runs/filter", {"flow_runs": {"name": {"any_": [name]}}})
+        runs = self.ask("/flow_runs/filter", {"flow_runs": {"tags": {"all_": [tag]}}})
         assert len(runs) == 1, ended.stdout + ended.stderr
         return dict(runs[0])
 

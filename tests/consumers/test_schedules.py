@@ -34,7 +34,9 @@ def test_the_server_has_put_the_next_runs_on_the_schedule(scheduler, published, 
 
 
 def test_runs_triggered_by_hand_publish_one_row_per_customer(scheduler, published):
-    states = [(run["state"]["type"], run["state"]["name"]) for run in (published.retrained, published.scored)]
+    runs = (published.retrained, published.scored)
+    assert [run["name"].split(" ")[0] for run in runs] == ["retrain", "score"]
+    states = [(run["state"]["type"], run["state"]["name"]) for run in runs]
     assert states == [("COMPLETED", "Completed")] * 2, [scheduler.logs(published.retrained), published.scored]
     scores = published.current()
     expected = buyers_before(scheduler.project, AS_OF)
@@ -75,12 +77,12 @@ def test_bad_input_fails_with_our_message_and_no_traceback(scheduler, published)
     assert not [line for line in lines if "Traceback" in line or 'File "' in line]
 
 
-def test_too_many_bad_rows_end_completed_and_named_refused(scheduler, published):
+def test_too_many_bad_rows_end_as_a_failed_run_named_refused(scheduler, published):
     rows = [f"c{i},2024-01-{1 + i % 28:02d},{'abc' if i % 2 else '12.50'}" for i in range(100)]
     (scheduler.project / "half_bad.csv").write_text("\n".join(["customer_id,ts,amount", *rows]), encoding="utf-8")
     before = published.current()
     run = scheduler.trigger("score/nightly", transactions=["half_bad.csv"])
-    assert (run["state"]["type"], run["state"]["name"]) == ("COMPLETED", "Refused")
+    assert (run["state"]["type"], run["state"]["name"]) == ("FAILED", "Refused")
     assert "50 of 100 rows (50.0%) break the contract" in run["state"]["message"]
     pd.testing.assert_frame_equal(published.current(), before)
 
