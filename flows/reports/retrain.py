@@ -78,6 +78,7 @@ def log_retrain(
     )
     nps = fitted.release.parameters.nps
     run.tag(scorer_version=str(version), verdict=judged.verdict.reason, nps_source=str(nps.source))
+    run.describe(f"{sections[-1].title}: {judged.verdict.reason}")
     run.log_text(to_markdown("Retrain", sections), "report.md")
     run.log_text(fitted.release.fits.to_csv(index=False), "fits.csv")
     for model, covariance in covariances(fitted.release).items():

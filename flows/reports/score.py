@@ -58,6 +58,7 @@ def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sectio
     log_segments(run, scored.table.select(list(SEGMENT_COLUMNS)).to_pandas(), scored.transitions)
     log_measures(run, scored.measured.history, scored.measured.by_segment)
     log_monitoring(run, scored.transitions, scored.stability, scored.prospective)
+    run.describe(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}: version {version}.")
     run.log_text(to_markdown("Score", sections), "report.md")
 
 

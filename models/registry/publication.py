@@ -49,7 +49,9 @@ def register_scores(store: Store, run_id: str, table: pa.Table) -> int:
     _protect(f"{source}/{FILE}")
     ensure_registered(store, SCORES, "One row of scores per customer; alias current is the newest")
     tags = {"as_of": _as_of(table).isoformat(), **read_metadata(table)}
-    version = int(client.create_model_version(SCORES, source=source, run_id=run_id, tags=tags).version)
+    told = f"{table.num_rows:,} customers as of {tags['as_of']}, by scorer {tags['scorer_version']}"
+    created = client.create_model_version(SCORES, source=source, run_id=run_id, tags=tags, description=told)
+    version = int(created.version)
     check_scores(read_scores(store, version), customers=table.num_rows)
     client.set_model_version_tag(SCORES, str(version), CHECKED, "true")
     return version

@@ -20,6 +20,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.types.schema import AnyType
 
 import models.scoring
 from data.errors import InputError, RefusedError
@@ -161,7 +162,9 @@ def predict(version: int, described: pd.DataFrame) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}", dst_path=folder)
         wanted = model.metadata.get_input_schema().input_names()
-        return pd.DataFrame(model.predict(described.reindex(columns=wanted).astype("float64")))
+        # These are doubles already: MLflow's check of the signature would look at each cell alone.
+        scorer = model.unwrap_python_model()
+        return pd.DataFrame(scorer.predict(None, described.reindex(columns=wanted).astype("float64")))
 
 
 def promote(store: Store, version: int, reason: str) -> int | None:
@@ -176,7 +179,7 @@ def promote(store: Store, version: int, reason: str) -> int | None:
     """
     client = store.client
     before = alias_version(store, CHAMPION)
-    client.set_model_version_tag(SCORER, str(version), "verdict", reason)
+    _record_verdict(store, version, "Promoted", reason)
     if before is not None and before != version and not _is_rolled_back(store, before):
         client.set_registered_model_alias(SCORER, PREVIOUS, str(before))
     client.set_registered_model_alias(SCORER, CHAMPION, str(version))
@@ -187,7 +190,14 @@ def promote(store: Store, version: int, reason: str) -> int | None:
 
 def refuse(store: Store, version: int, reason: str) -> None:
     """Tag a version with the reason why it was not promoted; no alias changes."""
+    _record_verdict(store, version, "Not promoted", reason)
+
+
+def _record_verdict(store: Store, version: int, what: str, reason: str) -> None:
     store.client.set_model_version_tag(SCORER, str(version), "verdict", reason)
+    as_of = store.client.get_model_version(SCORER, str(version)).tags.get("as_of")
+    trained = f"Trained as of {as_of}. " if as_of else ""
+    store.client.update_model_version(SCORER, str(version), description=f"{trained}{what}: {reason}")
 
 
 def roll_back(store: Store) -> tuple[int, int]:
@@ -279,8 +289,10 @@ def _signature(release: Release) -> ModelSignature:
     of = release.parameters
     of_satisfaction = () if of.satisfaction is None else of.satisfaction.features
     features = dict.fromkeys((*of.nps.features, *of_satisfaction, *of.second_stage.features))
-    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in PURCHASE_COLUMNS]
-    inputs += [ColSpec(DataType.double, name, required=False) for name in features if name not in PURCHASE_COLUMNS]
+    # Any kind of number: where the signature says double, MLflow refuses 64-bit integers. The entry refuses text.
+    number = AnyType()  # type: ignore[no-untyped-call]
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(number, name) for name in PURCHASE_COLUMNS]
+    inputs += [ColSpec(number, name, required=False) for name in features if name not in PURCHASE_COLUMNS]
     outputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.string if name in _TEXT_COLUMNS else DataType.double, name, required=name in _ALWAYS)
         for name in SCORE_COLUMNS

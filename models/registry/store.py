@@ -7,6 +7,7 @@ talks to a remote MLflow when the tracking URI says so.
 import json
 import os
 import socket
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import InputError, StoreBusyError
 from models.registry.location import StoreLocation, store_location
+from models.registry.moved_store import follow_move
 
 EXPERIMENT = "revealed"
 
@@ -62,6 +64,7 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
         folder.mkdir(parents=True, exist_ok=True)
         if location.database is not None:
             _create_database(location.database)
+            follow_move(location.database, EXPERIMENT, lambda: holding(location, "move", wait_minutes=1))
         mlflow.set_tracking_uri(uri)
         mlflow.set_registry_uri(uri)
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
@@ -71,7 +74,7 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
             experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
         else:
             experiment_id = experiment.experiment_id
-    except (OSError, MlflowException, SQLAlchemyError) as error:
+    except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error) as error:
         reason = str(error).replace(uri, location.shown_uri).splitlines()[0]
         raise InputError(
             f"the store {location.shown_uri} cannot be opened: {reason}. "
@@ -96,7 +99,7 @@ def _create_database(file: Path) -> None:
 
 
 @contextmanager
-def holding(store: Store, what: str, wait_minutes: float = 0) -> Iterator[None]:
+def holding(store: StoreLocation, what: str, wait_minutes: float = 0) -> Iterator[None]:
     """Hold the store's lock: one run at a time changes what is published.
 
     The lock is the operating system's, so it is free again as soon as its holder ends, however it ends.

@@ -3,9 +3,7 @@
 import os
 import pickle
 import shutil
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -14,6 +12,7 @@ from data.simulation.shop import ShopSettings, write_shop
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, open_inputs, read_inputs
 from models.recipe import Recipe
+from models.registry.store import open_store
 from models.release.holdout import cutoff_of
 from models.release.release import Release, fit_release
 
@@ -124,21 +123,8 @@ def trained(
     kept = own.with_name("kept.db")
     if not kept.exists():
         shutil.copytree(original, own)
-        move_paths(own / "mlflow.db", str(original), str(own))
+        open_store(str(own))
         shutil.copyfile(own / "mlflow.db", kept)
     # In place: MLflow keeps its connection to the file.
     shutil.copyfile(kept, own / "mlflow.db")
     return own
-
-
-def move_paths(database: Path, before: str, after: str) -> None:
-    """Rewrite the absolute paths in a store's database, so that a copy of the store is a store of its own."""
-    with closing(sqlite3.connect(database)) as connection, connection:
-        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        for table in tables:
-            columns = [row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')]
-            for column in columns:
-                connection.execute(
-                    f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?) WHERE instr("{column}", ?)',
-                    (before, after, before),
-                )

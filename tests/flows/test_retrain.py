@@ -40,6 +40,13 @@ def test_the_runs_hold_parameters_metrics_plots_report_and_digests(trained):
     store = open_store(str(trained))
     runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'retrain'")
     run = runs[0]
+    assert run.info.run_name == f"retrain {run.data.params['as_of']}"
+    assert run.data.tags["mlflow.note.content"].startswith("Scorer 1 is champion: ")
+    told = store.client.get_model_version(SCORER, "1").description
+    assert told.startswith(f"Trained as of {run.data.params['as_of']}. Promoted: ")
+    scored = store.client.get_model_version(SCORES, "1")
+    assert scored.description.endswith(f"customers as of {run.data.params['as_of']}, by scorer 1")
+    assert store.client.get_run(scored.run_id).info.run_name == f"score {run.data.params['as_of']}"
     assert run.data.params["horizon"] == "90"
     assert {"bg_nbd_r", "bg_nbd_r_se", "backtest_model_purchases_mae", "nps_rps_model", "base_nps"} <= set(
         run.data.metrics

@@ -3,13 +3,19 @@
 import json
 import multiprocessing
 import os
+import shutil
 import signal
+import sqlite3
 import threading
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from data.errors import InputError, StoreBusyError
+from models.registry.moved_store import follow_move
 from models.registry.store import EXPERIMENT, holding, open_store
 
 # Children are forks: they need not import MLflow again.
@@ -159,3 +165,47 @@ def test_a_holder_that_has_not_written_down_who_it_is_yet(store):
             holding(store, "score"),
         ):
             pass
+
+
+def test_a_store_that_was_copied_works_from_its_new_place_and_leaves_the_old_one_alone(store, tmp_path, caplog):
+    def write(opened, text):
+        run = opened.client.create_run(opened.experiment_id)
+        opened.client.log_text(run.info.run_id, text, "note.txt")
+        opened.client.create_model_version("model", source=f"{run.info.artifact_uri}/note.txt", run_id=run.info.run_id)
+        return run.info.run_id
+
+    store.client.create_registered_model("model")
+    first = write(store, "the first")
+    # A run whose place only begins alike is another store's.
+    alike = store.folder.as_uri() + "/artifacts-of-another/1"
+    with closing(sqlite3.connect(store.database)) as connection, connection:
+        connection.execute("UPDATE model_versions SET storage_location = ?", (alike,))
+    copied = shutil.copytree(store.folder, tmp_path / "moved to & fro")
+    before = {file: file.stat().st_mtime_ns for file in store.folder.rglob("*")}
+    moved = open_store(str(copied))
+    assert f"from {store.folder} to {copied}" in caplog.text
+    second = write(moved, "the second")
+    assert Path(moved.client.download_artifacts(first, "note.txt")).read_text() == "the first"
+    versions = moved.client.search_model_versions("name='model'")
+    place = (copied / "artifacts").as_uri()
+    assert {version.source for version in versions} == {f"{place}/{run}/artifacts/note.txt" for run in (first, second)}
+    with closing(sqlite3.connect(moved.database)) as connection:
+        assert (alike,) in connection.execute("SELECT storage_location FROM model_versions").fetchall()
+    assert {file: file.stat().st_mtime_ns for file in store.folder.rglob("*")} == before
+    caplog.clear()
+    open_store(str(copied))
+    assert not caplog.text
+
+
+def test_a_store_that_is_reached_by_a_link_stays_as_it_is_and_one_that_is_held_is_not_rewritten(
+    store, tmp_path, monkeypatch
+):
+    (store.folder / "artifacts").mkdir(exist_ok=True)
+    database = store.database.read_bytes()
+    (tmp_path / "link").symlink_to(store.folder)
+    open_store(str(tmp_path / "link"))
+    assert store.database.read_bytes() == database
+    copied = shutil.copytree(store.folder, tmp_path / "copied")
+    with FileLock(copied / ".store.lock"), pytest.raises(StoreBusyError):
+        follow_move(copied / "mlflow.db", "revealed", lambda: holding(replace(store, folder=copied), "move"))
+    assert (copied / "mlflow.db").read_bytes() == database
