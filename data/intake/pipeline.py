@@ -29,6 +29,7 @@ from data.intake.report import Intake, TableReport
 from data.intake.rules import Rules
 from data.intake.sources import Source, find_files
 from data.intake.sql import identifier, quote
+from data.intake.unread import count_states, unread_columns
 from data.intake.violations import violations_of
 
 __all__ = ["Intake", "Rules", "Source", "TableReport", "take_in"]
@@ -235,6 +236,8 @@ def _report(
         reasons=reasons,
         identical_lines=int(row[2]),
         digest=f"{int(row[1]):032x}",
+        unread=unread_columns(raws),
+        states=count_states(connection, raws),
     )
 
 

@@ -1,7 +1,7 @@
 """The report of an intake: rows read, valid and set aside, by table."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ class TableReport:
     digest
         A digest of the valid rows that depends on neither their order nor their files. It is made
         with DuckDB's hash, so it may change with DuckDB's version.
+    unread
+        Names in the files of the columns that nothing is read from.
+    states
+        Those of them that tell the state of an order -> value -> rows.
     """
 
     files: tuple[str, ...]
@@ -39,6 +43,8 @@ class TableReport:
     reasons: Mapping[str, int]
     identical_lines: int
     digest: str
+    unread: tuple[str, ...] = ()
+    states: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,8 +76,12 @@ class Intake:
         """Return the report as JSON can hold it."""
         return asdict(self) | {
             "folder": str(self.folder),
-            "tables": {name: asdict(report) | {"files": list(report.files)} for name, report in self.tables.items()},
+            "tables": {name: _as_json(report) for name, report in self.tables.items()},
             "first_day": self.first_day.isoformat(),
             "newest_day": self.newest_day.isoformat(),
             "notes": list(self.notes),
         }
+
+
+def _as_json(report: TableReport) -> dict[str, Any]:
+    return asdict(report) | {"files": list(report.files), "unread": list(report.unread)}

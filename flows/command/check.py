@@ -1,24 +1,31 @@
-"""``revealed check``: reads and checks the tables, and does nothing else."""
+"""``revealed check``: reads and checks the tables, shows what was understood and what looks wrong, and fits nothing."""
 
 import tempfile
 from pathlib import Path
 
-import ibis.expr.types as ir
-import pandas as pd
 from rich.console import Console
 
-from features.describe import materialise
 from features.tables import open_tables
 from flows.reports.intake import intake_section
-from flows.reports.sections import Section, tell
+from flows.reports.overview import (
+    columns_section,
+    findings_section,
+    other_sections,
+    questions_section,
+    rows_section,
+    sales_section,
+)
+from flows.reports.sections import tell
 from flows.settings import Settings
+from flows.steps.findings import find_what_looks_wrong
 from flows.steps.inputs import read_inputs
+from flows.steps.overview import describe_sales
 from flows.steps.progress import shown_on
 from models.population.segment_labels import check_attributes
 
 
 def run_check(settings: Settings, console: Console) -> None:
-    """Read the tables that the settings name, and show which rows are good, which would be set aside, and why.
+    """Read the tables that the settings name, and show which rows are good, what they hold, and what looks wrong.
 
     Raises
     ------
@@ -28,42 +35,30 @@ def run_check(settings: Settings, console: Console) -> None:
         Where more of a table is bad than its limit allows.
     """
     with tempfile.TemporaryDirectory(prefix="revealed-check-") as folder, shown_on(console):
-        sections = [intake_section(read_inputs(settings, Path(folder)))]
+        intake = read_inputs(settings, Path(folder))
         tables = open_tables(Path(folder))
+        sales = describe_sales(tables.transactions)
+        sections = [
+            intake_section(intake),
+            columns_section(intake, settings),
+            rows_section(intake, tables.transactions),
+            sales_section(intake, settings, sales),
+        ]
         if tables.answers is not None:
             sections.append(questions_section(settings, tables.answers))
-        tell(sections)
+        sections += other_sections(tables)
+        findings = find_what_looks_wrong(intake, settings, sales, tables.answers)
+        tell([*sections, findings_section(findings)] if findings else sections)
         if settings.segments:
             check_attributes(tables, settings.segments)
-    console.print("\nThese tables can be used: run `revealed retrain` with the same inputs.", markup=False)
+    console.print(f"\n{_verdict(len(findings))}", markup=False)
 
 
-def effort_note(settings: Settings, answers: ir.Table | None) -> str | None:
-    """Say that answers to ces on 1-5 were read as effort, where no setting says how they are meant."""
-    if answers is None or settings.ces_version is not None:
-        return None
-    on_five = answers.filter(answers.question == "ces", answers.scale_low == 1, answers.scale_high == 5)
-    if not on_five.count().to_pyarrow().as_py():
-        return None
+def _verdict(findings: int) -> str:
+    if not findings:
+        return "These tables can be used: run `revealed retrain` with the same inputs."
+    things = "1 thing looks wrong" if findings == 1 else f"{findings} things look wrong"
     return (
-        "Answers to ces on 1-5 are read as how much effort it took, 1 being the best, and turned round. If 5 is the "
-        "best, set ces_version = 2."
-    )
-
-
-def questions_section(settings: Settings, answers: ir.Table) -> Section:
-    """Write how often each question was asked, answered and commented on."""
-    counts = answers.group_by("question").agg(
-        scale=(answers.scale_low.min().cast("string") + "-" + answers.scale_high.max().cast("string")),
-        asked=answers.count(),
-        answered=answers.score.count(),
-        comments=answers.comment.count(),
-    )
-    table = materialise(counts.order_by("question"))
-    rows = {name: table[name].map("{:,}".format) for name in ("asked", "answered", "comments")}
-    note = effort_note(settings, answers)
-    return Section(
-        "Questions",
-        (note,) if note else (),
-        pd.DataFrame({"question": table["question"], "scale": table["scale"], **rows}),
+        f"{things}: see above. Compare the figures with what you know of the shop, and mend what is meant otherwise. "
+        "Every row kept can be read, so that `revealed retrain` would run with the same inputs."
     )

@@ -12,8 +12,8 @@ from data.errors import InputError
 from features.measures.definition import Measure
 from features.measures.panel import measure
 from features.measures.windows import Grouping, Windows
-from flows.command.check import effort_note
 from flows.reports.measures import measures_json, measures_sections
+from flows.reports.overview import effort_note
 from flows.reports.sections import Section, show
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, open_inputs, read_inputs

@@ -54,6 +54,8 @@ def test_the_report_of_an_intake_is_kept_as_json(take):
         "reasons": {"ts is not a time": 1},
         "identical_lines": 0,
         "digest": report.digest,
+        "unread": [],
+        "states": {},
     }
     assert (stored["folder"], stored["currency"], stored["notes"]) == (str(intake.folder), None, [])
     assert (stored["first_day"], stored["newest_day"]) == ("2024-01-01", "2024-01-20")

@@ -55,9 +55,9 @@ def test_check_tells_the_questions_and_segments_that_are_not_there(revealed, sho
     code, out, _ = revealed(*given)
     assert code == 0
     assert [line.split() for line in out.splitlines() if line.startswith(("ces ", "csat ", "nps "))] == [
-        ["ces", "1-5", "1", "1", "0"],
-        ["csat", "1-5", "1", "1", "0"],
-        ["nps", "0-10", "2", "1", "1"],
+        ["ces", "1-5", "1", "1", "0", "5:100"],
+        ["csat", "1-5", "1", "1", "0", "4:100"],
+        ["nps", "0-10", "2", "1", "1", "9:100"],
     ]
     assert "set ces_version = 2" in " ".join(out.split())
     assert "ces_version" not in revealed(*given, "--set", "ces_version=2")[1]

@@ -1,0 +1,52 @@
+"""The columns of the files that nothing is read from, and the states of orders that they hold."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import duckdb
+
+from data.intake.raw import RawFile
+from data.intake.reading.matching import normalise_name
+
+_STATES = {
+    *("status", "orderstatus", "financialstatus", "paymentstatus", "transactionstatus", "paymentstate", "orderstate"),
+    *("statut", "bestellstatus", "zahlungsstatus", "状态", "订单状态", "статус", "статусзаказа"),
+}
+"""Names, as `normalise_name` writes them, of columns that say whether an order was paid, cancelled or refunded."""
+
+_MOST_VALUES = 20
+"""A column with more values tells something else."""
+
+
+def unread_columns(raws: Sequence[RawFile]) -> tuple[str, ...]:
+    """List the columns of the files that nothing is read from, in the order in which they appear."""
+    names: dict[str, None] = {}
+    for raw in raws:
+        for _, name in _unread(raw):
+            names[name] = None
+    return tuple(names)
+
+
+def count_states(connection: duckdb.DuckDBPyConnection, raws: Sequence[RawFile]) -> Mapping[str, Mapping[str, int]]:
+    """Count the rows by each unread column that tells the state of an order.
+
+    Returns
+    -------
+    mapping
+        Column -> value as it is written -> rows, the commonest value first.
+    """
+    counts: dict[str, Counter[str]] = {}
+    for raw in raws:
+        for place, name in _unread(raw):
+            if normalise_name(name) in _STATES:
+                rows = connection.execute(
+                    f"SELECT trim(c{place}::VARCHAR) AS value, count(*) FROM {raw.relation} WHERE shape = 0 "
+                    f"GROUP BY value HAVING value <> '' ORDER BY count(*) DESC, value LIMIT {_MOST_VALUES + 1}"
+                ).fetchall()
+                counts.setdefault(name, Counter()).update(dict(rows))
+    return {name: dict(values.most_common()) for name, values in counts.items() if 0 < len(values) <= _MOST_VALUES}
+
+
+def _unread(raw: RawFile) -> list[tuple[int, str]]:
+    used = {*raw.columns.values(), *(place for each in raw.computed.values() for place in each.columns)}
+    return [(place, name) for place, name in enumerate(raw.header) if name and place not in used]

@@ -1,0 +1,161 @@
+"""What was understood of the tables, and what looks wrong with them: the report of ``revealed check``."""
+
+from typing import Any
+
+import ibis.expr.types as ir
+import pandas as pd
+
+from data.contracts import CONTRACTS
+from data.intake.report import Intake
+from features.tables import Tables
+from flows.reports.sections import Section, number
+from flows.settings import Settings
+from flows.steps.findings import Finding
+from flows.steps.overview import (
+    SalesOverview,
+    count_scores,
+    describe_attributes,
+    describe_events,
+    describe_questions,
+    first_rows,
+)
+
+_SHOWN = 8
+"""Kinds of events, attributes and unread columns that are shown; the others are counted."""
+
+_LONGEST_CELL = 18
+_WIDEST = 76
+"""Letters of a row as read: it fits a line of 80."""
+
+
+def columns_section(intake: Intake, settings: Settings) -> Section:
+    """Say for each table which column was read as what, and which of ours were not found."""
+    rows, unread = [], []
+    for name, report in intake.tables.items():
+        columns = report.columns
+        pairs = [ours if ours == theirs else f"{ours} = {theirs}" for ours, theirs in columns.items()]
+        computed = settings.formats[name].amount if name in settings.formats else None
+        pairs += [f"amount = {computed}"] if computed and "amount" not in columns else []
+        absent = [ours for ours in CONTRACTS[name].names if ours not in columns and not (ours == "amount" and computed)]
+        rows.append((name, ", ".join(pairs), ", ".join(absent) or "–"))
+        unread += [f"{name}: {_some(report.unread)}"] if report.unread else []
+    sentences = (f"Columns of yours that nothing is read from: {'; '.join(unread)}.",) if unread else ()
+    return Section(
+        "What was understood", sentences, pd.DataFrame(rows, columns=["table", "ours = yours", "ours, not found"])
+    )
+
+
+def rows_section(intake: Intake, transactions: ir.Table) -> Section:
+    """Show the first five transactions as they were read, as many columns as fit one line."""
+    columns = intake.tables["transactions"].columns
+    chosen = ["customer_id", "ts", "amount"]
+    chosen += [name for name in ("order_id", "line_id", "quantity", "category", "channel") if name in columns]
+    rows = first_rows(transactions, chosen)
+    for name in rows:
+        decimals = {"amount": 2, "quantity": 0}.get(str(name))
+        rows[name] = [_cell(cell, decimals) for cell in rows[name]]
+    widths = [max(len(str(name)), rows[name].str.len().max()) + 2 for name in rows]
+    fitting = [name for k, name in enumerate(rows) if sum(widths[: k + 1]) <= _WIDEST + 2]
+    return Section("The first transactions as read", (), rows[fitting])
+
+
+def sales_section(intake: Intake, settings: Settings, sales: SalesOverview) -> Section:
+    """Tell the figures of the transactions that a person can compare with what is known of the shop."""
+    lines_an_order = sales.lines / sales.orders
+    rows = {
+        "customers": f"{sales.customers:,}",
+        "orders": f"{sales.orders:,}, with {lines_an_order:.2f} lines an order",
+        "days": f"{sales.first_day} to {sales.last_day}, in the zone {settings.timezone}",
+        "currency": intake.currency or 'not named (currency = "EUR" in revealed.toml names it)',
+        "total": f"{sales.total:,.2f}",
+        "amount of a line": f"median {number(sales.median, 2)}, smallest {number(sales.smallest, 2)}, "
+        f"largest {number(sales.largest, 2)}",
+        "zero, negative": f"{_percent(sales.zero_lines / sales.lines)} of the lines are zero, "
+        f"{_percent(sales.negative_lines / sales.lines)} are negative",
+        "repeated lines": f"{intake.tables['transactions'].identical_lines:,} equal another line in every column",
+        "5 largest": f"{_percent(sales.five_share)} of the total is of the {min(5, sales.customers)} largest customers",
+    }
+    return Section("Transactions", (), pd.DataFrame({"figure": list(rows), "as read": list(rows.values())}))
+
+
+def questions_section(settings: Settings, answers: ir.Table) -> Section:
+    """Write how often each question was asked, answered and commented on, and how the scores are distributed."""
+    table, scores = describe_questions(answers), count_scores(answers)
+    shares = []
+    for question, answered in zip(table["question"], table["answered"], strict=True):
+        own = scores[scores["question"] == question]
+        pairs = zip(own["value"], own["answers"], strict=True)
+        shares.append(" ".join(f"{score:.0f}:{100 * count / answered:.0f}" for score, count in pairs) or "–")
+    counts = {name: table[name].map("{:,}".format) for name in ("asked", "answered", "comments")}
+    scale = [f"{low}-{high}" for low, high in zip(table["low"], table["high"], strict=True)]
+    note = effort_note(settings, answers)
+    return Section(
+        "Questions",
+        (note,) if note else (),
+        pd.DataFrame({"question": table["question"], "scale": scale, **counts, "score:% of answers": shares}),
+    )
+
+
+def effort_note(settings: Settings, answers: ir.Table | None) -> str | None:
+    """Say that answers to ces on 1-5 were read as effort, where no setting says how they are meant."""
+    if answers is None or settings.ces_version is not None:
+        return None
+    on_five = answers.filter(answers.question == "ces", answers.scale_low == 1, answers.scale_high == 5)
+    if not on_five.count().to_pyarrow().as_py():
+        return None
+    return (
+        "Answers to ces on 1-5 are read as how much effort it took, 1 being the best, and turned round. If 5 is the "
+        "best, set ces_version = 2."
+    )
+
+
+def other_sections(tables: Tables) -> list[Section]:
+    """Tell the kinds of events, and the attributes of customers, of those tables that were given."""
+    sections = []
+    if tables.events is not None:
+        kinds = describe_events(tables.events)
+        counts = {name: kinds[name].map("{:,}".format) for name in ("events", "customers")}
+        days = {name: kinds[name].dt.date.astype(str) for name in ("first", "last")}
+        others = len(kinds) - _SHOWN
+        more = (f"{others:,} rarer kinds are not shown.",) if others > 0 else ()
+        sections.append(Section("Events", more, pd.DataFrame({"kind": kinds["kind"], **counts, **days}).head(_SHOWN)))
+    if tables.customers is not None:
+        customers, attributes = describe_attributes(tables.customers)
+        told = [
+            f"{row['attribute']} ({row['values']:,} values"
+            + (f", {row['customers']:,} customers)" if row["customers"] < customers else ")")
+            for row in attributes.to_dict("records")
+            if row["customers"]
+        ]
+        words = f"{customers:,} customers with {_some(told) if told else 'no attribute'}."
+        sections.append(Section("Customers", (words,)))
+    return sections
+
+
+def findings_section(findings: list[Finding]) -> Section:
+    """Tell what looks wrong, each with what mends it."""
+    sentences = [f"{place}. {finding.text}" for place, finding in enumerate(findings, 1)]
+    if sum(finding.sets_rows for finding in findings) > 1:
+        sentences.append("The setting rows stands once: join its conditions with and.")
+    return Section("What looks wrong", tuple(sentences))
+
+
+def _cell(value: Any, decimals: int | None) -> str:
+    """Write a cell: a number with at least so many decimals, and at most four; a text cut to its start."""
+    if pd.isna(value):
+        return "–"
+    if decimals is not None:
+        whole, _, rest = f"{value:,.4f}".partition(".")
+        rest = rest.rstrip("0").ljust(decimals, "0")
+        return f"{whole}.{rest}" if rest else whole
+    text = str(value)
+    return text if len(text) <= _LONGEST_CELL + 1 else text[:_LONGEST_CELL] + "…"
+
+
+def _percent(share: float) -> str:
+    return "0 %" if share == 0 else f"{100 * share:.1f} %"
+
+
+def _some(names: tuple[str, ...] | list[str]) -> str:
+    others = len(names) - _SHOWN
+    return ", ".join(names[:_SHOWN]) + (f" and {others} more" if others > 0 else "")

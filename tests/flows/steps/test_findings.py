@@ -1,0 +1,157 @@
+"""Each kind of file that reads without complaint and means something else is told, with the line that mends it."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from features.tables import open_tables
+from flows.settings import Settings
+from flows.steps.findings import find_what_looks_wrong, in_expression
+from flows.steps.inputs import read_inputs
+from flows.steps.overview import describe_sales
+
+PLAIN = "customer_id,ts,amount\n" + "".join(f"c{k},2024-01-{k + 1:02},{k + 5}.50\n" for k in range(25))
+
+
+@pytest.fixture
+def findings(tmp_path):
+    def find(transactions, answers=None, **settings):
+        files = {"transactions": transactions} | ({"answers": answers} if answers else {})
+        for name, text in files.items():
+            (tmp_path / f"{name}.csv").write_text(text)
+        named = Settings(**{name: [str(tmp_path / f"{name}.csv")] for name in files}, **settings)
+        intake = read_inputs(named, Path(tmp_path / "clean"))
+        tables = open_tables(tmp_path / "clean")
+        return find_what_looks_wrong(intake, named, describe_sales(tables.transactions), tables.answers), intake
+
+    return find
+
+
+def mended(findings, found):
+    """Read the file again with the settings that a finding names, as one pastes them."""
+    pasted = tomllib.loads(found.text.partition("revealed.toml:\n")[2])
+    return findings(mended.text, **pasted)
+
+
+def only(found):
+    assert len(found) == 1, [each.text for each in found]
+    return found[0]
+
+
+def total(intake):
+    return float(open_tables(intake.folder).transactions.amount.sum().to_pyarrow().as_py())
+
+
+def test_plain_sales_have_nothing_wrong(findings):
+    assert findings(PLAIN)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "before", "after"),
+    [
+        (  # 30, 30 | 50, 50, 50 | 9: the lines make 30 + 50 + 9
+            "customer_id,ts,amount,order_id,quantity,unit price\n"
+            "a,2024-01-01,30,1,1,10\na,2024-01-01,30,1,2,10\n"
+            "b,2024-01-02,50,2,1,20\nb,2024-01-02,50,2,1,20\nb,2024-01-02,50,2,2,5\nc,2024-01-03,9,3,1,9\n",
+            "every line of 2 of 2 orders",
+            219,
+            89,
+        ),
+        (
+            "customer_id,ts,amount,Financial Status\na,2024-01-01,10,paid\nb,2024-01-02,20,refunded\n"
+            "c,2024-01-03,40,Paid\nd,2024-01-04,80,voided\n",
+            "holds Paid (1), paid (1), refunded (1), voided (1)",
+            150,
+            50,
+        ),
+        (
+            "customer_id,ts,amount,статус\na,2024-01-01,10,оплачен\nb,2024-01-02,20,отменен\n",
+            "The column статус holds",
+            30,
+            10,
+        ),
+        (
+            "customer_id,ts,amount,quantity\na,2024-01-01,10,2\nb,2024-01-02,4,-1\nc,2024-01-03,5,1\n",
+            "negative quantity and a positive amount: 1",
+            19,
+            11,
+        ),
+        (
+            "customer_id,ts,amount\na,2024-01-01,10\nb,1900-01-01,4\nc,2024-01-03,5\n",
+            "The first day is 1900-01-01",
+            19,
+            15,
+        ),
+        (PLAIN + "z,2024-02-01,99999\n", "One order has a total of 99,999.00, which is 5,556 times", 100436.5, 437.5),
+    ],
+)
+def test_what_looks_wrong_is_told_and_the_lines_mend_it(findings, text, says, before, after):
+    mended.text = text
+    found, intake = findings(text)
+    assert total(intake) == before
+    finding = next(each for each in found if says in each.what)
+    again, intake = mended(findings, finding)
+    assert total(intake) == after
+    assert not any(says.split(" (")[0] in each.what for each in again)
+
+
+def test_zero_amounts_are_told_from_five_percent_on_and_left_out(findings):
+    text = PLAIN + "z,2024-02-01,0\n"
+    assert findings(text)[0] == []
+    text += "y,2024-02-01,0\n"
+    finding = only(findings(text)[0])
+    assert "2 of 27 lines (7.4 %)" in finding.what
+    mended.text = text
+    found, intake = mended(findings, finding)
+    assert (found, intake.tables["transactions"].rows_read) == ([], 25)
+
+
+def test_a_condition_joins_the_one_that_is_set(findings):
+    text = PLAIN + "z,2024-02-01,0\ny,2024-02-01,0\n"
+    finding = only(findings(text, formats={"transactions": {"rows": "customer_id <> 'c1'"}})[0])
+    assert finding.values == {"rows": "(customer_id <> 'c1') and amount <> 0"}
+
+
+def test_a_placeholder_after_1990_is_told_by_its_distance_and_old_sales_are_not(findings):
+    assert "The first day is 2001-01-01" in only(findings(PLAIN + "z,2001-01-01,9\n")[0]).what
+    assert findings(PLAIN + "z,2020-01-01,9\n")[0] == []
+
+
+def test_repeated_lines_are_told(findings):
+    lines = PLAIN.splitlines(keepends=True)
+    assert "3 of 28 lines (10.7 %)" in only(findings(PLAIN + "".join(lines[1:4]))[0]).what
+
+
+def test_a_customer_with_a_tenth_of_all_is_told_where_there_are_enough_customers(findings):
+    finding = only(findings(PLAIN + "guest's,2024-02-01,200\n")[0])
+    assert "The customer guest's makes 31.4 % of the total" in finding.what
+    assert finding.values == {"rows": "customer_id <> 'guest''s'"}
+    few = "customer_id,ts,amount\na,2024-01-01,10\nb,2024-01-02,20\n"
+    assert findings(few)[0] == []
+
+
+def test_the_price_of_a_piece_is_no_amount_of_a_line(findings):
+    text = "customer_id,ts,Unit Price,quantity\na,2024-01-01,10,2\nb,2024-01-02,4,1\n"
+    finding = only(findings(text, columns={"transactions": {"amount": "Unit Price"}})[0])
+    assert finding.values == {"amount": 'quantity * "Unit Price"'}
+
+
+def test_scores_to_five_without_a_scale_are_told(findings):
+    rows = [f"c{k},2024-03-{k + 1:02},{k % 5 + 1}" for k in range(10)]
+    text = "\n".join(["customer_id,answered_at,score", *rows])
+    finding = only(findings(PLAIN, text)[0])
+    assert "No score of the 10 answers to nps is above 5" in finding.what
+    scaled = "\n".join(["customer_id,answered_at,score,scale", *(f"{row},1-5" for row in rows)])
+    assert findings(PLAIN, scaled)[0] == []
+    assert findings(PLAIN, text + "\nc11,2024-03-20,9")[0] == []
+
+
+def test_a_name_is_quoted_where_sql_needs_it():
+    assert [in_expression(name) for name in ("amount", "Order total", "from", 'a"b', "статус")] == [
+        "amount",
+        '"Order total"',
+        '"from"',
+        '"a""b"',
+        "статус",
+    ]
