@@ -20,7 +20,6 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
-from mlflow.types.schema import AnyType
 
 import models.scoring
 from data.errors import InputError, RefusedError
@@ -162,9 +161,7 @@ def predict(version: int, described: pd.DataFrame) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}", dst_path=folder)
         wanted = model.metadata.get_input_schema().input_names()
-        # These are doubles already: MLflow's check of the signature would look at each cell alone.
-        scorer = model.unwrap_python_model()
-        return pd.DataFrame(scorer.predict(None, described.reindex(columns=wanted).astype("float64")))
+        return pd.DataFrame(model.predict(described.reindex(columns=wanted).astype("float64")))
 
 
 def promote(store: Store, version: int, reason: str) -> int | None:
@@ -289,10 +286,8 @@ def _signature(release: Release) -> ModelSignature:
     of = release.parameters
     of_satisfaction = () if of.satisfaction is None else of.satisfaction.features
     features = dict.fromkeys((*of.nps.features, *of_satisfaction, *of.second_stage.features))
-    # Any kind of number: where the signature says double, MLflow refuses 64-bit integers. The entry refuses text.
-    number = AnyType()  # type: ignore[no-untyped-call]
-    inputs: list[ColSpec | TensorSpec] = [ColSpec(number, name) for name in PURCHASE_COLUMNS]
-    inputs += [ColSpec(number, name, required=False) for name in features if name not in PURCHASE_COLUMNS]
+    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in PURCHASE_COLUMNS]
+    inputs += [ColSpec(DataType.double, name, required=False) for name in features if name not in PURCHASE_COLUMNS]
     outputs: list[ColSpec | TensorSpec] = [
         ColSpec(DataType.string if name in _TEXT_COLUMNS else DataType.double, name, required=name in _ALWAYS)
         for name in SCORE_COLUMNS

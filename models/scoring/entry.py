@@ -43,35 +43,6 @@ def import_folder(folder: Path) -> ModuleType:
     return package
 
 
-def as_doubles(rows: pd.DataFrame) -> pd.DataFrame:
-    """Turn numbers of any kind, integers too, into doubles; None is NaN.
-
-    The signature leaves the kind of number open, because MLflow refuses 64-bit integers where it says double.
-
-    Raises
-    ------
-    TypeError
-        Naming a column that holds text.
-    """
-    for name in rows:
-        column = rows[name]
-        is_text = isinstance(column.dtype, pd.StringDtype) or (
-            column.dtype == object and any(isinstance(value, str | bytes) for value in column)
-        )
-        if is_text and column.notna().any():
-            raise TypeError(f"column {name} must hold numbers, and holds text")
-    return rows.astype("float64")
-
-
-class Scores(pd.DataFrame):
-    """A table that MLflow serves as strict JSON: what is not known is null, for JSON has no NaN."""
-
-    def to_dict(self, *arguments: Any, **named: Any) -> Any:
-        """Return the rows as pandas does, with None in place of NaN."""
-        values = pd.DataFrame(self).astype(object)
-        return values.where(values.notna(), None).to_dict(*arguments, **named)
-
-
 class CustomerScorer(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]
     """Scores features by the code, the parameters and the trees of its own version."""
 
@@ -85,7 +56,8 @@ class CustomerScorer(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, m
 
     def predict(self, context: Any, model_input: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002 - MLflow's form
         """Return the scores of each row of the features table; horizons and rates belong to the scorer."""
-        return Scores(self.scorer.score(as_doubles(model_input)))
+        scores: pd.DataFrame = self.scorer.score(model_input)
+        return scores
 
 
 mlflow.models.set_model(CustomerScorer())
