@@ -18,8 +18,10 @@ from data.errors import InputError, StoreBusyError
 from models.registry.moved_store import follow_move
 from models.registry.store import EXPERIMENT, holding, open_store
 
-# Children are forks: they need not import MLflow again.
-processes = multiprocessing.get_context("fork")
+# A server without threads imports MLflow once and forks the children: a fork of the worker itself, which has threads,
+# may wait for ever for a lock that a thread held.
+processes = multiprocessing.get_context("forkserver")
+processes.set_forkserver_preload(["models.registry.store"])
 
 
 def test_an_opened_store_keeps_runs_and_artifacts_in_its_folder(store):
@@ -37,34 +39,26 @@ def test_a_store_in_the_environment_is_opened(store, monkeypatch):
     assert open_store(None, Path("/nowhere")) == store
 
 
-def leave():
-    """End a forked process here: what its parent registered for its own end, such as Prefect's, is not its to do."""
-    os._exit(0)
-
-
-def open_and_tell(folder, barrier, opened_stores):
-    barrier.wait()
+def open_and_tell(folder, barrier, line):
+    barrier.wait(60)
     opened = open_store(str(folder))
     opened.client.create_run(opened.experiment_id)
-    opened_stores.put((opened.uri, opened.experiment_id))
-    opened_stores.close()
-    opened_stores.join_thread()
-    leave()
+    line.send((opened.uri, opened.experiment_id))
 
 
 def test_two_processes_open_a_new_store_at_once_beside_the_draft_of_a_killed_one(tmp_path, new_store, mlflow_template):
-    folder, barrier, opened_stores = tmp_path / "new", processes.Barrier(2), processes.Queue()
+    folder, barrier, lines = tmp_path / "new", processes.Barrier(2), [processes.Pipe(duplex=False) for _ in range(2)]
     folder.mkdir()
     (folder / ".mlflow.db.draft").write_bytes(mlflow_template.read_bytes()[:5000])
-    both = [processes.Process(target=open_and_tell, args=(folder, barrier, opened_stores)) for _ in range(2)]
-    for process in both:
+    both = [processes.Process(target=open_and_tell, args=(folder, barrier, line)) for _, line in lines]
+    for process, (_, line) in zip(both, lines, strict=True):
         process.start()
-    opened = [opened_stores.get(timeout=120) for _ in both]
+        line.close()
     for process in both:
-        process.join(60)
+        process.join(120)
     assert [process.exitcode for process in both] == [0, 0]
     store = open_store(str(folder))
-    assert opened == [(store.uri, store.experiment_id)] * 2
+    assert [line.recv() for line, _ in lines] == [(store.uri, store.experiment_id)] * 2
     assert len(store.client.search_runs([store.experiment_id])) == 2
     assert not list(folder.glob(".*draft*"))
 
@@ -103,7 +97,6 @@ def hold_until_told(store, what, line):
     with holding(store, what):
         line.send("held")
         line.recv()
-    leave()
 
 
 @pytest.fixture
