@@ -7,7 +7,6 @@ from datetime import date
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
-import pyarrow as pa
 
 from features.attributes import attribute_features
 from features.behaviour import (
@@ -22,7 +21,7 @@ from features.events import event_features
 from features.purchases import summarise_purchases
 from features.spine import Spine, everyone, left_joined
 from features.standing import standing_features
-from features.tables import Tables
+from features.tables import StoredTable, Tables, to_frame
 from features.vocabulary import Vocabulary
 
 __all__ = ["describe", "describe_everyone", "feature_names", "materialise"]
@@ -151,8 +150,8 @@ def _check_part(part: str, features: Sequence[Feature], columns: Sequence[str], 
         raise RuntimeError(f"features.describe, part {part}: no entry of the catalogue is for {', '.join(unnamed)}")
 
 
-def describe_everyone(tables: Tables, as_of: date, vocabulary: Vocabulary) -> pd.DataFrame:
-    """Describe everyone with a purchase before a date: once a run, kept in the workspace of the tables.
+def everyone_described(tables: Tables, as_of: date, vocabulary: Vocabulary) -> StoredTable:
+    """Describe everyone with a purchase before a date: once a run, into a file of the workspace of the tables.
 
     Parameters
     ----------
@@ -165,14 +164,19 @@ def describe_everyone(tables: Tables, as_of: date, vocabulary: Vocabulary) -> pd
 
     Returns
     -------
-    DataFrame
-        A copy of its own at each call, as `materialise` gives what `describe` says of `everyone`.
+    StoredTable
+        What `describe` says of `everyone`, sorted by customer_id.
     """
 
-    def compute() -> pa.Table:
-        return _in_order(describe(tables, everyone(tables.transactions, as_of), vocabulary)).to_pyarrow()
+    def expression() -> ir.Table:
+        return _in_order(describe(tables, everyone(tables.transactions, as_of), vocabulary))
 
-    return _to_frame(tables.workspace.table(("everyone", as_of, json.dumps(vocabulary.to_dict())), compute))
+    return tables.workspace.table(("everyone", as_of, json.dumps(vocabulary.to_dict())), expression)
+
+
+def describe_everyone(tables: Tables, as_of: date, vocabulary: Vocabulary) -> pd.DataFrame:
+    """Return everyone as `everyone_described` has them, whole in memory: a copy of its own at each call."""
+    return everyone_described(tables, as_of, vocabulary).frame()
 
 
 def materialise(table: ir.Table) -> pd.DataFrame:
@@ -189,19 +193,9 @@ def materialise(table: ir.Table) -> pd.DataFrame:
     DataFrame
         Doubles as float64 (NaN for null), dates and times as datetime64[us], text as str, a fresh index.
     """
-    return _to_frame(_in_order(table).to_pyarrow())
+    return to_frame(_in_order(table).to_pyarrow())
 
 
 def _in_order(table: ir.Table) -> ir.Table:
     order = [name for name in _ORDER if name in table.columns]
     return table.order_by(order) if order else table
-
-
-def _to_frame(rows: pa.Table) -> pd.DataFrame:
-    frame: pd.DataFrame = rows.to_pandas(date_as_object=False)
-    for field in rows.schema:
-        if pa.types.is_date(field.type) or pa.types.is_timestamp(field.type):
-            frame[field.name] = frame[field.name].astype("datetime64[us]")
-        elif pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-            frame[field.name] = frame[field.name].astype("str")
-    return frame

@@ -1,19 +1,95 @@
 """The clean tables that everything is computed from, and the results that a run keeps of them."""
 
 import tempfile
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import InputError
 
 T = TypeVar("T")
+
+# Rows that are read at once. At 100 columns of doubles they take 200 MB, and a batch costs the scorer about a second
+# for its tables of intervals, whatever its size.
+BATCH_ROWS = 250_000
+# Rows that are read from a file at once.
+_CHUNK_ROWS = 50_000
+
+
+def to_frame(rows: pa.Table) -> pd.DataFrame:
+    """Give rows as a frame: doubles as float64 (NaN for null), dates and times as datetime64[us], text as str."""
+    frame: pd.DataFrame = rows.to_pandas(date_as_object=False)
+    for column in rows.schema:
+        if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
+            frame[column.name] = frame[column.name].astype("datetime64[us]")
+        elif pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+            frame[column.name] = frame[column.name].astype("str")
+    return frame
+
+
+@dataclass(frozen=True)
+class StoredTable:
+    """A table in the folder of a run: read whole, or by column, by row or in batches where it may not fit in memory."""
+
+    file: Path
+
+    def __len__(self) -> int:
+        return int(pq.read_metadata(self.file).num_rows)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(pq.read_schema(self.file).names)
+
+    def __getitem__(self, name: str) -> pd.Series:
+        """Read all rows of one column."""
+        return self.frame([name])[name]
+
+    def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read all rows of some columns (all unless told), as `to_frame` gives them."""
+        return to_frame(pq.read_table(self.file, columns=None if columns is None else list(columns)))
+
+    def batches(self, columns: Sequence[str] | None = None, rows: int | None = None) -> Iterator[pd.DataFrame]:
+        """Read some columns in batches of so many rows, at least one batch; the index counts the rows of the table."""
+        first, names = 0, None if columns is None else list(columns)
+        with pq.ParquetFile(self.file) as stored:
+            for chunks in _gathered(stored.iter_batches(_CHUNK_ROWS, columns=names), rows or BATCH_ROWS):
+                frame = to_frame(pa.Table.from_batches(chunks))
+                frame.index = pd.RangeIndex(first, first + len(frame))
+                first += len(frame)
+                yield frame
+        if not first:
+            yield self.frame(columns)
+
+    def take(self, places: Sequence[int] | np.ndarray, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Read some rows by their places, in the order of the places, which become the index."""
+        wanted = np.asarray(places, dtype=np.int64)
+        parts = [batch.loc[batch.index.intersection(wanted)] for batch in self.batches(columns, _CHUNK_ROWS)]
+        return pd.concat(parts).loc[wanted]
+
+
+def _gathered(chunks: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+    """Put chunks together to so many rows, and cut the last one of each where it exceeds them."""
+    gathered: list[pa.RecordBatch] = []
+    missing = rows
+    for chunk in chunks:
+        rest = chunk
+        while len(rest) >= missing:
+            yield [*gathered, rest.slice(0, missing)]
+            rest, gathered, missing = rest.slice(missing), [], rows
+        if len(rest):
+            gathered.append(rest)
+            missing -= len(rest)
+    if gathered:
+        yield gathered
 
 
 class Workspace:
@@ -50,15 +126,15 @@ class Workspace:
             raise result
         return result  # type: ignore[no-any-return]
 
-    def table(self, key: Hashable, compute: Callable[[], pa.Table]) -> pa.Table:
-        """Return a table that is computed at the first call, written to the folder, and read from there since."""
+    def table(self, key: Hashable, expression: Callable[[], ir.Table]) -> StoredTable:
+        """Return the rows of an expression, which is run at the first call only, straight into a file of the folder."""
 
-        def write() -> Path:
+        def write() -> StoredTable:
             file = self.folder / f"{len(self._results):04d}.parquet"
-            pq.write_table(compute(), file)
-            return file
+            expression().to_parquet(file)
+            return StoredTable(file)
 
-        return pq.read_table(self.once(key, write))
+        return self.once(key, write)
 
     @property
     def folder(self) -> Path:

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-import pandas as pd
 import pyarrow as pa
 
 from data.errors import InputError
-from features.describe import describe_everyone
+from features.describe import everyone_described
+from features.tables import StoredTable
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, input_digest
 from flows.steps.measuring import Measured, measure_run
@@ -15,10 +15,10 @@ from models.actions.plan import Actions, find_actions
 from models.monitoring.drift import Drift, measure_drift
 from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import Stability, Transitions, stability_of, transitions_since
-from models.population.scored import assemble_scores, scores_at, scores_table
+from models.population.scored import score_described, scores_at, scores_table
 from models.registry.past_predictions import judge_published
 from models.registry.publication import as_of_before
-from models.registry.scorers import Registered, predict, read_champion, read_scorer
+from models.registry.scorers import Registered, load_predict, read_champion, read_scorer
 from models.registry.store import Store
 from models.release.release import Release
 
@@ -105,12 +105,11 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     _check_currency(inputs, chosen)
     release, as_of = chosen.release, inputs.as_of
     with step(f"describe everyone as of {as_of}"):
-        described = describe_everyone(inputs.tables, as_of, release.vocabulary)
+        described = everyone_described(inputs.tables, as_of, release.vocabulary)
     with step(f"score {len(described):,} customers with scorer {chosen.version}"):
-        predicted = predict(chosen.version, described)
         earlier_date = as_of_before(store, as_of)
         before = None if earlier_date is None else scores_at(inputs.tables, earlier_date, release)
-        scores = assemble_scores(described, predicted, release, before)
+        scores = score_described(described, load_predict(chosen.version), release, before)
     with step("make the action lists and explain the scores"):
         actions = find_actions(scores, described, release, settings.reasons)
         scores["reasons"] = actions.reasons
@@ -139,10 +138,13 @@ def tables_not_given(release: Release, inputs: Inputs) -> tuple[str, ...]:
     return tuple(name for name, (is_needed, table) in needed.items() if is_needed and table is None)
 
 
-def _count_without_behaviour(release: Release, described: pd.DataFrame) -> int:
+def _count_without_behaviour(release: Release, described: StoredTable) -> int:
     """Count the customers who lack a feature that every customer had in the training of the second stage."""
     needed = release.parameters.second_stage.needed
-    return int(described.reindex(columns=list(needed)).isna().any(axis=1).sum())
+    stored = [name for name in needed if name in described.columns]
+    if len(stored) < len(needed):
+        return len(described)
+    return sum(int(batch.isna().any(axis=1).sum()) for batch in described.batches(stored)) if needed else 0
 
 
 def _check_currency(inputs: Inputs, chosen: Registered) -> None:

@@ -22,7 +22,7 @@ FEWEST_GAPS = 2
 # With a smaller chance to be alive a customer has lapsed, and is no longer lapsing.
 LAPSED = 0.1
 # Features that the sentences quote, beside scores.
-_QUOTED = ["days_since_last_purchase", "days_between_purchases", "total_value"]
+QUOTED = ["days_since_last_purchase", "days_between_purchases", "total_value"]
 
 
 @dataclass(frozen=True)
@@ -57,8 +57,10 @@ def action_lists(scores: pd.DataFrame, described: pd.DataFrame, release: Release
 
     Parameters
     ----------
-    scores, described, release
+    scores, release
         As in `models.actions.plan.find_actions`.
+    described
+        The features `QUOTED` of the same customers, with the index of the scores.
 
     Returns
     -------
@@ -130,9 +132,7 @@ class _Base:
         # Only customers who may be on the list are sorted by id.
         chosen = chosen.nlargest(LONGEST_LIST, "value", keep="all")
         chosen = chosen.sort_values(["value", "customer_id"], ascending=[False, True]).head(LONGEST_LIST)
-        quoted = (
-            self.described[_QUOTED].loc[chosen.index].assign(**self.scores.loc[chosen.index, ["clv", "p_purchase"]])
-        )
+        quoted = self.described[QUOTED].loc[chosen.index].assign(**self.scores.loc[chosen.index, ["clv", "p_purchase"]])
         texts = pd.Series([why(row) for row in quoted.to_dict("records")], index=chosen.index, dtype=object)
         unit = f" In {currency}." if currency else ""
         return ActionList(name, title, f"{meaning}.", f"{value_definition}.{unit}", chosen.assign(why=texts))

@@ -8,7 +8,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from models.actions.lists import ActionList, action_lists
+from features.tables import StoredTable
+from models.actions.lists import QUOTED, ActionList, action_lists
 from models.actions.reasons import Reason, nps_reasons
 from models.nps.attribution import NpsExplainer
 from models.release.release import Release
@@ -28,7 +29,7 @@ class Actions:
 
 def find_actions(
     scores: pd.DataFrame,
-    described: pd.DataFrame,
+    described: StoredTable,
     release: Release,
     reasons: Literal["lists", "all", "off"] = "lists",
 ) -> Actions:
@@ -38,8 +39,8 @@ def find_actions(
     ----------
     scores : pandas.DataFrame
         Scores of `models.population.scored.assemble_scores`.
-    described : pandas.DataFrame
-        The features of the same customers, with the same index.
+    described : StoredTable
+        The features of the same customers: the index of the scores counts its rows.
     release : Release
         The release that scored them.
     reasons : str
@@ -59,7 +60,7 @@ def find_actions(
     """
     if reasons not in ("lists", "all", "off"):
         raise ValueError(f'reasons must be "lists", "all" or "off", got {reasons!r}')
-    lists = action_lists(scores, described, release)
+    lists = action_lists(scores, described.frame(QUOTED), release)
     listed: dict[Any, list[dict[str, Any]]] = {}
     for each in lists:
         for index, value, why in each.customers[["value", "why"]].itertuples():
@@ -68,13 +69,14 @@ def find_actions(
     reasons_of_nps: dict[Any, list[Reason]] = {}
     texts: dict[Any, str] = {}
     if reasons != "off" and release.parameters.nps.source == "model":
-        customers = described.loc[list(listed)] if reasons == "lists" else described
-        explained = nps_reasons(_explainer(scores, described, release), customers, release.vocabulary)
-        for index, explanation in zip(customers.index, explained, strict=True):
-            if index in listed:
-                reasons_of_nps[index] = explanation or []
-            elif explanation:
-                texts[index] = _to_json(explanation)
+        explainer = _explainer(scores, described, release)
+        for customers in [described.take(list(listed))] if reasons == "lists" else described.batches():
+            explained = nps_reasons(explainer, customers, release.vocabulary)
+            for index, explanation in zip(customers.index, explained, strict=True):
+                if index in listed:
+                    reasons_of_nps[index] = explanation or []
+                elif explanation:
+                    texts[index] = _to_json(explanation)
     for index, of_lists in listed.items():
         by_value = sorted(of_lists, key=lambda reason: -reason["worth"])
         texts[index] = _to_json([*by_value, *reasons_of_nps.get(index, [])])
@@ -94,7 +96,7 @@ def to_table(lists: Sequence[ActionList]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[columns]
 
 
-def _explainer(scores: pd.DataFrame, described: pd.DataFrame, release: Release) -> NpsExplainer:
+def _explainer(scores: pd.DataFrame, described: StoredTable, release: Release) -> NpsExplainer:
     """Build the explainer from customers evenly spread over the base in ascending order of the score."""
     shares = scores[[f"p_{name}" for name in CATEGORIES]].astype(float)
     m = shares["p_promoter"] - shares["p_detractor"]
@@ -103,7 +105,7 @@ def _explainer(scores: pd.DataFrame, described: pd.DataFrame, release: Release) 
     places = ((np.arange(count) + 0.5) / count * len(ordered)).astype(int)
     trees = release.scorer.boosters
     boosters = {name.removeprefix("nps_"): booster for name, booster in trees.items() if name.startswith("nps_")}
-    return NpsExplainer.of(release.parameters.nps, boosters, described.loc[ordered[places]], list(shares.mean()))
+    return NpsExplainer.of(release.parameters.nps, boosters, described.take(ordered[places]), list(shares.mean()))
 
 
 def _with_nps(each: ActionList, reasons_of_nps: Mapping[Any, Sequence[Reason]]) -> ActionList:

@@ -7,12 +7,12 @@ from typing import Any
 import pandas as pd
 
 from features.describe import feature_names
-from features.tables import Tables
+from features.tables import StoredTable, Tables
 from models.monitoring.transitions import category_transitions, count_transitions, expected_categories
 from models.nps.point_in_time import answers_with_features
 from models.release.release import Release
 from models.scoring.columns import PROBABILITIES
-from models.stats.population_stability import profile_of, stability
+from models.stats.population_stability import Columns, profile_of, stability
 
 # Columns of the scores that a profile holds, if the scorer gives them.
 SCORES = ("p_alive", "p_purchase", "expected_revenue", "p_churn", "clv", *PROBABILITIES, "p_satisfied")
@@ -89,12 +89,12 @@ def transitions_since(
     return Transitions(as_of, segments, category_transitions(then, now), expected_categories(then, now))
 
 
-def profiles_of(described: pd.DataFrame, scores: pd.DataFrame, release: Release) -> dict[str, Any]:
+def profiles_of(described: StoredTable, scores: pd.DataFrame, release: Release) -> dict[str, Any]:
     """Profile the base, its scores and those who answered; a release keeps these profiles of its training date.
 
     Parameters
     ----------
-    described : pandas.DataFrame
+    described : StoredTable
         The features of everyone at the release's as_of.
     scores : pandas.DataFrame
         Their scores by the release's scorer.
@@ -112,7 +112,7 @@ def profiles_of(described: pd.DataFrame, scores: pd.DataFrame, release: Release)
 
 
 def stability_of(
-    tables: Tables, as_of: date, release: Release, described: pd.DataFrame, scores: pd.DataFrame
+    tables: Tables, as_of: date, release: Release, described: StoredTable, scores: pd.DataFrame
 ) -> Stability:
     """Compare today's base, scores and new answers with the profiles of the release's training date.
 
@@ -124,14 +124,13 @@ def stability_of(
         Exclusive.
     release : Release
         With the profiles that `profiles_of` made; without them nothing is compared.
-    described, scores : pandas.DataFrame
+    described, scores : StoredTable and pandas.DataFrame
         Features and scores of everyone at ``as_of``.
     """
     profiles, parameters = release.parameters.profiles or {}, release.parameters
+    samples: tuple[tuple[str, Columns], ...] = ((OF_BASE, described), (OF_SCORES, scores))
     comparisons = {
-        name: stability(profiles[name], frame, same_customers=True)
-        for name, frame in ((OF_BASE, described), (OF_SCORES, scores))
-        if name in profiles
+        name: stability(profiles[name], sample, same_customers=True) for name, sample in samples if name in profiles
     }
     new_answers = 0
     if tables.answers is not None and OF_RESPONDENTS in profiles and as_of > release.as_of:

@@ -7,7 +7,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from features.describe import describe_everyone
+from features.describe import everyone_described
 from features.measures.definition import Measure, MeasureOptions, absent, with_empty_windows
 from features.measures.windows import Grouping, Windows
 from features.tables import Tables
@@ -44,11 +44,13 @@ def _compute(
         return absent(f"the index is a figure of customers, and a customer has no {grouping.name}", windows)
     parts = []
     for number in range(min(DATES, windows.count)):
-        base = describe_everyone(tables, windows.end(number), release.vocabulary)
-        if base.empty:
+        described = everyone_described(tables, windows.end(number), release.vocabulary)
+        if not len(described):
             continue
-        index = 100.0 * release.scorer.predict_horizon(base)["p_purchase"].to_numpy()
-        scored = pd.DataFrame({"group": _groups(grouping, base["customer_id"]), "value": index, "n": 1})
+        index = [100.0 * release.scorer.predict_horizon(batch)["p_purchase"] for batch in described.batches()]
+        scored = pd.DataFrame(
+            {"group": _groups(grouping, described["customer_id"]), "value": pd.concat(index).to_numpy(), "n": 1}
+        )
         by_group = scored.groupby("group").agg(value=("value", "mean"), n=("n", "sum")).reset_index()
         parts.append(by_group.assign(window=number))
     if not parts:

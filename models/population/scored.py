@@ -1,16 +1,16 @@
 """From predictions to the published table. The columns that need more than one row of features are added here."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.describe import describe_everyone, materialise
+from features.describe import everyone_described, materialise
 from features.purchases import purchase_summary
-from features.tables import Tables
+from features.tables import StoredTable, Tables
 from models.population.scores_table import to_table
 from models.population.segment_labels import has_personas
 from models.release.release import Release
@@ -22,6 +22,32 @@ _FROM_FEATURES = ("customer_id", "as_of", "first_purchase", "last_purchase", "mo
 _DAYS = ("frequency", "recency", "T")
 _TEXTS_BEFORE = ("nps_category_before", "segment_before")
 _BEFORE = ("next_purchase_index_before", *_TEXTS_BEFORE)
+
+
+def score_described(
+    described: StoredTable,
+    predict: Callable[[pd.DataFrame], pd.DataFrame],
+    release: Release,
+    before: pd.DataFrame | None,
+) -> pd.DataFrame:
+    """Score everyone in batches, so that the features of all customers are never in memory at once.
+
+    Parameters
+    ----------
+    described : StoredTable
+        One row per customer, as `features.describe.everyone_described` gives it.
+    predict : callable
+        Gives the scorer's output for rows of ``described``.
+    release, before
+        As in `assemble_scores`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `assemble_scores` gives it; the index counts the rows of ``described``.
+    """
+    parts = [assemble_scores(batch, predict(batch), release, before) for batch in described.batches()]
+    return pd.concat(parts)
 
 
 def assemble_scores(
@@ -73,12 +99,18 @@ def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
         Indexed by customer_id: next_purchase_index_before, segment_before, nps_category_before (None without an NPS
         model) and p_detractor, p_passive, p_promoter (NaN without one).
     """
+    return pd.concat([_scores_before(base, release) for base in _bases(tables, as_of, release)])
+
+
+def _bases(tables: Tables, as_of: date, release: Release) -> Iterator[pd.DataFrame]:
+    """Read everyone at a date in batches, with no more features than the release needs."""
+    if release.scorer.has_second_stage or release.parameters.nps.source == "model":
+        return everyone_described(tables, as_of, release.vocabulary).batches()
+    return iter([materialise(purchase_summary(tables, as_of))])
+
+
+def _scores_before(base: pd.DataFrame, release: Release) -> pd.DataFrame:
     scorer = release.scorer
-    reads_behaviour = scorer.has_second_stage or release.parameters.nps.source == "model"
-    if reads_behaviour:
-        base = describe_everyone(tables, as_of, release.vocabulary)
-    else:
-        base = materialise(purchase_summary(tables, as_of))
     scores = pd.DataFrame(index=base["customer_id"])
     scores["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
     scores["segment_before"] = release.rfm_scores(base)["segment"].to_numpy()

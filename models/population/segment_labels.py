@@ -10,7 +10,7 @@ import pandas as pd
 
 from data.errors import InputError
 from features.attributes import valid_attributes
-from features.describe import describe_everyone, materialise
+from features.describe import everyone_described, materialise
 from features.purchases import purchase_summary
 from features.spine import everyone
 from features.tables import Tables
@@ -127,9 +127,12 @@ def segment_of(tables: Tables, as_of: date, segmentations: Segmentations, name: 
         If there is no such segmentation.
     """
     if name == PERSONA and segmentations.personas is not None:
-        described = describe_everyone(tables, as_of, segmentations.vocabulary)
-        personas = assign_personas(segmentations.personas, described)
-        return pd.Series(personas, index=described["customer_id"], name=PERSONA)
+        described = everyone_described(tables, as_of, segmentations.vocabulary)
+        parts = [
+            pd.Series(assign_personas(segmentations.personas, batch), index=batch["customer_id"], name=PERSONA)
+            for batch in described.batches()
+        ]
+        return pd.concat(parts)
     summary = materialise(purchase_summary(tables, as_of)).set_index("customer_id")
     if name in (RFM, "rfm"):
         return segmentations.rfm.scores(summary)["segment"].rename(RFM)

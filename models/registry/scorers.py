@@ -8,7 +8,7 @@ is set before all of a version has been written.
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -156,12 +156,17 @@ def read_champion(store: Store) -> Registered | None:
     return None if version is None else read_scorer(store, version)
 
 
-def predict(version: int, described: pd.DataFrame) -> pd.DataFrame:
-    """Score features with the scorer as it is registered: the same code and parameters a consumer loads."""
+def load_predict(version: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Load the scorer as it is registered, as a consumer loads it, and return what scores rows of features."""
     with tempfile.TemporaryDirectory() as folder:
+        # The code and the trees are in memory once it is loaded.
         model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}", dst_path=folder)
-        wanted = model.metadata.get_input_schema().input_names()
+    wanted = model.metadata.get_input_schema().input_names()
+
+    def predict(described: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(model.predict(described.reindex(columns=wanted).astype("float64")))
+
+    return predict
 
 
 def promote(store: Store, version: int, reason: str) -> int | None:

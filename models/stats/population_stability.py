@@ -12,7 +12,7 @@ new customers come, although nobody behaves differently. The index cannot tell t
 """
 
 from collections.abc import Sequence
-from typing import Any, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -50,12 +50,24 @@ class Profile(TypedDict):
     columns: dict[str, ColumnProfile]
 
 
-def profile_of(frame: pd.DataFrame, columns: Sequence[str]) -> Profile:
+class Columns(Protocol):
+    """A sample that is read column by column, such as a frame or a stored table."""
+
+    @property
+    def columns(self) -> Any:
+        """Names of the columns."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, name: str, /) -> Any: ...
+
+
+def profile_of(frame: Columns, columns: Sequence[str]) -> Profile:
     """Cut each column into bins and count, so that later samples can be compared with this one.
 
     Parameters
     ----------
-    frame : pandas.DataFrame
+    frame : pandas.DataFrame or StoredTable
         One row per customer (or answer): those a model was fitted on or scored.
     columns : sequence of str
         Numbers, flags or text.
@@ -88,14 +100,14 @@ def profile_of(frame: pd.DataFrame, columns: Sequence[str]) -> Profile:
     return {"rows": len(frame), "columns": profiles}
 
 
-def stability(profile: Profile, frame: pd.DataFrame, *, same_customers: bool = False) -> pd.DataFrame:
+def stability(profile: Profile, frame: Columns, *, same_customers: bool = False) -> pd.DataFrame:
     """Compare a sample with a profile, column by column.
 
     Parameters
     ----------
     profile : Profile
         Of the earlier sample.
-    frame : pandas.DataFrame
+    frame : pandas.DataFrame or StoredTable
         The later sample, with every column of the profile.
     same_customers : bool
         Whether both hold (mostly) the same customers. Chance then changes less than `expected` and `upper`, and the
@@ -181,7 +193,7 @@ def verdict_of(psi: float, upper: float, *, same_customers: bool = False) -> str
     return "moved" if psi < MOVED_MUCH else "moved much"
 
 
-def _checked(frame: pd.DataFrame, name: str) -> "pd.Series[Any]":
+def _checked(frame: Columns, name: str) -> "pd.Series[Any]":
     if name not in frame.columns:
         raise KeyError(f"the frame lacks the column {name}; it has {', '.join(map(str, frame.columns))}")
     column = frame[name]

@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import duckdb
 import ibis
-import pyarrow as pa
+import numpy as np
+import pandas as pd
 import pytest
 
 from data.errors import InputError
@@ -48,13 +49,33 @@ def test_what_the_data_lack_is_told_at_each_call_and_computed_once():
     assert calls == [1]
 
 
-def test_a_table_is_kept_in_the_folder_and_read_from_there(tmp_path):
+def test_a_table_is_written_to_the_folder_once_and_read_from_there(tmp_path):
     workspace, calls = Workspace(tmp_path / "work"), []
-    rows = pa.table({"customer_id": ["a", "b"], "T": [1.0, None]})
+    rows = ibis.memtable({"customer_id": ["a", "b"], "T": [1.0, None]})
     tables = [workspace.table("everyone", lambda: calls.append(1) or rows) for _ in range(2)]
-    assert [table.equals(rows) for table in tables] == [True, True]
-    assert calls == [1]
+    assert tables[0] == tables[1] and calls == [1]
+    assert (len(tables[0]), tables[0].columns) == (2, ("customer_id", "T"))
     assert [file.suffix for file in (tmp_path / "work").iterdir()] == [".parquet"]
+    pd.testing.assert_frame_equal(tables[0].frame(), pd.DataFrame({"customer_id": ["a", "b"], "T": [1.0, np.nan]}))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 10, 24, 25, 99])
+def test_a_stored_table_is_read_in_batches_by_column_and_by_row(tmp_path, monkeypatch, rows):
+    monkeypatch.setattr("features.tables._CHUNK_ROWS", 10)
+    frame = pd.DataFrame({"name": [f"c{i}" for i in range(24)], "x": np.arange(24.0), "y": -np.arange(24.0)})
+    stored = Workspace(tmp_path).table("all", lambda: ibis.memtable(frame))
+    batches = list(stored.batches(["name", "x"], rows))
+    assert [len(batch) for batch in batches] == [rows] * (24 // rows) + [24 % rows] * (24 % rows > 0)
+    pd.testing.assert_frame_equal(pd.concat(batches), frame[["name", "x"]])
+    assert stored["y"].tolist() == frame["y"].tolist()
+    pd.testing.assert_frame_equal(stored.take([20, 3, 7]), frame.loc[[20, 3, 7]])
+    assert list(stored.take([], ["x"]).columns) == ["x"] and stored.take([]).empty
+
+
+def test_a_stored_table_of_nobody_gives_one_empty_batch(tmp_path):
+    frame = pd.DataFrame({"name": ["a"], "x": [1.0]})
+    stored = Workspace(tmp_path).table("all", lambda: ibis.memtable(frame).filter(ibis._.x > 1))
+    assert [len(batch) for batch in stored.batches()] == [0]
 
 
 def test_other_tables_begin_with_nothing_computed():

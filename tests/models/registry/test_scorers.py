@@ -18,8 +18,8 @@ from models.registry.scorers import (
     Registered,
     alias_version,
     ensure_registered,
+    load_predict,
     model_versions,
-    predict,
     promote,
     read_champion,
     read_scorer,
@@ -130,11 +130,11 @@ def test_a_version_of_one_code_file_still_scores_and_is_read_back(store, release
     expected = release.scorer.score(described)
     pd.testing.assert_frame_equal(old.release.scorer.score(described), expected)
     # By its own code a version says what it said, also beside one of the package.
-    of_old = predict(1, described)
-    pd.testing.assert_frame_equal(predict(2, described), expected, check_dtype=False, check_exact=True)
+    of_old = load_predict(1)(described)
+    pd.testing.assert_frame_equal(load_predict(2)(described), expected, check_dtype=False, check_exact=True)
     assert (of_old["p_alive"] == (release.scorer.purchases.r + described["frequency"]) / described["T"]).all()
     assert (of_old["trees"] > 0).all()
-    pd.testing.assert_frame_equal(predict(1, described), of_old)
+    pd.testing.assert_frame_equal(load_predict(1)(described), of_old)
 
 
 def test_a_version_that_is_not_there_is_told(store):
