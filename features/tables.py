@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import ibis
 import ibis.expr.types as ir
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -69,9 +70,11 @@ class StoredTable:
         if not first:
             yield self.frame(columns)
 
-    def take(self, places: Sequence[int] | np.ndarray, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    def take(
+        self, places: Sequence[int] | npt.NDArray[Any] | "pd.Index[Any]", columns: Sequence[str] | None = None
+    ) -> pd.DataFrame:
         """Read some rows by their places, in the order of the places, which become the index."""
-        wanted = np.asarray(places, dtype=np.int64)
+        wanted = pd.Index(np.asarray(places, dtype=np.int64))
         parts = [batch.loc[batch.index.intersection(wanted)] for batch in self.batches(columns, _CHUNK_ROWS)]
         return pd.concat(parts).loc[wanted]
 

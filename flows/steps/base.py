@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from features.describe import describe_everyone, materialise
+from features.describe import everyone_described, materialise
 from features.labels import commented_answers
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
@@ -19,7 +19,7 @@ from models.registry.store import Store
 from models.registry.stored_samples import read_probability_samples
 from models.registry.tracking import read_json
 from models.release.release import Release
-from models.segments.personas.model import Personas, fit_personas, profile
+from models.segments.personas.model import Personas, drawn, fit_personas, profile
 from models.segments.topics.model import Topics, find_topics
 from models.survey.aipw import Estimate, estimate_nps
 from models.survey.change import NpsChange
@@ -125,13 +125,17 @@ def estimate(
 def profile_base(inputs: Inputs, release: Release, champion: Registered | None) -> Profiled:
     """Add the profile of the base and its personas to a release; the champion's personas keep their names."""
     with step("profile the base and find its personas"):
-        described = describe_everyone(inputs.tables, release.as_of, release.vocabulary)
-        scores = release.scorer.score(described)
+        described = everyone_described(inputs.tables, release.as_of, release.vocabulary)
+        scores = pd.concat([release.scorer.score(batch) for batch in described.batches()])
+        customer, seed = described["customer_id"], release.parameters.seed
         champions = None if champion is None else champion.release.parameters.personas
-        personas = fit_personas(described, release.vocabulary, release.parameters.seed, champions)
+        some = described.take(drawn(customer, seed))
+        personas = fit_personas(some, release.vocabulary, seed, champions, customers=len(described))
         with_profile = release.with_base(profiles_of(described, scores, release), personas)
-        scores_by_customer = scores.assign(customer_id=described["customer_id"].to_numpy())
-        return Profiled(with_profile, personas, profile(personas, described, scores_by_customer))
+        placed_by = described.frame(
+            ["customer_id", *(name for name in personas.space.features if name in described.columns)]
+        )
+        return Profiled(with_profile, personas, profile(personas, placed_by, scores.assign(customer_id=customer)))
 
 
 def find_comment_topics(inputs: Inputs, release: Release) -> Topics | None:

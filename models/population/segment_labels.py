@@ -132,7 +132,8 @@ def segment_of(tables: Tables, as_of: date, segmentations: Segmentations, name: 
             pd.Series(assign_personas(segmentations.personas, batch), index=batch["customer_id"], name=PERSONA)
             for batch in described.batches()
         ]
-        return pd.concat(parts)
+        labels: pd.Series = pd.concat(parts)
+        return labels
     summary = materialise(purchase_summary(tables, as_of)).set_index("customer_id")
     if name in (RFM, "rfm"):
         return segmentations.rfm.scores(summary)["segment"].rename(RFM)

@@ -196,7 +196,7 @@ def verdict_of(psi: float, upper: float, *, same_customers: bool = False) -> str
 def _checked(frame: Columns, name: str) -> "pd.Series[Any]":
     if name not in frame.columns:
         raise KeyError(f"the frame lacks the column {name}; it has {', '.join(map(str, frame.columns))}")
-    column = frame[name]
+    column: pd.Series[Any] = frame[name]
     if not (_is_text(column) or pd.api.types.is_numeric_dtype(column)):
         raise TypeError(f"column {name} must hold numbers or text, got {column.dtype}")
     return column

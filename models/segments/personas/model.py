@@ -94,21 +94,28 @@ class Personas:
 
 
 def fit_personas(
-    described: pd.DataFrame, vocabulary: Vocabulary, seed: int, before: Personas | None = None
+    described: pd.DataFrame,
+    vocabulary: Vocabulary,
+    seed: int,
+    before: Personas | None = None,
+    customers: int | None = None,
 ) -> Personas:
     """Fit the personas of a base.
 
     Parameters
     ----------
     described
-        Features of all customers at one date: customer_id and the columns of `features.describe.describe`, NaN where
-        a feature is undefined. The order of the rows does not matter. Attributes are not behaviour and are not used.
+        Features of customers at one date: customer_id and the columns of `features.describe.describe`, NaN where a
+        feature is undefined. The order of the rows does not matter. Attributes are not behaviour and are not used. Of
+        more than `FITTED_ON` customers those are used that `drawn` gives.
     vocabulary
         The vocabulary that names the features.
     seed
         Seed of all random draws.
     before
         Earlier personas. Their number and names are kept as long as they still fit.
+    customers
+        How many customers the base has, where ``described`` holds only those that `drawn` gives of them.
 
     Returns
     -------
@@ -116,7 +123,7 @@ def fit_personas(
         k-means clusters in the space of `models.segments.personas.space.fit_space`. Their number is chosen by the
         criterion of `models.segments.personas.number_of_clusters`.
     """
-    base = _drawn(described, seed)
+    base = described.iloc[drawn(described["customer_id"], seed)].sort_values("customer_id", ignore_index=True)
     catalogue = catalogue_of(vocabulary)
     # With one thread sums are the same to the last bit on any machine; the matrices are small anyway.
     with threadpool_limits(limits=1):
@@ -141,7 +148,7 @@ def fit_personas(
         centres=tuple(tuple(centre) for centre in centres.tolist()),
         names=tuple(labels),
         trials=trials,
-        customers=len(described),
+        customers=customers or len(described),
         fitted_on=len(base),
         why=_why(space, trials, k, len(base)),
     )
@@ -207,16 +214,16 @@ def profile(personas: Personas, described: pd.DataFrame, scores: pd.DataFrame | 
     return rows
 
 
-def _drawn(described: pd.DataFrame, seed: int) -> pd.DataFrame:
-    """Draw the customers to fit on by a hash of their ids, and sort them by id.
+def drawn(customer: pd.Series, seed: int) -> Integers:
+    """Draw the customers to fit on by a hash of their ids; returns their places, ascending.
 
     As far as the size of the base allows, whether a customer is drawn does not depend on the other customers, so refits
     use mostly the same ones.
     """
-    if len(described) > FITTED_ON:
-        hashed = pd.util.hash_array(described["customer_id"].to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:])
-        described = described[hashed <= np.partition(hashed, FITTED_ON - 1)[FITTED_ON - 1]]
-    return described.sort_values("customer_id", ignore_index=True)
+    if len(customer) <= FITTED_ON:
+        return np.arange(len(customer))
+    hashed = pd.util.hash_array(customer.to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:])
+    return np.flatnonzero(hashed <= np.partition(hashed, FITTED_ON - 1)[FITTED_ON - 1])
 
 
 def _positions(personas: Personas, described: pd.DataFrame) -> Integers:

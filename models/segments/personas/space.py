@@ -80,6 +80,11 @@ class Space:
     coordinates: tuple[Coordinate, ...]
     components: tuple[tuple[float, ...], ...]
 
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features that place a customer."""
+        return tuple(dict.fromkeys(["orders_ever", *(coordinate.feature for coordinate in self.coordinates)]))
+
     def columns(self, described: pd.DataFrame) -> Floats:
         """Return the (coordinates, n) coordinates of customers."""
         placed = [coordinate.place(described) for coordinate in self.coordinates]

@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from data.simulation.behaviour import simulate_behaviour
 from features.catalogue import catalogue_of, feature_names
 from features.vocabulary import Vocabulary
-from models.segments.personas.model import FITTED_ON, Personas, _drawn, _why, assign_personas, fit_personas, profile
+from models.segments.personas.model import FITTED_ON, Personas, _why, assign_personas, drawn, fit_personas, profile
 from models.segments.personas.number_of_clusters import Trial
 
 VOCABULARY = Vocabulary(
@@ -221,13 +221,14 @@ def test_the_profile_counts_as_pandas_does(planted):
 
 
 def test_of_a_large_base_mostly_the_same_customers_are_fitted_on():
-    ids = pd.DataFrame({"customer_id": [f"c{number}" for number in range(3 * FITTED_ON)]})
-    drawn = _drawn(ids, seed=0)["customer_id"]
-    grown = _drawn(ids.sample(frac=0.97, random_state=0), seed=0)["customer_id"]
-    assert len(drawn) == len(grown) == FITTED_ON
-    assert drawn.is_monotonic_increasing
-    assert len(set(drawn) & set(grown)) > 0.96 * FITTED_ON
-    assert set(drawn) != set(_drawn(ids, seed=1)["customer_id"])
+    base = pd.Series([f"c{number}" for number in range(3 * FITTED_ON)])
+    later = base.sample(frac=0.97, random_state=0)
+    places, others = drawn(base, seed=0), drawn(base, seed=1)
+    fitted_on, fitted_later = set(base.iloc[places]), set(later.iloc[drawn(later, seed=0)])
+    assert len(fitted_on) == len(fitted_later) == FITTED_ON
+    assert (np.diff(places) > 0).all()
+    assert len(fitted_on & fitted_later) > 0.96 * FITTED_ON
+    assert fitted_on != set(base.iloc[others])
 
 
 def test_columns_that_are_no_features_do_not_matter():
