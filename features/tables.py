@@ -71,7 +71,7 @@ class StoredTable:
             yield self.frame(columns)
 
     def take(
-        self, places: Sequence[int] | npt.NDArray[Any] | "pd.Index[Any]", columns: Sequence[str] | None = None
+        self, places: "Sequence[int] | npt.NDArray[Any] | pd.Index[Any]", columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Read some rows by their places, in the order of the places, which become the index."""
         wanted = pd.Index(np.asarray(places, dtype=np.int64))
