@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.describe import describe, materialise
+from features.describe import describe, everyone_described, materialise
 from features.spine import everyone
 from models.monitoring.stability import transitions_since
-from models.population.scored import assemble_scores, scores_at, scores_table
+from models.population.scored import assemble_scores, score_described, scores_at, scores_table
 from models.population.scores_table import COLUMNS, check_scores, read_metadata
 from models.scoring.columns import SCORE_COLUMNS
 
@@ -105,6 +105,16 @@ def test_rows_in_another_order_get_the_same_change(simulated_shop, release, desc
     scores = assemble_scores(described, predicted, release, before)
     turned = assemble_scores(described[::-1], predicted[::-1], release, before.sample(frac=1.0, random_state=1))
     pd.testing.assert_frame_equal(turned.sort_index(), scores, check_exact=True)
+
+
+def test_the_size_of_batches_changes_no_bit(simulated_shop, release, predicted, monkeypatch):
+    tables, as_of, before = simulated_shop.tables, simulated_shop.as_of, simulated_shop.cutoff
+    described = everyone_described(tables, as_of, release.vocabulary)
+
+    whole = assemble_scores(described.frame(), predicted, release, scores_at(tables, before, release))
+    monkeypatch.setattr("features.tables.BATCH_ROWS", 2 * len(described) // 3)
+    in_two = score_described(described, release.scorer.score, release, scores_at(tables, before, release))
+    pd.testing.assert_frame_equal(in_two, whole, check_exact=True)
 
 
 def test_rfm_by_the_cut_points_of_the_release(simulated_shop, release, scores):
