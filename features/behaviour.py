@@ -6,7 +6,8 @@ import ibis
 import ibis.expr.types as ir
 
 from features.definition import WINDOWS
-from features.purchases import mean, purchase_sequence
+from features.purchases import mean, purchase_sequence, visible_lines
+from features.returns.matching import standing_sales
 from features.spine import Spine
 
 TREND_DAYS = 90
@@ -143,7 +144,7 @@ def order_features(transactions: ir.Table, spine: Spine, columns: Sequence[str])
     """Describe orders. Grain: one row per pair with a visible sale.
 
     An order is what shares an order_id; sales of one day without order_id are one order. It belongs to the day of its
-    first sale.
+    first sale. One that came back in full is none.
 
     Parameters
     ----------
@@ -160,7 +161,7 @@ def order_features(transactions: ir.Table, spine: Spine, columns: Sequence[str])
         The spine's keys; orders per window; orders_trend_90d as sales_trend_90d; with quantity: quantity_per_order, of
         the orders that have one.
     """
-    optional = [name for name in ("order_id", "quantity") if name in columns]
+    optional = [name for name in ("quantity",) if name in columns]
     lines = _sales(transactions, spine, *optional)
     parts = ["day"]
     if "order_id" in columns:
@@ -186,7 +187,7 @@ def order_features(transactions: ir.Table, spine: Spine, columns: Sequence[str])
 
 
 def category_features(transactions: ir.Table, spine: Spine, categories: Mapping[str, str]) -> ir.Table:
-    """Describe what is bought. Grain: one row per pair with a visible sale that has a category.
+    """Describe what is bought and kept. Grain: one row per pair with a visible sale that has a category.
 
     Parameters
     ----------
@@ -222,8 +223,7 @@ def category_features(transactions: ir.Table, spine: Spine, categories: Mapping[
 
 def _sales(transactions: ir.Table, spine: Spine, *optional: str) -> ir.Table:
     # Each kind of feature reads just its own columns: reading twice is cheaper than keeping all lines in memory.
-    lines = spine.visible(transactions.select("customer_id", "ts", "available_at", "amount", *optional))
-    lines = lines.filter(lines.amount >= 0)
+    lines = standing_sales(visible_lines(transactions, spine, *optional), spine.keys)
     return lines.mutate(day=lines.ts.date())
 
 

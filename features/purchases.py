@@ -11,15 +11,16 @@ import ibis
 import ibis.expr.types as ir
 
 from data.errors import InputError
-from features.spine import Spine, everyone, midnight
+from features.returns.matching import beyond_sales, needed_columns, returned_by_day
+from features.spine import Spine, everyone, left_joined, midnight
 from features.tables import Tables
 
 
 def purchase_days(transactions: ir.Table, spine: Spine) -> ir.Table:
     """Add up the visible lines of each customer and day. Grain: one row per pair and purchase day.
 
-    A purchase is a day with at least one sale (a line of amount >= 0), be its value zero; its value is the day's net,
-    the day's returns included. A day with only returns is no purchase.
+    A purchase is a day with at least one sale (a line of amount >= 0), be its value zero, that has not come back in
+    full. Its value is its sales less what came back of them, on whatever day (`features.returns.matching`).
 
     Parameters
     ----------
@@ -31,14 +32,24 @@ def purchase_days(transactions: ir.Table, spine: Spine) -> ir.Table:
     Returns
     -------
     Table
-        The spine's keys, day, net (exact decimal), age (days from the day to as_of: 1 is the last day seen).
+        The spine's keys, day, net (exact decimal, zero or more), age (days from the day to as_of: 1 is the last day
+        seen).
     """
-    lines = spine.visible(transactions.select("customer_id", "ts", "available_at", "amount"))
-    lines = lines.mutate(day=lines.ts.date())
-    # A day holds a sale where its largest line is none of a return: cheaper than to count the sales.
-    days = lines.group_by([*spine.keys, "day"]).agg(largest=lines.amount.max(), net=lines.amount.sum())
-    days = days.filter(days.largest >= 0).drop("largest")
+    lines = visible_lines(transactions, spine)
+    sales = lines.filter(lines.amount >= 0)
+    sales = sales.mutate(day=sales.ts.date())
+    days = sales.group_by([*spine.keys, "day"]).agg(net=sales.amount.sum())
+    returned = returned_by_day(lines, spine.keys)
+    if returned is not None:
+        days = left_joined(days, returned, [*spine.keys, "day"])
+        days = days.filter(days.stands.fill_null(True))
+        days = days.mutate(net=days.net - days.returned.fill_null(0)).drop("returned", "stands")
     return days.mutate(age=spine.date_of(days).delta(days.day, unit="day"))
+
+
+def visible_lines(transactions: ir.Table, spine: Spine, *columns: str) -> ir.Table:
+    """Give the visible lines of the pairs with the columns that purchases and returns need, and with others."""
+    return spine.visible(transactions.select(*needed_columns(transactions), *columns))
 
 
 def purchase_sequence(transactions: ir.Table, spine: Spine) -> ir.Table:
@@ -75,7 +86,8 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         recency (days from the first to the last purchase), T (days from the first purchase to as_of - 1 day),
         monetary_value (mean value of the repeat days, those of zero value included; 0.0 where there are none),
         spend_frequency and spend_value (number and mean of the repeat days of positive value, which is what
-        Gamma-Gamma takes; 0.0 where there are none), total_value (value of all purchase days).
+        Gamma-Gamma takes; 0.0 where there are none), total_value (net revenue: all sales less all returns, those beyond
+        all sales included).
     """
     days = purchase_days(transactions, spine)
     # The first purchase is taken off again below: sums of decimals are exact, and days need not be put in order.
@@ -88,7 +100,11 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         paid_days=days.count(where=days.net > 0),
         paid=days.net.sum(where=days.net > 0),
     )
+    beyond = beyond_sales(visible_lines(transactions, spine), spine.keys)
+    if beyond is not None:
+        sums = left_joined(sums, beyond, spine.keys)
     sums = sums.mutate(
+        net=sums.total if beyond is None else sums.total - sums.beyond.fill_null(0),
         repeats=sums.days - 1,
         repeat_value=sums.total - sums.first_value,
         spends=sums.paid_days - ibis.ifelse(sums.first_value > 0, 1, 0),
@@ -105,7 +121,7 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         monetary_value=mean(sums.repeat_value, sums.repeats).fill_null(0.0),
         spend_frequency=sums.spends.cast("float64"),
         spend_value=mean(sums.spend, sums.spends).fill_null(0.0),
-        total_value=sums.total.cast("float64"),
+        total_value=sums.net.cast("float64"),
     )
     return spine.with_as_of(summary)
 
@@ -196,24 +212,31 @@ def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Ta
     """
     if before >= as_of:
         raise InputError(f"the earlier date must be before {as_of}, got {before}.")
-    lines = everyone(transactions, as_of).visible(transactions.select("customer_id", "ts", "available_at", "amount"))
+    lines = visible_lines(transactions, everyone(transactions, as_of))
     lines = lines.mutate(day=lines.ts.date())
-    # A day is a purchase from the moment on at which a sale of it is visible.
+    # A day is a purchase from the moment on at which a sale of it is visible, until all of it has come back.
     is_sale = lines.amount >= 0
     days = lines.group_by(["customer_id", "day"]).agg(
         sales=lines.count(where=is_sale),
         sales_before=lines.count(where=is_sale & (lines.available_at < midnight(before))),
     )
-    days = days.filter(days.sales > 0)
-    was_visible = days.sales_before > 0
+    is_purchase, was_purchase = days.sales > 0, days.sales_before > 0
+    now = returned_by_day(lines, ["customer_id"])
+    then = returned_by_day(lines.filter(lines.available_at < midnight(before)), ["customer_id"])
+    if now is not None and then is not None:
+        then = then.select("customer_id", "day", stood="stands")
+        days = left_joined(left_joined(days, now, ["customer_id", "day"]), then, ["customer_id", "day"])
+        is_purchase = (days.sales > 0) & days.stands.fill_null(True)
+        was_purchase = (days.sales_before > 0) & days.stood.fill_null(True)
     sums = days.group_by("customer_id").agg(
-        number=days.count(),
-        first=days.day.min(),
-        last=days.day.max(),
-        number_before=days.count(where=was_visible),
-        first_before=days.day.min(where=was_visible),
-        last_before=days.day.max(where=was_visible),
+        number=days.count(where=is_purchase),
+        first=days.day.min(where=is_purchase),
+        last=days.day.max(where=is_purchase),
+        number_before=days.count(where=was_purchase),
+        first_before=days.day.min(where=was_purchase),
+        last_before=days.day.max(where=was_purchase),
     )
+    sums = sums.filter(sums.number > 0)
     number_before = sums.number_before.nullif(0)
     names = ["frequency", "recency", "T", "frequency_before", "recency_before", "T_before"]
     histories = sums.select(

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
-from features.purchases import mean
+from features.purchases import mean, visible_lines
+from features.returns.matching import standing_sales
 from features.spine import Spine, pairs
 
 # A store's mean counts as if this many more answers had come at the mean of all stores.
@@ -63,15 +64,15 @@ def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, q
 
 
 def last_stores(transactions: ir.Table, spine: Spine) -> ir.Table:
-    """Give the stores of each customer's newest visible day with a sale that names one. Grain: a row per store.
+    """Give the stores of each customer's newest visible purchase that names one. Grain: a row per store.
 
     Returns
     -------
     Table
         The spine's keys and store.
     """
-    lines = spine.visible(transactions.select("customer_id", "ts", "available_at", "amount", "store"))
-    lines = lines.filter(lines.amount >= 0, lines.store.notnull())
+    lines = standing_sales(visible_lines(transactions, spine, "store"), spine.keys)
+    lines = lines.filter(lines.store.notnull())
     days = lines.select(*spine.keys, "store", day=lines.ts.date()).distinct()
     newest = days.group_by(spine.keys).agg(newest=days.day.max())
     joined = days.join(newest, list(spine.keys))

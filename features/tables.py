@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from data.errors import InputError
+from features.returns.matching import NO_RETURNS
 
 T = TypeVar("T")
 
@@ -154,7 +155,7 @@ class Tables:
     """The clean tables of one shop; a table that was not given is None.
 
     Times are naive timestamps in the shop's zone, money is DECIMAL(18,4). `available_at` is never null and never
-    before `ts`.
+    before `ts`. Transactions without any return have a column that says so, `features.returns.matching.NO_RETURNS`.
 
     Attributes
     ----------
@@ -195,8 +196,12 @@ def open_tables(folder: Path) -> Tables:
         file = folder / f"{name}.parquet"
         return connection.read_parquet(file, table_name=name) if file.exists() else None
 
+    transactions = connection.read_parquet(folder / "transactions.parquet", table_name="transactions")
+    least = transactions.amount.min().to_pyarrow().as_py()
+    if least is None or least >= 0:
+        transactions = transactions.mutate(**{NO_RETURNS: True})
     return Tables(
-        transactions=opened("transactions"),
+        transactions=transactions,
         answers=opened("answers"),
         events=opened("events"),
         customers=opened("customers"),

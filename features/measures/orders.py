@@ -6,18 +6,31 @@ import ibis
 import ibis.expr.types as ir
 
 from features.measures.windows import Grouping, Windows
+from features.returns.matching import standing_sales
 from features.spine import midnight
 
 # Of more than 18 digits, so that DuckDB gives the square 38, and sums of squares do not depend on the order of rows.
 SQUARED = "decimal(19, 4)"
 
 
+def sales(transactions: ir.Table, until: date) -> ir.Table:
+    """Give the sale lines of orders that have not come back in full, as far as is seen before the midnight of `until`.
+
+    Parameters
+    ----------
+    transactions, until
+        As in `orders`.
+    """
+    return standing_sales(transactions.filter(transactions.available_at < midnight(until)), ["customer_id"])
+
+
 def orders(transactions: ir.Table, until: date, grouping: Grouping) -> ir.Table:
     """Put sale lines together to orders. Grain: one row per customer, group and order.
 
     An order is what a customer bought under one `order_id`; lines without one are an order per customer and day. A
-    return (amount < 0) is no part of one. By a column of the lines each group is a shop of its own: an order with
-    lines in two groups counts once in both.
+    return (amount < 0) is no part of one, and an order that came back in full is none, whichever window that falls
+    into. By a column of the lines each group is a shop of its own: an order with lines in two groups counts once in
+    both.
 
     Parameters
     ----------
@@ -33,7 +46,7 @@ def orders(transactions: ir.Table, until: date, grouping: Grouping) -> ir.Table:
     Table
         customer_id, group, ordered_at (TIMESTAMP of its first line).
     """
-    lines = grouping.of(_sales(transactions, until))
+    lines = grouping.of(sales(transactions, until))
     day = ibis.ifelse(lines.order_id.isnull(), lines.ts.date(), ibis.null("date"))
     lines = lines.select("customer_id", "group", "order_id", "ts", unnumbered=day)
     whole = lines.group_by(["customer_id", "group", "order_id", "unnumbered"]).agg(ordered_at=lines.ts.min())
@@ -48,7 +61,7 @@ def purchase_ages(transactions: ir.Table, until: date, grouping: Grouping) -> ir
     Table
         customer_id, group, age (days from the day to `until`: 1 is the last day seen).
     """
-    lines = grouping.of(_sales(transactions, until))
+    lines = grouping.of(sales(transactions, until))
     age = ibis.literal(until).delta(lines.ts.date(), unit="day")
     return lines.select("customer_id", "group", age=age).distinct()
 
@@ -119,7 +132,3 @@ def cost_to_serve_by_window(customers: ir.Table, windows: Windows) -> ir.Table:
     rows = rows.filter(rows.newness == 0)
     newer = rows["last"].lag().over(group_by="customer_id", order_by="last")
     return rows.select("customer_id", "last", "cost_to_serve", first=(newer + 1).fill_null(0))
-
-
-def _sales(transactions: ir.Table, until: date) -> ir.Table:
-    return transactions.filter(transactions.available_at < midnight(until), transactions.amount >= 0)

@@ -12,7 +12,7 @@ from features.measures.answer_sums import BY, with_interval
 from features.measures.definition import FIGURES, Measure, MeasureOptions, absent, shared
 from features.measures.figures import figures_of_purchases, run_by_window, why_not
 from features.measures.intervals import Interval, mean_interval, wilson_interval
-from features.measures.orders import orders, purchase_ages
+from features.measures.orders import orders, purchase_ages, sales
 from features.measures.profitability import PROFITABILITY_MEASURES
 from features.measures.retention import RETENTION_MEASURES
 from features.measures.windows import Grouping, Windows
@@ -109,8 +109,7 @@ def _second_purchases(tables: Tables, windows: Windows, grouping: Grouping) -> p
 def _upselling_ratio(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
     if grouping.column == "category":
         return absent("by category every customer of a group buys one category", windows)
-    lines = tables.transactions.filter(tables.transactions.amount >= 0).drop_null("category")
-    lines = windows.of(grouping.of(lines))
+    lines = windows.of(grouping.of(sales(tables.transactions, windows.until).drop_null("category")))
     buyers = lines.group_by(["customer_id", *BY]).agg(categories=lines.category.nunique())
     counts = run_by_window(
         buyers.group_by(BY).agg(
@@ -129,7 +128,7 @@ PURCHASE_MEASURES: tuple[Measure, ...] = (
         "Repurchase ratio",
         "ratio",
         "customers with two orders or more in the window / customers with exactly one; an order is what was bought "
-        "under one order_id, or on one day where there is none; returns are no orders",
+        "under one order_id, or on one day where there is none; returns are no orders, nor is what came back in full",
         figures_of_purchases(_repurchase_ratio, NO_ORDERS),
     ),
     Measure(

@@ -26,7 +26,8 @@ from models.segments.rfm import Rfm, rfm_cuts
 from models.segments.segment_names import Segments
 from models.stats.population_stability import Profile
 
-RETURNS_POLICY = "a purchase is a day with a sale, its value the day's net"
+# Changes with what a purchase and its value are: versions of another policy are not compared.
+RETURNS_POLICY = "a return lowers its order or the latest sales before it, and what came back in full is no purchase"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from features.returns.matching import NO_RETURNS
 from features.tables import Tables
 
 MONEY = pa.decimal128(18, 4)
@@ -117,13 +118,15 @@ def shop() -> Callable[..., Tables]:
         connection = ibis.duckdb.connect()
         connection.raw_sql(f"SET threads = {threads}")
         rows_of = {"transactions": transactions, "events": events, "answers": answers, "customers": customers}
-        return Tables(
-            **{
-                name: connection.create_table(name, _arrow(name, rows))
-                for name, rows in rows_of.items()
-                if rows is not None
-            }
-        )
+        tables = {
+            name: connection.create_table(name, _arrow(name, rows))
+            for name, rows in rows_of.items()
+            if rows is not None
+        }
+        # As tables of files are opened; a shop without rows is filled later.
+        if transactions and not any(Decimal(str(row["amount"])) < 0 for row in transactions):
+            tables["transactions"] = tables["transactions"].mutate(**{NO_RETURNS: True})
+        return Tables(**tables)
 
     return build
 

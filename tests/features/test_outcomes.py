@@ -14,7 +14,7 @@ SALES = [
     ("a", "2024-01-10 00:00", 7),  # the first moment of the horizon
     ("a", "2024-01-12 08:00", 20),
     ("a", "2024-01-12 09:00", -5),
-    ("a", "2024-01-15", -3),  # a day with only returns
+    ("a", "2024-01-15", -3),  # it lowers what was bought on the 12th
     ("a", "2024-01-19 23:59", 4),  # the last moment of ten days
     ("a", "2024-01-20", 100),
     ("b", "2024-01-02", 10),
@@ -38,7 +38,18 @@ def counted(table):
 
 def test_outcomes_are_purchase_days_and_their_net_in_the_horizon(transactions):
     got = outcomes(transactions, everyone(transactions, AS_OF), 10, date(2024, 1, 20))
-    assert counted(got) == {("a", AS_OF): (3.0, 7.0 + 15.0 + 4.0), ("b", AS_OF): (0.0, 0.0)}
+    assert counted(got) == {("a", AS_OF): (3.0, 7.0 + 12.0 + 4.0), ("b", AS_OF): (0.0, 0.0)}
+
+
+def test_a_return_lowers_the_purchase_of_the_horizon_whenever_it_is_booked(shop):
+    rows = [("a", "2024-01-01", 10, "A"), ("a", "2024-01-12", 20, "B"), ("a", "2024-01-14", 5, "C")]
+    rows += [("a", "2024-01-13", -10, "A"), ("a", "2024-01-22", -20, "B"), ("a", "2024-01-23", -1, "C")]
+    lines = [{"customer_id": who, "ts": ts, "amount": amount, "order_id": order} for who, ts, amount, order in rows]
+    sold = shop(lines).transactions
+    # What comes back of the purchase before as_of is no matter of the horizon; what came back after it is.
+    for known, expected in ((20, (2.0, 25.0)), (23, (1.0, 5.0)), (24, (1.0, 4.0))):
+        got = outcomes(sold, everyone(sold, AS_OF), 10, date(2024, 1, known))
+        assert counted(got) == {("a", AS_OF): expected}
 
 
 def test_rows_that_came_later_count_once_they_are_known(transactions):
@@ -49,7 +60,7 @@ def test_rows_that_came_later_count_once_they_are_known(transactions):
 def test_outcomes_of_pairs_are_each_from_their_own_date(transactions):
     spine = pairs(ibis.memtable({"customer_id": list("aac"), "as_of": [AS_OF, date(2024, 1, 16), AS_OF]}))
     got = outcomes(transactions, spine, 5, date(2024, 1, 26))
-    assert counted(got) == {("a", AS_OF): (2.0, 22.0), ("a", date(2024, 1, 16)): (2.0, 104.0)}
+    assert counted(got) == {("a", AS_OF): (2.0, 19.0), ("a", date(2024, 1, 16)): (2.0, 104.0)}
 
 
 def test_purchases_are_counted_day_by_day(transactions):

@@ -37,7 +37,7 @@ def test_others_answers_about_the_last_store_count(shop):
         sale("new", "2024-05-01", "near"),
         sale("moved", "2024-05-01", "near"),
         sale("moved", "2024-05-02", "far"),
-        sale("moved", "2024-05-03", "near", amount=-1),  # a return is no visit to judge by
+        sale("moved", "2024-05-03", "near", amount="-0.5"),  # a return is no visit to judge by
         sale("elsewhere", "2024-05-01", "beyond"),
         sale("nowhere", "2024-05-01", None),
     ]

@@ -9,7 +9,15 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
+from features.returns.matching import NO_RETURNS
 from features.tables import Tables, Workspace, open_tables
+
+
+def test_transactions_with_a_return_are_not_said_to_have_none(tmp_path):
+    with duckdb.connect() as own:
+        lines = own.sql("SELECT 'a' AS customer_id, unnest([1.5, -0.5])::DECIMAL(18,4) AS amount")
+        lines.write_parquet(str(tmp_path / "transactions.parquet"))
+    assert open_tables(tmp_path).transactions.columns == ("customer_id", "amount")
 
 
 def test_tables_are_opened_where_they_lie_and_missing_ones_are_none(tmp_path):
@@ -18,7 +26,7 @@ def test_tables_are_opened_where_they_lie_and_missing_ones_are_none(tmp_path):
         lines.write_parquet(str(tmp_path / "transactions.parquet"))
         own.sql("SELECT 'a' AS customer_id").write_parquet(str(tmp_path / "events.parquet"))
     tables = open_tables(tmp_path)
-    assert tables.transactions.to_pyarrow().to_pylist() == [{"customer_id": "a", "amount": 1.5}]
+    assert tables.transactions.to_pyarrow().to_pylist() == [{"customer_id": "a", "amount": 1.5, NO_RETURNS: True}]
     assert tables.events.count().to_pyarrow().as_py() == 1
     assert tables.answers is None
     assert tables.customers is None
