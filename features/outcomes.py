@@ -1,6 +1,8 @@
 """What customers did in the horizon: the truth that predictions are judged by."""
 
+from collections.abc import Mapping
 from datetime import date, timedelta
+from decimal import Decimal
 
 import ibis
 import ibis.expr.types as ir
@@ -9,16 +11,25 @@ import pandas as pd
 from data.errors import InputError
 from features.describe import describe_everyone, materialise
 from features.purchases import purchase_days, summarise_purchases
-from features.spine import Spine, everyone
+from features.spine import Spine, everyone, left_joined
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 
+# Of more than 18 digits, so that DuckDB gives a product 38.
+_EXACT = "decimal(19, 4)"
 
-def outcomes(transactions: ir.Table, spine: Spine, horizon: int, known_before: date) -> ir.Table:
+
+def outcomes(
+    transactions: ir.Table,
+    spine: Spine,
+    horizon: int,
+    known_before: date,
+    kept: Mapping[int, Decimal] | None = None,
+) -> ir.Table:
     """Count what each known customer bought in [as_of, as_of + horizon days).
 
-    Revenue is the net value of the purchase days, so returns on a purchase day reduce it and days with only returns
-    do not count: it is the quantity that the purchase and spend models expect.
+    Revenue is the value of the purchases of the horizon after their own returns, whenever these are booked; what came
+    back of earlier purchases is none of it. It is the quantity that the purchase and spend models expect.
 
     Parameters
     ----------
@@ -30,6 +41,10 @@ def outcomes(transactions: ir.Table, spine: Spine, horizon: int, known_before: d
         Days, at least 1.
     known_before
         Only rows available before this midnight are counted, so that a past judgement can be repeated.
+    kept
+        Share of a purchase's present value that is expected to stay, by its age in days at `known_before` (1 is the
+        last day seen), 1 for other ages: the newest purchases are taken at what will be left of them. All stays unless
+        given.
 
     Returns
     -------
@@ -44,8 +59,14 @@ def outcomes(transactions: ir.Table, spine: Spine, horizon: int, known_before: d
     """
     _check_horizon(spine, horizon, known_before)
     customers = summarise_purchases(transactions, spine).select("customer_id", "as_of")
-    days = purchase_days(transactions, everyone(transactions, known_before)).select("customer_id", "day", "net")
-    joined = customers.join(days, "customer_id", how="left")
+    days = purchase_days(transactions, everyone(transactions, known_before))
+    if kept is not None:
+        shares = ibis.memtable({"age": list(kept), "kept": [str(share) for share in kept.values()]})
+        shares = shares.select(age=shares.age.cast(days.age.type()), kept=shares.kept.cast(_EXACT))
+        days = left_joined(days, shares, ["age"])
+        # Decimals, so that the sums do not depend on the order of rows.
+        days = days.mutate(net=days.net.cast(_EXACT) * days.kept.fill_null(ibis.literal(1).cast(_EXACT)))
+    joined = customers.join(days.select("customer_id", "day", "net"), "customer_id", how="left")
     offset = joined.day.delta(joined.as_of, unit="day")
     within = (offset >= 0) & (offset < horizon)
     sums = joined.group_by(["customer_id", "as_of"]).agg(
@@ -57,7 +78,12 @@ def outcomes(transactions: ir.Table, spine: Spine, horizon: int, known_before: d
 
 
 def describe_with_outcomes(
-    tables: Tables, as_of: date, horizon: int, vocabulary: Vocabulary, known_before: date
+    tables: Tables,
+    as_of: date,
+    horizon: int,
+    vocabulary: Vocabulary,
+    known_before: date,
+    kept: Mapping[int, Decimal] | None = None,
 ) -> pd.DataFrame:
     """Describe everyone at a date beside what they did in the horizon after it.
 
@@ -67,7 +93,7 @@ def describe_with_outcomes(
         Clean tables.
     as_of
         Exclusive.
-    horizon, known_before
+    horizon, known_before, kept
         As for `outcomes`.
     vocabulary
         As for `features.describe.describe`.
@@ -77,7 +103,7 @@ def describe_with_outcomes(
     DataFrame
         The columns of `features.describe.describe_everyone`, then purchases and revenue.
     """
-    realised = outcomes(tables.transactions, everyone(tables.transactions, as_of), horizon, known_before)
+    realised = outcomes(tables.transactions, everyone(tables.transactions, as_of), horizon, known_before, kept)
     return describe_everyone(tables, as_of, vocabulary).merge(materialise(realised.drop("as_of")), on="customer_id")
 
 

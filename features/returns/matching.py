@@ -18,7 +18,7 @@ import ibis.expr.types as ir
 # Transactions with a column of this name hold no return, and nothing is matched: the expressions stay small.
 NO_RETURNS = "no_returns"
 # What a line without an order_id has: no id is empty text.
-_NO_ORDER = ""
+NO_ORDER = ""
 
 
 def needed_columns(transactions: ir.Table) -> list[str]:
@@ -106,11 +106,8 @@ def _matched(lines: ir.Table, keys: Sequence[str]) -> ir.Table:
     Table
         The keys, day, order, is_return, amount; left: what is left of a sale, zero of a return.
     """
-    events = matched_to_orders(lines, keys)
-    order = ["day", "is_return", "at", "order"]
-    events = events.rename(own="amount").mutate(amount=events.left)
-    events = _on_pile(events, keys, order)
-    left = ibis.ifelse(events.is_return, events.own * 0, events.left)
+    events = matched_to_sales(matched_to_orders(lines, keys), keys)
+    left = ibis.ifelse(events.is_return, events.amount * 0, events.left)
     return events.select(*keys, "day", "order", "is_return", amount=events.own, left=left)
 
 
@@ -126,7 +123,8 @@ def matched_to_orders(lines: ir.Table, keys: Sequence[str]) -> ir.Table:
     -------
     Table
         The keys, day, order (text, empty where there is no order_id), is_return, at (time of the first of the lines),
-        amount; left: what is left of a sale (zero or more), and of a return what its order did not take (zero or less).
+        amount; left: what is left of a sale (zero or more), and of a return what its order did not take (zero or less);
+        height of the order's pile.
     """
     # Where nobody returned anything the rest has no rows, and costs nothing.
     returning = lines.filter(lines.amount < 0).select(*keys).distinct()
@@ -134,12 +132,32 @@ def matched_to_orders(lines: ir.Table, keys: Sequence[str]) -> ir.Table:
     own = own.mutate(is_return=own.amount < 0)
     events = own.group_by([*keys, "day", "order", "is_return"]).agg(amount=own.amount.sum(), at=own.ts.min())
     matched = _on_pile(events, [*keys, "order"], ["day", "is_return"])
-    left = ibis.ifelse(matched.order == _NO_ORDER, matched.amount, matched.left)
-    return matched.select(*events.columns, left=left)
+    left = ibis.ifelse(matched.order == NO_ORDER, matched.amount, matched.left)
+    return matched.select(*events.columns, "height", left=left)
+
+
+def matched_to_sales(events: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Match what the orders did not take to the latest sales of the customer.
+
+    Parameters
+    ----------
+    events
+        As `matched_to_orders` gives them.
+    keys
+        Of the spine.
+
+    Returns
+    -------
+    Table
+        The columns of `matched_to_orders`: amount is what that left, and left and height are of the customer's one
+        pile; own: the amount as it was.
+    """
+    left_over = events.mutate(own=events.amount, amount=events.left).drop("left", "height")
+    return _on_pile(left_over, keys, ["day", "is_return", "at", "order"])
 
 
 def _on_pile(events: ir.Table, piles: Sequence[str], order: Sequence[str]) -> ir.Table:
-    """Add left: of a sale what no later return took, of a return (negative) what it did not find on the pile."""
+    """Add height of the pile, and left: of a sale what no later return took, of a return what it did not find there."""
     until_now = ibis.window(group_by=list(piles), order_by=list(order), preceding=None, following=0)
     from_now = ibis.window(group_by=list(piles), order_by=list(order), preceding=0, following=None)
     in_order = ibis.window(group_by=list(piles), order_by=list(order))
@@ -152,9 +170,9 @@ def _on_pile(events: ir.Table, piles: Sequence[str], order: Sequence[str]) -> ir
     left_of_sale = ibis.greatest(events.lowest - below, events.total * 0)
     left_of_return = events.lacking - ibis.coalesce(events.lacked, events.total * 0)
     left = ibis.ifelse(events.is_return, left_of_return, left_of_sale)
-    return events.mutate(left=left).drop("total", "lacking", "height", "lowest", "lacked")
+    return events.mutate(left=left).drop("total", "lacking", "lowest", "lacked")
 
 
 def _with_order(lines: ir.Table) -> ir.Table:
     order_id = lines.order_id if "order_id" in lines.columns else ibis.null("string")
-    return lines.mutate(day=lines.ts.date(), order=ibis.coalesce(order_id, _NO_ORDER))
+    return lines.mutate(day=lines.ts.date(), order=ibis.coalesce(order_id, NO_ORDER))

@@ -1,7 +1,7 @@
 """The purchase and spend models of one date, fitted together on sufficient statistics counted in the engine."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 import ibis.expr.types as ir
@@ -15,10 +15,11 @@ from features.tables import Tables
 from models.purchases.bg_nbd import BetaGeoModel, ModifiedBetaGeoModel
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.gamma_gamma import GammaGammaModel
+from models.purchases.returns_to_come import returns_to_come_at
 from models.recipe import PurchaseModel
 from models.scoring.arrays import as_tuples
 from models.scoring.columns import PURCHASE_COLUMNS
-from models.scoring.parameters import Covariance, PurchaseParameters, SpendParameters, Uncertainty
+from models.scoring.parameters import Covariance, PurchaseParameters, ReturnsToCome, SpendParameters, Uncertainty
 from models.scoring.second_stage import first_stage
 
 MODELS: Mapping[PurchaseModel, type[BetaGeoModel]] = {"bg_nbd": BetaGeoModel, "mbg_nbd": ModifiedBetaGeoModel}
@@ -72,6 +73,8 @@ class PurchaseFit:
         The distinct purchase histories fitted on, and how many customers share each.
     log_likelihood_per_customer : float
         Of the purchase model, times in days.
+    returns : ReturnsToCome or None
+        What still comes back of the purchases fitted on; None where nothing does.
     """
 
     purchases: PurchaseParameters
@@ -81,6 +84,7 @@ class PurchaseFit:
     notes: tuple[str, ...]
     statistics: SufficientStatistics
     log_likelihood_per_customer: float
+    returns: ReturnsToCome | None = None
 
     @property
     def customers(self) -> int:
@@ -106,7 +110,7 @@ class PurchaseFit:
         if not self.spend.individual:
             spend_x = spend_m = np.zeros(len(customers))
         history = (x, t_x, T, spend_x, spend_m)
-        predicted = first_stage(horizon, *history, self.purchases, self.spend)
+        predicted = first_stage(horizon, *history, self.purchases, self.spend, self.returns)
         return predicted.set_index(customers.index)
 
 
@@ -129,8 +133,24 @@ def fit_purchases_at(tables: Tables, as_of: date, purchase_model: PurchaseModel)
     """
     return tables.workspace.once(
         ("purchase fit", as_of, purchase_model),
-        lambda: fit_purchase_models(purchase_summary(tables, as_of), purchase_model),
+        lambda: _after_returns(
+            fit_purchase_models(purchase_summary(tables, as_of), purchase_model), returns_to_come_at(tables, as_of)
+        ),
     )
+
+
+def _after_returns(fit: PurchaseFit, returns: ReturnsToCome | None) -> PurchaseFit:
+    """Add what still comes back of the purchases fitted on, and a note of it."""
+    if returns is None:
+        return fit
+    back = 1.0 - returns.kept[-1]
+    half = returns.lags[int(np.searchsorted(-np.array(returns.kept), back / 2.0 - 1.0))]
+    note = (
+        f"Of the money that customers pay {100 * back:.1f} % comes back, half of that within {half:,} days. Expected "
+        f"spend, revenue and clv are after returns; {100 * returns.share:.1f} % of the repeat purchases learned from "
+        "is expected to come back still, and is taken off."
+    )
+    return replace(fit, returns=returns, notes=(*fit.notes, note))
 
 
 def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> PurchaseFit:

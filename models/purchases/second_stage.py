@@ -22,6 +22,7 @@ from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
 from models.purchases.fit import fit_purchases_at
 from models.purchases.recalibration import lasting_share, log_bias, recalibration_offsets
+from models.purchases.returns_to_come import kept_by_age
 from models.purchases.second_stage_trees import Target, TargetTrees, grow_target
 from models.recipe import PurchaseModel, Recipe
 from models.scoring.parameters import SecondStageParameters
@@ -144,7 +145,8 @@ def _train(
     trained_at = cutoff - timedelta(days=recipe.horizon)
     fit = fit_purchases_at(tables, trained_at, purchase_model)
     sampled = tables if fit.customers <= LARGEST_SAMPLE else _sample(tables, trained_at, recipe.seed)
-    frame = describe_with_outcomes(sampled, trained_at, recipe.horizon, vocabulary, known_before=cutoff)
+    kept = kept_by_age(tables, cutoff)
+    frame = describe_with_outcomes(sampled, trained_at, recipe.horizon, vocabulary, known_before=cutoff, kept=kept)
     catalogue = catalogue_of(vocabulary)
     names = list(catalogue)
     first = fit.predict(frame, recipe.horizon)
@@ -169,7 +171,8 @@ def _earlier_bias(tables: Tables, before: date, recipe: Recipe, purchase_model: 
     try:
         _check_history(tables, before, recipe.horizon)
         fit = fit_purchases_at(tables, cutoff, purchase_model)
-        realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=before).drop("as_of")
+        kept = kept_by_age(tables, before)
+        realised = outcomes(tables.transactions, spine, recipe.horizon, before, kept).drop("as_of")
         frame = materialise(purchase_summary(tables, cutoff).inner_join(realised, "customer_id"))
     except InputError:
         return None

@@ -9,6 +9,7 @@ from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 from models.nps.point_in_time import answers_with_features
+from models.purchases.returns_to_come import kept_by_age
 from models.recipe import Recipe
 from models.release.promotion_gate import Holdout
 
@@ -36,12 +37,12 @@ def build_holdout(
     behaviour : bool
         Whether to describe customers with all features, which a second stage needs, or by purchases alone.
     """
-    cutoff = cutoff_of(as_of, recipe.horizon)
+    cutoff, kept = cutoff_of(as_of, recipe.horizon), kept_by_age(tables, as_of)
     if behaviour:
-        customers = describe_with_outcomes(tables, cutoff, recipe.horizon, vocabulary, known_before=as_of)
+        customers = describe_with_outcomes(tables, cutoff, recipe.horizon, vocabulary, as_of, kept)
     else:
         spine = everyone(tables.transactions, cutoff)
-        realised = outcomes(tables.transactions, spine, recipe.horizon, known_before=as_of).drop("as_of")
+        realised = outcomes(tables.transactions, spine, recipe.horizon, as_of, kept).drop("as_of")
         customers = materialise(purchase_summary(tables, cutoff).inner_join(realised, "customer_id"))
     if tables.answers is None:
         return Holdout(customers)

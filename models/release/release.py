@@ -167,6 +167,7 @@ def fit_release(
         purchases=fit.purchases,
         spend=fit.spend,
         uncertainty=fit.uncertainty,
+        returns=fit.returns,
         log_likelihood_per_customer=fit.log_likelihood_per_customer,
         second_stage=stage,
         nps=categories.nps,

@@ -15,6 +15,7 @@ from features.purchases import purchase_days, purchase_summary
 from features.spine import everyone
 from features.tables import Tables
 from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchases_at
+from models.purchases.returns_to_come import kept_by_age
 from models.purchases.second_stage import train_second_stage
 from models.recipe import PurchaseModel, Recipe
 from models.release.backtest import BASELINES, backtest, wins
@@ -248,7 +249,8 @@ def _without_second_stage(result: CutoffResult, why: str) -> CutoffResult:
 def _customers_at(tables: Tables, cutoff: date, horizon: int) -> pd.DataFrame:
     """Describe everyone's purchases at the cutoff, with those of the horizon and of as many days before the cutoff."""
     transactions, spine = tables.transactions, everyone(tables.transactions, cutoff)
-    realised = outcomes(transactions, spine, horizon, known_before=cutoff + timedelta(days=horizon)).drop("as_of")
+    end = cutoff + timedelta(days=horizon)
+    realised = outcomes(transactions, spine, horizon, end, kept_by_age(tables, end)).drop("as_of")
     days = purchase_days(transactions, spine)
     recent = days.filter(days.age <= horizon)
     before = recent.group_by("customer_id").agg(

@@ -1,4 +1,4 @@
-"""Spend: Gamma-Gamma.
+"""Spend: Gamma-Gamma, and what is kept of it where returns are still to come.
 
 References
 ----------
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .arrays import Floats
-from .parameters import SpendParameters
+from .parameters import PurchaseParameters, ReturnsToCome, SpendParameters
 
 
 def expected_spend(x: ArrayLike, m: ArrayLike, parameters: SpendParameters) -> Floats:
@@ -33,3 +33,36 @@ def expected_spend(x: ArrayLike, m: ArrayLike, parameters: SpendParameters) -> F
     x = np.asarray(x, dtype=np.float64)
     total = np.where(x > 0, x * np.asarray(m, dtype=np.float64), 0.0)
     return np.asarray(parameters.p * (parameters.v + total) / (parameters.p * x + (parameters.q - 1.0)))
+
+
+def kept_spend(
+    x: ArrayLike, t_x: ArrayLike, T: ArrayLike, purchase: PurchaseParameters, returns: ReturnsToCome | None
+) -> Floats:
+    """Return the factor of expected spend that takes off what recent purchases say too much.
+
+    The models learn from purchases less what has come back of them so far, and some of the newest will come back still.
+    A customer's purchases in future go with (r + x): x counts the customer's own repeat purchases, and r stands for
+    those of the base. So the factor is 1 - (r s + d) / (r + x), with s the share that is still to come of the base's
+    repeat purchases, and d what is of the customer's own: of the newest by its age, of the x - 1 others by the mean
+    over the ages from then to the first purchase.
+
+    Parameters
+    ----------
+    x, t_x, T : array_like, shape (n,)
+        Repeat purchases, age at the last one and age, in days.
+    purchase : PurchaseParameters
+    returns : ReturnsToCome or None
+        None where nothing comes back: the factor is 1.
+
+    Returns
+    -------
+    ndarray of float, shape (n,)
+        Between 0 and 1.
+    """
+    x, t_x, T = (np.asarray(column, dtype=np.float64) for column in (x, t_x, T))
+    if returns is None:
+        return np.ones_like(x)
+    newest = returns.to_come(T - t_x + 1.0)
+    others = (returns.to_come_until(T) - returns.to_come_until(T - t_x + 1.0)) / np.maximum(t_x - 1.0, 1.0)
+    own = np.where(x > 0, newest + np.maximum(x - 1.0, 0.0) * np.clip(others, 0.0, 1.0), 0.0)
+    return np.asarray(1.0 - (purchase.r * returns.share + np.minimum(own, x)) / (purchase.r + x))

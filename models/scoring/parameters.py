@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from .arrays import as_tuples
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .arrays import Floats, as_tuples
 from .members import Member, Shares, member_from_dict, member_to_dict
 
 # Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models; the names of
@@ -63,6 +66,44 @@ class SpendParameters:
     q: float
     v: float
     individual: bool = True
+
+
+@dataclass(frozen=True)
+class ReturnsToCome:
+    """The share of what is sold that comes back, by days since the sale.
+
+    Parameters
+    ----------
+    lags : tuple of int
+        Days from a sale to its returns at which something came back, rising.
+    kept : tuple of float
+        Share of what was sold that has not come back within each of these lags, falling.
+    share : float
+        Share of the present value of all repeat purchases that is expected to come back still.
+    """
+
+    lags: tuple[int, ...]
+    kept: tuple[float, ...]
+    share: float
+
+    def to_come(self, age: ArrayLike) -> Floats:
+        """Return the share of a sale's present net value that is expected to come back still.
+
+        Parameters
+        ----------
+        age : array_like
+            Days from the sale to as_of: 1 is the last day seen, of which lag 0 is seen.
+        """
+        seen = np.searchsorted(self.lags, np.asarray(age, dtype=np.float64) - 1.0, side="right")
+        kept = np.array([1.0, *self.kept])
+        # Where all has come back, nothing more can.
+        return np.asarray(1.0 - kept[-1] / np.where(kept[seen] > 0, kept[seen], 1.0)) * (kept[seen] > 0)
+
+    def to_come_until(self, age: ArrayLike) -> Floats:
+        """Return the sum of `to_come` over the ages 1, 2, ... up to an age in days."""
+        sums = np.cumsum(self.to_come(np.arange(self.lags[-1] + 1)))
+        sums -= sums[0]
+        return np.asarray(sums[np.clip(np.asarray(age, dtype=np.float64), 0, self.lags[-1]).astype(int)])
 
 
 @dataclass(frozen=True)
@@ -181,8 +222,8 @@ class ScorerParameters:
         Annual discount rate and share of revenue of clv.
     seed
         Of the simulated intervals.
-    purchases, spend, uncertainty, second_stage, nps, satisfaction
-        The sections; None takes parameters as known, and says nothing about satisfaction.
+    purchases, spend, uncertainty, second_stage, nps, satisfaction, returns
+        The sections; None takes parameters as known, says nothing about satisfaction, and expects no returns to come.
     """
 
     horizon: int
@@ -197,6 +238,7 @@ class ScorerParameters:
     uncertainty: Uncertainty | None = None
     second_stage: SecondStageParameters = SecondStageParameters(used=False)
     satisfaction: CategoryParameters | None = None
+    returns: ReturnsToCome | None = None
 
 
 def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -211,6 +253,7 @@ def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
         if section is not None:
             categories[name] = CategoryParameters.from_dict(section if is_of_today else {**section, "members": ()})
     uncertainty, stage = values.get("uncertainty"), values.get("second_stage") or {"used": False}
+    returns = values.get("returns")
     return {
         **{name: values[name] for name in ("horizon", "churn_horizon", "clv_horizon")},
         **{name: values[name] for name in ("annual_rate", "margin", "seed")},
@@ -218,5 +261,6 @@ def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
         "spend": SpendParameters(**values["spend"]),
         "uncertainty": None if uncertainty is None else Uncertainty(**as_tuples(uncertainty)),
         "second_stage": SecondStageParameters(**as_tuples(stage)),
+        "returns": None if returns is None else ReturnsToCome(**as_tuples(returns)),
         **categories,
     }

@@ -15,7 +15,7 @@ from scipy.special import logit
 from .arrays import Floats
 from .bg_nbd import p_alive, p_purchase, p_purchase_of_the_living, purchases_of_the_living
 from .columns import CATEGORIES, PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
-from .gamma_gamma import expected_spend
+from .gamma_gamma import expected_spend, kept_spend
 from .intervals import clv_interval, revenue_interval
 from .nps import category_probabilities, median_category
 from .parameters import CategoryParameters, ScorerParameters, scorer_sections
@@ -97,7 +97,8 @@ class Scorer:
         pandas.DataFrame
             p_purchase, expected_purchases, expected_spend and expected_revenue, same index as ``features``.
         """
-        first = first_stage(self.parameters.horizon, *self._history(features), self.purchases, self.spend)
+        models = (self.purchases, self.spend, self.parameters.returns)
+        first = first_stage(self.parameters.horizon, *self._history(features), *models)
         first.index = features.index
         if not self.has_second_stage:
             return first.drop(columns="p_alive")
@@ -114,9 +115,9 @@ class Scorer:
     def _score_purchases(self, features: pd.DataFrame) -> pd.DataFrame:
         x, t_x, T, x_spend, m_spend = self._history(features)
         of = self.parameters
-        expected = self.predict_horizon(features)
+        expected, kept = self.predict_horizon(features), kept_spend(x, t_x, T, self.purchases, of.returns)
         if self.has_second_stage:
-            spend = expected_spend(x_spend, m_spend, self.spend)
+            spend = expected_spend(x_spend, m_spend, self.spend) * kept
             revenue_living = purchases_of_the_living(of.horizon, x, T, self.purchases) * spend
             p_living = p_purchase_of_the_living(of.horizon, x, T, self.purchases)
             evidence = Evidence.of(expected, p_living, revenue_living)
@@ -125,6 +126,7 @@ class Scorer:
         else:
             log_odds_left, scale = None, np.ones(len(features))
             p_churn = 1.0 - p_purchase(of.churn_horizon, x, t_x, T, self.purchases)
+        scale = scale * kept
         latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
         revenue_low, revenue_high = revenue_interval(
             of.horizon, *latent, seed=of.seed, uncertainty=of.uncertainty, log_odds_left=log_odds_left

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 
 from features.measures.definition import FIGURES, MeasureOptions
+from features.measures.orders import sales as seen_sales
 from features.measures.repurchase import PURCHASE_MEASURES
 from features.measures.windows import NOT_KNOWN, Grouping, Windows
-from features.returns.matching import standing_sales
 
 MEASURES = {measure.name: measure for measure in PURCHASE_MEASURES}
 # One of each way in which rows are added up.
@@ -116,7 +116,7 @@ def test_all_equal_a_count_in_plain_python(shop, random_rows, by):
     else:
         grouping, groups = EVERYONE, ["everyone"] * len(sales)
     tables = shop([row | {"line_id": str(k)} for k, row in enumerate(sales)], customers=served)
-    stands = set(standing_sales(tables.transactions, ["customer_id"]).to_pandas()["line_id"])
+    stands = set(seen_sales(tables.transactions, windows.until).to_pandas()["line_id"])
     standing = [str(k) in stands for k in range(len(sales))]
     assert 0 < len(stands) < sum(row["amount"] >= 0 for row in sales)
     expected = brute_force(sales, standing, None if by == "channel" else served, windows, groups, 20)
