@@ -1,11 +1,15 @@
 """Parameters of a release: read back as they were stored, also those of earlier versions of the format."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 
 from models.release.parameters import ReleaseParameters
 from models.release.release import Release
+from models.scoring.gamma_gamma import kept_spend
+from models.scoring.parameters import ReturnsToCome
 from models.scoring.scorer import Scorer
 
 STORED = {
@@ -13,6 +17,7 @@ STORED = {
     *("nps_question", "satisfaction_question", "label_gap_days", "static_attributes", "purchase_model"),
     *("rfm_segments", "returns_policy", "customers", "purchases", "spend", "uncertainty"),
     *("log_likelihood_per_customer", "second_stage", "nps", "satisfaction", "nps_as_of", "vocabulary", "rfm"),
+    "returns",
 }
 MEMBERS = {
     "proportional_odds": {"knots", "values", "missing", "cuts"},
@@ -44,6 +49,24 @@ def test_parameters_survive_json_and_score_the_same(simulated_shop, release, des
     read_back = Release(back, release.boosters)
     assert read_back.vocabulary == release.vocabulary
     assert read_back.as_of == simulated_shop.as_of
+
+
+def test_returns_to_come_are_stored_and_lower_the_spend(release, described):
+    returns = ReturnsToCome((0, 10), (0.9, 0.6), 0.05)
+    # As an earlier version, which has none.
+    values = {name: value for name, value in release.parameters.to_dict().items() if name != "returns"}
+    before = Scorer(ReleaseParameters.from_dict(values), release.boosters).score(described)
+    parameters = replace(release.parameters, returns=returns)
+    back = ReleaseParameters.from_dict(json.loads(json.dumps(parameters.to_dict())))
+    assert back == parameters
+    money = ["expected_spend", "expected_revenue", "revenue_low", "revenue_high", "clv", "clv_low", "clv_high"]
+    scores = Scorer(back, release.boosters).score(described)
+    x, t_x, T = (described[name].to_numpy(float) for name in ("frequency", "recency", "T"))
+    kept = kept_spend(x, t_x, T, release.parameters.purchases, returns)
+    assert kept.min() < 0.9
+    for name in money:
+        np.testing.assert_allclose(scores[name], before[name] * kept, rtol=1e-12, err_msg=name)
+    pd.testing.assert_frame_equal(scores.drop(columns=money), before.drop(columns=money), check_exact=True)
 
 
 def test_parameters_of_an_earlier_version_may_lack_what_came_later(release, described, predicted):
