@@ -68,7 +68,7 @@ def action_lists(scores: pd.DataFrame, described: pd.DataFrame, release: Release
         - likely_detractors: likelier to be a detractor than the base, with an NPS score m = 100 (p_promoter -
           p_detractor) below the base's by more than the model's noise, and a clv in the top fifth. Value: clv x
           p_detractor.
-        - lapsing: at least two gaps between purchases, no purchase for more than twice the usual gap, p_alive at least
+        - lapsing: at least two gaps between purchases, no purchase for more than twice the usual gap, p_alive not below
           .1, and purchases so far in the top fifth. Value: clv x p_churn.
         - promoters: likelier to be a promoter than the base, with an NPS score above the base's by more than the
           model's noise, and not lapsing. Value: clv x p_promoter.
@@ -173,7 +173,8 @@ def _lapsing(base: _Base) -> ActionList:
             f"clv x p_churn: lifetime value times the chance of no purchase within {days} days; it ranks customers "
             "whose return is valuable and uncertain, and is not a forecast of a loss",
         ),
-        base.is_lapsing & (scores["p_alive"] >= LAPSED) & (bought >= lowest),
+        # Where nobody can be told to have left, p_alive is null.
+        base.is_lapsing & ~(scores["p_alive"] < LAPSED) & (bought >= lowest),
         lambda row: (
             f"silent for {row['days_since_last_purchase']:,.0f} days; a purchase every "
             f"{row['days_between_purchases']:,.0f} days before; {row['total_value']:,.2f} bought so far"

@@ -1,6 +1,6 @@
 """Purchase histories at two dates, observed ones and ones simulated from the model, and their log-likelihoods."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -52,13 +52,30 @@ def log_likelihoods(histories: Histories, parameters: PurchaseParameters) -> Flo
     ndarray, shape (n,)
         Natural logarithms.
     """
-    r, alpha, a, b, m = (parameters.r, parameters.alpha, parameters.a, parameters.b, parameters.m)
+    r, alpha = parameters.r, parameters.alpha
     # The Gamma and Beta functions depend on the whole number x alone, so they are evaluated once for each value.
     x = np.arange(histories.x.max(initial=0.0) + 1)
-    by_frequency = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + betaln(a, b + x + m) - betaln(a, b)
+    by_frequency = _log_stayed(x + parameters.m, parameters)
+    if parameters.equal_rates:
+        by_frequency += x * np.log(r / alpha)
+        no_others = r / alpha * histories.T
+    else:
+        by_frequency += gammaln(r + x) - gammaln(r) + r * np.log(alpha)
+        no_others = (r + histories.x) * np.log(alpha + histories.T)
     log_odds = log_odds_of_having_left(histories.x, histories.t_x, histories.T, parameters)
-    rate = (r + histories.x) * np.log(alpha + histories.T)
-    return np.asarray(by_frequency[histories.x.astype(np.intp)] - rate + np.logaddexp(0.0, log_odds))
+    return np.asarray(by_frequency[histories.x.astype(np.intp)] - no_others + np.logaddexp(0.0, log_odds))
+
+
+def _log_stayed(n: Floats, parameters: PurchaseParameters) -> Floats:
+    """Logarithm of the probability of staying at each of n chances to leave."""
+    a, b = parameters.a, parameters.b
+    if parameters.nobody_leaves:
+        return np.zeros(n.size)
+    if "equal_dropout" in parameters.limits:
+        return np.asarray(n * (np.log(b) - np.log(a + b)))
+    if "at_once_or_never" in parameters.limits:
+        return np.asarray(np.minimum(n, 1.0) * (np.log(b) - np.log(a + b)))
+    return np.asarray(betaln(a, b + n) - betaln(a, b))
 
 
 def log_scores(histories: Histories, parameters: PurchaseParameters) -> Floats:
@@ -79,7 +96,21 @@ def log_scores(histories: Histories, parameters: PurchaseParameters) -> Floats:
 def shifted(parameters: PurchaseParameters, step: ArrayLike) -> PurchaseParameters:
     """Add a step, shape (4,), to ln r, ln alpha, ln a, ln b."""
     r, alpha, a, b = np.exp(np.asarray(step)) * (parameters.r, parameters.alpha, parameters.a, parameters.b)
-    return PurchaseParameters(float(r), float(alpha), float(a), float(b), parameters.m)
+    return replace(parameters, r=float(r), alpha=float(alpha), a=float(a), b=float(b))
+
+
+def draw_traits(size: int, parameters: PurchaseParameters, rng: np.random.Generator) -> tuple[Floats, Floats]:
+    """Draw the purchase rates and the chances of leaving of new customers."""
+    if parameters.equal_rates:
+        rate = np.full(size, parameters.r / parameters.alpha)
+    else:
+        rate = rng.gamma(parameters.r, 1 / parameters.alpha, size)
+    share = parameters.a / (parameters.a + parameters.b)
+    if parameters.nobody_leaves or "equal_dropout" in parameters.limits:
+        return rate, np.full(size, share)
+    if "at_once_or_never" in parameters.limits:
+        return rate, (rng.random(size) < share).astype(np.float64)
+    return rate, rng.beta(parameters.a, parameters.b, size)
 
 
 @dataclass(frozen=True)
@@ -117,8 +148,7 @@ def simulate_two_dates(
         Source of random numbers.
     """
     then, now = np.asarray(then, dtype=np.float64), np.asarray(now, dtype=np.float64)
-    rate = rng.gamma(parameters.r, 1 / parameters.alpha, now.size)
-    dropout = rng.beta(parameters.a, parameters.b, now.size)
+    rate, dropout = draw_traits(now.size, parameters, rng)
     x, t_x, x_then, t_x_then, surprise = np.zeros((5, now.size))
     buying = np.flatnonzero(rng.random(now.size) >= dropout) if parameters.m else np.arange(now.size)
     while buying.size:

@@ -20,6 +20,11 @@ from models.scoring.columns import PROBABILITIES
 _DATES = ("as_of", "first_purchase", "last_purchase")
 _PROBABILITIES = ("p_alive", "p_purchase", "p_churn", *PROBABILITIES, "p_satisfied")
 _NPS = (*PROBABILITIES, "nps_category", "nps_source")
+# Null for everyone where the scorer holds no purchase model; of p_alive also for customers it cannot judge.
+_FORECAST = (
+    *("p_purchase", "expected_purchases", "p_churn", "expected_spend", "expected_revenue", "revenue_low"),
+    *("revenue_high", "clv", "clv_low", "clv_high", "next_purchase_index"),
+)
 
 SCHEMA = pa.schema(
     [
@@ -27,18 +32,18 @@ SCHEMA = pa.schema(
         *[pa.field(name, pa.date32(), nullable=False) for name in _DATES],
         *[pa.field(name, pa.int64(), nullable=False) for name in ("frequency", "recency", "T")],
         pa.field("monetary_value", pa.float64(), nullable=False),
-        pa.field("p_alive", pa.float64(), nullable=False),
-        pa.field("p_purchase", pa.float64(), nullable=False),
-        pa.field("expected_purchases", pa.float64(), nullable=False),
-        pa.field("p_churn", pa.float64(), nullable=False),
-        pa.field("expected_spend", pa.float64(), nullable=False),
-        pa.field("expected_revenue", pa.float64(), nullable=False),
-        pa.field("revenue_low", pa.float64(), nullable=False),
-        pa.field("revenue_high", pa.float64(), nullable=False),
-        pa.field("clv", pa.float64(), nullable=False),
-        pa.field("clv_low", pa.float64(), nullable=False),
-        pa.field("clv_high", pa.float64(), nullable=False),
-        pa.field("next_purchase_index", pa.float64(), nullable=False),
+        pa.field("p_alive", pa.float64()),
+        pa.field("p_purchase", pa.float64()),
+        pa.field("expected_purchases", pa.float64()),
+        pa.field("p_churn", pa.float64()),
+        pa.field("expected_spend", pa.float64()),
+        pa.field("expected_revenue", pa.float64()),
+        pa.field("revenue_low", pa.float64()),
+        pa.field("revenue_high", pa.float64()),
+        pa.field("clv", pa.float64()),
+        pa.field("clv_low", pa.float64()),
+        pa.field("clv_high", pa.float64()),
+        pa.field("next_purchase_index", pa.float64()),
         pa.field("next_purchase_index_change", pa.float64()),
         pa.field("rfm", pa.string(), nullable=False),
         pa.field("segment", pa.string(), nullable=False),
@@ -148,6 +153,9 @@ def check_scores(table: pa.Table, customers: int | None = None, *, is_older: boo
         ends = [values[name] for name in (low, middle, high) if name]
         wrong = int(np.sum([lower > upper for lower, upper in pairwise(ends)]))
         _require(wrong == 0, low, f"is not in order with {high}", wrong)
+    absent = [table[name].null_count for name in _FORECAST]
+    partly = int(max(absent)) if set(absent) not in ({0}, {len(table)}) else 0
+    _require(partly == 0, ", ".join(_FORECAST), "are null only in part", partly)
     nulls = np.sum([pc.is_null(table[name]).to_numpy() for name in _NPS], axis=0)
     partly = int(np.sum((nulls > 0) & (nulls < len(_NPS))))
     _require(partly == 0, ", ".join(_NPS), "are null only in part", partly)
@@ -157,11 +165,17 @@ def check_scores(table: pa.Table, customers: int | None = None, *, is_older: boo
 
 
 def _with_later_columns(table: pa.Table) -> pa.Table:
-    """Add the nullable columns that a table of an earlier release lacks, filled with nulls."""
+    """Add the nullable columns that a table of an earlier release lacks, and let columns be null that may be now."""
+    fields = [field.with_nullable(True) if _may_be_null(field) else field for field in table.schema]
+    table = table.cast(pa.schema(fields, table.schema.metadata))
     for field in SCHEMA:
         if field.nullable and field.name not in table.column_names:
             table = table.append_column(field, pa.nulls(len(table), field.type))
     return table.select([name for name in COLUMNS if name in table.column_names])
+
+
+def _may_be_null(field: pa.Field) -> bool:
+    return field.name in COLUMNS and SCHEMA.field(field.name).nullable
 
 
 def _require(holds: bool, column: str, violation: str, rows: int) -> None:

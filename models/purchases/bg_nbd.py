@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Self
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
@@ -14,9 +15,10 @@ from models.purchases.bg_nbd_likelihood import (
     log_likelihood_and_derivatives,
 )
 from models.purchases.fitted_model import FittedModel, indexed_like
+from models.purchases.limits import LimitFit, fit_limit, largest_dropout
 from models.scoring.bg_nbd import expected_purchases
 from models.scoring.parameters import PurchaseParameters
-from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, Optimum, find_optimum, penalised
+from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, find_optimum, mean_negative
 from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 
@@ -38,20 +40,25 @@ STARTS = np.log(
 class BetaGeoModel(FittedModel):
     """BG/NBD (Fader, Hardie & Lee 2005), fitted on sufficient statistics with analytic derivatives.
 
-    An error says what the data lack where they do not determine the model. Attributes are those of `FittedModel`:
-    ``params_`` holds r, alpha, a, b, times in the unit of the data.
+    Any customers with a repeat purchase fit. Where the likelihood is flat or rises towards an edge of the model, the
+    fit is that edge (a limit of `PurchaseParameters`).
 
-    Parameters
+    Attributes
     ----------
-    penalizer_coef : float
-        Coefficient of the squared parameters (alpha in units of the largest age) added to the mean negative
-        log-likelihood; 0 by default.
+    params_, log_likelihood_, log_covariance
+        As of `FittedModel`: of r, alpha, a, b, times in the unit of the data. On an edge ``params_`` holds "rate"
+        (purchases in the unit of time) in place of r and alpha where rates are equal, and "dropout" (the chance of
+        leaving, or the share who leave at once) or nothing in place of a and b; the covariance is still 4 by 4.
+    notes : tuple of str
+        What an edge means, in words; empty otherwise.
     """
 
-    parameter_names = ("r", "alpha", "a", "b")
+    notes: tuple[str, ...] = ()
     # 1 where a customer may leave right after the first purchase, too.
     _m = 0
     _name = "BG/NBD"
+    _parameters: PurchaseParameters
+    _largest_dropout: float = 1.0
 
     def fit(self, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike, weights: ArrayLike | None = None) -> Self:
         """Fit the model on customers.
@@ -66,7 +73,7 @@ class BetaGeoModel(FittedModel):
         Raises
         ------
         InputError
-            Where the columns are no purchase histories, or do not determine the model.
+            Where the columns are no purchase histories, or hold no repeat purchase.
         """
         x, t_x, age = (np.asarray(column, dtype=np.float64) for column in (frequency, recency, T))
         counts = np.ones_like(age) if weights is None else np.asarray(weights)
@@ -95,34 +102,69 @@ class BetaGeoModel(FittedModel):
         scaled = statistics.in_units_of(longest)
         rough = self._objective(scaled.thinned(SOME_ROWS)) if scaled.x.size > MANY_ROWS else None
         optimum = find_optimum(self._objective(scaled), STARTS, scaled.customers, rough)
-        if not optimum.determined:
-            raise InputError(self._what_lacks(optimum, statistics))
-        natural = np.exp(optimum.point)
-        penalty = self.penalizer_coef * float(natural @ natural)
-        purchases = float(statistics.weights @ statistics.x)
         # The density of times in another unit.
-        log_likelihood = (penalty - optimum.value) * statistics.customers - purchases * float(np.log(longest))
-        return self._keep(natural * [1.0, longest, 1.0, 1.0], optimum.log_covariance, log_likelihood)
+        of_unit = float(statistics.weights @ statistics.x) * float(np.log(longest))
+        if not optimum.determined:
+            return self._keep_limit(fit_limit(scaled, self._m), scaled, longest, of_unit)
+        natural = np.exp(optimum.point) * [1.0, longest, 1.0, 1.0]
+        self._parameters = _parameters(natural, self._m)
+        log_likelihood = -optimum.value * statistics.customers - of_unit
+        return self._keep(("r", "alpha", "a", "b"), natural, optimum.log_covariance, log_likelihood)
+
+    def _keep_limit(self, fit: LimitFit, scaled: SufficientStatistics, longest: float, of_unit: float) -> Self:
+        """Keep a fit on an edge, with the errors of the parameters that remain."""
+        family = fit.family
+        natural = family.natural(fit.point, longest)
+        # Of the logarithms of what is estimated: the slope of ln p by its log odds is 1 - p.
+        slopes = np.where(np.array(family.names) == "dropout", 1.0 - natural, 1.0)
+        self._keep(family.names, natural, fit.covariance * np.outer(slopes, slopes), fit.log_likelihood - of_unit)
+        self._parameters = family.parameters(fit.point, longest)
+        by_point = family.slopes_of_logs(fit.point)
+        self.log_covariance = by_point @ fit.covariance @ by_point.T
+        if family.dropout == "nobody_leaves":
+            self._largest_dropout = largest_dropout(fit, scaled)
+        self.notes = limit_notes(self._parameters, self._largest_dropout, is_held=fit.is_held)
+        return self
 
     def _objective(self, scaled: SufficientStatistics) -> Objective:
-        """Map log parameters to the penalised mean negative log-likelihood and its derivatives."""
+        """Map log parameters to the mean negative log-likelihood and its derivatives."""
 
         def objective(log_params: Floats) -> Derivatives:
-            natural = np.exp(log_params)
-            of_data = log_likelihood_and_derivatives(_parameters(natural, self._m), scaled)
-            return penalised(of_data, scaled.customers, self.penalizer_coef, natural)
+            of_data = log_likelihood_and_derivatives(_parameters(np.exp(log_params), self._m), scaled)
+            return mean_negative(of_data, scaled.customers)
 
         return objective
 
     @property
     def parameters(self) -> PurchaseParameters:
         """The fitted parameters as the formulas take them."""
-        return _parameters(self._values(), self._m)
+        self._values()
+        return self._parameters
+
+    @property
+    def name(self) -> str:
+        """What the fit is: BG/NBD or MBG/NBD; NBD where nobody leaves, Poisson where rates are equal as well."""
+        if not self.parameters.nobody_leaves:
+            return self._name
+        return "Poisson" if self.parameters.equal_rates else "NBD"
+
+    @property
+    def confidence_intervals_(self) -> pd.DataFrame:
+        """95 % intervals, normal on the logarithmic scale, that of a chance of leaving on the logit."""
+        intervals = super().confidence_intervals_
+        if "dropout" in intervals.index:
+            intervals.loc["dropout"] = self.dropout_share[1:]
+        return intervals
 
     @property
     def dropout_share(self) -> tuple[float, float, float]:
-        """Mean chance of leaving after a purchase, a / (a + b), and its 95 % interval, symmetric on the logit."""
+        """Mean chance of leaving after a purchase, a / (a + b), and its 95 % interval, symmetric on the logit.
+
+        Where nobody seems to leave it is 0, and the upper end that of the one-sided 95 % interval.
+        """
         parameters = self.parameters
+        if parameters.nobody_leaves:
+            return 0.0, 0.0, self._largest_dropout
         logit = np.log(parameters.a) - np.log(parameters.b)
         of_a, of_b, of_both = self.log_covariance[2, 2], self.log_covariance[3, 3], self.log_covariance[2, 3]
         half = NORMAL_95 * np.sqrt(of_a + of_b - 2.0 * of_both)
@@ -131,26 +173,6 @@ class BetaGeoModel(FittedModel):
     def predict(self, t: ArrayLike, frequency: ArrayLike, recency: ArrayLike, T: ArrayLike) -> Any:
         """Return the purchases expected in the next ``t``, a Series where ``frequency`` is one."""
         return indexed_like(frequency, expected_purchases(t, frequency, recency, T, self.parameters))
-
-    def _what_lacks(self, optimum: Optimum, statistics: SufficientStatistics) -> str:
-        """Explain why the likelihood has no inner optimum, and what to do."""
-        customers, repeat = statistics.customers, float(statistics.weights[statistics.x > 0].sum())
-        r, _, a, b = np.exp(optimum.point)
-        if statistics.x.size == 1 or np.ptp(statistics.x) == 0:
-            reason = "their purchase histories show no spread"
-        elif r > 100:
-            reason = "their purchase rates do not differ measurably"
-        elif min(a, b) > 50:
-            reason = "their chances of leaving do not differ measurably"
-        elif a < 1e-3 * b:
-            reason = "there is no sign of customers leaving"
-        else:
-            reason = "they are too few to tell customers who left from customers who buy rarely"
-        return (
-            f"{self._name} is not determined by these {customers:.0f} customers, {repeat:.0f} of whom bought "
-            f"again: {reason} (the search ended at r {r:.3g}, a {a:.3g}, b {b:.3g}). Give more customers or a longer "
-            f"history, or hold the parameters with a small penalty: {type(self).__name__}(penalizer_coef=0.001)."
-        )
 
 
 class ModifiedBetaGeoModel(BetaGeoModel):
@@ -162,6 +184,42 @@ class ModifiedBetaGeoModel(BetaGeoModel):
 
     _m = 1
     _name = "MBG/NBD"
+
+
+def limit_notes(parameters: PurchaseParameters, largest_dropout: float, *, is_held: bool) -> tuple[str, ...]:
+    """Say what the limits of parameters mean.
+
+    Parameters
+    ----------
+    parameters : PurchaseParameters
+    largest_dropout : float
+        Upper end of the interval of the chance of leaving where nobody seems to leave.
+    is_held : bool
+        Whether the chance of leaving is held below 1.
+    """
+    share = f"{100 * parameters.a / (parameters.a + parameters.b):.3g} %"
+    after = "each purchase" if parameters.m else "each repeat purchase"
+    notes: dict[str, str] = {
+        "equal_rates": "Customers do not differ measurably in how often they buy: all are given one rate.",
+        "nobody_leaves": (
+            f"The data show nobody leaving: after a purchase at most {100 * largest_dropout:.2g} % leave (95 %). So "
+            "nobody is taken to have left, and who buys rarely is told from who buys often alone: p_alive is null for "
+            "everyone, and p_churn is the probability of no purchase within its horizon."
+        ),
+        "equal_dropout": (
+            f"Customers do not differ measurably in how soon they leave: after {after} {share} leave, whoever they are."
+        ),
+        "at_once_or_never": (
+            f"Customers leave after their first {'' if parameters.m else 'repeat '}purchase, as {share} do, or never."
+        ),
+    }
+    told = [notes[limit] for limit in parameters.limits]
+    if is_held:
+        told.append(
+            "Everyone who could leave seems to have left; as no count of customers makes that certain, the chance of "
+            f"leaving is held at {share}."
+        )
+    return tuple(told)
 
 
 def _parameters(natural: Iterable[float], m: int) -> PurchaseParameters:

@@ -25,10 +25,8 @@ from models.scoring.second_stage import first_stage
 MODELS: Mapping[PurchaseModel, type[BetaGeoModel]] = {"bg_nbd": BetaGeoModel, "mbg_nbd": ModifiedBetaGeoModel}
 MODEL_NAMES: Mapping[PurchaseModel, str] = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD"}
 
-# In a trial, 40 shops of 100 customers did not determine BG/NBD; this penalty fitted all of them, at some bias.
-SMALL_SHOP_PENALTY = 0.001
 SMALLEST_SPEND = 0.01
-NO_SPREAD = 1e6
+NO_REPEATS = "none of the {customers:,.0f} customers bought on more than one day"
 
 
 @dataclass(frozen=True)
@@ -54,13 +52,23 @@ class TrainingFit:
 
 
 @dataclass(frozen=True)
+class SpendFit:
+    """A fitted spend model, the covariance of its log parameters, its rows of `PurchaseFit.fits`, and its notes."""
+
+    parameters: SpendParameters
+    covariance: Covariance
+    rows: pd.DataFrame
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class PurchaseFit:
     """Fitted purchase and spend models.
 
     Attributes
     ----------
-    purchases : PurchaseParameters
-        Times in days.
+    purchases : PurchaseParameters or None
+        Times in days; None without a repeat purchase, from which alone the purchase models learn.
     spend : SpendParameters
         Values in the shop's currency.
     uncertainty : Uncertainty
@@ -71,19 +79,22 @@ class PurchaseFit:
         What a reader must know: what could not be fitted and why, assumptions that fail.
     statistics : SufficientStatistics
         The distinct purchase histories fitted on, and how many customers share each.
-    log_likelihood_per_customer : float
-        Of the purchase model, times in days.
+    log_likelihood_per_customer : float or None
+        Of the purchase model, times in days; None without one.
+    name : str
+        What the purchase model is: BG/NBD, MBG/NBD, or NBD or Poisson where these show nobody leaving.
     returns : ReturnsToCome or None
         What still comes back of the purchases fitted on; None where nothing does.
     """
 
-    purchases: PurchaseParameters
+    purchases: PurchaseParameters | None
     spend: SpendParameters
     uncertainty: Uncertainty
     fits: pd.DataFrame
     notes: tuple[str, ...]
     statistics: SufficientStatistics
-    log_likelihood_per_customer: float
+    log_likelihood_per_customer: float | None
+    name: str
     returns: ReturnsToCome | None = None
 
     @property
@@ -105,7 +116,14 @@ class PurchaseFit:
         -------
         pandas.DataFrame
             p_alive, p_purchase, expected_purchases, expected_spend and expected_revenue, same index.
+
+        Raises
+        ------
+        InputError
+            Without a purchase model.
         """
+        if self.purchases is None:
+            raise InputError(NO_REPEATS.format(customers=self.customers))
         x, t_x, T, spend_x, spend_m = (customers[name].to_numpy(float) for name in PURCHASE_COLUMNS)
         if not self.spend.individual:
             spend_x = spend_m = np.zeros(len(customers))
@@ -117,6 +135,8 @@ class PurchaseFit:
 def fit_purchases_at(tables: Tables, as_of: date, purchase_model: PurchaseModel) -> PurchaseFit:
     """Fit the purchase and spend models on what was available before a date: each model once a run.
 
+    Customers are counted, and spend is fitted, once for all purchase models.
+
     Parameters
     ----------
     tables : Tables
@@ -125,17 +145,14 @@ def fit_purchases_at(tables: Tables, as_of: date, purchase_model: PurchaseModel)
         Exclusive.
     purchase_model : "bg_nbd" or "mbg_nbd"
         Which one to fit.
-
-    Raises
-    ------
-    InputError
-        As `fit_purchase_models`.
     """
-    return tables.workspace.once(
+    once = tables.workspace.once
+    statistics = once(("histories", as_of), lambda: count_histories(purchase_summary(tables, as_of)))
+    spend = once(("spend fit", as_of), lambda: fit_spend(purchase_summary(tables, as_of)))
+    returns = once(("returns to come", as_of), lambda: returns_to_come_at(tables, as_of))
+    return once(
         ("purchase fit", as_of, purchase_model),
-        lambda: _after_returns(
-            fit_purchase_models(purchase_summary(tables, as_of), purchase_model), returns_to_come_at(tables, as_of)
-        ),
+        lambda: _after_returns(fit_histories(statistics, spend, purchase_model), returns),
     )
 
 
@@ -162,24 +179,40 @@ def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> Pur
         As `features.purchases.summarise_purchases` gives it: one row per customer.
     purchase_model : "bg_nbd" or "mbg_nbd"
         Which one to fit.
-
-    Raises
-    ------
-    InputError
-        Where the purchase model cannot be fitted: the message says what the data lacks.
     """
-    counted = _columns(purchase_statistics(summary), ("frequency", "recency", "T", "customers"))
-    statistics = SufficientStatistics(*counted)
-    purchases, notes = _fit_purchases(statistics, purchase_model)
-    spend, spend_covariance, spend_fits, spend_notes = _fit_spend(summary)
+    return fit_histories(count_histories(summary), fit_spend(summary), purchase_model)
+
+
+def count_histories(summary: ir.Table) -> SufficientStatistics:
+    """Count equal purchase histories, times in days, in the engine that holds the summary."""
+    return SufficientStatistics(*_columns(purchase_statistics(summary), ("frequency", "recency", "T", "customers")))
+
+
+def fit_histories(statistics: SufficientStatistics, spend: SpendFit, purchase_model: PurchaseModel) -> PurchaseFit:
+    """Fit a purchase model on counted histories, beside a spend model.
+
+    Any histories with a repeat purchase fit. Times may be in any unit, whole or not.
+    """
+    customers = statistics.customers
+    if not statistics.x.any():
+        note = (
+            f"There is no purchase forecast: {NO_REPEATS.format(customers=customers)}, and purchase models learn from "
+            "repeat purchases; its columns are null. A longer history changes that; if customers do come back, check "
+            "that customer_id is the customer's and not the order's."
+        )
+        unknown = Uncertainty(None, spend.covariance)
+        notes = (note, *spend.notes)
+        return PurchaseFit(None, spend.parameters, unknown, spend.rows, notes, statistics, None, "no purchase model")
+    model = MODELS[purchase_model]().fit_sufficient_statistics(statistics)
     return PurchaseFit(
-        purchases=purchases.parameters,
-        spend=spend,
-        uncertainty=Uncertainty(as_tuples(purchases.log_covariance.tolist()), spend_covariance),
-        fits=pd.concat([_purchase_rows(purchases, purchase_model), spend_fits], ignore_index=True),
-        notes=(*notes, *spend_notes),
+        purchases=model.parameters,
+        spend=spend.parameters,
+        uncertainty=Uncertainty(as_tuples(model.log_covariance.tolist()), spend.covariance),
+        fits=pd.concat([_purchase_rows(model), spend.rows], ignore_index=True),
+        notes=(*model.notes, *spend.notes),
         statistics=statistics,
-        log_likelihood_per_customer=float(purchases.log_likelihood_) / statistics.customers,
+        log_likelihood_per_customer=float(model.log_likelihood_) / customers,
+        name=model.name,
     )
 
 
@@ -188,25 +221,7 @@ def _columns(table: ir.Table, names: tuple[str, ...]) -> list[npt.NDArray[np.flo
     return [columns[name].to_numpy().astype(np.float64) for name in names]
 
 
-def _fit_purchases(statistics: SufficientStatistics, purchase_model: PurchaseModel) -> tuple[BetaGeoModel, list[str]]:
-    """Fit the model; in a small shop whose data leave it open, hold its parameters together a little and say so."""
-    model = MODELS[purchase_model]
-    try:
-        return model().fit_sufficient_statistics(statistics), []
-    except InputError as error:
-        try:
-            penalised = model(penalizer_coef=SMALL_SHOP_PENALTY).fit_sufficient_statistics(statistics)
-        except InputError:
-            raise error from None
-    note = (
-        f"The {statistics.customers:,.0f} customers do not settle the parameters of {MODEL_NAMES[purchase_model]}: "
-        f"they are held together by a penalty of {SMALL_SHOP_PENALTY}, and purchases may be off. They settle as "
-        "customers come back."
-    )
-    return penalised, [note]
-
-
-def _fit_spend(summary: ir.Table) -> tuple[SpendParameters, Covariance, pd.DataFrame, list[str]]:
+def fit_spend(summary: ir.Table) -> SpendFit:
     """Fit Gamma-Gamma, or say why not and take the mean value of a purchase for everybody."""
     frequency, value, customers = _columns(spend_statistics(summary), ("spend_frequency", "spend_value", "customers"))
     try:
@@ -217,19 +232,20 @@ def _fit_spend(summary: ir.Table) -> tuple[SpendParameters, Covariance, pd.DataF
         total = summary.aggregate(value=value_sum, purchases=(summary.frequency + 1).sum()).to_pyarrow().to_pylist()[0]
         mean = max(float(total["value"]) / total["purchases"], SMALLEST_SPEND)
         note = f"Gamma-Gamma was not fitted; everybody's expected spend is the mean purchase, {mean:,.2f}: {error}"
-        # The limit of Gamma-Gamma in which every purchase has the same value: p v / (q - 1) is the mean.
-        constant = SpendParameters(p=NO_SPREAD, q=NO_SPREAD + 1.0, v=mean, individual=False)
-        return constant, as_tuples(np.zeros((3, 3)).tolist()), pd.DataFrame(), [note]
+        constant = SpendParameters(1.0, 1.0, mean, individual=False, limits=("equal_purchases", "equal_means"))
+        return SpendFit(constant, as_tuples(np.zeros((3, 3)).tolist()), pd.DataFrame(), (note,))
     rows, covariance = _rows("Gamma-Gamma", model.summary), as_tuples(model.log_covariance.tolist())
-    return model.parameters, covariance, rows, list(model.notes)
+    return SpendFit(model.parameters, covariance, rows, model.notes)
 
 
-def _purchase_rows(model: BetaGeoModel, purchase_model: PurchaseModel) -> pd.DataFrame:
+def _purchase_rows(model: BetaGeoModel) -> pd.DataFrame:
     """Return a row per parameter, and one for the share of customers who leave after a purchase."""
-    rows = _rows(MODEL_NAMES[purchase_model], model.summary)
+    rows = _rows(model.name, model.summary)
+    if "dropout" in model.params_:
+        return rows
     share, low, high = model.dropout_share
     dropout_share = {
-        "model": MODEL_NAMES[purchase_model],
+        "model": model.name,
         "parameter": "a / (a + b)",
         "estimate": share,
         "low": low,

@@ -1,6 +1,7 @@
 """What every fit by maximum likelihood tells: its parameters, their covariance, and a table of both."""
 
-from typing import Any, ClassVar, Self
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -13,30 +14,21 @@ from models.stats.typing import Floats
 class FittedModel:
     """Parameters estimated on the logarithmic scale, by the names that `lifetimes` gives them.
 
-    Parameters
-    ----------
-    penalizer_coef : float
-        Coefficient of the squared parameters (in units of the data's own scale) added to the mean negative
-        log-likelihood; 0 by default.
-
     Attributes
     ----------
     params_ : Series
-        The parameters in the unit of the data.
+        The parameters that were estimated, in the unit of the data.
     log_likelihood_ : float
-        Summed over customers at the optimum, without the penalty, in the unit of the data.
-    log_covariance : ndarray, shape (k, k)
-        Covariance of the logarithms of the parameters.
+        Summed over customers at the optimum, in the unit of the data.
+    log_covariance : ndarray
+        Covariance of the logarithms of all parameters of the formulas; 0 for those that a limit of the model fixes.
     """
-
-    parameter_names: ClassVar[tuple[str, ...]]
 
     params_: "pd.Series[float]"
     log_likelihood_: float
     log_covariance: Floats
-
-    def __init__(self, penalizer_coef: float = 0.0) -> None:
-        self.penalizer_coef = penalizer_coef
+    # Of the logarithms of `params_`.
+    _own_log_covariance: Floats
 
     def __repr__(self) -> str:
         fitted = ""
@@ -44,10 +36,10 @@ class FittedModel:
             fitted = ": " + ", ".join(f"{name} {value:.4g}" for name, value in self.params_.items())
         return f"<{type(self).__name__}{fitted}>"
 
-    def _keep(self, natural: Floats, log_covariance: Floats, log_likelihood: float) -> Self:
-        """Keep the result of a fit."""
-        self.params_ = pd.Series(natural, index=list(self.parameter_names))
-        self.log_covariance = log_covariance
+    def _keep(self, names: Sequence[str], natural: Floats, log_covariance: Floats, log_likelihood: float) -> Self:
+        """Keep the estimates of a fit, and the covariance of their logarithms."""
+        self.params_ = pd.Series(natural, index=list(names))
+        self.log_covariance = self._own_log_covariance = log_covariance
         self.log_likelihood_ = log_likelihood
         return self
 
@@ -60,7 +52,7 @@ class FittedModel:
     @property
     def variance_matrix_(self) -> pd.DataFrame:
         """Covariance of the parameters by the delta method; symmetric, while that of lifetimes is not."""
-        covariance = self.log_covariance * np.outer(self.params_, self.params_)
+        covariance = self._own_log_covariance * np.outer(self.params_, self.params_)
         return pd.DataFrame(covariance, columns=self.params_.index, index=self.params_.index)
 
     @property
@@ -71,7 +63,7 @@ class FittedModel:
     @property
     def confidence_intervals_(self) -> pd.DataFrame:
         """95 % intervals, normal on the logarithmic scale, so that the bounds of a positive parameter are positive."""
-        factor = np.exp(NORMAL_95 * np.sqrt(np.diag(self.log_covariance)))
+        factor = np.exp(NORMAL_95 * np.sqrt(np.diag(self._own_log_covariance)))
         return pd.DataFrame({"lower 95% bound": self.params_ / factor, "upper 95% bound": self.params_ * factor})
 
     @property

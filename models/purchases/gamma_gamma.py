@@ -1,6 +1,6 @@
 """Gamma-Gamma: the value of a customer's purchases."""
 
-from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -9,27 +9,26 @@ from numpy.typing import ArrayLike
 from data.errors import InputError
 from models.purchases.fitted_model import FittedModel, indexed_like
 from models.purchases.gamma_gamma_likelihood import (
-    HELD_AT,
     Independence,
     SpendHistories,
-    free_parameters,
     independence,
     log_likelihood_and_derivatives,
     log_parameters,
 )
+from models.purchases.spend_limits import SpendLimitFit, fit_spend_limit
 from models.scoring.gamma_gamma import expected_spend
 from models.scoring.parameters import SpendParameters
-from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, Optimum, find_optimum, penalised
+from models.stats.newton import MANY_ROWS, SOME_ROWS, Derivatives, Objective, Optimum, find_optimum, mean_negative
 from models.stats.typing import Floats
 
 # Log parameters to begin from, values in units of their mean.
 STARTS = np.log(np.array([[2.0, 3.0, 1.0], [6.0, 4.0, 0.5], [0.7, 2.0, 2.0], [30.0, 8.0, 0.3]]))
 # A mean of the base so far above what its buyers spent is the mark of a q too near to 1.
 _LARGEST_MEAN = 3.0
-_HELD_NOTES = {
-    "mean": "Spend is so unequal that Gamma-Gamma has no credible mean; it was held at the observed one.",
-    "p": "Customers seem to spend the same every time: their expected spend is their own mean.",
-    "q": "Customers do not differ measurably in what they spend: their expected spend is nearly that of the base.",
+_MEAN_NOTE = "Spend is so unequal that Gamma-Gamma has no credible mean; it was held at the observed one."
+_LIMIT_NOTES = {
+    "equal_purchases": "Customers seem to spend the same every time: their expected spend is their own mean.",
+    "equal_means": "Customers do not differ measurably in what they spend: all have one expected spend.",
 }
 _FEWEST_CUSTOMERS = 10
 
@@ -39,30 +38,23 @@ class GammaGammaModel(FittedModel):
 
     The mean spend of the base, p v / (q - 1), always exists: q > 1. Where the likelihood alone leads to q <= 1 or
     to a mean far above all observed values, the mean is held at that of the observed values instead. Where it
-    grows without end in p (each spends the same every time) or in q (customers do not differ), that one is held
-    at 1,000: the expected spend is then the customer's own mean, or nearly that of the base.
-
-    Parameters
-    ----------
-    penalizer_coef : float
-        Coefficient of the squared parameters (values in units of their mean) added to the mean negative
-        log-likelihood; 0 by default.
+    is flat or rises without end in p (each spends the same every time) or in q (customers do not differ), the fit is
+    that limit of `SpendParameters`: the expected spend is then the customer's own mean, or one for all.
 
     Attributes
     ----------
     params_, log_likelihood_, log_covariance
-        As of `FittedModel`: of p, q, v. The covariance is zero for what is held.
-    held : tuple of str
-        What had to be held: "mean", "p" or "q"; a held p or q has a standard error of 0.
+        As of `FittedModel`: of p, q, v; in a limit ``params_`` holds the two of them that remain.
+    holds_mean : bool
+        Whether the mean is held.
     independence : Independence
         Whether frequency and value go together.
     notes : tuple of str
-        What was held, and the warning of `independence`, in words.
+        What was held or is a limit, and the warning of `independence`, in words.
     """
 
-    parameter_names = ("p", "q", "v")
-
-    held: tuple[str, ...]
+    holds_mean: bool
+    _parameters: SpendParameters
     independence: Independence
     notes: tuple[str, ...]
 
@@ -81,7 +73,7 @@ class GammaGammaModel(FittedModel):
         Raises
         ------
         InputError
-            Where no customer has such purchases, or they do not determine the model.
+            Where fewer than ten customers have such purchases, or all spend the same.
         """
         histories = _priced_repeat_buyers(
             np.asarray(frequency, dtype=np.float64),
@@ -89,74 +81,83 @@ class GammaGammaModel(FittedModel):
             np.ones(np.shape(frequency)) if weights is None else np.asarray(weights, dtype=np.float64),
         )
         scaled = histories.in_units_of(histories.mean)
-        if scaled.customers < _FEWEST_CUSTOMERS and not self.penalizer_coef:
+        if scaled.customers < _FEWEST_CUSTOMERS:
             raise InputError(
                 f"Only {scaled.customers:.0f} customers have a repeat purchase of positive value, and Gamma-Gamma "
-                f"needs {_FEWEST_CUSTOMERS}: give more customers or a longer history, or hold the parameters with a "
-                "small penalty: GammaGammaModel(penalizer_coef=0.001)."
+                f"needs {_FEWEST_CUSTOMERS}: give more customers or a longer history."
             )
-        optimum, held = self._search(scaled)
-        free = log_parameters(optimum.point, held)
-        natural = np.exp(free.logs)
-        if not optimum.determined:
-            raise InputError(_what_lacks(natural, scaled))
-        self.held = held
+        optimum, self.holds_mean = _search(scaled)
         self.independence = independence(histories)
+        # The density of a value in another unit of money.
+        of_unit = float(np.log(histories.mean)) * histories.customers
+        if optimum.determined:
+            free = log_parameters(optimum.point, holds_mean=self.holds_mean)
+            p, q, v = map(float, np.exp(free.logs) * [1.0, 1.0, histories.mean])
+            self._parameters = SpendParameters(p, q, v)
+            log_covariance = free.slopes @ optimum.log_covariance @ free.slopes.T
+            log_likelihood = -optimum.value * histories.customers - of_unit
+            self._keep(("p", "q", "v"), np.array([p, q, v]), log_covariance, log_likelihood)
+        else:
+            limit = fit_spend_limit(scaled, _LARGEST_MEAN)
+            if limit is None:
+                raise InputError(
+                    f"All {scaled.customers:.0f} customers with repeat purchases of positive value spend the same, or "
+                    "nearly: there is no spread to learn from."
+                )
+            self._keep_limit(limit, histories.mean, of_unit)
         self.notes = (
-            *(_HELD_NOTES[name] for name in held),
+            *([_MEAN_NOTE] if self.holds_mean else []),
+            *(_LIMIT_NOTES[limit] for limit in self._parameters.limits),
             *([self.independence.warning] if self.independence.warning else []),
         )
-        penalty = self.penalizer_coef * float(natural @ natural)
-        # The density of a value in another unit of money.
-        log_likelihood = (penalty - optimum.value - float(np.log(histories.mean))) * histories.customers
-        log_covariance = free.slopes @ optimum.log_covariance @ free.slopes.T
-        return self._keep(natural * [1.0, 1.0, histories.mean], log_covariance, log_likelihood)
+        return self
 
-    def _search(self, scaled: SpendHistories) -> tuple[Optimum, tuple[str, ...]]:
-        """Find the optimum, holding one thing after the other where the data do not determine it."""
-        thinned = scaled.thinned(SOME_ROWS) if scaled.x.size > MANY_ROWS else None
-        held: tuple[str, ...] = ()
-        while True:
-            starts = [free_parameters(start, held) for start in STARTS]
-            rough = None if thinned is None else self._objective(thinned, held)
-            optimum = find_optimum(self._objective(scaled, held), starts, scaled.customers, rough)
-            lacking = _to_hold(np.exp(log_parameters(optimum.point, held).logs), optimum.determined, held)
-            if lacking is None:
-                return optimum, held
-            held = (*held, lacking)
-
-    def _objective(self, scaled: SpendHistories, held: tuple[str, ...]) -> Objective:
-        """Map free log parameters to the penalised mean negative log-likelihood and its derivatives."""
-
-        def objective(point: Floats) -> Derivatives:
-            free = log_parameters(point, held)
-            natural = np.exp(free.logs)
-            of_data = log_likelihood_and_derivatives(SpendParameters(*natural), scaled)
-            return free.derivatives(penalised(of_data, scaled.customers, self.penalizer_coef, natural))
-
-        return objective
+    def _keep_limit(self, limit: SpendLimitFit, mean: float, of_unit: float) -> None:
+        """Keep a fit in a limit, with the errors of the parameters that remain."""
+        self.holds_mean = limit.holds_mean
+        self._parameters = replace(limit.parameters, v=limit.parameters.v * mean)
+        free = ["pqv".index(name) for name in limit.names]
+        estimates = np.array([getattr(self._parameters, name) for name in limit.names])
+        own = limit.log_covariance[np.ix_(free, free)]
+        self._keep(limit.names, estimates, own, limit.log_likelihood - of_unit)
+        self.log_covariance = limit.log_covariance
 
     @property
     def parameters(self) -> SpendParameters:
         """The fitted parameters as the formulas take them."""
-        p, q, v = self._values()
-        return SpendParameters(p, q, v)
+        self._values()
+        return self._parameters
 
     def predict(self, frequency: ArrayLike, monetary_value: ArrayLike) -> Any:
         """Return the expected value of a customer's next purchases, a Series where ``frequency`` is one."""
         return indexed_like(frequency, expected_spend(frequency, monetary_value, self.parameters))
 
 
-def _to_hold(natural: Floats, determined: bool, held: Sequence[str]) -> str | None:
-    """Name what must be held before a next search; None where the search is over."""
-    p, q, v = natural
-    if "mean" not in held and (q <= 1 or p * v / (q - 1) > _LARGEST_MEAN):
-        return "mean"
-    if determined or "p" in held or "q" in held:
-        return None
-    if max(p, q) < HELD_AT / 100:
-        return None
-    return "p" if p > q else "q"
+def _search(scaled: SpendHistories) -> tuple[Optimum, bool]:
+    """Find the optimum, with the mean held where there is no credible one; say whether it is held."""
+    thinned = scaled.thinned(SOME_ROWS) if scaled.x.size > MANY_ROWS else None
+
+    def search(*, holds_mean: bool) -> Optimum:
+        rough = None if thinned is None else _objective(thinned, holds_mean=holds_mean)
+        starts = STARTS[:, :2] if holds_mean else STARTS
+        return find_optimum(_objective(scaled, holds_mean=holds_mean), starts, scaled.customers, rough)
+
+    optimum = search(holds_mean=False)
+    p, q, v = np.exp(optimum.point)
+    if q > 1 and p * v / (q - 1) <= _LARGEST_MEAN:
+        return optimum, False
+    return search(holds_mean=True), True
+
+
+def _objective(scaled: SpendHistories, *, holds_mean: bool) -> Objective:
+    """Map free log parameters to the mean negative log-likelihood and its derivatives."""
+
+    def objective(point: Floats) -> Derivatives:
+        free = log_parameters(point, holds_mean=holds_mean)
+        of_data = log_likelihood_and_derivatives(SpendParameters(*np.exp(free.logs)), scaled)
+        return free.derivatives(mean_negative(of_data, scaled.customers))
+
+    return objective
 
 
 def _priced_repeat_buyers(x: Floats, m: Floats, weights: Floats) -> SpendHistories:
@@ -179,17 +180,3 @@ def _priced_repeat_buyers(x: Floats, m: Floats, weights: Floats) -> SpendHistori
             "Gamma-Gamma learns what a purchase is worth from those: give a longer history, or check the amounts."
         )
     return SpendHistories(x[priced], m[priced], weights[priced]).in_order()
-
-
-def _what_lacks(natural: Floats, scaled: SpendHistories) -> str:
-    """Explain why the likelihood has no inner optimum, and what to do."""
-    p, q, v = natural
-    if min(p, q) > HELD_AT / 10:
-        reason = "all of them spend the same, or nearly"
-    else:
-        reason = "they are too few to tell the spread between purchases from that between customers"
-    return (
-        f"Gamma-Gamma is not determined by these {scaled.customers:.0f} customers with repeat purchases of positive "
-        f"value: {reason} (the search ended at p {p:.3g}, q {q:.3g}, v {v:.3g} means). Give more customers or a "
-        "longer history, or hold the parameters with a small penalty: GammaGammaModel(penalizer_coef=0.001)."
-    )

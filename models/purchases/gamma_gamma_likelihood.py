@@ -1,6 +1,5 @@
 """The likelihood of Gamma-Gamma, and the test of its assumption that frequency and value are independent."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,8 +12,6 @@ from models.stats.gamma_differences import rising
 from models.stats.newton import Derivatives, blocks, evenly
 from models.stats.typing import Floats
 
-# A p or q on its way to infinity is held here: a spread of 3 % between a customer's purchases, or between customers.
-HELD_AT = 1000.0
 # Between Cohen's small and medium effect; CDNOW, on which the model was shown to work, has .11.
 _NOTABLE_CORRELATION = 0.2
 
@@ -131,7 +128,7 @@ class Free:
     ----------
     logs : ndarray, shape (3,)
     slopes : ndarray, shape (3, k)
-        Their derivatives by the free ones; zero where one is held.
+        Their derivatives by the free ones.
     bend : float
         Second derivative of ln q by its free parameter, the only one that is not linear.
     """
@@ -149,33 +146,17 @@ class Free:
         return value, gradient @ self.slopes, hessian
 
 
-def log_parameters(point: Floats, held: Sequence[str]) -> Free:
+def log_parameters(point: Floats, *, holds_mean: bool) -> Free:
     """Return ln p, ln q, ln v (values in units of their mean) at the free log parameters, and their derivatives.
 
-    Free are ln p and ln q unless held, and ln v; with the mean held at 1, ln(q - 1) in place of ln q and no v.
+    Free are all three; with the mean held at 1, ln p and ln(q - 1), and v = (q - 1) / p.
     """
-    logs, slopes, bend = np.full(3, np.log(HELD_AT)), np.zeros((3, point.size)), 0.0
-    free = iter(range(point.size))
-    for row, name in enumerate(("p", "q")):
-        if name not in held:
-            column = next(free)
-            logs[row], slopes[row, column] = point[column], 1.0
-    if "mean" not in held:
-        logs[2], slopes[2, -1] = point[-1], 1.0
-    else:
-        # v = (q - 1) / p.
-        log_excess, of_excess = (np.log(HELD_AT - 1.0), 0.0) if "q" in held else (logs[1], slopes[1].copy())
-        logs[2], slopes[2] = log_excess - logs[0], of_excess - slopes[0]
-        if "q" not in held:
-            share = float(expit(log_excess))
-            logs[1], slopes[1, -1], bend = np.logaddexp(0.0, log_excess), share, share * (1.0 - share)
-    return Free(logs, slopes, bend)
-
-
-def free_parameters(start: Floats, held: Sequence[str]) -> Floats:
-    """Return those of ln p, ln q and ln v that are not held."""
-    kept = [name not in held for name in ("p", "q")] + ["mean" not in held]
-    return np.asarray(start[np.array(kept)])
+    if not holds_mean:
+        return Free(point, np.eye(3), 0.0)
+    log_p, log_excess = point
+    share = float(expit(log_excess))
+    logs = np.array([log_p, np.logaddexp(0.0, log_excess), log_excess - log_p])
+    return Free(logs, np.array([[1.0, 0.0], [0.0, share], [-1.0, 1.0]]), share * (1.0 - share))
 
 
 @dataclass(frozen=True)

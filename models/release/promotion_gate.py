@@ -112,7 +112,8 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
     scores = scorer.score(holdout.customers)
     predicted, actual = float(scores["expected_purchases"].sum()), float(holdout.customers["purchases"].sum())
     metrics = {"gate_purchases_expected": predicted, "gate_purchases_actual": actual}
-    numbers = scores.loc[:, :"next_purchase_index"]
+    # p_alive is null where the model cannot judge a customer.
+    numbers = scores.loc[:, :"next_purchase_index"].assign(p_alive=scores["p_alive"].fillna(1.0))
     strange = [str(name) for name in numbers if not np.isfinite(numbers[name]).all()]
     if strange:
         return metrics, f"refused: the twin's scores are not finite: {', '.join(strange)}"

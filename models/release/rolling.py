@@ -131,11 +131,11 @@ def backtest_at(tables: Tables, cutoff: date, recipe: Recipe, with_second_stage:
     predictions, fits, left_out = {}, {}, {}
     for model, name in MODEL_NAMES.items():
         try:
-            fits[name] = fit_purchases_at(tables, cutoff, model)
+            fit = fit_purchases_at(tables, cutoff, model)
+            predictions[name] = fit.predict(customers, recipe.horizon)
+            fits[name] = fit
         except InputError as error:
             left_out[name] = str(error)
-        else:
-            predictions[name] = fits[name].predict(customers, recipe.horizon)
     result = CutoffResult(cutoff, recipe.horizon, customers, predictions, fits, left_out)
     return add_second_stage(tables, result, recipe) if with_second_stage else result
 

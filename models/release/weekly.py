@@ -40,6 +40,8 @@ def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFram
     first_days, customers = np.unique(first, return_counts=True)
     ages = np.maximum((until[:, None] - 1 - first_days).astype(int), 0)
     for name, fit in result.fits.items():
+        if fit.purchases is None:
+            continue
         by_age = new_customer_expected_purchases(np.arange(ages.max() + 1.0), fit.purchases)
         columns[name] = np.diff(by_age[ages] @ customers, prepend=0.0)
     return pd.DataFrame(columns)

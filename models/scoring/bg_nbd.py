@@ -20,26 +20,57 @@ from .quadrature import mean_over_dropout, node_counts_in_time
 DAYS_PER_YEAR = 365.25
 
 
+def log_odds_of_leaving_at(chance: ArrayLike, a: ArrayLike, b: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Log odds that a customer left at the n-th chance of leaving against having stayed: ln a - ln(b + n - 1).
+
+    -inf where n = 0, and where a limit of the model lets nobody leave. ``a`` and ``b`` may differ from those of
+    ``parameters``, whose limits are read. Shapes broadcast.
+    """
+    n, a, b = np.broadcast_arrays(*(np.asarray(each, dtype=np.float64) for each in (chance, a, b)))
+    if parameters.nobody_leaves:
+        return np.full(n.shape, -np.inf)
+    may_leave = n > 0
+    if "equal_dropout" in parameters.limits:
+        denominator = b
+    elif "at_once_or_never" in parameters.limits:
+        denominator, may_leave = b, n == 1
+    else:
+        # Where nobody could leave yet the denominator is irrelevant, but must not be b - 1 <= 0.
+        denominator = b + np.maximum(n - 1.0, 0.0)
+    return np.where(may_leave, np.log(a) - np.log(denominator), -np.inf)
+
+
+def log_odds_of_silence(
+    x: ArrayLike, t_x: ArrayLike, T: ArrayLike, r: ArrayLike, alpha: ArrayLike, parameters: PurchaseParameters
+) -> Floats:
+    """How much longer odds of having left the time without a purchase makes: (r + x) ln[(alpha + T) / (alpha + t_x)].
+
+    With equal rates it is r / alpha (T - t_x). ``r`` and ``alpha`` may differ from those of ``parameters``, whose
+    limits are read. Shapes broadcast.
+    """
+    x, t_x, T, r, alpha = (np.asarray(each, dtype=np.float64) for each in (x, t_x, T, r, alpha))
+    if parameters.equal_rates:
+        return np.asarray(r / alpha * (T - t_x))
+    # log1p of the ratio keeps its digits when the last purchase was just now.
+    return np.asarray((r + x) * np.log1p((T - t_x) / (alpha + t_x)))
+
+
 def log_odds_of_having_left(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
-    """Log odds that a customer has left by T; -inf where the model lets nobody leave (x + m = 0).
+    """Log odds that a customer has left by T; -inf where the model lets nobody leave (x + m = 0, and in limits).
 
     ln a - ln(b + x + m - 1) + (r + x) (ln(alpha + T) - ln(alpha + t_x)), the ratio of the two terms of the
     likelihood of [1], eq. 6. Shapes broadcast.
     """
-    x, t_x, T = (np.asarray(column, dtype=np.float64) for column in (x, t_x, T))
-    dropouts = x + parameters.m
-    # Where nobody could leave yet the denominator is irrelevant, but must not be b - 1 <= 0.
-    denominator = parameters.b + np.maximum(dropouts - 1.0, 0.0)
-    # log1p of the ratio keeps its digits when the last purchase was just now.
-    silence = np.log1p((T - t_x) / (parameters.alpha + t_x))
-    odds = np.log(parameters.a) - np.log(denominator) + (parameters.r + x) * silence
-    return np.where(dropouts > 0, odds, -np.inf)
+    chances = np.asarray(x, dtype=np.float64) + parameters.m
+    leaving = log_odds_of_leaving_at(chances, parameters.a, parameters.b, parameters)
+    return np.asarray(leaving + log_odds_of_silence(x, t_x, T, parameters.r, parameters.alpha, parameters))
 
 
 def p_alive(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
     """Probability that a customer has not left by T.
 
-    Under BG/NBD it is 1 for every one-time buyer, so it ranks nobody: see `p_purchase`.
+    It is 1 by assumption for every one-time buyer under BG/NBD, and for everyone where nobody leaves: see
+    `p_alive_if_judged` for what is published, and `p_purchase` to rank customers.
 
     Parameters
     ----------
@@ -57,6 +88,21 @@ def p_alive(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, parameters: PurchasePara
     Fader, Hardie & Lee (2008), http://brucehardie.com/notes/021/palive_for_BGNBD.pdf.
     """
     return np.asarray(expit(-log_odds_of_having_left(x, t_x, T, parameters)))
+
+
+def p_alive_if_judged(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Probability that a customer has not left by T, NaN where it is 1 by an assumption and not by the data.
+
+    That is so of one-time buyers under BG/NBD, who can leave only at a repeat purchase, and of everyone where the model
+    knows no leaving (NBD).
+
+    Returns
+    -------
+    ndarray of float
+        In [0, 1], or NaN.
+    """
+    log_odds = log_odds_of_having_left(x, t_x, T, parameters)
+    return np.where(np.isneginf(log_odds), np.nan, expit(-log_odds))
 
 
 def p_purchase(
@@ -146,7 +192,7 @@ def new_customer_p_none(horizon: ArrayLike, parameters: PurchaseParameters) -> F
 
     (alpha / (alpha + horizon))^r under BG/NBD; 1 - b / (a + b) (1 - that) under MBG/NBD.
     """
-    none_if_alive = np.exp(-parameters.r * np.log1p(np.asarray(horizon, dtype=np.float64) / parameters.alpha))
+    none_if_alive = np.exp(_log_none_of_the_living(horizon, 0.0, 0.0, parameters))
     left_at_once = parameters.a / (parameters.a + parameters.b) if parameters.m else 0.0
     return np.asarray(left_at_once + (1.0 - left_at_once) * none_if_alive)
 
@@ -158,8 +204,20 @@ def new_customer_expected_purchases(horizon: ArrayLike, parameters: PurchasePara
 
 def p_purchase_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
     """Return the probability of at least one purchase given alive at T."""
-    horizon, x, T = (np.asarray(column, dtype=np.float64) for column in (horizon, x, T))
-    return -np.expm1(-(parameters.r + x) * np.log1p(horizon / (parameters.alpha + T)))
+    return np.asarray(-np.expm1(_log_none_of_the_living(horizon, x, T, parameters)))
+
+
+def _log_none_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Logarithm of the probability of no purchase given alive: -(r + x) ln(1 + horizon / (alpha + T))."""
+    horizon, x, T = np.broadcast_arrays(*(np.asarray(column, dtype=np.float64) for column in (horizon, x, T)))
+    ratio = horizon / time_scale(T, parameters)
+    return np.asarray(-ratio if parameters.equal_rates else -(parameters.r + x) * np.log1p(ratio))
+
+
+def time_scale(T: ArrayLike, parameters: PurchaseParameters) -> Floats:
+    """Return the unit in which a horizon is long or short: alpha + T, with equal rates the mean gap alpha / r."""
+    T = np.asarray(T, dtype=np.float64)
+    return np.full(T.shape, parameters.alpha / parameters.r) if parameters.equal_rates else parameters.alpha + T
 
 
 def purchases_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters) -> Floats:
@@ -169,9 +227,9 @@ def purchases_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, para
     if horizon.size == 1:
         x, T = np.broadcast_to(x, shape), np.broadcast_to(T, shape)
         distinct_x, distinct_T, place = distinct_pairs(x.ravel(), T.ravel())
-        distinct_ratio = horizon.ravel() / (parameters.alpha + distinct_T)
+        distinct_ratio = horizon.ravel() / time_scale(distinct_T, parameters)
     else:
-        x, ratio = np.broadcast_to(x, shape), np.broadcast_to(horizon / (parameters.alpha + T), shape)
+        x, ratio = np.broadcast_to(x, shape), np.broadcast_to(horizon / time_scale(T, parameters), shape)
         distinct_x, distinct_ratio, place = distinct_pairs(x.ravel(), ratio.ravel())
     one = np.ones((distinct_x.size, 1))
     values = mean_over_dropout(distinct_x, distinct_ratio[:, None], one, parameters)
@@ -189,12 +247,12 @@ def discounted_purchases_of_the_living(
     distinct_x, distinct_T, place = distinct_pairs(x.ravel(), T.ravel())
     # What comes after 60 mean discount times weighs less than e^-60.
     end = min(float(horizon), 60.0 / rate)
-    age = parameters.alpha + distinct_T
+    age = time_scale(distinct_T, parameters)
     values = np.empty(distinct_x.size)
     counts = node_counts_in_time(distinct_x, end / age, rate * end, parameters)
     for count in np.unique(counts):
         rows = np.flatnonzero(counts == count)
-        # s = (alpha + T)(e^y - 1): in y the expectation bends equally at every horizon.
+        # s = (alpha + T)(e^y - 1), or (alpha / r)(e^y - 1): in y the expectation bends equally at every horizon.
         nodes, weights = np.polynomial.legendre.leggauss(int(count))
         length = np.log1p(end / age[rows])[:, None]
         y = 0.5 * (nodes + 1.0) * length

@@ -14,8 +14,22 @@ from .arrays import Floats
 from .parameters import PurchaseParameters, ReturnsToCome, SpendParameters
 
 
+def expected_share(x: float, parameters: SpendParameters) -> float:
+    """Return the expected value of a purchase over v + x m, of one who made x priced purchases.
+
+    In the limits over v, or over m where each customer spends the same every time and x > 0.
+    """
+    if parameters.equal_means:
+        return parameters.p
+    if parameters.equal_purchases:
+        return 1.0 if x else 1.0 / (parameters.q - 1.0)
+    return parameters.p / (parameters.p * x + (parameters.q - 1.0))
+
+
 def expected_spend(x: ArrayLike, m: ArrayLike, parameters: SpendParameters) -> Floats:
     """Return the expected value of a customer's next purchases, p (v + x m) / (p x + q - 1) ([3], eq. 5).
+
+    In the limits of `SpendParameters` it is the customer's own mean m, or one mean for all.
 
     Parameters
     ----------
@@ -30,8 +44,12 @@ def expected_spend(x: ArrayLike, m: ArrayLike, parameters: SpendParameters) -> F
     ndarray of float
         Positive.
     """
-    x = np.asarray(x, dtype=np.float64)
-    total = np.where(x > 0, x * np.asarray(m, dtype=np.float64), 0.0)
+    x, m = np.asarray(x, dtype=np.float64), np.asarray(m, dtype=np.float64)
+    if parameters.equal_means:
+        return np.full(np.broadcast_shapes(x.shape, m.shape), parameters.p * parameters.v)
+    if parameters.equal_purchases:
+        return np.asarray(np.where(x > 0, m, parameters.v / (parameters.q - 1.0)))
+    total = np.where(x > 0, x * m, 0.0)
     return np.asarray(parameters.p * (parameters.v + total) / (parameters.p * x + (parameters.q - 1.0)))
 
 

@@ -1,4 +1,4 @@
-"""Simulated figures of living customers under sets of parameters, tabulated over frequency and age."""
+"""Simulated figures of living customers tabulated over frequency and age, and their quantiles, 0 unless alive."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, ndtri
+from scipy.special import expit
 
 from .arrays import Floats, groups
-from .parameters import Covariance, PurchaseParameters, SpendParameters, Uncertainty
-from .quantile_tables import ALIVE_POINTS, alive_column, alive_points, read_between, read_quantile, weighted_quantiles
+from .bg_nbd import log_odds_of_leaving_at, log_odds_of_silence
+from .gamma_gamma import expected_share
+from .parameters import PurchaseParameters, SpendParameters
+from .traits import ParameterSets, Traits
 
 # Simulated figures given alive are tabulated at every frequency up to 32, then at steps of a tenth, and at ages
 # a quarter apart in ln(alpha + T). The points are the same whatever table is scored, and each has a random stream
@@ -21,87 +23,9 @@ _DENSE_FREQUENCIES = 32
 _FREQUENCY_RATIO = 1.1
 # From so many priced purchases on, those few without a price no longer change what is known of the spend.
 _FEW_PRICED = 20
-
-
-_PARAMETER_SETS = 256
-
-
-@dataclass(frozen=True)
-class ParameterSets:
-    """Sets of parameters, shape (k,) each: the fitted ones alone (k = 1), or draws of what they may be."""
-
-    r: Floats
-    alpha: Floats
-    a: Floats
-    b: Floats
-    p: Floats
-    q: Floats
-    v: Floats
-
-    @property
-    def size(self) -> int:
-        """Number of sets."""
-        return self.r.size
-
-    @classmethod
-    def of(cls, purchase: PurchaseParameters, spend: SpendParameters, uncertainty: Uncertainty | None) -> ParameterSets:
-        """Return the fitted set, or draws of ln theta ~ N(fitted, covariance), evenly spread."""
-        names = (purchase.r, purchase.alpha, purchase.a, purchase.b, spend.p, spend.q, spend.v)
-        if uncertainty is None:
-            return cls(*(np.array([value], dtype=np.float64) for value in names))
-        normal = _even_normal_draws(len(names))
-        deviations = np.concatenate(
-            [
-                _correlated(normal[:, :4], uncertainty.purchases),
-                _correlated(normal[:, 4:], uncertainty.spend),
-            ]
-        )
-        # What is not known at all still has to be a number.
-        r, alpha, a, b, p, q, v = np.exp(np.clip(np.log(names)[:, None] + deviations, -100.0, 100.0))
-        # Without q > 1 the mean of the base does not exist.
-        return cls(r, alpha, a, b, p, np.maximum(q, 1.0 + 1e-9), v)
-
-    def repeated(self, draws: int) -> ParameterSets:
-        """Return the sets in turn, as many times as it takes to give each of ``draws`` one."""
-        columns = (self.r, self.alpha, self.a, self.b, self.p, self.q, self.v)
-        turn = np.arange(draws) % self.size
-        return ParameterSets(*(column[turn] for column in columns))
-
-
-def _even_normal_draws(dimensions: int) -> Floats:
-    """Return 256 points, z beside -z, whose mean is 0 and whose covariance is that of independent standard normals.
-
-    The points are Roberts' additive recurrence, which fills the cube more evenly than chance does, then scaled.
-    """
-    base = 2.0
-    for _ in range(64):
-        base = (1.0 + base) ** (1.0 / (dimensions + 1))
-    steps = base ** -np.arange(1.0, dimensions + 1)
-    half = ndtri((0.5 + np.arange(1, _PARAMETER_SETS // 2 + 1)[:, None] * steps) % 1.0)
-    half = np.linalg.solve(np.linalg.cholesky(half.T @ half / len(half)), half.T).T
-    return np.stack([half, -half], axis=1).reshape(-1, dimensions)
-
-
-def _correlated(normal: Floats, covariance: Covariance | None) -> Floats:
-    """Return deviations of that covariance, shape (parameters, draws); none where it is not given."""
-    if covariance is None:
-        return np.zeros(normal.T.shape)
-    # The symmetric root by eigenvalues: a parameter that is held has no variance, and rounding may make it negative.
-    values, vectors = np.linalg.eigh(np.asarray(covariance, dtype=np.float64))
-    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T @ normal.T)
-
-
-@dataclass(frozen=True)
-class Traits:
-    """Latent traits of simulated living customers: gamma_rate / (alpha + T) is their purchase rate.
-
-    p is the shape of the values of their purchases: the fitted one, or that of each draw's own parameters.
-    """
-
-    gamma_rate: Floats
-    dropout: Floats
-    gamma_spend: Floats
-    p: Floats
+# Log odds of being alive at which quantiles are tabulated: densest where the quantile leaves the atom at zero.
+_ALIVE_STEP, _ALIVE_SCALE, ALIVE_POINTS = 0.2, 0.05, 75
+_RANK_BINS = 32
 
 
 @dataclass(frozen=True)
@@ -179,20 +103,28 @@ class IntervalGrid:
             figures.sort(axis=1)
             alive = np.asarray(expit(rows.log_odds))
             return np.stack([read_quantile(figures, place, tail, alive) for tail in tails])
-        # s is v / (v + sum spent), which the model spreads as Beta(q, p x).
-        shape = self.spend.q + self.spend.p * spend_x
-        mean = self.spend.q / shape
-        deviation = np.sqrt(mean * (1.0 - mean) / (shape + 1.0))
-        nodes = np.array([mean - deviation, min(mean + deviation, 1.0)] if spend_x else [1.0])
+        nodes = self._prior_shares(spend_x)
         tables = self._tables(figures, frequency, places, nodes, tails)
         ends = np.empty((2, place.size))
         for end, tail, by_node in zip(ends, tails, tables, strict=True):
             column = alive_column(rows.log_odds, tail)
             end[:] = read_between(by_node[0], place, column)
-            if spend_x:
+            if nodes.size > 1:
                 along = (rows.prior_share - nodes[0]) / (nodes[1] - nodes[0])
                 end += along * (read_between(by_node[1], place, column) - end)
         return np.maximum(ends, 0.0)
+
+    def _prior_shares(self, spend_x: float) -> Floats:
+        """Values of s = v / (v + sum spent) to tabulate: two to read between, one where s has no spread."""
+        if self.spend.equal_purchases and not self.spend.equal_means and spend_x:
+            return np.zeros(1)
+        if self.spend.limits or not spend_x:
+            return np.ones(1)
+        # The model spreads s as Beta(q, p x).
+        shape = self.spend.q + self.spend.p * spend_x
+        mean = self.spend.q / shape
+        deviation = np.sqrt(mean * (1.0 - mean) / (shape + 1.0))
+        return np.array([mean - deviation, min(mean + deviation, 1.0)])
 
     def _figures(self, frequency: float, spend_x: float, stream: list[int], places: NDArray[np.int64]) -> Floats:
         """Return draws of the figure over its mean given alive: one row an age, one column a draw.
@@ -201,14 +133,9 @@ class IntervalGrid:
         """
         purchase, sets = self.purchase, self.sets.repeated(self.draws)
         rng = np.random.default_rng(stream)
-        traits = Traits(
-            rng.standard_gamma(sets.r + frequency),
-            rng.beta(sets.a, sets.b + frequency + purchase.m),
-            rng.standard_gamma(sets.q + sets.p * spend_x),
-            sets.p,
-        )
+        traits = Traits.drawn(frequency, spend_x, purchase, self.spend, sets, rng)
         ages = purchase.alpha * np.exp(places * _AGE_STEP)
-        mean_spend = self.spend.p / (self.spend.p * spend_x + (self.spend.q - 1.0))
+        mean_spend = expected_share(spend_x, self.spend)
         means = self.expect(frequency, ages) * mean_spend
         figures = np.zeros((places.size, self.draws))
         for row, place, age, mean in zip(figures, places, ages, means, strict=True):
@@ -239,18 +166,22 @@ class IntervalGrid:
     def _weights(self, frequency: float, T: float, log_odds: Floats) -> Floats:
         """P(alive) under each set of parameters where the fitted ones give these log odds: shape (points, sets)."""
         fitted, sets = self.purchase, self.sets
-        dropouts = frequency + fitted.m
-        if dropouts == 0:
+        chances = frequency + fitted.m
+        leaving = float(log_odds_of_leaving_at(chances, fitted.a, fitted.b, fitted))
+        if leaving == -np.inf:
             # The model lets nobody leave yet: whatever else says so does not depend on its parameters.
             return np.repeat(expit(log_odds)[:, None], sets.size, axis=1)
-        ratio = np.log(fitted.a) - np.log(fitted.b + dropouts - 1.0)
-        shape = fitted.r + frequency
-        # The silence ln(alpha + T) - ln(alpha + t_x) that makes the odds, as far as there is a t_x for it.
-        silence = np.clip((-log_odds - ratio) / shape, 0.0, np.log1p(T / fitted.alpha))
-        t_x = np.clip((fitted.alpha + T) * np.exp(-silence) - fitted.alpha, 0.0, T)[:, None]
-        of_set = np.log(sets.a) - np.log(sets.b + dropouts - 1.0)
-        of_set = of_set + (sets.r + frequency) * np.log1p((T - t_x) / (sets.alpha + t_x))
-        return np.asarray(expit(log_odds[:, None] - (of_set - (ratio + shape * silence)[:, None])))
+        # The time of silence that makes the odds, as far as there is a t_x for it.
+        longest = float(log_odds_of_silence(frequency, 0.0, T, fitted.r, fitted.alpha, fitted))
+        silence = np.clip(-log_odds - leaving, 0.0, longest)
+        if fitted.equal_rates:
+            t_x = T - silence * fitted.alpha / fitted.r
+        else:
+            t_x = (fitted.alpha + T) * np.exp(-silence / (fitted.r + frequency)) - fitted.alpha
+        t_x = np.clip(t_x, 0.0, T)[:, None]
+        of_set = log_odds_of_leaving_at(chances, sets.a, sets.b, fitted)
+        of_set = of_set + log_odds_of_silence(frequency, t_x, T, sets.r, sets.alpha, fitted)
+        return np.asarray(expit(log_odds[:, None] - (of_set - (leaving + silence)[:, None])))
 
 
 def frequency_knots(largest: float) -> Floats:
@@ -259,3 +190,69 @@ def frequency_knots(largest: float) -> Floats:
     while knots[-1] <= largest:
         knots.append(int(knots[-1] * _FREQUENCY_RATIO))
     return np.array(knots, dtype=np.float64)
+
+
+def read_quantile(table: Floats, place: Floats, tail: float, alive: Floats) -> Floats:
+    """Quantile at ``tail`` of a figure that is 0 unless alive, from sorted draws: between the rows and columns."""
+    draws = table.shape[1]
+    # The share of the living that lies below; 0 where the quantile is the atom at zero.
+    given_alive = 1.0 - (1.0 - tail) / np.maximum(alive, 1.0 - tail)
+    column = np.clip(given_alive * draws - 0.5, 0.0, draws - 1.0)
+    return np.where(given_alive > 0, read_between(table, place, column), 0.0)
+
+
+def read_between(table: Floats, place: Floats, column: Floats) -> Floats:
+    """Read a table between its rows and columns."""
+    row, left = place.astype(np.int64), column.astype(np.int64)
+    right = np.minimum(left + 1, table.shape[1] - 1)
+    down, along = place - row, column - left
+    upper = table[row, left] * (1.0 - along) + table[row, right] * along
+    lower = table[row + 1, left] * (1.0 - along) + table[row + 1, right] * along
+    return np.asarray(upper * (1.0 - down) + lower * down)
+
+
+def alive_points(tail: float) -> Floats:
+    """Log odds of being alive that are tabulated: symmetric about where the quantile at ``tail`` leaves zero."""
+    steps = np.arange(ALIVE_POINTS) - ALIVE_POINTS // 2
+    return np.asarray(np.log(1.0 / tail - 1.0) + _ALIVE_SCALE * np.sinh(_ALIVE_STEP * steps))
+
+
+def alive_column(log_odds: Floats, tail: float) -> Floats:
+    """Return the place of log odds among `alive_points`."""
+    steps = np.arcsinh((log_odds - np.log(1.0 / tail - 1.0)) / _ALIVE_SCALE) / _ALIVE_STEP
+    return np.asarray(np.clip(steps + ALIVE_POINTS // 2, 0.0, ALIVE_POINTS - 1.0))
+
+
+def weighted_quantiles(values: Floats, weights: Floats, above: Floats) -> Floats:
+    """Quantiles of a figure that is a value of its set with the set's weight, else 0.
+
+    Parameters
+    ----------
+    values : ndarray, shape (draws,)
+        Of the sets in turn.
+    weights : ndarray, shape (n, sets)
+    above : ndarray, shape (n,)
+        The probability that is to lie above each quantile.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    draws, sets = values.size, weights.shape[1]
+    order = np.argsort(values)
+    edges = np.linspace(0, draws, _RANK_BINS + 1).astype(np.int64)
+    bins = np.repeat(np.arange(_RANK_BINS), np.diff(edges))
+    counts = np.bincount(bins * sets + order % sets, minlength=_RANK_BINS * sets).reshape(_RANK_BINS, sets)
+    # What of each set lies above each edge, weighted: how likely the figure is to be more than the value there.
+    beyond = np.zeros((_RANK_BINS + 1, sets))
+    beyond[:-1] = counts[::-1].cumsum(axis=0)[::-1]
+    # In blocks so small that BLAS starts no threads for them, which cost more than they bring.
+    by_set = np.ascontiguousarray(beyond.T) / draws
+    survival = (weights.reshape(5, -1, sets) @ by_set).reshape(-1, _RANK_BINS + 1)
+    edge = np.clip((survival > above[:, None]).sum(axis=1), 1, _RANK_BINS)
+    rows = np.arange(above.size)
+    upper, lower = survival[rows, edge - 1], survival[rows, edge]
+    along = np.divide(upper - above, upper - lower, out=np.ones(above.size), where=upper > lower)
+    position = edges[edge - 1] + along * (edges[edge] - edges[edge - 1]) - 0.5
+    quantiles = np.interp(position, np.arange(draws), values[order])
+    return np.where(survival[:, 0] > above, quantiles, 0.0)

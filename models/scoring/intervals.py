@@ -9,10 +9,12 @@ from scipy.special import expit
 from .arrays import Floats, as_columns
 from .bg_nbd import DAYS_PER_YEAR, discounted_purchases_of_the_living, log_odds_of_having_left, purchases_of_the_living
 from .gamma_gamma import expected_spend
-from .interval_grid import IntervalGrid, ParameterSets, Traits
+from .interval_grid import IntervalGrid
 from .parameters import PurchaseParameters, SpendParameters, Uncertainty
+from .traits import ParameterSets, Traits
 
 _MOST_PURCHASES = 1e15
+_SAME_MULTIPLE = 0.05
 
 
 def revenue_interval(
@@ -68,7 +70,7 @@ def revenue_interval(
     scale = purchases_of_the_living(horizon, x, T, purchase) * expected_spend(spend_x, spend_m, spend)
 
     def simulate(rng: np.random.Generator, traits: Traits, age: Floats) -> Floats:
-        rate = traits.gamma_rate / age
+        rate = traits.rate(age)
         leaving = rate * traits.dropout
         wait = rng.standard_exponential(draws)
         leaves = wait < leaving * horizon
@@ -76,7 +78,7 @@ def revenue_interval(
         np.divide(wait, leaving, out=last, where=leaves)
         before = rate * (1.0 - traits.dropout) * last
         count = rng.poisson(np.minimum(before, _MOST_PURCHASES)) + leaves
-        return np.asarray(rng.standard_gamma(traits.p * count) / traits.gamma_spend)
+        return traits.value(count, rng)
 
     def expect(frequency: float, ages: Floats) -> Floats:
         return purchases_of_the_living(horizon, frequency, ages - purchase.alpha, purchase)
@@ -85,7 +87,14 @@ def revenue_interval(
     grid = IntervalGrid(purchase, spend, sets, simulate, expect, draws, seed)
     odds = _log_odds_left(log_odds_left, x, t_x, T, purchase)
     low, high = grid.quantiles(level, odds, x, T, spend_x, spend_m)
-    return low * scale, np.maximum(low, high) * scale
+    low, high = low * scale, np.maximum(low, high) * scale
+    if spend.equal_purchases:
+        # Where the value of a purchase is known, only its multiples can be realised: the tables read between them.
+        value = expected_spend(spend_x, spend_m, spend)
+        is_known = (spend_x > 0) | spend.equal_means
+        low = np.where(is_known, np.floor(low / value + _SAME_MULTIPLE) * value, low)
+        high = np.where(is_known, np.ceil(high / value - _SAME_MULTIPLE) * value, high)
+    return low, high
 
 
 def clv_interval(
@@ -137,11 +146,11 @@ def clv_interval(
     scale *= discounted_purchases_of_the_living(horizon, annual_rate, x, T, purchase)
 
     def simulate(_: np.random.Generator, traits: Traits, age: Floats) -> Floats:
-        rate = traits.gamma_rate / age
+        rate = traits.rate(age)
         decay = (discount + rate * traits.dropout) * horizon
         mean_stay = np.ones(draws)
         np.divide(-np.expm1(-decay), decay, out=mean_stay, where=decay > 0)
-        return np.asarray(traits.p * rate * horizon * mean_stay / traits.gamma_spend)
+        return np.asarray(traits.mean_value * rate * horizon * mean_stay)
 
     def expect(frequency: float, ages: Floats) -> Floats:
         return discounted_purchases_of_the_living(horizon, annual_rate, frequency, ages - purchase.alpha, purchase)

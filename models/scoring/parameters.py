@@ -20,6 +20,8 @@ from .members import Member, Shares, member_from_dict, member_to_dict
 FORMAT = 3
 
 Covariance = tuple[tuple[float, ...], ...]
+PurchaseLimit = Literal["equal_rates", "nobody_leaves", "equal_dropout", "at_once_or_never"]
+SpendLimit = Literal["equal_purchases", "equal_means"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,14 @@ class PurchaseParameters:
         Parameters of the Beta distribution of the dropout chance, positive.
     m : int
         0 for BG/NBD (Fader, Hardie & Lee 2005), 1 for MBG/NBD (Batislam, Denizel & Filiztekin 2007).
+    limits : tuple of str
+        Where the data lead to an edge of the model, which edge; at most one of the rates and one of the dropout.
+
+        - "equal_rates": r -> infinity, Poisson purchases at the rate r / alpha for everyone; r is held at 1.
+        - "nobody_leaves": a / (a + b) -> 0, which is NBD; a is 0 and b is 1.
+        - "equal_dropout": a + b -> infinity, a chance of leaving of a / (a + b) for everyone; a + b is 1.
+        - "at_once_or_never": a + b -> 0, a share a / (a + b) of the customers leaves at the first chance, the others
+          never; a + b is 1.
     """
 
     r: float
@@ -44,6 +54,17 @@ class PurchaseParameters:
     a: float
     b: float
     m: int = 0
+    limits: tuple[PurchaseLimit, ...] = ()
+
+    @property
+    def equal_rates(self) -> bool:
+        """Whether everyone buys at the same rate."""
+        return "equal_rates" in self.limits
+
+    @property
+    def nobody_leaves(self) -> bool:
+        """Whether the model is NBD, which knows no leaving."""
+        return "nobody_leaves" in self.limits
 
 
 @dataclass(frozen=True)
@@ -60,12 +81,30 @@ class SpendParameters:
         Positive, in units of money.
     individual : bool
         Whether spend differs between customers; where not, every purchase has the mean value.
+    limits : tuple of str
+        Where the data lead to an edge of the model, which edge.
+
+        - "equal_purchases": p -> infinity, each customer spends the same every time; v stands for p v, p is held at 1.
+        - "equal_means": q -> infinity, purchases of all customers have one mean, p v; v stands for v / q, q is held
+          at 1.
+        - Both: every purchase has the value v.
     """
 
     p: float
     q: float
     v: float
     individual: bool = True
+    limits: tuple[SpendLimit, ...] = ()
+
+    @property
+    def equal_purchases(self) -> bool:
+        """Whether each customer spends the same every time."""
+        return "equal_purchases" in self.limits
+
+    @property
+    def equal_means(self) -> bool:
+        """Whether the purchases of all customers have one mean."""
+        return "equal_means" in self.limits
 
 
 @dataclass(frozen=True)
@@ -257,8 +296,8 @@ def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: values[name] for name in ("horizon", "churn_horizon", "clv_horizon")},
         **{name: values[name] for name in ("annual_rate", "margin", "seed")},
-        "purchases": PurchaseParameters(**values["purchases"]),
-        "spend": SpendParameters(**values["spend"]),
+        "purchases": PurchaseParameters(**as_tuples(values["purchases"])),
+        "spend": SpendParameters(**as_tuples(values["spend"])),
         "uncertainty": None if uncertainty is None else Uncertainty(**as_tuples(uncertainty)),
         "second_stage": SecondStageParameters(**as_tuples(stage)),
         "returns": None if returns is None else ReturnsToCome(**as_tuples(returns)),

@@ -1,4 +1,4 @@
-"""Means over the dropout chance p ~ Beta(a, b + x + m), by Gauss-Jacobi nodes or the trapezoid rule.
+"""Means over the dropout chance p ~ Beta(a, b + x + m), by Gauss-Jacobi nodes or the trapezoid rule, and in limits.
 
 References
 ----------
@@ -20,12 +20,18 @@ from .parameters import PurchaseParameters
 # Nodes come in a few sizes, so that customers of one frequency share them.
 _NODE_COUNTS = np.array([16, 24, 32, 48, 64, 96, 128, 192])
 _TERMS_AT_ONCE = 1 << 20
+# Stands for a dropout chance of 0: (1 - (1 + p z)^-k) / p has its limit there to the last digit.
+_LEAST = 1e-290
 
 
 def node_counts_in_time(x: Floats, ratio: Floats, decay: float, parameters: PurchaseParameters) -> NDArray[np.int64]:
     """Gauss-Legendre nodes in time: more where purchases or their present value run out within the horizon."""
-    dropout = parameters.a / (parameters.a + parameters.b + x + parameters.m)
-    bend = (parameters.r + x) * dropout * np.log1p(ratio)
+    if parameters.limits:
+        # At most this share leaves at a purchase.
+        dropout = np.full(x.shape, parameters.a / (parameters.a + parameters.b))
+    else:
+        dropout = parameters.a / (parameters.a + parameters.b + x + parameters.m)
+    bend = dropout * (ratio if parameters.equal_rates else (parameters.r + x) * np.log1p(ratio))
     needed = 16 + np.log1p(ratio) + 3.0 * np.sqrt(np.maximum(bend - 1.0, 0.0)) + 0.5 * max(decay - 4.0, 0.0)
     return _NODE_COUNTS[np.minimum(np.searchsorted(_NODE_COUNTS, np.floor(needed)), _NODE_COUNTS.size - 1)]
 
@@ -33,11 +39,13 @@ def node_counts_in_time(x: Floats, ratio: Floats, decay: float, parameters: Purc
 def mean_over_dropout(x: Floats, ratio: Floats, shares: Floats, parameters: PurchaseParameters) -> Floats:
     """Sum over j of shares[i, j] E_p[(1 - (1 + p ratio[i, j])^-(r + x[i])) / p], p ~ Beta(a, b + x[i] + m).
 
+    With equal rates it is E_p[(1 - e^(-p ratio[i, j])) / p]; p is that of the limit where `parameters` is one.
+
     Parameters
     ----------
     x : ndarray, shape (n,)
     ratio : ndarray, shape (n, k)
-        Horizons over alpha + T.
+        Horizons over alpha + T, with equal rates over alpha / r.
     shares : ndarray, shape (n, k)
     parameters : PurchaseParameters
 
@@ -46,24 +54,53 @@ def mean_over_dropout(x: Floats, ratio: Floats, shares: Floats, parameters: Purc
     ndarray, shape (n,)
     """
     values = np.empty(x.size)
+    shape = None if parameters.equal_rates else parameters.r + x
+    if _has_point_masses(parameters):
+        for rows, p, weights in _point_masses(x, parameters):
+            for part in _parts(rows, ratio.shape[1] * p.size):
+                values[part] = _weighted_terms(_of(shape, part), ratio[part], shares[part], p, weights)
+        return values
     z = ratio.max(axis=1, initial=0.0)
-    shape = parameters.r + x
-    needed = (6 + 2 * np.sqrt(shape)) * np.sqrt(z)
-    # The bound that does not grow with the shape fails beyond, where there is no customer's B to match it.
-    if parameters.r <= 30:
-        needed = np.minimum(needed, 6 * z)
-    needed += 16
+    if shape is None:
+        needed = 16 + np.minimum(4 * np.sqrt(z), 2 * z)
+    else:
+        needed = (6 + 2 * np.sqrt(shape)) * np.sqrt(z)
+        # The bound that does not grow with the shape fails beyond, where there is no customer's B to match it.
+        if parameters.r <= 30:
+            needed = np.minimum(needed, 6 * z)
+        needed += 16
     size = np.searchsorted(_NODE_COUNTS, np.ceil(needed))
     few = size < _NODE_COUNTS.size
     for rows in groups(x, size, np.flatnonzero(few)):
         B = parameters.b + x[rows[0]] + parameters.m
         p, weights = beta_nodes(int(_NODE_COUNTS[size[rows[0]]]), parameters.a, B)
         for part in _parts(rows, ratio.shape[1] * p.size):
-            values[part] = _weighted_terms(shape[part], ratio[part], shares[part], p, weights)
+            values[part] = _weighted_terms(_of(shape, part), ratio[part], shares[part], p, weights)
     for part in _parts(np.flatnonzero(~few), ratio.shape[1] * _STEPS):
         p, weights = beta_steps(x[part], z[part], parameters)
-        values[part] = _weighted_terms(shape[part], ratio[part], shares[part], p[:, None, :], weights[:, None, :])
+        p, weights = p[:, None, :], weights[:, None, :]
+        values[part] = _weighted_terms(_of(shape, part), ratio[part], shares[part], p, weights)
     return values
+
+
+def _of(shape: Floats | None, rows: NDArray[np.int64]) -> Floats | None:
+    return None if shape is None else shape[rows]
+
+
+def _has_point_masses(parameters: PurchaseParameters) -> bool:
+    return bool({"nobody_leaves", "equal_dropout", "at_once_or_never"}.intersection(parameters.limits))
+
+
+def _point_masses(x: Floats, parameters: PurchaseParameters) -> Iterator[tuple[NDArray[np.int64], Floats, Floats]]:
+    """Yield groups of rows with the dropout chances of their customers, given alive, and the weights of these."""
+    rows, share = np.arange(x.size), parameters.a / (parameters.a + parameters.b)
+    if "at_once_or_never" not in parameters.limits:
+        yield rows, np.array([max(share, _LEAST)]), np.ones(1)
+        return
+    # Who is alive after a chance to leave never leaves.
+    had_chance = x + parameters.m > 0
+    yield rows[had_chance], np.array([_LEAST]), np.ones(1)
+    yield rows[~had_chance], np.array([_LEAST, 1.0]), np.array([1.0 - share, share])
 
 
 def _parts(rows: NDArray[np.int64], terms_per_row: int) -> Iterator[NDArray[np.int64]]:
@@ -72,10 +109,17 @@ def _parts(rows: NDArray[np.int64], terms_per_row: int) -> Iterator[NDArray[np.i
     return (rows[start : start + step] for start in range(0, rows.size, step))
 
 
-def _weighted_terms(shape: Floats, ratio: Floats, shares: Floats, p: Floats, weights: Floats) -> Floats:
-    """Sum shares * weights * (1 - (1 + p ratio)^-shape) / p over times and nodes, for each row."""
-    terms = np.log1p(p * ratio[:, :, None])
-    terms *= -shape[:, None, None]
+def _weighted_terms(shape: Floats | None, ratio: Floats, shares: Floats, p: Floats, weights: Floats) -> Floats:
+    """Sum shares * weights * (1 - (1 + p ratio)^-shape) / p over times and nodes, for each row.
+
+    Without a shape, of equal rates, (1 - e^(-p ratio)) / p takes the place of the fraction.
+    """
+    terms = p * ratio[:, :, None]
+    if shape is None:
+        np.negative(terms, out=terms)
+    else:
+        np.log1p(terms, out=terms)
+        terms *= -shape[:, None, None]
     np.expm1(terms, out=terms)
     terms *= -(weights / p)
     # Not a matrix product: its rounding may depend on the number of rows beside this one.
@@ -101,8 +145,8 @@ def beta_nodes(count: int, a: float, B: float) -> tuple[Floats, Floats]:
     )
     p, vectors = eigh_tridiagonal(diagonal, np.sqrt(squares))
     weights = vectors[0] ** 2
-    # A node may round to 0 or just below; (1 - (1 + p z)^-k) / p has a limit there.
-    return np.clip(p, 1e-290, 1.0), weights / weights.sum()
+    # A node may round to 0 or just below.
+    return np.clip(p, _LEAST, 1.0), weights / weights.sum()
 
 
 # Steps of the trapezoid rule that replaces Gauss-Jacobi where that would need hundreds of nodes.
@@ -121,7 +165,7 @@ def beta_steps(x: Floats, z: Floats, parameters: PurchaseParameters) -> tuple[Fl
     (ndarray, ndarray), shape (n, 416)
     """
     a, B = parameters.a, parameters.b + x + parameters.m
-    shape = parameters.r + x
+    shape = np.ones(x.size) if parameters.equal_rates else parameters.r + x
     peak = np.log(a) - np.log(B)
     spread = np.sqrt(1.0 / a + 1.0 / B)
     rise = np.log(np.maximum(shape * z, a + B))
@@ -135,4 +179,4 @@ def beta_steps(x: Floats, z: Floats, parameters: PurchaseParameters) -> tuple[Fl
     log_density[:, 0] -= np.log(-np.expm1(-a * step))
     log_density[:, -1] -= np.log(-np.expm1(-B * step))
     weights = np.exp(log_density - log_density.max(axis=1, keepdims=True))
-    return np.maximum(expit(y), 1e-290), weights / weights.sum(axis=1, keepdims=True)
+    return np.maximum(expit(y), _LEAST), weights / weights.sum(axis=1, keepdims=True)

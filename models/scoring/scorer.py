@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.special import logit
 
 from .arrays import Floats
-from .bg_nbd import p_alive, p_purchase, p_purchase_of_the_living, purchases_of_the_living
+from .bg_nbd import p_alive_if_judged, p_purchase, p_purchase_of_the_living, purchases_of_the_living
 from .columns import CATEGORIES, PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
 from .gamma_gamma import expected_spend, kept_spend
 from .intervals import clv_interval, revenue_interval
@@ -142,7 +142,7 @@ class Scorer:
         )
         return pd.DataFrame(
             {
-                "p_alive": p_alive(x, t_x, T, self.purchases),
+                "p_alive": p_alive_if_judged(x, t_x, T, self.purchases),
                 "p_purchase": expected["p_purchase"],
                 "expected_purchases": expected["expected_purchases"],
                 "p_churn": p_churn,

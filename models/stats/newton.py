@@ -106,18 +106,10 @@ def find_optimum(
     return best
 
 
-def penalised(of_data: Derivatives, customers: float, coefficient: float, natural: Floats) -> Derivatives:
-    """Turn a summed log-likelihood into the mean negative one plus coefficient * sum of the squared parameters.
-
-    Derivatives are by the logarithms of the parameters ``natural``.
-    """
+def mean_negative(of_data: Derivatives, customers: float) -> Derivatives:
+    """Turn a summed log-likelihood with its derivatives into the mean negative one of a customer."""
     value, gradient, hessian = of_data
-    squares = coefficient * natural**2
-    return (
-        float(squares.sum()) - value / customers,
-        2.0 * squares - gradient / customers,
-        np.diag(4.0 * squares) - hessian / customers,
-    )
+    return -value / customers, -gradient / customers, -hessian / customers
 
 
 def blocks(size: int) -> Iterator[slice]:

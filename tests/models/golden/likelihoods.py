@@ -1,13 +1,11 @@
 """Fifty-digit likelihoods of purchases and of spend, with their gradients and Hessians by the log parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
 
 import mpmath
 import numpy as np
-
-from models.purchases.gamma_gamma_likelihood import HELD_AT
 
 HISTORIES = {
     "frequent, then silent": (1000, 350.0, 365.0),
@@ -41,8 +39,8 @@ SPENDS = {
 SPEND_PARAMETERS = {
     "sample": (6.25, 3.74, 15.44),
     "q -> 1": (0.7, 1.0 + 1e-9, 2.0),
-    "p held": (HELD_AT, 3.0, 0.5),
-    "q held": (2.0, HELD_AT, 500.0),
+    "p large": (1000.0, 3.0, 0.5),
+    "q large": (2.0, 1000.0, 500.0),
     "p near 0": (1e-3, 1.5, 1e-3),
     "v near 0": (6.0, 4.0, 1e-6),
     "v large": (6.0, 4.0, 1e6),
@@ -52,7 +50,7 @@ SPEND_PARAMETERS = {
 def purchase_cases() -> dict[str, Callable[[], list[float]]]:
     """Every history under every parameters, for BG/NBD (m = 0) and MBG/NBD (m = 1)."""
     return {
-        f"{name}, m {m}, {history}": partial(_flat, partial(_purchases, history=columns, m=m), values)
+        f"{name}, m {m}, {history}": partial(flat, partial(_purchases, history=columns, m=m), _logs(values))
         for name, values in PURCHASE_PARAMETERS.items()
         for m in (0, 1)
         for history, columns in HISTORIES.items()
@@ -62,10 +60,15 @@ def purchase_cases() -> dict[str, Callable[[], list[float]]]:
 def spend_cases() -> dict[str, Callable[[], list[float]]]:
     """Every spend under every parameters of Gamma-Gamma."""
     return {
-        f"{name}, {spend}": partial(_flat, partial(_spend, x=x, m=m), values)
+        f"{name}, {spend}": partial(flat, partial(_spend, x=x, m=m), _logs(values))
         for name, values in SPEND_PARAMETERS.items()
         for spend, (x, m) in SPENDS.items()
     }
+
+
+def _logs(values: tuple[float, ...]) -> list[mpmath.mpf]:
+    with mpmath.workdps(50):
+        return [mpmath.log(mpmath.mpf(value)) for value in values]
 
 
 def derivatives(flat: list[float]) -> tuple[float, np.ndarray, np.ndarray]:
@@ -95,9 +98,10 @@ def _spend(logs, x, m):
     return value + (p * x - 1) * mpmath.log(m) + p * x * mpmath.log(x) - (p * x + q) * mpmath.log(x * m + v)
 
 
-def _flat(log_likelihood: Callable[..., mpmath.mpf], values: tuple[float, ...]) -> list[float]:
+def flat(log_likelihood: Callable[..., mpmath.mpf], point: Sequence[float]) -> list[float]:
+    """Compute a log-likelihood at a point, with its gradient and its Hessian, one after the other."""
     with mpmath.workdps(50):
-        value, gradient, hessian = _derivatives(log_likelihood, [mpmath.log(mpmath.mpf(value)) for value in values])
+        value, gradient, hessian = _derivatives(log_likelihood, [mpmath.mpf(each) for each in point])
     return [value, *gradient.tolist(), *hessian.ravel().tolist()]
 
 

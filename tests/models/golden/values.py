@@ -12,11 +12,12 @@ FOLDER = Path(__file__).parent
 
 def sources() -> dict[str, dict[str, Callable[[], list[float]]]]:
     """Name every file and say how each of its values is computed; imports mpmath, which readers do without."""
-    from tests.models.golden import formulas, gamma_differences, likelihoods
+    from tests.models.golden import formulas, gamma_differences, likelihoods, limits
 
     return {
         "formulas": formulas.cases(),
         "gamma_differences": gamma_differences.cases(),
+        "limits": limits.cases(),
         "purchase_likelihood": likelihoods.purchase_cases(),
         "spend_likelihood": likelihoods.spend_cases(),
     }

@@ -86,6 +86,10 @@ def test_without_an_nps_model_its_columns_are_null_and_typed(scores):
 
 NAN, INFINITY = float("nan"), float("inf")
 NPS = "p_detractor, p_passive, p_promoter, nps_category, nps_source"
+FORECAST = (
+    "p_purchase, expected_purchases, p_churn, expected_spend, expected_revenue, revenue_low, revenue_high, clv, "
+    "clv_low, clv_high, next_purchase_index"
+)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +99,8 @@ NPS = "p_detractor, p_passive, p_promoter, nps_category, nps_source"
         ("p_detractor", NAN, "p_detractor is NaN or infinite in 1 rows"),
         ("expected_revenue", INFINITY, "expected_revenue is NaN or infinite in 1 rows"),
         ("next_purchase_index_change", -INFINITY, "next_purchase_index_change is NaN or infinite in 1 rows"),
-        ("p_alive", None, "p_alive is null in 1 rows"),
+        ("clv", None, f"{FORECAST} are null only in part in 1 rows"),
+        ("T", None, "T is null in 1 rows"),
         ("segment", None, "segment is null in 1 rows"),
         ("last_purchase", None, "last_purchase is null in 1 rows"),
         ("customer_id", "a", "customer_id is repeated in 1 rows"),
@@ -126,6 +131,24 @@ def test_each_breach_is_told_by_name(table, column, value, violation):
     assert str(error.value) == f"the scores break their contract: {violation}; nothing was published"
 
 
+def test_p_alive_may_be_null_in_part_and_a_forecast_as_a_whole(table):
+    check_scores(with_cell(table, "p_alive", 0, None), customers=CUSTOMERS)
+    for name in ("p_alive", *FORECAST.split(", ")):
+        table = table.set_column(
+            table.schema.get_field_index(name), table.schema.field(name), pa.nulls(4, pa.float64())
+        )
+    check_scores(table, customers=CUSTOMERS)
+
+
+def test_a_table_of_an_earlier_release_may_forbid_nulls_that_are_allowed_now(table):
+    strict = pa.schema([field.with_nullable(field.name == "persona") for field in table.schema], table.schema.metadata)
+    filled = with_cell(table, "persona", 0, None)
+    dense = [name for name in table.column_names if filled[name].null_count == 0 or name == "persona"]
+    check_scores(
+        filled.select(dense).cast(pa.schema([strict.field(name) for name in dense], strict.metadata)), is_older=True
+    )
+
+
 def test_missing_rows_and_an_empty_table_are_told(table):
     with pytest.raises(RevealedError, match="customer_id holds 3 of 4 rows"):
         check_scores(table.slice(1), customers=CUSTOMERS)
@@ -152,8 +175,8 @@ def test_missing_metadata_is_told(scores, table, key):
 
 
 def test_a_score_that_is_missing_is_never_written(scores):
-    scores.loc[1, "clv"] = np.nan
-    with pytest.raises(ValueError, match="clv"):
+    scores.loc[1, "monetary_value"] = np.nan
+    with pytest.raises(ValueError, match="monetary_value"):
         to_table(scores, SAID)
 
 
@@ -162,5 +185,7 @@ def test_a_table_of_an_earlier_release_may_lack_what_was_added_since(table):
     with pytest.raises(RevealedError, match="differs from the contract"):
         check_scores(older)
     check_scores(older, is_older=True)
-    with pytest.raises(RevealedError, match="differs from the contract"):
+    with pytest.raises(RevealedError, match="clv_high, next_purchase_index are null only in part"):
         check_scores(table.drop_columns(["clv"]), is_older=True)
+    with pytest.raises(RevealedError, match="differs from the contract"):
+        check_scores(table.drop_columns(["segment"]), is_older=True)

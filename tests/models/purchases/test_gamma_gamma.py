@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from lifetimes import GammaGammaFitter
 from numpy.testing import assert_allclose
-from scipy.stats import pearsonr
+from scipy.stats import gamma, invgamma, pearsonr
 
 from data.errors import InputError
 from models.purchases.gamma_gamma import GammaGammaModel
@@ -14,6 +14,7 @@ from models.purchases.gamma_gamma_likelihood import (
     independence,
     log_likelihood_and_derivatives,
 )
+from models.purchases.spend_limits import _equal_purchases, equal_means, equal_purchases
 from models.scoring.parameters import SpendParameters
 
 
@@ -32,7 +33,7 @@ def test_reference_fit_of_the_sample(sample_fit):
     assert_allclose(sample_fit.params_, [6.25, 3.74, 15.44], rtol=2e-3)
     assert_allclose(sample_fit.standard_errors_, [1.19, 0.290, 4.16], rtol=2e-3)
     assert_allclose(sample_fit.log_likelihood_, -4055.92, atol=0.005)
-    assert sample_fit.held == () and sample_fit.notes == ()
+    assert not sample_fit.holds_mean and sample_fit.parameters.limits == sample_fit.notes == ()
 
 
 def test_reference_fit_of_the_master(cdnow_master):
@@ -90,15 +91,10 @@ def test_covariance_of_the_logarithms(sample_fit):
     assert_allclose(np.sqrt(np.diag(logs)), sample_fit.standard_errors_ / sample_fit.params_)
 
 
-def test_covariance_of_what_is_held():
+def test_covariance_where_the_mean_is_held():
     rng = np.random.default_rng(2)
-    x = 1 + rng.poisson(3, 400).astype(float)
-    own_price = GammaGammaModel().fit(x, 20.0 / rng.gamma(3.0, 1.0, 400))
-    assert own_price.held == ("p",)
-    assert (own_price.log_covariance[0] == 0).all() and (own_price.log_covariance[:, 0] == 0).all()
-    assert np.linalg.eigvalsh(own_price.log_covariance[1:, 1:]).min() > 0
     unequal = GammaGammaModel().fit(*simulated_spend(2.0, 0.7, 10.0, 3000, rng))
-    assert unequal.held == ("mean",)
+    assert unequal.holds_mean
     # ln v = ln(q - 1) - ln p leaves one direction in which nothing varies.
     q = unequal.params_["q"]
     along = np.array([1.0, -q / (q - 1), 1.0])
@@ -122,7 +118,7 @@ def test_where_the_mean_does_not_exist_it_is_held_at_the_observed_one(rng):
     free = GammaGammaFitter().fit(x, m / m.mean())
     assert free.params_["q"] < 1
     fit = GammaGammaModel().fit(x, m)
-    assert fit.held == ("mean",) and "held at the observed one" in fit.notes[0]
+    assert fit.holds_mean and "held at the observed one" in fit.notes[0]
     assert fit.params_["q"] > 1
     p, q, v = fit.params_
     assert_allclose(p * v / (q - 1), m.mean(), rtol=1e-9)
@@ -148,17 +144,59 @@ def test_where_each_has_a_price_of_their_own_it_is_expected_again(seed):
     x = 1 + rng.poisson(3, 400).astype(float)
     m = 20.0 / rng.gamma(3.0, 1.0, 400)
     fit = GammaGammaModel().fit(x, m)
-    assert fit.held == ("p",) and "same every time" in fit.notes[0]
-    assert_allclose(fit.predict(x, m), m, rtol=0.01)
-    assert fit.standard_errors_["p"] == 0 and fit.standard_errors_["q"] > 0
+    assert fit.parameters.limits == ("equal_purchases",) and "same every time" in fit.notes[0]
+    assert (fit.predict(x, m) == m).all()
+    # v / m is Gamma(q): scipy fits the same by another way.
+    shape, _, scale = invgamma.fit(m, floc=0)
+    assert_allclose(fit.params_, [shape, scale], rtol=1e-4)
+    assert_allclose(fit.log_likelihood_, invgamma.logpdf(m, shape, scale=scale).sum(), rtol=1e-8)
+    assert (np.abs(fit.params_ - [3.0, 20.0]) < 4 * fit.standard_errors_).all()
+    assert (fit.log_covariance[0] == 0).all() and np.linalg.eigvalsh(fit.log_covariance[1:, 1:]).min() > 0
 
 
 def test_where_customers_do_not_differ_the_base_is_expected(rng):
     x = 1 + rng.poisson(5, 500).astype(float)
     m = rng.gamma(0.5 * x) / (0.5 * x) * 30.0
     fit = GammaGammaModel().fit(x, m)
-    assert fit.held == ("q",) and "do not differ" in fit.notes[0]
-    assert_allclose(fit.predict(x, m), 30.0, rtol=0.1)
+    assert fit.parameters.limits == ("equal_means",) and "do not differ" in fit.notes[0]
+    # The estimate of the mean is that of all purchases, whatever p.
+    assert_allclose(fit.predict(x, m), (x @ m) / x.sum(), rtol=1e-9)
+    p, v = fit.params_
+    assert_allclose(fit.log_likelihood_, gamma.logpdf(m, p * x, scale=v / x).sum(), rtol=1e-9)
+    assert (np.abs(fit.params_ - [0.5, 60.0]) < 4 * fit.standard_errors_).all()
+    assert (fit.log_covariance[1] == 0).all()
+
+
+@pytest.mark.parametrize("of_data", [equal_purchases, equal_means])
+def test_derivatives_in_the_limits(of_data, rng):
+    shop, point = SpendHistories(1.0 + rng.poisson(2, 50), rng.gamma(2.0, 0.5, 50), np.ones(50)), np.array([0.7, -0.3])
+    value, gradient, hessian = of_data(point, shop)
+    ahead, behind = ([of_data(point + sign * step, shop) for step in 1e-5 * np.eye(2)] for sign in (1, -1))
+    assert_allclose(gradient, [(a[0] - b[0]) / 2e-5 for a, b in zip(ahead, behind, strict=True)], rtol=1e-6)
+    assert_allclose(hessian, [(a[1] - b[1]) / 2e-5 for a, b in zip(ahead, behind, strict=True)], rtol=1e-6)
+    whole = (
+        (1e8, np.exp(0.7), np.exp(-0.3) / 1e8) if of_data is equal_purchases else (np.exp(0.7), 1e8, np.exp(-0.3) * 1e8)
+    )
+    assert_allclose(value, log_likelihood_and_derivatives(SpendParameters(*whole), shop)[0], rtol=1e-5)
+
+
+def test_own_prices_without_a_mean_hold_the_observed_one(rng):
+    m = 20.0 / rng.gamma(0.8, 1.0, 400)
+    shop = SpendHistories(np.ones(400), m / m.mean(), np.ones(400))
+    fit = _equal_purchases(shop, 3.0)
+    q = fit.parameters.q
+    assert fit.holds_mean and q > 1
+    assert_allclose(fit.parameters.v, q - 1.0)
+
+    def log_likelihood(q):
+        return equal_purchases(np.log([q, q - 1.0]), shop)[0]
+
+    assert_allclose(fit.log_likelihood, log_likelihood(q), rtol=1e-12)
+    assert fit.log_likelihood > max(log_likelihood(1.0 + factor * (q - 1.0)) for factor in (0.97, 1.03))
+    # The error of ln(q - 1), by a second difference.
+    step, at = 1e-4, np.log(q - 1.0)
+    bend = sum(w * log_likelihood(1.0 + np.exp(at + k * step)) for k, w in ((-1, 1), (0, -2), (1, 1))) / step**2
+    assert_allclose(fit.log_covariance[2, 2], -1.0 / bend, rtol=1e-3)
 
 
 def test_predictions_keep_the_index(cdnow_sample, sample_fit):
@@ -223,9 +261,9 @@ def test_all_were_free():
 
 
 def test_one_price_for_all():
-    assert "all of them spend the same, or nearly" in refused(np.arange(1, 40), np.full(39, 9.99))
+    assert "All 39 customers" in refused(np.arange(1, 40), np.full(39, 9.99))
     nearly = 9.99 + np.random.default_rng(0).normal(0, 1e-3, 39)
-    assert "all of them spend the same, or nearly" in refused(np.arange(1, 40), nearly)
+    assert "spend the same, or nearly" in refused(np.arange(1, 40), nearly)
 
 
 def small_shop(seed):
@@ -238,22 +276,16 @@ def small_shop(seed):
 
 
 def test_small_shops_get_a_credible_figure():
-    for seed in range(12):
+    for seed in [*range(12), 295]:
         x, m = small_shop(seed)
         fit = GammaGammaModel().fit(x, m)
-        p, q, v = fit.params_
-        assert q > 1 and 0 < p * v / (q - 1) <= 3 * m.mean() * (1 + 1e-9)
-        assert np.isfinite(fit.summary).all(axis=None) and len(fit.notes) >= len(fit.held)
+        assert 0 < fit.predict([0.0], [0.0])[0] <= 3 * m.mean() * (1 + 1e-9)
+        assert np.isfinite(fit.summary).all(axis=None) and np.isfinite(fit.log_covariance).all()
+        assert len(fit.notes) >= fit.holds_mean + len(fit.parameters.limits)
 
 
-def test_too_few_are_told_so():
-    assert "too few to tell the spread" in refused(*small_shop(295))
-
-
-def test_two_customers_lack_and_a_penalty_holds():
+def test_two_customers_lack():
     assert "Only 2 customers" in refused([3, 1], [20.0, 30.0])
-    fit = GammaGammaModel(penalizer_coef=0.01).fit([3, 1, 2], [20.0, 30.0, 11.0])
-    assert fit.params_["q"] > 1 and np.isfinite(fit.predict([0], [0.0])).all()
 
 
 @pytest.mark.parametrize(
@@ -271,8 +303,8 @@ def test_what_is_no_spend_is_named(columns, words):
 
 
 def test_customers_without_priced_repeats_are_left_out():
-    x, m = np.array([0, 2, 3, 1, 4, 2]), np.array([0.0, 20, 31, 14, 0, 55])
+    x, m = np.tile([0, 2, 3, 1, 4, 2], 4), np.array([0.0, 20, 31, 14, 0, 55] * 2 + [0.0, 9, 37, 21, 0, 40] * 2)
     priced = (x > 0) & (m > 0)
-    everyone, buyers = (GammaGammaModel(penalizer_coef=0.01).fit(x[rows], m[rows]) for rows in (x >= 0, priced))
-    assert everyone.independence.customers == 4
+    everyone, buyers = (GammaGammaModel().fit(x[rows], m[rows]) for rows in (x >= 0, priced))
+    assert everyone.independence.customers == 16
     assert (everyone.params_ == buyers.params_).all()

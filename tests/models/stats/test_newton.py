@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from models.stats.newton import blocks, evenly, find_optimum, penalised
+from models.stats.newton import blocks, evenly, find_optimum
 
 BOWL = np.array([[2.0, 0.6], [0.6, 0.5]])
 BOTTOM = np.array([1.2, -3.0])
@@ -102,14 +102,6 @@ def test_a_start_from_part_of_the_data_saves_steps_and_changes_nothing():
 def test_find_optimum_needs_a_start():
     with pytest.raises(ValueError, match="at least one start"):
         find_optimum(bowl, [], 1.0)
-
-
-def test_penalty_and_its_derivatives():
-    point = np.array([0.3, -1.0])
-    value, gradient, hessian = penalised((-10.0, np.zeros(2), np.zeros((2, 2))), 5.0, 0.1, np.exp(point))
-    assert_allclose(value, 2.0 + 0.1 * np.exp(2 * point).sum())
-    assert_allclose(gradient, 0.2 * np.exp(2 * point))
-    assert_allclose(hessian, np.diag(0.4 * np.exp(2 * point)))
 
 
 def test_blocks_hold_every_row_once():
