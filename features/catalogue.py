@@ -112,6 +112,18 @@ def _distinct(names: Iterable[str]) -> list[str]:
     return list(taken)
 
 
+# Columns of the described customers that are no features, or features of the purchase models alone.
+_BESIDE = (
+    ("customer_id", "the customer", "text"),
+    ("as_of", "what was available before this date is described", "date"),
+    ("first_purchase", "day of the first purchase", "date"),
+    ("last_purchase", "day of the last purchase", "date"),
+    ("spend_frequency", "days with a purchase of positive value after the first one", "number"),
+    ("spend_value", "mean net value of these days; 0 where there are none", "money"),
+    ("total_value", "net value of all purchase days", "money"),
+)
+
+
 def document() -> str:
     """Write the catalogue as Markdown: a table for each group, a row for each entry."""
     lines = [
@@ -124,6 +136,14 @@ def document() -> str:
         "`<window>` is one of the windows given beside the meaning: `30d`, `90d` and `365d` reach back so many days",
         "from `as_of`, `ever` is everything visible. `<category>`, `<channel>`, `<kind>`, `<attribute>` and `<level>`",
         "stand for the values that the vocabulary holds. Every feature is null where its table is not given.",
+        "",
+        "With `publish_features = true` each scoring publishes them as `features.parquet` beside its scores: a row per",
+        "customer, sorted by `customer_id`, with the columns below and these. The scorer needs `frequency`, `recency`,",
+        "`T`, `spend_frequency` and `spend_value` of each row; any other feature may be missing or null.",
+        "",
+        "| name | meaning | unit |",
+        "|---|---|---|",
+        *(f"| `{name}` | {meaning} | {unit} |" for name, meaning, unit in _BESIDE),
     ]
     groups: dict[str, list[Entry]] = {}
     for entry in ENTRIES:

@@ -4,6 +4,7 @@ It is a plain function; `flows.deployed` makes it a flow of Prefect's.
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -54,7 +55,7 @@ def score(settings: Settings) -> Published:
         inputs = take_inputs(run, settings, folder)
         scored = score_everyone(store, settings, inputs, chosen, run.run_id)
         with step("publish"), holding(store, "score", settings.wait_minutes):
-            version = publish(store, run.run_id, scored.table)
+            version = publish(store, run.run_id, scored.table, scored.described if settings.publish_features else None)
             why_not = why_not_current(store, chosen.version, inputs.as_of)
             sections = score_sections(store, settings, inputs, chosen, scored, version, why_not)
             log_score(run, chosen, scored, version, sections)
@@ -69,6 +70,6 @@ score_everyone = plain_task(score_base)
 
 
 @io_task
-def publish(store: Store, run_id: str, table: pa.Table) -> int:
-    """Publish the table as a new version, after it was read back and checked."""
-    return register_scores(store, run_id, table)
+def publish(store: Store, run_id: str, table: pa.Table, described: Path | None) -> int:
+    """Publish the table as a new version, after it was read back and checked; the features beside it where asked."""
+    return register_scores(store, run_id, table, described)

@@ -143,6 +143,7 @@ class Settings(BaseSettings):
     reasons: Literal["lists", "all", "off"] = Field(
         "lists", description="reasons behind the NPS: for customers on an action list, for all, or for nobody"
     )
+    publish_features: bool = Field(False, description="publish with each scoring the features that the scorer read")
     without_answers: bool = Field(False, description="retrain without answers and carry the NPS model over")
 
     scorer: int | None = Field(None, ge=1, description="score with this version instead of the champion")

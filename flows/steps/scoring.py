@@ -1,6 +1,7 @@
 """The steps of a scoring: choose the scorer, describe the base, predict, explain, assemble the table."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 
@@ -31,6 +32,8 @@ class Scored:
     ----------
     table : pyarrow.Table
         The scores to publish.
+    described : Path
+        A Parquet file in the run's workspace with the features that the scorer read.
     actions : Actions
         The action lists and the reasons of the scores.
     transitions : Transitions or None
@@ -50,6 +53,7 @@ class Scored:
     """
 
     table: pa.Table
+    described: Path
     actions: Actions
     transitions: Transitions | None
     stability: Stability
@@ -123,8 +127,18 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     measured = measure_run(settings, inputs, release)
     provenance = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     table = scores_table(scores, release, chosen.version, as_of, provenance)
-    without_behaviour, not_given = _count_without_behaviour(release, described), tables_not_given(release, inputs)
-    return Scored(table, actions, transitions, stability, prospective, drift, measured, without_behaviour, not_given)
+    return Scored(
+        table,
+        described.file,
+        actions,
+        transitions,
+        stability,
+        prospective,
+        drift,
+        measured,
+        _count_without_behaviour(release, described),
+        tables_not_given(release, inputs),
+    )
 
 
 def tables_not_given(release: Release, inputs: Inputs) -> tuple[str, ...]:

@@ -91,10 +91,14 @@ def to_table(scores: pd.DataFrame, metadata: Mapping[str, str]) -> pa.Table:
     pyarrow.Table
         Sorted by customer_id; missing values are nulls.
     """
-    named = {f"{_PREFIX}{key}": str(metadata[key]) for key in METADATA_KEYS}
-    schema = SCHEMA.with_metadata(named)
+    schema = SCHEMA.with_metadata(as_metadata({key: metadata[key] for key in METADATA_KEYS}))
     ordered = scores.sort_values("customer_id", kind="stable")[list(COLUMNS)]
     return pa.Table.from_pandas(ordered, schema=schema.remove_metadata(), preserve_index=False).cast(schema)
+
+
+def as_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Name metadata as they stand in a published file."""
+    return {f"{_PREFIX}{key}": str(value) for key, value in metadata.items()}
 
 
 def read_metadata(table: pa.Table | pa.Schema) -> dict[str, str]:

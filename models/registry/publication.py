@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from mlflow.entities.model_registry import ModelVersion
 
 from data.errors import InputError
+from models.population.features_table import write_features
 from models.population.scores_table import check_scores, read_metadata, write_scores
 from models.registry.scorers import CHAMPION, SCORER, alias_version, ensure_registered, model_versions
 from models.registry.store import Store
@@ -19,9 +20,10 @@ SCORES = "customer_scores"
 CURRENT = "current"
 CHECKED = "checked"
 FILE = "scores.parquet"
+FEATURES = "features.parquet"
 
 
-def register_scores(store: Store, run_id: str, table: pa.Table) -> int:
+def register_scores(store: Store, run_id: str, table: pa.Table, described: Path | None = None) -> int:
     """Write a table of scores as a new version, read it back and check it. No alias changes.
 
     Parameters
@@ -32,6 +34,8 @@ def register_scores(store: Store, run_id: str, table: pa.Table) -> int:
         The scoring run.
     table : pyarrow.Table
         As `models.population.scores_table.to_table` gives it.
+    described : Path, optional
+        The features of the same customers, to be published beside the scores.
 
     Returns
     -------
@@ -45,8 +49,13 @@ def register_scores(store: Store, run_id: str, table: pa.Table) -> int:
         # A retry of a run writes into a new folder: the earlier file may be in use already, and is write-protected.
         place = f"scores/{len(client.list_artifacts(run_id, 'scores')) + 1}"
         client.log_artifact(run_id, str(file), place)
+        if described is not None:
+            features = Path(folder) / FEATURES
+            write_features(described, features, read_metadata(table))
+            client.log_artifact(run_id, str(features), place)
     source = f"{client.get_run(run_id).info.artifact_uri}/{place}"
-    _protect(f"{source}/{FILE}")
+    for name in (FILE,) if described is None else (FILE, FEATURES):
+        _protect(f"{source}/{name}")
     ensure_registered(store, SCORES, "One row of scores per customer; alias current is the newest")
     tags = {"as_of": _as_of(table).isoformat(), **read_metadata(table)}
     told = f"{table.num_rows:,} customers as of {tags['as_of']}, by scorer {tags['scorer_version']}"

@@ -5,8 +5,6 @@ them its holdout refit (twin): the same recipe fitted before the cutoff, which t
 is set before all of a version has been written.
 """
 
-import json
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,28 +12,30 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
-import models.scoring
 from data.errors import InputError, RefusedError
+from models.registry.scorer_files import (
+    ENTRY,
+    OPTIONAL,
+    REQUIRED,
+    copy_code,
+    example_row,
+    metadata_of,
+    output_schema,
+    read_release,
+    write_release,
+)
 from models.registry.store import Store
-from models.release.parameters import ReleaseParameters
 from models.release.release import Release
-from models.scoring.columns import PURCHASE_COLUMNS, SCORE_COLUMNS
 from models.scoring.parameters import FORMAT
 
 SCORER = "customer_scorer"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 REQUIREMENTS = ("mlflow", "lightgbm", "scipy", "numpy", "pandas")
-# The served code. MLflow runs the entry, which imports the other files from the artifact that has the folder's name.
-_PACKAGE, _ENTRY = Path(str(models.scoring.__file__)).parent, "entry.py"
-_TEXT_COLUMNS = ("nps_category", "nps_source")
-_ALWAYS = frozenset(SCORE_COLUMNS[: SCORE_COLUMNS.index("p_detractor")])
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,16 @@ def register_scorer(store: Store, run_id: str, release: Release, twin: Release |
         The new version.
     """
     with tempfile.TemporaryDirectory() as folder, mlflow.start_run(run_id=run_id):
-        files, signature = _write_release(release, Path(folder), ""), _signature(release)
-        files[_PACKAGE.name] = _copy_code(Path(folder) / _PACKAGE.name)
+        files = write_release(release, Path(folder), "") | copy_code(Path(folder))
         if twin is not None:
-            files |= _write_release(twin, Path(folder), "twin_")
+            files |= write_release(twin, Path(folder), "twin_")
         logged = mlflow.pyfunc.log_model(
             name=SCORER,
-            python_model=str(_PACKAGE / _ENTRY),
+            python_model=str(ENTRY),
             artifacts={name: str(file) for name, file in files.items()},
-            signature=signature,
-            input_example=_example(signature),
+            signature=ModelSignature(outputs=output_schema()),
+            input_example=example_row(release),
+            metadata=metadata_of(release),
             pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
         )
     # Leaving MLflow's own context ended the run; it goes on.
@@ -144,7 +144,7 @@ def read_scorer(store: Store, version: int) -> Registered:
     with tempfile.TemporaryDirectory() as place:
         uri = f"models:/{SCORER}/{stored.version}"
         folder = Path(mlflow.artifacts.download_artifacts(uri, dst_path=place, tracking_uri=store.uri)) / "artifacts"
-        release, twin = _read_release(folder, ""), _read_release(folder, "twin_")
+        release, twin = read_release(folder, ""), read_release(folder, "twin_")
     if release is None:
         raise InputError(f"version {version} of {SCORER} holds no parameters; it was not registered by this project")
     return Registered(int(stored.version), release, twin)
@@ -161,7 +161,9 @@ def load_predict(version: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
     with tempfile.TemporaryDirectory() as folder:
         # The code and the trees are in memory once it is loaded.
         model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}", dst_path=folder)
-    wanted = model.metadata.get_input_schema().input_names()
+    # A version of an earlier release has an input signature.
+    schema, named = model.metadata.get_input_schema(), model.metadata.metadata or {}
+    wanted = [*named[REQUIRED], *named[OPTIONAL]] if schema is None else schema.input_names()
 
     def predict(described: pd.DataFrame) -> pd.DataFrame:
         return pd.DataFrame(model.predict(described.reindex(columns=wanted).astype("float64")))
@@ -250,51 +252,3 @@ def ensure_registered(store: Store, model: str, description: str) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-
-
-def _copy_code(folder: Path) -> Path:
-    """Write the files of the served code but its entry into a new folder, without what Python compiled of them."""
-    folder.mkdir()
-    for file in sorted(_PACKAGE.glob("*.py")):
-        if file.name != _ENTRY:
-            shutil.copy(file, folder)
-    return folder
-
-
-def _write_release(release: Release, folder: Path, prefix: str) -> dict[str, Path]:
-    parameters = folder / f"{prefix}parameters.json"
-    parameters.write_text(json.dumps(release.parameters.to_dict(), indent=1, allow_nan=False), encoding="utf-8")
-    files = {f"{prefix}parameters": parameters}
-    for name, trees in release.boosters.items():
-        files[f"{prefix}booster_{name}"] = folder / f"{prefix}booster_{name}.txt"
-        files[f"{prefix}booster_{name}"].write_text(trees, encoding="utf-8")
-    return files
-
-
-def _read_release(folder: Path, prefix: str) -> Release | None:
-    parameters = folder / f"{prefix}parameters.json"
-    if not parameters.exists():
-        return None
-    boosters = {}
-    for file in sorted(folder.glob(f"{prefix}booster_*.txt")):
-        boosters[file.stem.removeprefix(f"{prefix}booster_")] = file.read_text(encoding="utf-8")
-    return Release(ReleaseParameters.from_dict(json.loads(parameters.read_text(encoding="utf-8"))), boosters)
-
-
-def _example(signature: ModelSignature) -> pd.DataFrame:
-    """Return one example customer, who bought three times in 100 days and has no NPS features."""
-    bought = dict(zip(PURCHASE_COLUMNS, (2.0, 60.0, 100.0, 2.0, 25.0), strict=True))
-    return pd.DataFrame([{name: bought.get(name, np.nan) for name in signature.inputs.input_names()}])
-
-
-def _signature(release: Release) -> ModelSignature:
-    of = release.parameters
-    of_satisfaction = () if of.satisfaction is None else of.satisfaction.features
-    features = dict.fromkeys((*of.nps.features, *of_satisfaction, *of.second_stage.features))
-    inputs: list[ColSpec | TensorSpec] = [ColSpec(DataType.double, name) for name in PURCHASE_COLUMNS]
-    inputs += [ColSpec(DataType.double, name, required=False) for name in features if name not in PURCHASE_COLUMNS]
-    outputs: list[ColSpec | TensorSpec] = [
-        ColSpec(DataType.string if name in _TEXT_COLUMNS else DataType.double, name, required=name in _ALWAYS)
-        for name in SCORE_COLUMNS
-    ]
-    return ModelSignature(inputs=Schema(inputs), outputs=Schema(outputs))

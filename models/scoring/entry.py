@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import pkgutil
 import sys
 import uuid
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +22,9 @@ import mlflow
 import pandas as pd
 
 CODE, BOOSTER = "scoring", "booster_"
+# MLflow's scoring server sets it in its own process.
+SERVED = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
+_NUMBERS = ("boolean", "decimal", "empty", "floating", "integer", "integer-na", "mixed-integer-float")
 
 
 def import_folder(folder: Path) -> ModuleType:
@@ -43,6 +48,32 @@ def import_folder(folder: Path) -> ModuleType:
     return package
 
 
+def as_doubles(rows: Any, columns: Iterable[str]) -> pd.DataFrame:
+    """Take the columns of these names, as far as they are there, and turn numbers of any kind and nulls into doubles.
+
+    No signature does it: where one says double, MLflow refuses 64-bit integers, and any looser type it checks cell by
+    cell, which takes as long as scoring.
+
+    Raises
+    ------
+    TypeError
+        Naming a column that does not hold numbers.
+    """
+    table = pd.DataFrame(rows)
+    table = table[[name for name in columns if name in table]]
+    for name, column in table.items():
+        kind = "floating" if column.dtype.kind in "fiub" else pd.api.types.infer_dtype(column, skipna=True)
+        if kind not in _NUMBERS and column.notna().any():
+            raise TypeError(f"column {name} must hold numbers, and holds {kind}")
+    return table.astype("float64")
+
+
+def with_nulls(scores: pd.DataFrame) -> pd.DataFrame:
+    """Put None where a score is not known: the server writes JSON, which has no NaN."""
+    unknown = [name for name in scores if scores[name].isna().any()]
+    return scores.astype(dict.fromkeys(unknown, object)).where(scores.notna(), None)
+
+
 class CustomerScorer(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, misc]
     """Scores features by the code, the parameters and the trees of its own version."""
 
@@ -55,8 +86,19 @@ class CustomerScorer(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined, m
         self.scorer = scorer.from_files(files["parameters"], boosters)
 
     def predict(self, context: Any, model_input: pd.DataFrame) -> pd.DataFrame:  # noqa: ARG002 - MLflow's form
-        """Return the scores of each row of the features table; horizons and rates belong to the scorer."""
-        scores: pd.DataFrame = self.scorer.score(model_input)
+        """Return the scores of each row of the features table; horizons and rates belong to the scorer.
+
+        Over HTTP what is not known is null, and what is wrong with the rows is told without a traceback.
+        """
+        if os.environ.get(SERVED) != "true":
+            return self._score(model_input)
+        try:
+            return with_nulls(self._score(model_input))
+        except (TypeError, ValueError) as error:
+            raise mlflow.exceptions.MlflowException.invalid_parameter_value(str(error)) from error
+
+    def _score(self, model_input: Any) -> pd.DataFrame:
+        scores: pd.DataFrame = self.scorer.score(as_doubles(model_input, self.scorer.columns))
         return scores
 
 

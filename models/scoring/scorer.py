@@ -80,6 +80,13 @@ class Scorer:
         return scores[list(SCORE_COLUMNS)]
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that are read: first `PURCHASE_COLUMNS`, which must be there, then those that may be."""
+        of = self.parameters
+        of_satisfaction = () if of.satisfaction is None else of.satisfaction.features
+        return tuple(dict.fromkeys((*PURCHASE_COLUMNS, *of.nps.features, *of_satisfaction, *of.second_stage.features)))
+
+    @property
     def has_second_stage(self) -> bool:
         """Whether trees that read behavioural features correct the purchase and spend models."""
         return self.parameters.second_stage.used

@@ -1,5 +1,6 @@
 """A consumer with the scorer's own requirements alone loads the champion and scores rows of their own."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +26,9 @@ import models
 scorer = mlflow.pyfunc.load_model("{CHAMPION}")
 assert models.owner == "the consumer"
 features = pd.read_parquet("features.parquet")
-names = scorer.metadata.get_input_schema().input_names()
-scorer.predict(features[names].astype("float64")).to_parquet("predicted.parquet")
-scorer.predict(features[{list(PURCHASE_COLUMNS)}].astype("float64")).to_parquet("purchases_only.parquet")
+named = scorer.metadata.metadata
+scorer.predict(features[named["required_columns"] + named["optional_columns"]]).to_parquet("predicted.parquet")
+scorer.predict(features[{list(PURCHASE_COLUMNS)}]).to_parquet("purchases_only.parquet")
 """
 
 
@@ -105,11 +106,21 @@ def test_purchases_alone_are_enough_for_what_the_purchase_models_say(predictions
 
 
 def test_the_champion_is_served_over_http(consumer, predictions, published):
-    features = pd.read_parquet(predictions / "features.parquet")[list(PURCHASE_COLUMNS)].head(20).astype("float64")
-    rows = {"dataframe_split": features.to_dict("split", index=False)}
+    features = pd.read_parquet(predictions / "features.parquet")[list(PURCHASE_COLUMNS)].head(20)
+    rows = features.astype({"frequency": int, "recency": int, "T": int, "spend_frequency": int})
+    rows = json.loads(rows.assign(orders_90d=None).to_json(orient="split", index=False, double_precision=15))
     settings = {"MLFLOW_TRACKING_URI": published.uri, "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
     with consumer.serving(CHAMPION, **settings) as address:
-        response = httpx.post(address, json=rows, timeout=60)
-    served = pd.DataFrame(response.raise_for_status().json()["predictions"])
+        response = httpx.post(address, json={"dataframe_split": rows}, timeout=60)
+        broken = {"dataframe_records": [{"frequency": 1, "recency": 90, "T": 60, "spend_frequency": 1}]}
+        refused = httpx.post(address, json=broken, timeout=60)
+    response.raise_for_status()
+    # Strict JSON has no NaN: this shop asked no satisfaction question.
+    served = pd.DataFrame(json.loads(response.text, parse_constant=pytest.fail)["predictions"])
+    assert served["p_satisfied"].isna().all()
     expected = pd.read_parquet(predictions / "purchases_only.parquet").head(20)
-    pd.testing.assert_frame_equal(served, expected, check_dtype=False, check_exact=False, rtol=1e-12, atol=0)
+    pd.testing.assert_frame_equal(
+        served.astype({"p_satisfied": float}), expected, check_dtype=False, check_exact=False, rtol=1e-9, atol=1e-12
+    )
+    assert (refused.status_code, "spend_value" in refused.text) == (400, True)
+    assert "Traceback" not in refused.text

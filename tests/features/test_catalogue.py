@@ -153,7 +153,7 @@ def test_the_document_is_current_and_the_check_says_how_to_renew_it(tmp_path, mo
     text = catalogue.DOCUMENT.read_text(encoding="utf-8")
     for row in ("`channel_share_of_<channel>`", "`events_<window>_of_<kind>`", "`attribute_<attribute>_is_<level>`"):
         assert f"\n| {row} | " in text
-    assert sum(line.startswith("| `") for line in text.splitlines()) == len(ENTRIES)
+    assert sum(line.startswith("| `") and line.count(" | ") == 5 for line in text.splitlines()) == len(ENTRIES)
     monkeypatch.chdir(tmp_path)
     assert "run python -m features.catalogue to renew docs/features.md" in str(catalogue.main(["--check"]))
     assert catalogue.main([]) is None

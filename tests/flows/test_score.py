@@ -1,6 +1,7 @@
 """Scoring through the command, without Prefect, in an embedded store: what is published, and what is not."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from features.catalogue import document
 from models.population.scores_table import check_scores, read_metadata
 from models.registry.publication import CURRENT, SCORES
 from models.registry.scorers import (
+    CHAMPION,
+    SCORER,
     alias_version,
     model_versions,
     read_champion,
@@ -55,9 +59,20 @@ def test_the_published_file_says_where_it_comes_from_and_keeps_its_contract(trai
 
 def test_the_same_input_gives_the_same_scores_bit_for_bit(trained, revealed, tables):
     before = current(trained)
-    assert revealed("score", *tables, "--mlruns", trained)[0] == 0
+    assert revealed("score", *tables, "--mlruns", trained, "--set", "publish_features=true")[0] == 0
     after = current(trained)
     pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+    # The features that were asked for lie beside them, and the champion scores them as they are.
+    features = pd.read_parquet(mlflow.artifacts.download_artifacts(f"models:/{SCORES}@{CURRENT}/features.parquet"))
+    assert features["customer_id"].tolist() == after["customer_id"].tolist()
+    documented = re.findall(r"^\| `([^`]+)`", document(), re.MULTILINE)
+    of_values = {re.sub(r"<\w+>", "<>", name).split("<>")[0] for name in documented if "<" in name}
+    plain = [name for name in features if name not in documented]
+    assert [name for name in plain if not name.startswith(tuple(of_values - {""}))] == []
+    scorer = mlflow.pyfunc.load_model(f"models:/{SCORER}@{CHAMPION}")
+    predicted = scorer.predict(features)
+    pd.testing.assert_frame_equal(predicted, after[list(predicted)], check_exact=True, check_dtype=False)
 
 
 @pytest.fixture
@@ -125,7 +140,7 @@ def test_a_trend_can_be_drawn_from_the_runs_alone(trained, revealed, tables, sho
     runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'score'")
     assert len(runs) == 2
     of_runs = [
-        {metric.step: metric for metric in store.client.get_metric_history(run.info.run_id, "measure_repeat_share")}
+        {metric.step: metric for metric in store.client.get_metric_history(run.info.run_id, "measures/repeat_share")}
         for run in runs
     ]
     later, first = sorted(of_runs, key=len, reverse=True)
@@ -152,7 +167,7 @@ def test_a_score_says_whether_a_retrain_is_due(trained, next_day):
     store = open_store(str(trained))
     runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'score'")
     assert [run.data.tags["retrain"] for run in runs] == ["too early", "nothing new"]
-    assert runs[0].data.metrics["drift_retrain_due"] == 0
+    assert runs[0].data.metrics["drift/retrain_due"] == 0
 
 
 def test_customers_of_whom_too_little_is_given_are_counted(trained, revealed, shop):

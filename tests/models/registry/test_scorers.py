@@ -7,9 +7,10 @@ from importlib import import_module
 import mlflow
 import pandas as pd
 import pytest
+from mlflow.models import infer_signature
 
-import models.registry.scorers as scorers
 from data.errors import InputError, RefusedError
+from models.registry.scorer_files import write_release
 from models.registry.scorers import (
     CHALLENGER,
     CHAMPION,
@@ -108,7 +109,7 @@ mlflow.models.set_model(CustomerScorer())
 
 
 def test_a_version_of_one_code_file_still_scores_and_is_read_back(store, release, described, tmp_path):
-    code, files = tmp_path / "scorer.py", scorers._write_release(release, tmp_path, "")
+    code, files = tmp_path / "scorer.py", write_release(release, tmp_path, "")
     code.write_text(ONE_FILE, encoding="utf-8")
     run = store.client.create_run(store.experiment_id)
     with mlflow.start_run(run_id=run.info.run_id):
@@ -116,7 +117,7 @@ def test_a_version_of_one_code_file_still_scores_and_is_read_back(store, release
             name=SCORER,
             python_model=str(code),
             artifacts={name: str(file) for name, file in files.items()},
-            signature=scorers._signature(release),
+            signature=infer_signature(described.select_dtypes("float64")),
             pip_requirements=[],
         )
     ensure_registered(store, SCORER, "of one file")

@@ -13,10 +13,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import models.registry.scorers as scorers
+import models.registry.scorer_files as scorer_files
 from models.population.scores_table import COLUMNS
 from models.registry.publication import make_current, pull_line, register_scores
 from models.registry.scorers import promote, register_scorer
+from models.scoring.columns import PURCHASE_COLUMNS
 
 # mlflow depends on these two, yet neither pulling scores nor loading the scorer may need them.
 BESIDES = frozenset({"matplotlib", "sklearn"})
@@ -103,18 +104,37 @@ def test_the_allowed_modules_are_those_of_the_named_packages_alone():
 
 
 PREDICT = """
-import mlflow, numpy as np, pandas as pd
+import mlflow, os, pandas as pd
 
 scorer = mlflow.pyfunc.load_model("models:/customer_scorer@champion")
 rows = pd.read_parquet("rows.parquet")
 scorer.predict(rows).to_parquet("all.parquet")
 few = rows[["frequency", "recency", "T", "spend_frequency", "spend_value"]]
 scorer.predict(few).to_parquet("few.parquet")
-scorer.predict(few.astype("int32").astype({"spend_value": "float64"})).to_parquet("small_integers.parquet")
-try:
-    scorer.predict(few.astype({"frequency": "int64"}))
-except mlflow.exceptions.MlflowException as error:
-    print(error)
+whole = few.astype({**dict.fromkeys(["frequency", "recency", "T"], "int64"), "spend_frequency": "Int32"})
+scorer.predict(whole).to_parquet("integers.parquet")
+scorer.predict(few.astype(object).assign(orders_90d=None)).to_parquet("objects.parquet")
+for wrong in ("str", "object"):
+    try:
+        scorer.predict(few.assign(frequency=few["frequency"].astype(str).astype(wrong)))
+    except TypeError as error:
+        print(error)
+
+# What MLflow's server answers where the scorer holds no model of satisfaction.
+from dataclasses import replace
+from mlflow.pyfunc.scoring_server import invocations
+os.environ["_MLFLOW_IS_IN_SERVING_ENVIRONMENT"] = "true"
+of = scorer.unwrap_python_model().scorer
+of.parameters = replace(of.parameters, satisfaction=None)
+def served(rows):
+    return invocations(json.dumps({"dataframe_split": rows}), "application/json", scorer, None).response
+columns = [*few, "orders_90d"]
+print(served({"columns": columns, "data": [[2, 60, 100, 2, 25, None], [0, 0, 50, 0, 0, None]]}))
+for data in ([[-2, 60, 100, 2, 25]], [["2", 60, 100, 2, 25]]):
+    try:
+        served({"columns": list(few), "data": data})
+    except mlflow.exceptions.MlflowException as error:
+        print(error.get_http_status_code(), error.message.partition("Error: ")[2])
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 """
 
@@ -123,7 +143,7 @@ def test_the_champion_loads_and_predicts_with_its_own_requirements(store, releas
     run = store.client.create_run(store.experiment_id)
     promote(store, register_scorer(store, run.info.run_id, release, None, {}), "the first")
     doubles = described.select_dtypes("float64")
-    doubles.to_parquet(tmp_path / "rows.parquet")
+    described.to_parquet(tmp_path / "rows.parquet")
     allowed = modules_of("mlflow", "lightgbm", "scipy", "numpy", "pandas")
     said = run_as_consumer(PREDICT, allowed=allowed, folder=tmp_path, MLFLOW_TRACKING_URI=store.uri)
 
@@ -141,11 +161,20 @@ def test_the_champion_loads_and_predicts_with_its_own_requirements(store, releas
     pd.testing.assert_frame_equal(few, of_unknown, check_exact=True, check_dtype=False)
     assert np.isfinite(few[["p_detractor", "p_passive", "p_promoter"]]).all(axis=None)
 
-    # int32 fits a double exactly and is taken; int64 does not, and is refused with the column named.
-    integers = pd.read_parquet(tmp_path / "small_integers.parquet")
-    assert (integers["p_purchase"] == predicted["p_purchase"]).all()
-    assert "frequency" in said
-    assert "Can not safely convert int64 to float64" in said
+    # Numbers of any kind are taken as doubles, and text is refused with the column named.
+    for name in ("integers", "objects"):
+        pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / f"{name}.parquet"), few, check_exact=True)
+    lines = said.splitlines()
+    assert lines[:2] == ["column frequency must hold numbers, and holds string"] * 2
+
+    # The server's JSON is strict: what is not known is null.
+    served = json.loads(lines[2], parse_constant=pytest.fail)["predictions"]
+    by_hand = pd.DataFrame([[2, 60, 100, 2, 25.0], [0, 0, 50, 0, 0]], columns=list(PURCHASE_COLUMNS))
+    expected = release.scorer.score(by_hand).assign(p_satisfied=None)
+    pd.testing.assert_frame_equal(pd.DataFrame(served), expected, check_dtype=False)
+    assert [row["p_satisfied"] for row in served] == [None, None]
+    assert lines[3].startswith("400 frequency must be a number of repeat purchases")
+    assert lines[4] == "400 column frequency must hold numbers, and holds string"
     assert "lightgbm" in imported(said)
     assert not REFUSED & imported(said)
 
@@ -175,7 +204,9 @@ def code_of(store):
 
 def register_with_code(store, release, folder, **changed):
     """Register a release as a later state of this project would, whose served code is changed."""
-    changed_code = shutil.copytree(scorers._PACKAGE, folder / "scoring", ignore=shutil.ignore_patterns("__pycache__"))
+    changed_code = shutil.copytree(
+        scorer_files.PACKAGE, folder / "scoring", ignore=shutil.ignore_patterns("__pycache__")
+    )
     for name, (old, new) in changed.items():
         file = changed_code / f"{name}.py"
         code = file.read_text(encoding="utf-8")
@@ -183,7 +214,7 @@ def register_with_code(store, release, folder, **changed):
         file.write_text(code.replace(old, new), encoding="utf-8")
     run = store.client.create_run(store.experiment_id)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scorers, "_PACKAGE", changed_code)
+        patch.setattr(scorer_files, "PACKAGE", changed_code)
         return register_scorer(store, run.info.run_id, release, None, {})
 
 
