@@ -19,7 +19,7 @@ from flows.steps.scoring import choose_scorer
 from flows.steps.stores import open_existing_store
 from models.population.segment_labels import segment_of, segmentations_of
 from models.registry.stored_samples import SAMPLE, is_drawn, read_probability_samples, write_probability_sample
-from models.registry.tracking import tracked
+from models.registry.tracking import grouped, tracked
 from models.survey.invitations import Sample, plan_sample
 from models.survey.probability_samples import LONGEST_FIELDWORK_DAYS
 from models.survey.response_rates import recently_asked
@@ -97,7 +97,8 @@ def run_sample(
             with tracked(store, SAMPLE, tags) as run:
                 run.log_intake(intake)
                 run.log({"margin": margin, "by": by or "the base", "seed": settings.seed})
-                run.log(metrics={name: v for name, v in planned.figures.to_dict().items() if v is not None})
+                figures = {name: value for name, value in planned.figures.to_dict().items() if value is not None}
+                run.log(metrics=grouped("sample", figures))
                 run.log_csv(planned.strata, "sample/strata.csv")
                 run.log_csv(planned.segments, "sample/segments.csv")
                 run.log_text(to_markdown("Whom to ask", sections), "report.md")

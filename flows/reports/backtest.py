@@ -14,7 +14,7 @@ from flows.steps.look_back import Backtested
 from models.charts.backtest import calibration, decile_lift, tracking
 from models.charts.predictions import purchases_by_frequency
 from models.purchases.fit import MODEL_NAMES
-from models.registry.tracking import Run
+from models.registry.tracking import Run, grouped
 from models.release.backtest import OWN_RATE, ZERO, own_average_rate
 from models.release.rolling import MODELS, SECOND_STAGE, CutoffResult, over_cutoffs, wins_over_cutoffs
 from models.release.weekly import weekly_repeat_purchases
@@ -71,7 +71,7 @@ def log_backtest(run: Run, inputs: Inputs, judged: Backtested, sections: Sequenc
         parameters={
             "as_of": inputs.as_of,
             "horizon": judged.recipe.horizon,
-            "cutoffs": ", ".join(str(result.cutoff) for result in results),
+            "cutoffs": [result.cutoff for result in results],
             "purchase_model": judged.recipe.purchase_model,
         },
         metrics=_metrics(judged),
@@ -209,12 +209,11 @@ def _second_stage(judged: Backtested) -> Section:
 
 
 def _metrics(judged: Backtested) -> dict[str, float]:
-    logged = {"customers": float(np.mean([len(result.customers) for result in judged.results]))}
+    logged = {"backtest/customers": float(np.mean([len(result.customers) for result in judged.results]))}
     for predictor, row in over_cutoffs(judged.results).iterrows():
         of = str(predictor).lower().replace("/", "_").replace(" ", "_")
-        logged |= {f"{of}_{measure}": float(value) for measure, value in row.items()}
-    logged |= {f"second_stage_gate_{name}": value for name, value in judged.stage.metrics.items()}
-    return {**logged, "second_stage_used": float(judged.stage.used)}
+        logged |= grouped(f"backtest/{of}", {str(measure): float(value) for measure, value in row.items()})
+    return logged | grouped("second_stage", {**judged.stage.metrics, "used": float(judged.stage.used)})
 
 
 def _log_plots(run: Run, inputs: Inputs, judged: Backtested) -> None:

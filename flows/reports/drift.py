@@ -32,28 +32,28 @@ def drift_section(drift: Drift) -> Section:
 
 def drift_metrics(drift: Drift) -> dict[str, float]:
     """Return the metrics of the run, all finite; figures that do not exist are left out."""
-    metrics = {"drift_retrain_due": float(drift.verdict == "due")}
+    metrics = {"retrain_due": float(drift.verdict == "due")}
     if drift.trained_as_of is not None:
-        metrics["drift_days"] = float(drift.days)
+        metrics["days"] = float(drift.days)
     if drift.fit is not None:
         fit = drift.fit
         metrics |= {
-            "drift_log_likelihood": fit.drift,
-            "drift_log_likelihood_error": fit.error,
-            "drift_log_likelihood_notable": fit.notable,
-            "drift_log_likelihood_per_customer": fit.now,
-            "drift_log_likelihood_per_customer_expected": fit.expected_now,
-            "drift_log_likelihood_per_customer_at_training": fit.at_training,
-            "drift_log_likelihood_per_customer_at_training_expected": fit.expected_at_training,
+            "log_likelihood": fit.drift,
+            "log_likelihood_error": fit.error,
+            "log_likelihood_notable": fit.notable,
+            "log_likelihood_per_customer": fit.now,
+            "log_likelihood_per_customer_expected": fit.expected_now,
+            "log_likelihood_per_customer_at_training": fit.at_training,
+            "log_likelihood_per_customer_at_training_expected": fit.expected_at_training,
         }
     if drift.purchases is not None:
         purchases = drift.purchases
         metrics |= {
-            "drift_purchases": purchases.actual,
-            "drift_purchases_expected": purchases.expected,
-            "drift_purchases_low": purchases.low,
-            "drift_purchases_high": purchases.high,
-            "drift_purchases_ratio": purchases.ratio,
+            "purchases": purchases.actual,
+            "purchases_expected": purchases.expected,
+            "purchases_low": purchases.low,
+            "purchases_high": purchases.high,
+            "purchases_ratio": purchases.ratio,
         }
     return metrics
 

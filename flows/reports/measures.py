@@ -103,7 +103,7 @@ def log_measures(run: Run, history: pd.DataFrame, by_segment: pd.DataFrame) -> N
     run.log_csv(by_segment, "measures/by_segment.csv")
     measured = history[history["value"].notna()].sort_values(["end", "measure"])
     run.log_history(
-        (f"measure_{name}", value, end)
+        (f"measures/{name}", value, end)
         for name, value, end in zip(measured["measure"], measured["value"], measured["end"], strict=True)
     )
     newest = history.iloc[0]

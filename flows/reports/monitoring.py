@@ -4,7 +4,7 @@ from flows.reports.sections import Section, number
 from flows.reports.segments import segment_transitions_section
 from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import OF_BASE, OF_RESPONDENTS, OF_SCORES, Stability, Transitions
-from models.registry.tracking import Run
+from models.registry.tracking import Run, grouped
 from models.scoring.columns import CATEGORIES
 
 # Columns of each kind that are named; the files hold all.
@@ -29,13 +29,13 @@ def monitoring_sections(
 
 def monitoring_metrics(stability: Stability, prospective: ProspectiveCalibration | None) -> dict[str, float]:
     """Return the metrics of the run."""
-    metrics = {f"psi_largest_{name}": float(table["psi"].max()) for name, table in stability.tables.items()}
+    largest = {f"largest_psi_{name}": float(table["psi"].max()) for name, table in stability.tables.items()}
+    metrics = grouped("stability", largest)
     if prospective is not None:
-        metrics["prospective_answers"] = float(prospective.answers)
-        metrics |= {f"prospective_{name}": value for name, value in prospective.figures.items()}
+        figures = {"answers": float(prospective.answers), **prospective.figures}
         if prospective.nps is not None:
-            metrics["prospective_nps_predicted"] = prospective.nps.predicted
-            metrics["prospective_nps_observed"] = prospective.nps.observed
+            figures |= {"nps_predicted": prospective.nps.predicted, "nps_observed": prospective.nps.observed}
+        metrics |= grouped("prospective", figures)
     return metrics
 
 

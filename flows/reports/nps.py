@@ -8,7 +8,7 @@ import pandas as pd
 from flows.reports.sections import Section, number
 from flows.steps.base import BASE_NPS, Estimated
 from models.population.segment_labels import PERSONA
-from models.registry.tracking import Run
+from models.registry.tracking import Run, grouped
 from models.release.release import Release
 from models.scoring.parameters import CategoryParameters
 from models.survey.aipw import BaseNps
@@ -59,7 +59,7 @@ def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
     metrics: dict[str, float] = {}
     for name, model in {"nps": release.parameters.nps, "satisfaction": release.parameters.satisfaction}.items():
         if model is not None:
-            metrics |= {f"{name}_{figure}": value for figure, value in model.metrics.items()}
+            metrics |= grouped(name, model.metrics)
     if estimated.base is not None:
         base = estimated.base.figures
         names = (
@@ -73,18 +73,17 @@ def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
             "sign_gamma",
             "sampled_answer_share",
         )
-        metrics |= {f"base_{name}": value for name in names if (value := getattr(base, name)) is not None}
-        metrics |= {f"base_balance_{name}": value for name, value in base.balance.items()}
-        metrics |= {f"base_nps_at_gamma_{gamma}": value for gamma, value in _named(base.sensitivity).items()}
+        figures = {name: value for name in names if (value := getattr(base, name)) is not None}
+        figures |= {f"balance_{name}": value for name, value in base.balance.items()}
+        figures |= {f"nps_at_gamma_{gamma}": value for gamma, value in _named(base.sensitivity).items()}
+        metrics |= grouped("nps_base", figures)
     if estimated.change is not None:
         change = estimated.change
-        metrics |= {
-            f"change_{name}": value
-            for name in ("change", "low", "high", "standard_error")
-            if (value := getattr(change, name)) is not None
-        }
+        names = ("change", "low", "high", "standard_error")
+        figures = {name: value for name in names if (value := getattr(change, name)) is not None}
         parts = {name: getattr(change, name) for name in _PARTS}
-        metrics |= {f"change_{name}": part.change for name, part in parts.items() if part is not None}
+        figures |= {name: part.change for name, part in parts.items() if part is not None}
+        metrics |= grouped("nps_change", figures)
     return metrics
 
 

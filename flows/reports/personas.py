@@ -7,7 +7,7 @@ import pandas as pd
 
 from flows.reports.sections import Section, number
 from flows.steps.base import Profiled
-from models.registry.tracking import Run
+from models.registry.tracking import Run, grouped
 
 _NPS = ("nps", "low", "high", "answers", "hidden_because")
 
@@ -54,7 +54,7 @@ def log_personas(run: Run, profiled: Profiled, nps: pd.DataFrame | None) -> None
     # Without where they lie in the space of the features, which nobody reads.
     choice = {name: each for name, each in personas.to_dict().items() if name not in ("centres", "space")}
     run.log_json(choice, "personas/choice.json")
-    run.log(metrics={"personas": float(len(personas.names)), "personas_agreement": personas.agreement})
+    run.log(metrics=grouped("personas", {"number": len(personas.names), "agreement": personas.agreement}))
 
 
 def joined(profiled: Profiled, nps: pd.DataFrame | None) -> pd.DataFrame:

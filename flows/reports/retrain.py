@@ -20,7 +20,7 @@ from flows.steps.fitting import Fitted, Judged
 from flows.steps.inputs import Inputs
 from models.charts.predictions import holdout_tracking, nps_reliability, purchases_by_frequency
 from models.population.segment_labels import PERSONA
-from models.registry.tracking import Run
+from models.registry.tracking import Run, grouped
 from models.release.backtest import expected_cumulative_purchases, wins
 from models.release.release import Release
 from models.scoring.parameters import Uncertainty
@@ -73,7 +73,12 @@ def log_retrain(
     """Log parameters, metrics, plots and the report with the run."""
     recipe = asdict(fitted.recipe)
     run.log(
-        parameters={"as_of": inputs.as_of, "cutoff": fitted.cutoff, **recipe},
+        parameters={
+            "as_of": inputs.as_of,
+            "cutoff": fitted.cutoff,
+            **recipe,
+            "rfm_segments": list(fitted.recipe.rfm_segments),
+        },
         metrics=_metrics(fitted, judged, base.estimated),
     )
     nps = fitted.release.parameters.nps
@@ -146,20 +151,21 @@ def _figure(measure: str, value: float) -> str:
 
 
 def _metrics(fitted: Fitted, judged: Judged, estimated: Estimated) -> dict[str, float]:
-    metrics: dict[str, float] = {}
+    fits: dict[str, float] = {}
     for fit in fitted.release.fits.to_dict("records"):
         name = f"{fit['model']} {fit['parameter']}".lower().replace("a / (a + b)", "dropout_share")
         name = name.replace(" ", "_").replace("/", "_").replace("-", "_")
         figures = {"": "estimate", "_se": "standard_error", "_low": "low", "_high": "high"}
-        metrics |= {f"{name}{ending}": fit[column] for ending, column in figures.items() if np.isfinite(fit[column])}
-    metrics |= judged.verdict.metrics
+        fits |= {f"{name}{ending}": fit[column] for ending, column in figures.items() if np.isfinite(fit[column])}
+    metrics = grouped("fit", fits) | grouped("gate", judged.verdict.metrics)
     if fitted.decision.stage is not None:
-        metrics |= fitted.decision.stage.metrics
+        metrics |= grouped("second_stage", fitted.decision.stage.metrics)
     metrics |= nps_metrics(fitted.release, estimated)
     if judged.backtest is not None:
         for predictor, row in judged.backtest.iterrows():
-            of = str(predictor).replace(" ", "_")
-            metrics |= {f"backtest_{of}_{measure}": float(value) for measure, value in row.items()}
+            metrics |= grouped(
+                f"backtest/{str(predictor).replace(' ', '_')}", {str(m): float(v) for m, v in row.items()}
+            )
     return metrics
 
 

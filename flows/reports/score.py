@@ -19,7 +19,7 @@ from models.population.segment_labels import has_personas
 from models.registry.publication import SCORES, pull_line
 from models.registry.scorers import Registered
 from models.registry.store import Store
-from models.registry.tracking import Run
+from models.registry.tracking import Run, grouped
 
 
 def score_sections(
@@ -49,8 +49,8 @@ def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sectio
     """Log parameters, totals, action lists, change and the report with the run."""
     run.log(
         parameters={"as_of": scored.table["as_of"][0], "scorer_version": chosen.version},
-        metrics=_totals(scored)
-        | drift_metrics(scored.drift)
+        metrics=grouped("scores", _totals(scored))
+        | grouped("drift", drift_metrics(scored.drift))
         | monitoring_metrics(scored.stability, scored.prospective),
     )
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)

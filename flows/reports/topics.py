@@ -3,7 +3,7 @@
 import pandas as pd
 
 from flows.reports.sections import Section
-from models.registry.tracking import Run
+from models.registry.tracking import Run, grouped
 from models.segments.topics.model import FEWEST_TO_LEARN, Topics
 
 
@@ -46,4 +46,4 @@ def log_comments(run: Run, topics: Topics) -> None:
         frame = topics.to_frame()
         # JSON has no NaN, which the comments without a topic have for a stability.
         run.log_json(frame.astype(object).where(frame.notna(), None).to_dict("records"), "comments/topics.json")
-        run.log(metrics={"comment_topics": float(len(topics.topics)), "comments": float(topics.answers)})
+        run.log(metrics=grouped("comments", {"topics": len(topics.topics), "answers": topics.answers}))

@@ -22,11 +22,17 @@ from data.errors import RevealedError
 from data.intake.pipeline import Intake
 from models.registry.store import Store
 
+INPUT = "input"
 QUARANTINE = "quarantine"
 _KEPT = "quarantine.kept"
 EPOCH = date(1970, 1, 1).toordinal()
 # MLflow accepts no more metrics in one call.
 MOST_AT_ONCE = 1000
+
+
+def grouped(group: str, metrics: Mapping[str, float]) -> dict[str, float]:
+    """Name metrics as ``group/name``, by which MLflow shows them together."""
+    return {f"{group}/{name}": value for name, value in metrics.items()}
 
 
 @dataclass(frozen=True)
@@ -56,13 +62,13 @@ class Run:
         self.tag(**{"mlflow.note.content": text})
 
     def log(self, parameters: Mapping[str, Any] | None = None, metrics: Mapping[str, float] | None = None) -> None:
-        """Log parameters as text and those metrics that are finite numbers."""
+        """Log parameters as text that people read, and those metrics that are finite numbers."""
         now = int(time.time() * 1000)
         finite = {name: float(value) for name, value in (metrics or {}).items() if np.isfinite(value)}
         self.store.client.log_batch(
             self.run_id,
             metrics=[Metric(name, value, now, 0) for name, value in finite.items()],
-            params=[Param(name, str(value)[:6000]) for name, value in (parameters or {}).items()],
+            params=[Param(name, _readable(value)[:6000]) for name, value in (parameters or {}).items()],
         )
 
     def log_history(self, values: Iterable[tuple[str, float, date]]) -> None:
@@ -116,7 +122,7 @@ class Run:
             source = json.dumps({"files": list(report.files)})
             dataset = Dataset(name=name, digest=report.digest[:36], source_type="files", source=source)
             inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", name)]))
-            self.log(metrics={f"{name}_read": report.rows_read, f"{name}_set_aside": report.set_aside})
+            self.log(metrics=grouped(INPUT, {f"{name}_read": report.rows_read, f"{name}_set_aside": report.set_aside}))
         self.store.client.log_inputs(self.run_id, datasets=inputs)
         self.log_quarantine(intake.folder)
 
@@ -128,6 +134,12 @@ class Run:
         self.store.client.log_artifact(self.run_id, str(file), QUARANTINE)
         self.tag(**{_KEPT: "true"})
         return True
+
+
+def _readable(value: Any) -> str:
+    if value is None or (isinstance(value, tuple | list) and not value):
+        return "–"
+    return ", ".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def read_json(store: Store, run_id: str, path: str) -> Any:

@@ -111,7 +111,7 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
     """Absolute checks: every score finite, and purchases in all not off by more than a factor of `MAX_BIAS`."""
     scores = scorer.score(holdout.customers)
     predicted, actual = float(scores["expected_purchases"].sum()), float(holdout.customers["purchases"].sum())
-    metrics = {"gate_purchases_expected": predicted, "gate_purchases_actual": actual}
+    metrics = {"purchases_expected": predicted, "purchases_actual": actual}
     # p_alive is null where the model cannot judge a customer.
     numbers = scores.loc[:, :"next_purchase_index"].assign(p_alive=scores["p_alive"].fillna(1.0))
     strange = [str(name) for name in numbers if not np.isfinite(numbers[name]).all()]
@@ -146,7 +146,7 @@ def _compare(
     difference = ours - theirs
     bound = float(difference.mean()) - ONE_SIDED_95 * clustered_standard_error(difference, np.asarray(clusters))
     mean_ours, mean_theirs = float(ours.mean()), float(theirs.mean())
-    metrics |= {f"gate_{name}_challenger": mean_ours, f"gate_{name}_champion": mean_theirs, f"gate_{name}_bound": bound}
+    metrics |= {f"{name}_challenger": mean_ours, f"{name}_champion": mean_theirs, f"{name}_bound": bound}
     worse = mean_ours > MAX_RATIO * mean_theirs and bound > 0
     verdict = "worse" if worse else "not worse"
     return worse, f"{what} {mean_ours:.4f} against the champion's {mean_theirs:.4f}: {verdict}"

@@ -64,11 +64,11 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
     assert kept.data.tags["kind"] == "backtest"
     assert kept.data.params["horizon"] == "90"
     mean = over_cutoffs(backtested.results)
-    assert kept.data.metrics["bg_nbd_purchases_mae"] == mean.loc[BG, "purchases_mae"]
-    assert kept.data.metrics["second_stage_used"] == backtested.stage.used
-    assert kept.data.metrics["second_stage_gate_auc_second"] > 0.5
+    assert kept.data.metrics["backtest/bg_nbd/purchases_mae"] == mean.loc[BG, "purchases_mae"]
+    assert kept.data.metrics["second_stage/used"] == backtested.stage.used
+    assert kept.data.metrics["second_stage/auc_second"] > 0.5
     assert kept.data.tags["second_stage"] == backtested.stage.why
-    assert kept.data.metrics["days_since_last_purchase_p_purchase_auc"] > 0.5
+    assert kept.data.metrics["backtest/days_since_last_purchase/p_purchase_auc"] > 0.5
     files = {file.path for file in store.client.list_artifacts(run.run_id)}
     tables = {"backtest.csv", "backtest_by_cutoff.csv", "calibration_by_decile.csv", "calibration_by_frequency.csv"}
     assert files == {*tables, "report.md", "plots"}

@@ -48,7 +48,13 @@ def test_the_runs_hold_parameters_metrics_plots_report_and_digests(trained):
     assert scored.description.endswith(f"customers as of {run.data.params['as_of']}, by scorer 1")
     assert store.client.get_run(scored.run_id).info.run_name == f"score {run.data.params['as_of']}"
     assert run.data.params["horizon"] == "90"
-    assert {"bg_nbd_r", "bg_nbd_r_se", "backtest_model_purchases_mae", "nps_rps_model", "base_nps"} <= set(
+    # Parameters are words, not dumps, and every metric belongs to a group.
+    assert run.data.params["rfm_segments"].startswith("champions, loyal, ")
+    assert run.data.params["static_attributes"] == "–"
+    for each in runs[0], store.client.get_run(scored.run_id):
+        assert not [value for value in each.data.params.values() if set(value) & set("{}()[]'")]
+        assert not [name for name in each.data.metrics if "/" not in name]
+    assert {"fit/bg_nbd_r", "fit/bg_nbd_r_se", "backtest/model/purchases_mae", "nps/rps_model", "nps_base/nps"} <= set(
         run.data.metrics
     )
     assert {dataset.dataset.name for dataset in run.inputs.dataset_inputs} == {"transactions", "answers", "events"}
@@ -70,8 +76,8 @@ def test_the_runs_hold_parameters_metrics_plots_report_and_digests(trained):
         index_col=0,
     ).to_numpy()
     np.testing.assert_allclose(covariance, covariance.T, rtol=1e-12)
-    np.testing.assert_allclose(np.sqrt(covariance[0, 0]), run.data.metrics["bg_nbd_r_se"], rtol=1e-9)
-    assert 0 < run.data.metrics["bg_nbd_dropout_share_low"] < run.data.metrics["bg_nbd_dropout_share"] < 1
+    np.testing.assert_allclose(np.sqrt(covariance[0, 0]), run.data.metrics["fit/bg_nbd_r_se"], rtol=1e-9)
+    assert 0 < run.data.metrics["fit/bg_nbd_dropout_share_low"] < run.data.metrics["fit/bg_nbd_dropout_share"] < 1
     plots = {Path(file.path).name for file in store.client.list_artifacts(run.info.run_id, "plots")}
     assert plots == {"purchases_by_frequency.png", "holdout_tracking.png", "nps_reliability.png"}
 

@@ -50,7 +50,7 @@ def test_the_list_is_written_kept_and_told(store, settings, release, tmp_path):
     assert [file.name for file in tmp_path.glob("*whom*")] == ["whom.csv"]
 
     (run,) = store.client.search_runs([store.experiment_id], "tags.kind = 'sample'")
-    assert run.data.metrics["invitations"] == len(rows)
+    assert run.data.metrics["sample/invitations"] == len(rows)
     assert run.data.params["margin"] == "20.0"
     assert {file.path for file in store.client.list_artifacts(run.info.run_id)} >= {
         "intake.json",

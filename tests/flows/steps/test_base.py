@@ -90,8 +90,8 @@ def test_base_segments_and_change_are_told_and_kept(store, release, estimated):
     assert sorted(shown["region"]) == sorted(shown_segments["segment"])
 
     metrics = nps_metrics(release, estimated)
-    assert metrics["base_nps"] == base.nps
-    assert metrics["change_change"] == change.change
+    assert metrics["nps_base/nps"] == base.nps
+    assert metrics["nps_change/change"] == change.change
     with tracked(store, "retrain", {}) as run:
         run.log(metrics=metrics)
         log_nps(run, estimated)

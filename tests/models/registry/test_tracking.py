@@ -71,7 +71,7 @@ def test_what_was_read_is_kept_with_its_digest_and_the_rows_set_aside(store, int
     with tracked(store, "retrain", {}) as run:
         run.log_intake(intake)
     found = the_run(store)
-    assert found.data.metrics == {"transactions_read": 3, "transactions_set_aside": 1}
+    assert found.data.metrics == {"input/transactions_read": 3, "input/transactions_set_aside": 1}
     (read,) = found.inputs.dataset_inputs
     assert read.dataset.name == "transactions"
     assert read.dataset.digest == intake.tables["transactions"].digest[:36]
@@ -102,7 +102,7 @@ def test_retention_deletes_the_rows_of_old_runs_only_and_keeps_their_counts(stor
         kept = days <= 30
         assert artifacts(store, run.run_id) == (["intake.json", "quarantine"] if kept else ["intake.json"])
         assert store.client.get_run(run.run_id).data.tags["quarantine.kept"] == str(kept).lower()
-        assert store.client.get_run(run.run_id).data.metrics["transactions_set_aside"] == 1
+        assert store.client.get_run(run.run_id).data.metrics["input/transactions_set_aside"] == 1
     assert len(list(store.folder.rglob("quarantine.parquet"))) == 2
     assert forget_old_quarantine(store, days=30) == 0
     assert forget_old_quarantine(store, days=0) == 2

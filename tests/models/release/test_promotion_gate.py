@@ -50,9 +50,9 @@ def test_worse_by_more_than_one_percent_and_beyond_chance_is_refused(who_says):
     verdict = judge(who_says(0.4), who_says(0.25), Holdout(one_time_buyers(2000, 500)))
     ours, theirs = log_losses(0.4, 2000, 500), log_losses(0.25, 2000, 500)
     assert not verdict.promote
-    assert verdict.metrics["gate_log_loss_challenger"] == pytest.approx(ours.mean(), rel=1e-9)
-    assert verdict.metrics["gate_log_loss_champion"] == pytest.approx(theirs.mean(), rel=1e-9)
-    assert verdict.metrics["gate_log_loss_bound"] == pytest.approx(bound_by_hand(ours, theirs), rel=2e-3)
+    assert verdict.metrics["log_loss_challenger"] == pytest.approx(ours.mean(), rel=1e-9)
+    assert verdict.metrics["log_loss_champion"] == pytest.approx(theirs.mean(), rel=1e-9)
+    assert verdict.metrics["log_loss_bound"] == pytest.approx(bound_by_hand(ours, theirs), rel=2e-3)
     assert verdict.reason == (
         f"log loss of p_purchase {ours.mean():.4f} against the champion's {theirs.mean():.4f}: worse"
     )
@@ -61,8 +61,8 @@ def test_worse_by_more_than_one_percent_and_beyond_chance_is_refused(who_says):
 def test_far_worse_within_chance_is_promoted(who_says):
     verdict = judge(who_says(0.4), who_says(0.25), Holdout(one_time_buyers(12, 3)))
     metrics = verdict.metrics
-    assert metrics["gate_log_loss_challenger"] > 1.05 * metrics["gate_log_loss_champion"]
-    assert metrics["gate_log_loss_bound"] < 0
+    assert metrics["log_loss_challenger"] > 1.05 * metrics["log_loss_champion"]
+    assert metrics["log_loss_bound"] < 0
     assert verdict.promote
     assert verdict.reason.endswith(": not worse")
 
@@ -70,8 +70,8 @@ def test_far_worse_within_chance_is_promoted(who_says):
 def test_worse_beyond_chance_by_less_than_one_percent_is_promoted(who_says):
     verdict = judge(who_says(0.28), who_says(0.25), Holdout(one_time_buyers(10_000, 2500)))
     metrics = verdict.metrics
-    assert 1 < metrics["gate_log_loss_challenger"] / metrics["gate_log_loss_champion"] < 1.01
-    assert metrics["gate_log_loss_bound"] > 0
+    assert 1 < metrics["log_loss_challenger"] / metrics["log_loss_champion"] < 1.01
+    assert metrics["log_loss_bound"] > 0
     assert verdict.promote
 
 
@@ -113,7 +113,7 @@ def test_the_first_version_only_passes_absolute_checks(who_says):
     verdict = judge(who_says(0.4), None, Holdout(one_time_buyers(2000, 500)))
     assert verdict.promote
     assert verdict.reason.startswith("not comparable: there is no champion with a twin")
-    assert set(verdict.metrics) == {"gate_purchases_expected", "gate_purchases_actual"}
+    assert set(verdict.metrics) == {"purchases_expected", "purchases_actual"}
 
 
 @pytest.mark.parametrize("champion_is_there", [True, False])
@@ -130,8 +130,8 @@ def test_a_twin_off_by_a_factor_of_three_is_refused_whatever_it_is_compared_with
         f"refused: the twin expected {expected:,.0f} purchases in the holdout, {actual:,.0f} came"
     )
     assert verdict.metrics == {
-        "gate_purchases_expected": pytest.approx(expected),
-        "gate_purchases_actual": pytest.approx(actual),
+        "purchases_expected": pytest.approx(expected),
+        "purchases_actual": pytest.approx(actual),
     }
 
 
@@ -196,16 +196,16 @@ def test_worse_categories_are_refused_from_two_hundred_answers_on(who_says):
     verdict = judge_answers(who_says, BAD, GOOD, enough, enough)
     ours, theirs = (rps(prior, enough["category"].to_numpy()) for prior in (BAD, GOOD))
     assert not verdict.promote
-    assert verdict.metrics["gate_rps_challenger"] == pytest.approx(ours.mean(), rel=1e-9)
-    assert verdict.metrics["gate_rps_champion"] == pytest.approx(theirs.mean(), rel=1e-9)
-    assert verdict.metrics["gate_rps_bound"] == pytest.approx(bound_by_hand(ours, theirs), rel=1e-2)
+    assert verdict.metrics["rps_challenger"] == pytest.approx(ours.mean(), rel=1e-9)
+    assert verdict.metrics["rps_champion"] == pytest.approx(theirs.mean(), rel=1e-9)
+    assert verdict.metrics["rps_bound"] == pytest.approx(bound_by_hand(ours, theirs), rel=1e-2)
     purchases, categories = verdict.reason.split("; ")
     assert purchases.endswith("not worse")
     assert categories == f"RPS of the NPS category {ours.mean():.4f} against the champion's {theirs.mean():.4f}: worse"
 
     verdict = judge_answers(who_says, BAD, GOOD, too_few, too_few)
     assert verdict.promote
-    assert "gate_rps_bound" not in verdict.metrics
+    assert "rps_bound" not in verdict.metrics
     assert judge_answers(who_says, GOOD, BAD, enough, enough).promote
 
 
