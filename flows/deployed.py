@@ -4,6 +4,7 @@ Prefect adds what it is there for: each step is a task, the run has a name that 
 artifact, and a refusal is a state that stands out in every list.
 """
 
+import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -125,8 +126,21 @@ def _run(kind: str, function: Callable[[Settings], T], settings: RunSettings) ->
         except RefusedError as error:
             _leave_summary(kind, runner.name, [Section(REFUSED, (str(error),)), *sections])
             return Failed(name=REFUSED, message=str(error))
+        except BaseException as error:
+            _forget_locals(error)
+            raise
     _leave_summary(kind, runner.name, sections)
     return result
+
+
+def _forget_locals(error: BaseException | None) -> None:
+    """Let go of what the frames of an error hold: Prefect keeps errors until the process ends.
+
+    An engine that is still open then would write lines about leaked objects into the log of the worker.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _leave_summary(kind: str, name: str, sections: list[Section]) -> None:

@@ -42,11 +42,11 @@ class RunSettings(Settings):
     @model_validator(mode="before")
     @classmethod
     def _what_was_left_alone_is_no_setting(cls, values: Any) -> Any:
-        """Drop nulls; and where a form posted a value for every field, those that are the field's default."""
+        """Drop nulls and what is empty; and where a form posted every field, the values that are its default."""
         if not isinstance(values, Mapping):
             return values
-        given = {name: value for name, value in values.items() if value is not None}
-        if all(name in given for name, default in _DEFAULTS.items() if default is not None):
+        given = {name: value for name, value in values.items() if value not in (None, [], {}, (), "")}
+        if all(name in given for name, default in _DEFAULTS.items() if default not in (None, [], {})):
             return {name: value for name, value in given.items() if to_jsonable_python(value) != _DEFAULTS.get(name)}
         return given
 

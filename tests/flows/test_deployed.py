@@ -1,6 +1,8 @@
 """The flows as Prefect runs them, on its test server: what a form leaves alone, names, tasks, summaries, refusals."""
 
+import gc
 import os
+import weakref
 
 import pytest
 from prefect import get_client
@@ -46,12 +48,14 @@ def test_a_form_that_posts_every_default_leaves_the_settings_file_as_it_is(setti
     taken = []
     monkeypatch.setattr(flows.score, "score", taken.append)
     touched = every_default() | {"margin": 0.3, "as_of": "2024-05-01"}
-    for posted in ({}, every_default(), dict.fromkeys(Settings.model_fields), touched):
+    emptied = {"segments": [], "transactions": [], "answers": None, "columns": {}, "currency": "", "rfm_segments": {}}
+    for posted in ({}, every_default(), dict.fromkeys(Settings.model_fields), emptied, touched):
         deployed.score(posted)
     from_file = Settings.load()
     assert (from_file.currency, from_file.horizon, from_file.second_stage) == ("EUR", 45, "off")
-    assert taken[:3] == [from_file] * 3
-    assert taken[3] == from_file.model_copy(update={"margin": 0.3, "as_of": RunSettings(as_of="2024-05-01").as_of})
+    assert from_file.segments == ["region"]
+    assert taken[:4] == [from_file] * 4
+    assert taken[4] == from_file.model_copy(update={"margin": 0.3, "as_of": RunSettings(as_of="2024-05-01").as_of})
 
 
 def test_what_a_run_sets_itself_beats_the_file_even_where_it_is_the_default(settings_file):
@@ -122,6 +126,30 @@ def test_a_refusal_is_a_failed_state_named_refused_with_its_reason_in_the_summar
     assert (run.state.type.value, run.state.name, run.state.message) == ("FAILED", "Refused", "too many bad rows")
     assert run.name == "score 2024-05-01"
     assert "## Refused\n\ntoo many bad rows\n\n## 4 customers scored" in artifact.data
+
+
+class Engine:
+    """Stands for an engine that must be closed before the process ends."""
+
+
+def test_a_failed_run_that_prefect_keeps_does_not_keep_what_its_steps_held(
+    own_environment, monkeypatch, prefect_server
+):
+    held = []
+
+    def fail():
+        engine = Engine()
+        held.append(weakref.ref(engine))
+        try:
+            raise KeyError("first")
+        except KeyError:
+            raise InputError("mend it") from None
+
+    monkeypatch.setattr(flows.score, "score", fake_score(fail))
+    state = deployed.score(RunSettings(), return_state=True)
+    gc.collect()
+    assert isinstance(state.result(raise_on_failure=False), InputError)
+    assert [engine() for engine in held] == [None]
 
 
 @pytest.mark.parametrize("with_prefect", [True, False])
