@@ -27,8 +27,8 @@ PATIENCE = 2
 def parameters(objective: Objective, answers: int, seed: int) -> dict[str, Any]:
     """Return LightGBM's parameters: few leaves, strong shrinkage, half of the features for each tree, no class weights.
 
-    Class weights would shift the NPS of the base by many points. `deterministic` and `force_row_wise` make the trees
-    the same on every run. The number of leaves grows with the number of answers.
+    Class weights would shift the NPS of the base by many points. `deterministic` and `force_col_wise` make the trees
+    the same on every run; histograms by column cost half of those by row where a tree sees half of the features. The number of leaves grows with the number of answers.
     """
     return {
         "objective": objective,
@@ -41,7 +41,7 @@ def parameters(objective: Objective, answers: int, seed: int) -> dict[str, Any]:
         "lambda_l2": 20.0,
         "max_bin": 63,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "num_threads": 1,
         "seed": seed,
         "verbosity": -1,

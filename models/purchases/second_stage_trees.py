@@ -59,7 +59,7 @@ def parameters(objective: Objective, rows: int, seed: int) -> dict[str, Any]:
         "bagging_freq": 1,
         "lambda_l2": 20.0,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "num_threads": 1,
         "seed": seed,
         "verbosity": -1,

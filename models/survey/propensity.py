@@ -280,7 +280,7 @@ def _by_trees(X: Floats, R: Flags, seed: int) -> Model:
         "bagging_freq": 1,
         "lambda_l2": 20.0,
         "deterministic": True,
-        "force_row_wise": True,
+        "force_col_wise": True,
         "num_threads": 1,
         "seed": seed,
         "verbosity": -1,
