@@ -23,6 +23,8 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$$(grep -oE '^uv==[^ ]+' requirements.lock)"
 	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@# Compiles what the commands import, once, even where the environment tells Python not to write bytecode.
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -c "import flows.backtest, flows.command.main, flows.deployed"
 	@touch $(READY)
 
 demo: $(READY)
