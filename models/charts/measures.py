@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from models.charts.predictions import ACTUAL, QUIET
 
@@ -33,9 +34,13 @@ def plot_history(history: pd.DataFrame, days: int) -> Figure | None:
     if not names:
         return None
     lines = -(-len(names) // COLUMNS)
-    figure = Figure(figsize=(3.2 * COLUMNS, 2.0 * lines + 0.6), layout="constrained")
+    # The panels are laid out by hand: a layout found by matplotlib draws everything twice.
+    width, height = 3.2 * COLUMNS, 2.0 * lines + 0.6
+    figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
-    panels = np.atleast_1d(figure.subplots(lines, COLUMNS)).ravel()
+    edges = {"left": 0.5 / width, "right": 1 - 0.15 / width, "bottom": 0.5 / height, "top": 1 - 0.65 / height}
+    gaps = {"wspace": 0.5 / 2.7, "hspace": 0.75 / 1.25}
+    panels = np.atleast_1d(figure.subplots(lines, COLUMNS, gridspec_kw=edges | gaps)).ravel()
     for axes, name in zip(panels, names, strict=False):
         of_one = points[points["measure"] == name].sort_values("end")
         end = pd.to_datetime(of_one["end"]).to_numpy()
@@ -47,8 +52,10 @@ def plot_history(history: pd.DataFrame, days: int) -> Figure | None:
         axes.set_title(of_one["title"].iloc[0] + (f" ({unit})" if unit else ""), fontsize=8)
         axes.tick_params(labelsize=6)
         axes.tick_params(axis="x", rotation=45)
+        axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.spines[["top", "right"]].set_visible(False)
     for axes in panels[len(names) :]:
         axes.set_axis_off()
-    figure.suptitle(f"Measures, each of {days} days up to the day shown (shaded: 95 % interval)", fontsize=10)
+    title = f"Measures, each of {days} days up to the day shown (shaded: 95 % interval)"
+    figure.suptitle(title, fontsize=10, y=1 - 0.1 / height, va="top")
     return figure

@@ -28,7 +28,8 @@ def parameters(objective: Objective, answers: int, seed: int) -> dict[str, Any]:
     """Return LightGBM's parameters: few leaves, strong shrinkage, half of the features for each tree, no class weights.
 
     Class weights would shift the NPS of the base by many points. `deterministic` and `force_col_wise` make the trees
-    the same on every run; histograms by column cost half of those by row where a tree sees half of the features. The number of leaves grows with the number of answers.
+    the same on every run; histograms by column cost half of those by row, as a tree sees half of the features. The
+    number of leaves grows with the number of answers.
     """
     return {
         "objective": objective,

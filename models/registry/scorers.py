@@ -159,8 +159,9 @@ def read_champion(store: Store) -> Registered | None:
 def load_predict(version: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
     """Load the scorer as it is registered, as a consumer loads it, and return what scores rows of features."""
     with tempfile.TemporaryDirectory() as folder:
-        # The code and the trees are in memory once it is loaded.
-        model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}", dst_path=folder)
+        # The code and the trees are in memory once it is loaded. Its warnings compare the installed packages with the
+        # version's requirements, which takes longer than loading.
+        model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}", suppress_warnings=True, dst_path=folder)
     # A version of an earlier release has an input signature.
     schema, named = model.metadata.get_input_schema(), model.metadata.metadata or {}
     wanted = [*named[REQUIRED], *named[OPTIONAL]] if schema is None else schema.input_names()
