@@ -1,8 +1,11 @@
 """Running a flow from the command: as plain functions, or in Prefect where one is set up."""
 
+import gc
 import importlib
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +56,9 @@ def has_prefect() -> bool:
 
 def run_plainly(name: str, settings: Settings, console: Console) -> Any:
     """Run a flow as the plain function it is; its steps are functions too, with the same retries."""
-    flow = getattr(importlib.import_module(f"flows.{name}"), name)
+    with _without_garbage():
+        module = importlib.import_module(f"flows.{name}")
+    flow = getattr(module, name)
     with _shown_on(console):
         return flow(settings)
 
@@ -62,14 +67,25 @@ def _run_in_prefect(name: str, settings: Settings, console: Console) -> Any:
     # Prefect reads both when it is imported: its home lies in the store's folder, and its log repeats nothing.
     set_prefect_home(locate_store(settings.mlruns).folder)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
-    from flows import deployed
-    from flows.run_settings import RunSettings
-
+    with _without_garbage():
+        from flows import deployed
+        from flows.run_settings import RunSettings
     with _shown_on(console):
         state: Any = getattr(deployed, name)(RunSettings.of(settings), return_state=True)
     if state.name == deployed.REFUSED:
         raise RefusedError(state.message or "refused")
     return state.result()
+
+
+@contextmanager
+def _without_garbage() -> Iterator[None]:
+    """Look for no garbage while modules are imported, nor in them later: it takes a fifth of the time, for nothing."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _shown_on(console: Console) -> Any:
