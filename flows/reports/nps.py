@@ -79,8 +79,8 @@ def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
         metrics |= grouped("nps_base", figures)
     if estimated.change is not None:
         change = estimated.change
-        names = ("change", "low", "high", "standard_error")
-        figures = {name: value for name in names if (value := getattr(change, name)) is not None}
+        whole = ("change", "low", "high", "standard_error")
+        figures = {name: value for name in whole if (value := getattr(change, name)) is not None}
         parts = {name: getattr(change, name) for name in _PARTS}
         figures |= {name: part.change for name, part in parts.items() if part is not None}
         metrics |= grouped("nps_change", figures)
