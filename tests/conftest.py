@@ -52,7 +52,8 @@ def new_store(mlflow_template: Path) -> Iterator[Callable[[Path], "Store"]]:
     """Open an empty store in a folder; what that sets in the environment is gone after the test."""
     import mlflow
 
-    from models.registry.store import EXPERIMENT, open_store
+    from models.registry.location import EXPERIMENT
+    from models.registry.store import open_store
 
     before, uri = dict(os.environ), mlflow.get_tracking_uri()
 

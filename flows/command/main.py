@@ -174,10 +174,10 @@ def scores(
 ) -> None:
     """Show the current scores, write them to a file, or look up one customer."""
     settings = settings_from({"mlruns": mlruns})
-    from flows.command.early_checks import check_table_output
+    if output is not None:
+        from flows.command.early_checks import check_table_output
 
-    check_table_output(output)
-    _check_store(settings)
+        check_table_output(output)
     from flows.command.pulling import pull
 
     pull(settings, output, customer, _console())
@@ -188,7 +188,7 @@ def rollback(mlruns: Mlruns = None) -> None:
     """Make the previous scorer the champion again, and its newest scores the current scores."""
     settings = settings_from({"mlruns": mlruns})
     _check_store(settings)
-    from flows.command.pulling import roll_back_all
+    from flows.command.rollback import roll_back_all
 
     roll_back_all(settings, _console())
 

@@ -1,22 +1,23 @@
-"""``revealed scores`` and ``revealed rollback``, which need no flow."""
+"""``revealed scores``: the current scores, in a file or for the eye, or those of one customer."""
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from rich.console import Console
 
 from data.errors import InputError
-from flows.reports.sections import Section, number, show
+from flows.command.customer import show_customer
 from flows.settings import Settings
-from flows.steps.stores import open_existing_store
+from flows.steps.store_place import locate_existing_store
 from models.population.scores_table import read_metadata
-from models.registry.publication import finish_rollback, is_rollback_unfinished, pull_line, read_current
-from models.registry.scorers import roll_back
-from models.registry.store import holding
+from models.registry.location import StoreLocation
+from models.registry.published_file import current_file, pull_line
 
 _SHOWN = ("customer_id", "next_purchase_index", "expected_revenue", "clv", "p_churn", "segment", "nps_category")
+_FIRST = 20
 
 
 def pull(settings: Settings, output: Path | None, customer: str | None, console: Console) -> None:
@@ -27,49 +28,74 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
     InputError
         Where nothing is published, the customer has no scores, or the file cannot be written.
     """
-    store = open_existing_store(settings)
-    table = read_current(store)
+    store = locate_existing_store(settings.mlruns)
+    file = current_file(store)
+    if file is None:
+        from flows.steps.stores import open_existing_store
+        from models.registry.publication import read_current
+
+        table = read_current(open_existing_store(settings))
+    else:
+        # `read_table` imports pandas, which one customer does not need.
+        table = pq.read_table(file) if customer is None else _read_around(file, customer)
     if customer is not None:
-        table = table.filter(pc.equal(table["customer_id"], customer))
-        if table.num_rows == 0:
-            raise InputError(f"customer {customer!r} has no scores: ids are texts, exactly as they came")
+        table = _of_customer(table, customer)
     if output is not None:
-        draft = output.with_name(f".{output.name}.draft")
-        try:
-            pa_csv.write_csv(table, draft) if output.suffix == ".csv" else pq.write_table(table, draft)
-            draft.replace(output)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise InputError(f"{output} cannot be written: {error.strerror or error}") from None
+        _write(table, output)
         console.print(f"{table.num_rows:,} customers written to {output}", markup=False)
-        return
+    elif customer is not None:
+        show_customer(table.to_pylist()[0], read_metadata(table), console)
+    else:
+        _show_first(table, store, console)
+
+
+def _read_around(file: Path, customer: str) -> pa.Table:
+    """Read the group of rows that holds a customer; the ids of all where none does."""
+    with pq.ParquetFile(file) as rows:
+        for group in range(rows.num_row_groups):
+            if _rows_of(rows.read_row_group(group, columns=["customer_id"]), customer).num_rows:
+                return rows.read_row_group(group)
+        return rows.read(columns=["customer_id"])
+
+
+def _of_customer(table: pa.Table, customer: str) -> pa.Table:
+    row = _rows_of(table, customer)
+    if row.num_rows:
+        return row
+    near = _near(table["customer_id"], customer)
+    raise InputError(f"customer {customer!r} has no scores: ids are texts, exactly as they came{near}")
+
+
+def _rows_of(table: pa.Table, customer: str) -> pa.Table:
+    # Arrow imports pandas to make an array of a Python value, but takes the pattern of a comparison as it is.
+    begins = table.filter(pc.starts_with(table["customer_id"], pattern=customer))
+    ids = begins["customer_id"].to_pylist()
+    return begins.slice(ids.index(customer), 1) if customer in ids else begins.slice(0, 0)
+
+
+def _near(ids: pa.ChunkedArray, customer: str) -> str:
+    """Name an id that differs in blanks, case or zeros before it."""
+    plain = pc.utf8_ltrim(pc.utf8_lower(pc.utf8_trim_whitespace(ids)), "0")
+    near = ids.filter(pc.equal(plain, customer.strip().lower().lstrip("0")))
+    return f". Nearest: {near[0].as_py()}" if len(near) else ""
+
+
+def _write(table: pa.Table, output: Path) -> None:
+    draft = output.with_name(f".{output.name}.draft")
+    try:
+        pa_csv.write_csv(table, draft) if output.suffix == ".csv" else pq.write_table(table, draft)
+        draft.replace(output)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise InputError(f"{output} cannot be written: {error.strerror or error}") from None
+
+
+def _show_first(table: pa.Table, store: StoreLocation, console: Console) -> None:
+    # The words of reports need pandas, which one customer does not.
+    from flows.reports.sections import Section, number, show
+
     metadata = read_metadata(table)
     origin = f"as of {table['as_of'][0]}, by scorer {metadata['scorer_version']}, horizon {metadata['horizon']} days"
-    frame = table.slice(0, 1 if customer is not None else 20).to_pandas()
-    if customer is not None:
-        frame = frame.T.reset_index().set_axis(["score", "value"], axis=1)
-        frame["value"] = [number(v) if isinstance(v, float) else str(v) for v in frame["value"]]
-    else:
-        frame = frame[list(_SHOWN)].map(lambda v: number(v) if isinstance(v, float) else str(v))
-    summary = f"{table.num_rows:,} customers {origin}" if customer is None else origin
-    show([Section("Scores", (summary, pull_line(store)), frame)], console)
-
-
-def roll_back_all(settings: Settings, console: Console) -> None:
-    """Go back to the previous scorer and to the newest scores that it made.
-
-    Raises
-    ------
-    RefusedError
-        Where there is no previous scorer.
-    """
-    store = open_existing_store(settings)
-    with holding(store, "rollback"):
-        if is_rollback_unfinished(store):
-            outcome = "the rollback that was interrupted is finished"
-        else:
-            replaced, champion = roll_back(store)
-            outcome = f"champion is version {champion} again, in place of version {replaced}"
-        newest = finish_rollback(store)
-    scores = f"current scores are version {newest}" if newest else "it has published no scores; run `revealed score`"
-    console.print(f"{outcome}; {scores}", markup=False)
+    frame = table.slice(0, _FIRST).select(list(_SHOWN)).to_pandas()
+    frame = frame.map(lambda v: number(v) if isinstance(v, float) else str(v))
+    show([Section("Scores", (f"{table.num_rows:,} customers {origin}", pull_line(store)), frame)], console)

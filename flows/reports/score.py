@@ -16,7 +16,7 @@ from flows.steps.inputs import Inputs
 from flows.steps.measuring import measures_of
 from flows.steps.scoring import Scored
 from models.population.segment_labels import has_personas
-from models.registry.publication import SCORES, pull_line
+from models.registry.published_file import SCORES, pull_line
 from models.registry.scorers import Registered
 from models.registry.store import Store
 from models.registry.tracking import Run, grouped

@@ -73,6 +73,9 @@ def assemble_scores(
     """
     scores = described[list(_FROM_FEATURES)].copy()
     scores[list(_DAYS)] = described[list(_DAYS)].astype("int64")
+    if "p_any_revenue" not in predicted:
+        # The scorer is of an earlier release; what it calls p_purchase is the same probability.
+        predicted = predicted.assign(p_any_revenue=predicted["p_purchase"])
     for name in SCORE_COLUMNS:
         scores[name] = predicted[name].to_numpy()
     earlier = scores[["customer_id"]].join(

@@ -4,12 +4,14 @@ Grain: one row per customer with at least one purchase visible at ``as_of``. Add
 renaming is not.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -17,8 +19,11 @@ import pyarrow.parquet as pq
 from data.errors import RevealedError
 from models.scoring.columns import PROBABILITIES
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 _DATES = ("as_of", "first_purchase", "last_purchase")
-_PROBABILITIES = ("p_alive", "p_purchase", "p_churn", *PROBABILITIES, "p_satisfied")
+_PROBABILITIES = ("p_alive", "p_purchase", "p_any_revenue", "p_churn", *PROBABILITIES, "p_satisfied")
 _NPS = (*PROBABILITIES, "nps_category", "nps_source")
 # Null for everyone where the scorer holds no purchase model; of p_alive also for customers it cannot judge.
 _FORECAST = (
@@ -38,6 +43,8 @@ SCHEMA = pa.schema(
         pa.field("p_churn", pa.float64()),
         pa.field("expected_spend", pa.float64()),
         pa.field("expected_revenue", pa.float64()),
+        # Null also in tables of earlier releases, which did not have it.
+        pa.field("p_any_revenue", pa.float64()),
         pa.field("revenue_low", pa.float64()),
         pa.field("revenue_high", pa.float64()),
         pa.field("clv", pa.float64()),

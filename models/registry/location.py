@@ -6,6 +6,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 DATABASE = "mlflow.db"
+# The experiment that holds all runs.
+EXPERIMENT = "revealed"
 _SQLITE = "sqlite:///"
 
 

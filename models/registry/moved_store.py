@@ -55,6 +55,11 @@ def follow_move(database: Path, experiment: str, hold: Callable[[], AbstractCont
     )
 
 
+def has_moved(database: Path, experiment: str) -> bool:
+    """Whether the store was copied or moved, and `follow_move` has not been called since."""
+    return _place_before(database, experiment, (database.parent / "artifacts").as_uri()) is not None
+
+
 def _place_before(database: Path, experiment: str, artifacts: str) -> str | None:
     """Return the place of artifacts that the database names, where that is another one; else None."""
     with closing(sqlite3.connect(database)) as connection:

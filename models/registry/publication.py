@@ -10,16 +10,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from mlflow.entities.model_registry import ModelVersion
 
-from data.errors import InputError
 from models.population.features_table import write_features
 from models.population.scores_table import check_scores, read_metadata, write_scores
+from models.registry.published_file import CURRENT, FILE, SCORES, nothing_published
 from models.registry.scorers import CHAMPION, SCORER, alias_version, ensure_registered, model_versions
 from models.registry.store import Store
 
-SCORES = "customer_scores"
-CURRENT = "current"
 CHECKED = "checked"
-FILE = "scores.parquet"
 FEATURES = "features.parquet"
 
 
@@ -102,7 +99,7 @@ def read_current(store: Store) -> pa.Table:
     """
     version = alias_version(store, CURRENT, SCORES)
     if version is None:
-        raise InputError(f"no scores have been published to {store.shown_uri} yet; run `revealed score` first")
+        raise nothing_published(store)
     return read_scores(store, version)
 
 
@@ -187,15 +184,6 @@ def _checked(store: Store, **tags: str) -> list[ModelVersion]:
 
 def _date_and_number(version: ModelVersion) -> tuple[str, int]:
     return version.tags["as_of"], int(version.version)
-
-
-def pull_line(store: Store) -> str:
-    """Return a line of Python that reads the current scores without this project's code."""
-    return (
-        "import mlflow, pandas as pd; "
-        f"mlflow.set_tracking_uri({store.shown_uri!r}); "
-        f'pd.read_parquet(mlflow.artifacts.download_artifacts("models:/{SCORES}@{CURRENT}/{FILE}"))'
-    )
 
 
 def _as_of(table: pa.Table) -> date:

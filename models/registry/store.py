@@ -21,10 +21,8 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import InputError, StoreBusyError
-from models.registry.location import StoreLocation, store_location
+from models.registry.location import EXPERIMENT, StoreLocation, store_location
 from models.registry.moved_store import follow_move
-
-EXPERIMENT = "revealed"
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PURCHASE_COLUMNS = ("frequency", "recency", "T", "spend_frequency", "spend_value")
 CATEGORIES = ("detractor", "passive", "promoter")
@@ -15,6 +19,7 @@ SCORE_COLUMNS = (
     "p_churn",
     "expected_spend",
     "expected_revenue",
+    "p_any_revenue",
     "revenue_low",
     "revenue_high",
     "clv",

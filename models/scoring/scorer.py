@@ -155,6 +155,8 @@ class Scorer:
                 "p_churn": p_churn,
                 "expected_spend": expected["expected_spend"],
                 "expected_revenue": expected["expected_revenue"],
+                # A purchase is a day of positive value to the spend model: there is revenue where there is a purchase.
+                "p_any_revenue": expected["p_purchase"],
                 "revenue_low": revenue_low * scale,
                 "revenue_high": revenue_high * scale,
                 "clv": clv * scale,

@@ -20,7 +20,7 @@ from flows.steps.recipe_choice import Decision
 from models.purchases.fit import fit_purchase_models
 from models.purchases.second_stage import _train
 from models.recipe import Recipe
-from models.registry.publication import CURRENT, SCORES
+from models.registry.published_file import CURRENT, SCORES
 from models.registry.scorers import (
     CHALLENGER,
     CHAMPION,

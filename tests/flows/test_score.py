@@ -12,7 +12,7 @@ import pytest
 
 from features.catalogue import document
 from models.population.scores_table import check_scores, read_metadata
-from models.registry.publication import CURRENT, SCORES
+from models.registry.published_file import CURRENT, SCORES
 from models.registry.scorers import (
     CHAMPION,
     SCORER,

@@ -48,6 +48,11 @@ def test_every_column_of_the_contract_is_there_row_for_row(scores, described, pr
     assert scores["reasons"].isna().all()
 
 
+def test_a_scorer_of_an_earlier_release_says_how_probable_revenue_is_by_p_purchase(described, predicted, release):
+    scores = assemble_scores(described, predicted.drop(columns="p_any_revenue"), release, None)
+    assert scores["p_any_revenue"].tolist() == predicted["p_purchase"].tolist()
+
+
 def test_the_changes_are_null_at_first(scores):
     assert scores[["next_purchase_index_change", "nps_category_before", "segment_before"]].isna().all(axis=None)
 

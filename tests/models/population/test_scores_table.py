@@ -58,7 +58,7 @@ def test_the_columns_are_those_of_the_contract():
     assert (
         *("customer_id", "as_of", "first_purchase", "last_purchase", "frequency", "recency", "T", "monetary_value"),
         *("p_alive", "p_purchase", "expected_purchases", "p_churn", "expected_spend", "expected_revenue"),
-        *("revenue_low", "revenue_high", "clv", "clv_low", "clv_high"),
+        *("p_any_revenue", "revenue_low", "revenue_high", "clv", "clv_low", "clv_high"),
         *("next_purchase_index", "next_purchase_index_change", "rfm", "segment", "segment_before", "persona"),
         *("p_detractor", "p_passive", "p_promoter", "nps_category", "nps_source", "nps_category_before"),
         *("p_satisfied", "reasons"),
@@ -106,6 +106,7 @@ FORECAST = (
         ("customer_id", "a", "customer_id is repeated in 1 rows"),
         ("p_purchase", 1.0000001, "p_purchase is outside 0..1 in 1 rows"),
         ("p_churn", -1e-9, "p_churn is outside 0..1 in 1 rows"),
+        ("p_any_revenue", 1.5, "p_any_revenue is outside 0..1 in 1 rows"),
         ("p_satisfied", 2.0, "p_satisfied is outside 0..1 in 1 rows"),
         ("p_passive", 0.2501, "p_detractor does not sum to 1 with p_passive and p_promoter in 1 rows"),
         (

@@ -98,4 +98,17 @@ def test_the_interval_of_revenue_holds_what_it_should(scorer, at_cutoff):
     assert 0.02 < above.mean() < 0.07
     assert (revenue < scores["revenue_low"]).mean() < 0.01
     # Below 5 % the 95th percentile is zero, to the width of a cell of the tables.
-    assert scores["revenue_high"][scores["p_purchase"] < 0.035].max() < 0.02 * scores["expected_spend"].mean()
+    assert scores["revenue_high"][scores["p_any_revenue"] < 0.035].max() < 0.02 * scores["expected_spend"].mean()
+
+
+def test_an_interval_of_nothing_around_a_positive_mean_is_told_by_the_chance_of_any_revenue(scorer, at_cutoff):
+    scores, revenue = scorer.score(at_cutoff.described), at_cutoff.realised["revenue"].to_numpy()
+    nothing = (scores["revenue_high"] == 0).to_numpy()
+    assert nothing.sum() > 100
+    assert (scores["expected_revenue"][nothing] > 0).all()
+    assert scores["p_any_revenue"][nothing].max() <= 0.05
+    # As many of them brought revenue as was said, and of the others, too: within three standard errors.
+    for group in (nothing, ~nothing):
+        said = scores["p_any_revenue"].to_numpy()[group]
+        error = np.sqrt((said * (1 - said)).sum())
+        assert abs((revenue[group] > 0).sum() - said.sum()) < 3 * error + 0.1 * said.sum()

@@ -13,21 +13,19 @@ from data.errors import InputError, RevealedError
 from models.population.scores_table import read_metadata
 from models.registry.publication import (
     CHECKED,
-    CURRENT,
-    SCORES,
     as_of_before,
     finish_rollback,
     is_rollback_unfinished,
     make_current,
     newest_scores_of,
     published_before,
-    pull_line,
     read_current,
     read_scores,
     register_scores,
     scores_as_of,
     why_not_current,
 )
+from models.registry.published_file import CURRENT, SCORES, pull_line
 from models.registry.scorers import CHAMPION, PREVIOUS, SCORER, alias_version, roll_back
 from models.registry.store import Store
 

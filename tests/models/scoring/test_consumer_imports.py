@@ -15,7 +15,8 @@ import pytest
 
 import models.registry.scorer_files as scorer_files
 from models.population.scores_table import COLUMNS
-from models.registry.publication import make_current, pull_line, register_scores
+from models.registry.publication import make_current, register_scores
+from models.registry.published_file import pull_line
 from models.registry.scorers import promote, register_scorer
 from models.scoring.columns import PURCHASE_COLUMNS
 

@@ -1,0 +1,72 @@
+"""The current scores are found in an embedded store without MLflow, where it would find them."""
+
+import shutil
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+
+import pyarrow.parquet as pq
+import pytest
+
+from data.errors import InputError
+from models.registry.location import StoreLocation, store_location
+from models.registry.publication import make_current, read_current, register_scores
+from models.registry.published_file import current_file
+
+LOOK_UP = """
+import sys
+from flows.command.main import main
+code = main(sys.argv[1:])
+print("imported:", *({"mlflow", "prefect", "lightgbm", "duckdb", "ibis", "pandas", "sklearn"} & set(sys.modules)))
+sys.exit(code)
+"""
+
+
+@pytest.fixture
+def two_versions(store, published):
+    """A store with two versions of scores."""
+    run = store.client.create_run(store.experiment_id)
+    for day in ("2024-01-31", "2024-02-01"):
+        register_scores(store, run.info.run_id, published(day))
+    return store
+
+
+def test_the_file_is_that_of_the_version_with_the_alias(two_versions):
+    for version in (1, 2, 1):
+        make_current(two_versions, version)
+        file = current_file(two_versions)
+        assert file is not None
+        assert pq.read_table(file).equals(read_current(two_versions), check_metadata=True)
+
+
+def test_nothing_published_is_told_as_by_mlflow(two_versions):
+    with pytest.raises(InputError, match=r"no scores have been published to .* yet; run `revealed score` first"):
+        current_file(two_versions)
+
+
+def test_mlflow_is_asked_where_the_database_does_not_tell(two_versions, tmp_path):
+    make_current(two_versions, 1)
+    copy = tmp_path / "copy"
+    shutil.copytree(two_versions.folder, copy)
+    assert current_file(store_location(str(copy), tmp_path)) is None
+    assert current_file(StoreLocation("https://mlflow.example", tmp_path, embedded=False)) is None
+    with closing(sqlite3.connect(two_versions.database)) as connection, connection:
+        connection.execute("ALTER TABLE model_versions RENAME TO of_another_mlflow")
+    assert current_file(two_versions) is None
+
+
+def test_a_customer_is_looked_up_without_anything_heavy(two_versions):
+    make_current(two_versions, 1)
+    arguments = ["scores", "--mlruns", str(two_versions.folder), "--customer"]
+    found, near = (
+        subprocess.run(
+            [sys.executable, "-c", LOOK_UP, *arguments, customer], capture_output=True, text=True, check=False
+        )
+        for customer in ("007", "7 ")
+    )
+    assert (found.returncode, near.returncode) == (0, 2), found.stderr
+    assert "Customer 007, as of 2024-01-31" in found.stdout
+    assert found.stdout.endswith("imported:\n")
+    assert "customer '7 ' has no scores" in near.stderr
+    assert "Nearest: 007" in near.stderr
