@@ -28,16 +28,21 @@ def who_says(a_scorer):
     return build
 
 
-def one_time_buyers(n, buyers, each=1):
-    """Customers of whom the first ``buyers`` bought ``each`` times in the holdout."""
+def one_time_buyers(n, buyers, each=1, value=30.0):
+    """Customers of whom the first ``buyers`` bought ``each`` times in the holdout; the scorer expects 30 a purchase."""
     purchases = np.where(np.arange(n) < buyers, each, 0)
     columns = {"frequency": 0.0, "recency": 0.0, "T": float(AGE), "spend_frequency": 0.0, "spend_value": 0.0}
     ids = [f"c{i:05d}" for i in range(n)]
-    return pd.DataFrame({"customer_id": ids, **columns, "purchases": purchases, "revenue": 20.0 * purchases})
+    return pd.DataFrame({"customer_id": ids, **columns, "purchases": purchases, "revenue": value * purchases})
 
 
 def log_losses(p, n, buyers):
     return np.where(np.arange(n) < buyers, -np.log(p), -np.log(1 - p))
+
+
+def value_expected_by(release, n, buyers):
+    """The value of a purchase with which the buyers bring what the release expects: its revenue is right."""
+    return release.scorer.predict_horizon(one_time_buyers(n, buyers))["expected_revenue"].sum() / buyers
 
 
 def bound_by_hand(ours, theirs):
@@ -53,14 +58,15 @@ def test_worse_by_more_than_one_percent_and_beyond_chance_is_refused(who_says):
     assert verdict.metrics["log_loss_challenger"] == pytest.approx(ours.mean(), rel=1e-9)
     assert verdict.metrics["log_loss_champion"] == pytest.approx(theirs.mean(), rel=1e-9)
     assert verdict.metrics["log_loss_bound"] == pytest.approx(bound_by_hand(ours, theirs), rel=2e-3)
-    assert verdict.reason == (
-        f"log loss of p_purchase {ours.mean():.4f} against the champion's {theirs.mean():.4f}: worse"
+    assert verdict.reason.startswith(
+        f"log loss of p_purchase {ours.mean():.4f} against the champion's {theirs.mean():.4f}: worse; deviance"
     )
 
 
 def test_far_worse_within_chance_is_promoted(who_says):
     verdict = judge(who_says(0.4), who_says(0.25), Holdout(one_time_buyers(12, 3)))
     metrics = verdict.metrics
+    assert metrics["revenue_challenger"] > 1.05 * metrics["revenue_champion"]
     assert metrics["log_loss_challenger"] > 1.05 * metrics["log_loss_champion"]
     assert metrics["log_loss_bound"] < 0
     assert verdict.promote
@@ -68,7 +74,9 @@ def test_far_worse_within_chance_is_promoted(who_says):
 
 
 def test_worse_beyond_chance_by_less_than_one_percent_is_promoted(who_says):
-    verdict = judge(who_says(0.28), who_says(0.25), Holdout(one_time_buyers(10_000, 2500)))
+    ours = who_says(0.28)
+    customers = one_time_buyers(10_000, 2500, value=value_expected_by(ours, 10_000, 2500))
+    verdict = judge(ours, who_says(0.25), Holdout(customers))
     metrics = verdict.metrics
     assert 1 < metrics["log_loss_challenger"] / metrics["log_loss_champion"] < 1.01
     assert metrics["log_loss_bound"] > 0
@@ -113,7 +121,10 @@ def test_the_first_version_only_passes_absolute_checks(who_says):
     verdict = judge(who_says(0.4), None, Holdout(one_time_buyers(2000, 500)))
     assert verdict.promote
     assert verdict.reason.startswith("not comparable: there is no champion with a twin")
-    assert set(verdict.metrics) == {"purchases_expected", "purchases_actual"}
+    assert set(verdict.metrics) == {
+        *("purchases_expected", "purchases_actual"),
+        *("revenue_expected", "revenue_actual"),
+    }
 
 
 @pytest.mark.parametrize("champion_is_there", [True, False])
@@ -132,6 +143,8 @@ def test_a_twin_off_by_a_factor_of_three_is_refused_whatever_it_is_compared_with
     assert verdict.metrics == {
         "purchases_expected": pytest.approx(expected),
         "purchases_actual": pytest.approx(actual),
+        "revenue_expected": pytest.approx(30 * expected),
+        "revenue_actual": pytest.approx(30 * actual),
     }
 
 
@@ -163,7 +176,9 @@ def test_a_short_history_is_not_judged(who_says):
 def test_each_is_judged_on_the_customers_as_described_for_it(who_says):
     customers = one_time_buyers(2000, 500)
     blind = customers.assign(T=AGE * 100.0)
-    ours, theirs = judge(who_says(0.25), who_says(0.25), Holdout(customers), Holdout(blind)).reason.split(" against ")
+    ours, theirs = judge(who_says(0.25), who_says(0.25), Holdout(customers), Holdout(blind)).reason.split(" against ")[
+        :2
+    ]
     assert ours == f"log loss of p_purchase {log_losses(0.25, 2000, 500).mean():.4f}"
     assert not theirs.startswith(f"the champion's {log_losses(0.25, 2000, 500).mean():.4f}")
 
@@ -199,8 +214,9 @@ def test_worse_categories_are_refused_from_two_hundred_answers_on(who_says):
     assert verdict.metrics["rps_challenger"] == pytest.approx(ours.mean(), rel=1e-9)
     assert verdict.metrics["rps_champion"] == pytest.approx(theirs.mean(), rel=1e-9)
     assert verdict.metrics["rps_bound"] == pytest.approx(bound_by_hand(ours, theirs), rel=1e-2)
-    purchases, categories = verdict.reason.split("; ")
+    purchases, revenue, categories = verdict.reason.split("; ")
     assert purchases.endswith("not worse")
+    assert revenue.endswith("not worse")
     assert categories == f"RPS of the NPS category {ours.mean():.4f} against the champion's {theirs.mean():.4f}: worse"
 
     verdict = judge_answers(who_says, BAD, GOOD, too_few, too_few)
