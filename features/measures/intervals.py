@@ -142,6 +142,33 @@ def ratio_interval(
     return ratio, ratio - reach, ratio + reach
 
 
+def change_interval(now: Interval, before: Interval) -> Interval:
+    """Give the change from one figure to another, of other answers, with its interval made of theirs.
+
+    The method of variance estimates recovery: the distance to each end is the root of the sum of squares of the
+    distances of both figures to the ends that make the change as large. For shares it is Newcombe's.
+
+    Parameters
+    ----------
+    now, before
+        (value, low, high) each, of one shape.
+
+    Returns
+    -------
+    tuple
+        (change, low, high); low and high are NaN where one of the figures has no interval.
+
+    References
+    ----------
+    Zou, G. Y. & Donner, A. (2008). Construction of Confidence Limits about Effect Measures: A General Approach.
+    Statistics in Medicine 27(10), 1693-1702. Newcombe, R. G. (1998). Statistics in Medicine 17(8), 873-890, method 10.
+    """
+    (value, low, high), (value_0, low_0, high_0) = now, before
+    change = value - value_0
+    down, up = np.hypot(value - low, high_0 - value_0), np.hypot(high - value, value_0 - low_0)
+    return change, change - down, change + up
+
+
 def _ratio(above: ArrayLike, below: ArrayLike) -> Array:
     top, bottom = np.asarray(above, dtype=float), np.asarray(below, dtype=float)
     return np.asarray(top / np.where(bottom > 0, bottom, np.nan))

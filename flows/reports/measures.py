@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from features.measures.definition import Measure
+from features.measures.panel import FEWEST_FOR_LEVEL
 from features.measures.survey import nps_reading
 from features.measures.windows import EVERYONE_NAME
 from flows.reports.sections import Section, number
@@ -45,6 +46,9 @@ def measures_sections(
         rows = pd.DataFrame([_row(row, currency) for row in measured.to_dict("records")], columns=list(_COLUMNS))
         rows.insert(0, "measure", measured["title"].to_list())
         sections.append(Section(f"Measures of {span}", _reading(measured), rows if len(rows) else None))
+        changes = _changes(measured, "measure", "title")
+        if len(changes):
+            sections.append(Section("Change of the survey since the window before", (), changes))
     else:
         sections.append(Section(f"Measures of {span}, by {_counted(measured['group'].nunique())}"))
         for each in measures:
@@ -54,6 +58,9 @@ def measures_sections(
             rows = pd.DataFrame([_row(row, currency) for row in of_one.to_dict("records")], columns=list(_COLUMNS))
             rows.insert(0, "segment", of_one["group"].to_list())
             sections.append(Section(each.title, (each.definition + ".",), rows))
+            changes = _changes(of_one, "segment", "group")
+            if len(changes):
+                sections.append(Section(f"{each.title}, change since the window before", (), changes))
     cautions = [
         f"{_joined(rows['title'])}{_of_whom(rows, measured)}: {why}."
         for why, rows in measured[measured["why"].notna()].groupby("why", sort=False)
@@ -74,7 +81,8 @@ def measures_json(panel: pd.DataFrame, measures: Sequence[Measure]) -> str:
     """Write the newest window, with the value before and the change, as JSON; a missing value is null, with why."""
     newest = panel[panel["window"] == 0]
     first = newest.iloc[0]
-    columns = ["measure", "title", "unit", "group", "value", "low", "high", "n", "before", "change", "why"]
+    columns = ["measure", "title", "unit", "group", "value", "low", "high", "n", "before", "n_before", "change"]
+    columns += ["change_low", "change_high", "why"]
     definitions = {each.name: each.definition for each in measures}
     rows = [
         {name: _plain(value) for name, value in row.items()} | {"definition": definitions[row["measure"]]}
@@ -131,8 +139,28 @@ def _row(row: Mapping[Any, Any], currency: str | None) -> tuple[str, ...]:
         return _written(value, row["unit"], currency)
 
     interval = "–" if np.isnan(row["low"]) else f"{written(row['low'])} to {written(row['high'])}"
-    change = "–" if np.isnan(row["change"]) else f"{row['change']:+,.{_DIGITS[row['unit']]}f}"
+    change = "–" if np.isnan(row["change"]) else _signed(row["change"], row["unit"])
     return written(row["value"]), interval, f"{row['n']:,}", written(row["before"]), change
+
+
+def _changes(measured: pd.DataFrame, name: str, shown: str) -> pd.DataFrame:
+    """Tell changes with their intervals and both numbers of answers, where there are intervals."""
+    rows = [
+        {
+            name: row[shown],
+            "of": f"{row['n']:,}",
+            "of, before": f"{row['n_before']:,}",
+            "change": _signed(row["change"], row["unit"]),
+            "95 % interval": f"{_signed(row['change_low'], row['unit'])} to {_signed(row['change_high'], row['unit'])}",
+        }
+        for row in measured.to_dict("records")
+        if not np.isnan(row["change_low"])
+    ]
+    return pd.DataFrame(rows)
+
+
+def _signed(value: float, unit: str) -> str:
+    return f"{value:+,.{_DIGITS[unit]}f}"
 
 
 def _written(value: float, unit: str, currency: str | None) -> str:
@@ -148,11 +176,15 @@ def _written(value: float, unit: str, currency: str | None) -> str:
 
 def _reading(measured: pd.DataFrame) -> tuple[str, ...]:
     """Say how the NPS of the survey is usually read."""
-    nps = measured.loc[measured["measure"] == "nps", "value"]
+    nps = measured[measured["measure"] == "nps"]
     if nps.empty:
         return ()
+    value, n = float(nps["value"].iloc[0]), int(nps["n"].iloc[0])
+    if n < FEWEST_FOR_LEVEL:
+        answers = "one answer" if n == 1 else f"{n} answers"
+        return (f"The NPS of {value:+.1f} is that of {answers}: fewer than {FEWEST_FOR_LEVEL} tell no level.",)
     return (
-        f"An NPS of {nps.iloc[0]:+.1f} is usually read as {nps_reading(float(nps.iloc[0]))}. It is the NPS of those "
+        f"An NPS of {value:+.1f} is usually read as {nps_reading(value)}. It is the NPS of those "
         "who answered; `revealed retrain` estimates the NPS of all customers.",
     )
 

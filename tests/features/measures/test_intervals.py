@@ -2,7 +2,13 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest, multinomial, ttest_1samp
 
-from features.measures.intervals import mean_interval, nps_interval, ratio_interval, wilson_interval
+from features.measures.intervals import (
+    change_interval,
+    mean_interval,
+    nps_interval,
+    ratio_interval,
+    wilson_interval,
+)
 
 
 def test_the_interval_of_an_nps_is_walds_of_the_answers_and_three_more():
@@ -102,3 +108,28 @@ def test_the_interval_of_a_ratio_of_sums_holds_the_truth_as_often_as_it_says():
 def test_a_ratio_to_nothing_is_not_known():
     ratio, low, high = ratio_interval([3], [0], [0], [0], [0], [0])
     assert np.isnan([ratio, low, high]).all()
+
+
+def test_the_interval_of_a_change_of_shares_is_newcombes():
+    # Newcombe (1998), table II, method 10: 56/70 against 48/80, and 9/10 against 3/10.
+    change, low, high = change_interval(wilson_interval([56, 9], [70, 10]), wilson_interval([48, 3], [80, 10]))
+    assert change == pytest.approx([0.2, 0.6])
+    assert low == pytest.approx([0.0524, 0.1705], abs=5e-5)
+    assert high == pytest.approx([0.3339, 0.8090], abs=5e-5)
+
+
+def test_the_interval_of_a_change_of_an_nps_holds_the_truth_as_often_as_it_says():
+    rng, shares = np.random.default_rng(0), ((0.2, 0.3, 0.5), (0.1, 0.2, 0.7))
+    truth = 100 * ((shares[1][2] - shares[1][0]) - (shares[0][2] - shares[0][0]))
+    for n in ((15, 40), (200, 30)):
+        before, now = (nps_interval(*rng.multinomial(size, p, 20_000).T) for size, p in zip(n, shares, strict=True))
+        _, low, high = change_interval(now, before)
+        # A share of 20,000 has a standard error of .0015.
+        assert 0.945 <= np.mean((low <= truth) & (truth <= high)) <= 0.975
+
+
+def test_a_change_from_a_figure_without_an_interval_has_none():
+    nothing = (np.array([1.0]), np.array([np.nan]), np.array([np.nan]))
+    change, low, high = change_interval(wilson_interval([1], [2]), nothing)
+    assert change == [-0.5]
+    assert np.isnan([low, high]).all()

@@ -6,6 +6,7 @@ import pytest
 
 from features.measures import answer_sums, retention
 from features.measures.definition import FIGURES, Measure, MeasureOptions, shared, sharing
+from features.measures.intervals import change_interval, nps_interval
 from features.measures.panel import MEASURE_COLUMNS, MEASURES, measure
 from features.measures.windows import Grouping, Windows
 
@@ -54,12 +55,35 @@ def test_each_window_is_compared_with_the_one_before(shop):
     assert nps["value"].tolist()[:2] == [0, 100]
     assert (nps["before"][0], nps["change"][0]) == (100, -100)
     assert nps[["before", "change"]].isna().all(axis=1).tolist() == [False, True, True]
+    assert nps["n_before"].tolist() == [2, 0, 0]
+    _, low, high = change_interval(nps_interval([1], [0], [1]), nps_interval([0], [0], [2]))
+    assert (nps["change_low"][0], nps["change_high"][0]) == (pytest.approx(low[0]), pytest.approx(high[0]))
+    assert nps["change_low"].isna().tolist() == [False, True, True]
     share = figures[figures["measure"] == "repeat_share"].set_index("window")
+    # Mostly the same customers are in both windows: their shares are not independent.
+    assert share["change_low"].isna().all()
     assert share["value"].tolist() == [50, 0, 0]
     assert share["before"].tolist()[:2] == [0, 0]
     assert share["change"].tolist()[:2] == [50, 0]
     # 60 by two at both ends, and 40 by one at the start and two at the end.
     assert figures[figures["measure"] == "arpu"]["value"].tolist()[:2] == [60 / 2, 40 / 1.5]
+
+
+def test_a_figure_of_few_answers_is_cautioned_and_one_of_ten_is_not(shop):
+    def answers(n):
+        return [{"customer_id": f"c{i}", "score": 9, "answered_at": "2024-01-25"} for i in range(n)]
+
+    for n, caution in (
+        (1, "of fewer than 10, which tells no level"),
+        (9, "of fewer than 10, which tells no level"),
+        (10, None),
+    ):
+        sales = [{"customer_id": f"c{i}", "ts": "2024-01-22", "amount": 5} for i in range(n)]
+        figures = measure(shop(sales, answers=answers(n)), WINDOWS, measures=named("nps", "repeat_share"))
+        newest = figures[figures["window"] == 0].set_index("measure")
+        assert newest["value"]["nps"] == 100
+        assert newest["why"]["nps"] == caution
+    assert newest["value"].notna().all()
 
 
 def test_groups_are_compared_with_themselves(shop):

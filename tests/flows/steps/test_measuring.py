@@ -5,6 +5,8 @@ import json
 import pandas as pd
 import pytest
 
+from features.measures.intervals import change_interval, nps_interval
+
 
 @pytest.fixture
 def tables(shop):
@@ -89,6 +91,30 @@ def test_a_column_of_customers_is_meant_where_the_rows_have_none_of_that_name(re
     ):
         code, _, err = revealed("measures", *options, "--by", by)
         assert (code, message in " ".join(err.split())) == (2, True)
+
+
+def test_a_change_is_told_with_its_interval_and_both_numbers_of_answers(revealed, tmp_path, own_environment):
+    sales = ["customer_id,ts,amount", *(f"c{i},2024-01-01,10" for i in range(30)), "c0,2024-03-30,10"]
+    before = [f"c{i},2024-02-10,{10 if i < 8 else 0}" for i in range(12)]
+    now = [f"c{i},2024-03-20,{10 if i < 27 else 0}" for i in range(30)]
+    options = written(tmp_path, transactions=sales, answers=["customer_id,answered_at,score", *before, *now])
+    _, out, _ = revealed("measures", *options, "--days", 30)
+    _, row = (line.split() for line in out.splitlines() if line.startswith("Net promoter score"))
+    change, low, high = change_interval(nps_interval([3], [0], [27]), nps_interval([4], [0], [8]))
+    assert " ".join(row).endswith(f"survey 30 12 {change[0]:+.1f} {low[0]:+.1f} to {high[0]:+.1f}")
+    nps = next(row for row in measured(revealed, *options, "--days", 30)["measures"] if row["measure"] == "nps")
+    assert (nps["n"], nps["n_before"]) == (30, 12)
+    assert (nps["change_low"], nps["change_high"]) == (pytest.approx(low[0]), pytest.approx(high[0]))
+
+
+def test_one_answer_is_no_level(revealed, tmp_path, own_environment):
+    sales = ["customer_id,ts,amount", "a,2024-01-05,10"]
+    options = written(tmp_path, transactions=sales, answers=["customer_id,answered_at,score", "a,2024-01-05,10"])
+    _, out, _ = revealed("measures", *options)
+    text = " ".join(out.split())
+    assert "The NPS of +100.0 is that of one answer: fewer than 10 tell no level." in text
+    assert "Net promoter score of the survey: of fewer than 10, which tells no level." in text
+    assert "world class" not in text
 
 
 def test_a_caution_names_the_segments_it_is_of(revealed, tmp_path, own_environment):
