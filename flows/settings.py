@@ -48,6 +48,17 @@ def _read_scores(value: Any) -> Any:
 Scores = Annotated[tuple[int, int], BeforeValidator(_read_scores)]
 
 
+def _read_scale(value: Any) -> Any:
+    """Read "1-5" as the worst and the best answer."""
+    worst, _, best = str(value).partition("-")
+    if not (worst.strip().isdecimal() and best.strip().isdecimal()) or int(worst) == int(best):
+        raise ValueError("must be a scale from the worst answer to the best, written like 1-5")
+    return int(worst), int(best)
+
+
+Scale = Annotated[tuple[int, int], BeforeValidator(_read_scale, json_schema_input_type=str)]
+
+
 def leave_out_defaults(schema: dict[str, Any]) -> None:
     """Take the defaults out of a JSON schema, from which Prefect draws its form, and tell them in the descriptions."""
     for field in schema.get("properties", {}).values():
@@ -83,6 +94,9 @@ class Format(BaseModel):
     rows: str | None = Field(
         None, description="the rows to read as SQL over its columns, such as status in ('paid', 'sent'); default: all"
     )
+    repeated: Literal["keep", "drop"] = Field(
+        "keep", description="drop: rows that equal another one in every column that is read count once"
+    )
 
 
 class Settings(BaseSettings):
@@ -102,6 +116,12 @@ class Settings(BaseSettings):
 
     timezone: str = Field("UTC", description="the shop's time zone, such as Europe/Berlin")
     currency: str | None = Field(None, description="the currency of all amounts, such as EUR")
+    id_case: Literal["keep", "fold"] = Field(
+        "keep", description="fold: ids of customers and orders that differ only in the case of letters are one"
+    )
+    id_point_zero: Literal["keep", "drop"] = Field(
+        "keep", description="drop: a .0 at the end of an id that is a whole number, such as 1001.0, is taken off"
+    )
     quarantine_limit: dict[TableName, Share] = Field(
         dict.fromkeys(TABLES, 0.05),
         description="share of bad rows above which a run is refused: one, or per table",
@@ -127,6 +147,9 @@ class Settings(BaseSettings):
     satisfaction_question: str = Field("csat", description="the question whose top answers p_satisfied predicts")
     ces_version: Literal[1, 2] | None = Field(
         None, description="ces asks 1: how much effort (low is good), 2: how easy; default: 1 on a scale of 1-5"
+    )
+    scales: dict[str, Scale] = Field(
+        {}, description='scale of a question whose answers have no column scale, worst to best, such as nps = "1-5"'
     )
     label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")
     static_attributes: Names = Field([], description="customer attributes that never change: used as features")

@@ -9,6 +9,8 @@ import duckdb
 from data.contracts import NUMBER, SCALES, Column
 from data.intake.reading.numbers import NumberReading, create_number_macros
 from data.intake.reading.times import TimeReading, create_time_macros
+from data.intake.rules import Rules
+from data.intake.sameness.ids import create_id_macros
 from data.intake.sql import identifier, quote
 
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
@@ -23,7 +25,6 @@ _MISSING = rf"{_NOTHING}|na|n/a|n\.a\.|#n/a|#na|#null!|\\N|-+|–|—"
 _SURELY_PRESENT = " OR ".join(f"(x >= '{first}' AND x < '{end}')" for first, end in ("0:", "AN", "O[", "an", "o{"))
 """SQL that is true where a cell starts with a digit, or with a letter that no missing value starts with: it is fast."""
 
-_SPACES = " \t\r\n\v\f\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"
 _WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 
 
@@ -35,21 +36,20 @@ class Value:
     value: str
 
 
-def create_macros(connection: duckdb.DuckDBPyConnection) -> None:
-    """Define the parsing functions in the working database."""
-    scales = " ".join(f"WHEN '{name}' THEN [{low}, {high}]" for name, (low, high) in SCALES.items())
+def create_macros(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
+    """Define the parsing functions in the working database; ids are read as the rules say."""
+    usual = {**SCALES, **rules.scales}
+    scales = " ".join(f"WHEN {quote(name)} THEN [{worst}, {best}]" for name, (worst, best) in usual.items())
     fillings = {"filled": f"{_NOTHING}|nan", "present": f"{_MISSING}|nan", "present_or_nan": _MISSING}
     create_number_macros(connection)
     create_time_macros(connection)
+    create_id_macros(connection, rules)
     for macro in (
         *(
             f"{name}(x) AS CASE WHEN {_SURELY_PRESENT} THEN x "
             f"WHEN regexp_full_match(x, '(?i){_BLANK}({words})?{_BLANK}') THEN NULL ELSE x END"
             for name, words in fillings.items()
         ),
-        # Most ids are plain ASCII, and trimming so many kinds of spaces is slow.
-        f"clean_id(x) AS CASE WHEN regexp_full_match(x, '[!-~]*') THEN x "
-        f"ELSE nfc_normalize(trim(x, {quote(_SPACES)})) END",
         f"is_number(x) AS regexp_full_match(x, '{_NUMBER}')",
         rf"""as_time(x, zone) AS CASE
             WHEN regexp_full_match(x, '\d{{4}}-\d\d-\d\d({_CLOCK})?') THEN TRY_CAST(x AS TIMESTAMP)
@@ -103,6 +103,12 @@ class Readings:
     times: Mapping[str, TimeReading] = field(default_factory=dict)
     cents: bool = False
 
+    def describe(self) -> dict[str, str]:
+        """Say by column how its numbers and times are written."""
+        return {name: reading.form for name, reading in self.times.items()} | {
+            name: reading.example for name, reading in self.numbers.items()
+        }
+
 
 def text_cell(column: Column, raw_column: str, sql_type: str) -> str:
     """Write SQL for the text in a cell, null where it is missing; NaN is no missing value of a required amount."""
@@ -110,7 +116,8 @@ def text_cell(column: Column, raw_column: str, sql_type: str) -> str:
     if column.kind == "text":
         return f"filled({text})"
     if column.kind == "id":
-        return f"clean_id(present({text}))"
+        # Settings of ids speak of customers and orders, not of kinds of events.
+        return f"{'clean' if column.name.endswith('_id') else 'trimmed'}_id(present({text}))"
     present = "present_or_nan" if column.kind == "number" and column.required else "present"
     return f"trim({present}({text}))"
 

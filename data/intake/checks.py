@@ -12,6 +12,7 @@ from data.intake.reading.numbers import is_code
 from data.intake.rules import Rules
 from data.intake.sql import identifier, quote
 from data.intake.violations import (
+    ANSWERED_THAT_DAY,
     HIGHEST,
     LOWEST,
     REPEATED_CUSTOMER,
@@ -31,6 +32,7 @@ _CLEAN = {
     "scale_low": LOWEST,
     "scale_high": HIGHEST,
     # A scale is written from the worst answer to the best: on 5-1, a 1 is kept as a 5 of 1-5.
+    "answered_at": f"CASE WHEN {ANSWERED_THAT_DAY} THEN invited_at ELSE answered_at END",
     "score": "TRY_CAST(CASE WHEN scale[1] > scale[2] THEN scale[1] + scale[2] - score ELSE score END AS INTEGER)",
 }
 """Clean columns that are more than the value read."""

@@ -258,7 +258,7 @@ def _count_changed_ids(connection: duckdb.DuckDBPyConnection, contract: Contract
         for raw in raws:
             at = raw.columns.get(column.name) if column.kind == "id" else None
             if at is not None and raw.types[at] == "VARCHAR":
-                condition = f"clean_id(c{at}) <> c{at} AND present(c{at}) IS NOT NULL AND shape = 0"
+                condition = f"trimmed_id(c{at}) <> c{at} AND present(c{at}) IS NOT NULL AND shape = 0"
                 changed += _first(connection, f"SELECT count(*) FROM {raw.relation} WHERE {condition}")[0]
         if changed:
             notes.append(

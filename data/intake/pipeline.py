@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -25,8 +26,10 @@ from data.intake.quarantine import count_reasons, create_quarantine, judge, set_
 from data.intake.raw import RawFile, load, unreadable
 from data.intake.reading.matching import check_mapping
 from data.intake.reading.times import check_time_format
-from data.intake.report import Intake, TableReport
+from data.intake.report import Intake, Overlap, TableReport
 from data.intake.rules import Rules
+from data.intake.sameness.ids import find_alike_ids
+from data.intake.sameness.rows import drop_repeated, find_overlaps
 from data.intake.sources import Source, find_files
 from data.intake.sql import identifier, quote
 from data.intake.unread import count_states, unread_columns
@@ -68,7 +71,7 @@ def take_in(sources: Mapping[str, Source], folder: Path, rules: Rules | None = N
         (folder / f"{name}.parquet").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix=".intake-", dir=folder) as name:
         working = Path(name)
-        with _open_database(working) as connection:
+        with _open_database(working, rules) as connection:
             try:
                 intake = _take_tables(connection, sources, working, folder, rules)
             finally:
@@ -81,7 +84,7 @@ def take_in(sources: Mapping[str, Source], folder: Path, rules: Rules | None = N
     return intake
 
 
-def _open_database(working: Path) -> duckdb.DuckDBPyConnection:
+def _open_database(working: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
     """Open a database that spills to the working folder, so that tables may be larger than memory."""
     connection = duckdb.connect()
     machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
@@ -89,7 +92,7 @@ def _open_database(working: Path) -> duckdb.DuckDBPyConnection:
     connection.execute(f"SET temp_directory = {quote(str(working / 'spilled'))}")
     connection.execute("SET TimeZone = 'UTC'")
     connection.execute("CREATE TABLE known_customers (customer_id VARCHAR)")
-    create_macros(connection)
+    create_macros(connection, rules)
     create_quarantine(connection)
     (working / "clean").mkdir()
     return connection
@@ -118,6 +121,7 @@ def _take_tables(
         create_staged(connection, contract, attributes)
         for number, raw in enumerate(raws):
             _stage_file(connection, contract, raw, number, readings, rules, attributes)
+        dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
         _check_across_rows(connection, contract, attributes)
         rows = _count(connection, "SELECT count(*) FROM staged")
         if not rows:
@@ -128,10 +132,13 @@ def _take_tables(
         if table == "transactions":
             currency = check_currency(connection, rules)
             first, newest = _days(connection)
-        reports[table] = _report(connection, contract, raws, rows, reasons, attributes, source, working)
+        report = _report(connection, contract, raws, rows, reasons, attributes, source, working)
+        reports[table] = replace(
+            report, left_out=report.left_out + dropped, overlaps=overlaps, forms=readings.describe()
+        )
         for raw in raws:
             raw.drop(connection)
-    return Intake(folder, reports, currency, first, newest, tuple(notes))
+    return Intake(folder, reports, currency, first, newest, tuple(notes), find_alike_ids(connection, rules))
 
 
 def _load_files(
@@ -190,6 +197,24 @@ def _stage_file(
         raise
 
 
+def _compare_rows(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    raws: Sequence[RawFile],
+    source: Source,
+    attributes: Sequence[str],
+    notes: list[str],
+) -> tuple[int, tuple[Overlap, ...]]:
+    """Find the rows that stand in several files, or take out those that are repeated; return how many, and where."""
+    columns = [*contract.clean, *attributes, *(["currency"] if contract.table == "transactions" else [])]
+    if source.repeated == "keep":
+        return 0, find_overlaps(connection, contract.table, raws, columns)
+    dropped = drop_repeated(connection, columns)
+    if dropped:
+        notes.append(f'{contract.table}: rows left out by repeated = "drop", as they equal another one: {dropped:,}.')
+    return dropped, ()
+
+
 def _check_across_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, attributes: Sequence[str]) -> None:
     if contract.table == "transactions":
         check_repeated_lines(connection, contract)
@@ -218,11 +243,14 @@ def _report(
     _write(connection, f"SELECT {', '.join(columns)} FROM staged WHERE violation IS NULL", path)
     names = [*contract.clean, *attributes]
     hashed = f"hash({quote(chr(10).join(names))}, {', '.join(map(identifier, names))})"
-    without_key = "order_id IS NULL OR line_id IS NULL" if contract.table == "transactions" else "true"
+    transactions = contract.table == "transactions"
+    without_key = "order_id IS NULL OR line_id IS NULL" if transactions else "true"
+    in_order = "loose AND order_id IS NOT NULL" if transactions else "false"
     row = connection.execute(
         f"""
-        SELECT count(*), sum(hashed::HUGEINT), count(*) FILTER (loose) - count(DISTINCT hashed) FILTER (loose)
-        FROM (SELECT {hashed} AS hashed, {without_key} AS loose FROM read_parquet({quote(str(path))}))
+        SELECT count(*), sum(hashed::HUGEINT), count(*) FILTER (loose) - count(DISTINCT hashed) FILTER (loose),
+               count(*) FILTER ({in_order}) - count(DISTINCT hashed) FILTER ({in_order})
+        FROM (SELECT *, {hashed} AS hashed, {without_key} AS loose FROM read_parquet({quote(str(path))}))
         """
     ).fetchone()
     assert row is not None, "an aggregate has one row"
@@ -235,9 +263,11 @@ def _report(
         set_aside=sum(reasons.values()),
         reasons=reasons,
         identical_lines=int(row[2]),
+        identical_of_orders=int(row[3]),
         digest=f"{int(row[1]):032x}",
         unread=unread_columns(raws),
         states=count_states(connection, raws),
+        written=tuple(sorted({raw.written for raw in raws})),
     )
 
 

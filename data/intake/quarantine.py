@@ -1,16 +1,23 @@
 """Rows that break their contract: kept with their reasons and counted; too many of them stop the run."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import duckdb
 
 from data.errors import InputError, RefusedError
 from data.intake.raw import SHAPES, RawFile
+from data.intake.reading.pasting import paste
 from data.intake.reading.times import TimeReading
 from data.intake.rules import Rules
+from data.intake.sameness.ids import setting_that_joins
 from data.intake.sql import quote
 from data.intake.violations import UNKNOWN_CUSTOMER, Violation
 
+GUESTS = (
+    "Sales without a customer_id, such as those to guests, belong to nobody who can be scored: they are set aside and "
+    "are in no total."
+)
 _EXAMPLES = 3
 _LONGEST_CELL = 60
 _DATES = ("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%d-%m-%Y", "%Y/%m/%d", "%d/%m/%y", "%m/%d/%y", "%d.%m.%y")
@@ -92,7 +99,7 @@ def judge(
     commonest = next(iter(reasons))
     lines.append(f"For example ({commonest}):")
     lines += _examples(connection, table, commonest)
-    hint = _hint(connection, table, commonest)
+    hint = _hint(connection, table, commonest, bad / rows)
     lines += [hint] if hint else []
     raise (InputError if bad == rows else RefusedError)("\n".join(lines))
 
@@ -114,7 +121,7 @@ def _show(column: str | None, cell: str | None) -> str:
     return f"{column} = {cell[:_LONGEST_CELL]!r}" + (" …" if len(cell) > _LONGEST_CELL else "")
 
 
-def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> str:
+def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str, share: float) -> str:
     column = reason.split(" ")[0]
     if reason.endswith("is not a time"):
         formats = _fitting_formats(connection, table, reason)
@@ -130,13 +137,20 @@ def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> str
         SHAPES[1]: f'If the separator was taken wrongly, set it: formats.{table}.separator = ";".',
         SHAPES[2]: "A cell that holds the separator must stand in quotes.",
         "score is outside its scale": "Give each question's scale in a column scale, written like 0-10.",
-        "question has no scale": "Give the scale of a question of your own in a column scale, written like 0-10.",
-        UNKNOWN_CUSTOMER: "Ids must be written alike in all tables, leading zeros included.",
+        "question has no scale": "Give the scale of a question of your own in a column scale, written like 0-10. Where "
+        "all of its answers are on one: " + paste("scales", {"your question": "1-5"}),
     }
+    if reason == UNKNOWN_CUSTOMER:
+        alike = setting_that_joins(connection, table)
+        return alike or "Ids must be written alike in all tables, leading zeros included."
     if reason in hints:
         return hints[reason]
     if reason.endswith("is in the future"):
         return "Times without an offset are taken in the shop's zone: check timezone, and the clock of this machine."
+    if reason == "customer_id is missing" and table == "transactions" and share < 1:
+        return f"{GUESTS} If they are meant, allow for them. " + paste(
+            "quarantine_limit", {table: math.ceil(100 * share + 1) / 100}
+        )
     if reason.endswith("is missing"):
         return f'If another column holds it, map it: columns.{table}.{column} = "its name in your file".'
     if reason.endswith("more than 18 digits"):

@@ -11,7 +11,7 @@ from data.contracts import Contract
 from data.errors import InputError
 from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
 from data.intake.reading.column_kinds import kinds_of_parquet, kinds_of_text
-from data.intake.reading.content import is_parquet, read_text
+from data.intake.reading.content import is_parquet, name_encoding, read_text
 from data.intake.reading.expressions import Expression
 from data.intake.reading.matching import match_columns
 from data.intake.sources import File, Source
@@ -29,7 +29,8 @@ class RawFile:
     row of a Parquet file), shape (see `SHAPES`), odd (VARCHAR[]: all cells of a record of wrong shape), and
     c0, c1, ... in the order of `header`, of the SQL types `types`. `columns` gives the position of each
     contract column and attribute that the file has, and `computed` the expressions of those that it has not.
-    `left_out` counts the records that the setting `rows` leaves out; they are not in the relation.
+    `left_out` counts the records that the setting `rows` leaves out; they are not in the relation. `written` says how
+    the file is written: Parquet, or the encoding and the separator of its text.
     """
 
     name: str
@@ -40,6 +41,7 @@ class RawFile:
     is_view: bool = False
     computed: Mapping[str, Expression] = field(default_factory=dict)
     left_out: int = 0
+    written: str = "Parquet"
 
     def place(self, name: str) -> tuple[str | None, str]:
         """Return SQL for a contract column and its SQL type; None where the file has none."""
@@ -92,7 +94,9 @@ def load(
         return None
     width = len(start.header)
     _load_csv(connection, start.blocks, start.separator, width, relation, file)
-    return RawFile(file.name, relation, start.header, ("VARCHAR",) * width, start.columns)
+    tab_or_sign = "a tab" if start.separator == "\t" else f'"{start.separator}"'
+    written = f"{name_encoding(file, source.encoding)}, separator {tab_or_sign}"
+    return RawFile(file.name, relation, start.header, ("VARCHAR",) * width, start.columns, written=written)
 
 
 def read_columns(

@@ -8,6 +8,38 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Overlap:
+    """Rows of a file that stand in an earlier file as well, equal in every column that is read."""
+
+    file: str
+    other: str
+    rows: int
+
+
+@dataclass(frozen=True)
+class AlikeIds:
+    """Ids of customers that differ only in a way that a setting takes for none.
+
+    Parameters
+    ----------
+    setting, value
+        The setting of `revealed.toml` that takes them for one, and its value.
+    ids
+        How many ids would be gone: of three that are one, two.
+    example
+        Two ids that are one; empty where only unknown customers have such ids.
+    unknown_rows
+        Rows set aside for an unknown customer who would be known.
+    """
+
+    setting: str
+    value: str
+    ids: int
+    example: tuple[str, ...]
+    unknown_rows: int
+
+
+@dataclass(frozen=True)
 class TableReport:
     """What became of one table.
 
@@ -18,13 +50,15 @@ class TableReport:
     columns
         Name in the clean table -> name in the files, of the columns that were read.
     left_out
-        Rows that the setting `rows` leaves out; they are not among the rows read.
+        Rows that the settings `rows` and `repeated` leave out; they are not among the rows read.
     rows_read, rows_valid, set_aside
         Rows; the first is the sum of the other two.
     reasons
         Rows set aside by reason, the commonest first.
     identical_lines
         Valid rows that equal another one in every column and were kept.
+    identical_of_orders
+        Those of them that have an order_id.
     digest
         A digest of the valid rows that depends on neither their order nor their files. It is made
         with DuckDB's hash, so it may change with DuckDB's version.
@@ -32,6 +66,12 @@ class TableReport:
         Names in the files of the columns that nothing is read from.
     states
         Those of them that tell the state of an order -> value -> rows.
+    overlaps
+        Rows that stand in several files.
+    written
+        How the files are written: encodings and separators, or Parquet.
+    forms
+        Column -> how its times or numbers are written; only those read from text.
     """
 
     files: tuple[str, ...]
@@ -43,8 +83,12 @@ class TableReport:
     reasons: Mapping[str, int]
     identical_lines: int
     digest: str
+    identical_of_orders: int = 0
     unread: tuple[str, ...] = ()
     states: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    overlaps: tuple[Overlap, ...] = ()
+    written: tuple[str, ...] = ()
+    forms: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -63,6 +107,8 @@ class Intake:
         Days of the first and the newest valid transaction, in the shop's zone.
     notes
         What else a user should know, in sentences.
+    alike_ids
+        Ids of customers that a setting would take for one.
     """
 
     folder: Path
@@ -71,6 +117,7 @@ class Intake:
     first_day: date
     newest_day: date
     notes: tuple[str, ...] = ()
+    alike_ids: tuple[AlikeIds, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON can hold it."""
@@ -80,8 +127,11 @@ class Intake:
             "first_day": self.first_day.isoformat(),
             "newest_day": self.newest_day.isoformat(),
             "notes": list(self.notes),
+            "alike_ids": [asdict(each) | {"example": list(each.example)} for each in self.alike_ids],
         }
 
 
 def _as_json(report: TableReport) -> dict[str, Any]:
-    return asdict(report) | {"files": list(report.files), "unread": list(report.unread)}
+    overlaps = [asdict(each) for each in report.overlaps]
+    lists = {name: list(getattr(report, name)) for name in ("files", "unread", "written")}
+    return asdict(report) | lists | {"overlaps": overlaps}

@@ -26,6 +26,14 @@ class Rules:
     ces_version
         1 where the question ces asks how much effort it took (low is good), 2 where it asks how easy it was (high is
         good); None: 1 on the scale 1-5, on which the first form was asked, and 2 on other scales.
+    scales
+        Question -> its worst and its best answer, for answers without a column scale; before those of
+        `data.contracts.SCALES`.
+    id_case
+        "fold" where ids of customers and orders that differ only in the case of letters are one, in all tables alike;
+        they are then written in small letters.
+    id_point_zero
+        "drop" where a `.0` at the end of a whole number is no part of such an id.
     """
 
     timezone: str = "UTC"
@@ -33,6 +41,9 @@ class Rules:
     now: datetime | None = None
     quarantine_limit: Mapping[str, float] | float = field(default=0.05)
     ces_version: Literal[1, 2] | None = None
+    scales: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    id_case: Literal["keep", "fold"] = "keep"
+    id_point_zero: Literal["keep", "drop"] = "keep"
 
     def __post_init__(self) -> None:
         try:

@@ -51,6 +51,8 @@ class Source:
         SQL expression over the files' columns that gives the amount of a transaction; the column amount where None.
     rows
         SQL expression over the files' columns that is true for the rows to read; all rows where None.
+    repeated
+        "drop" where rows that equal another one in every column that is read count once; "keep" where each counts.
     """
 
     # A URL may hold a password: it is kept out of the repr.
@@ -64,6 +66,7 @@ class Source:
     separator: str | None = None
     amount: str | None = None
     rows: str | None = None
+    repeated: str = "keep"
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
@@ -72,6 +75,8 @@ class Source:
             raise InputError(f"thousands must be one of . , ' or a blank, or nothing, got {self.thousands!r}.")
         if self.thousands and self.thousands == self.decimal:
             raise InputError(f"decimal and thousands are both {self.decimal!r}; they must differ.")
+        if self.repeated not in ("keep", "drop"):
+            raise InputError(f'repeated must be "keep" or "drop", got {self.repeated!r}.')
         if self.unit not in (None, "cents"):
             raise InputError(f'unit must be "cents" or left out, got {self.unit!r}.')
         if self.separator is not None and (len(self.separator) != 1 or not self.separator.isascii()):

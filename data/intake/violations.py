@@ -12,6 +12,9 @@ UNKNOWN_CUSTOMER = "customer is unknown"
 LOWEST, HIGHEST = "least(scale[1], scale[2])", "greatest(scale[1], scale[2])"
 """SQL for the lowest and the highest answer of a row's scale, which may be written from either end."""
 
+ANSWERED_THAT_DAY = "(answered_at < invited_at AND answered_at = date_trunc('day', invited_at))"
+"""SQL for an answer of which only the day is known, which is the day of its invitation: it is not early."""
+
 _BAD_SCALE = "(read_scale IS NULL OR read_scale[1] = read_scale[2])"
 
 
@@ -50,7 +53,9 @@ def violations_of(contract: Contract) -> tuple[Violation, ...]:
             Violation("importance", "importance is negative", "importance < 0"),
             Violation("score", "neither score nor invitation", "score IS NULL AND invited_at IS NULL"),
             Violation("answered_at", "answered_at is missing", "score IS NOT NULL AND answered_at IS NULL"),
-            Violation("answered_at", "answered before invited", "answered_at < invited_at"),
+            Violation(
+                "answered_at", "answered before invited", f"answered_at < invited_at AND NOT {ANSWERED_THAT_DAY}"
+            ),
         ]
     if contract.table == "transactions":
         violations.append(Violation("line_id", REPEATED_LINE))

@@ -131,14 +131,20 @@ def _columns(pairs: list[str]) -> dict[str, dict[str, str]]:
 
 
 def _others(pairs: list[str]) -> dict[str, Any]:
-    """Read NAME=VALUE pairs; a value is TOML where it can be, else text."""
+    """Read NAME=VALUE pairs; a value is TOML where it can be, else text, and a point leads into a section."""
     settings: dict[str, Any] = {}
     for pair in pairs:
         name, sign, value = pair.partition("=")
         if not (name and sign):
             raise InputError(f"--set must be NAME=VALUE, such as margin=0.3; got {pair!r}")
+        *sections, last = name.split(".")
+        place = settings
+        for section in sections:
+            place = place.setdefault(section, {})
+            if not isinstance(place, dict):
+                raise InputError(f"--set {name} names a part of {section}, which another --set gives as a whole")
         try:
-            settings[name] = tomllib.loads(f"value = {value}")["value"]
+            place[last] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            settings[name] = value
+            place[last] = value
     return settings

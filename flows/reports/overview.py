@@ -10,7 +10,8 @@ from data.intake.report import Intake
 from features.tables import Tables
 from flows.reports.sections import Section, number
 from flows.settings import Settings
-from flows.steps.findings import Finding
+from flows.steps.findings.finding import Finding
+from flows.steps.findings.surveys import tell_unusable
 from flows.steps.overview import (
     SalesOverview,
     count_scores,
@@ -29,20 +30,35 @@ _WIDEST = 76
 
 
 def columns_section(intake: Intake, settings: Settings) -> Section:
-    """Say for each table which column was read as what, and which of ours were not found."""
-    rows, unread = [], []
+    """Say for each table how its files are written, and which column was read as what."""
+    rows, sentences = [], []
     for name, report in intake.tables.items():
         columns = report.columns
         pairs = [ours if ours == theirs else f"{ours} = {theirs}" for ours, theirs in columns.items()]
         computed = settings.formats[name].amount if name in settings.formats else None
         pairs += [f"amount = {computed}"] if computed and "amount" not in columns else []
         absent = [ours for ours in CONTRACTS[name].names if ours not in columns and not (ours == "amount" and computed)]
-        rows.append((name, ", ".join(pairs), ", ".join(absent) or "–"))
-        unread += [f"{name}: {_some(report.unread)}"] if report.unread else []
-    sentences = (f"Columns of yours that nothing is read from: {'; '.join(unread)}.",) if unread else ()
-    return Section(
-        "What was understood", sentences, pd.DataFrame(rows, columns=["table", "ours = yours", "ours, not found"])
-    )
+        kinds = {column.name: column.kind for column in CONTRACTS[name].columns}
+        times = _by_form({ours: form for ours, form in report.forms.items() if kinds[ours] == "time"})
+        numbers = _by_form({ours: form for ours, form in report.forms.items() if kinds[ours] != "time"})
+        rows.append((name, " | ".join(report.written), times, numbers))
+        sentences.append(
+            f"{name}: {', '.join(pairs)}."
+            + (f" Not found: {', '.join(absent)}." if absent else "")
+            + (f" Of yours, not read: {_some(report.unread)}." if report.unread else "")
+        )
+    table = pd.DataFrame(rows, columns=["table", "written in", "times", "numbers"])
+    return Section("What was understood (ours = yours)", tuple(sentences), table)
+
+
+def _by_form(forms: dict[str, str]) -> str:
+    """Write each form once: alone where all columns have it, else with its columns."""
+    columns: dict[str, list[str]] = {}
+    for name, form in forms.items():
+        columns.setdefault(form, []).append(name)
+    if len(columns) < 2:
+        return next(iter(columns), "–")
+    return ", ".join(f"{form} ({' '.join(names)})" for form, names in columns.items())
 
 
 def rows_section(intake: Intake, transactions: ir.Table) -> Section:
@@ -61,25 +77,25 @@ def rows_section(intake: Intake, transactions: ir.Table) -> Section:
 
 def sales_section(intake: Intake, settings: Settings, sales: SalesOverview) -> Section:
     """Tell the figures of the transactions that a person can compare with what is known of the shop."""
-    lines_an_order = sales.lines / sales.orders
+    orders = f"{sales.orders:,} orders, with {sales.lines / sales.orders:.2f} lines an order"
+    few = min(5, sales.customers)
+    currency = f" {intake.currency}" if intake.currency else ""
     rows = {
-        "customers": f"{sales.customers:,}",
-        "orders": f"{sales.orders:,}, with {lines_an_order:.2f} lines an order",
+        "customers": f"{sales.customers:,}; {orders}",
         "days": f"{sales.first_day} to {sales.last_day}, in the zone {settings.timezone}",
-        "currency": intake.currency or 'not named (currency = "EUR" in revealed.toml names it)',
-        "total": f"{sales.total:,.2f}",
+        "total": f"{sales.total:,.2f}{currency}, {_percent(sales.five_share)} of it of the {few} largest customers",
         "amount of a line": f"median {number(sales.median, 2)}, smallest {number(sales.smallest, 2)}, "
         f"largest {number(sales.largest, 2)}",
         "zero, negative": f"{_percent(sales.zero_lines / sales.lines)} of the lines are zero, "
         f"{_percent(sales.negative_lines / sales.lines)} are negative",
-        "repeated lines": f"{intake.tables['transactions'].identical_lines:,} equal another line in every column",
-        "5 largest": f"{_percent(sales.five_share)} of the total is of the {min(5, sales.customers)} largest customers",
     }
-    return Section("Transactions", (), pd.DataFrame({"figure": list(rows), "as read": list(rows.values())}))
+    unnamed = () if intake.currency else ('The currency is not named: currency = "EUR" in revealed.toml names it.',)
+    return Section("Transactions", unnamed, pd.DataFrame({"figure": list(rows), "as read": list(rows.values())}))
 
 
-def questions_section(settings: Settings, answers: ir.Table) -> Section:
-    """Write how often each question was asked, answered and commented on, and how the scores are distributed."""
+def questions_section(settings: Settings, tables: Tables) -> Section:
+    """Write for each question how often it was asked and answered, its scores, and how many answers are of no use."""
+    answers = tables.answers
     table, scores = describe_questions(answers), count_scores(answers)
     shares = []
     for question, answered in zip(table["question"], table["answered"], strict=True):
@@ -89,9 +105,13 @@ def questions_section(settings: Settings, answers: ir.Table) -> Section:
     counts = {name: table[name].map("{:,}".format) for name in ("asked", "answered", "comments")}
     scale = [f"{low}-{high}" for low, high in zip(table["low"], table["high"], strict=True)]
     note = effort_note(settings, answers)
+    unusable = [
+        f"Of the {count:,} answers to {question}, {some:,} cannot be learned from: {why}."
+        for question, count, some, why in tell_unusable(tables, settings)
+    ]
     return Section(
         "Questions",
-        (note,) if note else (),
+        (*((note,) if note else ()), *unusable),
         pd.DataFrame({"question": table["question"], "scale": scale, **counts, "score:% of answers": shares}),
     )
 

@@ -42,7 +42,15 @@ def read_inputs(settings: Settings, folder: Path) -> Intake:
         If too large a share of a table was set aside.
     """
     limits = {str(table): share for table, share in settings.quarantine_limit.items()}
-    rules = Rules(settings.timezone, settings.currency, quarantine_limit=limits, ces_version=settings.ces_version)
+    rules = Rules(
+        settings.timezone,
+        settings.currency,
+        quarantine_limit=limits,
+        ces_version=settings.ces_version,
+        scales=settings.scales,
+        id_case=settings.id_case,
+        id_point_zero=settings.id_point_zero,
+    )
     sources = _sources(settings, folder / "source")
     with step(f"read and check {', '.join(sources)}"):
         return take_in(sources, folder, rules)

@@ -1,5 +1,6 @@
 """What the clean tables hold, in figures that a person can compare with what is known of the shop."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -9,7 +10,10 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from features.describe import materialise
+from features.labels import invitations
+from features.tables import Tables
 
+_PAYMENT_ID = "^(ch|py|pi|in|txn|cus|sub|re|il|ii|cs|pyr)_[A-Za-z0-9]+"
 _EARLY = 0.01
 """Sales before this quantile of days are looked at: a placeholder such as 1900-01-01 is rare, and far before it."""
 
@@ -43,6 +47,10 @@ class SalesOverview:
         Lines with a negative quantity and a positive amount.
     several_pieces
         Lines with a quantity above one.
+    broken_amounts
+        Lines whose amount is no whole number.
+    payment_ids
+        Lines with an order_id, line_id or customer_id that starts as those of payment systems which count in cents.
     """
 
     customers: int
@@ -67,6 +75,8 @@ class SalesOverview:
     different_amounts: int
     returns_as_sales: int
     several_pieces: int
+    broken_amounts: int
+    payment_ids: int
 
 
 def describe_sales(transactions: ir.Table) -> SalesOverview:
@@ -95,6 +105,10 @@ def describe_sales(transactions: ir.Table) -> SalesOverview:
             different_amounts=amount.nunique(),
             returns_as_sales=((transactions.quantity < 0) & (amount > 0)).sum(),
             several_pieces=(transactions.quantity > 1).sum(),
+            broken_amounts=(amount != amount.round(0)).sum(),
+            payment_ids=ibis.or_(
+                *(transactions[name].re_search(_PAYMENT_ID) for name in ("order_id", "line_id", "customer_id"))
+            ).sum(),
         )
     )
     days = {name: _day(lines.pop(name)) for name in ("first_day", "early_day", "last_day")}
@@ -162,6 +176,60 @@ def describe_questions(answers: ir.Table) -> pd.DataFrame:
         largest=answers.score.max(),
     )
     return materialise(counts.order_by("question"))
+
+
+def find_busiest(answers: ir.Table) -> pd.DataFrame:
+    """Find for each question the customer who gave the most answers.
+
+    Returns
+    -------
+    DataFrame
+        question, customer_id, answers (of this customer), answered (of all).
+    """
+    scored = answers.drop_null("score")
+    counts = scored.group_by(["question", "customer_id"]).agg(answers=scored.count())
+    most = counts.group_by("question").agg(
+        customer_id=counts.customer_id.argmax(ibis.struct({"n": counts.answers, "who": counts.customer_id})),
+        answers=counts.answers.max(),
+        answered=counts.answers.sum(),
+    )
+    return materialise(most.order_by("question"))
+
+
+def count_unusable(tables: Tables, questions: Sequence[str], gap_days: int) -> pd.DataFrame:
+    """Count the answers that no model can learn from, as nothing of the customer was known when they were asked for.
+
+    Parameters
+    ----------
+    tables
+        The clean tables, with answers.
+    questions
+        The questions that models are made of.
+    gap_days
+        As in `features.labels.invitations`.
+
+    Returns
+    -------
+    DataFrame
+        question, answers (that have a score), strangers (of customers without a purchase), early (asked for before or
+        on the day of the first purchase), in_gap (asked for so soon after it that the gap hides it).
+    """
+    sales = tables.transactions.filter(tables.transactions.amount >= 0)
+    firsts = sales.group_by("customer_id").agg(first=sales.available_at.min().date())
+    parts = []
+    for question in questions:
+        asked = invitations(tables.answers, question, before=date.max, gap_days=gap_days)
+        told = asked.filter(asked.answered).left_join(firsts, "customer_id")
+        asked_on = told.as_of + ibis.interval(days=gap_days)
+        is_early = asked_on <= told.first
+        counts = told.agg(
+            answers=told.count(),
+            strangers=told.first.isnull().sum(),  # noqa: PD003 - an expression of Ibis
+            early=is_early.sum(),
+            in_gap=(~is_early & (told.as_of <= told.first)).sum(),
+        )
+        parts.append({"question": question, **_one_row(counts)})
+    return pd.DataFrame(parts).fillna(0)
 
 
 def count_scores(answers: ir.Table) -> pd.DataFrame:

@@ -60,6 +60,19 @@ def is_parquet(file: File) -> bool:
     return start == b"PAR1"
 
 
+def name_encoding(file: File, setting: str | None) -> str:
+    """Name the encoding that a file of text is read in: that of the setting, or of its byte-order mark, or UTF-8."""
+    if setting:
+        return setting
+    stream, _ = _open(file.path)
+    with stream:
+        return _encoding_of(stream.read(4)).removesuffix("-sig").upper()
+
+
+def _encoding_of(start: bytes) -> str:
+    return next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8-sig")
+
+
 def read_text(file: File, encoding: str | None) -> Iterator[bytes]:
     """Read a CSV file, compressed or not, as blocks of UTF-8 without byte-order mark; old Mac line ends are new ones.
 
@@ -89,7 +102,7 @@ def _decode(blocks: Iterator[bytes], file: File, setting: str | None) -> Iterato
     lines, encoding, only_returns, decoder = 1, setting, False, None
     for block in _and_end(blocks):
         if decoder is None:
-            encoding = setting or next((name for mark, name in _MARKS.items() if block.startswith(mark)), "utf-8-sig")
+            encoding = setting or _encoding_of(block)
             decoder = codecs.getincrementaldecoder(encoding)("strict")
         if lines == 1 and b"\0" in block[:4096] and encoding == "utf-8-sig":
             wide = paste(f"formats.{file.table}", {"encoding": propose_wide_encoding(block[:4096])})

@@ -52,6 +52,8 @@ class NumberReading:
         Whether a cell can be read with this decimal mark only.
     notes
         What is said of it, in sentences.
+    between
+        The mark that stands between thousands in some cell; empty where none does.
     """
 
     decimal: str = "."
@@ -60,6 +62,12 @@ class NumberReading:
     currency: str | None = None
     decided: bool = False
     notes: tuple[str, ...] = field(default=())
+    between: str = ""
+
+    @property
+    def example(self) -> str:
+        """1234.5 as it is written in the column."""
+        return f"1{self.between}234{self.decimal}5"
 
     def cell(self, text: str) -> str:
         """Write SQL for a number's text as a plain number; what is none starts with a question mark."""
@@ -166,6 +174,7 @@ def find_number_reading(
         currency=currency,
         decided=bool(points or commas),
         notes=_notes(column, decimal, thousands, behind, currency),
+        between=thousands[0] if thousands else "",
     )
 
 

@@ -4,22 +4,23 @@ import json
 from collections.abc import Mapping
 
 
-def paste(section: str, values: Mapping[str, str], alternatives: Mapping[str, str] | None = None) -> str:
+def paste(section: str, values: Mapping[str, str | float], alternatives: Mapping[str, str] | None = None) -> str:
     """Write a section of `revealed.toml` that a reader can copy.
 
     Parameters
     ----------
     section
-        Name of the section, such as ``columns.transactions``.
+        Name of the section, such as ``columns.transactions``; empty for settings that stand before all sections.
     values
-        Key -> text.
+        Key -> text or number.
     alternatives
         Other lines, whole and valid, that may take the place of the lines above them, each with what it means;
         they are written as comments.
     """
-    lines = [f"[{section}]", *(f"{_key(key)} = {toml_text(value)}" for key, value in values.items())]
+    lines = [f"[{section}]"] if section else []
+    lines += [f"{_key(key)} = {toml_text(value) if isinstance(value, str) else value}" for key, value in values.items()]
     lines += [f"# {line}   # {meaning}" for line, meaning in (alternatives or {}).items()]
-    return "\n".join(["Put into revealed.toml:", *lines])
+    return "\n".join([f"Put {'into' if section else 'at the top of'} revealed.toml:", *lines])
 
 
 def toml_text(text: str) -> str:

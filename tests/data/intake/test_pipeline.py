@@ -53,9 +53,13 @@ def test_the_report_of_an_intake_is_kept_as_json(take):
         "set_aside": 1,
         "reasons": {"ts is not a time": 1},
         "identical_lines": 0,
+        "identical_of_orders": 0,
         "digest": report.digest,
         "unread": [],
         "states": {},
+        "overlaps": [],
+        "written": ['UTF-8, separator ","'],
+        "forms": {"ts": "ISO", "amount": "1234.5"},
     }
     assert (stored["folder"], stored["currency"], stored["notes"]) == (str(intake.folder), None, [])
     assert (stored["first_day"], stored["newest_day"]) == ("2024-01-01", "2024-01-20")

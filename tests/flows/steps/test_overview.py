@@ -27,8 +27,9 @@ def table(types, rows):
 
 def sales(*rows):
     types = {"customer_id": "string", "ts": "timestamp", "amount": MONEY, "order_id": "string", "quantity": MONEY}
+    types["line_id"] = "string"
     cells = [
-        (who, datetime.fromisoformat(ts), Decimal(amount), order, None if pieces is None else Decimal(pieces))
+        (who, datetime.fromisoformat(ts), Decimal(amount), order, None if pieces is None else Decimal(pieces), None)
         for who, ts, amount, order, pieces in rows
     ]
     return table(types, cells)
@@ -71,6 +72,8 @@ def test_sales_are_counted_added_up_and_put_together_to_orders():
         different_amounts=7,
         returns_as_sales=1,
         several_pieces=2,
+        broken_amounts=2,
+        payment_ids=0,
     )
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from features.tables import open_tables
 from flows.settings import Settings
-from flows.steps.findings import find_what_looks_wrong, in_expression
+from flows.steps.findings.everything import find_what_looks_wrong
+from flows.steps.findings.finding import in_expression
 from flows.steps.inputs import read_inputs
 from flows.steps.overview import describe_sales
 
@@ -23,7 +24,7 @@ def findings(tmp_path):
         named = Settings(**{name: [str(tmp_path / f"{name}.csv")] for name in files}, **settings)
         intake = read_inputs(named, Path(tmp_path / "clean"))
         tables = open_tables(tmp_path / "clean")
-        return find_what_looks_wrong(intake, named, describe_sales(tables.transactions), tables.answers), intake
+        return find_what_looks_wrong(intake, named, describe_sales(tables.transactions), tables), intake
 
     return find
 
@@ -31,7 +32,12 @@ def findings(tmp_path):
 def mended(findings, found):
     """Read the file again with the settings that a finding names, as one pastes them."""
     pasted = tomllib.loads(found.text.partition("revealed.toml:\n")[2])
-    return findings(mended.text, **pasted)
+    return findings(mended.text, mended.answers, **pasted)
+
+
+@pytest.fixture(autouse=True)
+def no_answers():
+    mended.answers = None
 
 
 def only(found):
@@ -120,7 +126,11 @@ def test_a_placeholder_after_1990_is_told_by_its_distance_and_old_sales_are_not(
 
 def test_repeated_lines_are_told(findings):
     lines = PLAIN.splitlines(keepends=True)
-    assert "3 of 28 lines (10.7 %)" in only(findings(PLAIN + "".join(lines[1:4]))[0]).what
+    mended.text = PLAIN + "".join(lines[1:4])
+    finding = only(findings(mended.text)[0])
+    assert "3 of 28 rows (10.7 %) equal another row" in finding.what
+    found, intake = mended(findings, finding)
+    assert (found, intake.tables["transactions"].rows_valid) == ([], 25)
 
 
 def test_a_customer_with_a_tenth_of_all_is_told_where_there_are_enough_customers(findings):

@@ -1,0 +1,81 @@
+"""One thing that looks wrong, and how the columns of a file are written in the lines that mend it."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+
+from data.intake.reading.matching import normalise_name
+from data.intake.reading.pasting import paste
+from data.intake.report import TableReport
+from flows.settings import Settings, TableName
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that looks wrong.
+
+    Parameters
+    ----------
+    what
+        What was found and what it would mean, in sentences.
+    section, values
+        A section of `revealed.toml`, and the setting and value in it that mend it; none where an action does.
+    """
+
+    what: str
+    section: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def sets_rows(self) -> bool:
+        """Whether it is mended by leaving out rows."""
+        return "rows" in self.values
+
+    @property
+    def text(self) -> str:
+        """The finding with the lines to paste."""
+        return f"{self.what} {paste(self.section, self.values)}" if self.values else self.what
+
+
+class Names:
+    """How the columns of a table are called in the files, written as in an expression of the settings."""
+
+    def __init__(self, table: TableName, report: TableReport, settings: Settings) -> None:
+        own = settings.formats.get(table)
+        self.table = table
+        self.unread = report.unread
+        self.theirs = report.columns
+        self.rows = own.rows if own else None
+        self.unit = own.unit if own else None
+        self._amount = own.amount if own else None
+
+    def __getitem__(self, ours: str) -> str:
+        if ours == "amount" and self._amount:
+            return f"({self._amount})"
+        return in_expression(self.theirs.get(ours, ours))
+
+    def leave_out(self, condition: str) -> dict[str, Any]:
+        """Return the setting `rows` that keeps what meets a condition, beside the one that is set."""
+        rows = f"({self.rows}) and {condition}" if self.rows else condition
+        return {"section": f"formats.{self.table}", "values": {"rows": rows}}
+
+
+def in_expression(name: str) -> str:
+    """Write a column's name as it stands in an expression: in double quotes where SQL needs them."""
+    if re.fullmatch(r"\w+", name):
+        try:
+            tree = sqlglot.parse_one(f"{name} <> 0", read="duckdb")
+        except sqlglot.errors.SqlglotError:
+            tree = None
+        if isinstance(tree, exp.NEQ) and isinstance(tree.this, exp.Column):
+            return name
+    return '"' + name.replace('"', '""') + '"'
+
+
+def in_words(name: str, parts: tuple[str, ...]) -> bool:
+    """Return whether a column's name holds one of some words."""
+    return any(part in normalise_name(name) for part in parts)

@@ -1,0 +1,82 @@
+"""What looks wrong in the rows of transactions: states, first days, repeated rows, and ids that are written unlike."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+from data.intake.report import Intake, TableReport
+from flows.steps.findings.finding import Finding, Names, in_expression
+from flows.steps.overview import SalesOverview
+
+_REPEATED_SHARE = 0.01
+_YEARS_BEFORE = timedelta(days=5 * 365)
+_OLDEST = date(1990, 1, 1)
+_PAID = {
+    *("paid", "partially_refunded", "partially_paid", "complete", "completed", "closed", "delivered", "shipped"),
+    *("sent", "fulfilled", "succeeded", "success", "successful", "captured", "settled", "approved", "done", "ok"),
+    *("bezahlt", "abgeschlossen", "payé", "pagado", "pagato", "оплачен", "оплачено", "завершен", "выполнен"),
+    *("доставлен", "已支付", "已付款", "已完成", "交易成功"),
+}
+"""Values of a state that mean a sale which counts."""
+
+
+def find_in_rows(report: TableReport, sales: SalesOverview, names: Names) -> Iterator[Finding]:
+    """Find rows that are no sales, and days that stand for none."""
+    for name, states in report.states.items():
+        other = [value for value in states if value.casefold() not in _PAID]
+        if names.rows or len(states) < 2 or not other:
+            continue
+        paid = [value for value in states if value.casefold() in _PAID] or other[:1]
+        listed = ", ".join("'" + value.replace("'", "''") + "'" for value in paid)
+        column = in_expression(name)
+        shown = ", ".join(f"{value} ({count:,})" for value, count in list(states.items())[:6])
+        yield Finding(
+            f"The column {name} holds {shown}, and all of these rows count as sales. Name those that do.",
+            **names.leave_out(f"{column} = {listed}" if len(paid) == 1 else f"{column} in ({listed})"),
+        )
+    if sales.first_day < _OLDEST or sales.first_day < sales.early_day - _YEARS_BEFORE:
+        yield Finding(
+            f"The first day is {sales.first_day}, and 99 % of the lines are from {sales.early_day} on. If the first "
+            "ones stand for a day that is not known, leave them out; write the day as your file does.",
+            **names.leave_out(f"{names['ts']} not like '{_as_written(sales.first_day, report)}%'"),
+        )
+
+
+def find_repeated(intake: Intake) -> Iterator[Finding]:
+    """Find rows that equal another one of their table, in one file or in several."""
+    for table, report in intake.tables.items():
+        several_files = sum(each.rows for each in report.overlaps)
+        lines = report.identical_lines
+        few = lines <= _REPEATED_SHARE * report.rows_valid and table != "answers"
+        if not lines or (few and not several_files):
+            continue
+        parts = [f"{lines:,} of {report.rows_valid:,} rows ({100 * lines / report.rows_valid:.1f} %)"]
+        parts += [f"{report.identical_of_orders:,} of them with its order_id"] if report.identical_of_orders else []
+        parts += [f"{several_files:,} of them from another file"] if several_files else []
+        yield Finding(
+            f"{table}: {', '.join(parts)} equal another row in every column that is read, and all of them count. If "
+            "they are the same thing twice, let them count once.",
+            f"formats.{table}",
+            {"repeated": "drop"},
+        )
+
+
+def find_in_ids(intake: Intake) -> Iterator[Finding]:
+    """Find ids of customers that are one but for the way they are written."""
+    how = {"id_case": "the case of letters", "id_point_zero": "a .0 at the end"}
+    for each in intake.alike_ids:
+        parts = []
+        if each.ids:
+            example = " and ".join(map(repr, each.example))
+            parts.append(f"{each.ids:,} ids of customers equal another one but for {how[each.setting]}: {example}.")
+        if each.unknown_rows:
+            parts.append(
+                f"{each.unknown_rows:,} rows of customers who are not known have an id that equals a known one but for "
+                f"{how[each.setting]}."
+            )
+        yield Finding(" ".join([*parts, "If they are the same customers:"]), "", {each.setting: each.value})
+
+
+def _as_written(day: date, report: TableReport) -> str:
+    """Write a day as the file does."""
+    form = report.forms.get("ts", "")
+    return day.strftime(form.split(" %H")[0].split(" %I")[0].split("T")[0]) if "%d" in form else day.isoformat()
