@@ -128,7 +128,7 @@ def _take_tables(
             raise InputError(f"{table}: no rows in {', '.join(raw.name for raw in raws[:5])}, only a header.")
         set_aside(connection, table, raws, violations_of(contract))
         reasons = count_reasons(connection, table)
-        judge(connection, table, rows, reasons, rules)
+        judge(connection, table, rows, reasons, rules, _names_in_files(raws))
         if table == "transactions":
             currency = check_currency(connection, rules)
             first, newest = _days(connection)
@@ -256,7 +256,7 @@ def _report(
     assert row is not None, "an aggregate has one row"
     return TableReport(
         files=tuple(raw.name for raw in raws),
-        columns={name: raw.header[at] for raw in raws for name, at in raw.columns.items()},
+        columns=_names_in_files(raws),
         left_out=sum(raw.left_out for raw in raws),
         rows_read=rows,
         rows_valid=int(row[0]),
@@ -269,6 +269,10 @@ def _report(
         states=count_states(connection, raws),
         written=tuple(sorted({raw.written for raw in raws})),
     )
+
+
+def _names_in_files(raws: Sequence[RawFile]) -> dict[str, str]:
+    return {name: raw.header[at] for raw in raws for name, at in raw.columns.items()}
 
 
 def _days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:

@@ -7,6 +7,7 @@ import duckdb
 
 from data.errors import InputError, RefusedError
 from data.intake.raw import SHAPES, RawFile
+from data.intake.reading.expressions import in_expression
 from data.intake.reading.pasting import paste
 from data.intake.reading.times import TimeReading
 from data.intake.rules import Rules
@@ -74,6 +75,7 @@ def judge(
     rows: int,
     reasons: Mapping[str, int],
     rules: Rules,
+    columns: Mapping[str, str],
 ) -> None:
     """Stop where no row is valid (InputError) or too many are set aside (RefusedError).
 
@@ -85,6 +87,8 @@ def judge(
         The table, the rows read, and those set aside by reason.
     rules
         The limits.
+    columns
+        Name of ours -> name in the files.
     """
     bad, limit = sum(reasons.values()), rules.limit(table)
     if bad < rows and bad <= limit * rows:
@@ -99,7 +103,7 @@ def judge(
     commonest = next(iter(reasons))
     lines.append(f"For example ({commonest}):")
     lines += _examples(connection, table, commonest)
-    hint = _hint(connection, table, commonest, bad / rows)
+    hint = _hint(connection, table, commonest, bad / rows, columns)
     lines += [hint] if hint else []
     raise (InputError if bad == rows else RefusedError)("\n".join(lines))
 
@@ -121,7 +125,9 @@ def _show(column: str | None, cell: str | None) -> str:
     return f"{column} = {cell[:_LONGEST_CELL]!r}" + (" …" if len(cell) > _LONGEST_CELL else "")
 
 
-def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str, share: float) -> str:
+def _hint(
+    connection: duckdb.DuckDBPyConnection, table: str, reason: str, share: float, columns: Mapping[str, str]
+) -> str:
     column = reason.split(" ")[0]
     if reason.endswith("is not a time"):
         formats = _fitting_formats(connection, table, reason)
@@ -152,7 +158,13 @@ def _hint(connection: duckdb.DuckDBPyConnection, table: str, reason: str, share:
             "quarantine_limit", {table: math.ceil(100 * share + 1) / 100}
         )
     if reason.endswith("is missing"):
-        return f'If another column holds it, map it: columns.{table}.{column} = "its name in your file".'
+        other = f'If another column holds it, map it: columns.{table}.{column} = "its name in your file".'
+        if share == 1 or column not in columns:
+            return other
+        rows = f"{in_expression(columns[column])} <> ''"
+        return f"{other} If these rows are none of {table}, leave them out. " + paste(
+            f"formats.{table}", {"rows": rows}
+        )
     if reason.endswith("more than 18 digits"):
         return "A number may have 14 digits before the point; 4 after it are kept."
     return ""

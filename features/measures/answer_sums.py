@@ -7,10 +7,11 @@ from typing import Any
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from features.labels import Cuts, category_of
 from features.measures.definition import FIGURES, MeasureOptions, absent, shared, with_empty_windows
-from features.measures.intervals import Interval
+from features.measures.intervals import Array, Interval, effective_number, ratio_interval
 from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables
@@ -101,13 +102,16 @@ def counts_by_scale(rows: ir.Table, cuts: Cuts) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        window, group, n, bottom, middle, top (counts), why: not null where a scale has no cut.
+        window, group, n, bottom, middle, top (counts), customers and the sums of `sums_by_customer`, why: not null
+        where a scale has no cut.
     """
     category = category_of(rows, cuts)
     ends = {"bottom": (category == 0).sum(), "below_top": (category <= 1).sum()}
     sums = sums_by_scale(rows, {"n": rows.count(), **ends})
     counts = sums.fillna({"bottom": 0, "below_top": 0}).groupby(BY, as_index=False)[["n", "bottom", "below_top"]].sum()
     counts["middle"], counts["top"] = counts["below_top"] - counts["bottom"], counts["n"] - counts["below_top"]
+    rows = rows.mutate(is_bottom=(category == 0).cast("int64"), is_top=(category == 2).cast("int64"))
+    counts = counts.merge(sums_by_customer(rows, {"bottom": "is_bottom", "top": "is_top"}), on=BY)
     has_cuts = np.array([pair in cuts for pair in zip(sums["scale_low"], sums["scale_high"], strict=True)], dtype=bool)
     scales = ", ".join(f"{low}-{high}" for low, high in cuts)
     whys = {
@@ -135,6 +139,121 @@ def sums_by_scale(rows: ir.Table, sums: Mapping[str, ir.Value]) -> pd.DataFrame:
     keys = [*BY, *SCALE]
     by_scale: pd.DataFrame = rows.group_by(keys).aggregate(**sums).order_by(keys).to_pandas()
     return by_scale.astype(dict.fromkeys(sums, float))
+
+
+def moments_of_customers(rows: ir.Table, above: ir.Value, below: ir.Value, n: ir.Value) -> pd.DataFrame:
+    """Take what a ratio of two sums over customers needs, by window, group and scale.
+
+    Parameters
+    ----------
+    rows
+        Rows with window, group, scale_low, scale_high and customer_id.
+    above, below
+        Exact aggregates of a customer's rows: of the ratio's upper and of its lower sum.
+    n
+        The customer's number of answers or surveys.
+
+    Returns
+    -------
+    DataFrame
+        window, group, scale_low, scale_high, customers, n, above, below (sums), above2, cross, below2 (sums over
+        customers of squares and of the product).
+    """
+    each = rows.group_by([*BY, *SCALE, "customer_id"]).aggregate(above=above, below=below, n=n)
+    sums = _sums_of_products(each, [*BY, *SCALE], ["above", "below"])
+    return sums.rename(columns={"above_above": "above2", "above_below": "cross", "below_below": "below2"})
+
+
+def customer_interval(sums: pd.DataFrame, lowest: ArrayLike = -np.inf, highest: ArrayLike = np.inf) -> Interval:
+    """Give the ratio of sums over customers and its interval, cut where no value can be.
+
+    Parameters
+    ----------
+    sums
+        As `moments_of_customers` gives them.
+    lowest, highest
+        Between which every ratio lies, such as the ends of a scale.
+    """
+    names = ("customers", "above", "below", "above2", "cross", "below2")
+    ratio, low, high = ratio_interval(*(sums[name] for name in names))
+    return ratio, np.maximum(low, lowest), np.minimum(high, highest)
+
+
+def sums_by_customer(rows: ir.Table, values: Mapping[str, str]) -> pd.DataFrame:
+    """Take sums of squares and products of what customers add up to, by window and group.
+
+    Parameters
+    ----------
+    rows
+        Rows with window, group and customer_id.
+    values
+        Name -> column of whole numbers that is added up for each customer; beside them n, the customer's rows.
+
+    Returns
+    -------
+    DataFrame
+        window, group, customers (a count), and for each two names a and b, n included, a_b as `_sums_of_products`
+        gives it.
+    """
+    added = {name: rows[column].sum().cast("int64") for name, column in values.items()}
+    each = rows.group_by([*BY, "customer_id"]).aggregate(n=rows.count(), **added)
+    return _sums_of_products(each, BY, ["n", *values]).drop(columns=["n", *values])
+
+
+def _sums_of_products(each: ir.Table, keys: list[str], names: list[str]) -> pd.DataFrame:
+    """Sum over customers the products of what they add up to, those of customers with many answers made larger.
+
+    A customer's deviation from the common mean is too small by its own share h of the answers, so its square is divided
+    by (1 - 2h + sum of h^2) m / (m - 1), with m customers: 1 where each has as many answers (HC2, MacKinnon and White
+    1985, J. Econometrics 29). In simulations with one customer of a third of the answers, intervals without it held the
+    truth in 76 to 89 % of cases, with it in 95 %.
+
+    Parameters
+    ----------
+    each
+        One row per customer: the keys, n (answers) and the columns of `names`, all exact.
+    keys, names
+        What to sum by, and what to sum.
+
+    Returns
+    -------
+    DataFrame
+        The keys, customers, n, the sums of `names`, and a_b for each two of them, in doubles.
+    """
+    pairs = [(a, b) for k, a in enumerate(names) for b in names[k:]]
+    products = {f"{a}_{b}": (each[a] * each[b]).sum() for a, b in pairs}
+    sums = {name: each[name].sum() for name in names if name != "n"}
+    by_size = each.group_by([*keys, each.n.name("size")]).aggregate(customers=each.count(), **sums, **products)
+    parts = by_size.order_by([*keys, "size"]).to_pandas().astype(dict.fromkeys(["customers", *sums, *products], float))
+    parts["n"] = parts["customers"] * parts["size"]
+    parts["squared"] = parts["n"] * parts["size"]
+    groups = parts.groupby(keys, dropna=False)
+    n, m, squared = (groups[name].transform("sum") for name in ("n", "customers", "squared"))
+    own = (1 - 2 * parts["size"] / n + squared / n**2) * m / np.maximum(m - 1, 1)
+    # Where each customer has one answer nothing is rounded; one customer alone deviates from nothing.
+    parts[list(products)] = parts[list(products)].div(own.where((m < n) & (m > 1), 1.0), axis=0)
+    return parts.groupby(keys, dropna=False)[["customers", "n", *sums, *products]].sum().reset_index()
+
+
+def effective_answers(counts: pd.DataFrame, net: bool) -> Array:
+    """Give the effective number of answers for the share of top answers, or for the net of top and bottom ones.
+
+    Parameters
+    ----------
+    counts
+        As `counts_by_scale` gives them.
+    net
+        Whether a bottom answer counts -1; else it counts 0, as one in the middle does.
+    """
+    top, bottom, n = counts["top"], counts["bottom"], counts["n"]
+    total, squares, own2, own_n = top, top, counts["top_top"], counts["n_top"]
+    if net:
+        total, squares = top - bottom, top + bottom
+        own2 = own2 + counts["bottom_bottom"] - 2 * counts["bottom_top"]
+        own_n = own_n - counts["n_bottom"]
+    mean = total / n
+    clustered = own2 - 2 * mean * own_n + mean**2 * counts["n_n"]
+    return effective_number(n, counts["customers"], total, squares, clustered)
 
 
 def one_scale(by_scale: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,8 @@
 """95 % intervals of the figures of a survey: shares, net scores, means and ratios of sums, many at once.
 
-All take counts or sums, which an engine gives by window and group, and take the rows to be independent of each other.
+All take counts or sums, which an engine gives by window and group. Customers are independent of each other, and the
+answers of one customer are not: the ratio of sums is taken over customers, and counts of answers come with the number
+of independent answers that they weigh as much as (`effective_number`).
 """
 
 import numpy as np
@@ -15,7 +17,45 @@ NORMAL_95 = 1.959963984540054
 ROUNDING = 1e-12
 
 
-def nps_interval(detractors: ArrayLike, passives: ArrayLike, promoters: ArrayLike) -> Interval:
+def effective_number(
+    n: ArrayLike, customers: ArrayLike, total: ArrayLike, squares: ArrayLike, clustered: ArrayLike
+) -> Array:
+    """Give the number of independent answers that are as precise as n answers of fewer customers.
+
+    It is n over the design effect: the variance of the mean with customers drawn, over that with answers drawn,
+    m / (m - 1) * sum of (s_c - mean n_c)^2 / (n / (n - 1) * sum of (y - mean)^2), with the sum s_c and the number n_c
+    of the answers of customer c, and m customers. It is made smaller by (t(n - 1) / t(m - 1))^2, with 97.5 % quantiles
+    of Student's distribution, as the variance has m - 1 degrees of freedom only. It is n where each customer has one
+    answer, at most n, and at least 1; where all answers are equal, it is the number of customers.
+
+    Parameters
+    ----------
+    n, customers
+        Counts of answers and of customers who gave them, of one shape.
+    total, squares
+        Sum of the values of the answers, and of their squares.
+    clustered
+        Sum over customers of (s_c - mean n_c)^2; customers with many answers may have been given more weight.
+
+    References
+    ----------
+    Korn, E. L. and Graubard, B. I. (1998). Confidence Intervals for Proportions with Small Expected Number of Positive
+    Counts Estimated from Survey Data. Survey Methodology 24(2), 193-201.
+    """
+    answers, m, within = (np.asarray(x, dtype=float) for x in (n, customers, clustered))
+    mean = _ratio(total, answers)
+    simple = np.asarray(squares, dtype=float) - mean**2 * answers
+    varies = simple > ROUNDING * answers
+    ratio = np.maximum(answers - 1, 1) / np.maximum(m - 1, 1) * m / np.where(answers > 0, answers, 1) * within
+    effect = np.maximum(np.where(varies, ratio, 0.0) / np.where(varies, simple, 1.0), 1.0)
+    freedom = stdtrit(np.maximum(answers - 1, 1), 0.975) / stdtrit(np.maximum(m - 1, 1), 0.975)
+    effective = np.where(varies, answers / effect * freedom**2, m)
+    return np.where(m == answers, answers, np.where(m > 1, np.maximum(effective, 1.0), np.minimum(m, 1.0)))
+
+
+def nps_interval(
+    detractors: ArrayLike, passives: ArrayLike, promoters: ArrayLike, effective: ArrayLike | None = None
+) -> Interval:
     """Give net promoter scores with their adjusted-Wald intervals.
 
     Three answers are added, 3/4 detractor, 3/2 passive and 3/4 promoter, and Wald's interval of the difference of two
@@ -27,6 +67,8 @@ def nps_interval(detractors: ArrayLike, passives: ArrayLike, promoters: ArrayLik
     ----------
     detractors, passives, promoters
         Counts of answers, at least 0, of one shape.
+    effective
+        How many independent answers they weigh as much as, see `effective_number`; as many as they are where None.
 
     Returns
     -------
@@ -41,15 +83,16 @@ def nps_interval(detractors: ArrayLike, passives: ArrayLike, promoters: ArrayLik
     bad, middle, good = (np.asarray(count, dtype=float) for count in (detractors, passives, promoters))
     answers = bad + middle + good
     score = _ratio(good - bad, answers)
-    more = answers + 3
-    centre = (good - bad) / more
-    variance = (good + bad + 1.5) / more - centre**2
+    each = 1.0 if effective is None else np.asarray(effective, dtype=float) / np.where(answers > 0, answers, 1.0)
+    more = answers * each + 3
+    centre = (good - bad) * each / more
+    variance = ((good + bad) * each + 1.5) / more - centre**2
     reach = NORMAL_95 * np.sqrt(variance / more)
     low, high = np.maximum(centre - reach, -1.0), np.minimum(centre + reach, 1.0)
     return _holding(100 * score, 100 * low, 100 * high)
 
 
-def wilson_interval(successes: ArrayLike, n: ArrayLike) -> Interval:
+def wilson_interval(successes: ArrayLike, n: ArrayLike, effective: ArrayLike | None = None) -> Interval:
     """Give shares with their Wilson intervals, which keep within [0, 1] and have a width at 0 and 1.
 
     Parameters
@@ -58,6 +101,8 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike) -> Interval:
         Counts from 0 to `n`.
     n
         Of how many each, at least 0, of the same shape.
+    effective
+        As in `nps_interval`.
 
     Returns
     -------
@@ -68,8 +113,8 @@ def wilson_interval(successes: ArrayLike, n: ArrayLike) -> Interval:
     ----------
     Wilson, E. B. (1927). Probable Inference, the Law of Succession, and Statistical Inference. JASA 22(158), 209-212.
     """
-    count, z2 = np.asarray(n, dtype=float), NORMAL_95**2
-    share = _ratio(successes, count)
+    share, z2 = _ratio(successes, n), NORMAL_95**2
+    count = np.asarray(n if effective is None else effective, dtype=float)
     reach = NORMAL_95 * np.sqrt(np.maximum(share * (1 - share) * count, 0.0) + z2 / 4)
     low, high = ((share * count + z2 / 2 + sign * reach) / (count + z2) for sign in (-1, 1))
     return _holding(share, np.maximum(low, 0.0), np.minimum(high, 1.0))

@@ -4,20 +4,19 @@ from collections.abc import Callable
 
 import ibis
 import ibis.expr.types as ir
-import numpy as np
 import pandas as pd
 
 from features.measures.answer_sums import (
     BY,
     SCALE,
     Compute,
+    customer_interval,
     figures_of_answers,
+    moments_of_customers,
     one_scale,
-    sums_by_scale,
     with_interval,
     with_why,
 )
-from features.measures.intervals import mean_interval, ratio_interval
 
 LOYALTY_PARTS = ("recommend", "buy_again", "try_other")
 # A digit more than one number has, and products of two are still exact.
@@ -28,8 +27,8 @@ def satisfaction_index(question: str) -> Compute:
     """Make the customer satisfaction index: sum(importance * satisfaction) / sum(importance), in % of the highest.
 
     A survey is what a customer answers on one day to parts that each name an attribute and its importance. The
-    interval is that of a ratio of two sums over surveys (`ratio_interval`); n counts them. The scale must be one: the
-    lowest index possible is 20 % on 1-5 and 14 % on 1-7.
+    interval is that of a ratio of two sums over customers (`ratio_interval`); n counts surveys. The scale must be one:
+    the lowest index possible is 20 % on 1-5 and 14 % on 1-7.
     """
     such = " that name an attribute and its importance"
     needs = ("attribute", "importance")
@@ -44,10 +43,9 @@ def loyalty(question: str) -> Compute:
     """
 
     def figures(by_scale: pd.DataFrame) -> pd.DataFrame:
-        sums = one_scale(by_scale)
-        parts = len(LOYALTY_PARTS)
-        scale = (sums["scale_low"], sums["scale_high"])
-        return with_interval(sums, mean_interval(sums["n"], sums["total"] / parts, sums["squares"] / parts**2, *scale))
+        sums, parts = one_scale(by_scale), len(LOYALTY_PARTS)
+        total, low, high = customer_interval(sums, parts * sums["scale_low"], parts * sums["scale_high"])
+        return with_interval(sums, (total / parts, low / parts, high / parts))
 
     return _of_loyalty(question, figures)
 
@@ -58,13 +56,18 @@ def loyalty_100(question: str) -> Compute:
     def figures(sums: pd.DataFrame) -> pd.DataFrame:
         mixed = sums[sums["scale_low"].isna()].groupby(BY).groups
         whys = dict.fromkeys(mixed, "the parts of a survey stand on several scales; ask them on one")
-        # With y = (total - parts * lowest) * step: sums of y and of y^2 from those of total.
-        n, total, floor = sums["n"], sums["total"], len(LOYALTY_PARTS) * sums["scale_low"]
+        # With y = (total - parts * lowest * surveys) * step of a customer: its sums from those of total. A customer
+        # with surveys on two scales counts as two.
+        floor = len(LOYALTY_PARTS) * sums["scale_low"]
         step = 100 / (len(LOYALTY_PARTS) * (sums["scale_high"] - sums["scale_low"]))
-        squares = (sums["squares"] - 2 * floor * total + floor**2 * n) * step**2
-        sums = sums.assign(total=(total - floor * n) * step, squares=squares)
-        together = with_why(sums.groupby(BY, as_index=False)[["n", "total", "squares"]].sum(), whys)
-        return with_interval(together, mean_interval(together["n"], together["total"], together["squares"], 0, 100))
+        sums = sums.assign(
+            above=(sums["above"] - floor * sums["below"]) * step,
+            above2=(sums["above2"] - 2 * floor * sums["cross"] + floor**2 * sums["below2"]) * step**2,
+            cross=(sums["cross"] - floor * sums["below2"]) * step,
+        )
+        added = ["customers", "n", "above", "below", "above2", "cross", "below2"]
+        together = with_why(sums.groupby(BY, as_index=False)[added].sum(), whys)
+        return with_interval(together, customer_interval(together, 0, 100))
 
     return _of_loyalty(question, figures)
 
@@ -75,28 +78,17 @@ def _sums_of_surveys(rows: ir.Table) -> pd.DataFrame:
         below=rows.importance.sum().cast(NUMBER),
         **_common_scale(rows),
     )
-    above, below = surveys.above, surveys.below
-    return sums_by_scale(
-        surveys,
-        {
-            "n": surveys.count(),
-            "above": above.sum(),
-            "below": below.sum(),
-            "above2": (above * above).sum(),
-            "cross": (above * below).sum(),
-            "below2": (below * below).sum(),
-        },
-    )
+    above, below = (surveys[name].sum().cast(NUMBER) for name in ("above", "below"))
+    return moments_of_customers(surveys, above, below, surveys.count())
 
 
 def _satisfaction_index(by_scale: pd.DataFrame) -> pd.DataFrame:
     sums = one_scale(by_scale)
     weightless = sums["why"].isna() & (sums["below"] <= 0)
     sums["why"] = sums["why"].mask(weightless, "the importance of all answers is 0")
-    ratio, low, high = ratio_interval(*(sums[name] for name in ("n", "above", "below", "above2", "cross", "below2")))
     lowest, highest = sums["scale_low"].to_numpy(float), sums["scale_high"].to_numpy(float)
-    interval = (ratio / highest, np.maximum(low, lowest) / highest, np.minimum(high, highest) / highest)
-    return with_interval(sums, interval, 100)
+    ratio, low, high = customer_interval(sums, lowest, highest)
+    return with_interval(sums, (ratio / highest, low / highest, high / highest), 100)
 
 
 def _of_loyalty(question: str, figures: Callable[[pd.DataFrame], pd.DataFrame]) -> Compute:
@@ -105,7 +97,7 @@ def _of_loyalty(question: str, figures: Callable[[pd.DataFrame], pd.DataFrame]) 
 
 
 def _loyalty_sums(rows: ir.Table) -> pd.DataFrame:
-    """Sum over surveys their total (of three answers) and its square, by window, group and scale."""
+    """Take moments of customers of the totals (of three answers) of their surveys, by window, group and scale."""
     part = rows.attribute.strip().lower().replace("-", "_").replace(" ", "_")
     rows = rows.mutate(part=part, day=rows.answered_at.date()).filter(part.isin(LOYALTY_PARTS))
     survey = [*BY, "customer_id", "day"]
@@ -116,8 +108,7 @@ def _loyalty_sums(rows: ir.Table) -> pd.DataFrame:
         parts=rows.count(), total=rows.score.sum().cast("int64"), **_common_scale(rows)
     )
     surveys = surveys.filter(surveys.parts == len(LOYALTY_PARTS))
-    total = surveys.total
-    return sums_by_scale(surveys, {"n": surveys.count(), "total": total.sum(), "squares": (total * total).sum()})
+    return moments_of_customers(surveys, surveys.total.sum().cast("int64"), surveys.count(), surveys.count())
 
 
 def _common_scale(rows: ir.Table) -> dict[str, ir.Value]:

@@ -3,7 +3,7 @@
 import ibis
 import pandas as pd
 
-from features.measures.answer_sums import BY, Compute
+from features.measures.answer_sums import BY, Compute, effective_answers, sums_by_customer
 from features.measures.definition import MeasureOptions, absent, with_empty_windows
 from features.measures.intervals import wilson_interval
 from features.measures.windows import Grouping, Windows
@@ -41,9 +41,11 @@ def response_rate(question: str) -> Compute:
             )
         rows = grouping.of(windows.of(rows, "invited_at"))
         ends = ibis.cases(*((rows.window == k, midnight(windows.end(k))) for k in range(windows.count)))
-        answered = rows.score.count(where=rows.answered_at < ends)
-        counts = rows.group_by(BY).aggregate(n=rows.count(), answered=answered).order_by(BY).to_pandas()
-        share, low, high = wilson_interval(counts["answered"], counts["n"])
+        in_time = rows.score.notnull() & (rows.answered_at < ends)  # noqa: PD004 - an expression of Ibis
+        rows = rows.mutate(answered=in_time.fill_null(False).cast("int64"))
+        counts = rows.group_by(BY).aggregate(n=rows.count(), top=rows.answered.sum()).order_by(BY).to_pandas()
+        counts = counts.assign(bottom=0).merge(sums_by_customer(rows, {"top": "answered"}), on=BY)
+        share, low, high = wilson_interval(counts["top"], counts["n"], effective_answers(counts, net=False))
         figures = counts[[*BY, "n"]].assign(value=100 * share, low=100 * low, high=100 * high)
         # Before the first that was not answered, only answers were kept.
         kept = [k for k in range(windows.count) if windows.end(k) > silent.iloc[0].date()]

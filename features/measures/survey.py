@@ -2,8 +2,8 @@
 
 Scores are judged as they stand in the clean table: on every scale the highest is the most content. Intervals are of
 95 %: Wilson's for shares, the adjusted Wald interval for net scores, Student's for means (features.measures.intervals).
-They take answers to be independent and speak of those who answer; what the whole base would say is for the base
-estimate.
+Customers are independent, several answers of one are not. They speak of those who answer; what the whole base would say
+is for the base estimate.
 """
 
 from functools import partial
@@ -18,13 +18,15 @@ from features.measures.answer_sums import (
     Compute,
     Sums,
     counts_by_scale,
+    customer_interval,
+    effective_answers,
     figures_of_answers,
+    moments_of_customers,
     one_scale,
-    sums_by_scale,
     with_interval,
 )
 from features.measures.definition import Measure
-from features.measures.intervals import mean_interval, nps_interval, wilson_interval
+from features.measures.intervals import nps_interval, wilson_interval
 from features.measures.loyalty import LOYALTY_PARTS, loyalty, loyalty_100, satisfaction_index
 from features.measures.response_rate import response_rate
 
@@ -161,28 +163,27 @@ def answer_measures(nps_question: str = "nps", satisfaction_question: str = "csa
 
 def _top_share(question: str, counted: Sums) -> Compute:
     def figures(counts: pd.DataFrame) -> pd.DataFrame:
-        return with_interval(counts, wilson_interval(counts["top"], counts["n"]), 100)
+        effective = effective_answers(counts, net=False)
+        return with_interval(counts, wilson_interval(counts["top"], counts["n"], effective), 100)
 
     return figures_of_answers(question, counted, figures)
 
 
 def _net(question: str, counted: Sums) -> Compute:
     def figures(counts: pd.DataFrame) -> pd.DataFrame:
-        return with_interval(counts, nps_interval(counts["bottom"], counts["middle"], counts["top"]))
+        effective = effective_answers(counts, net=True)
+        return with_interval(counts, nps_interval(counts["bottom"], counts["middle"], counts["top"], effective))
 
     return figures_of_answers(question, counted, figures)
 
 
 def _sum_of_scores(rows: ir.Table) -> pd.DataFrame:
-    score = rows.score.cast("int64")
-    return sums_by_scale(rows, {"n": rows.count(), "total": score.sum(), "squares": (score * score).sum()})
+    return moments_of_customers(rows, rows.score.cast("int64").sum().cast("int64"), rows.count(), rows.count())
 
 
 def _mean(by_scale: pd.DataFrame) -> pd.DataFrame:
     sums = one_scale(by_scale)
-    return with_interval(
-        sums, mean_interval(sums["n"], sums["total"], sums["squares"], sums["scale_low"], sums["scale_high"])
-    )
+    return with_interval(sums, customer_interval(sums, sums["scale_low"], sums["scale_high"]))
 
 
 def _tops(cuts: Cuts) -> str:

@@ -18,6 +18,7 @@ from flows.reports.overview import (
 from flows.reports.sections import tell
 from flows.settings import Settings
 from flows.steps.findings.everything import find_what_looks_wrong
+from flows.steps.findings.secrets import find_tracked_passwords
 from flows.steps.inputs import read_inputs
 from flows.steps.overview import describe_sales
 from flows.steps.progress import shown_on
@@ -47,7 +48,7 @@ def run_check(settings: Settings, console: Console) -> None:
         if tables.answers is not None:
             sections.append(questions_section(settings, tables))
         sections += other_sections(tables)
-        findings = find_what_looks_wrong(intake, settings, sales, tables)
+        findings = [*find_what_looks_wrong(intake, settings, sales, tables), *find_tracked_passwords()]
         tell([*sections, findings_section(findings)] if findings else sections)
         if settings.segments:
             check_attributes(tables, settings.segments)

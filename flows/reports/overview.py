@@ -31,7 +31,7 @@ _WIDEST = 76
 
 def columns_section(intake: Intake, settings: Settings) -> Section:
     """Say for each table how its files are written, and which column was read as what."""
-    rows, sentences = [], []
+    sentences = []
     for name, report in intake.tables.items():
         columns = report.columns
         pairs = [ours if ours == theirs else f"{ours} = {theirs}" for ours, theirs in columns.items()]
@@ -41,14 +41,13 @@ def columns_section(intake: Intake, settings: Settings) -> Section:
         kinds = {column.name: column.kind for column in CONTRACTS[name].columns}
         times = _by_form({ours: form for ours, form in report.forms.items() if kinds[ours] == "time"})
         numbers = _by_form({ours: form for ours, form in report.forms.items() if kinds[ours] != "time"})
-        rows.append((name, " | ".join(report.written), times, numbers))
+        written = [" and ".join(report.written), times and f"times {times}", numbers and f"numbers {numbers}"]
         sentences.append(
-            f"{name}: {', '.join(pairs)}."
+            f"{name} ({'; '.join(filter(None, written))}): {', '.join(pairs)}."
             + (f" Not found: {', '.join(absent)}." if absent else "")
             + (f" Of yours, not read: {_some(report.unread)}." if report.unread else "")
         )
-    table = pd.DataFrame(rows, columns=["table", "written in", "times", "numbers"])
-    return Section("What was understood (ours = yours)", tuple(sentences), table)
+    return Section("What was understood (ours = yours)", tuple(sentences))
 
 
 def _by_form(forms: dict[str, str]) -> str:
@@ -57,7 +56,7 @@ def _by_form(forms: dict[str, str]) -> str:
     for name, form in forms.items():
         columns.setdefault(form, []).append(name)
     if len(columns) < 2:
-        return next(iter(columns), "–")
+        return next(iter(columns), "")
     return ", ".join(f"{form} ({' '.join(names)})" for form, names in columns.items())
 
 

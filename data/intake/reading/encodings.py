@@ -1,6 +1,7 @@
 """What a text that is no UTF-8 may be written in, with examples."""
 
 import re
+import unicodedata
 
 import charset_normalizer
 
@@ -29,9 +30,28 @@ def propose_encodings(content: bytes) -> dict[str, str]:
     matches = charset_normalizer.from_bytes(odd, cp_isolation=list(_USUAL), threshold=0.5)
     # Encodings that read the same text are one match; the commonest of them names it.
     named = [(min(each.could_be_from_charset, key=_rank), each) for each in matches]
-    ranked = sorted(named, key=lambda one: (round(one[1].chaos, 1), -round(one[1].coherence, 1), _rank(one[0])))
+    ranked = sorted(
+        named,
+        key=lambda one: (
+            (_oddity(_decode(odd, one[0])), round(one[1].chaos, 1), -round(one[1].coherence, 1), _rank(one[0]))
+        ),
+    )
     names = list(dict.fromkeys(name for name, _ in ranked)) or [name for name in _USUAL if _decode(odd, name)]
     return {name: _show(_decode(lines[0], name)) for name in names[:_MOST_PROPOSALS]}
+
+
+def _oddity(text: str) -> float:
+    """Share of words that mix alphabets, less that of signs of currencies: what a wrong encoding makes of few letters."""
+    words = re.findall(r"\w+", text)
+    mixed = sum(len({_alphabet(letter) for letter in word} - {""}) > 1 for word in words)
+    strange = [sign for sign in text if not sign.isascii()]
+    money = sum(unicodedata.category(sign) == "Sc" and sign != "¤" for sign in strange)
+    return round(mixed / max(len(words), 1) - money / max(len(strange), 1), 1)
+
+
+def _alphabet(letter: str) -> str:
+    name = unicodedata.name(letter, "").split(" ")[0]
+    return name if name in ("LATIN", "CYRILLIC", "GREEK", "HEBREW", "ARABIC") else ""
 
 
 def propose_wide_encoding(block: bytes) -> str:

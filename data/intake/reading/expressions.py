@@ -1,5 +1,6 @@
 """Expressions of the settings over a file's columns, as SQL that computes a value of one row and nothing else."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -97,6 +98,18 @@ def compile_expression(
         sql = sql.replace(f'"{name}"', f"({replacement})")
     sql_type = _type_of(connection, named, sql, relation, is_number=is_number)
     return Expression(sql, sql_type, tuple(dict.fromkeys(positions)))
+
+
+def in_expression(name: str) -> str:
+    """Write a column's name as it stands in an expression: in double quotes where SQL needs them."""
+    if re.fullmatch(r"\w+", name):
+        try:
+            tree = sqlglot.parse_one(f"{name} <> 0", read="duckdb")
+        except sqlglot.errors.SqlglotError:
+            tree = None
+        if isinstance(tree, exp.NEQ) and isinstance(tree.this, exp.Column):
+            return name
+    return '"' + name.replace('"', '""') + '"'
 
 
 def _parse(named: str, text: str) -> exp.Expr:

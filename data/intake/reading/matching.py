@@ -14,7 +14,10 @@ Contents = Callable[[], Sequence[str]]
 
 _NEAR_MISS = 0.7
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
-    "customer_id": ("client", "customer", "user", "buyer", "member", "account", "email", "kunde", "cliente", "клиент"),
+    "customer_id": (
+        *("client", "customer", "user", "buyer", "member", "account", "email", "kunde", "cliente"),
+        *("клиент", "контрагент", "покупатель", "заказчик", "客户", "会员"),
+    ),
     "ts": ("date", "time", "created", "sold", "ordered", "paid", "datum", "fecha", "дата", "日期"),
     "answered_at": ("date", "time", "answered", "submitted", "completed", "datum", "fecha", "дата"),
     "amount": ("total", "revenue", "price", "sum", "value", "net", "gross", "betrag", "importe", "сумма", "金额"),
@@ -22,6 +25,8 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "kind": ("event", "type", "action", "name"),
 }
 """Parts of names that other systems use: they only help to propose a column, no file is read by them."""
+
+_GROSS = ("gross", "brutto", "tax", "shipping", "fee", "discount")
 
 
 def normalise_name(name: str) -> str:
@@ -200,8 +205,11 @@ def _likeness(name: str, source: str, column: Column | None, other: str, holds: 
     """Score how well a column may be the missing one: 0 where it cannot be."""
     plain, wanted = normalise_name(other), normalise_name(source)
     closeness = SequenceMatcher(None, wanted, plain).ratio()
+    # Of several amounts the net one is what was earned.
+    closeness -= 0.2 * any(part in plain for part in _GROSS)
     near = closeness if closeness >= 0.5 or (len(plain) > 1 and plain in wanted) else 0.0
     usual = 0.7 if any(part in plain for part in _OTHER_NAMES.get(name, ())) else 0.0
+    usual -= 0.1 * (usual > 0 and any(part in plain for part in _GROSS))
     if holds == "?" or column is None:
         return max(near, usual)
     fits = {"time": holds == "time", "number": holds == "number", "score": holds == "number"}.get(

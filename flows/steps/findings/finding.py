@@ -1,13 +1,10 @@
 """One thing that looks wrong, and how the columns of a file are written in the lines that mend it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import sqlglot
-from sqlglot import exp
-
+from data.intake.reading.expressions import in_expression
 from data.intake.reading.matching import normalise_name
 from data.intake.reading.pasting import paste
 from data.intake.report import TableReport
@@ -62,18 +59,6 @@ class Names:
         """Return the setting `rows` that keeps what meets a condition, beside the one that is set."""
         rows = f"({self.rows}) and {condition}" if self.rows else condition
         return {"section": f"formats.{self.table}", "values": {"rows": rows}}
-
-
-def in_expression(name: str) -> str:
-    """Write a column's name as it stands in an expression: in double quotes where SQL needs them."""
-    if re.fullmatch(r"\w+", name):
-        try:
-            tree = sqlglot.parse_one(f"{name} <> 0", read="duckdb")
-        except sqlglot.errors.SqlglotError:
-            tree = None
-        if isinstance(tree, exp.NEQ) and isinstance(tree.this, exp.Column):
-            return name
-    return '"' + name.replace('"', '""') + '"'
 
 
 def in_words(name: str, parts: tuple[str, ...]) -> bool:

@@ -3,35 +3,80 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 
+from data.intake.reading.expressions import in_expression
+from data.intake.reading.matching import normalise_name
 from data.intake.report import Intake, TableReport
-from flows.steps.findings.finding import Finding, Names, in_expression
+from flows.steps.findings.finding import Finding, Names
 from flows.steps.overview import SalesOverview
 
 _REPEATED_SHARE = 0.01
+_FEWEST_ORDERS = 50
 _YEARS_BEFORE = timedelta(days=5 * 365)
 _OLDEST = date(1990, 1, 1)
 _PAID = {
     *("paid", "partially_refunded", "partially_paid", "complete", "completed", "closed", "delivered", "shipped"),
-    *("sent", "fulfilled", "succeeded", "success", "successful", "captured", "settled", "approved", "done", "ok"),
+    *(
+        "sent",
+        "fulfilled",
+        "succeeded",
+        "success",
+        "successful",
+        "captured",
+        "settled",
+        "approved",
+        "done",
+        "ok",
+        "processing",
+    ),
     *("bezahlt", "abgeschlossen", "payé", "pagado", "pagato", "оплачен", "оплачено", "завершен", "выполнен"),
+    *("проведен", "проведён", "оплачён", "завершён"),
     *("доставлен", "已支付", "已付款", "已完成", "交易成功"),
 }
 """Values of a state that mean a sale which counts."""
+_NOT_PAID = (
+    *(
+        "cancel",
+        "fail",
+        "refund",
+        "unpaid",
+        "void",
+        "test",
+        "pending",
+        "draft",
+        "expire",
+        "declin",
+        "reject",
+        "dispute",
+    ),
+    *("chargeback", "storn", "annul", "abgebrochen", "offen", "отмен", "возвр", "неоплач", "не оплач", "не провед"),
+    *("取消", "退款", "未", "关闭", "失败"),
+)
+"""Parts of values of a state that mean none."""
 
 
 def find_in_rows(report: TableReport, sales: SalesOverview, names: Names) -> Iterator[Finding]:
     """Find rows that are no sales, and days that stand for none."""
     for name, states in report.states.items():
-        other = [value for value in states if value.casefold() not in _PAID]
-        if names.rows or len(states) < 2 or not other:
+        other = [value for value in states if not _is_paid(value)]
+        if not other or (names.rows and normalise_name(name) in normalise_name(names.rows)):
             continue
-        paid = [value for value in states if value.casefold() in _PAID] or other[:1]
+        unclear = [value for value in other if not any(part in value.casefold() for part in _NOT_PAID)]
+        paid = [value for value in states if _is_paid(value)] or unclear
+        if not paid or (len(states) == 1 and unclear):
+            continue
         listed = ", ".join("'" + value.replace("'", "''") + "'" for value in paid)
         column = in_expression(name)
         shown = ", ".join(f"{value} ({count:,})" for value, count in list(states.items())[:6])
         yield Finding(
             f"The column {name} holds {shown}, and all of these rows count as sales. Name those that do.",
             **names.leave_out(f"{column} = {listed}" if len(paid) == 1 else f"{column} in ({listed})"),
+        )
+    if sales.customers == sales.orders >= _FEWEST_ORDERS:
+        yield Finding(
+            f"Each of the {sales.customers:,} customers has one order. If {names['customer_id']} is the number of the "
+            "order and not of the customer, name the customer's.",
+            "columns.transactions",
+            {"customer_id": "the column with the customer"},
         )
     if sales.first_day < _OLDEST or sales.first_day < sales.early_day - _YEARS_BEFORE:
         yield Finding(
@@ -74,6 +119,11 @@ def find_in_ids(intake: Intake) -> Iterator[Finding]:
                 f"{how[each.setting]}."
             )
         yield Finding(" ".join([*parts, "If they are the same customers:"]), "", {each.setting: each.value})
+
+
+def _is_paid(value: str) -> bool:
+    """Whether a state means a sale which counts; WooCommerce writes wc- before its states."""
+    return value.casefold().removeprefix("wc-") in _PAID
 
 
 def _as_written(day: date, report: TableReport) -> str:

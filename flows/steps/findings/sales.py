@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from flows.steps.findings.finding import Finding, Names, in_expression, in_words
+from data.intake.reading.expressions import in_expression
+from flows.steps.findings.finding import Finding, Names, in_words
 from flows.steps.overview import SalesOverview
 
 _ZERO_SHARE = 0.05

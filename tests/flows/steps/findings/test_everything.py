@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from data.intake.reading.expressions import in_expression
 from features.tables import open_tables
 from flows.settings import Settings
 from flows.steps.findings.everything import find_what_looks_wrong
-from flows.steps.findings.finding import in_expression
 from flows.steps.inputs import read_inputs
 from flows.steps.overview import describe_sales
 
