@@ -232,7 +232,8 @@ def _sums_of_products(each: ir.Table, keys: list[str], names: list[str]) -> pd.D
     own = (1 - 2 * parts["size"] / n + squared / n**2) * m / np.maximum(m - 1, 1)
     # Where each customer has one answer nothing is rounded; one customer alone deviates from nothing.
     parts[list(products)] = parts[list(products)].div(own.where((m < n) & (m > 1), 1.0), axis=0)
-    return parts.groupby(keys, dropna=False)[["customers", "n", *sums, *products]].sum().reset_index()
+    added: pd.DataFrame = parts.groupby(keys, dropna=False)[["customers", "n", *sums, *products]].sum().reset_index()
+    return added
 
 
 def effective_answers(counts: pd.DataFrame, net: bool) -> Array:

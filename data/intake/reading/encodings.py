@@ -41,7 +41,7 @@ def propose_encodings(content: bytes) -> dict[str, str]:
 
 
 def _oddity(text: str) -> float:
-    """Share of words that mix alphabets, less that of signs of currencies: what a wrong encoding makes of few letters."""
+    """Share of words that mix alphabets, less that of signs of currencies: a wrong encoding gives such words."""
     words = re.findall(r"\w+", text)
     mixed = sum(len({_alphabet(letter) for letter in word} - {""}) > 1 for word in words)
     strange = [sign for sign in text if not sign.isascii()]

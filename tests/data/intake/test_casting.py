@@ -109,3 +109,16 @@ def test_an_optional_number_may_be_missing_but_not_wrong(take, column):
     taken = take(table)
     assert taken.rows("transactions", column) == [Decimal(-2), None, None]
     assert taken.reasons() == {f"{column} is not a number": 1}
+
+
+def test_a_scale_may_be_set_for_a_question(take):
+    header = "customer_id,answered_at,score,question,scale\n"
+    rows = ["A,2024-01-05,4,NPS,", "A,2024-01-05,9,nps,0-10", "A,2024-01-05,2,How was it?,", "A,2024-01-05,1,ces,"]
+    rules = {"scales": {"nps": (1, 5), "How was it?": (6, 1), "ces": (5, 1)}}
+    taken = take(None, rules, answers=header + "".join(f"{row}\n" for row in rows))
+    assert taken.rows("answers", "question, score, scale_low, scale_high") == [
+        ("nps", 4, 1, 5),
+        ("nps", 9, 0, 10),
+        ("How was it?", 5, 1, 6),
+        ("ces", 5, 1, 5),
+    ]

@@ -277,3 +277,12 @@ def test_a_limit_holds_for_all_tables_or_for_one():
     assert Rules(quarantine_limit=0.2).limit("events") == 0.2
     assert Rules(quarantine_limit={"events": 0.1}).limit("events") == 0.1
     assert Rules(quarantine_limit={"events": 0.1}).limit("answers") == 0.05
+
+
+def test_an_answer_of_which_only_the_day_is_known_is_not_early_on_the_day_of_its_invitation(take):
+    header = "customer_id,answered_at,score,invited_at\n"
+    rows = ["2024-01-05,9,2024-01-05 14:00", "2024-01-05,8,2024-01-06 00:01", "2024-01-05 13:59,7,2024-01-05 14:00"]
+    taken = take(answers=header + "".join(f"A,{row}\n" for row in rows))
+    assert taken.reasons("answers") == {"answered before invited": 2}
+    at = datetime(2024, 1, 5, 14)
+    assert taken.rows("answers", "score, answered_at, invited_at") == [(9, at, at)]

@@ -70,7 +70,7 @@ def test_an_account_that_no_model_could_expect_does_not_refuse_and_is_named(expe
     customers = with_account(base(2000), 1_000_000.0)
     verdict = judge(expecting(), None, Holdout(customers))
     assert verdict.promote
-    expected, actual = verdict.metrics["gate_revenue_expected"], verdict.metrics["gate_revenue_actual"]
+    expected, actual = verdict.metrics["revenue_expected"], verdict.metrics["revenue_actual"]
     each = expected / 2000
     assert verdict.reason.endswith(
         f"; revenue of the holdout: {expected:,.0f} expected, {actual:,.0f} came; without customer c00000 "
@@ -113,8 +113,8 @@ def test_the_worse_of_two_twins_is_refused_by_its_revenue(expecting):
     expected = [each.scorer.predict_horizon(customers)["expected_revenue"].to_numpy() for each in (ours, theirs)]
     by_hand = [np.mean(4 * (np.sqrt(customers["revenue"]) - np.sqrt(mu)) ** 2 / np.sqrt(mu)) for mu in expected]
     assert not verdict.promote
-    assert verdict.metrics["gate_revenue_challenger"] == pytest.approx(by_hand[0], rel=1e-9)
-    assert verdict.metrics["gate_revenue_champion"] == pytest.approx(by_hand[1], rel=1e-9)
+    assert verdict.metrics["revenue_challenger"] == pytest.approx(by_hand[0], rel=1e-9)
+    assert verdict.metrics["revenue_champion"] == pytest.approx(by_hand[1], rel=1e-9)
     assert f"deviance of revenue {by_hand[0]:.4f} against the champion's {by_hand[1]:.4f}: worse" in verdict.reason
     assert judge(theirs, ours, Holdout(customers)).promote
 
@@ -124,5 +124,5 @@ def test_one_account_does_not_decide_between_two_twins(expecting):
     high, low = expecting(MEAN * 2), expecting()
     verdict = judge(low, high, Holdout(customers))
     metrics = verdict.metrics
-    assert metrics["gate_revenue_challenger"] > 1.01 * metrics["gate_revenue_champion"]
+    assert metrics["revenue_challenger"] > 1.01 * metrics["revenue_champion"]
     assert verdict.promote

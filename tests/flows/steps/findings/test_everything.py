@@ -29,10 +29,10 @@ def findings(tmp_path):
     return find
 
 
-def mended(findings, found):
+def mended(findings, found, **settings):
     """Read the file again with the settings that a finding names, as one pastes them."""
     pasted = tomllib.loads(found.text.partition("revealed.toml:\n")[2])
-    return findings(mended.text, mended.answers, **pasted)
+    return findings(mended.text, mended.answers, **{**settings, **pasted})
 
 
 @pytest.fixture(autouse=True)
@@ -89,15 +89,54 @@ def test_plain_sales_have_nothing_wrong(findings):
             19,
             15,
         ),
+        (
+            "customer_id,ts,amount,order_id\nc,2024-01-01,1250,ch_1\nc,2024-01-02,900,ch_2\nd,2024-01-02,100,in_3\n",
+            "ids are those of a payment system that counts in cents",
+            2250,
+            22.5,
+        ),
+        ("customer_id,ts,Amount (cents)\nc,2024-01-01,1250\nc,2024-01-02,900\n", "the column is named so", 2150, 21.5),
+        (
+            "customer_id,ts,amount,Status\na,2024-01-01,10,wc-completed\nb,2024-01-02,20,wc-cancelled\n"
+            "c,2024-01-03,40,wc-processing\nd,2024-01-04,80,wc-on-hold\n",
+            "The column Status holds",
+            150,
+            50,
+        ),
+        (
+            "customer_id,ts,amount,order status\na,2024-01-01,10,Unterwegs\nb,2024-01-02,20,Storniert\n",
+            "The column order status holds",
+            30,
+            10,
+        ),
+        (
+            "customer_id,ts,amount\na,15.01.2024,10\nb,01.01.1900,4\nc,16.01.2024,5\n",
+            "The first day is 1900-01-01",
+            19,
+            15,
+        ),
+        (
+            "customer_id,ts,amount\nAnna,2024-01-15,10\nanna,2024-01-16,4\n1.0,2024-01-17,5\n1,2024-01-17,5\n",
+            "1 ids of customers equal another one but for a .0 at the end: '1' and '1.0'",
+            24,
+            24,
+        ),
+        (
+            "customer_id,ts,amount\nAnna,2024-01-15,10\nanna,2024-01-16,4\n",
+            "1 ids of customers equal another one but for the case of letters: 'Anna' and 'anna'",
+            14,
+            14,
+        ),
         (PLAIN + "z,2024-02-01,99999\n", "One order has a total of 99,999.00, which is 5,556 times", 100436.5, 437.5),
     ],
 )
 def test_what_looks_wrong_is_told_and_the_lines_mend_it(findings, text, says, before, after):
     mended.text = text
-    found, intake = findings(text)
+    columns = {"transactions": {"amount": "Amount (cents)"}} if "(cents)" in text else {}
+    found, intake = findings(text, columns=columns)
     assert total(intake) == before
     finding = next(each for each in found if says in each.what)
-    again, intake = mended(findings, finding)
+    again, intake = mended(findings, finding, columns=columns)
     assert total(intake) == after
     assert not any(says.split(" (")[0] in each.what for each in again)
 
@@ -147,14 +186,53 @@ def test_the_price_of_a_piece_is_no_amount_of_a_line(findings):
     assert finding.values == {"amount": 'quantity * "Unit Price"'}
 
 
-def test_scores_to_five_without_a_scale_are_told(findings):
-    rows = [f"c{k},2024-03-{k + 1:02},{k % 5 + 1}" for k in range(10)]
-    text = "\n".join(["customer_id,answered_at,score", *rows])
-    finding = only(findings(PLAIN, text)[0])
+ANSWERS = "customer_id,answered_at,score\n"
+BOUGHT = PLAIN + "".join(f"c{k},2023-12-{k + 1:02},1.50\n" for k in range(25))
+
+
+def test_scores_to_five_without_a_scale_are_told_and_the_lines_set_it(findings):
+    text = ANSWERS + "".join(f"c{k},2024-03-{k + 1:02},{k % 5 + 1}\n" for k in range(10))
+    mended.text, mended.answers = BOUGHT, text
+    finding = only(findings(BOUGHT, text)[0])
     assert "No score of the 10 answers to nps is above 5" in finding.what
-    scaled = "\n".join(["customer_id,answered_at,score,scale", *(f"{row},1-5" for row in rows)])
-    assert findings(PLAIN, scaled)[0] == []
-    assert findings(PLAIN, text + "\nc11,2024-03-20,9")[0] == []
+    found, intake = mended(findings, finding)
+    assert found == []
+    scales = open_tables(intake.folder).answers.select("scale_low", "scale_high").distinct().to_pandas()
+    assert scales.to_numpy().tolist() == [[1, 5]]
+    assert findings(BOUGHT, text + "c11,2024-03-20,9\n")[0] == []
+
+
+def test_many_answers_of_one_customer_are_told_and_left_out(findings):
+    own = "".join(f"c1,2024-03-{k + 1:02},10\n" for k in range(10))
+    mended.text, mended.answers = BOUGHT, ANSWERS + own + "".join(f"c{k},2024-03-01,9\n" for k in range(2, 20))
+    finding = only(findings(BOUGHT, mended.answers)[0])
+    assert "The customer c1 gave 10 of the 28 answers to nps." in finding.what
+    found, intake = mended(findings, finding)
+    assert (found, intake.tables["answers"].rows_valid) == ([], 18)
+
+
+def test_answers_that_are_repeated_are_told_and_count_once(findings):
+    mended.text, mended.answers = BOUGHT, ANSWERS + "c1,2024-03-01,9\n" * 2 + "c2,2024-03-01,9\nc3,2024-03-01,2\n"
+    finding = only(findings(BOUGHT, mended.answers)[0])
+    assert "answers: 1 of 4 rows (25.0 %) equal another row" in finding.what
+    found, intake = mended(findings, finding)
+    assert (found, intake.tables["answers"].rows_valid) == ([], 3)
+
+
+def test_answers_that_nothing_can_be_learned_from_are_counted_with_why(findings):
+    # c1 bought on 2023-12-02 first; c0 on the day before.
+    text = ANSWERS + "c1,2023-12-02,9\nc1,2023-12-03,9\nc0,2023-12-03,9\nnew,2024-01-09,8\n"
+    found, _ = findings(BOUGHT, text.replace("new", "c2"))
+    finding = only(found)
+    assert "2 of the 4 answers to nps cannot be learned from: 2 were asked for before or on the day of" in finding.what
+    gap = only(findings(BOUGHT, text.replace("new", "c2"), label_gap_days=1)[0])
+    assert "3 of the 4 answers to nps cannot be learned from: 2 were asked" in gap.what
+    assert "1 were asked for within label_gap_days after the first purchase" in gap.what
+
+
+def test_customers_who_all_have_one_order_are_told(findings):
+    text = "customer_id,ts,amount\n" + "".join(f"{k},2024-01-{k % 28 + 1:02},{k + 5}.50\n" for k in range(50))
+    assert "Each of the 50 customers has one order." in only(findings(text)[0]).what
 
 
 def test_a_name_is_quoted_where_sql_needs_it():
