@@ -148,9 +148,7 @@ class Settings(BaseSettings):
     ces_version: Literal[1, 2] | None = Field(
         None, description="ces asks 1: how much effort (low is good), 2: how easy; default: 1 on a scale of 1-5"
     )
-    scales: dict[str, Scale] = Field(
-        {}, description='scale of a question whose answers have no column scale, worst to best, such as nps = "1-5"'
-    )
+    scales: dict[str, Scale] = Field({}, description='scale of answers without a column scale, such as nps = "1-5"')
     label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")
     static_attributes: Names = Field([], description="customer attributes that never change: used as features")
     segments: Names = Field([], description="customer attributes by which the NPS is told, beside RFM segments")

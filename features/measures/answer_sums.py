@@ -7,11 +7,10 @@ from typing import Any
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from features.labels import Cuts, category_of
 from features.measures.definition import FIGURES, MeasureOptions, absent, shared, with_empty_windows
-from features.measures.intervals import Array, Interval, effective_number, ratio_interval
+from features.measures.intervals import Interval
 from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables
@@ -164,21 +163,6 @@ def moments_of_customers(rows: ir.Table, above: ir.Value, below: ir.Value, n: ir
     return sums.rename(columns={"above_above": "above2", "above_below": "cross", "below_below": "below2"})
 
 
-def customer_interval(sums: pd.DataFrame, lowest: ArrayLike = -np.inf, highest: ArrayLike = np.inf) -> Interval:
-    """Give the ratio of sums over customers and its interval, cut where no value can be.
-
-    Parameters
-    ----------
-    sums
-        As `moments_of_customers` gives them.
-    lowest, highest
-        Between which every ratio lies, such as the ends of a scale.
-    """
-    names = ("customers", "above", "below", "above2", "cross", "below2")
-    ratio, low, high = ratio_interval(*(sums[name] for name in names))
-    return ratio, np.maximum(low, lowest), np.minimum(high, highest)
-
-
 def sums_by_customer(rows: ir.Table, values: Mapping[str, str]) -> pd.DataFrame:
     """Take sums of squares and products of what customers add up to, by window and group.
 
@@ -234,27 +218,6 @@ def _sums_of_products(each: ir.Table, keys: list[str], names: list[str]) -> pd.D
     parts[list(products)] = parts[list(products)].div(own.where((m < n) & (m > 1), 1.0), axis=0)
     added: pd.DataFrame = parts.groupby(keys, dropna=False)[["customers", "n", *sums, *products]].sum().reset_index()
     return added
-
-
-def effective_answers(counts: pd.DataFrame, net: bool) -> Array:
-    """Give the effective number of answers for the share of top answers, or for the net of top and bottom ones.
-
-    Parameters
-    ----------
-    counts
-        As `counts_by_scale` gives them.
-    net
-        Whether a bottom answer counts -1; else it counts 0, as one in the middle does.
-    """
-    top, bottom, n = counts["top"], counts["bottom"], counts["n"]
-    total, squares, own2, own_n = top, top, counts["top_top"], counts["n_top"]
-    if net:
-        total, squares = top - bottom, top + bottom
-        own2 = own2 + counts["bottom_bottom"] - 2 * counts["bottom_top"]
-        own_n = own_n - counts["n_bottom"]
-    mean = total / n
-    clustered = own2 - 2 * mean * own_n + mean**2 * counts["n_n"]
-    return effective_number(n, counts["customers"], total, squares, clustered)
 
 
 def one_scale(by_scale: pd.DataFrame) -> pd.DataFrame:

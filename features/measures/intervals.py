@@ -6,6 +6,7 @@ of independent answers that they weigh as much as (`effective_number`).
 """
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtrit
 
@@ -212,6 +213,42 @@ def change_interval(now: Interval, before: Interval) -> Interval:
     change = value - value_0
     down, up = np.hypot(value - low, high_0 - value_0), np.hypot(high - value, value_0 - low_0)
     return change, change - down, change + up
+
+
+def customer_interval(sums: pd.DataFrame, lowest: ArrayLike = -np.inf, highest: ArrayLike = np.inf) -> Interval:
+    """Give the ratio of sums over customers and its interval, cut where no value can be.
+
+    Parameters
+    ----------
+    sums
+        As `features.measures.answer_sums.moments_of_customers` gives them.
+    lowest, highest
+        Between which every ratio lies, such as the ends of a scale.
+    """
+    names = ("customers", "above", "below", "above2", "cross", "below2")
+    ratio, low, high = ratio_interval(*(sums[name] for name in names))
+    return ratio, np.maximum(low, lowest), np.minimum(high, highest)
+
+
+def effective_answers(counts: pd.DataFrame, net: bool) -> Array:
+    """Give the effective number of answers for the share of top answers, or for the net of top and bottom ones.
+
+    Parameters
+    ----------
+    counts
+        As `features.measures.answer_sums.counts_by_scale` gives them.
+    net
+        Whether a bottom answer counts -1; else it counts 0, as one in the middle does.
+    """
+    top, bottom, n = counts["top"], counts["bottom"], counts["n"]
+    total, squares, own2, own_n = top, top, counts["top_top"], counts["n_top"]
+    if net:
+        total, squares = top - bottom, top + bottom
+        own2 = own2 + counts["bottom_bottom"] - 2 * counts["bottom_top"]
+        own_n = own_n - counts["n_bottom"]
+    mean = total / n
+    clustered = own2 - 2 * mean * own_n + mean**2 * counts["n_n"]
+    return effective_number(n, counts["customers"], total, squares, clustered)
 
 
 def _ratio(above: ArrayLike, below: ArrayLike) -> Array:

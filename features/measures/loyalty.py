@@ -10,13 +10,13 @@ from features.measures.answer_sums import (
     BY,
     SCALE,
     Compute,
-    customer_interval,
     figures_of_answers,
     moments_of_customers,
     one_scale,
     with_interval,
     with_why,
 )
+from features.measures.intervals import customer_interval
 
 LOYALTY_PARTS = ("recommend", "buy_again", "try_other")
 # A digit more than one number has, and products of two are still exact.

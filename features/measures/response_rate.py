@@ -3,9 +3,9 @@
 import ibis
 import pandas as pd
 
-from features.measures.answer_sums import BY, Compute, effective_answers, sums_by_customer
+from features.measures.answer_sums import BY, Compute, sums_by_customer
 from features.measures.definition import MeasureOptions, absent, with_empty_windows
-from features.measures.intervals import wilson_interval
+from features.measures.intervals import effective_answers, wilson_interval
 from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables

@@ -18,15 +18,13 @@ from features.measures.answer_sums import (
     Compute,
     Sums,
     counts_by_scale,
-    customer_interval,
-    effective_answers,
     figures_of_answers,
     moments_of_customers,
     one_scale,
     with_interval,
 )
 from features.measures.definition import Measure
-from features.measures.intervals import nps_interval, wilson_interval
+from features.measures.intervals import customer_interval, effective_answers, nps_interval, wilson_interval
 from features.measures.loyalty import LOYALTY_PARTS, loyalty, loyalty_100, satisfaction_index
 from features.measures.response_rate import response_rate
 
