@@ -109,7 +109,7 @@ def _horizon(row: Row, metadata: Mapping[str, str]) -> Group:
     ]
     if p_any != row["p_purchase"]:
         figures.insert(1, Figure("any revenue", _percent(p_any)))
-    notes = ()
+    notes: tuple[str, ...] = ()
     if expected > high and p_any > 0:
         notes = (
             f"The expected revenue lies above its interval, as it is a mean: {_money(expected / p_any, metadata)} with "
