@@ -1,5 +1,6 @@
 """A file as DuckDB reads it: one row per record; the cells of a CSV file are still text."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -139,7 +140,10 @@ def _start_csv(file: File, source: Source, contract: Contract) -> _CsvStart | No
     if first is None:
         return None
     required = [source.columns.get(name, name) for name in contract.required]
-    separator = source.separator or find_separator(first, required)
+    # Excel may name the separator in a line of its own; it is left blank, so that lines keep their numbers.
+    named = re.match(rb"sep=([ -~\t])\r?\n", first)
+    first = first[len(named[0]) - 1 :] if named else first
+    separator = source.separator or (named[1].decode() if named else find_separator(first, required))
     header = read_header(first, separator)
     columns = match_columns(
         contract,

@@ -10,9 +10,22 @@ from data.intake.reading.matching import normalise_name
 
 _STATES = {
     *("status", "orderstatus", "financialstatus", "paymentstatus", "transactionstatus", "paymentstate", "orderstate"),
-    *("statut", "bestellstatus", "zahlungsstatus", "状态", "订单状态", "статус", "статусзаказа"),
+    *(
+        "statut",
+        "bestellstatus",
+        "zahlungsstatus",
+        "状态",
+        "订单状态",
+        "支付状态",
+        "交易状态",
+        "статус",
+        "статусзаказа",
+    ),
+    *("статусоплаты", "состояние", "estado", "stato"),
 }
-"""Names, as `normalise_name` writes them, of columns that say whether an order was paid, cancelled or refunded."""
+KINDS = {"type", "transactiontype", "entrytype", "recordtype", "typ", "tipo"}
+"""Names, as `normalise_name` writes them, of columns that say whether an order was paid, cancelled or refunded, and
+of columns that may say whether a row is a sale at all."""
 
 _MOST_VALUES = 20
 """A column with more values tells something else."""
@@ -38,7 +51,7 @@ def count_states(connection: duckdb.DuckDBPyConnection, raws: Sequence[RawFile])
     counts: dict[str, Counter[str]] = {}
     for raw in raws:
         for place, name in _unread(raw):
-            if normalise_name(name) in _STATES:
+            if normalise_name(name) in _STATES | KINDS:
                 rows = connection.execute(
                     f"SELECT trim(c{place}::VARCHAR) AS value, count(*) FROM {raw.relation} WHERE shape = 0 "
                     f"GROUP BY value HAVING value <> '' ORDER BY count(*) DESC, value LIMIT {_MOST_VALUES + 1}"

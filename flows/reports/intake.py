@@ -3,6 +3,7 @@
 import pandas as pd
 
 from data.intake.pipeline import Intake, TableReport
+from data.intake.quarantine import GUESTS
 from flows.reports.sections import Section
 
 _SHOWN = 3
@@ -16,12 +17,15 @@ def intake_section(intake: Intake) -> Section:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in report.reasons.items())
         rows.append((name, f"{report.rows_read:,}", f"{report.rows_valid:,}", f"{report.set_aside:,}", reasons or "–"))
     table = pd.DataFrame(rows, columns=["table", "read", "kept", "set aside", "why"])
-    repeated = [note for name, report in intake.tables.items() for note in _repeated(name, report)]
+    repeated = [note for name, report in intake.tables.items() for note in _notes(name, report)]
     return Section("What was read", (*intake.notes, *repeated), table)
 
 
-def _repeated(table: str, report: TableReport) -> list[str]:
+def _notes(table: str, report: TableReport) -> list[str]:
     notes = []
+    guests = report.reasons.get("customer_id is missing", 0)
+    if guests and table == "transactions":
+        notes.append(f"{GUESTS} Rows: {guests:,}, {100 * guests / report.rows_read:.1f} %, within quarantine_limit.")
     if report.identical_lines:
         of_orders = f", {report.identical_of_orders:,} of them with its order_id" if report.identical_of_orders else ""
         notes.append(

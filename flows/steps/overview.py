@@ -13,6 +13,7 @@ from features.describe import materialise
 from features.labels import invitations
 from features.tables import Tables
 
+_ROUNDED_ID = r"^\d([.,]\d+)?E\+\d\d+$"
 _PAYMENT_ID = "^(ch|py|pi|in|txn|cus|sub|re|il|ii|cs|pyr)_[A-Za-z0-9]+"
 _EARLY = 0.01
 """Sales before this quantile of days are looked at: a placeholder such as 1900-01-01 is rare, and far before it."""
@@ -51,6 +52,8 @@ class SalesOverview:
         Lines whose amount is no whole number.
     payment_ids
         Lines with an order_id, line_id or customer_id that starts as those of payment systems which count in cents.
+    rounded_ids
+        Lines whose customer_id was rounded by a spreadsheet, such as 1.2E+05.
     """
 
     customers: int
@@ -77,6 +80,7 @@ class SalesOverview:
     several_pieces: int
     broken_amounts: int
     payment_ids: int
+    rounded_ids: int
 
 
 def describe_sales(transactions: ir.Table) -> SalesOverview:
@@ -106,6 +110,7 @@ def describe_sales(transactions: ir.Table) -> SalesOverview:
             returns_as_sales=((transactions.quantity < 0) & (amount > 0)).sum(),
             several_pieces=(transactions.quantity > 1).sum(),
             broken_amounts=(amount != amount.round(0)).sum(),
+            rounded_ids=transactions.customer_id.re_search(_ROUNDED_ID).sum(),
             payment_ids=ibis.or_(
                 *(transactions[name].re_search(_PAYMENT_ID) for name in ("order_id", "line_id", "customer_id"))
             ).sum(),

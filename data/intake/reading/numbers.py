@@ -86,8 +86,10 @@ def create_number_macros(connection: duckdb.DuckDBPyConnection) -> None:
     for macro in (
         # Spaces, minus signs and apostrophes of all kinds become one kind.
         f"unified(x) AS trim(translate(regexp_replace(x, '{_SPACES}', ' ', 'g'), '−–‒﹣－’ʼ‘`´', '-----'''''''''''))",
-        rf"""number_body(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(unified(x),
-            '^({signs}?) ?{currency} ?', '\1'), ' ?{currency} ?([-)]?)$', '\1'),
+        # 12.- and 12,-- are whole amounts, 12- and 12.50- negative ones.
+        rf"""number_body(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
+            regexp_replace(unified(x),
+            '^({signs}?) ?{currency} ?', '\1'), ' ?{currency} ?([-)]?)$', '\1'), '[.,] ?--?$', ''),
             '^\( ?([^-+()]+?) ?\)$', '-\1'), '^([^-+()]+?) ?-$', '-\1'), '^([-+]) ', '\1')""",
         rf"currency_of(x) AS coalesce(nullif(regexp_extract(unified(x), '^{signs}? ?({currency})', 1), ''), "
         rf"nullif(regexp_extract(unified(x), '({currency}) ?[-)]?$', 1), ''))",
@@ -147,7 +149,7 @@ def find_number_reading(
                count(*) FILTER (point AND comma AND marked),
                arg_min((file, line, cell), (file, line)) FILTER (point AND NOT comma AND marked),
                arg_min((file, line, cell), (file, line)) FILTER (comma AND NOT point AND marked),
-               count(*) FILTER ((point OR comma) AND regexp_matches(unified(cell), '[-)]$')),
+               count(*) FILTER ((point OR comma) AND regexp_matches(unified(cell), '([^-.,]-|[)])$')),
                list(DISTINCT upper(currency_of(cell))) FILTER (currency_of(cell) IS NOT NULL AND (point OR comma)),
                list(DISTINCT regexp_extract(body, '\\d([., ''])\\d', 1)) FILTER (
                    (point OR comma) AND regexp_matches(body, '\\d[., '']\\d\\d\\d'))

@@ -30,7 +30,7 @@ def find_what_looks_wrong(intake: Intake, settings: Settings, sales: SalesOvervi
         *find_in_amounts(sales, names),
         *find_in_rows(report, sales, names),
         *find_repeated(intake),
-        *find_in_ids(intake),
+        *find_in_ids(intake, sales),
         *find_in_sizes(sales, names),
     ]
     if tables.answers is not None:

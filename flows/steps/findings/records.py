@@ -1,11 +1,12 @@
 """What looks wrong in the rows of transactions: states, first days, repeated rows, and ids that are written unlike."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 from data.intake.reading.expressions import in_expression
 from data.intake.reading.matching import normalise_name
 from data.intake.report import Intake, TableReport
+from data.intake.unread import KINDS
 from flows.steps.findings.finding import Finding, Names
 from flows.steps.overview import SalesOverview
 
@@ -52,11 +53,16 @@ _NOT_PAID = (
     *("取消", "退款", "未", "关闭", "失败"),
 )
 """Parts of values of a state that mean none."""
+_TRANSFERS = ("payout", "transfer", "withdraw", "fee", "topup", "top-up", "top up", "auszahlung", "gebühr")
+"""Parts of kinds of rows that are between the shop and its bank or payment system."""
 
 
 def find_in_rows(report: TableReport, sales: SalesOverview, names: Names) -> Iterator[Finding]:
     """Find rows that are no sales, and days that stand for none."""
     for name, states in report.states.items():
+        if normalise_name(name) in KINDS:
+            yield from _find_transfers(name, states, names)
+            continue
         other = [value for value in states if not _is_paid(value)]
         if not other or (names.rows and normalise_name(name) in normalise_name(names.rows)):
             continue
@@ -86,6 +92,17 @@ def find_in_rows(report: TableReport, sales: SalesOverview, names: Names) -> Ite
         )
 
 
+def _find_transfers(name: str, kinds: Mapping[str, int], names: Names) -> Iterator[Finding]:
+    transfers = [kind for kind in kinds if any(part in kind.casefold() for part in _TRANSFERS)]
+    if transfers:
+        listed = ", ".join("'" + kind.replace("'", "''") + "'" for kind in transfers)
+        shown = ", ".join(f"{kind} ({kinds[kind]:,})" for kind in transfers[:6])
+        yield Finding(
+            f"The column {name} holds {shown}: these are no sales or returns of a customer, but they count as such.",
+            **names.leave_out(f"{in_expression(name)} not in ({listed})"),
+        )
+
+
 def find_repeated(intake: Intake) -> Iterator[Finding]:
     """Find rows that equal another one of their table, in one file or in several."""
     for table, report in intake.tables.items():
@@ -105,8 +122,13 @@ def find_repeated(intake: Intake) -> Iterator[Finding]:
         )
 
 
-def find_in_ids(intake: Intake) -> Iterator[Finding]:
-    """Find ids of customers that are one but for the way they are written."""
+def find_in_ids(intake: Intake, sales: SalesOverview) -> Iterator[Finding]:
+    """Find ids of customers that were rounded, or are one but for the way they are written."""
+    if sales.rounded_ids:
+        yield Finding(
+            f"{sales.rounded_ids:,} lines have an id of the customer such as 1.2E+05: a spreadsheet has rounded it, so "
+            "that several customers may have become one. Export again with the ids as text."
+        )
     how = {"id_case": "the case of letters", "id_point_zero": "a .0 at the end"}
     for each in intake.alike_ids:
         parts = []

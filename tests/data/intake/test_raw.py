@@ -35,6 +35,14 @@ def test_a_csv_file_gives_the_same_rows_however_it_is_written(take, content):
     assert take(content).intake.tables["transactions"].digest == take(SHOP).intake.tables["transactions"].digest
 
 
+@pytest.mark.parametrize(("separator", "end"), [(";", "\r\n"), (":", "\n"), ("\t", "\n")])
+def test_a_line_that_names_the_separator_is_no_header(take, separator, end):
+    text = f"sep={separator}\n{SHOP.replace(',', separator)}X{separator}never{separator}1\n".replace("\n", end)
+    taken = take(text)
+    assert taken.rows("transactions", "count(*)") == [20]
+    assert taken.rows("quarantine", "line") == [23]
+
+
 @pytest.mark.parametrize("separator", [":", "^"])
 def test_an_unusual_separator_is_a_setting(take, separator):
     assert take(SHOP.replace(",", separator), separator=separator).rows("transactions", "count(*)") == [20]

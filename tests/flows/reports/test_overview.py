@@ -38,6 +38,17 @@ def test_figures_and_first_rows_are_shown(shown):
     assert "amount of a line  median 10.00, smallest 0.10, largest 20.50" in lines
 
 
+def test_guests_repeated_rows_and_dotted_settings_are_told(revealed, own_environment):
+    (own_environment / "sales.csv").write_text(SALES + "a,2024-01-01,10,1,paid,\n,2024-01-04,3,4,paid,\n")
+    code, out, _ = revealed(
+        *("check", "--transactions", "sales.csv", "--set", "columns.transactions.customer_id=client"),
+        *("--set", "columns.transactions.ts=Sold on", "--set", "quarantine_limit.transactions=0.2"),
+    )
+    assert code == 0
+    assert "belong to nobody who can be scored: they are set aside and are in no total. Rows: 1, 20.0 %" in out
+    assert "that equal another one in every column that is read, and count: 1, 1 of them with its order_id." in out
+
+
 def test_what_looks_wrong_stands_before_the_last_sentence(shown):
     assert "1. The column status holds paid (2), void (1), and all of these rows count as sales." in shown
     assert "[formats.transactions]\nrows = \"status = 'paid'\"\n" in shown

@@ -74,6 +74,7 @@ def test_sales_are_counted_added_up_and_put_together_to_orders():
         several_pieces=2,
         broken_amounts=2,
         payment_ids=0,
+        rounded_ids=0,
     )
 
 

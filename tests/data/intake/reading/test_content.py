@@ -37,6 +37,9 @@ def test_a_compressed_file_is_read_whatever_its_name_and_told_where_it_was_cut_s
     [
         ("café Zoë", "cp1252"),
         ("Müller, Köln", "cp1252"),
+        ("Währung", "cp1252"),
+        ("12,50 €", "cp1252"),
+        ("£12.50", "cp1252"),
         ("Привет, Москва", "cp1251"),
         ("Женщины", "cp866"),
         ("Łódź żółw", "cp1250"),

@@ -122,6 +122,12 @@ def test_plain_sales_have_nothing_wrong(findings):
             24,
         ),
         (
+            "customer_id,ts,amount,Type\na,2024-01-15,10,charge\na,2024-01-16,-4,refund\nb,2024-01-17,-6,payout\n",
+            "The column Type holds payout (1)",
+            0,
+            6,
+        ),
+        (
             "customer_id,ts,amount\nAnna,2024-01-15,10\nanna,2024-01-16,4\n",
             "1 ids of customers equal another one but for the case of letters: 'Anna' and 'anna'",
             14,
@@ -228,6 +234,11 @@ def test_answers_that_nothing_can_be_learned_from_are_counted_with_why(findings)
     gap = only(findings(BOUGHT, text.replace("new", "c2"), label_gap_days=1)[0])
     assert "3 of the 4 answers to nps cannot be learned from: 2 were asked" in gap.what
     assert "1 were asked for within label_gap_days after the first purchase" in gap.what
+
+
+def test_ids_that_a_spreadsheet_has_rounded_are_told(findings):
+    text = "customer_id,ts,amount\n1.2E+05,2024-01-01,5\n1.2E+05,2024-02-01,6\nE+05,2024-01-01,5\n"
+    assert "2 lines have an id of the customer such as 1.2E+05" in only(findings(text)[0]).what
 
 
 def test_customers_who_all_have_one_order_are_told(findings):
