@@ -54,6 +54,28 @@ def effective_number(
     return np.where(m == answers, answers, np.where(m > 1, np.maximum(effective, 1.0), np.minimum(m, 1.0)))
 
 
+def effective_number_of(customer: ArrayLike, values: ArrayLike) -> float:
+    """Give `effective_number` of the answers at hand.
+
+    Parameters
+    ----------
+    customer
+        (n,) who gave each.
+    values
+        (n,) the answers.
+    """
+    y = np.asarray(values, dtype=float)
+    of = np.unique(np.asarray(customer), return_inverse=True)[1]
+    size, total = np.bincount(of), np.bincount(of, y)
+    if len(size) == len(y):
+        return float(len(y))
+    share = size / len(y)
+    own = (1 - 2 * share + share @ share) * len(size) / max(len(size) - 1, 1)
+    deviation = (total - y.mean() * size) ** 2
+    within = np.sum(deviation / np.where(own > 0, own, 1.0))
+    return float(effective_number(len(y), len(size), y.sum(), y @ y, within))
+
+
 def nps_interval(
     detractors: ArrayLike, passives: ArrayLike, promoters: ArrayLike, effective: ArrayLike | None = None
 ) -> Interval:

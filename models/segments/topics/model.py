@@ -3,12 +3,14 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from features.measures.intervals import nps_interval
+from features.measures.intervals import effective_number_of, nps_interval
 from models.segments.topics.factorisation import FEWEST_COMMENTS, NO_TOPIC, STABLE, assign, learn_topics
 from models.segments.topics.function_words import FUNCTION_WORDS
 from models.segments.topics.languages import languages
@@ -140,7 +142,8 @@ def find_topics(answers: pd.DataFrame, seed: int = 0) -> Topics:
     ----------
     answers
         comment (text) and category (0 detractor, 1 passive, 2 promoter), one row per answer, as
-        `features.labels.commented_answers` gives them.
+        `features.labels.commented_answers` gives them; with customer_id, answers of one customer count as one customer
+        in the intervals.
     seed
         Seed of the resamples, and of the sample to learn from where there are more than `MOST_TO_LEARN` comments.
 
@@ -175,7 +178,9 @@ def find_topics(answers: pd.DataFrame, seed: int = 0) -> Topics:
     for number, topic in enumerate(learned):
         topic_of_written[topic.rows] = number
     why = None if learned else _why(max(without_topic.values(), default=0))
-    return replace(_scored(learned, topic_of_written[row_of], category, why), without_topic=without_topic)
+    customer = answers["customer_id"].to_numpy(str) if "customer_id" in answers else np.arange(len(answers))
+    scored = _scored(learned, topic_of_written[row_of], category, customer, why)
+    return replace(scored, without_topic=without_topic)
 
 
 def _of_language(code: str, written: list[str], texts: list[str], rows: Integers, seed: int) -> list[_Learned]:
@@ -201,12 +206,16 @@ def _of_language(code: str, written: list[str], texts: list[str], rows: Integers
     return topics
 
 
-def _scored(learned: list[_Learned], label: Integers, category: Integers, why: str | None) -> Topics:
+def _scored(
+    learned: list[_Learned], label: Integers, category: Integers, customer: npt.NDArray[Any], why: str | None
+) -> Topics:
     """Count the answers of each topic and compute their scores."""
     names = _unique([topic.name for topic in learned])
     counts = np.zeros((len(learned) + 1, 3))
     np.add.at(counts, (label, category), 1)  # the last row, -1, counts those without a topic
-    nps, low, high = nps_interval(*counts.T)
+    rows_of = [np.flatnonzero(label == row) for row in (*range(len(learned)), -1)]
+    effective = [effective_number_of(customer[rows], category[rows] - 1) for rows in rows_of]
+    nps, low, high = nps_interval(*counts.T, effective=effective)
     overall = float(nps_interval(*counts.sum(axis=0))[0])
     answers = counts.sum(axis=1)
     total = len(label)

@@ -9,7 +9,7 @@ from scipy.special import ndtr
 from scipy.stats import t as student
 
 from features.measures.definition import MeasureOptions
-from features.measures.intervals import effective_number, nps_interval
+from features.measures.intervals import effective_number, effective_number_of, nps_interval
 from features.measures.survey import ANSWER_MEASURES
 from features.measures.windows import Grouping, Windows
 
@@ -51,6 +51,7 @@ def test_the_net_score_weighs_answers_by_customer(shop):
     freedom = student.ppf(0.975, n - 1) / student.ppf(0.975, m - 1)
     effective = n * min(simple / leverage_corrected_variance(WHO, points), 1.0) * freedom**2
     assert 1 < effective < m
+    assert effective_number_of(WHO, points) == pytest.approx(effective, rel=1e-12)
     figures = compute("nps", shop([], answers=[answer(f"c{k}", s) for k, s in zip(WHO, SCORES, strict=True)]))
     assert figures["n"] == n
     expected = [float(x) for x in nps_interval(3, 2, 4, effective)]

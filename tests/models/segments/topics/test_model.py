@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from features.measures.intervals import effective_number_of, nps_interval
 from models.segments.topics import model as comment_topics
 from models.segments.topics.model import FEWEST_TO_LEARN, find_topics
 
@@ -194,3 +195,16 @@ def test_personal_data_names_no_topic_and_stands_in_no_example():
     assert "[number]" in text
     for secret in ("jane", "7700", "100200300", "mail.example"):
         assert secret not in text
+
+
+def test_comments_of_one_customer_count_as_one_customer_in_the_intervals():
+    category = [2, 2, 2, 0, 1, 0]
+    answers = pd.DataFrame(
+        {"comment": [f"word{k}" for k in range(6)], "category": category, "customer_id": list("aaabcd")}
+    )
+    other = find_topics(answers).other
+    effective = effective_number_of(answers["customer_id"], np.array(category) - 1)
+    assert effective < 4
+    assert [other.nps, other.low, other.high] == [float(x) for x in nps_interval(2, 1, 3, effective)]
+    each = find_topics(answers.assign(customer_id=list("abcdef"))).other
+    assert [each.low, each.high] == [float(x) for x in nps_interval(2, 1, 3)[1:]]
