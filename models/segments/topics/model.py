@@ -215,7 +215,8 @@ def _scored(
     np.add.at(counts, (label, category), 1)  # the last row, -1, counts those without a topic
     rows_of = [np.flatnonzero(label == row) for row in (*range(len(learned)), -1)]
     effective = [effective_number_of(customer[rows], category[rows] - 1) for rows in rows_of]
-    nps, low, high = nps_interval(*counts.T, effective=effective)
+    detractors, passives, promoters = counts.T
+    nps, low, high = nps_interval(detractors, passives, promoters, effective)
     overall = float(nps_interval(*counts.sum(axis=0))[0])
     answers = counts.sum(axis=1)
     total = len(label)
