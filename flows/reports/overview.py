@@ -10,7 +10,7 @@ from data.intake.report import Intake
 from features.tables import Tables
 from flows.reports.sections import Section, number
 from flows.settings import Settings
-from flows.steps.findings.finding import Finding
+from flows.steps.findings.finding import Finding, join_lines
 from flows.steps.findings.surveys import tell_unusable
 from flows.steps.overview import (
     SalesOverview,
@@ -154,8 +154,9 @@ def other_sections(tables: Tables) -> list[Section]:
 def findings_section(findings: list[Finding]) -> Section:
     """Tell what looks wrong, each with what mends it."""
     sentences = [f"{place}. {finding.text}" for place, finding in enumerate(findings, 1)]
-    if sum(finding.sets_rows for finding in findings) > 1:
-        sentences.append("The setting rows stands once: join its conditions with and.")
+    with_lines = [finding for finding in findings if finding.values]
+    if len(with_lines) > 1:
+        sentences.append(f"All of these lines together:\n{join_lines(with_lines)}")
     return Section("What looks wrong", tuple(sentences))
 
 

@@ -36,4 +36,6 @@ def find_what_looks_wrong(intake: Intake, settings: Settings, sales: SalesOvervi
     if tables.answers is not None:
         own = Names("answers", intake.tables["answers"], settings)
         findings += find_in_answers(intake.tables["answers"], tables, own, settings)
-    return findings
+    lines = [(each.section, dict(each.values)) for each in findings]
+    # What the lines of an earlier finding mend is told once.
+    return [each for k, each in enumerate(findings) if not each.values or lines[k] not in lines[:k]]

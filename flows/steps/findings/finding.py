@@ -1,6 +1,6 @@
 """One thing that looks wrong, and how the columns of a file are written in the lines that mend it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,14 +28,21 @@ class Finding:
     values: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def sets_rows(self) -> bool:
-        """Whether it is mended by leaving out rows."""
-        return "rows" in self.values
-
-    @property
     def text(self) -> str:
         """The finding with the lines to paste."""
         return f"{self.what} {paste(self.section, self.values)}" if self.values else self.what
+
+
+def join_lines(findings: Sequence[Finding]) -> str:
+    """Write the lines of findings as one piece of TOML: conditions on rows are joined, else the first value counts."""
+    sections: dict[str, dict[str, str]] = {}
+    for finding in findings:
+        section = sections.setdefault(finding.section, {})
+        for key, value in finding.values.items():
+            known = section.setdefault(key, value)
+            if key == "rows" and known != value:
+                section[key] = f"({known}) and ({value})"
+    return "\n".join(paste(name, values).partition("\n")[2] for name, values in sorted(sections.items()) if values)
 
 
 class Names:
@@ -45,6 +52,7 @@ class Names:
         own = settings.formats.get(table)
         self.table = table
         self.unread = report.unread
+        self.identical_of_orders = report.identical_of_orders
         self.theirs = report.columns
         self.rows = own.rows if own else None
         self.unit = own.unit if own else None

@@ -30,6 +30,9 @@ def find_in_amounts(sales: SalesOverview, names: Names) -> Iterator[Finding]:
         if price is not None and not in_words(price, _OF_LINE) and "quantity" in names.theirs:
             values = {"amount": f"{names['quantity']} * {in_expression(price)}"}
             yield Finding(what, "formats.transactions", values)
+        elif price is None and names.identical_of_orders:
+            # No column tells the lines apart, so that one of them stands for the order.
+            yield Finding(what.partition("; name")[0] + ".", "formats.transactions", {"repeated": "drop"})
         else:
             yield Finding(what, "columns.transactions", {"amount": price or "the column with the amount of the line"})
     amount = names.theirs.get("amount", "")

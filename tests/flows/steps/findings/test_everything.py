@@ -9,6 +9,7 @@ from data.intake.reading.expressions import in_expression
 from features.tables import open_tables
 from flows.settings import Settings
 from flows.steps.findings.everything import find_what_looks_wrong
+from flows.steps.findings.finding import join_lines
 from flows.steps.inputs import read_inputs
 from flows.steps.overview import describe_sales
 
@@ -61,6 +62,13 @@ def test_plain_sales_have_nothing_wrong(findings):
             "a,2024-01-01,30,1,1,10\na,2024-01-01,30,1,2,10\n"
             "b,2024-01-02,50,2,1,20\nb,2024-01-02,50,2,1,20\nb,2024-01-02,50,2,2,5\nc,2024-01-03,9,3,1,9\n",
             "every line of 2 of 2 orders",
+            219,
+            89,
+        ),
+        (
+            "customer_id,ts,amount,order_id,item\na,2024-01-01,30,1,x\na,2024-01-01,30,1,y\n"
+            "b,2024-01-02,50,2,x\nb,2024-01-02,50,2,y\nb,2024-01-02,50,2,z\nc,2024-01-03,9,3,x\n",
+            "every line of 2 of 2 orders with several lines. If it is the total",
             219,
             89,
         ),
@@ -162,6 +170,19 @@ def test_a_condition_joins_the_one_that_is_set(findings):
     text = PLAIN + "z,2024-02-01,0\ny,2024-02-01,0\n"
     finding = only(findings(text, formats={"transactions": {"rows": "customer_id <> 'c1'"}})[0])
     assert finding.values == {"rows": "(customer_id <> 'c1') and amount <> 0"}
+
+
+def test_the_lines_of_all_findings_are_one_piece_of_toml_that_mends_them_together(findings):
+    text = (
+        "customer_id,ts,amount,Status,order_id\nAnn,2024-01-01,1000,paid,ch_1\nann,2024-01-02,2000,void,ch_2\n"
+        "b,1900-01-01,400,paid,ch_3\nc,2024-01-04,500,paid,ch_4\n"
+    )
+    found, _ = findings(text)
+    assert len(found) == 4
+    again, intake = findings(text, **tomllib.loads(join_lines(found)))
+    assert again == []
+    clean = open_tables(intake.folder).transactions.select("customer_id", "amount").to_pandas()
+    assert [(who, float(amount)) for who, amount in clean.to_numpy()] == [("ann", 10), ("c", 5)]
 
 
 def test_a_placeholder_after_1990_is_told_by_its_distance_and_old_sales_are_not(findings):
