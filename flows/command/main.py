@@ -50,7 +50,7 @@ def demo(mlruns: Mlruns = None) -> None:
 @app.command()
 @takes(TABLES)
 def check(options: Options) -> None:
-    """Read and check the tables, and show which rows would be set aside and why. Fits and writes nothing."""
+    """Read the tables, show what was understood and what looks wrong, with the lines that mend it. Fits nothing."""
     settings = _checked(options)
     from flows.command.check import run_check
 
