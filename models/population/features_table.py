@@ -17,7 +17,7 @@ def write_features(described: Path, file: Path, metadata: Mapping[str, str]) -> 
     Parameters
     ----------
     described : Path
-        As `features.describe.file_of_everyone` gives it.
+        The file of what `features.describe.everyone_described` gives.
     file : Path
         Where to: the same rows and columns, each documented in ``docs/features.md``.
     metadata : Mapping of str to str

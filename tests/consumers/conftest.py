@@ -127,6 +127,7 @@ class Scheduler:
     project: Path
     api: str
     environment: Mapping[str, str]
+    worker: Sequence[str]
 
     def prefect(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run ``prefect`` in the project's folder."""
@@ -195,8 +196,9 @@ def scheduler(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     with running(server, "Application startup complete", project, environment):
         call([prefect, "work-pool", "create", "revealed", "--type", "process"], project, environment)
         call([prefect, "--no-prompt", "deploy", "--all"], project, environment)
-        with running([prefect, "worker", "start", "--pool", "revealed"], "started!", project, environment):
-            yield Scheduler(project, api, environment)
+        worker = [prefect, "worker", "start", "--pool", "revealed"]
+        with running(worker, "started!", project, environment) as lines:
+            yield Scheduler(project, api, environment, lines)
 
 
 @dataclass(frozen=True)

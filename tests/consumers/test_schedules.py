@@ -77,6 +77,13 @@ def test_bad_input_fails_with_our_message_and_no_traceback(scheduler, published)
     assert not [line for line in lines if "Traceback" in line or 'File "' in line]
 
 
+def test_a_run_that_fails_with_its_tables_open_leaves_no_lines_of_leaked_objects(scheduler, published):
+    run = scheduler.trigger("retrain/weekly", segments=["nowhere"])
+    assert (run["state"]["type"], run["state"]["name"]) == ("FAILED", "Failed")
+    assert "nowhere: no column of customers" in run["state"]["message"]
+    assert not [line for line in scheduler.worker if "nanobind" in line or "leaked" in line]
+
+
 def test_too_many_bad_rows_end_as_a_failed_run_named_refused(scheduler, published):
     rows = [f"c{i},2024-01-{1 + i % 28:02d},{'abc' if i % 2 else '12.50'}" for i in range(100)]
     (scheduler.project / "half_bad.csv").write_text("\n".join(["customer_id,ts,amount", *rows]), encoding="utf-8")
@@ -84,6 +91,8 @@ def test_too_many_bad_rows_end_as_a_failed_run_named_refused(scheduler, publishe
     run = scheduler.trigger("score/nightly", transactions=["half_bad.csv"])
     assert (run["state"]["type"], run["state"]["name"]) == ("FAILED", "Refused")
     assert "50 of 100 rows (50.0%) break the contract" in run["state"]["message"]
+    (artifact,) = scheduler.ask("/artifacts/filter", {"artifacts": {"flow_run_id": {"any_": [run["id"]]}}})
+    assert (artifact["key"], "## Refused" in artifact["data"]) == ("score", True)
     pd.testing.assert_frame_equal(published.current(), before)
 
 
