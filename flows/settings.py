@@ -85,9 +85,7 @@ class Format(BaseModel):
     )
     unit: Literal["cents"] | None = Field(None, description="cents, where its amounts of money are in hundredths")
     encoding: str | None = Field(None, description="text encoding, such as cp1252; default: UTF-8")
-    separator: str | None = Field(
-        None, description="sign between the cells of a CSV file; default: found from the header"
-    )
+    separator: str | None = Field(None, description="sign between cells of a CSV file; default: found from the header")
     amount: str | None = Field(
         None, description="of transactions: the amount as SQL over its columns, such as quantity * unit_price"
     )
