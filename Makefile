@@ -47,11 +47,11 @@ lint: $(READY)
 # With OLIST=FOLDER, the folder of the public Olist files, the NPS category is judged on real reviews too.
 bench: $(READY)
 	@$(BIN)/python benchmarks/run.py
-	@$(BIN)/python benchmarks/nps_category.py
-	@$(BIN)/python benchmarks/nps_base.py
-	@$(BIN)/python benchmarks/nps_change.py --replicates 100
-	@$(BIN)/python benchmarks/sample.py --replicates 100
-	@$(if $(OLIST),$(BIN)/python benchmarks/nps_olist.py $(OLIST))
+	@$(BIN)/python -m benchmarks.nps.category
+	@$(BIN)/python -m benchmarks.nps.base
+	@$(BIN)/python -m benchmarks.nps.change --replicates 100
+	@$(BIN)/python -m benchmarks.nps.sample --replicates 100
+	@$(if $(OLIST),$(BIN)/python -m benchmarks.nps.olist $(OLIST))
 
 # Starts servers and builds environments, so it is apart from make test.
 consumers: $(READY)

@@ -6,7 +6,7 @@ answered (augmented inverse probability weighting, AIPW, with Hajek weights: Rob
 Hajek 1971).
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,8 +15,12 @@ from scipy.stats import t as student
 
 from models.stats.balance import covariate_balance
 from models.stats.typing import Floats
-from models.survey.frame import POINTS, Survey
+from models.survey.frame import BALANCED, POINTS, Survey
 from models.survey.sensitivity import GAMMAS, sign_gamma, tilted_nps
+from models.survey.unmeasured import unmeasured_trait, wide_margin
+
+# Singular values of columns that say the same, beside the largest.
+_SAME = 1e-10
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,13 @@ class BaseNps:
     Attributes
     ----------
     nps, low, high, standard_error
-        The estimate, its 95 % interval and its standard error.
+        The estimate, the 95 % interval of the sample and its standard error.
+    wide_low, wide_high
+        The 95 % interval that also allows for a trait that no feature shows and that moves both answering and answers
+        as strongly, given the rest, as the strongest measured group of features does. Headlines show this one.
+    unmeasured, unmeasured_gamma, strongest_group
+        By how much such a trait would move the NPS, points; the gamma (see `sensitivity`) that moves it as far; and
+        that group, None without features.
     degrees_of_freedom
         Degrees of freedom of Student's t in the interval.
     n_base, n_frame, n_answers
@@ -47,6 +57,11 @@ class BaseNps:
         answering for each step detractor -> passive -> promoter at equal behaviour.
     sign_gamma
         The gamma nearest to 0 at which the NPS would be 0; None if there is none from -3 to 3.
+    balance_of_scores
+        `predicted_answer_before`, `predicted_answer_after`, `log_odds_before`, `log_odds_after`: standardised mean
+        differences of the predicted points m (to the base) and of the log odds of answering (to the frame) before and
+        after weighting. These two decide: balance of features alone does not show that the weights correct too little.
+        Those that do not vary are left out.
     frame
         "invited" (customers who were asked) or "customers" (all: hardly any unanswered invitations are in the data).
     unlike_share
@@ -58,6 +73,11 @@ class BaseNps:
     nps: float
     low: float
     high: float
+    wide_low: float
+    wide_high: float
+    unmeasured: float
+    unmeasured_gamma: float
+    strongest_group: str | None
     standard_error: float
     degrees_of_freedom: float
     n_base: int
@@ -70,6 +90,7 @@ class BaseNps:
     balance: dict[str, float]
     sensitivity: dict[str, float]
     sign_gamma: float | None
+    balance_of_scores: dict[str, float] = field(default_factory=dict)
     frame: str = "customers"
     unlike_share: float | None = None
     sampled_answer_share: float = 0.0
@@ -109,9 +130,17 @@ def estimate_nps(survey: Survey) -> Estimate:
 
     With t = 100 (1[promoter] - 1[detractor]) of an answer, its prediction m = 100 (p_promoter - p_detractor) and its
     weight w: theta = mean(m) + sum_R w (t - m) / sum_R w, with m averaged over the base and sums over the answers R.
-    The influence of a customer is psi = (m - mean m)/M + h (t - m - rbar) / sqrt(1 - 2h + sum h^2), with h = w / sum w
-    and rbar the weighted mean residual. The root corrects for residuals being taken from their own mean, which shrinks
-    the residuals of large weights most (HC2, MacKinnon & White 1985, J. Econometrics 29).
+    The weights are calibrated: with them the means of m and of the log odds of answering are those of the base and of
+    the frame, so whatever in t - m is linear in these two is removed whether or not the propensity is right.
+
+    The influence of a customer is that of a calibrated mean (Deville & Sarndal 1992, JASA 87, section 3):
+    psi = (1 + b_m)(m - mean m)/M + b_z (z - mean z) q / sum q + h e / sqrt(1 - 2h + sum h^2), with z the log odds, q
+    the weight of a row of the frame, h = w / sum w, b the weighted regression of t - m on m and z and e what it leaves.
+    The root corrects for residuals being taken from their own mean, which shrinks the residuals of large weights most
+    (HC2, MacKinnon & White 1985, J. Econometrics 29).
+
+    Two intervals are given: of the sample, which takes it that the features show all that answering and answers have in
+    common, and a wide one that allows for a trait beside them, see `models.survey.unmeasured`.
 
     Parameters
     ----------
@@ -123,31 +152,31 @@ def estimate_nps(survey: Survey) -> Estimate:
     ValueError
         If fewer than two customers answered.
     """
-    w, t, residual = survey.weights, survey.answers, survey.residuals
+    t, residual = survey.answers, survey.residuals
     if len(t) < 2:
         raise ValueError(f"An NPS needs at least two customers who answered, got {len(t)}")
+    w = survey.weights
     m = survey.base_probabilities @ POINTS
     h = w / w.sum()
     theta = float(m.mean() + h @ residual)
-    of_answers = _leverage_corrected(h, residual - h @ residual)
-    of_base = (m - m.mean()) / len(m)
-    influence = pd.concat(
-        [
-            pd.Series(of_base, index=survey.base_customer),
-            pd.Series(of_answers, index=survey.customer[survey.answered]),
-        ]
-    )
-    influence = influence.groupby(level=0).sum().rename_axis("customer_id")
+    influence = _influence(survey, h, residual, m)
     jackknife = survey.fold_base_points.mean(axis=1) - survey.fold_points @ h
     sampling, training = float(influence @ influence), training_variance(jackknife)
     error = float(np.sqrt(sampling + training))
     freedom = _degrees_of_freedom(h, sampling, training, len(jackknife))
     margin = float(student.ppf(0.975, freedom)) * error
     balance = covariate_balance(survey.features[survey.answered], w, survey.base_features)
+    trait = unmeasured_trait(survey)
+    wide = wide_margin(error, freedom, trait.bias)
     figures = BaseNps(
         nps=_bounded(theta),
         low=_bounded(theta - margin),
         high=_bounded(theta + margin),
+        wide_low=_bounded(theta - wide),
+        wide_high=_bounded(theta + wide),
+        unmeasured=trait.bias,
+        unmeasured_gamma=trait.gamma,
+        strongest_group=trait.group,
         standard_error=error,
         degrees_of_freedom=freedom,
         n_base=len(m),
@@ -160,6 +189,7 @@ def estimate_nps(survey: Survey) -> Estimate:
         balance=_summary(balance),
         sensitivity={f"{gamma:+.1f}": _bounded(tilted_nps(survey, gamma)) for gamma in GAMMAS},
         sign_gamma=sign_gamma(survey),
+        balance_of_scores=_balance_of_scores(survey, w),
         frame=survey.frame,
         unlike_share=survey.unlike_share,
         sampled_answer_share=survey.sampled_answer_share,
@@ -176,6 +206,35 @@ def training_variance(jackknife: Floats) -> float:
     """
     folds = len(jackknife)
     return float((folds - 1) / folds * np.sum((jackknife - jackknife.mean()) ** 2)) if folds else 0.0
+
+
+def _influence(survey: Survey, h: Floats, residual: Floats, m: Floats) -> pd.Series:
+    """Influence by customer_id, see `estimate_nps`."""
+    slopes = dict.fromkeys(BALANCED, 0.0)
+    left = residual - h @ residual
+    z = survey.balanced_columns - h @ survey.balanced_columns
+    if z.shape[1]:
+        root = np.sqrt(h)
+        b = np.linalg.lstsq(root[:, None] * z, root * left, rcond=_SAME)[0]
+        slopes |= dict(zip(survey.balanced, b, strict=True))
+        left = left - z @ b
+    of_base = (1.0 + slopes[BALANCED[0]]) * (m - m.mean()) / len(m)
+    q = survey.frame_weight / survey.frame_weight.sum()
+    of_frame = slopes[BALANCED[1]] * (survey.log_odds - q @ survey.log_odds) * q
+    of_frame[survey.answered] += _leverage_corrected(h, left)
+    influence = pd.concat([pd.Series(of_base, index=survey.base_customer), pd.Series(of_frame, index=survey.customer)])
+    return influence.groupby(level=0).sum().rename_axis("customer_id")
+
+
+def _balance_of_scores(survey: Survey, w: Floats) -> dict[str, float]:
+    """Standardised mean differences of what the weights balance, before and after."""
+    columns, target, differences = survey.balanced_columns, survey.balance_target, {}
+    for j, name in enumerate(survey.balanced):
+        spread = columns[:, j].std()
+        if spread > 0.0:
+            differences[f"{name}_before"] = float((columns[:, j].mean() - target[j]) / spread)
+            differences[f"{name}_after"] = float((np.average(columns[:, j], weights=w) - target[j]) / spread)
+    return differences
 
 
 def _leverage_corrected(h: Floats, centred: Floats) -> Floats:

@@ -8,7 +8,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from models.stats.typing import Floats, Integers
-from models.survey.weight_noise import ResponseNoise
+from models.survey.response.weight_noise import ResponseNoise
 
 # The variance within a stratum needs at least two.
 FEWEST_PER_STRATUM = 2

@@ -9,7 +9,7 @@ with N customers who may be asked, N_h of them and n_h invitations in stratum h,
 answer and M customers in the base. The first term is the variance of the weighted answers: N_h / n_h = 1 / pi, and
 E[w^2 (t - m)^2 | asked, answering] sums to it. It has no finite population correction, because an answer is one draw
 from what the customer might say. The second term does not depend on who is asked: the base counts as a sample, as it
-does in the estimator's own interval. Estimating r increases the first term (`models.survey.weight_noise`).
+does in the estimator's own interval. Estimating r increases the first term (`models.survey.response.weight_noise`).
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ import pandas as pd
 from data.errors import InputError
 from models.stats.typing import Floats, Integers
 from models.survey.allocation import Allocations
-from models.survey.weight_noise import ResponseNoise
+from models.survey.response.weight_noise import ResponseNoise
 
 # Strata cross so many groups by the standard deviation of a weighted answer with so many by the predicted answer.
 GROUPS = 5

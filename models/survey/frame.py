@@ -1,11 +1,15 @@
 """A survey as the estimators see it: who was asked, who answered what, and the base that is to be estimated."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.special import logit
 
+from models.stats.calibrated_weights import calibrated
 from models.stats.typing import Flags, Floats
 
 # Answer's contribution to NPS by category: detractor, passive, promoter.
@@ -13,6 +17,12 @@ POINTS = np.array([-100.0, 0.0, 100.0])
 # No weight is above this many median weights: a few extreme weights add more variance than they remove bias.
 LARGEST_WEIGHT_RATIO = 10.0
 NO_ANSWER = -1
+# What weights balance, by name: m and the log odds of answering.
+BALANCED = ("predicted_answer", "log_odds")
+# Weights of a few answers cannot balance anything.
+FEWEST_TO_BALANCE = 20
+# Predictions that differ by less are the same.
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,8 @@ class Survey:
         (N,) 1 / inclusion probability, summed over the samples that the row stands in, each sample scaled by its
         effective number of answers to the scale of `shift_weight` (`models.survey.probability_samples.join_samples`).
         0 for rows that no sample counts. None without samples.
+    feature_groups
+        Group of features by name, as `features.definition.Feature.group` gives it.
     """
 
     customer: npt.NDArray[np.str_]
@@ -84,15 +96,20 @@ class Survey:
     unlike_share: float | None = None
     in_probability_sample: Flags | None = None
     design_weight: Floats | None = None
+    feature_groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def group_of_features(self) -> list[str]:
+        """Group of each feature, in the order of the columns; a feature without one is a group of its own."""
+        return [self.feature_groups.get(str(name), str(name)) for name in self.features]
 
     @property
     def weights(self) -> Floats:
         """Customers of the base that each answer represents, (n,), up to a constant factor.
 
-        shift_weight / propensity, clipped; with probability samples plus design_weight / propensity.
+        shift_weight / propensity, clipped; with probability samples plus design_weight / propensity. Then calibrated,
+        so that the weighted means of `balanced_columns` are those of `balance_target`.
         """
-        if self.design_weight is None:
-            return clipped_weights(self.shift_weight_of_answers / self.propensity[self.answered])
         return self.weights_if(1.0 / self.propensity[self.answered])
 
     def weights_if(self, asked_per_answer: Floats) -> Floats:
@@ -101,11 +118,56 @@ class Survey:
         Estimated factors are clipped, separately within the probability samples and outside them. Design weights are
         not: they are recorded, not estimated.
         """
+        return calibrated(self._uncalibrated(asked_per_answer), self.balanced_columns, self.balance_target)
+
+    def _uncalibrated(self, asked_per_answer: Floats) -> Floats:
         if self.design_weight is None or self.in_probability_sample is None:
             return clipped_weights(self.shift_weight_of_answers * asked_per_answer)
         in_sample = self.in_probability_sample[self.answered]
         shifted = clipped_by_part(self.shift_weight_of_answers * asked_per_answer, in_sample)
         return shifted + self.design_weight[self.answered] * clipped_by_part(asked_per_answer, in_sample)
+
+    @cached_property
+    def balanced_columns(self) -> Floats:
+        """What the weights balance, of those who answered, (n, 0 to 2): their predicted points m and log odds.
+
+        m is there if the base's differ, the log odds if the frame's do. What answers and answering have in common
+        acts through these two (Rosenbaum & Rubin 1983, Biometrika 70; Hansen 2008, Biometrika 95).
+        """
+        R = self.answered
+        each = np.column_stack([self.probabilities[R] @ POINTS, self.log_odds[R]])
+        return each[:, self._varying]
+
+    @cached_property
+    def balance_target(self) -> Floats:
+        """What their weighted means are to be, (0 to 2,): of m the base's, of the log odds the frame's."""
+        of_frame = self.frame_weight
+        log_odds = of_frame @ self.log_odds / of_frame.sum()
+        return np.array([(self.base_probabilities @ POINTS).mean(), log_odds])[self._varying]
+
+    @cached_property
+    def log_odds(self) -> Floats:
+        """Log odds of answering, (N,)."""
+        return np.asarray(logit(np.clip(self.propensity, 1e-9, 1.0 - 1e-9)))
+
+    @property
+    def frame_weight(self) -> Floats:
+        """Customers of the base that each row of the frame represents, (N,), up to a constant factor."""
+        shift = np.ones(len(self.answered)) if self.shift_weight is None else self.shift_weight
+        return shift if self.design_weight is None else shift + self.design_weight
+
+    @property
+    def balanced(self) -> list[str]:
+        """Names of the balanced columns, of `BALANCED`."""
+        return [name for name, varies in zip(BALANCED, self._varying, strict=True) if varies]
+
+    @cached_property
+    def _varying(self) -> Flags:
+        if self.answered.sum() < FEWEST_TO_BALANCE:
+            return np.zeros(2, bool)
+        m = self.base_probabilities @ POINTS
+        # Where all have answered, nothing says who does.
+        return np.array([np.ptp(m) > _SAME, not self.answered.all() and np.ptp(self.log_odds) > _SAME])
 
     @property
     def sampled_answer_share(self) -> float:

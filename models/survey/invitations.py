@@ -15,9 +15,9 @@ from models.stats.typing import Floats
 from models.survey.design import EVERYONE, Design, design_sample, draw
 from models.survey.frame import POINTS
 from models.survey.prepare import sample_positions
+from models.survey.response.weight_noise import ResponseNoise
 from models.survey.response_rates import recently_asked, response_rates
 from models.survey.small_area import UNNAMED
-from models.survey.weight_noise import ResponseNoise
 
 # Half promoters and half detractors: no answers have a larger variance.
 WORST_CASE = (0.5, 0.0, 0.5)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from features.catalogue import catalogue_of
 from features.describe import describe, describe_everyone, feature_names, materialise
 from features.labels import invitations
 from features.spine import pairs
@@ -25,7 +26,7 @@ from models.survey.probability_samples import (
     join_samples,
     match_samples,
 )
-from models.survey.propensity import response_propensity
+from models.survey.response.propensity import response_propensity
 
 # Where a larger share of the base is unlike those who answered, their answers are not extrapolated to the base.
 MOST_UNLIKE = 0.8
@@ -112,7 +113,8 @@ def prepare_survey(
         return prepare_survey(tables, release, since)
     people = asked if unlike > MOST_UNLIKE else base
     survey = predict_survey(asked, people, names, training, answers["customer_id"].to_numpy(str), row, seed)
-    survey = replace(survey, frame=frame_name, unlike_share=unlike)
+    groups = {name: feature.group for name, feature in catalogue_of(release.vocabulary).items()}
+    survey = replace(survey, frame=frame_name, unlike_share=unlike, feature_groups=groups)
     # A frame of all customers behaves as the base does: there is no shift to weight for.
     has_shift = people is base and frame_name == "invited"
     if not len(sampled):

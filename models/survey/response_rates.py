@@ -19,7 +19,7 @@ from models.stats.folds import last_wave
 from models.stats.typing import Floats
 from models.survey.frame import LARGEST_WEIGHT_RATIO
 from models.survey.prepare import FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE, describe_asked
-from models.survey.propensity import fit_response
+from models.survey.response.propensity import fit_response
 
 # Customers who were invited fewer days ago may still answer.
 DAYS_TO_ANSWER = 14

@@ -6,13 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.special import expit, softmax
+from scipy.special import expit, logit, softmax
 from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression
 
+from models.stats.calibrated_weights import calibrated
 from models.survey.aipw import estimate_nps, training_variance
 from models.survey.frame import NO_ANSWER, Survey, clipped_weights, newest_per_customer
-from models.survey.propensity import response_propensity
+from models.survey.response.propensity import response_propensity
 from models.survey.sensitivity import sign_gamma, tilted_nps
 
 POINTS = np.array([-100, 0, 100])
@@ -109,23 +110,26 @@ def test_point_and_error_by_weighted_regression_and_bootstrap():
 
     def theta(rows):
         replied = rows[answered[rows]]
-        root = np.sqrt(np.minimum(1 / pi[replied], 10 * np.median(1 / pi[answered])))
-        # The intercept of the residuals regressed on a constant with weights 1/pi.
-        intercept = np.linalg.lstsq(root[:, None], root * (t - m)[replied], rcond=None)[0][0]
-        return m[rows].mean() + intercept
+        w = np.minimum(1 / pi[replied], 10 * np.median(1 / pi[answered]))
+        balanced = np.column_stack([m, logit(pi)])
+        w = calibrated(w, balanced[replied], balanced[rows].mean(axis=0))
+        # The weights balance m, so only the answers count.
+        assert np.average(m[replied], weights=w) == pytest.approx(m[rows].mean(), abs=1e-6)
+        return np.average(t[replied], weights=w)
 
     found = estimate.figures
-    assert found.nps == pytest.approx(theta(np.arange(3000)), rel=1e-10)
+    assert found.nps == pytest.approx(theta(np.arange(3000)), rel=1e-7)
     rng = np.random.default_rng(0)
     again = [theta(rng.integers(0, 3000, 3000)) for _ in range(600)]
     assert found.standard_error == pytest.approx(np.std(again), rel=0.10)
-    # The textbook's influence (METHODS: phi), but for the correction of the leverage.
-    w, R = 1 / pi[answered], answered
-    w = np.minimum(w, 10 * np.median(w))
-    phi = m - m.mean()
-    phi[R] += 3000 * w / w.sum() * ((t - m)[R] - np.average((t - m)[R], weights=w))
+    # The influence of a calibrated mean: what everyone adds by m and z, and what regression leaves of the answers.
+    w, R = survey.weights, answered
+    z = np.column_stack([np.ones(3000), m, logit(pi)])
+    b = np.linalg.solve((z[R] * w[:, None]).T @ z[R], z[R].T @ (w * (t - m)[R]))
+    phi = (m - m.mean()) + (z - z.mean(axis=0)) @ b
+    phi[R] += 3000 * w / w.sum() * ((t - m)[R] - z[R] @ b)
     psi = estimate.influence.loc[survey.customer].to_numpy()
-    assert psi == pytest.approx(phi / 3000, rel=0.02)
+    assert psi == pytest.approx(phi / 3000, rel=0.03, abs=1e-6)
     assert found.standard_error == pytest.approx(phi.std() / np.sqrt(3000), rel=0.01)
     margin = student.ppf(0.975, found.degrees_of_freedom) * found.standard_error
     assert (found.high - found.low) / 2 == pytest.approx(margin, rel=1e-9)

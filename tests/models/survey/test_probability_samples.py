@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit, softmax
 
+from models.stats.calibrated_weights import calibrated
 from models.survey.aipw import estimate_nps
 from models.survey.frame import NO_ANSWER, Survey
 from models.survey.probability_samples import (
@@ -188,7 +189,7 @@ def test_the_tilt_weighs_by_the_inclusion_probabilities():
     tilt = np.exp(-gamma * np.arange(3))
     of_non_respondents = p * tilt / (p @ tilt)[:, None]
     w = (1 + (1 - pi) / pi * tilt[category] / (p @ tilt)) / chance
-    w, m = w[R], of_non_respondents @ POINTS
+    w, m = calibrated(w[R], joined.balanced_columns, joined.balance_target), of_non_respondents @ POINTS
     expected = m.mean() + w @ (POINTS[category] - m)[R] / w.sum()
     assert tilted_nps(joined, gamma) == pytest.approx(expected, rel=1e-12)
 

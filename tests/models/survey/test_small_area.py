@@ -163,7 +163,7 @@ def test_where_predictions_are_one_for_all_only_answers_speak():
     )
     found = segment_nps(flat, segment)
     assert np.ptp(found["synthetic"]) == 0
-    assert found["synthetic"][0] == pytest.approx(np.average(survey.answers, weights=survey.weights))
+    assert found["synthetic"][0] == pytest.approx(np.average(flat.answers, weights=flat.weights))
     assert np.mean((found["low"] < truth) & (truth < found["high"])) > 0.8
 
 

@@ -4,7 +4,7 @@ Each replicate simulates customers, who answers and what; trains the category mo
 and estimates what all would answer. The truth is the mean of the customers' true probabilities. Every estimator's bias,
 coverage and width is a mean over replicates, with its Monte Carlo error.
 
-Run: python benchmarks/nps_base.py [--customers 20000 200000] [--answer-rate 0.04 0.03] [--replicates 400 40]
+Run: python benchmarks/nps/base.py [--customers 20000 200000] [--answer-rate 0.04 0.03] [--replicates 400 40]
 """
 
 import argparse
@@ -25,7 +25,7 @@ from models.nps.model import train_nps_category
 from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
-from models.survey.frame import NO_ANSWER, POINTS, Survey
+from models.survey.frame import NO_ANSWER, POINTS, Survey, clipped_weights
 from models.survey.prepare import predict_survey
 
 SURVEY, PREDICTIONS, IPW, RAKING, AIPW = (
@@ -62,14 +62,14 @@ def replicate(seed: int, customers: int, answer_rate: float, r_squared: float, i
 
 def estimates(survey: Survey) -> pd.DataFrame:
     """Estimate and half width of the 95 % interval of each estimator."""
-    t, w = survey.answers, survey.weights
+    t = survey.answers
     m = survey.base_probabilities @ POINTS
     ours = estimate_nps(survey)
     raked = rake(survey, list(ours.balance.index))
     figures = {
         SURVEY: (t.mean(), NORMAL_95 * t.std(ddof=1) / np.sqrt(len(t))),
         PREDICTIONS: (m.mean(), NORMAL_95 * m.std(ddof=1) / np.sqrt(len(m))),
-        IPW: weighted_mean(t, w),
+        IPW: weighted_mean(t, clipped_weights(1.0 / survey.propensity[survey.answered])),
         RAKING: weighted_mean(t, raked),
         AIPW: (ours.figures.nps, (ours.figures.high - ours.figures.low) / 2),
     }

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.sample import DESIGNED, PUBLISHED, RANDOM, WEIGHTED, ratio_of_means, replicate, summarise
+from benchmarks.nps.sample import DESIGNED, PUBLISHED, RANDOM, WEIGHTED, ratio_of_means, replicate, summarise
 
 
 def test_one_world_drawn_both_ways():

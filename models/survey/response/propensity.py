@@ -1,39 +1,28 @@
 """Who answers a survey: the probability of answering, from behaviour."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy.optimize import minimize
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
 from models.stats.folds import customer_folds
 from models.stats.typing import Flags, Floats
+from models.survey.response.candidates import Fit, Model, candidates
 
-# Rows (n, k) -> log odds (n,).
-Model = Callable[[Floats], Floats]
-# Rows, whether each answered, and a seed.
-Fit = Callable[[Floats, Flags, int], Model]
-
-# Inverse of the ridge penalty on standardised features.
-RIDGE_C = 0.1
-# A customer ten standard deviations from the mean is not ten times as informative as one at one standard deviation.
-LARGEST_STANDARD_VALUE = 4.0
 FEWEST_ANSWERS_PER_FOLD = 2
-# With fewer answers trees overfit.
-FEWEST_ANSWERS_FOR_TREES = 1000
 # More non-respondents per answer add almost no information (King & Zeng 2001). Below the second number it is not worth
 # leaving any out.
 NON_RESPONDENTS_PER_ANSWER = 5
 FEWEST_NON_RESPONDENTS = 20_000
-TREE_WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-ROUNDS = 100
 # A large base is predicted in parts, so that memory stays bounded.
 ROWS_AT_ONCE = 100_000
+# Penalty on the distance of the stacked slope from 1, in observations: a few answers do not change a slope.
+SLOPE_PENALTY = 5.0
 
 
 def response_propensity(
@@ -41,10 +30,11 @@ def response_propensity(
 ) -> Floats:
     """Estimate each row's probability of answering, by models that have seen no row of its customer.
 
-    The model is a ridge logistic regression on standardised features (a missing value becomes the median, with a flag
-    of its own). With `FEWEST_ANSWERS_FOR_TREES` answers or more its log odds are blended with those of boosted trees,
-    with the weight of least out-of-fold log loss. If there are many non-respondents, the models learn from a sample of
-    them, and the log of the sampled share is added to the log odds (King & Zeng 2001, Political Analysis 9,
+    The candidates (`models.survey.response.candidates`) are stacked: the log odds are c + sum_j b_j of candidate j's,
+    with weights b_j that are not negative, learned by out-of-fold likelihood (Wolpert 1992, Neural Networks 5). The sum
+    of the b_j is the slope: it need not be 1, so what penalties shrank is stretched again (Cox 1958, Biometrika 45).
+    The weights of a fold are learned from the other folds. If there are many non-respondents, the models learn from a
+    sample of them, and the log of the sampled share is added to the log odds (King & Zeng 2001, Political Analysis 9,
     equation 7).
 
     Parameters
@@ -77,9 +67,9 @@ def response_propensity(
         return np.full(len(R), _smoothed_share(R))
     # LightGBM's own setting for threads is not enough: other calls of it reset the number for the whole process.
     with threadpool_limits(limits=1):
-        log_odds, by_trees, weight = _out_of_fold(rows, seed)
+        log_odds = _stacked(rows, _out_of_fold(rows, candidates(int(rows.R.sum())), seed))
     propensity = np.empty(len(R))
-    propensity[rows.order] = _probability(log_odds + weight * (by_trees - log_odds), rows.share)
+    propensity[rows.order] = _probability(log_odds, rows.share)
     return propensity
 
 
@@ -135,15 +125,19 @@ def fit_response(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.
     if rows is None:
         return Response(names, 1.0 if R.all() else _smoothed_share(R))
     with threadpool_limits(limits=1):
-        weight = _out_of_fold(rows, seed)[2]
+        kinds = candidates(int(rows.R.sum()))
+        each = _out_of_fold(rows, kinds, seed)[rows.learned]
+        constant, *weights = stack(each, rows.R[rows.learned])
         training_rows = rows.X[rows.learned], rows.R[rows.learned]
-        by_regression = _by_regression(*training_rows, seed)
-        by_trees = _by_trees(*training_rows, seed) if weight else by_regression
+        # A candidate without weight is not fitted.
+        models = [(fit(*training_rows, seed), b) for fit, b in zip(kinds.values(), weights, strict=True) if b > 0.0]
     shift = float(np.log(rows.share))
 
     def log_odds(values: Floats) -> Floats:
-        odds = by_regression(values)
-        return np.asarray((odds + weight * (by_trees(values) - odds) if weight else odds) + shift)
+        odds = np.full(len(values), constant + shift)
+        for model, weight in models:
+            odds += weight * model(values)
+        return odds
 
     return Response(names, float(R.mean()), log_odds)
 
@@ -192,7 +186,7 @@ def _rows(X: Floats, R: Flags, who: npt.NDArray[np.str_], seed: int) -> _Rows | 
     order = _order(X, R, who)
     X, R, who = X[order], R[order], who[order]
     fold = customer_folds(who, seed)
-    learned, share = _case_control_sample(R, seed)
+    learned, share = case_control_sample(R, who, seed)
     counts = np.array([[np.sum(R[learned & (fold != k)] == kind) for kind in (0, 1)] for k in range(fold.max() + 1)])
     if counts.min() < FEWEST_ANSWERS_PER_FOLD:
         return None
@@ -204,14 +198,55 @@ def _smoothed_share(R: Flags) -> float:
     return float((R.sum() + 0.5) / (len(R) + 1.0))
 
 
-def _out_of_fold(rows: _Rows, seed: int) -> tuple[Floats, Floats, float]:
-    """Log odds by regression, log odds by trees, and the weight of the trees (0 if there are none)."""
-    by_regression = _cross_fitted(_by_regression, rows, seed)
-    if rows.R.sum() < FEWEST_ANSWERS_FOR_TREES:
-        return by_regression, by_regression, 0.0
-    by_trees = _cross_fitted(_by_trees, rows, seed)
-    learned = rows.learned
-    return by_regression, by_trees, _tree_weight(by_regression[learned], by_trees[learned], rows.R[learned])
+def _out_of_fold(rows: _Rows, kinds: Mapping[str, Fit], seed: int) -> Floats:
+    """Log odds of every row, (N, candidates), by models fitted on the sampled rows of the other folds."""
+    log_odds = np.empty((len(rows.R), len(kinds)))
+    for k in range(int(rows.fold.max()) + 1):
+        training, held_out = rows.learned & (rows.fold != k), np.flatnonzero(rows.fold == k)
+        for j, fit in enumerate(kinds.values()):
+            model = fit(rows.X[training], rows.R[training], seed)
+            for first in range(0, len(held_out), ROWS_AT_ONCE):
+                part = held_out[first : first + ROWS_AT_ONCE]
+                log_odds[part, j] = model(rows.X[part])
+    return log_odds
+
+
+def _stacked(rows: _Rows, each: Floats) -> Floats:
+    """Stack the candidates' log odds, (N,), each fold by weights that were learned from the other folds."""
+    log_odds = np.empty(len(rows.R))
+    for k in range(int(rows.fold.max()) + 1):
+        others, held_out = rows.learned & (rows.fold != k), rows.fold == k
+        constant, *weights = stack(each[others], rows.R[others])
+        log_odds[held_out] = constant + (each[held_out] * weights).sum(axis=1)
+    return log_odds
+
+
+def stack(log_odds: Floats, R: Flags) -> Floats:
+    """Find the constant and the weights of the candidates of greatest likelihood, (1 + candidates,).
+
+    Parameters
+    ----------
+    log_odds
+        (n, candidates) out of fold.
+    R
+        (n,) whether the row was answered.
+
+    Notes
+    -----
+    Weights are not negative. A small penalty draws their sum to 1.
+    """
+    sign, kinds = np.where(R, -1.0, 1.0), log_odds.shape[1]
+
+    def loss(b: Floats) -> tuple[float, Floats]:
+        margin = sign * (b[0] + log_odds @ b[1:])
+        slope = sign * expit(margin)
+        excess = b[1:].sum() - 1.0
+        value = np.logaddexp(0.0, margin).sum() + 0.5 * SLOPE_PENALTY * excess**2
+        return float(value), np.r_[slope.sum(), slope @ log_odds + SLOPE_PENALTY * excess]
+
+    start = np.r_[0.0, np.full(kinds, 1.0 / kinds)]
+    bounds = [(None, None)] + [(0.0, None)] * kinds
+    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
 
 
 def _probability(log_odds: Floats, share: float) -> Floats:
@@ -225,76 +260,17 @@ def _order(X: Floats, R: Flags, who: npt.NDArray[np.str_]) -> npt.NDArray[np.int
     return first if len(people) == len(who) else np.lexsort((*X.T[::-1], R, who))
 
 
-def _case_control_sample(R: Flags, seed: int) -> tuple[Flags, float]:
-    """Rows to learn from, all answers and a sample of the non-respondents; and the share of these in the sample."""
+def case_control_sample(R: Flags, who: npt.NDArray[np.str_], seed: int) -> tuple[Flags, float]:
+    """Rows to learn from, all answers and a sample of the non-respondents; and the share of these in the sample.
+
+    A hash of the customer's id draws them: who is drawn does not depend on who else is there.
+    """
     non_respondents = np.flatnonzero(~R)
     size = min(len(non_respondents), max(NON_RESPONDENTS_PER_ANSWER * int(R.sum()), FEWEST_NON_RESPONDENTS))
     learned = R.copy()
-    learned[np.random.default_rng(seed).choice(non_respondents, size, replace=False)] = True
+    if size == len(non_respondents):
+        learned[:] = True
+        return learned, 1.0
+    hashed = pd.util.hash_array(who[non_respondents].astype(object), hash_key=f"{seed % 10**16:016d}")
+    learned[non_respondents[np.argsort(hashed, kind="stable")[:size]]] = True
     return learned, size / len(non_respondents)
-
-
-def _cross_fitted(fit: Fit, rows: _Rows, seed: int) -> Floats:
-    """Log odds of every row by a model fitted on the sampled rows of the other folds."""
-    log_odds = np.empty(len(rows.R))
-    for k in range(int(rows.fold.max()) + 1):
-        training, held_out = rows.learned & (rows.fold != k), rows.fold == k
-        log_odds[held_out] = fit(rows.X[training], rows.R[training], seed)(rows.X[held_out])
-    return log_odds
-
-
-def _by_regression(X: Floats, R: Flags, seed: int) -> Model:  # noqa: ARG001 - the signature of `Fit`
-    """Ridge logistic regression."""
-    median = np.nan_to_num(np.nanmedian(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0))
-    flagged = np.isnan(X).any(axis=0)
-
-    def filled(values: Floats) -> Floats:
-        missing = np.isnan(values)
-        return np.hstack([np.where(missing, median, values), missing[:, flagged]])
-
-    Z = filled(X)
-    centre, scale = Z.mean(axis=0), Z.std(axis=0)
-    scale[scale == 0.0] = 1.0
-
-    def standardised(values: Floats) -> Floats:
-        limit = LARGEST_STANDARD_VALUE
-        return np.asarray(np.clip((filled(values) - centre) / scale, -limit, limit))
-
-    fitted = LogisticRegression(C=RIDGE_C, max_iter=1000).fit(standardised(X), R)
-
-    def log_odds(values: Floats) -> Floats:
-        return np.asarray(fitted.decision_function(standardised(values)))
-
-    return log_odds
-
-
-def _by_trees(X: Floats, R: Flags, seed: int) -> Model:
-    """Small boosted trees."""
-    parameters = {
-        "objective": "binary",
-        "learning_rate": 0.05,
-        "num_leaves": 4,
-        "min_data_in_leaf": 50,
-        "feature_fraction": 0.3,
-        "bagging_fraction": 0.5,
-        "bagging_freq": 1,
-        "lambda_l2": 20.0,
-        "deterministic": True,
-        "force_col_wise": True,
-        "num_threads": 1,
-        "seed": seed,
-        "verbosity": -1,
-    }
-    trees = lightgbm.train(parameters, lightgbm.Dataset(X, R.astype(float)), num_boost_round=ROUNDS)
-
-    def log_odds(values: Floats) -> Floats:
-        return np.asarray(trees.predict(values, raw_score=True, num_threads=1), dtype=float)
-
-    return log_odds
-
-
-def _tree_weight(by_regression: Floats, by_trees: Floats, R: Flags) -> float:
-    """Weight of the trees' log odds that gives the blend the least log loss."""
-    sign = np.where(R, -1.0, 1.0)
-    losses = [np.logaddexp(0.0, sign * (by_regression + w * (by_trees - by_regression))).mean() for w in TREE_WEIGHTS]
-    return TREE_WEIGHTS[int(np.argmin(losses))]

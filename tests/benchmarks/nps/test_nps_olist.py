@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.nps_olist import ASKED, NINE, hand_made, judge, our_answers, plain_lightgbm
+from benchmarks.nps.olist import ASKED, NINE, hand_made, judge, our_answers, plain_lightgbm
 
 FILES = {
     "customers": "customer_id,customer_unique_id,customer_city,customer_state\no1,ann,x,SP\no2,bob,y,RJ\no3,cy,z,SP\n",

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.nps_category import (
+from benchmarks.nps.category import (
     CELL,
     METHODS,
     SINGLE,

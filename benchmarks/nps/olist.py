@@ -5,7 +5,7 @@ are taken in, each review is described as of the day it was asked for, and `trai
 predict of customers whose answers it never saw (five folds). Hand-made is what an analyst would write for this one
 shop: delivery, promise, price, freight, items, sellers and state, as they were before the review was asked for.
 
-Run: python benchmarks/nps_olist.py FOLDER, with the CSV files of the public release (Brazilian E-Commerce by Olist).
+Run: python benchmarks/nps/olist.py FOLDER, with the CSV files of the public release (Brazilian E-Commerce by Olist).
 """
 
 import argparse

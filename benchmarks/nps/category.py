@@ -4,7 +4,7 @@ Everyone of a simulated base answers; the models learn from the answers and are 
 log loss and the ranked probability score expected under the true probabilities, so that no luck of drawn answers blurs
 the comparison. Differences are paired by seed.
 
-Run: python benchmarks/nps_category.py [--seeds 20] [--sizes 500 2000 20000] [--r-squared .00 .08 .20 .40]
+Run: python benchmarks/nps/category.py [--seeds 20] [--sizes 500 2000 20000] [--r-squared .00 .08 .20 .40]
 """
 
 import argparse

@@ -5,7 +5,7 @@ both waves' answers as a release does. Between the waves nothing else changes (e
 worse, or answers do at equal behaviour. Segments are those of the second wave: elevenths by a feature, and an attribute
 that the model does not know and that moves satisfaction. Figures are means over replicates, with Monte Carlo errors.
 
-Run: python benchmarks/nps_change.py [--customers 10000] [--answer-rate 0.06] [--replicates 400]
+Run: python benchmarks/nps/change.py [--customers 10000] [--answer-rate 0.06] [--replicates 400]
 """
 
 import argparse

@@ -7,7 +7,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from models.stats.typing import Floats
-from models.survey.propensity import RIDGE_C
+from models.survey.response.candidates import RIDGE_C
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class ResponseNoise:
     ----------
     spectrum
         (k,) eigenvalues of the correlation matrix of the features, with flags of missing values, as
-        `models.survey.propensity` uses them.
+        `models.survey.response.propensity` uses them.
     groups
         Number of groups, of about equally many answers each, that one model learns from.
     """

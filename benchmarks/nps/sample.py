@@ -7,7 +7,7 @@ estimated alike, by known inclusion probabilities: the NPS as it is published, a
 answers. A customer drawn by both answers both or neither, and the same. The truth is the mean of the customers' true
 probabilities; figures are means over replicates, with their Monte Carlo errors.
 
-Run: python benchmarks/sample.py [--customers 20000] [--margin 8] [--replicates 200] [--strength 1 2]
+Run: python benchmarks/nps/sample.py [--customers 20000] [--margin 8] [--replicates 200] [--strength 1 2]
 """
 
 import argparse
@@ -32,9 +32,9 @@ from models.survey.design import EVERYONE, design_sample, draw
 from models.survey.frame import NO_ANSWER, POINTS
 from models.survey.prepare import predict_survey
 from models.survey.probability_samples import join_samples
-from models.survey.propensity import fit_response
+from models.survey.response.propensity import fit_response
+from models.survey.response.weight_noise import ResponseNoise
 from models.survey.response_rates import least_response
-from models.survey.weight_noise import ResponseNoise
 
 RANDOM, DESIGNED = "simply at random", "designed"
 PUBLISHED, WEIGHTED, PLAIN = "as published", "weighted mean", "mean of the survey"

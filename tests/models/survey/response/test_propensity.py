@@ -6,8 +6,8 @@ import pytest
 from scipy.special import expit
 
 from models.stats.metrics import auc
-from models.survey import propensity as response
-from models.survey.propensity import fit_response, response_propensity
+from models.survey.response import propensity as response
+from models.survey.response.propensity import fit_response, response_propensity
 
 
 @pytest.fixture(scope="module")
