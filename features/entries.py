@@ -2,7 +2,6 @@
 
 from features.definition import CATEGORY, CHANNEL, KIND, LEVEL, NUMBER, WINDOWS, Entry, PersonaUse
 
-EVENT_WINDOWS = ("30d", "90d", "365d")
 PROMISE = "events.due_at, of a kind that makes promises"
 COMPLETION = "events.due_at, of a kind that completes promises"
 NO_DUE_DATE = "no event of the kind has due_at"
@@ -95,7 +94,7 @@ ENTRIES: tuple[Entry, ...] = (
           null_when="no sale line has a channel", family=CHANNEL,
           persona=PersonaUse("by {}", "", scale="habit", is_purchase=False)),
     Entry("events", "events", "", "number", "{}", ",.0f",
-          "events of the kind", null_when=NO_EVENTS, windows=EVENT_WINDOWS, family=KIND, zero_without_rows=True,
+          "events of the kind", null_when=NO_EVENTS, windows=tuple(WINDOWS), family=KIND, zero_without_rows=True,
           shows_its_table=True, persona=PersonaUse("{} often", "{} seldom", windows=("365d",), is_purchase=False)),
     Entry("days_since_last", "events", "", "days", "days since the last {}", ",.0f",
           "days from the last event of the kind to the last day seen", null_when="there is no event of the kind",

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import ibis.expr.types as ir
 
 from features.definition import WINDOWS, Feature
-from features.entries import EVENT_WINDOWS
 from features.purchases import mean
 from features.spine import Spine, left_joined
 
@@ -52,7 +51,10 @@ def event_features(events: ir.Table, spine: Spine, features: Sequence[Feature]) 
     ]
     # First to one row per pair and kind, then to one column per kind: each row is added up once.
     by_kind = visible.group_by([*spine.keys, "kind"]).agg(
-        **{f"events_{window}": visible.count(where=visible.age <= WINDOWS[window]) for window in EVENT_WINDOWS},
+        **{
+            f"events_{window}": visible.count(where=None if days is None else visible.age <= days)
+            for window, days in WINDOWS.items()
+        },
         age=visible.age.min(),
         value=visible.value.sum(),
         values=visible.value.count(),
@@ -64,7 +66,7 @@ def event_features(events: ir.Table, spine: Spine, features: Sequence[Feature]) 
     by_kind = by_kind.select(
         *spine.keys,
         "kind",
-        **{f"events_{window}": by_kind[f"events_{window}"].cast("float64") for window in EVENT_WINDOWS},
+        **{f"events_{window}": by_kind[f"events_{window}"].cast("float64") for window in WINDOWS},
         days_since_last=(by_kind.age - 1).cast("float64"),
         mean_value=mean(by_kind.value, by_kind.values),
         mean_duration_s=mean(by_kind.duration, by_kind.durations),

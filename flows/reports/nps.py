@@ -27,6 +27,7 @@ _KINDS = {
     "cumulative_trees": "cumulative trees",
     "prior": "shares of the classes",
 }
+_BALANCED = {"predicted_answer": "predicted answer", "log_odds": "log odds of answering"}
 _PARTS = {
     "composition": "other customers are in the base",
     "behaviour": "the same customers behave differently",
@@ -66,6 +67,10 @@ def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
             "nps",
             "low",
             "high",
+            "wide_low",
+            "wide_high",
+            "unmeasured",
+            "unmeasured_gamma",
             "standard_error",
             "n_eff",
             "largest_weight",
@@ -74,12 +79,12 @@ def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
             "sampled_answer_share",
         )
         figures = {name: value for name in names if (value := getattr(base, name)) is not None}
-        figures |= {f"balance_{name}": value for name, value in base.balance.items()}
+        figures |= {f"balance_{name}": value for name, value in (base.balance | base.balance_of_scores).items()}
         figures |= {f"nps_at_gamma_{gamma}": value for gamma, value in _named(base.sensitivity).items()}
         metrics |= grouped("nps_base", figures)
     if estimated.change is not None:
         change = estimated.change
-        whole = ("change", "low", "high", "standard_error")
+        whole = ("change", "low", "high", "wide_low", "wide_high", "standard_error")
         figures = {name: value for name in whole if (value := getattr(change, name)) is not None}
         parts = {name: getattr(change, name) for name in _PARTS}
         figures |= {name: part.change for name, part in parts.items() if part is not None}
@@ -140,7 +145,8 @@ def _base(title: str, base: BaseNps, source: str | None) -> Section:
     few = f"WARNING: there are only {base.n_eff:,.0f} effective answers: read the interval, not the estimate alone."
     sentences = [
         *([few] if base.n_eff < FEW_EFFECTIVE_ANSWERS else []),
-        f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}, {customers}.",
+        f"{base.nps:+.1f}, 95 % interval {base.wide_low:+.1f} to {base.wide_high:+.1f}, {customers}.",
+        _unmeasured(base),
         f"{unlike:.0%} of today's base is less like those who answered than 99 % of them are: "
         + ("too many to estimate the whole base." if unlike > MOST_UNLIKE else f"their estimate relies on {basis}."),
         f"{frame[base.frame]}. Effective number of answers: {base.n_eff:,.0f}; largest weight of one answer: "
@@ -159,7 +165,31 @@ def _base(title: str, base: BaseNps, source: str | None) -> Section:
             f"{before:.2f} before weighting, {after:.2f} after it (means {base.balance['mean_before']:.2f} and "
             f"{base.balance['mean_after']:.2f})."
         )
+    if base.balance_of_scores:
+        sentences.append(_balance_of_scores(base.balance_of_scores))
     return Section(title, (*sentences, *_sensitivity(base)))
+
+
+def _unmeasured(base: BaseNps) -> str:
+    sample = f"The interval of the sample alone is {base.low:+.1f} to {base.high:+.1f}"
+    if base.strongest_group is None:
+        return (
+            f"{sample}: no feature is measured, so nothing tells how far a trait behind answers and answering reaches."
+        )
+    return (
+        f"{sample}; the wide one allows for a trait that no feature shows and that moves answers and answering as "
+        f"strongly as the strongest measured group, {base.strongest_group}, does: by {base.unmeasured:.1f} points, "
+        f"as a gamma of {base.unmeasured_gamma:.2f} would."
+    )
+
+
+def _balance_of_scores(differences: Mapping[str, float]) -> str:
+    parts = [
+        f"{words} {differences[f'{name}_before']:.2f} before weighting, {differences[f'{name}_after']:.2f} after it"
+        for name, words in _BALANCED.items()
+        if f"{name}_before" in differences
+    ]
+    return f"The two that decide, in standard deviations: {'; '.join(parts)}."
 
 
 def _sensitivity(base: BaseNps) -> tuple[str, ...]:
@@ -179,12 +209,15 @@ def _segments(name: str, table: pd.DataFrame) -> Section:
             f"{row['customers']:,}",
             f"{row['answers']:,}",
             f"{row['nps']:+.1f}",
+            f"{row['wide_low']:+.1f} to {row['wide_high']:+.1f}",
             f"{row['low']:+.1f} to {row['high']:+.1f}",
             f"{row['survey']:+.1f}",
         )
         for row in shown.to_dict("records")
     ]
-    figures = pd.DataFrame(rows, columns=[name, "customers", "answers", "NPS", "95 % interval", "survey alone"])
+    figures = pd.DataFrame(
+        rows, columns=[name, "customers", "answers", "NPS", "95 % interval", "of the sample", "survey alone"]
+    )
     hidden = table[table["hidden_because"].notna()]
     few = ", ".join(f"{row.segment} ({row.answers:,})" for row in hidden.head(MOST_NAMED).itertuples())
     if len(hidden) > MOST_NAMED:
@@ -203,13 +236,15 @@ def _change(title: str, change: NpsChange) -> Section:
         if part is not None
     ]
     table = pd.DataFrame(rows, columns=["part", "points", "standard error"]) if rows else None
-    if change.change is None or change.low is None or change.high is None:
+    if change.change is None or change.low is None or change.high is None or change.wide_low is None:
         return Section(title, (f"The change is not estimated: {change.why}.",), table)
     is_change = "more than chance" if change.low > 0 or change.high < 0 else "no more than chance"
     sentences = [
-        f"{change.change:+.1f}, 95 % interval {change.low:+.1f} to {change.high:+.1f}: {is_change}. From "
-        f"{change.before:+.1f} by the answers of then to {change.now:+.1f} by the answers since, both under today's "
-        "model.",
+        f"{change.change:+.1f}, 95 % interval {change.wide_low:+.1f} to {change.wide_high:+.1f}, of the samples alone "
+        f"{change.low:+.1f} to {change.high:+.1f}: {is_change}. From {change.before:+.1f} by the answers of then to "
+        f"{change.now:+.1f} by the answers since, both under today's model.",
+        f"The first interval allows for a trait that no feature shows and that acted at one of the dates only: by "
+        f"{change.unmeasured:.1f} points.",
     ]
     sentences.append("The NPS of the base above uses all answers, not only those since, so it is another figure.")
     if change.published is not None:

@@ -9,7 +9,7 @@ from flows.reports.sections import Section, number
 from flows.steps.base import Profiled
 from models.registry.tracking import Run, grouped
 
-_NPS = ("nps", "low", "high", "answers", "hidden_because")
+_NPS = ("nps", "low", "high", "wide_low", "wide_high", "answers", "hidden_because")
 
 
 def personas_section(profiled: Profiled, nps: pd.DataFrame | None) -> Section:
@@ -68,4 +68,4 @@ def joined(profiled: Profiled, nps: pd.DataFrame | None) -> pd.DataFrame:
 def _nps(row: Mapping[Any, Any]) -> str:
     if pd.isna(row.get("nps")):
         return "–"
-    return f"{row['nps']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})"
+    return f"{row['nps']:+.1f} ({row['wide_low']:+.1f} to {row['wide_high']:+.1f})"

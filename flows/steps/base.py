@@ -112,7 +112,8 @@ def estimate(
         base = estimate_nps(survey)
     with step("estimate the NPS of segments"):
         labels = segment_labels(inputs.tables, release.as_of, release, settings.segments)
-        segments = {name: segment_nps(survey, _in_order(segment, survey)) for name, segment in labels.items()}
+        gamma = base.figures.unmeasured_gamma
+        segments = {name: segment_nps(survey, _in_order(segment, survey), gamma) for name, segment in labels.items()}
     if champion is None or champion.release.as_of >= release.as_of:
         return Estimated(base, segments)
     since = champion.release.as_of

@@ -33,7 +33,7 @@ def calibrated(weights: Floats, columns: Floats, target: Floats) -> Floats:
     """
     centred = columns - target
     spread = columns.std(axis=0)
-    if not columns.size or not (spread > 0.0).all():
+    if not columns.size or not (spread > 0.0).all() or not np.isfinite(target).all():
         return weights
     z, exponents = centred / spread, np.zeros(columns.shape[1])
     for _ in range(_MOST_STEPS):

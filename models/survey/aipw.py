@@ -116,7 +116,8 @@ class Estimate:
         (K,) the part of the estimate that depends on the training of m, in points, by the model without fold k, see
         `training_variance`; (0,) if m has no folds.
     balance
-        One row per feature: `models.stats.balance.covariate_balance` of those who answered against the base.
+        First what the weights balance, by the names of `models.survey.frame.BALANCED`; then one row per feature:
+        `models.stats.balance.covariate_balance` of those who answered against the base.
     """
 
     figures: BaseNps
@@ -166,6 +167,7 @@ def estimate_nps(survey: Survey) -> Estimate:
     freedom = _degrees_of_freedom(h, sampling, training, len(jackknife))
     margin = float(student.ppf(0.975, freedom)) * error
     balance = covariate_balance(survey.features[survey.answered], w, survey.base_features)
+    scores = _balance_of_scores(survey, w)
     trait = unmeasured_trait(survey)
     wide = wide_margin(error, freedom, trait.bias)
     figures = BaseNps(
@@ -189,13 +191,15 @@ def estimate_nps(survey: Survey) -> Estimate:
         balance=_summary(balance),
         sensitivity={f"{gamma:+.1f}": _bounded(tilted_nps(survey, gamma)) for gamma in GAMMAS},
         sign_gamma=sign_gamma(survey),
-        balance_of_scores=_balance_of_scores(survey, w),
+        balance_of_scores={
+            f"{name}_{when}": float(difference) for name, row in scores.iterrows() for when, difference in row.items()
+        },
         frame=survey.frame,
         unlike_share=survey.unlike_share,
         sampled_answer_share=survey.sampled_answer_share,
         sampled_weight_share=survey.sampled_weight_share,
     )
-    return Estimate(figures, influence, jackknife, balance)
+    return Estimate(figures, influence, jackknife, pd.concat([scores, balance]))
 
 
 def training_variance(jackknife: Floats) -> float:
@@ -226,15 +230,16 @@ def _influence(survey: Survey, h: Floats, residual: Floats, m: Floats) -> pd.Ser
     return influence.groupby(level=0).sum().rename_axis("customer_id")
 
 
-def _balance_of_scores(survey: Survey, w: Floats) -> dict[str, float]:
-    """Standardised mean differences of what the weights balance, before and after."""
-    columns, target, differences = survey.balanced_columns, survey.balance_target, {}
-    for j, name in enumerate(survey.balanced):
-        spread = columns[:, j].std()
-        if spread > 0.0:
-            differences[f"{name}_before"] = float((columns[:, j].mean() - target[j]) / spread)
-            differences[f"{name}_after"] = float((np.average(columns[:, j], weights=w) - target[j]) / spread)
-    return differences
+def _balance_of_scores(survey: Survey, w: Floats) -> pd.DataFrame:
+    """Standardised mean differences of what the weights balance: as `covariate_balance`, but to each one's target."""
+    columns, target = survey.balanced_columns, survey.balance_target
+    spread = columns.std(axis=0)
+    means = {"before": columns.mean(axis=0), "after": np.average(columns, axis=0, weights=w)}
+    table = pd.DataFrame(
+        {when: (mean - target) / np.where(spread > 0.0, spread, 1.0) for when, mean in means.items()},
+        index=pd.Index(survey.balanced, name="feature"),
+    )
+    return table[spread > 0.0]
 
 
 def _leverage_corrected(h: Floats, centred: Floats) -> Floats:

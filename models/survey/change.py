@@ -16,6 +16,7 @@ from models.stats.typing import Flags, Floats
 from models.survey.aipw import Estimate, estimate_nps, training_variance
 from models.survey.frame import POINTS, Survey
 from models.survey.prepare import MOST_UNLIKE
+from models.survey.unmeasured import wide_margin
 
 # With fewer answers at one of the dates its NPS is too uncertain for a difference to say anything.
 FEWEST_ANSWERS = 30
@@ -48,7 +49,10 @@ class NpsChange:
     Attributes
     ----------
     change, low, high, standard_error
-        `now` less `before`, its 95 % interval and standard error; None if `why` says so.
+        `now` less `before`, the 95 % interval of the samples and the standard error; None if `why` says so.
+    wide_low, wide_high, unmeasured
+        The 95 % interval that also allows for a trait that no feature shows (`models.survey.unmeasured`) and that acted
+        at one of the dates only, and by how much that would move the change, points; None if `change` is.
     before, now
         NPS of the base then and now, both under today's model: then from the answers given before the earlier date, now
         from the answers to invitations since; None with too few.
@@ -91,6 +95,9 @@ class NpsChange:
     low: float | None = None
     high: float | None = None
     standard_error: float | None = None
+    wide_low: float | None = None
+    wide_high: float | None = None
+    unmeasured: float | None = None
     before: float | None = None
     now: float | None = None
     answers: Part | None = None
@@ -196,13 +203,20 @@ def nps_change(before: Survey, now: Survey, published: float | None = None) -> N
         today.jackknife - then.jackknife,
     )
     error = float(np.sqrt(total.variance))
-    margin = float(student.ppf(0.975, _degrees_of_freedom(then, today))) * error
+    freedom = _degrees_of_freedom(then, today)
+    margin = float(student.ppf(0.975, freedom)) * error
+    # A trait that acts alike at both dates moves both estimates alike, and not their difference.
+    unmeasured = max(then.figures.unmeasured, today.figures.unmeasured)
+    wide = wide_margin(error, freedom, unmeasured)
     return replace(
         without_answers,
         change=total.change,
         low=total.change - margin,
         high=total.change + margin,
         standard_error=error,
+        wide_low=total.change - wide,
+        wide_high=total.change + wide,
+        unmeasured=unmeasured,
         before=then.figures.nps,
         now=today.figures.nps,
         answers=total.less(predictions).part(),

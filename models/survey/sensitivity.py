@@ -34,6 +34,12 @@ def sign_gamma(survey: Survey) -> float | None:
     return min(roots, key=abs, default=None)
 
 
+def shift_of_points(probabilities: Floats, gamma: float) -> Floats:
+    """Give by how much a tilt of `gamma` moves predicted points m, (n,), not negative: the mean of both directions."""
+    down, up = (_tilted_points(probabilities, np.exp(-g * np.arange(3)))[0] for g in (gamma, -gamma))
+    return np.asarray(np.abs(up - down) / 2.0)
+
+
 def _tilted_points(probabilities: Floats, tilt: Floats) -> tuple[Floats, Floats]:
     """Points m of non-respondents, (n,), by tilted probabilities; and sum_c p_c tilt_c, (n,)."""
     norm = probabilities @ tilt

@@ -9,6 +9,8 @@ from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 from models.survey.aipw import training_variance
 from models.survey.frame import POINTS, Survey
+from models.survey.sensitivity import shift_of_points
+from models.survey.unmeasured import wide_margin
 
 # A segment with fewer answers cannot be distinguished from the base: it is listed, but no NPS is shown.
 FEWEST_ANSWERS = 30
@@ -26,6 +28,8 @@ COLUMNS = (
     "nps",
     "low",
     "high",
+    "wide_low",
+    "wide_high",
     "standard_error",
     "direct",
     "synthetic",
@@ -35,7 +39,7 @@ COLUMNS = (
 )
 
 
-def segment_nps(survey: Survey, segment: npt.ArrayLike) -> pd.DataFrame:
+def segment_nps(survey: Survey, segment: npt.ArrayLike, gamma: float = 0.0) -> pd.DataFrame:
     """Estimate the NPS of every segment of the base.
 
     With m = 100 (p_promoter - p_detractor) of the base, t = 100 (1[promoter] - 1[detractor]) of an answer and the
@@ -58,15 +62,18 @@ def segment_nps(survey: Survey, segment: npt.ArrayLike) -> pd.DataFrame:
     segment : array of shape (M,)
         Segment of each customer of the base, in its order. Answers count for the customer's segment of today. Customers
         without a segment form a segment of their own, "not known".
+    gamma
+        Of the trait that the wide intervals allow for, see `models.survey.unmeasured`: in each segment it moves the NPS
+        by what this change of the log odds of answering per category does to the segment's predictions.
 
     Returns
     -------
     pandas.DataFrame
         A row per segment, in the order of their names: segment, customers, answers (number), n_eff (Kish 1965), nps,
-        low, high (95 % interval), standard_error, direct (NaN without answers), synthetic, shrinkage (weight of the
-        synthetic figure in the NPS, 0 to 1), survey (mean of the answers alone), hidden_because (null, or why the
-        segment has no figures: too few answers; nps to survey are then NaN). All figures but shrinkage in points from
-        -100 to 100.
+        low, high (95 % interval of the sample), wide_low, wide_high (that with an unmeasured trait), standard_error,
+        direct (NaN without answers), synthetic, shrinkage (weight of the synthetic figure in the NPS, 0 to 1), survey
+        (mean of the answers alone), hidden_because (null, or why the segment has no figures: too few answers; nps to
+        survey are then NaN). All figures but shrinkage in points from -100 to 100.
 
     Raises
     ------
@@ -95,6 +102,8 @@ def segment_nps(survey: Survey, segment: npt.ArrayLike) -> pd.DataFrame:
     shrunk = shrink(own_residual, sampling, total / total.sum(), floor, TYPICAL_DIFFERENCE)
 
     error = np.sqrt(shrunk.variances + variance_m)
+    moved = np.bincount(group, shift_of_points(survey.base_probabilities, gamma), G) / customers
+    wide = np.array([wide_margin(e, np.inf, bias) for e, bias in zip(error, moved, strict=True)])
     nps = mean_m + shrunk.estimates
     n_eff = np.divide(total**2, squared, out=np.zeros(G), where=has)
     table = pd.DataFrame(
@@ -106,6 +115,8 @@ def segment_nps(survey: Survey, segment: npt.ArrayLike) -> pd.DataFrame:
             "nps": nps,
             "low": nps - NORMAL_95 * error,
             "high": nps + NORMAL_95 * error,
+            "wide_low": nps - wide,
+            "wide_high": nps + wide,
             "standard_error": error,
             "direct": mean_m + own_residual,
             "synthetic": mean_m + shrunk.centre,
@@ -113,10 +124,10 @@ def segment_nps(survey: Survey, segment: npt.ArrayLike) -> pd.DataFrame:
             "survey": np.divide(np.bincount(at, survey.answers[here], G), answers, out=np.full(G, np.nan), where=has),
         }
     )
-    points = ["nps", "low", "high", "direct", "synthetic"]
+    points = ["nps", "low", "high", "wide_low", "wide_high", "direct", "synthetic"]
     table[points] = table[points].clip(-100.0, 100.0)
     table["hidden_because"] = [_why_hidden(count, n) for count, n in zip(answers, n_eff, strict=True)]
-    table.loc[table["hidden_because"].notna(), list(COLUMNS[4:12])] = np.nan
+    table.loc[table["hidden_because"].notna(), list(COLUMNS[4:-1])] = np.nan
     return table
 
 

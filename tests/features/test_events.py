@@ -26,12 +26,13 @@ def test_each_kind_is_counted_in_windows_and_since(shop):
             {"ts": "2024-12-01", "kind": "visit"},
             {"ts": "2024-11-30", "kind": "visit"},
             {"ts": "2024-01-01", "kind": "visit"},
+            {"ts": "2023-06-01", "kind": "visit"},
             {"ts": "2024-12-20", "kind": "Support contact!"},
             {"ts": "2024-12-31", "kind": "visit"},  # not seen
         ],
     )
     a, b = rows["a"], rows["b"]
-    assert [a[f"events_{w}d_of_visit"] for w in (30, 90, 365)] == [2, 3, 4]
+    assert [a[f"events_{w}_of_visit"] for w in ("30d", "90d", "365d", "ever")] == [2, 3, 4, 5]
     assert [a[f"events_{w}d_of_support_contact"] for w in (30, 90, 365)] == [1, 1, 1]
     assert (a["days_since_last_of_visit"], a["days_since_last_of_support_contact"]) == (0, 10)
     assert b["events_365d_of_visit"] == 0

@@ -15,6 +15,11 @@ BASE = BaseNps(
     nps=10.0,
     low=5.0,
     high=15.0,
+    wide_low=2.0,
+    wide_high=18.0,
+    unmeasured=3.8,
+    unmeasured_gamma=0.07,
+    strongest_group="visits",
     standard_error=2.5,
     degrees_of_freedom=200.0,
     n_base=8000,
@@ -56,3 +61,18 @@ def report(base: BaseNps) -> str:
 )
 def test_it_says_what_is_counted(changes, expected):
     assert expected in report(replace(BASE, **changes))
+
+
+def test_the_headline_holds_the_wide_interval_and_the_next_sentence_the_samples():
+    text = report(BASE)
+    assert "+10.0, 95 % interval +2.0 to +18.0, of all 8,000 customers." in text
+    assert "of the sample alone is +5.0 to +15.0" in text
+    assert "the strongest measured group, visits, does: by 3.8 points, as a gamma of 0.07 would" in text
+    assert "no feature is measured" in report(replace(BASE, strongest_group=None))
+
+
+def test_it_shows_the_balance_of_what_decides():
+    differences = {"log_odds_before": 0.69, "log_odds_after": 0.0}
+    assert "log odds of answering 0.69 before weighting, 0.00 after it" in report(
+        replace(BASE, balance_of_scores=differences)
+    )
