@@ -13,7 +13,7 @@ from models.release.release import Release
 from models.scoring.parameters import CategoryParameters
 from models.survey.aipw import BaseNps
 from models.survey.change import NpsChange, Part
-from models.survey.prepare import MOST_UNLIKE
+from models.survey.frame import MOST_UNLIKE
 from models.survey.small_area import FEWEST_ANSWERS
 
 # With fewer effective answers the estimate without its interval is misleading.

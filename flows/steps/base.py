@@ -13,6 +13,7 @@ from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
 from models.monitoring.stability import profiles_of
+from models.population.category_level import with_level
 from models.population.segment_labels import segment_labels
 from models.registry.scorers import SCORER, Registered
 from models.registry.store import Store
@@ -21,7 +22,7 @@ from models.registry.tracking import read_json
 from models.release.release import Release
 from models.segments.personas.model import Personas, drawn, fit_personas, profile
 from models.segments.topics.model import Topics, find_topics
-from models.survey.aipw import Estimate, estimate_nps
+from models.survey.aipw import Estimate, estimate_nps, level_shares
 from models.survey.change import NpsChange
 from models.survey.frame import Survey
 from models.survey.prepare import prepare_survey
@@ -52,6 +53,25 @@ class Estimated:
     segments: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     change: NpsChange | None = None
     since: date | None = None
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """The survey of a release.
+
+    Attributes
+    ----------
+    survey : Survey or None
+        None if there are no answers, or too few.
+    base : Estimate or None
+        NPS of the base from it.
+    samples : pandas.DataFrame or None
+        Customers of the recorded probability samples.
+    """
+
+    survey: Survey | None = None
+    base: Estimate | None = None
+    samples: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -93,23 +113,43 @@ class Base:
 
 
 def learn_base(store: Store, settings: Settings, inputs: Inputs, release: Release, champion: Registered | None) -> Base:
-    """Profile the base of a release, estimate its NPS and find the topics of its comments."""
-    profiled = profile_base(inputs, release, champion)
-    estimated = estimate(store, settings, inputs, profiled.release, champion)
+    """Estimate the NPS of a base, set the level of its predictions, profile it and find the topics of its comments."""
+    surveyed = survey_base(store, inputs, release)
+    levelled = set_level(inputs, release, surveyed)
+    profiled = profile_base(inputs, levelled, champion)
+    estimated = estimate(store, settings, inputs, profiled.release, champion, surveyed)
     return Base(profiled, estimated, find_comment_topics(inputs, release))
 
 
-def estimate(
-    store: Store, settings: Settings, inputs: Inputs, release: Release, champion: Registered | None
-) -> Estimated:
-    """Estimate the NPS of the base and of its segments, and how it changed since the champion's retraining."""
+def survey_base(store: Store, inputs: Inputs, release: Release) -> Surveyed:
+    """Describe and predict who was asked and everyone, and estimate the NPS of the base."""
     with step("estimate the NPS of the base"):
         recorded = read_probability_samples(store, release.as_of)
         samples = recorded if len(recorded) else None
         survey = prepare_survey(inputs.tables, release, probability_samples=samples)
-        if survey is None:
-            return Estimated()
-        base = estimate_nps(survey)
+        return Surveyed(survey, None if survey is None else estimate_nps(survey), samples)
+
+
+def set_level(inputs: Inputs, release: Release, surveyed: Surveyed) -> Release:
+    """Give the release's NPS probabilities the level of its whole base, and cut its scores into categories."""
+    with step("set the level and the categories of the NPS model"):
+        described = describe_everyone(inputs.tables, release.as_of, release.vocabulary)
+        shares = None if surveyed.survey is None else level_shares(surveyed.survey)
+        return with_level(release, described, shares)
+
+
+def estimate(
+    store: Store,
+    settings: Settings,
+    inputs: Inputs,
+    release: Release,
+    champion: Registered | None,
+    surveyed: Surveyed,
+) -> Estimated:
+    """Estimate the NPS of segments of the base, and how the base's changed since the champion's retraining."""
+    survey, base, samples = surveyed.survey, surveyed.base, surveyed.samples
+    if survey is None or base is None:
+        return Estimated()
     with step("estimate the NPS of segments"):
         labels = segment_labels(inputs.tables, release.as_of, release, settings.segments)
         gamma = base.figures.unmeasured_gamma

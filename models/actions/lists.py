@@ -38,8 +38,8 @@ class ActionList:
     value_definition : str
         How ``value`` is computed, and what it is not.
     customers : pandas.DataFrame
-        The largest value first, ties by customer_id: customer_id, segment, value (money) and why; its index is that of
-        the scores.
+        The largest value first (of likely detractors the likeliest), ties by customer_id: customer_id, segment, value
+        (money) and why; its index is that of the scores.
     absent : str or None
         Why the list cannot be made; None where it can, though it may be empty.
     """
@@ -65,13 +65,13 @@ def action_lists(scores: pd.DataFrame, described: pd.DataFrame, release: Release
     Returns
     -------
     tuple of ActionList
-        - likely_detractors: likelier to be a detractor than the base, with an NPS score m = 100 (p_promoter -
-          p_detractor) below the base's by more than the model's noise, and a clv in the top fifth. Value: clv x
-          p_detractor.
+        - likely_detractors: of the category detractor, no likelier a promoter than a detractor, with an NPS score
+          m = 100 (p_promoter - p_detractor) below the base's by more than the model's noise, and a clv in the top
+          fifth; the likeliest detractors first. Value: clv x p_detractor.
         - lapsing: at least two gaps between purchases, no purchase for more than twice the usual gap, p_alive not below
           .1, and purchases so far in the top fifth. Value: clv x p_churn.
-        - promoters: likelier to be a promoter than the base, with an NPS score above the base's by more than the
-          model's noise, and not lapsing. Value: clv x p_promoter.
+        - promoters: of the category promoter, likelier to be one than the base, with an NPS score above the base's by
+          more than the model's noise, and not lapsing. Value: clv x p_promoter.
         - second_purchase: bought on one day only. Value: expected_revenue.
 
         Customers without a positive value are not listed. A list holds at most `LONGEST_LIST`. The top fifth are the
@@ -92,6 +92,10 @@ class _Base:
     @property
     def shares(self) -> pd.DataFrame:
         return self.scores[["p_detractor", "p_promoter"]].astype(float)
+
+    def is_of(self, category: str) -> pd.Series:
+        """Flag the customers of a category."""
+        return self.scores["nps_category"] == category
 
     @property
     def is_lapsing(self) -> pd.Series:
@@ -124,14 +128,17 @@ class _Base:
         value: tuple[pd.Series, str],
         is_listed: pd.Series,
         why: Callable[[dict[Any, Any]], str],
+        rank: pd.Series | None = None,
     ) -> ActionList:
-        """Take the customers with the largest values and say why each is listed."""
+        """Take the customers of highest rank, or else with the largest values, and say why each is listed."""
         amount, value_definition = value
         currency = self.release.parameters.currency
-        chosen = self.scores[["customer_id", "segment"]].assign(value=amount)[is_listed & (amount > 0)]
+        chosen = self.scores[["customer_id", "segment"]].assign(value=amount, rank=amount if rank is None else rank)
+        chosen = chosen[is_listed & (amount > 0)]
         # Only customers who may be on the list are sorted by id.
-        chosen = chosen.nlargest(LONGEST_LIST, "value", keep="all")
-        chosen = chosen.sort_values(["value", "customer_id"], ascending=[False, True]).head(LONGEST_LIST)
+        chosen = chosen.nlargest(LONGEST_LIST, "rank", keep="all")
+        chosen = chosen.sort_values(["rank", "customer_id"], ascending=[False, True]).head(LONGEST_LIST)
+        chosen = chosen.drop(columns="rank")
         quoted = self.described[QUOTED].loc[chosen.index].assign(**self.scores.loc[chosen.index, ["clv", "p_purchase"]])
         texts = pd.Series([why(row) for row in quoted.to_dict("records")], index=chosen.index, dtype=object)
         unit = f" In {currency}." if currency else ""
@@ -151,11 +158,12 @@ def _likely_detractors(base: _Base) -> ActionList:
     (is_below, below), lowest = base.beyond_noise(-1), _lowest_valuable(clv)
     return base.listed(
         *names,
-        f"Likelier to be a detractor than the base ({_percent(risk.mean())}), {below}, and a clv among the top fifth "
-        f"({lowest:,.2f} or more)",
+        f"In the category of detractors, no likelier promoters than detractors, {below}, and a clv among the top fifth "
+        f"({lowest:,.2f} or more); the likeliest detractors first (base: {_percent(risk.mean())})",
         (clv * risk, "clv x p_detractor: lifetime value of a probable detractor, not what an action would save"),
-        is_below & (risk > risk.mean()) & (clv >= lowest),
+        is_below & base.is_of("detractor") & (risk >= base.shares["p_promoter"]) & (clv >= lowest),
         lambda row: f"lifetime value of {row['clv']:,.2f}, among the top fifth",
+        rank=risk,
     )
 
 
@@ -189,13 +197,14 @@ def _promoters(base: _Base) -> ActionList:
     chance, (is_above, above) = base.shares["p_promoter"], base.beyond_noise(1)
     return base.listed(
         *names,
-        f"Likelier to be a promoter than the base ({_percent(chance.mean())}), {above}, and not lapsing (no purchase "
+        f"In the category of promoters, likelier to be one than the base ({_percent(chance.mean())}), {above}, and not "
+        f"lapsing (no purchase "
         f"for more than {LAPSING_GAPS:g} times their usual gap)",
         (
             base.scores["clv"] * chance,
             "clv x p_promoter: lifetime value of a probable promoter; the value of a referral is not known",
         ),
-        is_above & (chance > chance.mean()) & ~base.is_lapsing,
+        is_above & base.is_of("promoter") & (chance > chance.mean()) & ~base.is_lapsing,
         lambda row: (
             f"lifetime value of {row['clv']:,.2f}; last purchase {row['days_since_last_purchase']:,.0f} days ago"
         ),

@@ -8,10 +8,10 @@ import pandas as pd
 
 from features.describe import feature_names
 from features.tables import StoredTable, Tables
-from models.monitoring.transitions import category_transitions, count_transitions, expected_categories
+from models.monitoring.transitions import count_transitions, expected_categories
 from models.nps.point_in_time import answers_with_features
 from models.release.release import Release
-from models.scoring.columns import PROBABILITIES
+from models.scoring.columns import CATEGORIES, PROBABILITIES
 from models.stats.population_stability import Columns, profile_of, stability
 
 # Columns of the scores that a profile holds, if the scorer gives them.
@@ -30,7 +30,7 @@ class Transitions:
     segments : pandas.DataFrame
         Customers by RFM segment then and now, as `models.monitoring.transitions.count_transitions` gives them.
     categories : pandas.DataFrame or None
-        Customers by NPS category then and now, as `models.monitoring.transitions.category_transitions` gives them; None
+        Customers by NPS category then and now, as `models.monitoring.transitions.count_transitions` gives them; None
         without an NPS model.
     expected_categories : pandas.DataFrame or None
         Expected number of customers of each NPS category, as `models.monitoring.transitions.expected_categories` gives
@@ -86,7 +86,8 @@ def transitions_since(
     if release.parameters.nps.source != "model":
         return Transitions(as_of, segments)
     then, now = before[list(PROBABILITIES)], today[list(PROBABILITIES)]
-    return Transitions(as_of, segments, category_transitions(then, now), expected_categories(then, now))
+    categories = count_transitions(before["nps_category_before"], today["nps_category"], CATEGORIES)
+    return Transitions(as_of, segments, categories, expected_categories(then, now))
 
 
 def profiles_of(described: StoredTable, scores: pd.DataFrame, release: Release) -> dict[str, Any]:

@@ -1,49 +1,20 @@
 """Transitions between segments, and between NPS categories, from one date to another, both under one model.
 
-The published category is the median class. It flickers: a customer near a border changes class with the smallest change
-of behaviour. So the counts of classes come with summed probabilities, the expected numbers of detractors, passives and
-promoters, which do not flicker.
+The published category flickers: a customer near a cut point changes class with the smallest change of behaviour. So the
+counts of classes come with summed probabilities, the expected numbers of detractors, passives and promoters, which do
+not flicker.
 """
 
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from models.scoring.columns import CATEGORIES, PROBABILITIES
-from models.scoring.nps import median_category
 from models.stats.typing import Floats
 
 # In brackets, because "new" is also the name of a segment.
 NEW, GONE = "(new)", "(gone)"
-
-
-def category_transitions(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
-    """Count the customers of each pair of categories.
-
-    Parameters
-    ----------
-    before, now : pandas.DataFrame
-        Probabilities at the two dates under one model, each p_detractor, p_passive and p_promoter, indexed by
-        customer_id; null for customers without a prediction.
-
-    Returns
-    -------
-    pandas.DataFrame
-        Whole numbers of customers. Rows (``before``): detractor, passive, promoter, and (new) for customers who were
-        not in the base then. Columns (``now``): detractor, passive, promoter, and (gone) for customers who are not in
-        the base now (for instance because purchases were returned). Customers of the base without a prediction at one
-        of the dates are left out.
-
-    Raises
-    ------
-    ValueError
-        If a customer is repeated, a column is missing, or probabilities do not sum to 1.
-    """
-    names = np.array([*CATEGORIES, None], dtype=object)
-    was, is_now = (pd.Series(names[_classes(each)], index=each.index) for each in (before, now))
-    return count_transitions(was, is_now, CATEGORIES)
 
 
 def count_transitions(before: pd.Series, now: pd.Series, names: Sequence[str]) -> pd.DataFrame:
@@ -84,7 +55,8 @@ def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame
     Parameters
     ----------
     before, now : pandas.DataFrame
-        As for `category_transitions`.
+        Probabilities at the two dates under one model, each p_detractor, p_passive and p_promoter, indexed by
+        customer_id; null for customers without a prediction.
 
     Returns
     -------
@@ -108,12 +80,6 @@ def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame
         "now": kept + new,
     }
     return pd.DataFrame(sums, index=pd.Index(CATEGORIES, name="category"))
-
-
-def _classes(probabilities: pd.DataFrame) -> npt.NDArray[np.int64]:
-    """Median class of each customer, (n,); -1 for customers without a prediction."""
-    p = _checked(probabilities)
-    return np.where(np.isnan(p).any(axis=1), -1, median_category(p))
 
 
 def _checked(probabilities: pd.DataFrame) -> Floats:

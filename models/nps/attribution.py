@@ -16,8 +16,8 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from models.scoring.members import Member, PriorMember, ProportionalOddsMember, RiditTreesMember
-from models.scoring.nps import latent_probabilities, proportional_odds_terms
+from models.scoring.members import Member, PriorMember, ProportionalOddsMember, RiditTreesMember, Shares
+from models.scoring.nps import latent_probabilities, proportional_odds_terms, shifted_probabilities
 from models.scoring.parameters import CategoryParameters
 from models.stats.typing import Floats
 
@@ -94,7 +94,10 @@ class NpsExplainer:
     def baseline(self) -> float:
         """The m of the base: the mean over its typical customers."""
         members = zip(self.nps.members, self.typical, strict=True)
-        return float(sum(member.weight * _score(member, typical.latents).mean() for member, typical in members))
+        offsets = self.nps.offsets
+        return float(
+            sum(member.weight * _score(member, typical.latents, offsets).mean() for member, typical in members)
+        )
 
     def explain(self, features: pd.DataFrame) -> tuple[Floats, Floats]:
         """Split the score of each row; memory grows with the rows.
@@ -113,8 +116,8 @@ class NpsExplainer:
         points, probabilities = np.zeros(values.shape), np.zeros((len(values), 3))
         for member, typical in zip(self.nps.members, self.typical, strict=True):
             latents, parts = _latents(member, self.boosters, values)
-            points += member.weight * _feature_points(member, latents, parts, typical)
-            probabilities += member.weight * _probabilities(member, latents)
+            points += member.weight * _feature_points(member, latents, parts, typical, self.nps.offsets)
+            probabilities += member.weight * _probabilities(member, latents, self.nps.offsets)
         return points, probabilities
 
 
@@ -138,17 +141,17 @@ def _latents(member: Member, boosters: Boosters, features: Floats) -> tuple[Floa
     return by_feature.sum(axis=1), by_feature[:, :k]
 
 
-def _feature_points(member: Member, latents: Floats, parts: Floats, typical: TypicalLatents) -> Floats:
+def _feature_points(member: Member, latents: Floats, parts: Floats, typical: TypicalLatents, offsets: Shares) -> Floats:
     """Return (n, k) points of m by feature under one member, relative to the base's typical customers."""
     points = np.zeros(parts.shape[:2])
     for start, start_parts in zip(typical.latents, typical.parts, strict=True):
-        slopes = _mean_slopes(member, start, latents)
+        slopes = _mean_slopes(member, start, latents, offsets)
         for j in range(latents.shape[1]):
             points += (parts[:, :, j] - start_parts[:, j]) * slopes[:, None, j]
     return points / len(typical.latents)
 
 
-def _mean_slopes(member: Member, start: Floats, end: Floats) -> Floats:
+def _mean_slopes(member: Member, start: Floats, end: Floats, offsets: Shares) -> Floats:
     """Return mean slopes (n, d) of m by each latent score on the straight lines from (d,) to (n, d), by quadrature.
 
     The error of quadrature is corrected by the least change that makes the slopes add up to the difference of m. With
@@ -159,20 +162,22 @@ def _mean_slopes(member: Member, start: Floats, end: Floats) -> Floats:
     for node, weight in zip((1.0 + nodes) / 2.0, weights / 2.0, strict=True):
         here = start + node * (end - start)
         for j, step in enumerate(STEP * np.eye(end.shape[1])):
-            rise = _score(member, here + step) - _score(member, here - step)
+            rise = _score(member, here + step, offsets) - _score(member, here - step, offsets)
             slopes[:, j] += weight * rise / (2.0 * STEP)
     difference = end - start
-    missed = _score(member, end) - _score(member, start[None, :]) - (slopes * difference).sum(axis=1)
+    rise = _score(member, end, offsets) - _score(member, start[None, :], offsets)
+    missed = rise - (slopes * difference).sum(axis=1)
     length = (difference**2).sum(axis=1)
     share = np.divide(missed, length, out=np.zeros_like(missed), where=length > SHORT**2)
     return np.asarray(slopes + difference * share[:, None])
 
 
-def _score(member: Member, latents: Floats) -> Floats:
+def _score(member: Member, latents: Floats, offsets: Shares) -> Floats:
     """Return m = 100 (p_promoter - p_detractor) of latent scores (n, d)."""
-    p = _probabilities(member, latents)
+    p = _probabilities(member, latents, offsets)
     return np.asarray(100.0 * (p[:, 2] - p[:, 0]))
 
 
-def _probabilities(member: Member, latents: Floats) -> Floats:
-    return latent_probabilities(member, latents[:, 0] if latents.shape[1] == 1 else latents)
+def _probabilities(member: Member, latents: Floats, offsets: Shares) -> Floats:
+    of_member = latent_probabilities(member, latents[:, 0] if latents.shape[1] == 1 else latents)
+    return shifted_probabilities(of_member, offsets)

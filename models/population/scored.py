@@ -14,8 +14,8 @@ from features.tables import StoredTable, Tables
 from models.population.scores_table import to_table
 from models.population.segment_labels import has_personas
 from models.release.release import Release
-from models.scoring.columns import CATEGORIES, PROBABILITIES, SCORE_COLUMNS
-from models.scoring.nps import median_category
+from models.scoring.columns import PROBABILITIES, SCORE_COLUMNS
+from models.scoring.nps import categories
 from models.segments.personas.model import assign_personas
 
 _FROM_FEATURES = ("customer_id", "as_of", "first_purchase", "last_purchase", "monetary_value")
@@ -99,8 +99,8 @@ def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        Indexed by customer_id: next_purchase_index_before, segment_before, nps_category_before (None without an NPS
-        model) and p_detractor, p_passive, p_promoter (NaN without one).
+        Indexed by customer_id: next_purchase_index_before, segment_before, nps_category_before (None without
+        a signal) and p_detractor, p_passive, p_promoter (NaN without one).
     """
     return pd.concat([_scores_before(base, release) for base in _bases(tables, as_of, release)])
 
@@ -121,7 +121,7 @@ def _scores_before(base: pd.DataFrame, release: Release) -> pd.DataFrame:
     scores[list(PROBABILITIES)] = np.nan
     if release.parameters.nps.source is not None:
         probabilities = scorer.category_probabilities(base)
-        scores["nps_category_before"] = np.array(CATEGORIES, dtype=object)[median_category(probabilities)]
+        scores["nps_category_before"] = categories(release.parameters.nps, probabilities)
         scores[list(PROBABILITIES)] = probabilities
     return scores
 
@@ -153,6 +153,8 @@ def scores_table(
         "scorer_version": str(version),
         "nps_as_of": parameters.nps_as_of.isoformat(),
         "nps_prior": json.dumps(parameters.nps.prior),
+        # Why a category is null, where it is.
+        "nps_why": parameters.nps.why,
         "scorer_trained_after_as_of": str(release.as_of > as_of).lower(),
         **provenance,
     }

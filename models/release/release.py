@@ -101,6 +101,10 @@ class Release:
         """Return this release with profiles and personas of the base it was fitted on."""
         return replace(self, parameters=stored_and_read(replace(self.parameters, profiles=profiles, personas=personas)))
 
+    def with_nps(self, nps: CategoryParameters) -> "Release":
+        """Return this release with another level and other cut points of its NPS model."""
+        return replace(self, parameters=stored_and_read(replace(self.parameters, nps=nps)))
+
     def as_seen_at(self, as_of: date) -> "Release":
         """Return this release, with the same models, at another as_of."""
         return replace(self, parameters=replace(self.parameters, as_of=as_of))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
 from .arrays import Floats
+from .columns import CATEGORIES
 from .members import (
     CumulativeTreesMember,
     Member,
@@ -22,6 +23,7 @@ from .parameters import CategoryParameters
 
 # A category that trees never saw gets a log probability near -35, which would carry a calibration map away.
 LOWEST_LOG_PROBABILITY = -10.0
+NO_OFFSETS = (0.0, 0.0, 0.0)
 
 
 def bounded_log_probabilities(raw: Floats) -> Floats:
@@ -163,7 +165,7 @@ def category_probabilities(
     Returns
     -------
     numpy.ndarray
-        (n, 3): the members' probabilities, weighed. Rows sum to 1.
+        (n, 3): the members' probabilities, weighed, and moved by the offsets. Rows sum to 1.
 
     Raises
     ------
@@ -173,19 +175,51 @@ def category_probabilities(
     if parameters.source is None:
         raise ValueError(f"the scorer holds no NPS model: {parameters.why}")
     if parameters.source == "prior":
-        return np.tile(np.asarray(parameters.prior, dtype=float), (len(features), 1))
+        prior = np.tile(np.asarray(parameters.prior, dtype=float), (len(features), 1))
+        return shifted_probabilities(prior, parameters.offsets)
     X = features.reindex(columns=list(parameters.features)).to_numpy(dtype=float, na_value=np.nan)
-    return blended_probabilities(parameters.members, boosters, X)
+    return blended_probabilities(parameters.members, boosters, X, parameters.offsets)
+
+
+def shifted_probabilities(probabilities: Floats, offsets: Sequence[float]) -> Floats:
+    """Return probabilities (n, 3) with offsets added to their logarithms, scaled to sum to 1."""
+    if not any(offsets):
+        return probabilities
+    shifted = probabilities * np.exp(np.asarray(offsets, dtype=float))
+    return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
 
 
 def blended_probabilities(
-    members: Sequence[Member], boosters: Mapping[str, lightgbm.Booster], features: Floats
+    members: Sequence[Member],
+    boosters: Mapping[str, lightgbm.Booster],
+    features: Floats,
+    offsets: Sequence[float] = NO_OFFSETS,
 ) -> Floats:
-    """Return the weighted mean (n, 3) of what the members say of features (n, k): a linear pool (Stone 1961)."""
+    """Return the weighted mean (n, 3) of what the members say of features (n, k): a linear pool (Stone 1961).
+
+    Each member's probabilities are moved by the offsets first, see `shifted_probabilities`.
+    """
     blended = np.zeros((len(features), 3))
     for member in members:
-        blended += member.weight * latent_probabilities(member, latent_scores(member, boosters, features))
+        of_member = latent_probabilities(member, latent_scores(member, boosters, features))
+        blended += member.weight * shifted_probabilities(of_member, offsets)
     return blended
+
+
+def categories(parameters: CategoryParameters, probabilities: Floats) -> NDArray[np.object_]:
+    """Return the category of each row of (n, 3) probabilities, (n,) names; None for all without a signal.
+
+    The score m = p_promoter - p_detractor is cut at the points of the version. Median or likeliest classes would name
+    almost nobody a detractor where a quarter are: single probabilities are far from certain. A version without cut
+    points gives the median class.
+    """
+    if parameters.source != "model":
+        return np.full(len(probabilities), None, dtype=object)
+    if parameters.cuts is None:
+        of_row = median_category(probabilities)
+    else:
+        of_row = np.searchsorted(parameters.cuts, probabilities[:, 2] - probabilities[:, 0], side="right")
+    return np.asarray(np.array(CATEGORIES, dtype=object)[of_row])
 
 
 def median_category(probabilities: Floats) -> NDArray[np.int64]:

@@ -218,6 +218,14 @@ class CategoryParameters:
     noise
         Standard error, in NPS points, of one customer's 100 (p_promoter - p_detractor) from training on a sample: root
         mean square over answers of the delete-one-fold jackknife error. None unless source is "model".
+    offsets
+        Added to the logarithms of the three probabilities, which are then scaled to sum to 1: so that over the base the
+        scorer was fitted on they sum to what everyone would answer, not only those who do. Zeros in versions from
+        before there were any.
+    cuts
+        Scores m = p_promoter - p_detractor that part the categories: detractor below the first, promoter from the
+        second on. In the base the scorer was fitted on each category then has the share that its probabilities sum to.
+        None in versions from before there were any, and unless source is "model".
     metrics
         Out-of-fold figures: `rps`, `log_loss`, `auc_detractor`, `auc_promoter`, `quadratic_kappa` (of the median
         class), `ece`, `segment_nps_error` (points, over tenths of the predicted NPS), each with `_model` (the blend,
@@ -233,6 +241,8 @@ class CategoryParameters:
     prior: Shares | None = None
     members: tuple[Member, ...] = ()
     noise: float | None = None
+    offsets: Shares = (0.0, 0.0, 0.0)
+    cuts: tuple[float, float] | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -244,7 +254,7 @@ class CategoryParameters:
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> CategoryParameters:
         """Read what `to_dict` gave, or its JSON; members and figures may be absent."""
-        names = ("source", "why", "answers", "features", "prior", "noise", "metrics")
+        names = ("source", "why", "answers", "features", "prior", "noise", "offsets", "cuts", "metrics")
         section = {name: as_tuples(values[name]) for name in names if name in values}
         return CategoryParameters(**section, members=tuple(map(member_from_dict, values.get("members", ()))))
 

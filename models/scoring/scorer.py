@@ -14,10 +14,10 @@ from scipy.special import logit
 
 from .arrays import Floats
 from .bg_nbd import p_alive_if_judged, p_purchase, p_purchase_of_the_living, purchases_of_the_living
-from .columns import CATEGORIES, PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
+from .columns import PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
 from .gamma_gamma import expected_spend, kept_spend
 from .intervals import clv_interval, revenue_interval
-from .nps import category_probabilities, median_category
+from .nps import categories, category_probabilities
 from .parameters import CategoryParameters, ScorerParameters, scorer_sections
 from .second_stage import SECOND_STAGE_BOOSTERS, Evidence, first_stage, second_stage
 
@@ -173,8 +173,9 @@ class Scorer:
         probabilities = self.category_probabilities(features) if source else np.full((n, 3), np.nan)
         for k, name in enumerate(PROBABILITIES):
             scores[name] = probabilities[:, k]
-        category = np.array(CATEGORIES, dtype=object)[median_category(probabilities)] if source else None
-        scores["nps_category"] = pd.Series(category, index=features.index, dtype=object)
+        scores["nps_category"] = pd.Series(
+            categories(self.parameters.nps, probabilities), index=features.index, dtype=object
+        )
         scores["nps_source"] = pd.Series(source, index=features.index, dtype=object)
         satisfaction = self.parameters.satisfaction
         scores["p_satisfied"] = np.nan

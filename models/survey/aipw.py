@@ -19,6 +19,8 @@ from models.survey.frame import BALANCED, POINTS, Survey
 from models.survey.sensitivity import GAMMAS, sign_gamma, tilted_nps
 from models.survey.unmeasured import unmeasured_trait, wide_margin
 
+# With fewer effective answers the estimated level is no better than that of the predictions.
+FEWEST_FOR_LEVEL = 100.0
 # Singular values of columns that say the same, beside the largest.
 _SAME = 1e-10
 
@@ -200,6 +202,21 @@ def estimate_nps(survey: Survey) -> Estimate:
         sampled_weight_share=survey.sampled_weight_share,
     )
     return Estimate(figures, influence, jackknife, pd.concat([scores, balance]))
+
+
+def level_shares(survey: Survey) -> Floats | None:
+    """Estimate the shares of detractors, passives and promoters in the base, (3,), as `estimate_nps` does the NPS.
+
+    With the same weights the shares of promoters less detractors, times 100, are that NPS. None where the answers speak
+    for those who were asked only, or are too few to set a level.
+    """
+    h = survey.weights / survey.weights.sum()
+    if survey.speaks_for_asked_only or h @ h > 1.0 / FEWEST_FOR_LEVEL:
+        return None
+    category = survey.category[survey.answered][:, None] == np.arange(3)
+    residual = category - survey.probabilities[survey.answered]
+    shares = np.clip(survey.base_probabilities.mean(axis=0) + h @ residual, 0.0, 1.0)
+    return np.asarray(shares / shares.sum())
 
 
 def training_variance(jackknife: Floats) -> float:

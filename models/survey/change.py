@@ -15,7 +15,6 @@ from scipy.stats import t as student
 from models.stats.typing import Flags, Floats
 from models.survey.aipw import Estimate, estimate_nps, training_variance
 from models.survey.frame import POINTS, Survey
-from models.survey.prepare import MOST_UNLIKE
 from models.survey.unmeasured import wide_margin
 
 # With fewer answers at one of the dates its NPS is too uncertain for a difference to say anything.
@@ -191,7 +190,7 @@ def nps_change(before: Survey, now: Survey, published: float | None = None) -> N
         customers_common=customers_common,
         published=published,
     )
-    if _speaks_for_asked_only(before) != _speaks_for_asked_only(now):
+    if before.speaks_for_asked_only != now.speaks_for_asked_only:
         return replace(without_answers, composition=None, behaviour=None, why=OF_UNLIKE_CUSTOMERS)
     why = _why_not(without_answers)
     if why is not None:
@@ -270,11 +269,6 @@ def _degrees_of_freedom(then: Estimate, today: Estimate) -> float:
     V = np.array([then.figures.standard_error**2, today.figures.standard_error**2])
     f = np.array([then.figures.degrees_of_freedom, today.figures.degrees_of_freedom])
     return float(V.sum() ** 2 / np.sum(V**2 / f))
-
-
-def _speaks_for_asked_only(survey: Survey) -> bool:
-    """Whether the survey's base is its frame, see `models.survey.prepare.prepare_survey`."""
-    return survey.unlike_share is not None and survey.unlike_share > MOST_UNLIKE
 
 
 def _why_not(change: NpsChange) -> str | None:

@@ -17,6 +17,8 @@ POINTS = np.array([-100.0, 0.0, 100.0])
 # No weight is above this many median weights: a few extreme weights add more variance than they remove bias.
 LARGEST_WEIGHT_RATIO = 10.0
 NO_ANSWER = -1
+# Where a larger share of the base is unlike those who answered, their answers are not extrapolated to the base.
+MOST_UNLIKE = 0.8
 # What weights balance, by name: m and the log odds of answering.
 BALANCED = ("predicted_answer", "log_odds")
 # Weights of a few answers cannot balance anything.
@@ -97,6 +99,11 @@ class Survey:
     in_probability_sample: Flags | None = None
     design_weight: Floats | None = None
     feature_groups: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def speaks_for_asked_only(self) -> bool:
+        """Whether the base is too unlike those who answered, so that it is the frame itself."""
+        return self.unlike_share is not None and self.unlike_share > MOST_UNLIKE
 
     @property
     def group_of_features(self) -> list[str]:

@@ -17,7 +17,7 @@ from features.tables import Tables
 from models.nps.model import NpsTraining, predict_nps_category
 from models.release.release import Release
 from models.stats.typing import Floats, Integers, Strings
-from models.survey.frame import NO_ANSWER, POINTS, Survey, newest_per_customer
+from models.survey.frame import MOST_UNLIKE, NO_ANSWER, POINTS, Survey, newest_per_customer
 from models.survey.probability_samples import (
     centred_log_probability,
     check_probability_samples,
@@ -28,8 +28,6 @@ from models.survey.probability_samples import (
 )
 from models.survey.response.propensity import response_propensity
 
-# Where a larger share of the base is unlike those who answered, their answers are not extrapolated to the base.
-MOST_UNLIKE = 0.8
 FEWEST_WHO_ANSWERED = 2
 # With fewer unanswered invitations, or a smaller share of them, the data hold the answers only: those few are slips.
 FEWEST_UNANSWERED = 30

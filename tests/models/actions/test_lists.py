@@ -7,6 +7,7 @@ import pytest
 from models.actions import lists
 from models.actions.lists import action_lists
 from models.release.release import Release
+from models.scoring.columns import CATEGORIES
 
 
 def release_with(a_scorer, source, **changes):
@@ -34,6 +35,10 @@ def scores() -> pd.DataFrame:
             "expected_revenue": [9.0, 9.0, 9.0, 9.0, 9.0, 4.0, 4.0, 9.0, 9.0, 9.0],
             "p_detractor": p_detractor,
             "p_promoter": p_promoter,
+            # By m cut at 0 and .45, as a version may: detractors i, j and f, promoters d and g.
+            "nps_category": np.array(CATEGORIES)[
+                np.searchsorted([0.0, 0.45], np.subtract(p_promoter, p_detractor), "right")
+            ],
         },
         index=range(20, 30),
     )
@@ -51,19 +56,31 @@ def described() -> pd.DataFrame:
     )
 
 
-def test_likely_detractors_are_beyond_noise_valuable_and_ordered_by_value_at_stake(scores, described, a_scorer):
+def test_likely_detractors_are_beyond_noise_and_valuable(scores, described, a_scorer):
     detractors = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["likely_detractors"]
     # f is as likely a detractor as j, but not valuable; h is as valuable as j, but no likely detractor.
     assert detractors.customers["customer_id"].tolist() == ["j", "i"]
     assert detractors.customers["value"].tolist() == [60.0, 50.0]
     assert detractors.customers.index.tolist() == [20, 21]
     assert detractors.meaning == (
-        "Likelier to be a detractor than the base (30 %), with an NPS score more than 2.0 points below the mean "
-        "prediction of the base, +20.0, and a clv among the top fifth (100.00 or more)."
+        "In the category of detractors, no likelier promoters than detractors, with an NPS score more than 2.0 points "
+        "below the mean prediction of the base, +20.0, and a clv among the top fifth (100.00 or more); the likeliest "
+        "detractors first (base: 30 %)."
     )
     # j is 60 points below the base, i 40: with this noise 40 are not beyond it.
     noisy = by_name(action_lists(scores, described, release_with(a_scorer, "model", noise=30.0)))
     assert noisy["likely_detractors"].customers["customer_id"].tolist() == ["j"]
+
+
+def test_likely_detractors_are_ranked_by_chance_and_never_likelier_promoters(scores, described, a_scorer):
+    # i is worth ten times as much as j, and less likely a detractor; h would be cut as one, and is likelier a promoter.
+    scores.loc[21, "clv"], scores.loc[22, "nps_category"] = 1000.0, "detractor"
+    scores.loc[23:, "clv"] = 1.0
+    described = described.assign(total_value=1.0)
+    found = by_name(action_lists(scores, described, release_with(a_scorer, "model")))["likely_detractors"].customers
+    assert found["customer_id"].tolist() == ["j", "i"]
+    assert found["value"].tolist() == [60.0, 500.0]
+    assert found.columns.tolist() == ["customer_id", "segment", "value", "why"]
 
 
 def test_lapsing_customers_exceed_their_own_usual_gap_and_have_not_lapsed(scores, described, a_scorer):
@@ -107,7 +124,7 @@ def test_second_purchases_tie_by_customer_id(scores, described, a_scorer, monkey
     ("source", "problem"), [("prior", "Everyone has the same probabilities"), (None, "The scorer holds no NPS model")]
 )
 def test_without_a_model_the_lists_that_nps_makes_are_absent_and_say_why(scores, described, a_scorer, source, problem):
-    nothing = scores.assign(p_detractor=None, p_promoter=None)
+    nothing = scores.assign(p_detractor=None, p_promoter=None, nps_category=None)
     all_lists = action_lists(nothing, described, release_with(a_scorer, source))
     assert [each.absent for each in all_lists] == [f"{problem}: No signal was found.", None] * 2
     assert [len(each.customers) for each in all_lists] == [0, 0, 0, 2]

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.monitoring.transitions import category_transitions, count_transitions, expected_categories
+from models.monitoring.transitions import count_transitions, expected_categories
+from models.scoring.columns import CATEGORIES
 
 
 def base(rng, ids):
@@ -26,6 +27,12 @@ def class_of(row):
     return names[next(k for k in range(3) if sum(row[: k + 1]) >= 0.5)]
 
 
+def categories_of(probabilities):
+    """The median class of each customer; None without a prediction."""
+    named = [None if np.isnan(row).any() else class_of(row) for row in probabilities.to_numpy().tolist()]
+    return pd.Series(named, index=probabilities.index, dtype=object)
+
+
 def test_counts_are_those_of_customers_taken_one_by_one(dates):
     before, now = dates
     expected = pd.DataFrame(
@@ -35,11 +42,14 @@ def test_counts_are_those_of_customers_taken_one_by_one(dates):
         then = class_of(before.loc[customer].tolist()) if customer in before.index else "(new)"
         today = class_of(now.loc[customer].tolist()) if customer in now.index else "(gone)"
         expected.loc[then, today] += 1
-    found = category_transitions(before, now)
+    was, is_now = categories_of(before), categories_of(now)
+    found = count_transitions(was, is_now, CATEGORIES)
     pd.testing.assert_frame_equal(found, expected, check_names=False, check_dtype=False)
     assert found.drop(columns="(gone)").to_numpy().sum() == len(now)
     assert found.drop(index="(new)").to_numpy().sum() == len(before)
-    pd.testing.assert_frame_equal(found, category_transitions(before.iloc[::-1], now.sample(frac=1, random_state=0)))
+    pd.testing.assert_frame_equal(
+        found, count_transitions(was.iloc[::-1], is_now.sample(frac=1, random_state=0), CATEGORIES)
+    )
 
 
 def test_expected_numbers_add_up(dates):
@@ -58,7 +68,8 @@ def test_expected_numbers_add_up(dates):
 def test_classes_flicker_and_expected_numbers_do_not():
     before = pd.DataFrame({"p_detractor": 0.499, "p_passive": 0.2, "p_promoter": 0.301}, index=range(1000))
     now = before.assign(p_detractor=0.501, p_promoter=0.299)
-    assert category_transitions(before, now).loc["passive", "detractor"] == 1000
+    was, is_now = categories_of(before), categories_of(now)
+    assert count_transitions(was, is_now, CATEGORIES).loc["passive", "detractor"] == 1000
     assert expected_categories(before, now)["changed"].tolist() == pytest.approx([2, 0, -2])
 
 
@@ -66,13 +77,17 @@ def test_who_has_no_prediction_is_left_out(dates):
     before, now = dates
     incomplete = before.copy()
     incomplete.iloc[:10] = np.nan
-    found, complete = category_transitions(incomplete, now), category_transitions(before, now)
+
+    def counted(before, now):
+        return count_transitions(categories_of(before), categories_of(now), CATEGORIES)
+
+    found, complete = counted(incomplete, now), counted(before, now)
     assert found.to_numpy().sum() == complete.to_numpy().sum() - 10
     # A customer without an earlier class is not a new customer.
     assert found.loc["(new)"].tolist() == complete.loc["(new)"].tolist()
-    assert category_transitions(before * np.nan, now).drop(index="(new)").to_numpy().sum() == 0
-    assert category_transitions(before, now * np.nan).drop(columns="(gone)").to_numpy().sum() == 0
-    first = category_transitions(before[:0], now)
+    assert counted(before * np.nan, now).drop(index="(new)").to_numpy().sum() == 0
+    assert counted(before, now * np.nan).drop(columns="(gone)").to_numpy().sum() == 0
+    first = counted(before[:0], now)
     assert first.loc["(new)"].sum() == len(now) == first.to_numpy().sum()
     assert expected_categories(before[:0], now)["new"].sum() == pytest.approx(len(now))
     assert expected_categories(incomplete, now)["before"].sum() == pytest.approx(60)
@@ -81,9 +96,9 @@ def test_who_has_no_prediction_is_left_out(dates):
 def test_mistakes_are_told(dates):
     before, now = dates
     with pytest.raises(ValueError, match="missing: p_passive"):
-        category_transitions(before.drop(columns="p_passive"), now)
+        expected_categories(before.drop(columns="p_passive"), now)
     with pytest.raises(ValueError, match="must have one row, got c"):
-        category_transitions(before, pd.concat([now, now[:1]]))
+        expected_categories(before, pd.concat([now, now[:1]]))
     with pytest.raises(ValueError, match="of 95 customers"):
         expected_categories(before, now * 2)
 

@@ -21,7 +21,7 @@ from models.scoring.members import (
     ProportionalOddsMember,
     RiditTreesMember,
 )
-from models.scoring.nps import category_probabilities, latent_probabilities
+from models.scoring.nps import NO_OFFSETS, category_probabilities, latent_probabilities
 from models.scoring.parameters import CategoryParameters
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
@@ -157,6 +157,15 @@ def test_parts_of_trees_are_shapley_values_by_hand(customers, boosters):
         assert parts[0, :, 0] == pytest.approx(by_hand, abs=1e-9)
 
 
+def test_with_a_level_of_the_base_the_points_still_add_up(customers, boosters):
+    nps = replace(model(*BLEND), offsets=(0.3, 0.0, -0.2))
+    p = category_probabilities(nps, boosters, customers)
+    explainer = NpsExplainer.of(nps, boosters, customers.iloc[np.argsort(points_of(p))], p.mean(axis=0))
+    points, probabilities = explainer.explain(customers)
+    assert probabilities == pytest.approx(p)
+    assert points.sum(axis=1) + explainer.baseline == pytest.approx(points_of(p), abs=1e-6)
+
+
 def test_two_latent_scores_are_integrated_along_the_line(customers, boosters):
     """The slopes of m by each score, integrated adaptively from derivatives of the formula itself."""
     weights, bias = CUMULATIVE.calibration.arrays()
@@ -173,7 +182,7 @@ def test_two_latent_scores_are_integrated_along_the_line(customers, boosters):
 
     start, end = np.array([1.4, 0.1]), np.array([-0.6, -1.5])
     along = [quad(lambda t, j=j: slopes(start + t * (end - start))[j], 0, 1)[0] for j in (0, 1)]
-    assert attribution._mean_slopes(CUMULATIVE, start, end[None, :])[0] == pytest.approx(along, abs=0.01)
+    assert attribution._mean_slopes(CUMULATIVE, start, end[None, :], NO_OFFSETS)[0] == pytest.approx(along, abs=0.01)
     m = points_of(latent_probabilities(CUMULATIVE, np.array([start, end])))
     assert np.dot(along, end - start) == pytest.approx(m[1] - m[0])
 
