@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.nps.base import AIPW, IPW, PREDICTIONS, RAKING, SURVEY, estimates
 from benchmarks.nps.who_answers_worlds import WORLDS, World, group_of, simulate
-from models.nps.model import train_nps_category
+from models.nps.model import NpsTraining, train_nps_category
 from models.survey.aipw import BaseNps, estimate_nps
 from models.survey.frame import NO_ANSWER, Survey
 from models.survey.prepare import predict_survey
@@ -32,7 +32,7 @@ from models.survey.prepare import predict_survey
 LINES = ("+0.0", "+0.1", "+0.2")
 
 
-def surveyed(world: World, seed: int) -> Survey:
+def trained(world: World, seed: int) -> tuple[Survey, NpsTraining]:
     """Train the category on the answers and predict everyone, as a release does."""
     who, R = np.arange(len(world.answered)).astype(str), world.answered
     category = np.where(R, world.category, NO_ANSWER)
@@ -40,7 +40,7 @@ def surveyed(world: World, seed: int) -> Survey:
     people = world.features.assign(customer_id=who, answered=R, category=category)
     names = [str(name) for name in world.features]
     survey = predict_survey(people, people, names, training, who[R], np.arange(R.sum()), seed)
-    return replace(survey, feature_groups={name: group_of(name) for name in names})
+    return replace(survey, feature_groups={name: group_of(name) for name in names}), training
 
 
 def replicate(seed: int, kind: str, customers: int) -> pd.DataFrame:
@@ -48,7 +48,7 @@ def replicate(seed: int, kind: str, customers: int) -> pd.DataFrame:
     started = time.process_time()
     world = simulate(kind, customers, seed)
     simulated = time.process_time()
-    survey = surveyed(world, seed)
+    survey, _ = trained(world, seed)
     predicted = time.process_time()
     figures = estimate_nps(survey).figures
     ended = time.process_time()
@@ -98,23 +98,24 @@ def summarise(rows: pd.DataFrame) -> dict[str, str]:
     """Give each figure as mean and Monte Carlo error."""
     figures = {}
     for name in (f"error {AIPW}", "beside_true_chances", *(f"error {n}" for n in (SURVEY, PREDICTIONS, IPW, RAKING))):
-        figures[name] = _mean(rows[name], "+.2f")
+        figures[name] = mean(rows[name], "+.2f")
     for name in ("covered", "wide_covered", "bracketed"):
-        figures[f"{name}, %"] = _mean(100.0 * rows[name], ".0f")
+        figures[f"{name}, %"] = mean(100.0 * rows[name], ".0f")
     figures["width"], figures["wide width"] = f"{2 * rows['half'].mean():.1f}", f"{2 * rows['wide_half'].mean():.1f}"
     ratio = rows["wide_half"] / rows["half"]
     figures["wide / plain (largest)"] = f"{ratio.mean():.2f} ({ratio.max():.2f})"
-    figures["unmeasured, points"] = _mean(rows["unmeasured"], ".1f")
-    figures["gamma of that"] = _mean(rows["unmeasured_gamma"], ".3f")
-    figures["slope of true log odds"] = _mean(rows["slope"], ".2f")
+    figures["unmeasured, points"] = mean(rows["unmeasured"], ".1f")
+    figures["gamma of that"] = mean(rows["unmeasured_gamma"], ".3f")
+    figures["slope of true log odds"] = mean(rows["slope"], ".2f")
     for gamma in LINES:
-        figures[f"error of the line at {gamma}"] = _mean(rows[f"line {gamma}"], "+.2f")
+        figures[f"error of the line at {gamma}"] = mean(rows[f"line {gamma}"], "+.2f")
     figures["seconds (estimate alone)"] = f"{rows['seconds'].mean():.1f} ({rows['seconds_of_estimate'].mean():.1f})"
     figures["peak memory, GB"] = f"{rows['memory'].max():.1f}"
     return figures
 
 
-def _mean(values: pd.Series, written: str) -> str:
+def mean(values: pd.Series, written: str) -> str:
+    """Write a mean with its Monte Carlo error."""
     error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
     return f"{values.mean():{written}} ± {error:{written.lstrip('+')}}"
 
