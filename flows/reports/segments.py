@@ -46,6 +46,11 @@ def segment_transitions_section(transitions: Transitions) -> Section:
             "now": table[names].sum(axis=0),
         }
     )
+    by_time = transitions.by_time
+    if by_time is not None:
+        # Beside those who left.
+        rows.insert(4, "by time alone", by_time["left_by_time"])
+        rows.insert(5, "expected so", by_time["expected_by_time"].round().astype(int))
     rows = rows[(rows["then"] > 0) | (rows["now"] > 0)]
     gone = int(table[GONE].sum())
     counts = table.loc[names, names].to_numpy() * (1 - np.eye(len(names), dtype=int))
@@ -60,11 +65,20 @@ def segment_transitions_section(transitions: Transitions) -> Section:
             if largest_transitions
             else ["No customer changed the segment."]
         ),
+        *([_time_alone(by_time)] if by_time is not None and by_time["left"].sum() else []),
         *([f"{gone:,} are not customers any more: their purchases were returned."] if gone else []),
     )
     for name in rows.columns[1:]:
         rows[name] = rows[name].map("{:,}".format)
     return Section(f"Transitions between segments since {transitions.as_of}", sentences, rows)
+
+
+def _time_alone(by_time: pd.DataFrame) -> str:
+    left, silent, expected = (by_time[name].sum() for name in ("left", "left_by_time", "expected_by_time"))
+    return (
+        f"By time alone: {silent:,} of the {left:,} who changed the segment bought nothing since, so only the days "
+        f"since their last purchase moved them; {expected:,.0f} are expected to if everyone goes on buying as before."
+    )
 
 
 def log_segments(run: Run, scores: pd.DataFrame, transitions: Transitions | None) -> None:
@@ -75,6 +89,8 @@ def log_segments(run: Run, scores: pd.DataFrame, transitions: Transitions | None
             run.log_csv(means.assign(customers=scores[name].value_counts()).reset_index(), f"segments/{name}s.csv")
     if transitions is not None:
         run.log_csv(transitions.segments.reset_index(), "change/segment_transitions.csv")
+        if transitions.by_time is not None:
+            run.log_csv(transitions.by_time.reset_index(), "change/segments_by_time.csv")
 
 
 def _by(scores: pd.DataFrame, column: str, order: list[str]) -> pd.DataFrame:

@@ -112,15 +112,15 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         described = everyone_described(inputs.tables, as_of, release.vocabulary)
     with step(f"score {len(described):,} customers with scorer {chosen.version}"):
         earlier_date = as_of_before(store, as_of)
-        before = None if earlier_date is None else scores_at(inputs.tables, earlier_date, release)
+        before = None if earlier_date is None else scores_at(inputs.tables, earlier_date, release, as_of)
         scores = score_described(described, load_predict(chosen.version), release, before)
     with step("make the action lists and explain the scores"):
         actions = find_actions(scores, described, release, settings.reasons)
         scores["reasons"] = actions.reasons
     with step("check whether a retrain is due"):
-        transitions = transitions_since(earlier_date, before, scores, release)
+        transitions = transitions_since(earlier_date, before, scores, release, as_of)
         stability = stability_of(inputs.tables, as_of, release, described, scores)
-        prospective = judge_published(store, inputs.tables, as_of, release)
+        prospective = judge_published(store, inputs.tables, as_of, release, described)
         purchases, horizon = release.scorer.purchases, release.parameters.horizon
         drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
     currency = release.parameters.currency or inputs.intake.currency or ""

@@ -1,8 +1,8 @@
 """Prospective calibration: published NPS predictions compared with answers that were given after the publication.
 
 This is the strictest test of a probability: it was published first, and then the customer was asked. Which pairs count
-is decided in `models.monitoring.prospective_predictions`. The result holds for customers who answered;
-`models.survey.aipw` estimates all customers.
+is decided in `models.monitoring.prospective_predictions`. Those who answer are not like everyone, so each answer has a
+weight: how many customers it represents. Level and slopes are then those of everyone, as the predictions are.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -122,13 +122,16 @@ class ProspectiveCalibration:
         return asdict(self)
 
 
-def prospective_calibration(joined: pd.DataFrame) -> ProspectiveCalibration:
+def prospective_calibration(joined: pd.DataFrame, weight: npt.ArrayLike | None = None) -> ProspectiveCalibration:
     """Compare published predictions with the answers given after them.
 
     Parameters
     ----------
     joined : pandas.DataFrame
         As `models.monitoring.prospective_predictions.predictions_before_answers` gives it.
+    weight : array_like of shape (n,), optional
+        Customers that each answer represents, up to a constant factor; all equal unless given. Figures of ranking and
+        of scoring rules stay those of the answers.
 
     Returns
     -------
@@ -151,9 +154,11 @@ def prospective_calibration(joined: pd.DataFrame) -> ProspectiveCalibration:
             f"{FEWEST_ANSWERS} answers of as many customers are needed."
         )
         return ProspectiveCalibration(why, n, people)
-    shares = [_share(y == k, p[:, k], who) for k in range(3)]
-    nps = _nps(y, p, who)
-    lines = [cox_line(y == k, p[:, k], who) for k in (0, 2)]
+    w = np.ones(n) if weight is None else np.asarray(weight, dtype=float)
+    w = w * n / w.sum()
+    shares = [_share(y == k, p[:, k], who, w) for k in range(3)]
+    nps = _nps(y, p, who, w)
+    lines = [cox_line(y == k, p[:, k], who, w) for k in (0, 2)]
     figures = {
         "rps": metrics.ranked_probability_score(y, p),
         "rps_prior": metrics.ranked_probability_score(y, prior),
@@ -181,7 +186,9 @@ def prospective_calibration(joined: pd.DataFrame) -> ProspectiveCalibration:
     )
 
 
-def cox_line(happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.ArrayLike) -> CoxLine | None:
+def cox_line(
+    happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.ArrayLike, weight: npt.ArrayLike | None = None
+) -> CoxLine | None:
     """Fit logit P(happened) = intercept + slope * logit(probability) (Cox 1958).
 
     Parameters
@@ -192,6 +199,8 @@ def cox_line(happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.A
         As predicted; limited to 1e-6 from 0 and 1.
     cluster : array_like of shape (n,)
         Label that dependent rows share.
+    weight : array_like of shape (n,), optional
+        Weight of each row; 1 unless given.
 
     Returns
     -------
@@ -203,13 +212,14 @@ def cox_line(happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.A
     if min(y.sum(), (1.0 - y).sum()) < FEWEST_OF_EACH or np.ptp(x) < _LEAST_PROBABILITY:
         return None
     X = np.column_stack([np.ones_like(x), x])
+    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=float)
     line = np.array([0.0, 1.0])
     for _ in range(50):
         fitted = expit(X @ line)
-        information = X.T @ (X * (fitted * (1.0 - fitted))[:, None])
+        information = X.T @ (X * (w * fitted * (1.0 - fitted))[:, None])
         if not np.linalg.cond(information) < 1e12:
             return None
-        step = np.linalg.solve(information, X.T @ (y - fitted))
+        step = np.linalg.solve(information, X.T @ (w * (y - fitted)))
         # Newton's method may overshoot from a distant start, so a step is at most one on log odds.
         line = line + step / max(1.0, float(np.abs(step).max()))
         if np.abs(step).max() < 1e-10:
@@ -217,7 +227,7 @@ def cox_line(happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.A
     else:
         return None
     of_row = np.unique(np.asarray(cluster), return_inverse=True)[1]
-    scores = X * (y - expit(X @ line))[:, None]
+    scores = X * (w * (y - expit(X @ line)))[:, None]
     sums = np.column_stack([np.bincount(of_row, weights=scores[:, j]) for j in range(2)])
     bread = np.linalg.inv(information)
     covariance = bread @ (sums.T @ sums) @ bread * len(sums) / (len(sums) - 1)
@@ -225,37 +235,40 @@ def cox_line(happened: npt.ArrayLike, probability: npt.ArrayLike, cluster: npt.A
     return CoxLine(float(line[0]), float(errors[0]), float(line[1]), float(errors[1]))
 
 
-def _share(happened: npt.NDArray[np.bool_], probability: Floats, who: npt.NDArray[np.str_]) -> Level:
-    observed = float(happened.mean())
-    n = _effective(happened.astype(float), who)
+def _share(happened: npt.NDArray[np.bool_], probability: Floats, who: npt.NDArray[np.str_], w: Floats) -> Level:
+    observed = float(np.average(happened, weights=w))
+    n = _effective(happened.astype(float), who, w)
     adjusted = (n * observed + 0.5 * NORMAL_95**2) / (n + NORMAL_95**2)
     margin = NORMAL_95 * np.sqrt(adjusted * (1.0 - adjusted) / (n + NORMAL_95**2))
     low, high = max(adjusted - margin, 0.0), min(adjusted + margin, 1.0)
-    return Level(float(probability.mean()), observed, float(low), float(high))
+    return Level(float(np.average(probability, weights=w)), observed, float(low), float(high))
 
 
-def _nps(y: npt.NDArray[np.int64], p: Floats, who: npt.NDArray[np.str_]) -> Level:
+def _nps(y: npt.NDArray[np.int64], p: Floats, who: npt.NDArray[np.str_], w: Floats) -> Level:
     t = (y == 2).astype(float) - (y == 0)
-    n = _effective(t, who)
-    promoters, detractors = ((n * np.mean(y == k) + 0.75) / (n + 3.0) for k in (2, 0))
+    n = _effective(t, who, w)
+    promoters, detractors = ((n * np.average(y == k, weights=w) + 0.75) / (n + 3.0) for k in (2, 0))
     centre = promoters - detractors
     margin = NORMAL_95 * np.sqrt((promoters + detractors - centre**2) / (n + 3.0))
     low, high = max(centre - margin, -1.0), min(centre + margin, 1.0)
-    return Level(metrics.nps_of(p), 100.0 * float(t.mean()), 100.0 * float(low), 100.0 * float(high))
+    predicted, observed = np.average(p[:, 2] - p[:, 0], weights=w), np.average(t, weights=w)
+    return Level(100.0 * float(predicted), 100.0 * float(observed), 100.0 * float(low), 100.0 * float(high))
 
 
-def _effective(values: Floats, who: npt.NDArray[np.str_]) -> float:
-    """Effective number of answers: their number over the design effect of customers with several; at most n."""
-    plain, clustered = float(values.var()) / len(values), metrics.clustered_standard_error(values, who) ** 2
+def _effective(values: Floats, who: npt.NDArray[np.str_], w: Floats) -> float:
+    """Effective number of answers: the variance of one over that of the weighted mean, clustered; at most n."""
+    centre = float(np.average(values, weights=w))
+    plain = float(np.average((values - centre) ** 2, weights=w)) / len(values)
+    clustered = metrics.clustered_standard_error(w * (values - centre), who) ** 2
     return len(values) * min(1.0, plain / clustered) if clustered > 0 else float(len(values))
 
 
 def _verdict(n: int, people: int, nps: Level, lines: list[CoxLine | None], figures: dict[str, float]) -> str:
-    level = "outside the interval" if nps.is_off else "inside the interval"
+    level = "is off by more than chance" if nps.is_off else "is off by no more than chance"
     sentences = [
         f"{n:,} answers of {people:,} customers were given after their prediction was published.",
-        f"NPS predicted {nps.predicted:+.1f}, observed {nps.observed:+.1f} "
-        f"(95 % interval {nps.low:+.1f} to {nps.high:+.1f}): the prediction is {level}.",
+        f"Weighted to everyone, the NPS predicted is {nps.predicted:+.1f} and the observed one {nps.observed:+.1f} "
+        f"(95 % interval {nps.low:+.1f} to {nps.high:+.1f}): the level {level}.",
     ]
     for line, name in zip(lines, ("detractors", "promoters"), strict=True):
         if line is not None and line.words:

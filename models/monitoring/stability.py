@@ -8,7 +8,7 @@ import pandas as pd
 
 from features.describe import feature_names
 from features.tables import StoredTable, Tables
-from models.monitoring.transitions import count_transitions, expected_categories
+from models.monitoring.transitions import count_transitions, expected_categories, moved_by_time
 from models.nps.point_in_time import answers_with_features
 from models.release.release import Release
 from models.scoring.columns import CATEGORIES, PROBABILITIES
@@ -35,12 +35,16 @@ class Transitions:
     expected_categories : pandas.DataFrame or None
         Expected number of customers of each NPS category, as `models.monitoring.transitions.expected_categories` gives
         it; None without an NPS model.
+    by_time : pandas.DataFrame or None
+        Who left each segment by the passing of time alone, as `models.monitoring.transitions.moved_by_time` gives it;
+        None where today's date was not given.
     """
 
     as_of: date
     segments: pd.DataFrame
     categories: pd.DataFrame | None = None
     expected_categories: pd.DataFrame | None = None
+    by_time: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Stability:
 
 
 def transitions_since(
-    as_of: date | None, before: pd.DataFrame | None, scores: pd.DataFrame, release: Release
+    as_of: date | None, before: pd.DataFrame | None, scores: pd.DataFrame, release: Release, today: date | None = None
 ) -> Transitions | None:
     """Count the transitions since the last scores; None if there are none.
 
@@ -78,16 +82,19 @@ def transitions_since(
         Today's scores, as `models.population.scored.assemble_scores` gives them.
     release : Release
         The release of the scorer that gave both.
+    today : datetime.date, optional
+        The date of today's scores; with it the transitions by the passing of time alone are counted.
     """
     if as_of is None or before is None:
         return None
-    today = scores.set_index("customer_id")
-    segments = count_transitions(before["segment_before"], today["segment"], tuple(release.rfm_segments))
+    of_today, names = scores.set_index("customer_id"), tuple(release.rfm_segments)
+    segments = count_transitions(before["segment_before"], of_today["segment"], names)
+    by_time = None if today is None else moved_by_time(before, of_today, names, (today - as_of).days)
     if release.parameters.nps.source != "model":
-        return Transitions(as_of, segments)
-    then, now = before[list(PROBABILITIES)], today[list(PROBABILITIES)]
-    categories = count_transitions(before["nps_category_before"], today["nps_category"], CATEGORIES)
-    return Transitions(as_of, segments, categories, expected_categories(then, now))
+        return Transitions(as_of, segments, by_time=by_time)
+    then, now = before[list(PROBABILITIES)], of_today[list(PROBABILITIES)]
+    categories = count_transitions(before["nps_category_before"], of_today["nps_category"], CATEGORIES)
+    return Transitions(as_of, segments, categories, expected_categories(then, now), by_time)
 
 
 def profiles_of(described: StoredTable, scores: pd.DataFrame, release: Release) -> dict[str, Any]:

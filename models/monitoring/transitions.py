@@ -49,6 +49,51 @@ def count_transitions(before: pd.Series, now: pd.Series, names: Sequence[str]) -
     return pd.DataFrame(counts, index=index, columns=columns)
 
 
+def moved_by_time(before: pd.DataFrame, now: pd.DataFrame, names: Sequence[str], days: int) -> pd.DataFrame:
+    """Count who left each segment only because time passed, beside how many were to be expected.
+
+    A customer who buys nothing grows older in recency, and leaves a segment of recent customers without any change of
+    behaviour: customers who buy at random times are silent now and then. So of those who left a segment are counted
+    those who bought nothing since, and beside them stands the expected number of such customers if everyone goes on
+    buying as the purchase model says: the sum of the probabilities to buy nothing over all whose segment silence moves.
+
+    Parameters
+    ----------
+    before : pandas.DataFrame
+        As `models.population.scored.scores_at` gives it with `until`, indexed by customer_id.
+    now : pandas.DataFrame
+        Today's scores, indexed by customer_id: segment, T and recency.
+    names : sequence of str
+        The segments.
+    days : int
+        From the earlier date to today.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per segment: `then` (customers), `left` (who are in another one now), `left_by_time` (of them, who
+        bought nothing since) and `expected_by_time`.
+    """
+    today = now.reindex(before.index)
+    is_here = today["segment"].notna().to_numpy()
+    moved = is_here & (today["segment"].to_numpy() != before["segment_before"].to_numpy())
+    days_since = (today["T"] - today["recency"]).to_numpy(float)
+    silent = days_since == before["days_since_before"].to_numpy(float) + days
+    would_move = (before["segment_if_silent"] != before["segment_before"]).to_numpy()
+    counts = pd.DataFrame(
+        {
+            "then": 1.0,
+            "left": moved.astype(float),
+            "left_by_time": (moved & silent & would_move).astype(float),
+            "expected_by_time": np.where(would_move, before["p_silent"].to_numpy(float), 0.0),
+        },
+        index=before.index,
+    )
+    table = counts.groupby(before["segment_before"]).sum().reindex(list(names), fill_value=0.0)
+    whole = dict.fromkeys(("then", "left", "left_by_time"), np.int64)
+    return table.astype(whole).rename_axis("segment")
+
+
 def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """Sum the probabilities of each class at both dates.
 

@@ -93,14 +93,25 @@ def assemble_scores(
     return scores
 
 
-def scores_at(tables: Tables, as_of: date, release: Release) -> pd.DataFrame:
+def scores_at(tables: Tables, as_of: date, release: Release, until: date | None = None) -> pd.DataFrame:
     """Score everyone at an earlier date with today's scorer, so that only the customers differ since then.
+
+    Parameters
+    ----------
+    tables, release
+        The shop's checked tables, and today's scorer.
+    as_of : datetime.date
+        The earlier date, exclusive.
+    until : datetime.date, optional
+        Today's as_of: adds where each customer's segment is moved by the passing of time alone.
 
     Returns
     -------
     pandas.DataFrame
         Indexed by customer_id: next_purchase_index_before, segment_before, nps_category_before (None without
-        a signal) and p_detractor, p_passive, p_promoter (NaN without one).
+        a signal) and p_detractor, p_passive, p_promoter (NaN without one). With `until` also days_since_before (days
+        since the last purchase at the earlier date), segment_if_silent (the segment at `until` of a customer who buys
+        nothing before it) and p_silent (the probability of that, by the purchase model).
     """
     return pd.concat([_scores_before(base, release) for base in _bases(tables, as_of, release)])
 
@@ -117,6 +128,12 @@ def _scores_before(base: pd.DataFrame, release: Release) -> pd.DataFrame:
     scores = pd.DataFrame(index=base["customer_id"])
     scores["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
     scores["segment_before"] = release.rfm_scores(base)["segment"].to_numpy()
+    if until is not None:
+        days = (until - as_of).days
+        later = base.assign(T=base["T"] + days)
+        scores["days_since_before"] = (base["T"] - base["recency"]).to_numpy(float)
+        scores["segment_if_silent"] = release.rfm_scores(later)["segment"].to_numpy()
+        scores["p_silent"] = scorer.p_silent(base, days).to_numpy()
     scores["nps_category_before"] = None
     scores[list(PROBABILITIES)] = np.nan
     if release.parameters.nps.source is not None:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from mlflow.entities.model_registry import ModelVersion
 
-from features.describe import materialise
+from features.describe import feature_names, materialise
 from features.labels import labelled_answers
 from features.tables import Tables
 from models.monitoring.prospective_calibration import ProspectiveCalibration, prospective_calibration
@@ -21,6 +21,7 @@ from models.registry.publication import published_before, read_scores
 from models.registry.store import Store
 from models.release.release import Release
 from models.scoring.columns import PROBABILITIES
+from models.survey.response.answer_weights import answer_weights
 
 # Answers to invitations of the last so many days count, and at most so many published tables.
 DAYS = 180
@@ -28,8 +29,10 @@ TABLES = 12
 _COLUMNS = ["customer_id", "as_of", *PROBABILITIES, "nps_source"]
 
 
-def judge_published(store: Store, tables: Tables, as_of: date, release: Release) -> ProspectiveCalibration | None:
-    """Compare published predictions with the answers of customers since.
+def judge_published(
+    store: Store, tables: Tables, as_of: date, release: Release, described: pd.DataFrame
+) -> ProspectiveCalibration | None:
+    """Compare published predictions with the answers of customers since, weighted to everyone.
 
     Parameters
     ----------
@@ -41,6 +44,8 @@ def judge_published(store: Store, tables: Tables, as_of: date, release: Release)
         Exclusive: answers given before it count.
     release : Release
         Its question and label gap say which answers count and as of which date a customer is described.
+    described : pandas.DataFrame
+        The features of everyone at `as_of`, by which the answers are weighted.
 
     Returns
     -------
@@ -60,7 +65,15 @@ def judge_published(store: Store, tables: Tables, as_of: date, release: Release)
     answers = materialise(labelled_answers(tables.answers, question, before=as_of, gap_days=gap))
     recent = answers[answers["as_of"] >= pd.Timestamp(as_of - timedelta(days=DAYS))]
     published = (_predictions(store, version, recent["customer_id"]) for version in versions)
-    return prospective_calibration(predictions_before_answers(published, _scorers(versions), recent))
+    joined = predictions_before_answers(published, _scorers(versions), recent)
+    # Who is not in the base any more represents nobody but themselves.
+    answered = described["customer_id"].isin(joined["customer_id"])
+    if not answered.any():
+        return prospective_calibration(joined)
+    names, seed = feature_names(release.vocabulary), release.parameters.seed
+    weights = answer_weights(described[names], answered, described["customer_id"], seed)
+    of_customer = pd.Series(weights, index=described.loc[answered, "customer_id"].astype(str))
+    return prospective_calibration(joined, joined["customer_id"].map(of_customer).fillna(1.0).to_numpy())
 
 
 def _predictions(store: Store, version: ModelVersion, customers: pd.Series) -> pd.DataFrame:

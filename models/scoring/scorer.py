@@ -113,6 +113,11 @@ class Scorer:
         trees = {name: self.boosters[name] for name in SECOND_STAGE_BOOSTERS if name in self.boosters}
         return second_stage(trees, first, features, stage.features, stage.levels, stage.needed)
 
+    def p_silent(self, features: pd.DataFrame, days: float) -> pd.Series:
+        """Return each row's probability of no purchase within so many days, by the purchase model alone."""
+        x, t_x, T, _, _ = self._history(features)
+        return pd.Series(1.0 - p_purchase(days, x, t_x, T, self.purchases), index=features.index)
+
     def _history(self, features: pd.DataFrame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         x, t_x, T, x_spend, m_spend = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS)
         if not self.spend.individual:

@@ -43,7 +43,8 @@ def test_right_predictions_are_called_right():
     assert found.detractor_line.slope == pytest.approx(1, abs=3 * found.detractor_line.slope_error)
     assert found.promoter_line.intercept == pytest.approx(0, abs=3 * found.promoter_line.intercept_error)
     assert found.detractor_line.words is None
-    assert "the prediction is inside the interval" in found.verdict and "lower than that of the shares" in found.verdict
+    assert "the level is off by no more than chance" in found.verdict
+    assert "lower than that of the shares" in found.verdict
     assert (found.answers, found.customers, found.days_before, found.from_prior) == (4000, 4000, 12.0, 0)
     assert found.figures["rps"] < found.figures["rps_prior"]
     assert json.loads(json.dumps(found.to_dict(), allow_nan=False))["nps"]["predicted"] == found.nps.predicted
@@ -65,7 +66,7 @@ def test_figures_are_those_of_the_metrics():
 def test_a_level_that_is_off_and_probabilities_too_far_apart_are_told():
     found = prospective_calibration(answered(np.random.default_rng(3), 3000, lambda true: true * [0.6, 1, 1.5]))
     assert found.nps.is_off and found.nps.predicted > found.nps.high
-    assert "the prediction is outside the interval" in found.verdict
+    assert "the level is off by more than chance" in found.verdict
     found = prospective_calibration(answered(np.random.default_rng(4), 3000, lambda true: true**2))
     assert found.detractor_line.slope < 0.8 and "detractors are too far apart (slope 0." in found.verdict
     found = prospective_calibration(answered(np.random.default_rng(5), 3000, lambda true: true**0.4))
@@ -152,3 +153,39 @@ def test_too_few_answers_say_why():
     found = prospective_calibration(one_class)
     assert found.promoter.high == 1 and found.promoter.low < 1 and "auc_promoter" not in found.figures
     json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_weighted_answers_judge_the_predictions_of_everyone():
+    """Right predictions from one thing, and answers by those who are more satisfied for another that goes with it."""
+    rng = np.random.default_rng(4)
+    n = 60_000
+    known, other = rng.normal(size=(2, n))
+    true = expit(known + 1.5 * other * (known > 0))
+    # What is right for everyone who is alike in the known thing.
+    grid = np.linspace(-5, 5, 401)
+    nodes, node_weights = np.polynomial.hermite_e.hermegauss(40)
+    mean = expit(grid[:, None] + 1.5 * nodes * (grid[:, None] > 0)) @ node_weights / node_weights.sum()
+    p, y = np.interp(known, grid, mean), rng.random(n) < true
+    answers = expit(-2.0 + 1.2 * other)
+    R, who = rng.random(n) < answers, np.arange(n)
+    everyone = cox_line(y, p, who)
+    alone, weighted = cox_line(y[R], p[R], who[R]), cox_line(y[R], p[R], who[R], 1.0 / answers[R])
+    assert everyone.words is None and weighted.words is None
+    assert alone.words is not None and alone.slope > 1.1
+    # An equal weight of all changes nothing.
+    again = cox_line(y[R], p[R], who[R], np.full(R.sum(), 3.0))
+    assert (again.slope, again.slope_error) == pytest.approx((alone.slope, alone.slope_error))
+
+
+def test_the_level_told_is_the_weighted_one():
+    joined = answered(np.random.default_rng(5), 3000, lambda true: true)
+    promoter = (joined["category"] == 2).to_numpy()
+    found = prospective_calibration(joined, np.where(promoter, 2.0, 1.0))
+    w = np.where(promoter, 2.0, 1.0)
+    points = np.array([-100.0, 0.0, 100.0])[joined["category"]]
+    assert found.nps.observed == pytest.approx(np.average(points, weights=w))
+    assert found.nps.is_off
+    assert "the level is off by more than chance" in found.verdict
+    # The interval is that of a weighted mean: wider than n answers of equal weight would have it.
+    equal = prospective_calibration(joined)
+    assert (found.nps.high - found.nps.low) / np.std(points) > 0.9 * (equal.nps.high - equal.nps.low) / np.std(points)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.monitoring.transitions import count_transitions, expected_categories
+from models.monitoring.transitions import count_transitions, expected_categories, moved_by_time
 from models.scoring.columns import CATEGORIES
 
 
@@ -111,3 +111,57 @@ def test_moves_between_segments_by_hand():
     assert found.columns.tolist() == ["loyal", "new ones", "lost", "(gone)"]
     # e had no segment; f is gone; x came.
     assert found.to_numpy().tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 1], [0, 1, 0, 0]]
+
+
+def test_who_moved_by_time_alone_by_hand():
+    before = pd.DataFrame(
+        {
+            "segment_before": ["champion", "champion", "champion", "loyal", "loyal"],
+            "segment_if_silent": ["loyal", "loyal", "champion", "lost", "lost"],
+            "days_since_before": [5.0, 5.0, 1.0, 60.0, 60.0],
+            "p_silent": [0.2, 0.3, 0.9, 0.7, 0.5],
+        },
+        index=list("abcde"),
+    )
+    now = pd.DataFrame(
+        {
+            # a is silent; b bought and fell all the same; c stayed; d bought and rose; e's purchases were returned.
+            "segment": ["loyal", "lost", "champion", "champion"],
+            "T": [100, 100, 100, 100],
+            "recency": [65, 90, 69, 98],
+        },
+        index=list("abcd"),
+    )
+    found = moved_by_time(before, now, ["champion", "loyal", "lost"], 30)
+    assert found["then"].tolist() == [3, 2, 0]
+    assert found["left"].tolist() == [2, 1, 0]
+    assert found["left_by_time"].tolist() == [1, 0, 0]
+    assert found["expected_by_time"].tolist() == pytest.approx([0.5, 1.2, 0.0])
+
+
+def test_under_unchanged_behaviour_as_many_move_by_time_as_are_expected():
+    """Customers who buy at constant rates: those seen within 20 days are champions, all others are not."""
+    rng, n, days = np.random.default_rng(3), 20_000, 30
+    rate = rng.gamma(2.0, 0.02, n)
+    since = rng.exponential(1.0 / rate)
+    bought = rng.exponential(1.0 / rate) < days
+    since_now = np.where(bought, days * rng.random(n), since + days)
+    names = ["champion", "other"]
+
+    def segment(age):
+        return np.where(age < 20, *names)
+
+    before = pd.DataFrame(
+        {
+            "segment_before": segment(since),
+            "segment_if_silent": segment(since + days),
+            "days_since_before": since,
+            "p_silent": np.exp(-rate * days),
+        }
+    )
+    now = pd.DataFrame({"segment": segment(since_now), "T": 1e4, "recency": 1e4 - since_now})
+    # In whole days the comparison is exact; here the differences of doubles are not.
+    now["T"], now["recency"] = since_now, 0.0
+    found = moved_by_time(before, now, names, days).loc["champion"]
+    assert found["left_by_time"] / found["then"] > 0.15
+    assert found["left_by_time"] == pytest.approx(found["expected_by_time"], abs=3 * np.sqrt(found["expected_by_time"]))

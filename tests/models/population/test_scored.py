@@ -13,6 +13,7 @@ from features.spine import everyone
 from models.monitoring.stability import transitions_since
 from models.population.scored import assemble_scores, score_described, scores_at, scores_table
 from models.population.scores_table import COLUMNS, check_scores, read_metadata
+from models.scoring.bg_nbd import p_purchase
 from models.scoring.columns import SCORE_COLUMNS
 
 PROVENANCE = {"run_id": "a-run", "input_digest": "a-digest", "currency": "EUR"}
@@ -96,13 +97,27 @@ def test_the_segment_before_is_by_the_same_cut_points(simulated_shop, release, d
     scores = scores.set_index("customer_id")
     assert scores["segment_before"][expected.index].tolist() == expected.tolist()
     assert scores["segment_before"].drop(expected.index).isna().all()
-    transitions = transitions_since(before, scores_at(tables, before, release), scores.reset_index(), release)
+    today = simulated_shop.as_of
+    earlier = scores_at(tables, before, release, today)
+    transitions = transitions_since(before, earlier, scores.reset_index(), release, today)
     both = scores.loc[expected.index]
     by_hand = pd.crosstab(both["segment_before"], both["segment"])
     for was, row in by_hand.iterrows():
         for now, customers in row.items():
             assert transitions.segments.loc[was, now] == customers
     assert transitions.segments.loc["(new)"].sum() == len(scores) - len(expected)
+    # Who bought nothing since is now where silence alone would have moved them.
+    frame = then.set_index("customer_id")
+    bought = (scores.loc[expected.index, "T"] - scores.loc[expected.index, "recency"]) < 170
+    assert (both["segment"][~bought] == earlier["segment_if_silent"][~bought]).mean() > 0.95
+    moved = both["segment"] != both["segment_before"]
+    assert transitions.by_time["left_by_time"].sum() == pytest.approx((moved & ~bought).sum(), rel=0.05)
+    assert earlier["p_silent"].to_numpy() == pytest.approx(
+        1.0
+        - p_purchase(
+            170, *(frame[name].to_numpy(float) for name in ("frequency", "recency", "T")), release.scorer.purchases
+        )
+    )
 
 
 def test_rows_in_another_order_get_the_same_change(simulated_shop, release, described, predicted):

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from features.describe import describe_everyone
 from models.population.scores_table import METADATA_KEYS, to_table
 from models.registry.past_predictions import judge_published
 from models.registry.publication import register_scores
@@ -48,7 +49,9 @@ def answered(take_frames):
 
 
 def judged(store, tables, a_scorer):
-    return judge_published(store, tables, date(2024, 4, 1), Release(a_scorer(), {}))
+    release = Release(a_scorer(), {})
+    described = describe_everyone(tables, date(2024, 4, 1), release.vocabulary)
+    return judge_published(store, tables, date(2024, 4, 1), release, described)
 
 
 def test_an_answer_is_beside_the_newest_prediction_before_its_invitation(store, publish, answered, a_scorer):

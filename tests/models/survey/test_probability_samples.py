@@ -284,9 +284,8 @@ def test_other_answers_lose_weight_only_if_many_answers_of_samples_contradict_th
         """`n` answers of a sample with some promoters, beside 50 other answers whose mean is 0."""
         category = np.r_[np.where(np.arange(n) < n * (1 + residual_of_sample) / 2, 2, 0), np.tile([0, 2], 25)]
         total, p = n + 50, np.full((n + 50, 3), 1 / 3)
-        survey = a_survey(
-            pd.DataFrame({"x": np.ones(total)}), category, np.ones(total, bool), p, np.ones(total), np.arange(total)
-        )
+        x = pd.DataFrame({"x": np.ones(total)})
+        survey = a_survey(x, category, np.ones(total, bool), p, np.ones(total), np.arange(total))
         in_sample = np.arange(total) < n
         joined = join_samples(survey, in_sample, np.ones(total), np.where(in_sample, 3.0, 0.0)[None])
         return joined.weights[n:].sum(), float(survey.residuals.var())
