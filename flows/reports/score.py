@@ -81,6 +81,9 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
             f"Scorer {chosen.version} was trained after {inputs.as_of} (as of {chosen.release.as_of}): "
             "these scores describe past behaviour by a later scorer."
         )
+    nps = chosen.release.parameters.nps
+    if nps.source != "model":
+        sentences.append(f"nps_category is null for everyone: {nps.why}")
     personas = has_personas(chosen.release)
     if scored.not_given:
         missing_from = "the NPS, the second stage and the personas" if personas else "the NPS and the second stage"

@@ -194,7 +194,9 @@ def estimate_nps(survey: Survey) -> Estimate:
         sensitivity={f"{gamma:+.1f}": _bounded(tilted_nps(survey, gamma)) for gamma in GAMMAS},
         sign_gamma=sign_gamma(survey),
         balance_of_scores={
-            f"{name}_{when}": float(difference) for name, row in scores.iterrows() for when, difference in row.items()
+            f"{name}_{when}": float(difference)
+            for when, of_scores in scores.items()
+            for name, difference in zip(scores.index, of_scores.to_numpy(float), strict=True)
         },
         frame=survey.frame,
         unlike_share=survey.unlike_share,
@@ -256,7 +258,7 @@ def _balance_of_scores(survey: Survey, w: Floats) -> pd.DataFrame:
         {when: (mean - target) / np.where(spread > 0.0, spread, 1.0) for when, mean in means.items()},
         index=pd.Index(survey.balanced, name="feature"),
     )
-    return table[spread > 0.0]
+    return table.loc[spread > 0.0]
 
 
 def _leverage_corrected(h: Floats, centred: Floats) -> Floats:

@@ -60,7 +60,7 @@ class Columns:
     def of(cls, X: Floats) -> "Columns":
         """Learn the columns of features (n, k), NaN where not defined."""
         is_amount = (np.nanmin(X, axis=0, initial=np.inf) >= 0.0) & (np.nanmax(X, axis=0, initial=-np.inf) > 1.0)
-        has_gaps = np.isnan(X).any(axis=0)
+        has_gaps: Flags = np.asarray(np.isnan(X).any(axis=0))
         median = np.nan_to_num(np.nanmedian(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0))
         unscaled = cls(is_amount, has_gaps, median, np.zeros(1), np.ones(1))
         Z = unscaled._filled(X)
@@ -70,7 +70,7 @@ class Columns:
     @property
     def source(self) -> Integers:
         """(k + flags,) which feature each column is made of."""
-        return np.r_[np.arange(len(self.has_gaps)), np.flatnonzero(self.has_gaps)]
+        return np.concatenate([np.arange(len(self.has_gaps)), np.flatnonzero(self.has_gaps)])
 
     def standardised(self, X: Floats) -> Floats:
         """Give the columns (n, k + flags) of features (n, k)."""

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from flows.reports.score import _base
+from models.scoring.parameters import CategoryParameters
 
 
 @pytest.mark.parametrize(
@@ -20,9 +21,13 @@ from flows.reports.score import _base
 def test_what_events_would_have_told_is_missing_from_personas_too(names, missing_from):
     figures = ("expected_purchases", "expected_revenue", "clv", "next_purchase_index", "p_churn")
     table = pa.table({name: [1.0, 2.0] for name in figures})
-    parameters = SimpleNamespace(horizon=90, personas=SimpleNamespace(names=names) if names else None)
+    nps = CategoryParameters("prior", "No signal was found.")
+    personas = SimpleNamespace(names=names) if names else None
+    parameters = SimpleNamespace(horizon=90, personas=personas, nps=nps)
     release = SimpleNamespace(as_of=date(2024, 1, 1), parameters=parameters)
     inputs, chosen = SimpleNamespace(as_of=date(2024, 2, 1)), SimpleNamespace(release=release, version=3)
     scored = SimpleNamespace(table=table, not_given=("events",), without_behaviour=0)
-    [warning] = [sentence for sentence in _base(inputs, chosen, scored).sentences if "WARNING" in sentence]
+    sentences = _base(inputs, chosen, scored).sentences
+    assert "nps_category is null for everyone: No signal was found." in sentences
+    [warning] = [sentence for sentence in sentences if "WARNING" in sentence]
     assert f"is missing from {missing_from}" in warning

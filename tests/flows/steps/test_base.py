@@ -22,11 +22,14 @@ from flows.steps.base import (
     find_comment_topics,
     profile_base,
     published_nps,
+    set_level,
+    survey_base,
 )
 from models.population.segment_labels import PERSONA, RFM, segment_labels
 from models.recipe import Recipe
 from models.registry.scorers import SCORER, Registered
 from models.registry.tracking import Run, tracked
+from models.release.parameters import ReleaseParameters
 from models.release.release import fit_release
 from models.segments.personas.model import profile
 from models.survey.aipw import Estimate
@@ -60,7 +63,7 @@ def champion(store, release) -> Registered:
 
 @pytest.fixture
 def estimated(store, settings, inputs, release, champion) -> Estimated:
-    return estimate(store, settings, inputs, release, champion)
+    return estimate(store, settings, inputs, release, champion, survey_base(store, inputs, release))
 
 
 def figures(estimated: Estimated) -> Estimate:
@@ -77,11 +80,14 @@ def test_base_segments_and_change_are_told_and_kept(store, release, estimated):
     assert change.published == PUBLISHED
     parts = [change.composition, change.behaviour, change.answers, change.model]
     assert sum(part.change for part in parts) == pytest.approx(change.now - PUBLISHED, abs=1e-9)
-    assert change.low < change.change < change.high
+    assert change.wide_low <= change.low < change.change < change.high <= change.wide_high
+    for table in estimated.segments.values():
+        told = table.dropna(subset="nps")
+        assert (told["wide_low"] <= told["low"]).all() and (told["high"] <= told["wide_high"]).all()
 
     sections = {section.title: section for section in nps_sections(release, estimated)}
     assert (
-        f"{base.nps:+.1f}, 95 % interval {base.low:+.1f} to {base.high:+.1f}"
+        f"{base.nps:+.1f}, 95 % interval {base.wide_low:+.1f} to {base.wide_high:+.1f}"
         in sections["NPS of the base"].sentences[0]
     )
     assert f"Published then: {PUBLISHED:+.1f}" in " ".join(sections[f"Change since {estimated.since}"].sentences)
@@ -107,8 +113,26 @@ def read(run: Run, path: str) -> str:
     return Path(run.store.client.download_artifacts(run.run_id, path)).read_text(encoding="utf-8")
 
 
+def test_predictions_get_the_level_of_the_base_and_categories_their_shares(store, inputs, release):
+    surveyed = survey_base(store, inputs, release)
+    levelled = set_level(inputs, release, surveyed)
+    described = describe_everyone(inputs.tables, inputs.as_of, release.vocabulary)
+    scores = levelled.scorer.score(described)
+    p = scores[["p_detractor", "p_passive", "p_promoter"]].to_numpy(float)
+    # The mean of what is published of each customer is what is published of the base.
+    assert 100 * (p[:, 2] - p[:, 0]).mean() == pytest.approx(surveyed.base.figures.nps, abs=0.01)
+    shares = scores["nps_category"].value_counts(normalize=True)
+    for name, share in zip(("detractor", "passive", "promoter"), p.mean(axis=0), strict=True):
+        assert shares[name] == pytest.approx(share, abs=0.01)
+    # It is kept with the version, and the trees are those of before.
+    again = ReleaseParameters.from_dict(json.loads(json.dumps(levelled.parameters.to_dict())))
+    assert (again.nps.cuts, again.nps.offsets) == (levelled.parameters.nps.cuts, levelled.parameters.nps.offsets)
+    assert levelled.boosters == release.boosters
+
+
 def test_beside_a_run_of_the_same_date_there_is_no_change(store, settings, inputs, release, champion):
-    estimated = estimate(store, settings, inputs, release, replace(champion, release=release))
+    surveyed = survey_base(store, inputs, release)
+    estimated = estimate(store, settings, inputs, release, replace(champion, release=release), surveyed)
     assert estimated.base is not None
     assert estimated.change is None
 
@@ -123,7 +147,9 @@ def test_what_was_published_of_another_question_does_not_count(store, release, c
 def test_without_answers_nothing_is_estimated_and_that_is_said(store, settings, inputs):
     bare = replace(inputs, tables=replace(inputs.tables, answers=None))
     release = fit_release(bare.tables, bare.as_of, Recipe())
-    estimated = estimate(store, settings, bare, release, None)
+    surveyed = survey_base(store, bare, release)
+    assert set_level(bare, release, surveyed) is release
+    estimated = estimate(store, settings, bare, release, None, surveyed)
     assert estimated == Estimated()
     sections = nps_sections(release, estimated)
     assert sections[-1].sentences == ("It is not estimated: this run has no answers, or too few.",)
@@ -179,7 +205,7 @@ def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas,
     with tracked(store, "retrain", {}) as run:
         log_personas(run, profiled, nps)
     assert json.loads(read(run, "personas/choice.json"))["k"] == len(personas.names)
-    assert "nps,low,high,answers,hidden_because" in read(run, "personas/personas.csv")
+    assert "nps,low,high,wide_low,wide_high,answers,hidden_because" in read(run, "personas/personas.csv")
 
 
 def test_where_no_personas_are_told_apart_that_is_said_and_none_are_published(inputs, profiled):

@@ -53,7 +53,7 @@ def base(a_scorer, tmp_path_factory):
             "returns_90d": rng.poisson(0.4, 600).astype(float),
         }
     )
-    nps = {"source": "model", "why": "", "features": NAMES, "members": [ODDS], "noise": 3.0}
+    nps = {"source": "model", "why": "", "features": NAMES, "members": [ODDS], "noise": 3.0, "cuts": [0.1, 0.3]}
     release = Release(a_scorer(nps=nps), {})
     return assembled(described, release), stored(described, tmp_path_factory.mktemp("base")), release
 
@@ -75,8 +75,8 @@ def assembled(described, release):
 def test_customers_on_a_list_are_told_of_their_lists_first_then_of_their_nps(base):
     actions = find_actions(*base)
     by_title = {each.title: each for each in actions.lists}
-    # Of the valuable only six are no likelier promoters than detractors.
-    assert [len(each.customers) for each in actions.lists] == [6, FEW, FEW, FEW]
+    # Of the valuable only 18 are detractors by the cut points, and no likelier promoters.
+    assert [len(each.customers) for each in actions.lists] == [18, FEW, FEW, FEW]
     listed = set().union(*(each.customers.index for each in actions.lists))
     assert set(actions.reasons.dropna().index) == listed
     customers_on_several, customers_with_nps = 0, 0
