@@ -37,7 +37,7 @@ def replicate(seed: int, customers: int) -> pd.DataFrame:
     world = simulate(VISIBLE, customers, seed)
     survey, training = trained(world, seed)
     nps, boosters = training.model.parameters, parse_trees(training.model.boosters)
-    published = levelled(nps, boosters, world.features, level_shares(survey))
+    published = levelled(nps, boosters, [world.features], level_shares(survey))
     before, p = (category_probabilities(each, boosters, world.features) for each in (nps, published))
     named, truth = categories(published, p), world.probabilities.mean(axis=0)
     shares = np.array([np.mean(named == name) for name in CATEGORIES])

@@ -133,7 +133,7 @@ def survey_base(store: Store, inputs: Inputs, release: Release) -> Surveyed:
 def set_level(inputs: Inputs, release: Release, surveyed: Surveyed) -> Release:
     """Give the release's NPS probabilities the level of its whole base, and cut its scores into categories."""
     with step("set the level and the categories of the NPS model"):
-        described = describe_everyone(inputs.tables, release.as_of, release.vocabulary)
+        described = everyone_described(inputs.tables, release.as_of, release.vocabulary)
         shares = None if surveyed.survey is None else level_shares(surveyed.survey)
         return with_level(release, described, shares)
 

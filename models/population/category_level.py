@@ -1,12 +1,13 @@
 """The level of a release's NPS probabilities in its base, and the points that cut its scores into categories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import lightgbm
 import numpy as np
 import pandas as pd
 
+from features.tables import StoredTable
 from models.release.release import Release
 from models.scoring.nps import NO_OFFSETS, latent_probabilities, latent_scores, shifted_probabilities
 from models.scoring.parameters import CategoryParameters
@@ -25,7 +26,7 @@ _LEAST_SHARE = 1e-4
 _DIGITS = 9
 
 
-def with_level(release: Release, described: pd.DataFrame, shares: Floats | None) -> Release:
+def with_level(release: Release, described: StoredTable, shares: Floats | None) -> Release:
     """Return a release whose probabilities sum to given shares over its base, and with its cut points.
 
     Those who answer differ from those who do not, and a model that is shrunk towards the shares of its answers is then
@@ -41,19 +42,31 @@ def with_level(release: Release, described: pd.DataFrame, shares: Floats | None)
         (3,) estimated shares of detractors, passives and promoters in the base (`models.survey.aipw.class_shares`);
         None leaves the level.
     """
-    if release.parameters.nps.source is None or release.training is None or described.empty:
+    nps = release.parameters.nps
+    if nps.source is None or release.training is None or not len(described):
         return release
     boosters = {
         name.removeprefix(NPS_TREES): text for name, text in release.boosters.items() if name.startswith(NPS_TREES)
     }
-    return release.with_nps(levelled(release.parameters.nps, parse_trees(boosters), described, shares))
+    # Where one is not in the table it counts as missing.
+    columns = ["customer_id", *(name for name in nps.features if name in described.columns)]
+    return release.with_nps(levelled(nps, parse_trees(boosters), described.batches(columns), shares))
 
 
 def levelled(
-    nps: CategoryParameters, boosters: Mapping[str, lightgbm.Booster], described: pd.DataFrame, shares: Floats | None
+    nps: CategoryParameters,
+    boosters: Mapping[str, lightgbm.Booster],
+    batches: Iterable[pd.DataFrame],
+    shares: Floats | None,
 ) -> CategoryParameters:
-    """Return an NPS model, with its trees, whose probabilities sum to the shares over a base; see `with_level`."""
-    parts = _parts(nps, boosters, described)
+    """Return an NPS model, with its trees, whose probabilities sum to the shares over a base; see `with_level`.
+
+    The base comes in batches, and only its probabilities are kept.
+    """
+    of_batches = [_parts(nps, boosters, batch) for batch in batches]
+    parts = [
+        (of_member[0][0], np.concatenate([p for _, p in of_member])) for of_member in zip(*of_batches, strict=True)
+    ]
     offsets = NO_OFFSETS if shares is None else level_offsets(parts, shares)
     moved = np.asarray(sum(weight * shifted_probabilities(p, offsets) for weight, p in parts))
     return replace(nps, offsets=offsets, cuts=category_cuts(moved) if nps.source == "model" else None)

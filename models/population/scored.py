@@ -113,7 +113,8 @@ def scores_at(tables: Tables, as_of: date, release: Release, until: date | None 
         since the last purchase at the earlier date), segment_if_silent (the segment at `until` of a customer who buys
         nothing before it) and p_silent (the probability of that, by the purchase model).
     """
-    return pd.concat([_scores_before(base, release) for base in _bases(tables, as_of, release)])
+    days = None if until is None else (until - as_of).days
+    return pd.concat([_scores_before(base, release, days) for base in _bases(tables, as_of, release)])
 
 
 def _bases(tables: Tables, as_of: date, release: Release) -> Iterator[pd.DataFrame]:
@@ -123,13 +124,12 @@ def _bases(tables: Tables, as_of: date, release: Release) -> Iterator[pd.DataFra
     return iter([materialise(purchase_summary(tables, as_of))])
 
 
-def _scores_before(base: pd.DataFrame, release: Release) -> pd.DataFrame:
+def _scores_before(base: pd.DataFrame, release: Release, days: int | None) -> pd.DataFrame:
     scorer = release.scorer
     scores = pd.DataFrame(index=base["customer_id"])
     scores["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
     scores["segment_before"] = release.rfm_scores(base)["segment"].to_numpy()
-    if until is not None:
-        days = (until - as_of).days
+    if days is not None:
         later = base.assign(T=base["T"] + days)
         scores["days_since_before"] = (base["T"] - base["recency"]).to_numpy(float)
         scores["segment_if_silent"] = release.rfm_scores(later)["segment"].to_numpy()

@@ -7,6 +7,8 @@ the answer.
 import json
 from datetime import date, timedelta
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +16,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from features.describe import feature_names, materialise
 from features.labels import labelled_answers
-from features.tables import Tables
+from features.tables import StoredTable, Tables
 from models.monitoring.prospective_calibration import ProspectiveCalibration, prospective_calibration
 from models.monitoring.prospective_predictions import PRIORS, predictions_before_answers
 from models.registry.publication import published_before, read_scores
@@ -22,6 +24,7 @@ from models.registry.store import Store
 from models.release.release import Release
 from models.scoring.columns import PROBABILITIES
 from models.survey.response.answer_weights import answer_weights
+from models.survey.response.propensity import case_control_sample
 
 # Answers to invitations of the last so many days count, and at most so many published tables.
 DAYS = 180
@@ -30,7 +33,7 @@ _COLUMNS = ["customer_id", "as_of", *PROBABILITIES, "nps_source"]
 
 
 def judge_published(
-    store: Store, tables: Tables, as_of: date, release: Release, described: pd.DataFrame
+    store: Store, tables: Tables, as_of: date, release: Release, described: StoredTable
 ) -> ProspectiveCalibration | None:
     """Compare published predictions with the answers of customers since, weighted to everyone.
 
@@ -44,7 +47,7 @@ def judge_published(
         Exclusive: answers given before it count.
     release : Release
         Its question and label gap say which answers count and as of which date a customer is described.
-    described : pandas.DataFrame
+    described : StoredTable
         The features of everyone at `as_of`, by which the answers are weighted.
 
     Returns
@@ -66,14 +69,21 @@ def judge_published(
     recent = answers[answers["as_of"] >= pd.Timestamp(as_of - timedelta(days=DAYS))]
     published = (_predictions(store, version, recent["customer_id"]) for version in versions)
     joined = predictions_before_answers(published, _scorers(versions), recent)
-    # Who is not in the base any more represents nobody but themselves.
-    answered = described["customer_id"].isin(joined["customer_id"])
+    return prospective_calibration(joined, _weights(joined["customer_id"].astype(str), release, described))
+
+
+def _weights(customer: pd.Series, release: Release, described: StoredTable) -> npt.ArrayLike | None:
+    """Weigh the answers of these customers, (n,), so that they represent everyone; of a large base a sample is read."""
+    everyone, seed = described["customer_id"].astype(str), release.parameters.seed
+    answered = everyone.isin(customer).to_numpy()
     if not answered.any():
-        return prospective_calibration(joined)
-    names, seed = feature_names(release.vocabulary), release.parameters.seed
-    weights = answer_weights(described[names], answered, described["customer_id"], seed)
-    of_customer = pd.Series(weights, index=described.loc[answered, "customer_id"].astype(str))
-    return prospective_calibration(joined, joined["customer_id"].map(of_customer).fillna(1.0).to_numpy())
+        return None
+    rows, share = case_control_sample(answered, everyone.to_numpy(str), seed)
+    names = [name for name in feature_names(release.vocabulary) if name in described.columns]
+    features = described.take(np.flatnonzero(rows), names)
+    weights = answer_weights(features, answered[rows], everyone[rows], share, seed)
+    # Who is not in the base any more represents nobody but themselves.
+    return customer.map(pd.Series(weights, index=everyone[answered].to_numpy())).fillna(1.0).to_numpy()
 
 
 def _predictions(store: Store, version: ModelVersion, customers: pd.Series) -> pd.DataFrame:

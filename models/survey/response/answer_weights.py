@@ -6,35 +6,38 @@ import pandas as pd
 from scipy.special import expit, logit
 
 from models.stats.typing import Floats
-from models.survey.response.propensity import case_control_sample, response_propensity
+from models.survey.response.propensity import response_propensity
 
 # No answer weighs more than so many times the median: a few extreme weights add more variance than they remove bias.
 LARGEST_RATIO = 10.0
 
 
-def answer_weights(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike, seed: int = 0) -> Floats:
+def answer_weights(
+    features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike, share: float = 1.0, seed: int = 0
+) -> Floats:
     """Weigh those of a base who answered so that they represent it: 1 / the probability of answering, clipped.
 
     Parameters
     ----------
     features
-        (M, k) of the base.
+        (M, k) of the base, or of all who answered and a sample of the others.
     answered
         (M,) whether the customer answered; at least one did.
     customer
         (M,) ids.
+    share
+        Share of those without an answer that is among the rows, as
+        `models.survey.response.propensity.case_control_sample` gives it.
     seed
-        Of folds, sample and trees.
+        Of folds and trees.
 
     Returns
     -------
     numpy.ndarray
-        (n,) of those who answered, in the order of the rows, with mean 1. Of a large base only a sample is read.
+        (n,) of those who answered, in the order of the rows, with mean 1.
     """
-    R, who = np.asarray(answered).astype(bool), np.asarray(customer).astype(str)
-    learned, share = case_control_sample(R, who, seed)
-    sampled = response_propensity(features[learned], R[learned], who[learned], seed)[R[learned]]
-    odds = logit(np.clip(sampled, 1e-9, 1.0 - 1e-9)) + np.log(share)
-    weights = 1.0 / expit(odds)
+    R = np.asarray(answered).astype(bool)
+    among_rows = response_propensity(features, R, customer, seed)[R]
+    weights = 1.0 / expit(logit(np.clip(among_rows, 1e-9, 1.0 - 1e-9)) + np.log(share))
     clipped = np.minimum(weights, LARGEST_RATIO * np.median(weights))
     return np.asarray(clipped / clipped.mean())

@@ -21,7 +21,7 @@ SHARES = np.array([0.33, 0.3, 0.37])
 
 
 def test_the_offsets_reach_the_shares_and_a_root_finder_agrees():
-    found = levelled(MODEL, {}, BASE, SHARES)
+    found = levelled(MODEL, {}, [BASE[:900], BASE[900:]], SHARES)
     p = category_probabilities(found, {}, BASE)
     assert p.mean(axis=0) == pytest.approx(SHARES, abs=1e-8)
     assert p.sum(axis=1) == pytest.approx(1.0)
@@ -41,11 +41,11 @@ def test_the_offsets_reach_the_shares_and_a_root_finder_agrees():
     # The order of customers stays.
     before = category_probabilities(MODEL, {}, BASE)
     assert (np.argsort(p[:, 0], kind="stable") == np.argsort(before[:, 0], kind="stable")).all()
-    assert levelled(MODEL, {}, BASE.iloc[::-1], SHARES).offsets == found.offsets
+    assert levelled(MODEL, {}, [BASE.iloc[::-1]], SHARES).offsets == found.offsets
 
 
 def test_each_category_has_the_share_its_probabilities_sum_to():
-    found = levelled(MODEL, {}, BASE, SHARES)
+    found = levelled(MODEL, {}, [BASE[:900], BASE[900:]], SHARES)
     p = category_probabilities(found, {}, BASE)
     named = pd.Series(categories(found, p)).value_counts(normalize=True)
     assert named[["detractor", "passive", "promoter"]].to_numpy() == pytest.approx(SHARES, abs=1e-3)
@@ -58,7 +58,7 @@ def test_each_category_has_the_share_its_probabilities_sum_to():
 
 def test_without_a_signal_there_is_a_level_and_no_category():
     prior = CategoryParameters("prior", "No signal.", 500, ("x",), (0.2, 0.3, 0.5))
-    found = levelled(prior, {}, BASE, SHARES)
+    found = levelled(prior, {}, [BASE], SHARES)
     p = category_probabilities(found, {}, BASE)
     assert p[[0, -1]] == pytest.approx(np.tile(SHARES, (2, 1)), abs=1e-8)
     assert found.cuts is None
@@ -66,7 +66,7 @@ def test_without_a_signal_there_is_a_level_and_no_category():
 
 
 def test_it_is_stored_with_the_version():
-    found = levelled(MODEL, {}, BASE, SHARES)
+    found = levelled(MODEL, {}, [BASE[:900], BASE[900:]], SHARES)
     again = CategoryParameters.from_dict(found.to_dict())
     assert (again.offsets, again.cuts) == (found.offsets, found.cuts)
     old = {name: value for name, value in found.to_dict().items() if name not in ("offsets", "cuts")}

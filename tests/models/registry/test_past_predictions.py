@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.describe import describe_everyone
+from features.describe import everyone_described
 from models.population.scores_table import METADATA_KEYS, to_table
 from models.registry.past_predictions import judge_published
 from models.registry.publication import register_scores
@@ -50,7 +50,7 @@ def answered(take_frames):
 
 def judged(store, tables, a_scorer):
     release = Release(a_scorer(), {})
-    described = describe_everyone(tables, date(2024, 4, 1), release.vocabulary)
+    described = everyone_described(tables, date(2024, 4, 1), release.vocabulary)
     return judge_published(store, tables, date(2024, 4, 1), release, described)
 
 
