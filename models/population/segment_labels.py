@@ -119,7 +119,8 @@ def segment_of(tables: Tables, as_of: date, segmentations: Segmentations, name: 
     Returns
     -------
     pandas.Series
-        The segment of everyone with a purchase before ``as_of``, by customer_id; its name is the title for people.
+        The segment of everyone with a purchase before ``as_of`` (by a column of customers: with a transaction), by
+        customer_id; its name is the title for people.
 
     Raises
     ------
@@ -134,16 +135,18 @@ def segment_of(tables: Tables, as_of: date, segmentations: Segmentations, name: 
         ]
         labels: pd.Series = pd.concat(parts)
         return labels
-    summary = materialise(purchase_summary(tables, as_of)).set_index("customer_id")
     if name in (RFM, "rfm"):
+        summary = materialise(purchase_summary(tables, as_of)).set_index("customer_id")
         return segmentations.rfm.scores(summary)["segment"].rename(RFM)
     check_attributes(tables, [name])
     assert tables.customers is not None
+    # Whoever gave everything back is no customer of the base, but has attributes, answers and events.
     spine = everyone(tables.transactions, as_of)
+    customer = materialise(spine.table)["customer_id"]
     valid = materialise(valid_attributes(tables.customers, spine, [name])).set_index("customer_id")[name]
     if tables.customers[name].type().is_decimal():
         valid = valid.astype(float)
-    return _levels(valid.reindex(summary.index)).rename(name)
+    return _levels(valid.reindex(customer)).rename(name)
 
 
 def has_personas(release: Release) -> bool:

@@ -28,7 +28,9 @@ def test_attributes_are_taken_as_they_are_and_numbers_with_many_values_in_fifths
     customers.loc[customers.index[:7], ["region", "age"]] = None
     tables = take_frames(transactions=raw["transactions"], customers=customers)
     labels = segment_labels(tables, simulated_shop.as_of, release, ["region", "age", "children"])
-    of = customers.set_index("customer_id").reindex(described["customer_id"])
+    # Who gave everything back has attributes, too.
+    assert set(labels["region"].index) == set(raw["transactions"]["customer_id"]) > set(described["customer_id"])
+    of = customers.set_index("customer_id").reindex(labels["region"].index)
     assert labels["region"].tolist() == of["region"].fillna(NOT_KNOWN).tolist()
     assert labels["children"].tolist() == of["children"].astype(int).astype(str).tolist()
     shares = labels["age"][of["age"].notna().to_numpy()].value_counts(normalize=True)
