@@ -186,8 +186,8 @@ def spend_statistics(summary: ir.Table) -> ir.Table:
 def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Table:
     """Count the customers of each pair of histories. Grain: one row per distinct pair.
 
-    Each history is what `summarise_purchases` gives for a customer at that date; both come from one
-    pass over the transactions.
+    Each history is what `summarise_purchases` gives for a customer at that date, but for purchases of the earlier date
+    that have come back since: they stay in the later history, so that it goes on from the earlier one.
 
     Parameters
     ----------
@@ -226,8 +226,8 @@ def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Ta
     if now is not None and then is not None:
         then = then.select("customer_id", "day", stood="stands")
         days = left_joined(left_joined(days, now, ["customer_id", "day"]), then, ["customer_id", "day"])
-        is_purchase = (days.sales > 0) & days.stands.fill_null(True)
         was_purchase = (days.sales_before > 0) & days.stood.fill_null(True)
+        is_purchase = was_purchase | ((days.sales > 0) & days.stands.fill_null(True))
     sums = days.group_by("customer_id").agg(
         number=days.count(where=is_purchase),
         first=days.day.min(where=is_purchase),

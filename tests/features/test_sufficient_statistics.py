@@ -144,6 +144,15 @@ def test_both_histories_are_those_of_the_summary(transactions):
     assert got["customers"].sum() == len(now) == 8
 
 
+def test_a_purchase_that_came_back_since_stays_in_the_later_history(shop):
+    rows = [("a", "2024-01-05", 10), ("a", "2024-01-20", 10), ("a", "2024-02-15", -10), ("b", "2024-01-20", 5)]
+    rows += [("b", "2024-02-15", -5), ("c", "2024-01-10", 5), ("c", "2024-01-11", -5)]
+    table = shop([{"customer_id": who, "ts": ts, "amount": amount} for who, ts, amount in rows]).transactions
+    got = purchase_changes(table, BEFORE, AS_OF).to_pandas()
+    assert got.to_numpy().tolist() == [[0, 0, 40, 0, 0, 11, 1], [1, 15, 55, 1, 15, 26, 1]]
+    assert summary(table, AS_OF).index.tolist() == ["a"]
+
+
 def test_who_was_not_known_has_no_earlier_history(transactions):
     got = purchase_changes(transactions, date(2024, 1, 1), AS_OF).to_pandas()
     assert got[[f"{name}_before" for name in HISTORY]].isna().all(axis=None)
