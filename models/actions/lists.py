@@ -69,7 +69,7 @@ def action_lists(scores: pd.DataFrame, described: pd.DataFrame, release: Release
           m = 100 (p_promoter - p_detractor) below the base's by more than the model's noise, and a clv in the top
           fifth; the likeliest detractors first. Value: clv x p_detractor.
         - lapsing: at least two gaps between purchases, no purchase for more than twice the usual gap, p_alive not below
-          .1, and purchases so far in the top fifth. Value: clv x p_churn.
+          .1, and net purchases so far in the top fifth. Value: clv x p_churn.
         - promoters: of the category promoter, likelier to be one than the base, with an NPS score above the base's by
           more than the model's noise, and not lapsing. Value: clv x p_promoter.
         - second_purchase: bought on one day only. Value: expected_revenue.
@@ -174,8 +174,8 @@ def _lapsing(base: _Base) -> ActionList:
         "lapsing",
         "Valuable customers going silent",
         f"No purchase for more than {LAPSING_GAPS:g} times their usual gap between purchases (of {FEWEST_GAPS} gaps or "
-        f"more), still a customer with a chance of at least {_percent(LAPSED)}, and purchases so far among the top "
-        f"fifth ({lowest:,.2f} or more)",
+        f"more), still a customer with a chance of at least {_percent(LAPSED)}, and purchases so far, less returns, "
+        f"among the top fifth ({lowest:,.2f} or more)",
         (
             scores["clv"] * scores["p_churn"],
             f"clv x p_churn: lifetime value times the chance of no purchase within {days} days; it ranks customers "

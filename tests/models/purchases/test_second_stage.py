@@ -14,11 +14,12 @@ from data.errors import InputError
 from data.intake.pipeline import Source, take_in
 from data.simulation.shop import textbook, write_shop
 from features.describe import describe, materialise
+from features.measures.orders import sales
 from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import open_tables
 from models.purchases import second_stage as training
-from models.purchases.fit import fit_purchase_models
+from models.purchases.fit import fit_purchases_at
 from models.purchases.second_stage import train_second_stage
 from models.purchases.second_stage_gate import judge_second_stage
 from models.release.rolling import SECOND_STAGE, backtest_at
@@ -66,10 +67,9 @@ def test_it_is_the_same_from_shuffled_rows_and_sees_nothing_from_the_cutoff_on(s
 def test_it_says_what_it_was_trained_on(shop, stage):
     trained_at = CUTOFF - timedelta(days=90)
     assert stage.trained_at == trained_at
-    bought = shop.raw["transactions"]
-    bought = bought[bought["amount"] >= 0].assign(day=lambda rows: rows["ts"].dt.normalize())
-    customers = set(bought.loc[bought["ts"] < pd.Timestamp(trained_at), "customer_id"])
-    during = bought[(bought["ts"] >= pd.Timestamp(trained_at)) & (bought["ts"] < pd.Timestamp(CUTOFF))]
+    # Purchases are sales that had not come back in full by the date at which they are counted.
+    before, later = (sales(shop.tables.transactions, day).to_pandas() for day in (trained_at, CUTOFF))
+    customers, during = set(before["customer_id"]), later[later["ts"] >= pd.Timestamp(trained_at)]
     assert stage.metrics["customers"] == len(customers)
     assert stage.metrics["buyers"] == len(customers & set(during["customer_id"]))
     assert set(stage.boosters) == {"buys", "purchases", "revenue"}
@@ -86,7 +86,8 @@ def test_it_says_what_it_was_trained_on(shop, stage):
 def test_a_large_base_is_sampled_by_customer(shop, monkeypatch):
     monkeypatch.setattr(training, "LARGEST_SAMPLE", 1000)
     stages = [train_second_stage(shop.tables, CUTOFF, replace(RECIPE, seed=seed), "bg_nbd") for seed in (1, 2)]
-    assert [stage.metrics["customers"] for stage in stages] == [1000, 1000]
+    # A few of the sample have given back all that they bought.
+    assert all(950 < stage.metrics["customers"] <= 1000 for stage in stages)
     assert stages[0].metrics["buyers"] != stages[1].metrics["buyers"]
 
 
@@ -94,8 +95,7 @@ def test_a_bias_is_not_carried_on_where_one_horizon_is_all_that_is_known(shop):
     short = train_second_stage(shop.tables, START + timedelta(days=200), RECIPE, "mbg_nbd")
     spine = everyone(shop.tables.transactions, short.trained_at)
     described = materialise(describe(shop.tables, spine, short.vocabulary))
-    fit = fit_purchase_models(summarise_purchases(shop.tables.transactions, spine), "mbg_nbd")
-    first = fit.predict(described, 90)
+    first = fit_purchases_at(shop.tables, short.trained_at, "mbg_nbd").predict(described, 90)
     assert "buys" in short.boosters
     total = short.predict(described, first)["p_purchase"].sum()
     assert total == pytest.approx(first["p_purchase"].sum())

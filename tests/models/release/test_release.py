@@ -4,14 +4,16 @@ import json
 from dataclasses import replace
 from datetime import date, timedelta
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 
 from data.errors import InputError
+from features.measures.orders import sales as standing
 from features.purchases import summarise_purchases
-from features.spine import everyone
+from features.spine import everyone, pairs
 from features.tables import Tables
 from models.purchases.fit import fit_purchase_models
 from models.purchases.second_stage import train_second_stage
@@ -75,9 +77,8 @@ def test_a_twin_sees_nothing_at_or_after_its_cutoff(simulated_shop, raw, take_fr
 def test_it_says_what_it_was_fitted_with_and_to(simulated_shop, release):
     assert release.parameters.horizon == 90
     assert release.parameters.static_attributes == ("region",)
-    assert (
-        release.parameters.customers == pd.read_parquet(simulated_shop.files["transactions"])["customer_id"].nunique()
-    )
+    kept = standing(simulated_shop.tables.transactions, simulated_shop.as_of)
+    assert release.parameters.customers == kept.customer_id.nunique().to_pyarrow().as_py()
     assert release.parameters.nps_as_of == simulated_shop.as_of
     fits = release.fits.set_index(["model", "parameter"])
     assert set(fits.index) == {
@@ -128,8 +129,13 @@ def test_a_history_too_short_for_a_second_stage_gives_a_release_that_says_so(sim
 
 def test_it_learns_from_every_answer_of_a_customer_and_from_no_other(simulated_shop, release, raw):
     asked = raw["answers"].query("answered_at < @simulated_shop.as_of.isoformat()")
-    first = raw["transactions"].groupby("customer_id")["ts"].min().dt.normalize()
-    is_visible = asked["invited_at"].dt.normalize() > asked["customer_id"].map(first)
+    asked = asked.reset_index(drop=True)
+    # Of customers who had bought something before the day of the invitation and not given all of it back.
+    spine = pairs(ibis.memtable(asked[["customer_id", "invited_at"]].rename(columns={"invited_at": "as_of"})))
+    described = summarise_purchases(simulated_shop.tables.transactions, spine).to_pandas()
+    there = set(zip(described["customer_id"], pd.to_datetime(described["as_of"]), strict=True))
+    own = zip(asked["customer_id"], asked["invited_at"].dt.normalize(), strict=True)
+    is_visible = pd.Series([pair in there for pair in own])
     is_nps = asked["question"] == "nps"
     assert release.parameters.satisfaction.answers == (is_visible & ~is_nps).sum()
     is_visible &= is_nps
