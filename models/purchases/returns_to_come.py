@@ -16,6 +16,7 @@ from features.returns.lags import repeat_value_by_age, returned_by_lag, sold_by_
 from features.returns.matching import NO_RETURNS
 from features.spine import everyone
 from features.tables import Tables
+from models.scoring.gamma_gamma import to_come
 from models.scoring.parameters import ReturnsToCome
 from models.stats.typing import Floats
 
@@ -62,7 +63,7 @@ def kept_by_age(tables: Tables, as_of: date) -> Mapping[int, Decimal] | None:
     if returns is None:
         return None
     ages = np.arange(1, returns.lags[-1] + 1)
-    kept = 1.0 - returns.to_come(ages)
+    kept = 1.0 - to_come(returns, ages)
     return {int(age): Decimal(f"{share:.4f}") for age, share in zip(ages, kept, strict=True)}
 
 
@@ -82,7 +83,7 @@ def _estimate(tables: Tables, as_of: date) -> ReturnsToCome | None:
     without_share = ReturnsToCome(tuple(drops.tolist()), tuple(curve[drops].tolist()), 0.0)
     repeats = repeat_value_by_age(tables.transactions, spine).to_pyarrow().to_pydict()
     age, net = (np.array(repeats[name], dtype=float) for name in ("age", "net"))
-    share = float(net @ without_share.to_come(age) / net.sum()) if net.sum() > 0 else 0.0
+    share = float(net @ to_come(without_share, age) / net.sum()) if net.sum() > 0 else 0.0
     return ReturnsToCome(without_share.lags, without_share.kept, share)
 
 

@@ -53,6 +53,28 @@ def expected_spend(x: ArrayLike, m: ArrayLike, parameters: SpendParameters) -> F
     return np.asarray(parameters.p * (parameters.v + total) / (parameters.p * x + (parameters.q - 1.0)))
 
 
+def to_come(returns: ReturnsToCome, age: ArrayLike) -> Floats:
+    """Return the share of a sale's present net value that is expected to come back still.
+
+    Parameters
+    ----------
+    returns : ReturnsToCome
+    age : array_like
+        Days from the sale to as_of: 1 is the last day seen, of which lag 0 is seen.
+    """
+    seen = np.searchsorted(returns.lags, np.asarray(age, dtype=np.float64) - 1.0, side="right")
+    kept = np.array([1.0, *returns.kept])
+    # Where all has come back, nothing more can.
+    return np.asarray(1.0 - kept[-1] / np.where(kept[seen] > 0, kept[seen], 1.0)) * (kept[seen] > 0)
+
+
+def to_come_until(returns: ReturnsToCome, age: ArrayLike) -> Floats:
+    """Return the sum of `to_come` over the ages 1, 2, ... up to an age in days."""
+    sums = np.cumsum(to_come(returns, np.arange(returns.lags[-1] + 1)))
+    sums -= sums[0]
+    return np.asarray(sums[np.clip(np.asarray(age, dtype=np.float64), 0, returns.lags[-1]).astype(int)])
+
+
 def kept_spend(
     x: ArrayLike, t_x: ArrayLike, T: ArrayLike, purchase: PurchaseParameters, returns: ReturnsToCome | None
 ) -> Floats:
@@ -80,7 +102,7 @@ def kept_spend(
     x, t_x, T = (np.asarray(column, dtype=np.float64) for column in (x, t_x, T))
     if returns is None:
         return np.ones_like(x)
-    newest = returns.to_come(T - t_x + 1.0)
-    others = (returns.to_come_until(T) - returns.to_come_until(T - t_x + 1.0)) / np.maximum(t_x - 1.0, 1.0)
+    newest = to_come(returns, T - t_x + 1.0)
+    others = (to_come_until(returns, T) - to_come_until(returns, T - t_x + 1.0)) / np.maximum(t_x - 1.0, 1.0)
     own = np.where(x > 0, newest + np.maximum(x - 1.0, 0.0) * np.clip(others, 0.0, 1.0), 0.0)
     return np.asarray(1.0 - (purchase.r * returns.share + np.minimum(own, x)) / (purchase.r + x))

@@ -9,10 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from .arrays import Floats, as_tuples
+from .arrays import as_tuples
 from .members import Member, Shares, member_from_dict, member_to_dict
 
 # Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models; the names of
@@ -124,25 +121,6 @@ class ReturnsToCome:
     lags: tuple[int, ...]
     kept: tuple[float, ...]
     share: float
-
-    def to_come(self, age: ArrayLike) -> Floats:
-        """Return the share of a sale's present net value that is expected to come back still.
-
-        Parameters
-        ----------
-        age : array_like
-            Days from the sale to as_of: 1 is the last day seen, of which lag 0 is seen.
-        """
-        seen = np.searchsorted(self.lags, np.asarray(age, dtype=np.float64) - 1.0, side="right")
-        kept = np.array([1.0, *self.kept])
-        # Where all has come back, nothing more can.
-        return np.asarray(1.0 - kept[-1] / np.where(kept[seen] > 0, kept[seen], 1.0)) * (kept[seen] > 0)
-
-    def to_come_until(self, age: ArrayLike) -> Floats:
-        """Return the sum of `to_come` over the ages 1, 2, ... up to an age in days."""
-        sums = np.cumsum(self.to_come(np.arange(self.lags[-1] + 1)))
-        sums -= sums[0]
-        return np.asarray(sums[np.clip(np.asarray(age, dtype=np.float64), 0, self.lags[-1]).astype(int)])
 
 
 @dataclass(frozen=True)
