@@ -84,7 +84,7 @@ def kept_spend(
     A customer's purchases in future go with (r + x): x counts the customer's own repeat purchases, and r stands for
     those of the base. So the factor is 1 - (r s + d) / (r + x), with s the share that is still to come of the base's
     repeat purchases, and d what is of the customer's own: of the newest by its age, of the x - 1 others by the mean
-    over the ages from then to the first purchase.
+    over the ages from then to the first purchase. Where everyone buys at the same rate it is 1 - s.
 
     Parameters
     ----------
@@ -102,6 +102,8 @@ def kept_spend(
     x, t_x, T = (np.asarray(column, dtype=np.float64) for column in (x, t_x, T))
     if returns is None:
         return np.ones_like(x)
+    if purchase.equal_rates:
+        return np.full_like(x, 1.0 - returns.share)
     newest = to_come(returns, T - t_x + 1.0)
     others = (to_come_until(returns, T) - to_come_until(returns, T - t_x + 1.0)) / np.maximum(t_x - 1.0, 1.0)
     own = np.where(x > 0, newest + np.maximum(x - 1.0, 0.0) * np.clip(others, 0.0, 1.0), 0.0)

@@ -114,6 +114,8 @@ def test_recent_purchases_lower_the_spend_expected_after_them():
     expected = [0.95, 1 - (base + 1 / 3) / 1.5, 1 - base / 1.5, 1 - (base + 1 / 3) / 1.5, 1 - (base + 1 / 3) / 3.5]
     np.testing.assert_allclose(kept, expected, rtol=1e-12)
     assert kept_spend(x, t_x, T, purchase, None).tolist() == [1] * 5
+    equal = PurchaseParameters(r=1.0, alpha=10.0, a=1.0, b=2.0, limits=("equal_rates",))
+    assert kept_spend(x, t_x, T, equal, CURVE).tolist() == [0.95] * 5
 
 
 def test_too_few_returns_say_nothing():
