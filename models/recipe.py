@@ -7,6 +7,9 @@ from models.segments.segment_names import SEGMENTS, Segments
 
 PurchaseModel = Literal["bg_nbd", "mbg_nbd"]
 
+# Days to look ahead where the settings name none.
+DEFAULT_HORIZON = 90
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -1,11 +1,14 @@
 """``revealed check``: reads and checks the tables, shows what was understood and what looks wrong, and fits nothing."""
 
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console
 
+from data.intake.report import Intake
 from features.tables import open_tables
+from flows.cautions.history import short_history
 from flows.reports.intake import intake_section
 from flows.reports.overview import (
     columns_section,
@@ -18,11 +21,13 @@ from flows.reports.overview import (
 from flows.reports.sections import tell
 from flows.settings import Settings
 from flows.steps.findings.everything import find_what_looks_wrong
+from flows.steps.findings.finding import Finding
 from flows.steps.findings.secrets import find_tracked_passwords
 from flows.steps.inputs import read_inputs
 from flows.steps.overview import describe_sales
 from flows.steps.progress import shown_on
 from models.population.segment_labels import check_attributes
+from models.recipe import DEFAULT_HORIZON
 
 
 def run_check(settings: Settings, console: Console) -> None:
@@ -49,10 +54,17 @@ def run_check(settings: Settings, console: Console) -> None:
             sections.append(questions_section(settings, tables))
         sections += other_sections(tables)
         findings = [*find_what_looks_wrong(intake, settings, sales, tables), *find_tracked_passwords()]
+        findings += [Finding(what) for what in _short_history(intake, settings)]
         tell([*sections, findings_section(findings)] if findings else sections)
         if settings.segments:
             check_attributes(tables, settings.segments)
     console.print(f"\n{_verdict(len(findings))}", markup=False)
+
+
+def _short_history(intake: Intake, settings: Settings) -> tuple[str, ...]:
+    as_of = settings.as_of or intake.newest_day + timedelta(days=1)
+    horizons = settings.horizon or DEFAULT_HORIZON, settings.churn_horizon, settings.clv_horizon
+    return short_history(intake.first_day, as_of, *horizons)
 
 
 def _verdict(findings: int) -> str:

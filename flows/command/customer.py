@@ -12,6 +12,7 @@ from rich.markup import escape
 Row = Mapping[str, Any]
 # To this probability nobody is known to be a customer: it is what a model says that cannot tell.
 _CERTAIN = 1.0 - 1e-9
+_NOTHING = "–"
 
 
 @dataclass(frozen=True)
@@ -95,22 +96,24 @@ def _bought(row: Row, metadata: Mapping[str, str]) -> Group:
 
 
 def _horizon(row: Row, metadata: Mapping[str, str]) -> Group:
-    low, high, expected = row["revenue_low"], row["revenue_high"], row["expected_revenue"]
+    expected, high = row["expected_revenue"], row["revenue_high"]
     p_any = row.get("p_any_revenue")
     p_any = row["p_purchase"] if p_any is None else p_any
     change = row["next_purchase_index_change"]
     since = "" if change is None else f" ({change:+.1f} since the scores before)"
     figures = [
         Figure("any purchase", _percent(row["p_purchase"])),
-        Figure("next purchase index", f"{row['next_purchase_index']:.1f}{since}"),
-        Figure("days with a purchase, expected", f"{row['expected_purchases']:.2f}"),
+        Figure("next purchase index", _number(row["next_purchase_index"], 1) + since),
+        Figure("days with a purchase, expected", _number(row["expected_purchases"], 2)),
         Figure("value of a purchase, expected", _money(row["expected_spend"], metadata)),
-        Figure("revenue, expected", _money(expected, metadata), f"{low:,.2f} to {high:,.2f}"),
+        Figure("revenue, expected", _money(expected, metadata), _interval(row["revenue_low"], high)),
     ]
     if p_any != row["p_purchase"]:
         figures.insert(1, Figure("any revenue", _percent(p_any)))
     notes: tuple[str, ...] = ()
-    if expected > high and p_any > 0:
+    if expected is None:
+        notes = ("The scorer holds no purchase model: it has seen too few repeat purchases to fit one.",)
+    elif expected > high and p_any > 0:
         notes = (
             f"The expected revenue lies above its interval, as it is a mean: {_money(expected / p_any, metadata)} with "
             f"a chance of {_percent(p_any)}, else nothing.",
@@ -124,12 +127,12 @@ def _lifetime(row: Row, metadata: Mapping[str, str]) -> Group:
         Figure(f"no purchase within {metadata['churn_horizon']} days (churn)", _percent(row["p_churn"])),
         Figure(
             "not gone for good",
-            "one purchase cannot tell" if once and alive >= _CERTAIN else _percent(alive),
+            "not to be told" if alive is None or (once and alive >= _CERTAIN) else _percent(alive),
         ),
         Figure(
             f"lifetime value, {metadata['clv_horizon']} days",
             _money(row["clv"], metadata),
-            f"{row['clv_low']:,.2f} to {row['clv_high']:,.2f}",
+            _interval(row["clv_low"], row["clv_high"]),
         ),
     )
     notes = ["The interval of the lifetime value is that of what is expected of the customer; what comes varies more."]
@@ -194,12 +197,22 @@ def _ago(day: date, row: Row) -> str:
     return "1 day ago" if days == 1 else f"{days:,} days ago"
 
 
-def _money(value: float, metadata: Mapping[str, str]) -> str:
-    return f"{value:,.2f} {metadata.get('currency', '')}".rstrip()
+def _money(value: float | None, metadata: Mapping[str, str]) -> str:
+    return _NOTHING if value is None else f"{value:,.2f} {metadata.get('currency', '')}".rstrip()
 
 
-def _percent(share: float) -> str:
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None else f"{low:,.2f} to {high:,.2f}"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return _NOTHING if value is None else f"{value:,.{digits}f}"
+
+
+def _percent(share: float | None) -> str:
     """Write a probability; what is not certain is not written as if it were."""
+    if share is None:
+        return _NOTHING
     if 0 < share < 0.0005:
         return "< 0.1 %"
     return "> 99.9 %" if 0.9995 <= share < 1 else f"{100 * share:.1f} %"

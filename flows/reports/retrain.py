@@ -9,6 +9,8 @@ import pandas as pd
 from features.describe import materialise
 from features.outcomes import purchases_by_day
 from features.spine import everyone
+from flows.cautions.accounts import fitted_accounts_section
+from flows.cautions.history import short_history
 from flows.reports.intake import intake_section
 from flows.reports.nps import log_nps, nps_metrics, nps_sections
 from flows.reports.personas import log_personas, personas_section
@@ -48,8 +50,13 @@ def retrain_sections(
     """Write the report of a retraining: input, fits, backtest, NPS, personas, topics and verdict."""
     read = intake_section(inputs.intake)
     as_of = f"Customers are described as of {inputs.as_of}, {_why(settings, inputs)}."
+    recipe, accounts = fitted.recipe, fitted_accounts_section(inputs.tables, inputs.as_of, fitted.recipe)
+    horizons = recipe.horizon, recipe.churn_horizon, recipe.clv_horizon
+    short = short_history(inputs.intake.first_day, inputs.as_of, *horizons)
     sections = [
         Section(read.title, (*settings.notes, *read.sentences, as_of), read.table),
+        *([Section("A short history", short)] if short else []),
+        *([accounts] if accounts is not None else []),
         _fits(fitted),
         *([Section("Decided by backtest", fitted.decision.sentences)] if fitted.decision.sentences else []),
         _backtest(fitted, judged),

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import pyarrow.compute as pc
 
+from flows.cautions.accounts import scored_accounts_section
+from flows.cautions.history import short_history
 from flows.reports.actions import action_sections, log_actions
 from flows.reports.drift import drift_metrics, drift_section
 from flows.reports.intake import intake_section
@@ -32,10 +34,14 @@ def score_sections(
     why_not_current: str | None,
 ) -> list[Section]:
     """Write the report of a scoring: input, base, action lists, change, measures, drift, and where the scores are."""
-    read = intake_section(inputs.intake)
+    read, of = intake_section(inputs.intake), chosen.release.parameters
+    accounts = scored_accounts_section(scored.table, of.currency or inputs.intake.currency)
+    short = short_history(inputs.intake.first_day, inputs.as_of, of.horizon, of.churn_horizon, of.clv_horizon)
     return [
         Section(read.title, (*settings.notes, *read.sentences), read.table),
         _base(inputs, chosen, scored),
+        *([Section("A short history", short)] if short else []),
+        *([accounts] if accounts is not None else []),
         *_segments(chosen, scored),
         *action_sections(scored.actions),
         *monitoring_sections(scored.transitions, scored.stability, scored.prospective),

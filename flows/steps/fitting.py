@@ -11,15 +11,13 @@ from flows.steps.inputs import Inputs
 from flows.steps.progress import step
 from flows.steps.recipe_choice import Decision, decide
 from models.population.segment_labels import check_attributes
-from models.recipe import Recipe
+from models.recipe import DEFAULT_HORIZON, Recipe
 from models.registry.scorers import Registered
 from models.release.backtest import backtest
 from models.release.holdout import build_holdout, cutoff_of
 from models.release.promotion_gate import Holdout, Verdict, judge
 from models.release.release import Release, fit_release
 from models.segments.segment_names import SEGMENTS
-
-DEFAULT_HORIZON = 90
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from data.errors import InputError
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
+from models.monitoring.rhythm import REGULAR, gap_variation
 from models.purchases.fit import MODEL_NAMES
 from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
 from models.recipe import Recipe
@@ -53,25 +54,45 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
     wants_model, wants_stage = settings.purchase_model == "auto", settings.second_stage == "auto"
     if settings.purchase_model != "auto":
         recipe = replace(recipe, purchase_model=settings.purchase_model)
-    if not (wants_model or wants_stage):
+    rhythm = _told_rhythm(gap_variation(inputs.tables, inputs.as_of))
+    if not (wants_model or wants_stage or rhythm):
         return Decision(recipe)
     try:
-        cutoffs = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, recipe.horizon, CUTOFFS)
+        # Where purchases are regular, one cutoff says which model serves: its fits are those of the twin.
+        wanted = CUTOFFS if wants_model or wants_stage else 1
+        cutoffs = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, recipe.horizon, wanted)
         with step(f"look back: fit before {' and '.join(map(str, cutoffs))}, judge after"):
             results = [backtest_at(inputs.tables, cutoff, recipe, with_second_stage=False) for cutoff in cutoffs]
     except InputError as error:
         undecided = " and ".join(["the purchase model"] * wants_model + ["the second stage"] * wants_stage)
-        return Decision(recipe, (f"The backtest cannot decide on {undecided}: {error}.",))
-    sentences: list[str] = []
+        why_not = [f"The backtest cannot decide on {undecided}: {error}."] if undecided else []
+        return Decision(recipe, (*rhythm, *why_not))
+    sentences = [*rhythm]
+    chosen, why = choose_purchase_model(results)
     if wants_model:
-        chosen, why = choose_purchase_model(results)
         recipe = replace(recipe, purchase_model=chosen)
         sentences.append(f"Purchase model: {MODEL_NAMES[chosen]}; {why}.")
+    elif chosen != recipe.purchase_model:
+        sentences.append(
+            f'Purchase model: {MODEL_NAMES[recipe.purchase_model]}, as set; purchase_model = "auto" would take '
+            f"{MODEL_NAMES[chosen]}, which serves this shop better: {why}."
+        )
     if not wants_stage:
         return Decision(recipe, tuple(sentences))
     with step("judge the second stage"):
         verdict = _judge_stage(inputs, recipe, results)
     return Decision(replace(recipe, second_stage=verdict.used), (*sentences, verdict.why), verdict)
+
+
+def _told_rhythm(variation: float | None) -> tuple[str, ...]:
+    """Say that purchases are regular, where they are."""
+    if variation is None or variation >= REGULAR:
+        return ()
+    return (
+        f"Customers buy at regular times, as subscribers do: a customer's gaps vary by {100 * variation:.0f} % of "
+        "their mean, where the models expect random times, 100 %. So they wait too long before they give one up: "
+        "look at the backtest before relying on p_alive and p_purchase.",
+    )
 
 
 def _judge_stage(inputs: Inputs, recipe: Recipe, results: list[CutoffResult]) -> StageVerdict:

@@ -99,7 +99,7 @@ def test_a_mean_above_its_interval_is_explained(customer):
     assert "200.00 EUR with a chance of 3.0 %" in shown(customer | rare | {"p_any_revenue": None})
 
 
-@pytest.mark.parametrize(("alive", "told"), [(1.0, "one purchase cannot tell"), (0.62, "62.0 %")])
+@pytest.mark.parametrize(("alive", "told"), [(None, "not to be told"), (1.0, "not to be told"), (0.62, "62.0 %")])
 def test_a_single_purchase_is_not_told_as_certainly_alive(customer, alive, told):
     once = customer | {"frequency": 0, "recency": 0, "monetary_value": 0.0, "p_alive": alive, "p_churn": 0.95}
     page = shown(once)
@@ -122,3 +122,12 @@ def test_without_an_nps_model_the_group_says_so(customer):
     assert survey.figures == ()
     assert survey.notes == ("The scorer holds no NPS model: too few answers were given to it.",)
     assert not groups[-1].notes
+
+
+def test_without_a_purchase_model_its_figures_are_left_open(customer):
+    names = ("p_alive", "p_purchase", "expected_purchases", "p_churn", "expected_spend", "expected_revenue", "clv")
+    others = ("p_any_revenue", "revenue_low", "revenue_high", "clv_low", "clv_high", "next_purchase_index")
+    page = shown(customer | dict.fromkeys((*names, *others, "next_purchase_index_change")))
+    assert "The scorer holds no purchase model: it has seen too few repeat purchases to fit one." in page
+    assert "None" not in page
+    assert "90 % interval" not in page

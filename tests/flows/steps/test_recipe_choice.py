@@ -1,5 +1,9 @@
 """What looking back decides before a retraining: each setting, and a history too short to look back on."""
 
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
 import pytest
 
 from flows.settings import Settings
@@ -8,7 +12,7 @@ from flows.steps.recipe_choice import decide
 from models.purchases.fit import MODEL_NAMES
 from models.purchases.second_stage_gate import judge_second_stage
 from models.recipe import Recipe
-from models.release.rolling import choose_purchase_model, rolling_cutoffs
+from models.release.rolling import backtest_at, choose_purchase_model, rolling_cutoffs
 
 RECIPE = Recipe(horizon=90)
 
@@ -50,3 +54,28 @@ def test_a_short_history_decides_nothing_and_says_so(inputs):
     assert decision.recipe == Recipe(horizon=400)
     (sentence,) = decision.sentences
     assert sentence.startswith("The backtest cannot decide on the purchase model and the second stage: a backtest over")
+
+
+def test_subscribers_are_told_that_auto_would_serve_better(tmp_path):
+    rng, lines = np.random.default_rng(1), ["customer_id,ts,amount"]
+    for customer in range(150):
+        for number in range(min(rng.geometric(0.15), 12)):
+            day = pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(customer + 30 * number + rng.integers(0, 2)))
+            lines.append(f"c{customer},{day:%F},20")
+    (tmp_path / "subscriptions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    named = Settings(transactions=[str(tmp_path / "subscriptions.csv")], purchase_model="bg_nbd", second_stage="off")
+    inputs = open_inputs(read_inputs(named, tmp_path / "clean"), named)
+    decision = decide(named, inputs, RECIPE)
+    regular, better = decision.sentences
+    assert regular.startswith("Customers buy at regular times, as subscribers do: a customer's gaps vary by ")
+    result = backtest_at(inputs.tables, inputs.as_of - timedelta(days=90), RECIPE, with_second_stage=False)
+    chosen, why = choose_purchase_model([result])
+    assert chosen == "mbg_nbd"
+    assert better == (
+        'Purchase model: BG/NBD, as set; purchase_model = "auto" would take MBG/NBD, which serves this shop better: '
+        f"{why}."
+    )
+    assert decision.recipe.purchase_model == "bg_nbd"
+    told = decide(named.model_copy(update={"purchase_model": "auto"}), inputs, RECIPE)
+    assert told.sentences[0] == regular
+    assert told.sentences[1].startswith("Purchase model: MBG/NBD; ")
