@@ -13,7 +13,7 @@ help:
 	@echo "make cover      run all tests and say which lines none of them runs; slower by half"
 	@echo "make lint       check style, types and the direction of imports"
 	@echo "make bench      time the job beside its peers, and judge the NPS on customers of known truth: about an hour"
-	@echo "make consumers  check the schedules on a Prefect server, the wheel, and scores and scorer in consumers' own environments"
+	@echo "make consumers  check the schedules on a Prefect server, tables in PostgreSQL, the wheel, and what consumers get in environments of theirs"
 
 setup: $(READY)
 
@@ -55,4 +55,4 @@ bench: $(READY)
 
 # Starts servers and builds environments, so it is apart from make test.
 consumers: $(READY)
-	$(BIN)/python -m pytest tests/consumers
+	$(BIN)/python -m pytest -rs tests/consumers

@@ -19,6 +19,10 @@ class RefusedError(RevealedError):
     exit_code = 3
 
 
+class ConnectionLostError(RevealedError):
+    """The connection to a database was lost while it was read or written; the same may succeed when it is run again."""
+
+
 class StoreBusyError(RevealedError):
     """Another run holds the store."""
 

@@ -11,7 +11,8 @@ from pydantic import field_validator, model_validator
 from pydantic_core import to_jsonable_python
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from flows.settings import TABLES, Settings, leave_out_defaults
+from flows.formats import leave_out_defaults
+from flows.settings import TABLES, Settings
 
 _DEFAULTS: Mapping[str, Any] = {
     name: to_jsonable_python(field.get_default(call_default_factory=True))

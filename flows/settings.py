@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_serializer, field_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_serializer, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -24,7 +24,9 @@ from pydantic_settings import (
 
 from data.contracts import SCALES
 from data.errors import InputError
+from data.intake.databases.address import start_at
 from data.intake.sources import redact
+from flows.formats import Format
 from models.segments.segment_names import Segments, segment_names
 
 SETTINGS_FILE = "revealed.toml"
@@ -59,44 +61,6 @@ def _read_scale(value: Any) -> Any:
 Scale = Annotated[tuple[int, int], BeforeValidator(_read_scale, json_schema_input_type=str)]
 
 
-def leave_out_defaults(schema: dict[str, Any]) -> None:
-    """Take the defaults out of a JSON schema, from which Prefect draws its form, and tell them in the descriptions."""
-    for field in schema.get("properties", {}).values():
-        default = field.pop("default", None)
-        if default not in (None, [], {}) and not isinstance(default, dict):
-            field["description"] = f"{field.get('description', '')} (left alone: as in revealed.toml, else {default})"
-
-
-class Format(BaseModel):
-    """How the files of one table are written, where that cannot be found out from the files themselves."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra=leave_out_defaults)
-
-    time_format: str | None = Field(
-        None,
-        description="strptime format of its times, such as %d.%m.%Y; or epoch_s, epoch_ms, epoch_us, epoch_ns, excel; "
-        "default: found by evidence",
-    )
-    decimal: Literal[".", ","] | None = Field(
-        None, description="mark before the decimals of its numbers; default: found by evidence"
-    )
-    thousands: Literal["", ".", ",", " ", "'"] | None = Field(
-        None, description="mark between thousands, a blank being any space; default: found by evidence"
-    )
-    unit: Literal["cents"] | None = Field(None, description="cents, where its amounts of money are in hundredths")
-    encoding: str | None = Field(None, description="text encoding, such as cp1252; default: UTF-8")
-    separator: str | None = Field(None, description="sign between cells of a CSV file; default: found from the header")
-    amount: str | None = Field(
-        None, description="of transactions: the amount as SQL over its columns, such as quantity * unit_price"
-    )
-    rows: str | None = Field(
-        None, description="the rows to read as SQL over its columns, such as status in ('paid', 'sent'); default: all"
-    )
-    repeated: Literal["keep", "drop"] = Field(
-        "keep", description="drop: rows that equal another one in every column that is read count once"
-    )
-
-
 class Settings(BaseSettings):
     """All parameters of ``retrain`` and ``score``; the same model serves flows, command and deployments."""
 
@@ -104,7 +68,11 @@ class Settings(BaseSettings):
         extra="forbid", env_prefix="REVEALED_", env_nested_delimiter="__", env_ignore_empty=True
     )
 
-    transactions: Paths = Field([], description="files, folders, globs or URLs of the shop's transactions")
+    transactions: Paths = Field(
+        [],
+        description="files, folders, globs or URLs of the shop's transactions; or a table of PostgreSQL, SQLite or "
+        "DuckDB: postgresql://USER@HOST/DATABASE/SCHEMA.TABLE (password: PGPASSWORD or ~/.pgpass), shop.db/TABLE",
+    )
     answers: Paths = Field([], description="the same of the survey's answers")
     events: Paths = Field([], description="the same of events: deliveries, support contacts, visits")
     customers: Paths = Field([], description="the same of customer attributes")
@@ -295,5 +263,6 @@ def read_settings_file() -> dict[str, Any]:
 
 
 def _from_folder(path: Any, folder: Path) -> Any:
-    is_local = isinstance(path, str) and "://" not in path
-    return os.path.join(folder, path) if is_local else path  # noqa: PTH118 - a glob is no Path
+    if not isinstance(path, str):
+        return path
+    return start_at(path, folder) if "://" in path else os.path.join(folder, path)  # noqa: PTH118 - a glob is no Path

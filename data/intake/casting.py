@@ -67,12 +67,15 @@ def create_macros(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
 
 
 def as_text(column: str, kind: str) -> str:
-    """Write SQL for a value of any type as text; whole numbers keep their digits only."""
+    """Write SQL for a value of any type as text; whole numbers keep their digits only.
+
+    NUMERIC is text that holds a number as a database writes it.
+    """
     if kind in ("DOUBLE", "FLOAT"):
         digits = f"CAST(CAST({column} AS HUGEINT) AS VARCHAR)"
         whole = f"isfinite({column}) AND abs({column}) < 1e18 AND {column} = trunc({column})"
         return f"CASE WHEN {whole} THEN {digits} ELSE CAST({column} AS VARCHAR) END"
-    if kind.startswith("DECIMAL") and not kind.endswith(",0)"):
+    if kind == "NUMERIC" or (kind.startswith("DECIMAL") and not kind.endswith(",0)")):
         return rf"regexp_replace(CAST({column} AS VARCHAR), '\.0+$', '')"
     return column if kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
 

@@ -1,12 +1,13 @@
 """Reading values and checking rows, in SQL over whole columns: each row gets the first violation that holds."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import duckdb
 
 from data.contracts import Contract
 from data.errors import InputError
-from data.intake.casting import Readings, as_text, read_value, scale_from_the_worst
+from data.intake.casting import Readings, as_text, read_value, scale_from_the_worst, text_cell
 from data.intake.raw import RawFile
 from data.intake.reading.numbers import is_code
 from data.intake.rules import Rules
@@ -168,6 +169,21 @@ def remember_customers(connection: duckdb.DuckDBPyConnection) -> None:
         WHERE violation IS NULL AND customer_id NOT IN (SELECT customer_id FROM known_customers)
         """
     )
+
+
+def remember_later_customers(connection: duckdb.DuckDBPyConnection, contract: Contract, files: Sequence[Path]) -> None:
+    """Add the customers of rows from as_of on, which were left in a database: they are known, and not yet there."""
+    column = next(column for column in contract.columns if column.name == "customer_id")
+    for file in files:
+        parquet = f"read_parquet({quote(str(file))})"
+        name, sql_type = connection.execute(f"DESCRIBE SELECT * FROM {parquet}").fetchall()[0][:2]
+        connection.execute(
+            f"""
+            INSERT INTO known_customers SELECT DISTINCT id
+            FROM (SELECT {text_cell(column, identifier(name), sql_type)} AS id FROM {parquet})
+            WHERE id IS NOT NULL AND id NOT IN (SELECT customer_id FROM known_customers)
+            """
+        )
 
 
 def check_known_customers(connection: duckdb.DuckDBPyConnection, contract: Contract) -> None:

@@ -118,7 +118,7 @@ def apply_expressions(
 
 def near_miss_note(contract: Contract, raw: RawFile) -> str | None:
     """Say which columns that are not read are named nearly like an optional one."""
-    near = find_near_misses(contract, raw.header, raw.columns)
+    near = find_near_misses(contract, (*raw.header, *raw.unread), raw.columns)
     near = {name: other for name, other in near.items() if name not in raw.computed}
     if not near:
         return None
@@ -171,6 +171,8 @@ def _number_of(
 ) -> str:
     """Write SQL for a column of an expression as a number, by the evidence of this file."""
     column, sql_type = f"c{position}", raw.types[position]
+    if sql_type == "NUMERIC":
+        return f"CASE WHEN is_number({column}) THEN TRY_CAST({column} AS {NUMBER}) END"
     if sql_type != "VARCHAR":
         return column
     cells = f"SELECT 0 AS file, line, trim(present({column})) AS cell FROM {raw.relation} WHERE shape = 0"

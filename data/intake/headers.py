@@ -1,4 +1,4 @@
-"""What the headers of the files already tell: a mistake in a path or a column is said before any row is read."""
+"""What headers of files and tables already tell: a mistake in a path or a column is said before any row is read."""
 
 import tempfile
 from collections.abc import Mapping
@@ -8,6 +8,8 @@ from pathlib import Path
 import duckdb
 
 from data.contracts import CONTRACTS
+from data.intake.databases.address import split_addresses
+from data.intake.databases.reading import describe_tables
 from data.intake.raw import read_columns
 from data.intake.reading.matching import check_mapping
 from data.intake.sources import Source, find_files
@@ -42,10 +44,10 @@ def check_headers(sources: Mapping[str, Source]) -> dict[str, tuple[str, ...]]:
                 continue
             source = sources[table]
             check_mapping(contract, source.columns)
-            paths = [source.paths] if isinstance(source.paths, str | Path) else list(source.paths)
+            addresses, paths = split_addresses(source.paths)
             local = [path for path in paths if "://" not in str(path)]
             files = find_files(replace(source, paths=local), table, Path(name))[0] if local else []
-            names: dict[str, None] = {}
+            names = dict.fromkeys(describe_tables(source, addresses, contract))
             for number, file in enumerate(files[:_MOST]):
                 relation = f"raw_{table}_{number}"
                 names |= dict.fromkeys(read_columns(connection, file, source, contract, relation, Path(name)))

@@ -19,8 +19,10 @@ from data.intake.checks import (
     check_repeated_lines,
     create_staged,
     remember_customers,
+    remember_later_customers,
     stage,
 )
+from data.intake.databases.reading import find_files_and_tables, without_rows
 from data.intake.evidence import apply_expressions, find_readings, near_miss_note
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
 from data.intake.raw import RawFile, load, unreadable
@@ -30,7 +32,7 @@ from data.intake.report import Intake, Overlap, TableReport
 from data.intake.rules import Rules
 from data.intake.sameness.ids import find_alike_ids
 from data.intake.sameness.rows import drop_repeated, find_overlaps
-from data.intake.sources import Source, find_files
+from data.intake.sources import Source
 from data.intake.sql import identifier, quote
 from data.intake.unread import count_states, unread_columns
 from data.intake.violations import violations_of
@@ -115,7 +117,7 @@ def _take_tables(
         source = sources[table]
         check_mapping(contract, source.columns)
         check_time_format(connection, table, source.time_format)
-        raws = _load_files(connection, contract, source, working, notes)
+        raws, later = _load_files(connection, contract, source, working, rules.timezone, notes)
         readings = find_readings(connection, contract, raws, source, rules.timezone, notes)
         attributes = _attributes(contract, raws)
         create_staged(connection, contract, attributes)
@@ -123,9 +125,10 @@ def _take_tables(
             _stage_file(connection, contract, raw, number, readings, rules, attributes)
         dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
         _check_across_rows(connection, contract, attributes)
+        remember_later_customers(connection, contract, later)
         rows = _count(connection, "SELECT count(*) FROM staged")
         if not rows:
-            raise InputError(f"{table}: no rows in {', '.join(raw.name for raw in raws[:5])}, only a header.")
+            raise without_rows(source, contract, [raw.name for raw in raws])
         set_aside(connection, table, raws, violations_of(contract))
         reasons = count_reasons(connection, table)
         judge(connection, table, rows, reasons, rules, _names_in_files(raws))
@@ -146,9 +149,11 @@ def _load_files(
     contract: Contract,
     source: Source,
     working: Path,
+    zone: str,
     notes: list[str],
-) -> list[RawFile]:
-    files, file_notes = find_files(source, contract.table, working)
+) -> tuple[list[RawFile], list[Path]]:
+    """Make all files and tables of a source readable; list the files with customers of later rows as well."""
+    files, file_notes = find_files_and_tables(source, contract, working, zone)
     notes += file_notes
     raws = []
     for number, file in enumerate(files):
@@ -161,7 +166,7 @@ def _load_files(
             notes.append(f"{contract.table}: {file.name} is empty.")
     if not raws:
         raise InputError(f"{contract.table}: {', '.join(file.name for file in files[:5])} is empty.")
-    return raws
+    return raws, [file.later for file in files if file.later is not None]
 
 
 def _attributes(contract: Contract, raws: Sequence[RawFile]) -> list[str]:

@@ -31,7 +31,8 @@ class RawFile:
     c0, c1, ... in the order of `header`, of the SQL types `types`. `columns` gives the position of each
     contract column and attribute that the file has, and `computed` the expressions of those that it has not.
     `left_out` counts the records that the setting `rows` leaves out; they are not in the relation. `written` says how
-    the file is written: Parquet, or the encoding and the separator of its text.
+    the file is written: Parquet, or the encoding and the separator of its text. `unread` names the
+    columns that were left in a database. A column of type NUMERIC holds numbers as a database writes them, in text.
     """
 
     name: str
@@ -43,6 +44,7 @@ class RawFile:
     computed: Mapping[str, Expression] = field(default_factory=dict)
     left_out: int = 0
     written: str = "Parquet"
+    unread: tuple[str, ...] = ()
 
     def place(self, name: str) -> tuple[str | None, str]:
         """Return SQL for a contract column and its SQL type; None where the file has none."""
@@ -216,7 +218,8 @@ def _load_parquet(
         described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {parquet}").fetchall()
     except duckdb.Error as error:
         raise unreadable(file.name, error) from None
-    header, types = tuple(str(row[0]) for row in described), tuple(str(row[1]) for row in described)
+    header = tuple(str(row[0]) for row in described)
+    types = tuple("NUMERIC" if row[0] in file.numerics else str(row[1]) for row in described)
     columns = match_columns(
         contract,
         header,
@@ -230,7 +233,7 @@ def _load_parquet(
         f"CREATE VIEW {relation} AS SELECT file_row_number + 1 AS line, 0::TINYINT AS shape, "
         f"NULL::VARCHAR[] AS odd{selected} FROM {parquet}"
     )
-    return RawFile(file.name, relation, header, types, columns, is_view=True)
+    return RawFile(file.name, relation, header, types, columns, is_view=True, written=file.written, unread=file.unread)
 
 
 def unreadable(name: str, error: duckdb.Error) -> InputError:

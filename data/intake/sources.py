@@ -6,6 +6,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from difflib import get_close_matches
 from glob import glob, has_magic
 from http.client import HTTPException
@@ -53,6 +54,10 @@ class Source:
         SQL expression over the files' columns that is true for the rows to read; all rows where None.
     repeated
         "drop" where rows that equal another one in every column that is read count once; "keep" where each counts.
+    query
+        SQL query that is run in the databases among the paths, in the place of a table; none where None.
+    before
+        The as_of that is asked for: of databases only the rows before it are read; all rows where None.
     """
 
     # A URL may hold a password: it is kept out of the repr.
@@ -67,6 +72,8 @@ class Source:
     amount: str | None = None
     rows: str | None = None
     repeated: str = "keep"
+    query: str | None = None
+    before: date | None = None
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
@@ -92,11 +99,31 @@ class Source:
 
 @dataclass(frozen=True)
 class File:
-    """One file of a table: its name in messages, which holds no secrets, and where it lies on disk."""
+    """One file of a table.
+
+    Parameters
+    ----------
+    table, name
+        The table, and the file's name in messages, which holds no secrets.
+    path
+        Where it lies on disk.
+    numerics
+        Columns of text that hold numbers as a database writes them.
+    unread
+        Columns that were left in the database.
+    later
+        A file with the ids of customers who have rows from as_of on; None where there are none apart.
+    written
+        What a Parquet file was before, in words.
+    """
 
     table: str
     name: str
     path: Path
+    numerics: frozenset[str] = frozenset()
+    unread: tuple[str, ...] = ()
+    later: Path | None = None
+    written: str = "Parquet"
 
 
 def find_files(source: Source, table: str, folder: Path) -> tuple[list[File], list[str]]:
@@ -170,6 +197,10 @@ def _files_in(folder: Path, table: str, notes: list[str]) -> list[Path]:
 
 def redact(url: str) -> str:
     """Strip a URL of user, password, query and fragment, which may be secrets."""
+    if url.startswith("postgres"):
+        # A password may hold signs that end the host's part of other URLs.
+        scheme, _, rest = url.partition("://")
+        url = f"{scheme}://{rest.rpartition('@')[2]}"
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 

@@ -35,9 +35,13 @@ def unread_columns(raws: Sequence[RawFile]) -> tuple[str, ...]:
     """List the columns of the files that nothing is read from, in the order in which they appear."""
     names: dict[str, None] = {}
     for raw in raws:
-        for _, name in _unread(raw):
-            names[name] = None
+        names |= dict.fromkeys([*(name for _, name in _unread(raw)), *raw.unread])
     return tuple(names)
+
+
+def tells_state(name: str) -> bool:
+    """Whether a column with this name says whether an order was paid, cancelled or refunded, or what a row is."""
+    return normalise_name(name) in _STATES | KINDS
 
 
 def count_states(connection: duckdb.DuckDBPyConnection, raws: Sequence[RawFile]) -> Mapping[str, Mapping[str, int]]:
@@ -51,7 +55,7 @@ def count_states(connection: duckdb.DuckDBPyConnection, raws: Sequence[RawFile])
     counts: dict[str, Counter[str]] = {}
     for raw in raws:
         for place, name in _unread(raw):
-            if normalise_name(name) in _STATES | KINDS:
+            if tells_state(name):
                 rows = connection.execute(
                     f"SELECT trim(c{place}::VARCHAR) AS value, count(*) FROM {raw.relation} WHERE shape = 0 "
                     f"GROUP BY value HAVING value <> '' ORDER BY count(*) DESC, value LIMIT {_MOST_VALUES + 1}"

@@ -6,7 +6,9 @@ from pathlib import Path
 
 from data.contracts import CONTRACTS
 from data.errors import InputError
+from data.intake.databases.address import Address, find_address
 from data.intake.headers import check_headers
+from data.intake.sources import redact
 from data.samples.olist import find_olist
 from flows.settings import Settings
 from flows.steps.sources import named_sources
@@ -60,6 +62,25 @@ def check_table_output(output: Path | None) -> None:
         raise InputError(f"--output must end in .csv or .parquet, got {output.name!r}")
     if not output.absolute().parent.is_dir():
         raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
+
+
+def check_target(to: str) -> Address:
+    """Read the address of a table to write.
+
+    Raises
+    ------
+    InputError
+        Where it is none, or names no table.
+    """
+    address = find_address(to, must_exist=False)
+    if address is None:
+        raise InputError(
+            "--to must be postgresql://USER@HOST/DATABASE/SCHEMA.TABLE, sqlite:///FILE/TABLE or duckdb:///FILE/TABLE, "
+            f"got {redact(to) if '://' in to else to!r}"
+        )
+    if not address.table:
+        raise InputError(f"--to names no table; write {address.name}/TABLE or {address.name}/SCHEMA.TABLE")
+    return address
 
 
 def check_list_output(output: Path) -> None:

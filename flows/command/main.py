@@ -183,6 +183,25 @@ def scores(
     pull(settings, output, customer, _console())
 
 
+TO = typer.Option(
+    metavar="ADDRESS",
+    help="postgresql://USER@HOST/DATABASE/SCHEMA.TABLE, or a SQLite or DuckDB file with /TABLE behind it.",
+)
+
+
+@app.command()
+def publish(to: Annotated[str, TO], mlruns: Mlruns = None) -> None:
+    """Write the current scores into a table of a database, in one transaction; the table before stays until then."""
+    settings = settings_from({"mlruns": mlruns})
+    from flows.command.early_checks import check_target
+
+    address = check_target(to)
+    _check_store(settings)
+    from flows.command.publishing import publish as publish_scores
+
+    publish_scores(settings, address, _console())
+
+
 @app.command()
 def rollback(mlruns: Mlruns = None) -> None:
     """Make the previous scorer the champion again, and its newest scores the current scores."""

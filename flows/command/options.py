@@ -18,7 +18,8 @@ INPUT, TIME, STORE = "Input", "Time and horizon", "Store and other settings"
 Transactions = Annotated[
     list[str] | None,
     typer.Option(
-        help="The shop's transactions: a CSV or Parquet file, a folder, a glob or a URL.", rich_help_panel=INPUT
+        help="The shop's transactions: a CSV or Parquet file, a folder, a glob, a URL, or a table in a database.",
+        rich_help_panel=INPUT,
     ),
 ]
 Answers = Annotated[list[str] | None, typer.Option(help="The answers of surveys.", rich_help_panel=INPUT)]

@@ -4,8 +4,9 @@ import pandas as pd
 from pydantic.fields import FieldInfo
 from rich.console import Console
 
+from flows.formats import Format
 from flows.reports.sections import Section, show
-from flows.settings import Format, Settings
+from flows.settings import Settings
 
 
 def list_settings() -> pd.DataFrame:

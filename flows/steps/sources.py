@@ -2,7 +2,8 @@
 
 from data.errors import InputError
 from data.intake.sources import Source
-from flows.settings import TABLES, Format, Settings
+from flows.formats import Format
+from flows.settings import TABLES, Settings
 
 
 def named_sources(settings: Settings) -> dict[str, Source]:
@@ -28,4 +29,4 @@ def named_sources(settings: Settings) -> dict[str, Source]:
 
 def _source(settings: Settings, table: str, paths: list[str]) -> Source:
     written = settings.formats.get(table, Format())  # type: ignore[call-overload]
-    return Source(tuple(paths), columns=settings.columns.get(table, {}), **written.model_dump())  # type: ignore[call-overload]
+    return Source(tuple(paths), columns=settings.columns.get(table, {}), before=settings.as_of, **written.model_dump())  # type: ignore[call-overload]

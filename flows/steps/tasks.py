@@ -10,7 +10,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from data.errors import InputError, RefusedError, RevealedError
+from data.errors import ConnectionLostError, InputError, RefusedError, RevealedError
 from data.intake.pipeline import Intake
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, open_inputs, read_inputs
@@ -58,7 +58,7 @@ def steps_run_by(runner: Runner) -> Iterator[None]:
 
 def is_worth_a_retry(error: BaseException) -> bool:
     """Whether a failed step may succeed in another run: yes for disk and network, no for a user's mistake."""
-    return not isinstance(error, RevealedError)
+    return not isinstance(error, RevealedError) or isinstance(error, ConnectionLostError)
 
 
 def plain_task(function: Callable[P, T]) -> Callable[P, T]:

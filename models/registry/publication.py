@@ -97,10 +97,21 @@ def read_current(store: Store) -> pa.Table:
     InputError
         If nothing has been published yet.
     """
+    return read_scores(store, current_version(store))
+
+
+def current_version(store: Store) -> int:
+    """Return the version of the current scores.
+
+    Raises
+    ------
+    InputError
+        If nothing has been published yet.
+    """
     version = alias_version(store, CURRENT, SCORES)
     if version is None:
         raise nothing_published(store)
-    return read_scores(store, version)
+    return version
 
 
 def scores_as_of(store: Store, version: int) -> date:

@@ -112,6 +112,12 @@ def in_expression(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+def columns_of(setting: str, text: str, header: Sequence[str]) -> tuple[int, ...]:
+    """Return the positions in the header of the columns that an expression uses; raises as `compile_expression`."""
+    named = f"{setting} = {text!r}"
+    return tuple(dict.fromkeys(_find(named, column, header) for column in _parse(named, text).find_all(exp.Column)))
+
+
 def _parse(named: str, text: str) -> exp.Expr:
     try:
         trees = sqlglot.parse(text, read="duckdb")

@@ -88,7 +88,7 @@ def test_settings_are_listed_with_default_and_meaning(revealed):
 
 def test_keys_of_formats_are_listed_with_their_meaning(revealed):
     out = " ".join(revealed("settings")[1].split())
-    for key in ("time_format", "decimal", "thousands", "unit", "encoding", "separator", "amount", "rows"):
+    for key in ("time_format", "decimal", "thousands", "unit", "encoding", "separator", "amount", "rows", "query"):
         assert f"formats.TABLE.{key}" in out
     assert "found by evidence" in out
 
@@ -109,6 +109,10 @@ def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
         (("check", "--olist", "nowhere"), "nowhere"),
         (("scores",), "there is no store in"),
         (("rollback",), "there is no store in"),
+        (("publish", "--to", "sqlite:///x.db/scores"), "there is no store in"),
+        (("publish", "--to", "x.csv"), "--to must be postgresql://USER@HOST/DATABASE/SCHEMA.TABLE"),
+        (("publish", "--to", "postgresql://db/shop"), "--to names no table; write postgresql://db/shop/TABLE"),
+        (("check", "--transactions", "postgresq://db/shop"), "Nearest: postgresql://"),
         (("sample", "--transactions", "x.csv"), "--margin is missing"),
     ],
 )
