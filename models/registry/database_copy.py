@@ -190,7 +190,8 @@ def _write_sqlite(address: Address, scores: pa.RecordBatchReader, rows: int, com
 def _write_duckdb(address: Address, scores: pa.RecordBatchReader, rows: int, comment: str) -> Written:
     target, draft = address.relation, _draft(address)
     try:
-        with duckdb.connect(address.place) as connection:
+        # A table that is not there must not be taken for a variable of this name.
+        with duckdb.connect(address.place, config={"python_enable_replacements": False}) as connection:
             connection.execute("BEGIN")
             try:
                 header = connection.execute(f"SELECT * FROM {target} LIMIT 0").description
@@ -205,9 +206,9 @@ def _write_duckdb(address: Address, scores: pa.RecordBatchReader, rows: int, com
             connection.register("new_scores", scores)
             written = connection.execute(f"INSERT INTO {draft} SELECT * FROM new_scores").fetchone()
             _check_rows(address, written[0] if written else 0, rows)
+            connection.execute(f"COMMENT ON TABLE {draft} IS {quote(comment)}")
             connection.execute(f"DROP TABLE IF EXISTS {target}")
             connection.execute(f"ALTER TABLE {draft} RENAME TO {identifier(address.table[-1])}")
-            connection.execute(f"COMMENT ON TABLE {target} IS {quote(comment)}")
             connection.execute("COMMIT")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0].rstrip(".")

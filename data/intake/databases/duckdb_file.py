@@ -24,7 +24,8 @@ class DuckDB:
     @contextmanager
     def open(cls, address: Address) -> Iterator["DuckDB"]:
         """Open a file for reading: all that is read is of one moment."""
-        with duckdb.connect(address.place, read_only=True) as connection:
+        # A table that is not there must not be taken for a variable of this name.
+        with duckdb.connect(address.place, read_only=True, config={"python_enable_replacements": False}) as connection:
             connection.execute(f"SET memory_limit = '{_MEMORY}'")
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET preserve_insertion_order = false")

@@ -1,10 +1,6 @@
-"""A shop whose tables lie in PostgreSQL is read as its files are, and its scores are written back."""
+"""A shop whose tables lie in PostgreSQL is read as its files are."""
 
-import subprocess
-import sys
-import tempfile
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import mlflow
@@ -14,21 +10,11 @@ import pytest
 from data.contracts import CONTRACTS
 from data.errors import InputError
 from data.intake.pipeline import Rules, Source, take_in
-from tests.consumers.conftest import BIN, ROOT, clean_environment
-from tests.consumers.postgresql import OWNER, find_programs, running_server
+from tests.consumers.databases.conftest import revealed
+from tests.consumers.databases.postgresql import OWNER
 
 ZONE = "Europe/Berlin"
 AS_OF = date(2024, 3, 1)
-
-
-@pytest.fixture(scope="module")
-def server():
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed, so nothing of databases was tested: apt-get install postgresql")
-    # The path of a socket has at most 107 letters.
-    with tempfile.TemporaryDirectory(prefix="pg-") as folder, running_server(programs, Path(folder)) as running:
-        yield running
 
 
 @pytest.fixture
@@ -42,19 +28,6 @@ def shop(server, project):
     for table in CONTRACTS:
         server.fill("shop", table, pq.read_table(project / "shop" / f"{table}.parquet"))
     return {table: project / "shop" / f"{table}.parquet" for table in CONTRACTS}
-
-
-def revealed(server, folder, *arguments, **environment):
-    variables = {"PGPASSWORD": server.password, **environment}
-    return subprocess.run(
-        [BIN / "revealed", *arguments],
-        cwd=folder,
-        env=clean_environment(**variables),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
 
 
 def clean_rows(folder, table):
@@ -192,112 +165,3 @@ def test_a_connection_that_is_cut_in_mid_read_publishes_nothing(server, tmp_path
     assert "Traceback" not in done.stderr
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     assert not client.search_registered_models()
-
-
-@pytest.fixture
-def publish(server, published):
-    def run(table):
-        return revealed(server, published.project, "publish", "--to", server.url(table))
-
-    return run
-
-
-def test_current_scores_are_written_into_a_table(server, published, publish):
-    server.run("CREATE SCHEMA marts", "CREATE ROLE analyst")
-    done = publish("marts.scores")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "1,000 customers written to postgresql:///postgres/marts.scores: version " in done.stdout
-    assert "The table is new." in done.stdout
-    with server.connected() as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT * FROM marts.scores ORDER BY customer_id")
-        written = cursor.fetch_arrow_table().to_pandas()
-    current = published.current().sort_values("customer_id").reset_index(drop=True)
-    versions = written[["scores_version", "scorer_version"]].drop_duplicates()
-    assert len(versions) == 1
-    assert f"version {versions.scores_version[0]} of customer_scores" in done.stdout
-    for name in current:
-        assert written[name].astype(object).where(written[name].notna(), None).tolist() == (
-            current[name].astype(object).where(current[name].notna(), None).tolist()
-        )
-    server.run("GRANT SELECT ON marts.scores TO analyst")
-    assert "took the place of the one with version" in publish("marts.scores").stdout
-    assert server.ask("SELECT has_table_privilege('analyst', 'marts.scores', 'SELECT')") == [(True,)]
-    assert f"as of {current.as_of[0]}" in server.ask("SELECT obj_description('marts.scores'::regclass)")[0][0]
-    assert server.ask("SELECT count(*) FROM pg_tables WHERE schemaname = 'marts'") == [(1,)]
-
-
-def test_views_of_the_scores_stay_and_show_the_new_ones(server, publish):
-    server.run("CREATE SCHEMA IF NOT EXISTS viewed")
-    assert publish("viewed.scores").returncode == 0
-    server.run(
-        "CREATE VIEW viewed.best AS SELECT customer_id FROM viewed.scores WHERE clv > 0",
-        "UPDATE viewed.scores SET clv = -1, scores_version = 0",
-    )
-    done = publish("viewed.scores")
-    assert "The rows of version 0 were replaced in the table, as views depend on it" in done.stdout
-    assert server.ask("SELECT count(*) > 0 FROM viewed.best") == [(True,)]
-
-
-def test_a_table_that_holds_no_scores_is_not_replaced(server, publish):
-    server.run("CREATE TABLE orders (n int)", "INSERT INTO orders VALUES (7)")
-    done = publish("orders")
-    assert done.returncode == 2
-    assert "is there and holds no scores: its columns are n. It was not touched" in done.stderr
-    assert server.ask("SELECT n FROM orders") == [(7,)]
-    done = publish("nowhere.scores")
-    assert done.returncode == 2
-    assert 'schema "nowhere" does not exist' in done.stderr
-
-
-WRITER = """
-import sys
-import pyarrow as pa
-from data.intake.databases.address import find_address
-from models.registry.database_copy import write_copy
-
-fields = [pa.field("customer_id", pa.string(), nullable=False), pa.field("as_of", pa.date32())]
-schema = pa.schema([*fields, pa.field("scores_version", pa.int64())])
-
-def batches():
-    for start in range(0, 400_000, 100_000):
-        ids = [str(n) for n in range(start, start + 100_000)]
-        yield pa.record_batch([ids, pa.nulls(len(ids), pa.date32()), [2] * len(ids)], schema=schema)
-        print("copying", flush=True)
-        sys.stdin.readline()
-
-print(write_copy(find_address(sys.argv[1]), pa.RecordBatchReader.from_batches(schema, batches()), 400_000, "new"))
-"""
-
-
-def test_a_publication_killed_in_mid_copy_leaves_the_old_table_whole(server, tmp_path):
-    server.run(
-        "CREATE SCHEMA killed",
-        "CREATE TABLE killed.scores (customer_id text, as_of date, scores_version bigint)",
-        "INSERT INTO killed.scores VALUES ('a', '2024-01-01', 1)",
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", WRITER, server.url("killed.scores")],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=clean_environment(PGPASSWORD=server.password),
-    )
-    assert process.stdout.readline() == "copying\n"
-    assert server.ask("SELECT scores_version FROM killed.scores") == [(1,)]
-    process.kill()
-    process.communicate(timeout=60)
-    # The next publication waits for the lock of the one that was killed.
-    done = subprocess.run(
-        [sys.executable, "-c", WRITER, server.url("killed.scores")],
-        input="\n" * 4,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        env=clean_environment(PGPASSWORD=server.password),
-        timeout=120,
-        check=True,
-    )
-    assert "Written(rows=400000, replaced=1, in_place=False)" in done.stdout
-    assert server.ask("SELECT count(*), min(scores_version) FROM killed.scores") == [(400_000, 2)]
-    assert server.ask("SELECT count(*) FROM pg_tables WHERE schemaname = 'killed'") == [(1,)]
