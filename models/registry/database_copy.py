@@ -76,7 +76,7 @@ def _write_postgresql(address: Address, scores: pa.RecordBatchReader, rows: int,
     with closing(connect(address)) as connection:
         try:
             with connection.cursor() as cursor:
-                written = _exchange(cursor, connection.Error, address, scores, rows, comment)
+                written = _exchange(cursor, address, scores, rows, comment)
             connection.commit()
         except (connection.Error, pa.ArrowException, OSError) as error:
             reason = reason_of(address, error)
@@ -88,9 +88,7 @@ def _write_postgresql(address: Address, scores: pa.RecordBatchReader, rows: int,
     return written
 
 
-def _exchange(
-    cursor: Any, failure: type[Exception], address: Address, scores: pa.RecordBatchReader, rows: int, comment: str
-) -> Written:
+def _exchange(cursor: Any, address: Address, scores: pa.RecordBatchReader, rows: int, comment: str) -> Written:
     """Fill a staging table and put it in the old one's place, all in the transaction that is open."""
     schema, name = _place(cursor, address)
     # Another publication waits here, and no staging table is ever seen by it.
@@ -109,14 +107,12 @@ def _exchange(
         return Written(rows)
     for privilege, grantee in _privileges(cursor, schema, name):
         cursor.execute(f"GRANT {privilege} ON {draft} TO {grantee}")
-    cursor.execute("SAVEPOINT before_the_swap")
-    try:
-        cursor.execute(f"DROP TABLE {target}")
-    except failure as error:
-        if getattr(error, "sqlstate", None) != "2BP01":
-            raise
-        # Views keep to the table that they were made of.
-        cursor.execute("ROLLBACK TO SAVEPOINT before_the_swap")
+    # Views keep to the table that they were made of: it stays where there are any.
+    cursor.execute(
+        f"DO $revealed$ BEGIN DROP TABLE {target}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $revealed$"
+    )
+    cursor.execute(f"SELECT to_regclass({quote(target)}) IS NOT NULL")
+    if cursor.fetchone()[0]:
         for field in scores.schema:
             if field.name not in there:
                 cursor.execute(f"ALTER TABLE {target} ADD COLUMN {identifier(field.name)} {_POSTGRESQL[field.type]}")

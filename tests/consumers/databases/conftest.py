@@ -3,12 +3,17 @@
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import mlflow
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from tests.consumers.conftest import BIN, clean_environment
-from tests.consumers.databases.postgresql import Server, find_programs, running_server
+from data.simulation.shop import write_shop
+from tests.consumers.conftest import AS_OF, BIN, CUSTOMERS, clean_environment
+from tests.consumers.databases.postgresql import OWNER, Server, find_programs, running_server
 
 
 def revealed(server: Server, folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -23,6 +28,36 @@ def revealed(server: Server, folder: Path, *arguments: str, **environment: str) 
         timeout=600,
         check=False,
     )
+
+
+@dataclass(frozen=True)
+class Project:
+    """A folder with a store, whose settings name a table in the database, and what its commands printed."""
+
+    folder: Path
+    printed: str
+
+    def current(self) -> pd.DataFrame:
+        """Read the current scores."""
+        uri = f"sqlite:///{self.folder}/mlruns/mlflow.db"
+        version = mlflow.MlflowClient(uri, uri).get_model_version_by_alias("customer_scores", "current")
+        return pd.read_parquet(Path(version.source.removeprefix("file://")) / "scores.parquet")
+
+
+@pytest.fixture(scope="session")
+def scored(server: Server, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Scores of a shop whose transactions lie in the database; the URL in its settings holds the password."""
+    folder = tmp_path_factory.mktemp("scored")
+    write_shop(folder / "shop", CUSTOMERS, seed=7)
+    server.fill("sold", "transactions", pq.read_table(folder / "shop" / "transactions.parquet"))
+    url = server.url("sold.transactions").replace(OWNER, f"{OWNER}:{server.password}")
+    (folder / "revealed.toml").write_text(f'transactions = "{url}"\nas_of = "{AS_OF}"\n')
+    printed = ""
+    for command in ("retrain", "score"):
+        done = revealed(server, folder, command, PGPASSWORD="")
+        assert done.returncode == 0, done.stdout + done.stderr
+        printed += done.stdout + done.stderr
+    return Project(folder, printed)
 
 
 @pytest.fixture(scope="session")

@@ -10,32 +10,38 @@ from tests.consumers.databases.conftest import revealed
 
 
 @pytest.fixture
-def publish(server, published):
+def publish(server, scored):
     def run(table):
-        return revealed(server, published.project, "publish", "--to", server.url(table))
+        done = revealed(server, scored.folder, "publish", "--to", server.url(table))
+        return done.returncode, " ".join(done.stdout.split()), done.stderr
 
     return run
 
 
-def test_current_scores_are_written_into_a_table(server, published, publish):
+def test_no_password_is_printed_or_stored(server, scored):
+    assert server.password not in scored.printed
+    stored = [file for file in (scored.folder / "mlruns").rglob("*") if file.is_file()]
+    assert any(b"sold.transactions" in file.read_bytes() for file in stored)
+    assert all(server.password.encode() not in file.read_bytes() for file in stored)
+
+
+def test_current_scores_are_written_into_a_table(server, scored, publish):
     server.run("CREATE SCHEMA marts", "CREATE ROLE analyst")
-    done = publish("marts.scores")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "1,000 customers written to postgresql:///postgres/marts.scores: version " in done.stdout
-    assert "The table is new." in done.stdout
+    code, out, err = publish("marts.scores")
+    assert (code, err) == (0, "")
+    current = scored.current().sort_values("customer_id").reset_index(drop=True)
+    assert f"{len(current):,} customers written to postgresql:///postgres/marts.scores: version 1 of" in out
+    assert "The table is new." in out
     with server.connected() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT * FROM marts.scores ORDER BY customer_id")
         written = cursor.fetch_arrow_table().to_pandas()
-    current = published.current().sort_values("customer_id").reset_index(drop=True)
-    versions = written[["scores_version", "scorer_version"]].drop_duplicates()
-    assert len(versions) == 1
-    assert f"version {versions.scores_version[0]} of customer_scores" in done.stdout
+    assert set(written.scores_version) == set(written.scorer_version) == {1}
     for name in current:
         assert written[name].astype(object).where(written[name].notna(), None).tolist() == (
             current[name].astype(object).where(current[name].notna(), None).tolist()
         )
     server.run("GRANT SELECT ON marts.scores TO analyst")
-    assert "took the place of the one with version" in publish("marts.scores").stdout
+    assert "took the place of the one with version 1" in publish("marts.scores")[1]
     assert server.ask("SELECT has_table_privilege('analyst', 'marts.scores', 'SELECT')") == [(True,)]
     assert f"as of {current.as_of[0]}" in server.ask("SELECT obj_description('marts.scores'::regclass)")[0][0]
     assert server.ask("SELECT count(*) FROM pg_tables WHERE schemaname = 'marts'") == [(1,)]
@@ -43,25 +49,26 @@ def test_current_scores_are_written_into_a_table(server, published, publish):
 
 def test_views_of_the_scores_stay_and_show_the_new_ones(server, publish):
     server.run("CREATE SCHEMA IF NOT EXISTS viewed")
-    assert publish("viewed.scores").returncode == 0
+    assert publish("viewed.scores")[0] == 0
     server.run(
         "CREATE VIEW viewed.best AS SELECT customer_id FROM viewed.scores WHERE clv > 0",
         "UPDATE viewed.scores SET clv = -1, scores_version = 0",
     )
-    done = publish("viewed.scores")
-    assert "The rows of version 0 were replaced in the table, as views depend on it" in done.stdout
+    code, out, err = publish("viewed.scores")
+    assert (code, err) == (0, "")
+    assert "The rows of version 0 were replaced in the table, as views depend on it" in out
     assert server.ask("SELECT count(*) > 0 FROM viewed.best") == [(True,)]
 
 
 def test_a_table_that_holds_no_scores_is_not_replaced(server, publish):
     server.run("CREATE TABLE orders (n int)", "INSERT INTO orders VALUES (7)")
-    done = publish("orders")
-    assert done.returncode == 2
-    assert "is there and holds no scores: its columns are n. It was not touched" in done.stderr
+    code, _, err = publish("orders")
+    assert code == 2
+    assert "is there and holds no scores: its columns are n. It was not touched" in err
     assert server.ask("SELECT n FROM orders") == [(7,)]
-    done = publish("nowhere.scores")
-    assert done.returncode == 2
-    assert 'schema "nowhere" does not exist' in done.stderr
+    code, _, err = publish("nowhere.scores")
+    assert code == 2
+    assert 'schema "nowhere" does not exist' in err
 
 
 WRITER = """
