@@ -108,9 +108,8 @@ def _exchange(cursor: Any, address: Address, scores: pa.RecordBatchReader, rows:
     for privilege, grantee in _privileges(cursor, schema, name):
         cursor.execute(f"GRANT {privilege} ON {draft} TO {grantee}")
     # Views keep to the table that they were made of: it stays where there are any.
-    cursor.execute(
-        f"DO $revealed$ BEGIN DROP TABLE {target}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END $revealed$"
-    )
+    drop = f"BEGIN DROP TABLE {target}; EXCEPTION WHEN dependent_objects_still_exist THEN NULL; END"
+    cursor.execute(f"DO $revealed$ {drop} $revealed$")
     cursor.execute(f"SELECT to_regclass({quote(target)}) IS NOT NULL")
     if cursor.fetchone()[0]:
         for field in scores.schema:
