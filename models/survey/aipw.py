@@ -164,7 +164,7 @@ def estimate_nps(survey: Survey) -> Estimate:
     theta = float(m.mean() + h @ residual)
     influence = _influence(survey, h, residual, m)
     jackknife = survey.fold_base_points.mean(axis=1) - survey.fold_points @ h
-    sampling, training = float(influence @ influence), training_variance(jackknife)
+    sampling, training = float(np.sum(influence.to_numpy(float) ** 2)), training_variance(jackknife)
     error = float(np.sqrt(sampling + training))
     freedom = _degrees_of_freedom(h, sampling, training, len(jackknife))
     margin = float(student.ppf(0.975, freedom)) * error
@@ -258,7 +258,7 @@ def _balance_of_scores(survey: Survey, w: Floats) -> pd.DataFrame:
         {when: (mean - target) / np.where(spread > 0.0, spread, 1.0) for when, mean in means.items()},
         index=pd.Index(survey.balanced, name="feature"),
     )
-    return table.loc[spread > 0.0]
+    return pd.DataFrame(table.loc[spread > 0.0])
 
 
 def _leverage_corrected(h: Floats, centred: Floats) -> Floats:
