@@ -52,7 +52,8 @@ def test_guests_repeated_rows_and_dotted_settings_are_told(revealed, own_environ
 def test_what_looks_wrong_stands_before_the_last_sentence(shown):
     assert "1. The column status holds paid (2), void (1), and all of these rows count as sales." in shown
     assert "[formats.transactions]\nrows = \"status = 'paid'\"\n" in shown
-    assert "1 thing looks wrong: see above." in shown
+    # A history of few days is the other two: less than the horizon, and than a quarter of the longest one.
+    assert "3 things look wrong: see above." in shown
     assert "These tables can be used" not in shown
 
 
