@@ -102,7 +102,7 @@ class Settings(BaseSettings):
     margin: float = Field(1.0, gt=0, le=1, description="share of revenue that customer lifetime value counts")
 
     purchase_model: Literal["bg_nbd", "mbg_nbd", "auto"] = Field(
-        "bg_nbd", description="bg_nbd, mbg_nbd, or auto: the one that the backtest says is better"
+        "auto", description="bg_nbd, mbg_nbd, or auto: the one that the backtest says is better"
     )
     second_stage: Literal["auto", "off"] = Field(
         "auto", description="trees on top of the purchase models: auto, where the backtest says they win; or off"

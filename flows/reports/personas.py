@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from flows.reports.sections import Section, number
+from flows.reports.sections import Section, number, share
 from flows.steps.base import Profiled
 from models.registry.tracking import Run, grouped
 
@@ -32,7 +32,7 @@ def personas_section(profiled: Profiled, nps: pd.DataFrame | None) -> Section:
             "customers": table["customers"].map("{:,}".format),
             "share": table["share"].map("{:.1%}".format),
             "lifetime value": [number(value, 2) for value in table["clv"]],
-            "next purchase": table["p_purchase"].map("{:.1%}".format),
+            "next purchase": [share(value) for value in table["p_purchase"]],
             "NPS": [_nps(row) for row in table.to_dict("records")],
         }
     )

@@ -108,13 +108,12 @@ def covariances(release: Release) -> dict[str, pd.DataFrame]:
     """Return the covariance of the fitted parameters, by model: that of their logarithms times the parameters."""
     by_model = {}
     uncertainty = release.parameters.uncertainty or Uncertainty()
-    purchases, spend = asdict(release.parameters.purchases), asdict(release.parameters.spend)
-    for model, log_covariance, fitted in (
-        ("purchases", uncertainty.purchases, {name: purchases[name] for name in ("r", "alpha", "a", "b")}),
-        ("spend", uncertainty.spend, {name: spend[name] for name in ("p", "q", "v")}),
+    for model, log_covariance, parameters, names in (
+        ("purchases", uncertainty.purchases, release.parameters.purchases, ["r", "alpha", "a", "b"]),
+        ("spend", uncertainty.spend, release.parameters.spend, ["p", "q", "v"]),
     ):
         if log_covariance is not None:
-            scale, names = np.array(list(fitted.values())), list(fitted)
+            scale = np.array([getattr(parameters, name) for name in names])
             covariance = np.array(log_covariance) * np.outer(scale, scale)
             by_model[model] = pd.DataFrame(covariance, index=names, columns=names)
     return by_model
@@ -126,20 +125,23 @@ def _why(settings: Settings, inputs: Inputs) -> str:
 
 
 def _fits(fitted: Fitted) -> Section:
-    fits = fitted.release.fits.copy()
+    fits, customers = fitted.release.fits.copy(), fitted.release.parameters.customers
+    if fits.empty:
+        return Section(f"Nothing was fitted on {customers:,} customers", fitted.release.notes)
     for name in ("estimate", "standard_error"):
         fits[name] = [number(value, 5) for value in fits[name]]
     fits["95 % interval"] = [
         f"{number(low, 4)} to {number(high, 4)}" for low, high in zip(fits.pop("low"), fits.pop("high"), strict=True)
     ]
     fits = fits.rename(columns={"standard_error": "standard error"})
-    customers = fitted.release.parameters.customers
     return Section(f"Fitted on {customers:,} customers (time in days)", fitted.release.notes, fits)
 
 
 def _backtest(fitted: Fitted, judged: Judged) -> Section:
     if judged.backtest is None or judged.holdout is None:
-        why = fitted.why_no_twin or f"nobody had bought before {fitted.cutoff}"
+        without_forecast = fitted.twin is not None and not fitted.twin.scorer.has_forecast
+        nobody = "bought more than once" if without_forecast else "bought"
+        why = fitted.why_no_twin or f"nobody had {nobody} before {fitted.cutoff}"
         return Section("Backtest", (f"There is none: {why}.",))
     shown = {
         words: [_figure(name, value) for value in judged.backtest[name].to_numpy(float)]
@@ -184,6 +186,8 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
     if fitted.twin is None or judged.holdout is None or judged.holdout.customers.empty:
         return
     customers, scorer = judged.holdout.customers, fitted.twin.scorer
+    if scorer.purchases is None:
+        return
     expected = scorer.predict_horizon(customers)["expected_purchases"]
     figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
     run.log_figure(figure, "plots/purchases_by_frequency.png")

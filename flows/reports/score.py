@@ -77,11 +77,18 @@ def _segments(chosen: Registered, scored: Scored) -> list[Section]:
 
 def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
     totals, horizon = _totals(scored), chosen.release.parameters.horizon
-    sentences = [
-        f"In the {horizon} days from {inputs.as_of}: {totals['expected_purchases']:,.0f} purchases and "
-        f"{totals['expected_revenue']:,.0f} of revenue expected. "
-        f"Next purchase index {totals['next_purchase_index']:.1f}.",
-    ]
+    if chosen.release.scorer.has_forecast:
+        forecast = (
+            f"In the {horizon} days from {inputs.as_of}: {totals['expected_purchases']:,.0f} purchases and "
+            f"{totals['expected_revenue']:,.0f} of revenue expected. "
+            f"Next purchase index {totals['next_purchase_index']:.1f}."
+        )
+    else:
+        forecast = (
+            f"There is no purchase forecast, and its columns are null: scorer {chosen.version} was trained when nobody "
+            "had bought on a second day. Retrain once customers have come back."
+        )
+    sentences = [forecast]
     if chosen.release.as_of > inputs.as_of:
         sentences.append(
             f"Scorer {chosen.version} was trained after {inputs.as_of} (as of {chosen.release.as_of}): "
@@ -114,6 +121,8 @@ def _where(store: Store, version: int, why_not_current: str | None) -> Section:
 
 def _totals(scored: Scored) -> dict[str, float]:
     table = scored.table
-    totals = {name: float(pc.sum(table[name]).as_py()) for name in ("expected_purchases", "expected_revenue", "clv")}
-    totals |= {name: float(pc.mean(table[name]).as_py()) for name in ("next_purchase_index", "p_churn")}
-    return {"customers": float(table.num_rows), **totals}
+    totals = {name: pc.sum(table[name]).as_py() for name in ("expected_purchases", "expected_revenue", "clv")}
+    totals |= {name: pc.mean(table[name]).as_py() for name in ("next_purchase_index", "p_churn")}
+    # Without a purchase model these columns are null.
+    known = {name: float(total) for name, total in totals.items() if total is not None}
+    return {"customers": float(table.num_rows), **known}

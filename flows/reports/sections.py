@@ -87,6 +87,11 @@ def number(value: float, digits: int = 3) -> str:
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.{digits}f}"
 
 
+def share(value: float) -> str:
+    """Write a share for a table as a percentage, an en dash for NaN."""
+    return "–" if np.isnan(value) else f"{value:.1%}"
+
+
 def _rich_table(frame: pd.DataFrame) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim")
     for name in frame:

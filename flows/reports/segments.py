@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from flows.reports.sections import Section, number
+from flows.reports.sections import Section, number, share
 from models.monitoring.stability import Transitions
 from models.monitoring.transitions import GONE, NEW
 from models.registry.tracking import Run
@@ -103,8 +103,8 @@ def _by(scores: pd.DataFrame, column: str, order: list[str]) -> pd.DataFrame:
             "customers": customers.map("{:,}".format),
             "share": (customers / len(scores)).map("{:.1%}".format),
             "of expected revenue": (revenue / revenue.sum()).map("{:.1%}".format) if revenue.sum() > 0 else "–",
-            "next purchase index": means["next_purchase_index"].map("{:.1f}".format),
+            "next purchase index": [number(value, 1) for value in means["next_purchase_index"]],
             "lifetime value": [number(value, 2) for value in means["clv"]],
-            "churn": means["p_churn"].map("{:.1%}".format),
+            "churn": [share(value) for value in means["p_churn"]],
         }
     )

@@ -122,9 +122,10 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
     Raises
     ------
     InputError
-        If no purchase model can be fitted.
+        If no purchase is visible before as_of.
     RefusedError
-        If the champion has an NPS model and the answers are too few to train another one.
+        If the champion has an NPS model and the answers are too few to train another one, or it forecasts purchases
+        and nobody bought again in these data.
     """
     decision = decide(settings, inputs, make_recipe(settings, inputs, champion))
     recipe = decision.recipe
@@ -133,6 +134,7 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
     with step("fit purchases, spend and NPS category"):
         release = fit_release(inputs.tables, inputs.as_of, recipe, carried.release if carried else None)
     _check_nps_is_kept(release, champion)
+    _check_forecast_is_kept(release, champion)
     if carried is not None and carried.twin is None:
         why = f"the NPS model is carried over from scorer {carried.version}, which has no twin"
         return Fitted(decision, release, None, cutoff, why, True)
@@ -156,7 +158,7 @@ def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Ju
         champion_twin = champion.twin if champion else None
         champion_holdout = _holdout_for(champion_twin, inputs, fitted) if champion_twin else None
         verdict = judge(fitted.twin, champion_twin, holdout, champion_holdout)
-        measured = backtest_of(holdout, fitted.twin) if len(holdout.customers) else None
+        measured = backtest_of(holdout, fitted.twin) if _can_be_measured(holdout, fitted.twin) else None
     return Judged(verdict, holdout, measured)
 
 
@@ -182,10 +184,22 @@ def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:
     return backtest(customers, holdout.customers, twin.parameters.horizon)
 
 
+def _can_be_measured(holdout: Holdout, twin: Release) -> bool:
+    return len(holdout.customers) > 0 and twin.scorer.has_forecast
+
+
 def _holdout_for(twin: Release, inputs: Inputs, fitted: Fitted) -> Holdout:
     """Describe the customers and answers of the holdout with the features that a twin reads."""
     behaviour = twin.scorer.has_second_stage
     return build_holdout(inputs.tables, inputs.as_of, fitted.recipe, twin.vocabulary, behaviour=behaviour)
+
+
+def _check_forecast_is_kept(release: Release, champion: Registered | None) -> None:
+    if champion is not None and champion.release.scorer.has_forecast and not release.scorer.has_forecast:
+        raise RefusedError(
+            f"the champion forecasts purchases and this release would not: {release.notes[0]} Check that these are "
+            "the transactions of the same shop, and all of them."
+        )
 
 
 def _check_nps_is_kept(release: Release, champion: Registered | None) -> None:

@@ -7,10 +7,17 @@ from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
 from models.monitoring.rhythm import REGULAR, gap_variation
-from models.purchases.fit import MODEL_NAMES
+from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchases_at
 from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
-from models.recipe import Recipe
-from models.release.rolling import CutoffResult, add_second_stage, backtest_at, choose_purchase_model, rolling_cutoffs
+from models.recipe import PurchaseModel, Recipe
+from models.release.rolling import (
+    CutoffResult,
+    add_second_stage,
+    backtest_at,
+    choose_purchase_model,
+    likelier_model,
+    rolling_cutoffs,
+)
 
 # A retraining looks back at this many cutoffs; `revealed backtest` goes back further.
 CUTOFFS = 2
@@ -40,7 +47,7 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
 
     This chooses a recipe, not parameters, and the twin, fitted before the newest of these cutoffs, has the same recipe.
     So the gate judges the twin on days that the choice was made on. The advantage is small: both choices require a
-    difference beyond chance.
+    difference beyond chance; within chance the likelihood chooses the purchase model.
 
     Parameters
     ----------
@@ -55,7 +62,8 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
     if settings.purchase_model != "auto":
         recipe = replace(recipe, purchase_model=settings.purchase_model)
     rhythm = _told_rhythm(gap_variation(inputs.tables, inputs.as_of))
-    if not (wants_model or wants_stage or rhythm):
+    # Without a repeat purchase nothing is forecast, and there is nothing to choose: the fit says so.
+    if not (wants_model or wants_stage or rhythm) or _fit(inputs, recipe.purchase_model).purchases is None:
         return Decision(recipe)
     try:
         # Where purchases are regular, one cutoff says which model serves: its fits are those of the twin.
@@ -66,22 +74,37 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
     except InputError as error:
         undecided = " and ".join(["the purchase model"] * wants_model + ["the second stage"] * wants_stage)
         why_not = [f"The backtest cannot decide on {undecided}: {error}."] if undecided else []
-        return Decision(recipe, (*rhythm, *why_not))
+        if not wants_model:
+            return Decision(recipe, (*rhythm, *why_not))
+        chosen, why = likelier_model({model: _fit(inputs, model) for model in MODEL_NAMES})
+        recipe = replace(recipe, purchase_model=chosen)
+        return Decision(recipe, (*rhythm, *why_not, _chosen(inputs, chosen, why)))
     sentences = [*rhythm]
     chosen, why = choose_purchase_model(results)
     if wants_model:
         recipe = replace(recipe, purchase_model=chosen)
-        sentences.append(f"Purchase model: {MODEL_NAMES[chosen]}; {why}.")
+        sentences.append(_chosen(inputs, chosen, why))
     elif chosen != recipe.purchase_model:
         sentences.append(
             f'Purchase model: {MODEL_NAMES[recipe.purchase_model]}, as set; purchase_model = "auto" would take '
-            f"{MODEL_NAMES[chosen]}, which serves this shop better: {why}."
+            f"{MODEL_NAMES[chosen]}: {why}."
         )
     if not wants_stage:
         return Decision(recipe, tuple(sentences))
     with step("judge the second stage"):
         verdict = _judge_stage(inputs, recipe, results)
     return Decision(replace(recipe, second_stage=verdict.used), (*sentences, verdict.why), verdict)
+
+
+def _fit(inputs: Inputs, model: PurchaseModel) -> PurchaseFit:
+    return fit_purchases_at(inputs.tables, inputs.as_of, model)
+
+
+def _chosen(inputs: Inputs, model: PurchaseModel, why: str) -> str:
+    """Say in a sentence which model was chosen, what its fit is today, and why it was chosen."""
+    fitted = _fit(inputs, model).name
+    limit = "" if fitted == MODEL_NAMES[model] else f", which here is {fitted}"
+    return f"Purchase model: {MODEL_NAMES[model]}{limit}; {why}."
 
 
 def _told_rhythm(variation: float | None) -> tuple[str, ...]:

@@ -121,8 +121,9 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         transitions = transitions_since(earlier_date, before, scores, release, as_of)
         stability = stability_of(inputs.tables, as_of, release, described, scores)
         prospective = judge_published(store, inputs.tables, as_of, release, described)
-        purchases, horizon = release.scorer.purchases, release.parameters.horizon
-        drift = measure_drift(inputs.tables, as_of, purchases, release.training_fit, horizon)
+        drift = measure_drift(
+            inputs.tables, as_of, release.parameters.purchases, release.training_fit, release.parameters.horizon
+        )
     currency = release.parameters.currency or inputs.intake.currency or ""
     measured = measure_run(settings, inputs, release)
     provenance = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}

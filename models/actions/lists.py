@@ -81,6 +81,9 @@ def action_lists(scores: pd.DataFrame, described: pd.DataFrame, release: Release
     return _likely_detractors(base), _lapsing(base), _promoters(base), _second_purchase(base)
 
 
+_NO_FORECAST = "The scorer has no purchase forecast, as nobody had bought on a second day by its training."
+
+
 @dataclass(frozen=True)
 class _Base:
     """All customers, to choose from."""
@@ -96,6 +99,17 @@ class _Base:
     def is_of(self, category: str) -> pd.Series:
         """Flag the customers of a category."""
         return self.scores["nps_category"] == category
+
+    @property
+    def has_forecast(self) -> bool:
+        return self.release.scorer.has_forecast
+
+    @property
+    def worth(self) -> tuple[pd.Series, str, str]:
+        """What a customer is worth: lifetime value, or, without a forecast, the purchases so far; column and words."""
+        if self.has_forecast:
+            return self.scores["clv"], "clv", "lifetime value"
+        return self.described["total_value"], "total_value", "purchases so far"
 
     @property
     def is_lapsing(self) -> pd.Series:
@@ -154,25 +168,27 @@ def _likely_detractors(base: _Base) -> ActionList:
     names = "likely_detractors", "Likely detractors of high value"
     if base.why_no_nps:
         return base.absent(*names, base.why_no_nps)
-    risk, clv = base.shares["p_detractor"], base.scores["clv"]
-    (is_below, below), lowest = base.beyond_noise(-1), _lowest_valuable(clv)
+    risk, (worth, column, words) = base.shares["p_detractor"], base.worth
+    (is_below, below), lowest = base.beyond_noise(-1), _lowest_valuable(worth)
     return base.listed(
         *names,
-        f"In the category of detractors, no likelier promoters than detractors, {below}, and a clv among the top fifth "
-        f"({lowest:,.2f} or more); the likeliest detractors first (base: {_percent(risk.mean())})",
-        (clv * risk, "clv x p_detractor: lifetime value of a probable detractor, not what an action would save"),
-        is_below & base.is_of("detractor") & (risk >= base.shares["p_promoter"]) & (clv >= lowest),
-        lambda row: f"lifetime value of {row['clv']:,.2f}, among the top fifth",
+        f"In the category of detractors, no likelier promoters than detractors, {below}, and a {column} among the top "
+        f"fifth ({lowest:,.2f} or more); the likeliest detractors first (base: {_percent(risk.mean())})",
+        (worth * risk, f"{column} x p_detractor: {words} of a probable detractor, not what an action would save"),
+        is_below & base.is_of("detractor") & (risk >= base.shares["p_promoter"]) & (worth >= lowest),
+        lambda row: f"{words} of {row[column]:,.2f}, among the top fifth",
         rank=risk,
     )
 
 
 def _lapsing(base: _Base) -> ActionList:
+    names = "lapsing", "Valuable customers going silent"
+    if not base.has_forecast:
+        return base.absent(*names, _NO_FORECAST)
     scores, bought = base.scores, base.described["total_value"]
     lowest, days = _lowest_valuable(bought), base.release.parameters.churn_horizon
     return base.listed(
-        "lapsing",
-        "Valuable customers going silent",
+        *names,
         f"No purchase for more than {LAPSING_GAPS:g} times their usual gap between purchases (of {FEWEST_GAPS} gaps or "
         f"more), still a customer with a chance of at least {_percent(LAPSED)}, and purchases so far, less returns, "
         f"among the top fifth ({lowest:,.2f} or more)",
@@ -195,29 +211,30 @@ def _promoters(base: _Base) -> ActionList:
     if base.why_no_nps:
         return base.absent(*names, base.why_no_nps)
     chance, (is_above, above) = base.shares["p_promoter"], base.beyond_noise(1)
+    worth, column, words = base.worth
     return base.listed(
         *names,
         f"In the category of promoters, likelier to be one than the base ({_percent(chance.mean())}), {above}, and not "
         f"lapsing (no purchase "
         f"for more than {LAPSING_GAPS:g} times their usual gap)",
         (
-            base.scores["clv"] * chance,
-            "clv x p_promoter: lifetime value of a probable promoter; the value of a referral is not known",
+            worth * chance,
+            f"{column} x p_promoter: {words} of a probable promoter; the value of a referral is not known",
         ),
         is_above & base.is_of("promoter") & (chance > chance.mean()) & ~base.is_lapsing,
-        lambda row: (
-            f"lifetime value of {row['clv']:,.2f}; last purchase {row['days_since_last_purchase']:,.0f} days ago"
-        ),
+        lambda row: f"{words} of {row[column]:,.2f}; last purchase {row['days_since_last_purchase']:,.0f} days ago",
     )
 
 
 def _second_purchase(base: _Base) -> ActionList:
+    names = "second_purchase", "Candidates for a second purchase"
+    if not base.has_forecast:
+        return base.absent(*names, _NO_FORECAST)
     scores, days = base.scores, base.release.parameters.horizon
     once = scores["frequency"] == 0
     usual = scores["p_purchase"][once].mean()
     return base.listed(
-        "second_purchase",
-        "Candidates for a second purchase",
+        *names,
         f"Bought on one day only{f'; {_percent(usual)} of them buy again within {days} days' if once.any() else ''}",
         (scores["expected_revenue"], f"expected_revenue: revenue of the next {days} days without any action"),
         once,

@@ -66,7 +66,7 @@ class Drift:
 def measure_drift(
     tables: Tables,
     as_of: date,
-    parameters: PurchaseParameters,
+    parameters: PurchaseParameters | None,
     training: TrainingFit | None,
     horizon: int,
     seed: int = 0,
@@ -85,8 +85,8 @@ def measure_drift(
         The shop's checked tables.
     as_of : datetime.date
         Exclusive.
-    parameters : PurchaseParameters
-        The scorer's purchase model, times in days.
+    parameters : PurchaseParameters or None
+        The scorer's purchase model, times in days; None where it has none.
     training : TrainingFit or None
         The scorer's fit; None for a scorer that does not hold it.
     horizon : int
@@ -94,6 +94,9 @@ def measure_drift(
     seed : int
         Seed of the simulated histories.
     """
+    if parameters is None:
+        why = "There is no drift to measure: the scorer was fitted when nobody had bought again, and has no forecast."
+        return Drift(as_of, "not available", why)
     if training is None:
         why = "The drift is not available: the scorer does not hold its fit. The next retrain will store it."
         return Drift(as_of, "not available", why)

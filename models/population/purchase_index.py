@@ -42,6 +42,8 @@ def _compute(
 ) -> pd.DataFrame:
     if grouping.column is not None:
         return absent(f"the index is a figure of customers, and a customer has no {grouping.name}", windows)
+    if not release.scorer.has_forecast:
+        return absent("the scorer has no purchase model, as nobody had bought again at its training", windows)
     parts = []
     for number in range(min(DATES, windows.count)):
         described = everyone_described(tables, windows.end(number), release.vocabulary)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import RevealedError
-from models.scoring.columns import PROBABILITIES
+from models.scoring.columns import FORECAST_COLUMNS, PROBABILITIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,10 +26,7 @@ _DATES = ("as_of", "first_purchase", "last_purchase")
 _PROBABILITIES = ("p_alive", "p_purchase", "p_any_revenue", "p_churn", *PROBABILITIES, "p_satisfied")
 _NPS = (*PROBABILITIES, "nps_category", "nps_source")
 # Null for everyone where the scorer holds no purchase model; of p_alive also for customers it cannot judge.
-_FORECAST = (
-    *("p_purchase", "expected_purchases", "p_churn", "expected_spend", "expected_revenue", "revenue_low"),
-    *("revenue_high", "clv", "clv_low", "clv_high", "next_purchase_index"),
-)
+_FORECAST = tuple(name for name in FORECAST_COLUMNS if name not in ("p_alive", "p_any_revenue"))
 
 SCHEMA = pa.schema(
     [

@@ -201,8 +201,7 @@ def fit_histories(statistics: SufficientStatistics, spend: SpendFit, purchase_mo
             "that customer_id is the customer's and not the order's."
         )
         unknown = Uncertainty(None, spend.covariance)
-        notes = (note, *spend.notes)
-        return PurchaseFit(None, spend.parameters, unknown, spend.rows, notes, statistics, None, "no purchase model")
+        return PurchaseFit(None, spend.parameters, unknown, spend.rows, (note,), statistics, None, "no purchase model")
     model = MODELS[purchase_model]().fit_sufficient_statistics(statistics)
     return PurchaseFit(
         purchases=model.parameters,

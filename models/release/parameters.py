@@ -87,7 +87,7 @@ class ReleaseParameters(ScorerParameters):
         values |= {
             "as_of": self.as_of.isoformat(),
             "nps_as_of": self.nps_as_of.isoformat(),
-            "purchases": asdict(self.purchases),
+            "purchases": None if self.purchases is None else asdict(self.purchases),
             "spend": asdict(self.spend),
             "uncertainty": None if self.uncertainty is None else asdict(self.uncertainty),
             "returns": None if self.returns is None else asdict(self.returns),

@@ -87,19 +87,23 @@ def judge(
     if changed:
         return Verdict(True, f"not comparable: {', '.join(changed)} changed; absolute checks passed{also}", metrics)
     theirs_of = champion_holdout or holdout
-    (ours, our_revenue), (theirs, their_revenue) = (
-        _losses(challenger.scorer, holdout),
-        _losses(champion.scorer, theirs_of),
-    )
-    ids = holdout.customers["customer_id"]
-    worse, sentence = _compare("log loss of p_purchase", ours, theirs, ids, metrics, "log_loss")
-    worse_revenue, of_revenue = _compare("deviance of revenue", our_revenue, their_revenue, ids, metrics, "revenue")
-    worse, sentences = worse or worse_revenue, [sentence, of_revenue, *([note] if note else [])]
+    worse, sentences = False, list[str]()
+    if challenger.scorer.has_forecast and champion.scorer.has_forecast:
+        (ours, our_revenue), (theirs, their_revenue) = (
+            _losses(challenger.scorer, holdout),
+            _losses(champion.scorer, theirs_of),
+        )
+        ids = holdout.customers["customer_id"]
+        worse, sentence = _compare("log loss of p_purchase", ours, theirs, ids, metrics, "log_loss")
+        worse_revenue, of_revenue = _compare("deviance of revenue", our_revenue, their_revenue, ids, metrics, "revenue")
+        worse, sentences = worse or worse_revenue, [sentence, of_revenue, *([note] if note else [])]
     answers, their_answers = holdout.answers, theirs_of.answers
     if answers is not None and their_answers is not None and _can_judge_answers(challenger, champion, answers):
         ours, theirs = _category_losses(challenger.scorer, answers), _category_losses(champion.scorer, their_answers)
         worse_rps, sentence = _compare("RPS of the NPS category", ours, theirs, answers["customer_id"], metrics, "rps")
         worse, sentences = worse or worse_rps, [*sentences, sentence]
+    if not sentences:
+        return Verdict(True, "not comparable: the twins have no forecast and no NPS model in common", metrics)
     return Verdict(not worse, "; ".join(sentences), metrics)
 
 
@@ -122,6 +126,8 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
     tuple
         The figures, why it is refused (None where it is not), and what is to be told in any case.
     """
+    if not scorer.has_forecast:
+        return {}, None, None
     scores = scorer.score(holdout.customers)
     predicted, actual = float(scores["expected_purchases"].sum()), float(holdout.customers["purchases"].sum())
     metrics = {"purchases_expected": predicted, "purchases_actual": actual}

@@ -136,14 +136,12 @@ def fit_release(
     Raises
     ------
     InputError
-        If no purchase model can be fitted; the message says what the data lack.
+        If no purchase is visible before ``as_of``.
     """
     summary = purchase_summary(tables, as_of)
     if not summary.count().to_pyarrow().as_py():
         raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
     fit = fit_purchases_at(tables, as_of, recipe.purchase_model)
-    if fit.purchases is None:
-        raise InputError(fit.notes[0])
     cut_points = rfm_cuts(summary)
     if carried is None:
         categories = _train_category_models(tables, as_of, recipe, is_twin=is_twin)

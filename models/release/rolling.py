@@ -25,6 +25,7 @@ from models.stats.normal import ONE_SIDED_95
 BG, MBG = MODEL_NAMES["bg_nbd"], MODEL_NAMES["mbg_nbd"]
 SECOND_STAGE = "second stage"
 MODELS = (BG, MBG, SECOND_STAGE)
+_SAME_LIKELIHOOD = 1e-9
 
 
 @dataclass(frozen=True)
@@ -199,8 +200,9 @@ def wins_over_cutoffs(results: Sequence[CutoffResult], models: Sequence[str] = M
 def choose_purchase_model(results: Sequence[CutoffResult]) -> tuple[PurchaseModel, str]:
     """Choose the purchase model by the log loss of p_purchase over all cutoffs.
 
-    MBG/NBD is chosen if its mean log loss is lower by more than 1.645 standard errors of the difference, paired by
-    customer and clustered by customer over the cutoffs; else BG/NBD.
+    The model with the lower mean log loss is chosen where the difference, paired by customer and clustered by customer
+    over the cutoffs, is more than 1.645 standard errors. Else it is the one with the higher likelihood at the newest
+    cutoff: both have as many parameters.
 
     Parameters
     ----------
@@ -223,15 +225,35 @@ def choose_purchase_model(results: Sequence[CutoffResult]) -> tuple[PurchaseMode
     customers = np.concatenate([result.customers["customer_id"].to_numpy(str) for result in paired])
     saved = of_bg - of_mbg
     error = clustered_standard_error(saved, customers)
-    chooses_mbg = bool(saved.mean() > ONE_SIDED_95 * error)
-    side = "better" if saved.mean() > 0 else "worse"
-    why = (
+    losses = (
         f"log loss of p_purchase {of_mbg.mean():.5f} under {MBG} against {of_bg.mean():.5f} under {BG}, over "
-        f"{len(saved):,} predictions at {len(paired)} cutoff{'s' * (len(paired) > 1)}: {MBG} is {side} by "
-        f"{abs(saved.mean()):.5f}, standard error {error:.5f} (clustered by customer); to be chosen it must be better "
-        f"by more than {ONE_SIDED_95} standard errors"
+        f"{len(saved):,} predictions at {len(paired)} cutoff{'s' * (len(paired) > 1)} (standard error {error:.5f} of "
+        "the difference, clustered by customer)"
     )
-    return ("mbg_nbd" if chooses_mbg else "bg_nbd"), why
+    if abs(saved.mean()) > ONE_SIDED_95 * error:
+        return ("mbg_nbd" if saved.mean() > 0 else "bg_nbd"), losses
+    fits = next((result.fits for result in paired if BG in result.fits and MBG in result.fits), {})
+    chosen, likelihood = likelier_model({model: fits[name] for model, name in MODEL_NAMES.items() if name in fits})
+    return chosen, f"{losses}, no more than chance, and {likelihood}"
+
+
+def likelier_model(fits: Mapping[PurchaseModel, PurchaseFit]) -> tuple[PurchaseModel, str]:
+    """Choose between models fitted on the same customers by their likelihood, BG/NBD where it is the same.
+
+    Returns
+    -------
+    tuple of (str, str)
+        The model, and why.
+    """
+    values = {model: fit.log_likelihood_per_customer for model, fit in fits.items()}
+    bg, mbg = values.get("bg_nbd"), values.get("mbg_nbd")
+    if bg is None or mbg is None:
+        return "bg_nbd", "there is no likelihood to compare"
+    if abs(bg - mbg) < _SAME_LIKELIHOOD:
+        return "bg_nbd", f"both models have the same likelihood: {fits['bg_nbd'].name}"
+    chosen: PurchaseModel = "mbg_nbd" if mbg > bg else "bg_nbd"
+    difference = abs(mbg - bg) * fits["bg_nbd"].customers
+    return chosen, f"the log-likelihood of {MODEL_NAMES[chosen]} is higher by {difference:,.2f}"
 
 
 def _choose_fitted_model(results: Sequence[CutoffResult]) -> tuple[PurchaseModel, str]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 PURCHASE_COLUMNS = ("frequency", "recency", "T", "spend_frequency", "spend_value")
 CATEGORIES = ("detractor", "passive", "promoter")
 PROBABILITIES = ("p_detractor", "p_passive", "p_promoter")
-SCORE_COLUMNS = (
+FORECAST_COLUMNS = (
     "p_alive",
     "p_purchase",
     "expected_purchases",
@@ -26,6 +26,9 @@ SCORE_COLUMNS = (
     "clv_low",
     "clv_high",
     "next_purchase_index",
+)
+SCORE_COLUMNS = (
+    *FORECAST_COLUMNS,
     *PROBABILITIES,
     "nps_category",
     "nps_source",

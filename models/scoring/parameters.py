@@ -250,7 +250,8 @@ class ScorerParameters:
     seed
         Of the simulated intervals.
     purchases, spend, uncertainty, second_stage, nps, satisfaction, returns
-        The sections; None takes parameters as known, says nothing about satisfaction, and expects no returns to come.
+        The sections; purchases None where nobody has bought again, so that there is no forecast. None of the others
+        takes parameters as known, says nothing about satisfaction, and expects no returns to come.
     """
 
     horizon: int
@@ -259,7 +260,7 @@ class ScorerParameters:
     annual_rate: float
     margin: float
     seed: int
-    purchases: PurchaseParameters
+    purchases: PurchaseParameters | None
     spend: SpendParameters
     nps: CategoryParameters
     uncertainty: Uncertainty | None = None
@@ -281,10 +282,11 @@ def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
             categories[name] = CategoryParameters.from_dict(section if is_of_today else {**section, "members": ()})
     uncertainty, stage = values.get("uncertainty"), values.get("second_stage") or {"used": False}
     returns = values.get("returns")
+    purchases = values["purchases"]
     return {
         **{name: values[name] for name in ("horizon", "churn_horizon", "clv_horizon")},
         **{name: values[name] for name in ("annual_rate", "margin", "seed")},
-        "purchases": PurchaseParameters(**as_tuples(values["purchases"])),
+        "purchases": None if purchases is None else PurchaseParameters(**as_tuples(purchases)),
         "spend": SpendParameters(**as_tuples(values["spend"])),
         "uncertainty": None if uncertainty is None else Uncertainty(**as_tuples(uncertainty)),
         "second_stage": SecondStageParameters(**as_tuples(stage)),

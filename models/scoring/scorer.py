@@ -14,12 +14,12 @@ from scipy.special import logit
 
 from .arrays import Floats
 from .bg_nbd import p_alive_if_judged, p_purchase, p_purchase_of_the_living, purchases_of_the_living
-from .columns import PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
+from .columns import FORECAST_COLUMNS, PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
 from .gamma_gamma import expected_spend, kept_spend
 from .intervals import clv_interval, revenue_interval
 from .nps import categories, category_probabilities
 from .parameters import CategoryParameters, ScorerParameters, scorer_sections
-from .second_stage import SECOND_STAGE_BOOSTERS, Evidence, first_stage, second_stage
+from .second_stage import FIRST_STAGE, SECOND_STAGE_BOOSTERS, Evidence, first_stage, second_stage
 
 
 @lru_cache(maxsize=64)
@@ -87,6 +87,11 @@ class Scorer:
         return tuple(dict.fromkeys((*PURCHASE_COLUMNS, *of.nps.features, *of_satisfaction, *of.second_stage.features)))
 
     @property
+    def has_forecast(self) -> bool:
+        """Whether there is a purchase model; without a repeat purchase there is none to learn from."""
+        return self.purchases is not None
+
+    @property
     def has_second_stage(self) -> bool:
         """Whether trees that read behavioural features correct the purchase and spend models."""
         return self.parameters.second_stage.used
@@ -102,8 +107,11 @@ class Scorer:
         Returns
         -------
         pandas.DataFrame
-            p_purchase, expected_purchases, expected_spend and expected_revenue, same index as ``features``.
+            p_purchase, expected_purchases, expected_spend and expected_revenue, same index as ``features``; NaN where
+            there is no purchase model.
         """
+        if self.purchases is None:
+            return pd.DataFrame(np.nan, index=features.index, columns=list(FIRST_STAGE[1:]))
         models = (self.purchases, self.spend, self.parameters.returns)
         first = first_stage(self.parameters.horizon, *self._history(features), *models)
         first.index = features.index
@@ -114,7 +122,12 @@ class Scorer:
         return second_stage(trees, first, features, stage.features, stage.levels, stage.needed)
 
     def p_silent(self, features: pd.DataFrame, days: float) -> pd.Series:
-        """Return each row's probability of no purchase within so many days, by the purchase model alone."""
+        """Return each row's probability of no purchase within so many days, by the purchase model alone.
+
+        It is 1 where there is none, as nobody has ever bought again.
+        """
+        if self.purchases is None:
+            return pd.Series(1.0, index=features.index)
         x, t_x, T, _, _ = self._history(features)
         return pd.Series(1.0 - p_purchase(days, x, t_x, T, self.purchases), index=features.index)
 
@@ -125,6 +138,8 @@ class Scorer:
         return x, t_x, T, x_spend, m_spend
 
     def _score_purchases(self, features: pd.DataFrame) -> pd.DataFrame:
+        if self.purchases is None:
+            return pd.DataFrame(np.nan, index=features.index, columns=list(FORECAST_COLUMNS))
         x, t_x, T, x_spend, m_spend = self._history(features)
         of = self.parameters
         expected, kept = self.predict_horizon(features), kept_spend(x, t_x, T, self.purchases, of.returns)

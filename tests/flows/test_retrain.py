@@ -17,7 +17,7 @@ from features.describe import describe
 from flows.settings import Settings
 from flows.steps.fitting import Fitted, Judged
 from flows.steps.recipe_choice import Decision
-from models.purchases.fit import fit_purchase_models
+from models.purchases.fit import fit_histories
 from models.purchases.second_stage import _train
 from models.recipe import Recipe
 from models.registry.published_file import CURRENT, SCORES
@@ -117,7 +117,7 @@ def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(t
     store = open_store(str(trained))
     with monkeypatch.context() as patch:
         described = count_calls(patch, describe, lambda _, spine, names: (spine.as_of, vocabulary_of(names)))
-        summarised = count_calls(patch, fit_purchase_models, lambda summary, model: (id(summary), model))
+        summarised = count_calls(patch, fit_histories, lambda statistics, _, model: (id(statistics), model))
         stages = count_calls(patch, _train, lambda _, cutoff, *rest: (cutoff, vocabulary_of(rest[-1])))
         parsed = count_parsed_trees(patch)
         code, out, _ = revealed("retrain", *tables, "--mlruns", trained)

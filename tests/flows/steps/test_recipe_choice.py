@@ -9,7 +9,7 @@ import pytest
 from flows.settings import Settings
 from flows.steps.inputs import open_inputs, read_inputs
 from flows.steps.recipe_choice import decide
-from models.purchases.fit import MODEL_NAMES
+from models.purchases.fit import MODEL_NAMES, fit_purchases_at
 from models.purchases.second_stage_gate import judge_second_stage
 from models.recipe import Recipe
 from models.release.rolling import backtest_at, choose_purchase_model, rolling_cutoffs
@@ -51,9 +51,12 @@ def test_the_backtest_decides_and_says_why(inputs, monkeypatch):
 
 def test_a_short_history_decides_nothing_and_says_so(inputs):
     decision = decide(Settings(purchase_model="auto"), inputs, Recipe(horizon=400))
-    assert decision.recipe == Recipe(horizon=400)
-    (sentence,) = decision.sentences
+    sentence, chosen = decision.sentences
     assert sentence.startswith("The backtest cannot decide on the purchase model and the second stage: a backtest over")
+    fits = {model: fit_purchases_at(inputs.tables, inputs.as_of, model) for model in MODEL_NAMES}
+    likelier = max(fits, key=lambda model: fits[model].log_likelihood_per_customer)
+    assert decision.recipe == Recipe(horizon=400, purchase_model=likelier)
+    assert chosen.startswith(f"Purchase model: {MODEL_NAMES[likelier]}; the log-likelihood of")
 
 
 def test_subscribers_are_told_that_auto_would_serve_better(tmp_path):
@@ -71,10 +74,7 @@ def test_subscribers_are_told_that_auto_would_serve_better(tmp_path):
     result = backtest_at(inputs.tables, inputs.as_of - timedelta(days=90), RECIPE, with_second_stage=False)
     chosen, why = choose_purchase_model([result])
     assert chosen == "mbg_nbd"
-    assert better == (
-        'Purchase model: BG/NBD, as set; purchase_model = "auto" would take MBG/NBD, which serves this shop better: '
-        f"{why}."
-    )
+    assert better == (f'Purchase model: BG/NBD, as set; purchase_model = "auto" would take MBG/NBD: {why}.')
     assert decision.recipe.purchase_model == "bg_nbd"
     told = decide(named.model_copy(update={"purchase_model": "auto"}), inputs, RECIPE)
     assert told.sentences[0] == regular

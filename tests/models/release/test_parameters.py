@@ -40,7 +40,7 @@ def test_parameters_survive_json_and_score_the_same(simulated_shop, release, des
     # The layout of format 3, in which versions of earlier releases of this project are stored too.
     values = json.loads(stored)
     assert set(values) == STORED
-    assert set(values["spend"]) == {"p", "q", "v", "individual"}
+    assert set(values["spend"]) == {"p", "q", "v", "individual", "limits"}
     assert set(values["second_stage"]) == {"used", "why", "features"}
     of_nps = {"source", "why", "answers", "features", "prior", "members", "noise", "offsets", "cuts", "metrics"}
     assert set(values["nps"]) == of_nps

@@ -11,6 +11,7 @@ import pytest
 from data.errors import InputError
 from data.samples.cdnow import write_cdnow
 from features.tables import Tables
+from models.purchases.fit import MODEL_NAMES
 from models.recipe import Recipe
 from models.release.rolling import (
     BG,
@@ -187,11 +188,20 @@ def test_auto_takes_mbg_where_it_is_clearly_better_and_says_both_figures(made):
     assert "over 6,000 predictions at 2 cutoffs" in why
 
 
-def test_auto_stays_with_bg_where_they_are_alike_or_mbg_is_worse(made):
+def test_auto_takes_bg_where_mbg_is_worse_and_the_likelier_one_where_they_are_alike(made, sample):
     assert choose_purchase_model([made(lambda p: {BG: p, MBG: p})])[0] == "bg_nbd"
+    bg, mbg = (sample.fits[name] for name in (BG, MBG))
+    by_likelihood = "mbg_nbd" if mbg.log_likelihood_per_customer > bg.log_likelihood_per_customer else "bg_nbd"
+    alike = made(lambda p: {BG: p, MBG: p}, fits=sample.fits)
+    chosen, why = choose_purchase_model([alike])
+    assert chosen == by_likelihood
+    apart = abs(mbg.log_likelihood_per_customer - bg.log_likelihood_per_customer) * bg.customers
+    assert f"no more than chance, and the log-likelihood of {MODEL_NAMES[chosen]} is higher by {apart:,.2f}" in why
+    same = choose_purchase_model([replace(alike, fits={BG: bg, MBG: bg})])
+    assert same[0] == "bg_nbd" and "the same likelihood: BG/NBD" in same[1]
     chosen, why = choose_purchase_model([made(lambda p: {BG: p, MBG: 0.5 * p + 0.25})])
     assert chosen == "bg_nbd"
-    assert "MBG/NBD is worse by" in why
+    assert "no more than chance" not in why
 
 
 def test_a_customer_at_several_cutoffs_counts_as_one_cluster(made):

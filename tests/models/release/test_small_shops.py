@@ -7,16 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError
 from features.describe import describe, materialise
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
+from models.actions.lists import action_lists
+from models.monitoring.drift import measure_drift
 from models.nps.point_in_time import answers_with_features
 from models.purchases.bg_nbd import BetaGeoModel
 from models.recipe import Recipe
 from models.release.parameters import ReleaseParameters
 from models.release.release import Release, fit_release
+from models.scoring.columns import FORECAST_COLUMNS
 
 AS_OF = date(2024, 2, 5)
 
@@ -113,7 +115,23 @@ def test_a_small_shop_gets_a_release_that_says_what_it_is_worth(purchases, take_
     assert ReleaseParameters.from_dict(stored) == release.parameters
 
 
-def test_a_history_without_a_repeat_purchase_is_told(purchases, take_frames):
+def test_a_shop_without_a_repeat_purchase_has_all_but_a_forecast(purchases, take_frames):
     tables = take_frames(transactions=with_amounts(purchases[purchases["nth"] == 0], 10))
-    with pytest.raises(InputError, match="bought on more than one day"):
-        fit_release(tables, AS_OF, Recipe())
+    release = fit_release(tables, AS_OF, Recipe(second_stage=True))
+    assert release.notes[0].startswith(
+        "There is no purchase forecast: none of the 400 customers bought on more than one day"
+    )
+    assert "setting" not in release.notes[0] and len(release.notes) == 2
+    assert release.fits.empty
+    stored = json.loads(json.dumps(release.parameters.to_dict()))
+    assert ReleaseParameters.from_dict(stored) == release.parameters
+    described = described_by(release, tables)
+    scores = release.scorer.score(described)
+    assert scores[list(FORECAST_COLUMNS)].isna().all(axis=None)
+    assert release.scorer.predict_horizon(described).isna().all(axis=None)
+    base = described.assign(**scores, **release.rfm_scores(described))
+    lists = {each.name: each for each in action_lists(base, described, release)}
+    for name in ("lapsing", "second_purchase"):
+        assert "no purchase forecast" in lists[name].meaning + str(lists[name].absent)
+    drift = measure_drift(tables, AS_OF, release.parameters.purchases, release.training_fit, 90)
+    assert "nobody had bought again" in drift.why
