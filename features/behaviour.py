@@ -6,7 +6,8 @@ import ibis
 import ibis.expr.types as ir
 
 from features.definition import WINDOWS
-from features.purchases import mean, purchase_sequence, visible_lines
+from features.purchases import mean, purchase_sequence
+from features.returns.kept import matching_at, visible_lines
 from features.returns.matching import standing_sales
 from features.spine import Spine
 
@@ -223,7 +224,8 @@ def category_features(transactions: ir.Table, spine: Spine, categories: Mapping[
 
 def _sales(transactions: ir.Table, spine: Spine, *optional: str) -> ir.Table:
     # Each kind of feature reads just its own columns: reading twice is cheaper than keeping all lines in memory.
-    lines = standing_sales(visible_lines(transactions, spine, *optional), spine.keys)
+    matching = matching_at(transactions, spine)
+    lines = standing_sales(visible_lines(transactions, spine, *optional), spine.keys, matching)
     return lines.mutate(day=lines.ts.date())
 
 

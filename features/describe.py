@@ -19,7 +19,8 @@ from features.catalogue import catalogue_of, feature_names
 from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
 from features.events import event_features
 from features.purchases import summarise_purchases
-from features.spine import Spine, everyone, left_joined
+from features.returns.kept import everyone_matched
+from features.spine import Spine, left_joined
 from features.standing import standing_features
 from features.tables import StoredTable, Tables, to_frame
 from features.vocabulary import Vocabulary
@@ -169,7 +170,7 @@ def everyone_described(tables: Tables, as_of: date, vocabulary: Vocabulary) -> S
     """
 
     def expression() -> ir.Table:
-        return _in_order(describe(tables, everyone(tables.transactions, as_of), vocabulary))
+        return _in_order(describe(tables, everyone_matched(tables, as_of), vocabulary))
 
     return tables.workspace.table(("everyone", as_of, json.dumps(vocabulary.to_dict())), expression)
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from data.errors import InputError
 from features.describe import describe_everyone, materialise
-from features.purchases import purchase_days, summarise_purchases
+from features.purchases import purchase_days
+from features.returns.kept import everyone_matched
 from features.spine import Spine, everyone, left_joined
 from features.tables import Tables
 from features.vocabulary import Vocabulary
@@ -25,6 +26,7 @@ def outcomes(
     horizon: int,
     known_before: date,
     kept: Mapping[int, Decimal] | None = None,
+    known: Spine | None = None,
 ) -> ir.Table:
     """Count what each known customer bought in [as_of, as_of + horizon days).
 
@@ -45,6 +47,8 @@ def outcomes(
         Share of a purchase's present value that is expected to stay, by its age in days at `known_before` (1 is the
         last day seen), 1 for other ages: the newest purchases are taken at what will be left of them. All stays unless
         given.
+    known
+        Everyone at `known_before`, where their returns are matched already (`features.returns.kept`).
 
     Returns
     -------
@@ -58,8 +62,9 @@ def outcomes(
         If the horizon is not positive, or ends after `known_before`: its outcomes are not known yet.
     """
     _check_horizon(spine, horizon, known_before)
-    customers = summarise_purchases(transactions, spine).select("customer_id", "as_of")
-    days = purchase_days(transactions, everyone(transactions, known_before))
+    # Who has a purchase: no more of their summary is needed.
+    customers = spine.with_as_of(purchase_days(transactions, spine).select(*spine.keys).distinct())
+    days = purchase_days(transactions, known or everyone(transactions, known_before))
     if kept is not None:
         shares = ibis.memtable({"age": list(kept), "kept": [str(share) for share in kept.values()]})
         shares = shares.select(age=shares.age.cast(days.age.type()), kept=shares.kept.cast(_EXACT))
@@ -75,6 +80,14 @@ def outcomes(
     return sums.mutate(
         purchases=sums.purchases.cast("float64"), revenue=ibis.coalesce(sums.revenue.cast("float64"), 0.0)
     )
+
+
+def realised_outcomes(
+    tables: Tables, as_of: date, horizon: int, known_before: date, kept: Mapping[int, Decimal] | None = None
+) -> ir.Table:
+    """Give the `outcomes` of everyone at a date, with returns matched once a run."""
+    spine, known = everyone_matched(tables, as_of), everyone_matched(tables, known_before)
+    return outcomes(tables.transactions, spine, horizon, known_before, kept, known)
 
 
 def describe_with_outcomes(
@@ -103,11 +116,11 @@ def describe_with_outcomes(
     DataFrame
         The columns of `features.describe.describe_everyone`, then purchases and revenue.
     """
-    realised = outcomes(tables.transactions, everyone(tables.transactions, as_of), horizon, known_before, kept)
+    realised = realised_outcomes(tables, as_of, horizon, known_before, kept)
     return describe_everyone(tables, as_of, vocabulary).merge(materialise(realised.drop("as_of")), on="customer_id")
 
 
-def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date) -> ir.Table:
+def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date, known: Spine | None = None) -> ir.Table:
     """Count the purchases of the spine's known customers day by day, before and after as_of, for a tracking plot.
 
     Parameters
@@ -118,6 +131,8 @@ def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date) -
         The customers to follow; each pair is followed by itself.
     known_before
         Only rows available before this midnight are counted.
+    known
+        As for `outcomes`.
 
     Returns
     -------
@@ -125,8 +140,9 @@ def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date) -
         as_of, date, purchases (purchase days), repeat_purchases (those after a customer's first), as integers; dates
         without a purchase have no row.
     """
-    customers = summarise_purchases(transactions, spine).select("customer_id", "as_of", "first_purchase")
-    days = purchase_days(transactions, everyone(transactions, known_before)).select("customer_id", "day")
+    before = purchase_days(transactions, spine)
+    customers = spine.with_as_of(before.group_by(spine.keys).agg(first_purchase=before.day.min()))
+    days = purchase_days(transactions, known or everyone(transactions, known_before)).select("customer_id", "day")
     joined = customers.join(days, "customer_id", how="inner")
     return joined.group_by(["as_of", joined.day.name("date")]).agg(
         purchases=joined.count(), repeat_purchases=joined.count(where=joined.day > joined.first_purchase)

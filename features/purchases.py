@@ -11,7 +11,7 @@ import ibis
 import ibis.expr.types as ir
 
 from data.errors import InputError
-from features.returns.matching import beyond_sales, needed_columns, returned_by_day
+from features.returns.kept import everyone_matched, matching_at, visible_lines
 from features.spine import Spine, everyone, left_joined, midnight
 from features.tables import Tables
 
@@ -39,17 +39,12 @@ def purchase_days(transactions: ir.Table, spine: Spine) -> ir.Table:
     sales = lines.filter(lines.amount >= 0)
     sales = sales.mutate(day=sales.ts.date())
     days = sales.group_by([*spine.keys, "day"]).agg(net=sales.amount.sum())
-    returned = returned_by_day(lines, spine.keys)
-    if returned is not None:
-        days = left_joined(days, returned, [*spine.keys, "day"])
+    matching = matching_at(transactions, spine)
+    if matching is not None:
+        days = left_joined(days, matching.by_day, [*spine.keys, "day"])
         days = days.filter(days.stands.fill_null(True))
         days = days.mutate(net=days.net - days.returned.fill_null(0)).drop("returned", "stands")
     return days.mutate(age=spine.date_of(days).delta(days.day, unit="day"))
-
-
-def visible_lines(transactions: ir.Table, spine: Spine, *columns: str) -> ir.Table:
-    """Give the visible lines of the pairs with the columns that purchases and returns need, and with others."""
-    return spine.visible(transactions.select(*needed_columns(transactions), *columns))
 
 
 def purchase_sequence(transactions: ir.Table, spine: Spine) -> ir.Table:
@@ -100,11 +95,11 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         paid_days=days.count(where=days.net > 0),
         paid=days.net.sum(where=days.net > 0),
     )
-    beyond = beyond_sales(visible_lines(transactions, spine), spine.keys)
-    if beyond is not None:
-        sums = left_joined(sums, beyond, spine.keys)
+    matching = matching_at(transactions, spine)
+    if matching is not None:
+        sums = left_joined(sums, matching.beyond, spine.keys)
     sums = sums.mutate(
-        net=sums.total if beyond is None else sums.total - sums.beyond.fill_null(0),
+        net=sums.total if matching is None else sums.total - sums.beyond.fill_null(0),
         repeats=sums.days - 1,
         repeat_value=sums.total - sums.first_value,
         spends=sums.paid_days - ibis.ifelse(sums.first_value > 0, 1, 0),
@@ -141,8 +136,11 @@ def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
     Table
         As `summarise_purchases` gives it.
     """
-    summary = summarise_purchases(tables.transactions, everyone(tables.transactions, as_of))
-    return tables.workspace.once(("purchase summary", as_of), summary.cache)
+
+    def summary() -> ir.Table:
+        return summarise_purchases(tables.transactions, everyone_matched(tables, as_of)).cache()
+
+    return tables.workspace.once(("purchase summary", as_of), summary)
 
 
 def purchase_statistics(summary: ir.Table) -> ir.Table:
@@ -212,7 +210,8 @@ def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Ta
     """
     if before >= as_of:
         raise InputError(f"the earlier date must be before {as_of}, got {before}.")
-    lines = visible_lines(transactions, everyone(transactions, as_of))
+    spine = everyone(transactions, as_of)
+    lines = visible_lines(transactions, spine)
     lines = lines.mutate(day=lines.ts.date())
     # A day is a purchase from the moment on at which a sale of it is visible, until all of it has come back.
     is_sale = lines.amount >= 0
@@ -221,11 +220,10 @@ def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Ta
         sales_before=lines.count(where=is_sale & (lines.available_at < midnight(before))),
     )
     is_purchase, was_purchase = days.sales > 0, days.sales_before > 0
-    now = returned_by_day(lines, ["customer_id"])
-    then = returned_by_day(lines.filter(lines.available_at < midnight(before)), ["customer_id"])
+    now, then = matching_at(transactions, spine), matching_at(transactions, everyone(transactions, before))
     if now is not None and then is not None:
-        then = then.select("customer_id", "day", stood="stands")
-        days = left_joined(left_joined(days, now, ["customer_id", "day"]), then, ["customer_id", "day"])
+        stood = then.by_day.select("customer_id", "day", stood="stands")
+        days = left_joined(left_joined(days, now.by_day, ["customer_id", "day"]), stood, ["customer_id", "day"])
         was_purchase = (days.sales_before > 0) & days.stood.fill_null(True)
         is_purchase = was_purchase | ((days.sales > 0) & days.stands.fill_null(True))
     sums = days.group_by("customer_id").agg(

@@ -7,6 +7,8 @@ from datetime import date, datetime, time
 import ibis
 import ibis.expr.types as ir
 
+from features.returns.matching import Matching
+
 
 @dataclass(frozen=True)
 class Spine:
@@ -18,10 +20,14 @@ class Spine:
         customer_id VARCHAR and as_of DATE, each pair once.
     as_of
         The one date of all pairs where they are everyone at that date, else None.
+    matching
+        What came back of what the pairs bought, where that is kept (`features.returns.kept`); each expression that
+        needs it works it out unless given.
     """
 
     table: ir.Table
     as_of: date | None = None
+    matching: Matching | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:

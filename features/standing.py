@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
-from features.purchases import mean, visible_lines
+from features.purchases import mean
+from features.returns.kept import matching_at, visible_lines
 from features.returns.matching import standing_sales
 from features.spine import Spine, pairs
 
@@ -71,7 +72,8 @@ def last_stores(transactions: ir.Table, spine: Spine) -> ir.Table:
     Table
         The spine's keys and store.
     """
-    lines = standing_sales(visible_lines(transactions, spine, "store"), spine.keys)
+    matching = matching_at(transactions, spine)
+    lines = standing_sales(visible_lines(transactions, spine, "store"), spine.keys, matching)
     lines = lines.filter(lines.store.notnull())
     days = lines.select(*spine.keys, "store", day=lines.ts.date()).distinct()
     newest = days.group_by(spine.keys).agg(newest=days.day.max())

@@ -23,6 +23,7 @@ from data.intake.pipeline import Source, take_in
 from data.samples.olist import write_olist
 from features.describe import describe, feature_names, materialise
 from features.labels import labelled_answers
+from features.returns.kept import with_matching
 from features.spine import pairs
 from features.tables import open_tables
 from features.vocabulary import learn_vocabulary
@@ -69,7 +70,7 @@ def our_answers(source: Path, folder: Path) -> tuple[pd.DataFrame, list[str]]:
     tables = open_tables(folder / "clean")
     labels = labelled_answers(tables.answers, "csat", before=BEFORE)
     vocabulary = learn_vocabulary(tables, BEFORE, ["state"])
-    described = materialise(describe(tables, pairs(labels), vocabulary))
+    described = materialise(describe(tables, with_matching(tables, pairs(labels)), vocabulary))
     # Who had bought nothing yet (the order was given up, or is dated after its review) is described by nothing.
     answers = materialise(labels).merge(described, on=["customer_id", "as_of"], validate="many_to_one")
     return answers, feature_names(vocabulary)

@@ -6,25 +6,28 @@ import ibis
 import ibis.expr.types as ir
 
 from features.measures.windows import Grouping, Windows
+from features.returns.kept import everyone_matched
 from features.returns.matching import standing_sales
 from features.spine import midnight
+from features.tables import Tables
 
 # Of more than 18 digits, so that DuckDB gives the square 38, and sums of squares do not depend on the order of rows.
 SQUARED = "decimal(19, 4)"
 
 
-def sales(transactions: ir.Table, until: date) -> ir.Table:
+def sales(tables: Tables, until: date) -> ir.Table:
     """Give the sale lines of orders that have not come back in full, as far as is seen before the midnight of `until`.
 
     Parameters
     ----------
-    transactions, until
+    tables, until
         As in `orders`.
     """
-    return standing_sales(transactions.filter(transactions.available_at < midnight(until)), ["customer_id"])
+    lines = tables.transactions.filter(tables.transactions.available_at < midnight(until))
+    return standing_sales(lines, ["customer_id"], everyone_matched(tables, until).matching)
 
 
-def orders(transactions: ir.Table, until: date, grouping: Grouping) -> ir.Table:
+def orders(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
     """Put sale lines together to orders. Grain: one row per customer, group and order.
 
     An order is what a customer bought under one `order_id`; lines without one are an order per customer and day. A
@@ -34,8 +37,8 @@ def orders(transactions: ir.Table, until: date, grouping: Grouping) -> ir.Table:
 
     Parameters
     ----------
-    transactions
-        Clean transactions.
+    tables
+        Clean tables.
     until
         Only lines available before this midnight are seen.
     grouping
@@ -46,14 +49,14 @@ def orders(transactions: ir.Table, until: date, grouping: Grouping) -> ir.Table:
     Table
         customer_id, group, ordered_at (TIMESTAMP of its first line).
     """
-    lines = grouping.of(sales(transactions, until))
+    lines = grouping.of(sales(tables, until))
     day = ibis.ifelse(lines.order_id.isnull(), lines.ts.date(), ibis.null("date"))
     lines = lines.select("customer_id", "group", "order_id", "ts", unnumbered=day)
     whole = lines.group_by(["customer_id", "group", "order_id", "unnumbered"]).agg(ordered_at=lines.ts.min())
     return whole.select("customer_id", "group", "ordered_at")
 
 
-def purchase_ages(transactions: ir.Table, until: date, grouping: Grouping) -> ir.Table:
+def purchase_ages(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
     """List days with a sale. Grain: one row per customer, group and day.
 
     Returns
@@ -61,12 +64,12 @@ def purchase_ages(transactions: ir.Table, until: date, grouping: Grouping) -> ir
     Table
         customer_id, group, age (days from the day to `until`: 1 is the last day seen).
     """
-    lines = grouping.of(sales(transactions, until))
+    lines = grouping.of(sales(tables, until))
     age = ibis.literal(until).delta(lines.ts.date(), unit="day")
     return lines.select("customer_id", "group", age=age).distinct()
 
 
-def active_customers(transactions: ir.Table, windows: Windows, grouping: Grouping, inactivity_days: int) -> ir.Table:
+def active_customers(tables: Tables, windows: Windows, grouping: Grouping, inactivity_days: int) -> ir.Table:
     """Say who was active when. Grain: one row per customer, group and window in which the customer was active.
 
     Trade without contracts has no date on which a customer leaves: active at a midnight is who bought within
@@ -74,8 +77,8 @@ def active_customers(transactions: ir.Table, windows: Windows, grouping: Groupin
 
     Parameters
     ----------
-    transactions
-        Clean transactions.
+    tables
+        Clean tables.
     windows
         The windows; a window's end is the next one's start.
     grouping
@@ -88,7 +91,7 @@ def active_customers(transactions: ir.Table, windows: Windows, grouping: Groupin
     Table
         customer_id, group, window, at_start and at_end (INTEGER 1 or 0).
     """
-    ages = purchase_ages(transactions, windows.until, grouping)
+    ages = purchase_ages(tables, windows.until, grouping)
     # Of all purchases between two boundaries only the newest can still count at a later one.
     slot = (ages.age - 1) // windows.days
     newest = ages.group_by(["customer_id", "group", slot.name("slot")]).agg(age=ages.age.min())

@@ -60,7 +60,7 @@ def _share(part: int, whole: int) -> str:
 @shared
 def _accounts(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
     """Add up revenue and costs of the customers of each window, and how many of the costs are known."""
-    active = active_customers(tables.transactions, windows, grouping, options.inactivity_days)
+    active = active_customers(tables, windows, grouping, options.inactivity_days)
     lines = windows.of(grouping.of(tables.transactions))
     money, zero = "decimal(18, 4)", ibis.literal(0).cast("int64")
     nothing, unknown = ibis.literal(0).cast(money), ibis.null(money)

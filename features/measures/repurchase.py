@@ -63,7 +63,7 @@ def _repeat_purchases_ratio(tables: Tables, windows: Windows, grouping: Grouping
 @shared
 def _orders(tables: Tables, windows: Windows, grouping: Grouping) -> pd.DataFrame:
     """Count customers by their orders, and add up those beyond the first, by window and group."""
-    made = windows.of(orders(tables.transactions, windows.until, grouping), "ordered_at")
+    made = windows.of(orders(tables, windows.until, grouping), "ordered_at")
     buyers = made.group_by(["customer_id", *BY]).agg(orders=made.count())
     repeats = buyers.orders - 1
     return run_by_window(
@@ -95,7 +95,7 @@ def _days_to_second_sd(tables: Tables, windows: Windows, grouping: Grouping, _: 
 @shared
 def _second_purchases(tables: Tables, windows: Windows, grouping: Grouping) -> pd.DataFrame:
     """Add up the days from first to second purchase day, by the window of the second."""
-    ages = purchase_ages(tables.transactions, windows.until, grouping)
+    ages = purchase_ages(tables, windows.until, grouping)
     ages = ages.mutate(oldest=ages.age.max().over(group_by=["customer_id", "group"]))
     later = ages.filter(ages.age < ages.oldest)
     second = later.group_by(["customer_id", "group", "oldest"]).agg(age=later.age.max())
@@ -109,7 +109,7 @@ def _second_purchases(tables: Tables, windows: Windows, grouping: Grouping) -> p
 def _upselling_ratio(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
     if grouping.column == "category":
         return absent("by category every customer of a group buys one category", windows)
-    lines = windows.of(grouping.of(sales(tables.transactions, windows.until).drop_null("category")))
+    lines = windows.of(grouping.of(sales(tables, windows.until).drop_null("category")))
     buyers = lines.group_by(["customer_id", *BY]).agg(categories=lines.category.nunique())
     counts = run_by_window(
         buyers.group_by(BY).agg(

@@ -41,7 +41,7 @@ def _arpu(tables: Tables, windows: Windows, grouping: Grouping, options: Measure
 @shared
 def _sums(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
     """Add up revenue and activity: active counts who was so at the start, kept who of these is so at the end."""
-    active = active_customers(tables.transactions, windows, grouping, options.inactivity_days)
+    active = active_customers(tables, windows, grouping, options.inactivity_days)
     lines = windows.of(grouping.of(tables.transactions))
     nothing, zero = ibis.literal(0).cast("decimal(18, 4)"), ibis.literal(0).cast("int64")
     rows = ibis.union(

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import ibis
 import ibis.expr.types as ir
 
-from features.purchases import purchase_days, visible_lines
-from features.returns.matching import NO_ORDER, matched_to_orders, matched_to_sales
+from features.purchases import purchase_days
+from features.returns.kept import visible_lines
+from features.returns.matching import NO_ORDER, events_of, matched_to_orders, matched_to_sales
 from features.spine import Spine
 
 
@@ -27,7 +28,7 @@ def returned_by_lag(transactions: ir.Table, spine: Spine) -> ir.Table:
         1), returned (exact decimal), returns (their number), ordered by age and lag.
     """
     keys = spine.keys
-    by_order = matched_to_orders(visible_lines(transactions, spine), keys)
+    by_order = matched_to_orders(events_of(visible_lines(transactions, spine), keys), keys)
     of_orders = _taken(by_order.filter(by_order.order != NO_ORDER), [*keys, "order"])
     taken = ibis.union(of_orders, _taken(matched_to_sales(by_order, keys), keys))
     taken = taken.mutate(

@@ -11,6 +11,7 @@ it. Both are running sums and minima of the customer's days, of decimals, so the
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import ibis
 import ibis.expr.types as ir
@@ -27,124 +28,129 @@ def needed_columns(transactions: ir.Table) -> list[str]:
     return ["customer_id", "ts", "available_at", "amount", *optional]
 
 
-def returned_by_day(lines: ir.Table, keys: Sequence[str]) -> ir.Table | None:
-    """Say what came back of each day's sales. Grain: one row per pair and day with a sale, of who returned something.
+@dataclass(frozen=True)
+class Matching:
+    """What came back of what was sold; customers who returned nothing have no row in it.
+
+    Attributes
+    ----------
+    by_day
+        One row per pair and day of whose sales something came back: the spine's keys, day, returned (exact decimal,
+        positive, at most the day's sales), stands (whether an order of the day has not come back in full).
+    beyond
+        One row per pair with returns that no sale is there for: the keys, beyond (exact decimal, positive).
+    cancelled
+        The keys, day and order of sales that have come back in full.
+    """
+
+    by_day: ir.Table
+    beyond: ir.Table
+    cancelled: ir.Table
+
+
+def match(lines: ir.Table, keys: Sequence[str]) -> Matching:
+    """Match the returns among lines to the sales among them.
 
     Parameters
     ----------
     lines
-        Visible lines with the keys, ts, amount and, where there are, order_id and `NO_RETURNS`.
+        Visible lines with the keys, ts, amount and, where there is one, order_id.
     keys
         Of the spine.
-
-    Returns
-    -------
-    Table or None
-        The keys, day, returned (exact decimal, between zero and the day's sales), stands (whether an order of the day
-        has not come back in full); None where it is known that nothing was returned.
     """
-    if NO_RETURNS in lines.columns:
-        return None
-    sales = _sales_of_who_returned(lines, keys)
-    return sales.group_by([*keys, "day"]).agg(
-        returned=sales.amount.sum() - sales.left.sum(), stands=(~_came_back(sales)).any()
+    return matching_of(matched_to_sales(matched_to_orders(events_of(lines, keys), keys), keys), keys)
+
+
+def matching_of(events: ir.Table, keys: Sequence[str]) -> Matching:
+    """Say what came back from what `matched_to_sales` gives."""
+    # An order of value zero cannot come back.
+    sales = events.filter(~events.is_return).select(*keys, "day", "order", sold="own", left="left")
+    came_back = (sales.sold > 0) & (sales.left <= 0)
+    by_day = sales.group_by([*keys, "day"]).agg(returned=sales.sold.sum() - sales.left.sum(), stands=(~came_back).any())
+    # What a return did not find on the pile is below zero.
+    lacking = events.filter(events.is_return & (events.left < 0))
+    return Matching(
+        by_day=by_day.filter(by_day.returned > 0),
+        beyond=lacking.group_by(list(keys)).agg(beyond=-lacking.left.sum()),
+        cancelled=sales.filter(came_back).select(*keys, "day", "order"),
     )
 
 
-def beyond_sales(lines: ir.Table, keys: Sequence[str]) -> ir.Table | None:
-    """Add up the returns that no sale is there for. Grain: one row per pair that returned something.
-
-    Parameters
-    ----------
-    lines, keys
-        As for `returned_by_day`.
-
-    Returns
-    -------
-    Table or None
-        The keys, beyond (exact decimal, zero or more); None as for `returned_by_day`.
-    """
-    if NO_RETURNS in lines.columns:
-        return None
-    events = _matched(lines, keys)
-    return events.group_by(list(keys)).agg(beyond=events.left.sum() - events.amount.sum())
-
-
-def standing_sales(lines: ir.Table, keys: Sequence[str]) -> ir.Table:
+def standing_sales(lines: ir.Table, keys: Sequence[str], matching: Matching | None) -> ir.Table:
     """Keep the sale lines (amount >= 0) of orders that have not come back in full; a day without order_id is an order.
 
     Parameters
     ----------
     lines, keys
-        As for `returned_by_day`, with any other columns.
+        As for `match`, with any other columns.
+    matching
+        Of these lines; None where it is known that nothing was returned.
     """
     sold = lines.filter(lines.amount >= 0)
-    if NO_RETURNS in lines.columns:
+    if matching is None:
         return sold
-    sales = _sales_of_who_returned(lines, keys)
-    cancelled = sales.filter(_came_back(sales)).select(*keys, "day", "order")
-    standing = _with_order(sold).anti_join(cancelled, [*keys, "day", "order"])
+    standing = _with_order(sold).anti_join(matching.cancelled, [*keys, "day", "order"])
     return standing.select(lines.columns)
 
 
-def _sales_of_who_returned(lines: ir.Table, keys: Sequence[str]) -> ir.Table:
-    """Give the keys, day, order, amount (sold) and left (not returned); one row per pair, day and order with a sale."""
-    events = _matched(lines, keys)
-    return events.filter(~events.is_return)
-
-
-def _came_back(sales: ir.Table) -> ir.BooleanValue:
-    """Say whether nothing is left of an order; one of value zero cannot come back."""
-    return (sales.amount > 0) & (sales.left <= 0)
-
-
-def _matched(lines: ir.Table, keys: Sequence[str]) -> ir.Table:
-    """Add up the lines of who returned something by day, order and sign, and match them.
-
-    Returns
-    -------
-    Table
-        The keys, day, order, is_return, amount; left: what is left of a sale, zero of a return.
-    """
-    events = matched_to_sales(matched_to_orders(lines, keys), keys)
-    left = ibis.ifelse(events.is_return, events.amount * 0, events.left)
-    return events.select(*keys, "day", "order", "is_return", amount=events.own, left=left)
-
-
-def matched_to_orders(lines: ir.Table, keys: Sequence[str]) -> ir.Table:
-    """Add up the lines of who returned something by day, order and sign, and match returns to their orders.
+def events_of(lines: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Add up the lines of who returned something by day, order and sign.
 
     Parameters
     ----------
     lines, keys
-        As for `returned_by_day`.
+        As for `match`.
 
     Returns
     -------
     Table
         The keys, day, order (text, empty where there is no order_id), is_return, at (time of the first of the lines),
-        amount; left: what is left of a sale (zero or more), and of a return what its order did not take (zero or less);
-        height of the order's pile.
+        amount.
     """
     # Where nobody returned anything the rest has no rows, and costs nothing.
     returning = lines.filter(lines.amount < 0).select(*keys).distinct()
     own = _with_order(lines.semi_join(returning, list(keys)))
     own = own.mutate(is_return=own.amount < 0)
-    events = own.group_by([*keys, "day", "order", "is_return"]).agg(amount=own.amount.sum(), at=own.ts.min())
-    matched = _on_pile(events, [*keys, "order"], ["day", "is_return"])
+    return own.group_by([*keys, "day", "order", "is_return"]).agg(amount=own.amount.sum(), at=own.ts.min())
+
+
+def matched_to_orders(events: ir.Table, keys: Sequence[str], *, narrow: bool = False) -> ir.Table:
+    """Match returns to their orders.
+
+    Parameters
+    ----------
+    events
+        As `events_of` gives them.
+    keys
+        Of the spine.
+    narrow
+        Whether to put in order only what lies on a pile that a return takes from. It reads the events three times,
+        so it is cheap where they are a table of the engine, and dear where they are computed each time.
+
+    Returns
+    -------
+    Table
+        The columns of `events_of`; left: what is left of a sale (zero or more), and of a return what its order did not
+        take (zero or less); height of the order's pile.
+    """
+    of_orders = events.filter(events.is_return & (events.order != NO_ORDER))
+    piles, order = [*keys, "order"], ["day", "is_return"]
+    if narrow:
+        return _on_piles_of(of_orders, events, piles, order)
+    matched = _on_pile(events, piles, order)
     left = ibis.ifelse(matched.order == NO_ORDER, matched.amount, matched.left)
     return matched.select(*events.columns, "height", left=left)
 
 
-def matched_to_sales(events: ir.Table, keys: Sequence[str]) -> ir.Table:
+def matched_to_sales(events: ir.Table, keys: Sequence[str], *, narrow: bool = False) -> ir.Table:
     """Match what the orders did not take to the latest sales of the customer.
 
     Parameters
     ----------
     events
         As `matched_to_orders` gives them.
-    keys
-        Of the spine.
+    keys, narrow
+        As for `matched_to_orders`.
 
     Returns
     -------
@@ -153,7 +159,22 @@ def matched_to_sales(events: ir.Table, keys: Sequence[str]) -> ir.Table:
         pile; own: the amount as it was.
     """
     left_over = events.mutate(own=events.amount, amount=events.left).drop("left", "height")
-    return _on_pile(left_over, keys, ["day", "is_return", "at", "order"])
+    not_taken = left_over.filter(left_over.is_return & (left_over.amount < 0))
+    order = ["day", "is_return", "at", "order"]
+    return _on_piles_of(not_taken, left_over, keys, order) if narrow else _on_pile(left_over, keys, order)
+
+
+def _on_piles_of(returns: ir.Table, events: ir.Table, piles: Sequence[str], order: Sequence[str]) -> ir.Table:
+    """As `_on_pile`; all is left of the events of piles without one of the returns, and they need not be put in order.
+
+    Their height is null.
+    """
+    own = returns.select(*piles).distinct()
+    on_pile = _on_pile(events.semi_join(own, list(piles)), piles, order)
+    others = events.anti_join(own, list(piles))
+    height = ibis.null(on_pile.height.type())
+    others = others.mutate(height=height, left=others.amount.cast(on_pile.left.type()))
+    return ibis.union(on_pile, others.select(on_pile.columns))
 
 
 def _on_pile(events: ir.Table, piles: Sequence[str], order: Sequence[str]) -> ir.Table:

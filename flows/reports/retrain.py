@@ -8,7 +8,7 @@ import pandas as pd
 
 from features.describe import materialise
 from features.outcomes import purchases_by_day
-from features.spine import everyone
+from features.returns.kept import everyone_matched
 from flows.cautions.accounts import fitted_accounts_section
 from flows.cautions.history import short_history
 from flows.reports.intake import intake_section
@@ -200,8 +200,9 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
 
 def _purchases_since(inputs: Inputs, fitted: Fitted) -> np.ndarray:
     """Cumulative purchases, (horizon,), of the cutoff's customers within 1, 2, ... days after it."""
-    transactions = inputs.tables.transactions
-    by_day = materialise(purchases_by_day(transactions, everyone(transactions, fitted.cutoff), inputs.as_of))
+    tables, until = inputs.tables, inputs.as_of
+    spine, known = everyone_matched(tables, fitted.cutoff), everyone_matched(tables, until)
+    by_day = materialise(purchases_by_day(tables.transactions, spine, until, known))
     offset = (by_day["date"] - pd.Timestamp(fitted.cutoff)).dt.days
     daily = np.zeros(fitted.recipe.horizon)
     inside = (offset >= 0) & (offset < fitted.recipe.horizon)

@@ -6,7 +6,7 @@ from datetime import date
 import ibis.expr.types as ir
 
 from features.purchases import purchase_days, purchase_summary
-from features.spine import everyone
+from features.returns.kept import everyone_matched
 from features.tables import Tables
 from models.purchases.fit import PurchaseFit, fit_purchase_models
 from models.recipe import PurchaseModel
@@ -48,7 +48,7 @@ class LargeAccount:
 
 def large_order(tables: Tables, as_of: date) -> LargeOrder | None:
     """Return the largest purchase day before a date where it is `TIMES_THE_NEXT` times the next one, else None."""
-    days = purchase_days(tables.transactions, everyone(tables.transactions, as_of))
+    days = purchase_days(tables.transactions, everyone_matched(tables, as_of))
     largest = days.order_by([days.net.desc(), "customer_id", "day"]).limit(2).select("customer_id", "day", "net")
     rows = largest.to_pyarrow().to_pylist()
     if len(rows) < 2:

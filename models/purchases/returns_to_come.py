@@ -12,9 +12,9 @@ from decimal import Decimal
 
 import numpy as np
 
+from features.returns.kept import everyone_matched
 from features.returns.lags import repeat_value_by_age, returned_by_lag, sold_by_age
 from features.returns.matching import NO_RETURNS
-from features.spine import everyone
 from features.tables import Tables
 from models.scoring.gamma_gamma import to_come
 from models.scoring.parameters import ReturnsToCome
@@ -68,7 +68,7 @@ def kept_by_age(tables: Tables, as_of: date) -> Mapping[int, Decimal] | None:
 
 
 def _estimate(tables: Tables, as_of: date) -> ReturnsToCome | None:
-    spine = everyone(tables.transactions, as_of)
+    spine = everyone_matched(tables, as_of)
     returned = returned_by_lag(tables.transactions, spine).to_pyarrow().to_pydict()
     if sum(returned["returns"]) < FEWEST_RETURNS:
         return None

@@ -15,7 +15,7 @@ import pandas as pd
 from data.errors import InputError
 from features.catalogue import catalogue_of
 from features.describe import materialise
-from features.outcomes import describe_with_outcomes, outcomes
+from features.outcomes import describe_with_outcomes, realised_outcomes
 from features.purchases import purchase_summary
 from features.spine import everyone, midnight
 from features.tables import Tables
@@ -167,12 +167,11 @@ def _train(
 def _earlier_bias(tables: Tables, before: date, recipe: Recipe, purchase_model: PurchaseModel) -> Floats | None:
     """Return the bias of the first stage over the horizon before a date; None where there is too little history."""
     cutoff = before - timedelta(days=recipe.horizon)
-    spine = everyone(tables.transactions, cutoff)
     try:
         _check_history(tables, before, recipe.horizon)
         fit = fit_purchases_at(tables, cutoff, purchase_model)
         kept = kept_by_age(tables, before)
-        realised = outcomes(tables.transactions, spine, recipe.horizon, before, kept).drop("as_of")
+        realised = realised_outcomes(tables, cutoff, recipe.horizon, before, kept).drop("as_of")
         frame = materialise(purchase_summary(tables, cutoff).inner_join(realised, "customer_id"))
     except InputError:
         return None

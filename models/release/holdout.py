@@ -3,9 +3,8 @@
 from datetime import date, timedelta
 
 from features.describe import materialise
-from features.outcomes import describe_with_outcomes, outcomes
+from features.outcomes import describe_with_outcomes, realised_outcomes
 from features.purchases import purchase_summary
-from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 from models.nps.point_in_time import answers_with_features
@@ -41,8 +40,7 @@ def build_holdout(
     if behaviour:
         customers = describe_with_outcomes(tables, cutoff, recipe.horizon, vocabulary, as_of, kept)
     else:
-        spine = everyone(tables.transactions, cutoff)
-        realised = outcomes(tables.transactions, spine, recipe.horizon, as_of, kept).drop("as_of")
+        realised = realised_outcomes(tables, cutoff, recipe.horizon, as_of, kept).drop("as_of")
         customers = materialise(purchase_summary(tables, cutoff).inner_join(realised, "customer_id"))
     if tables.answers is None:
         return Holdout(customers)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from features.describe import materialise
 from features.outcomes import purchases_by_day
-from features.spine import everyone
+from features.returns.kept import everyone_matched
 from features.tables import Tables
 from models.release.rolling import CutoffResult
 from models.scoring.bg_nbd import new_customer_expected_purchases
@@ -48,9 +48,9 @@ def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFram
 
 
 def _actual(tables: Tables, result: CutoffResult, until: np.ndarray) -> np.ndarray:
-    transactions = tables.transactions
     known_before = result.cutoff + timedelta(days=result.horizon)
-    by_day = materialise(purchases_by_day(transactions, everyone(transactions, result.cutoff), known_before))
+    spine, known = everyone_matched(tables, result.cutoff), everyone_matched(tables, known_before)
+    by_day = materialise(purchases_by_day(tables.transactions, spine, known_before, known))
     # Dates come in order, so the running total before a date is that of the rows before it.
     rows = np.searchsorted(by_day["date"].to_numpy("datetime64[D]"), until, side="left")
     total = np.concatenate([[0.0], np.cumsum(by_day["repeat_purchases"].to_numpy(float))])

@@ -12,6 +12,7 @@ import pandas as pd
 from features.catalogue import catalogue_of
 from features.describe import describe, describe_everyone, feature_names, materialise
 from features.labels import invitations
+from features.returns.kept import with_matching
 from features.spine import pairs
 from features.tables import Tables
 from models.nps.model import NpsTraining, predict_nps_category
@@ -188,7 +189,7 @@ def describe_asked(
     """
     question, gap_days = release.parameters.nps_question, release.parameters.label_gap_days
     asked = invitations(tables.answers, question, before=release.as_of, since=since, gap_days=gap_days)
-    described = describe(tables, pairs(asked), release.vocabulary)
+    described = describe(tables, with_matching(tables, pairs(asked)), release.vocabulary)
     invited = materialise(asked.inner_join(described, ["customer_id", "as_of"]))
     others, sampled = invited, invited.iloc[:0]
     if probability_samples is not None:
@@ -197,7 +198,7 @@ def describe_asked(
         others, sampled = invited[invited["drawn_on"].isna()], customers_of_samples(invited, samples)
     if len(sampled):
         days = sampled[["customer_id"]].assign(as_of=sampled["drawn_on"] - pd.Timedelta(days=gap_days))
-        then = materialise(describe(tables, pairs(ibis.memtable(days)), release.vocabulary))
+        then = materialise(describe(tables, with_matching(tables, pairs(ibis.memtable(days))), release.vocabulary))
         then["drawn_on"] = then.pop("as_of") + pd.Timedelta(days=gap_days)
         sampled = sampled.merge(then, on=["customer_id", "drawn_on"])
     newest = newest_per_customer(others["customer_id"], others["as_of"], others["answered"])

@@ -116,7 +116,7 @@ def test_all_equal_a_count_in_plain_python(shop, random_rows, by):
     else:
         grouping, groups = EVERYONE, ["everyone"] * len(sales)
     tables = shop([row | {"line_id": str(k)} for k, row in enumerate(sales)], customers=served)
-    stands = set(seen_sales(tables.transactions, windows.until).to_pandas()["line_id"])
+    stands = set(seen_sales(tables, windows.until).to_pandas()["line_id"])
     standing = [str(k) in stands for k in range(len(sales))]
     assert 0 < len(stands) < sum(row["amount"] >= 0 for row in sales)
     expected = brute_force(sales, standing, None if by == "channel" else served, windows, groups, 20)

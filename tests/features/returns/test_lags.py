@@ -5,9 +5,9 @@ from datetime import date, timedelta
 import numpy as np
 import pytest
 
-from features.purchases import visible_lines
+from features.returns.kept import visible_lines
 from features.returns.lags import repeat_value_by_age, returned_by_lag, sold_by_age
-from features.returns.matching import returned_by_day
+from features.returns.matching import match
 from features.spine import everyone
 
 AS_OF = date(2024, 2, 1)
@@ -56,7 +56,7 @@ def test_random_returns_by_lag_add_up_to_what_each_day_lost(shop, ids):
     spine = everyone(transactions, AS_OF)
     got = returned_by_lag(transactions, spine).to_pandas()
     assert (got.lag >= 0).all() and (got.lag < got.age).all()
-    by_day = returned_by_day(visible_lines(transactions, spine), spine.keys).to_pandas()
+    by_day = match(visible_lines(transactions, spine), spine.keys).by_day.to_pandas()
     lost = by_day.groupby("day").returned.sum()
     lost = lost[lost > 0]
     summed = got.groupby("age").returned.sum()

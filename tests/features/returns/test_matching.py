@@ -11,7 +11,7 @@ import pytest
 
 from features.describe import materialise
 from features.purchases import purchase_days, summarise_purchases
-from features.returns.matching import NO_RETURNS, standing_sales
+from features.returns.matching import NO_RETURNS, match, standing_sales
 from features.spine import everyone, pairs
 
 AS_OF = date(2024, 3, 1)
@@ -145,7 +145,8 @@ def test_random_returns_are_matched_as_by_hand(shop):
 def test_orders_that_came_back_in_full_are_no_orders(shop):
     rows = [("2024-01-01", 50, "A"), ("2024-01-01", 30, "B"), ("2024-01-02", 20, "C"), ("2024-01-11", -30, "B")]
     lines = shop([{"customer_id": "a", "ts": ts, "amount": amount, "order_id": o} for ts, amount, o in rows])
-    kept = standing_sales(lines.transactions, ["customer_id"]).to_pandas()
+    keys, transactions = ["customer_id"], lines.transactions
+    kept = standing_sales(transactions, keys, match(transactions, keys)).to_pandas()
     assert sorted(kept.order_id) == ["A", "C"]
     assert list(kept.columns) == list(lines.transactions.columns)
 

@@ -68,7 +68,7 @@ def test_it_says_what_it_was_trained_on(shop, stage):
     trained_at = CUTOFF - timedelta(days=90)
     assert stage.trained_at == trained_at
     # Purchases are sales that had not come back in full by the date at which they are counted.
-    before, later = (sales(shop.tables.transactions, day).to_pandas() for day in (trained_at, CUTOFF))
+    before, later = (sales(shop.tables, day).to_pandas() for day in (trained_at, CUTOFF))
     customers, during = set(before["customer_id"]), later[later["ts"] >= pd.Timestamp(trained_at)]
     assert stage.metrics["customers"] == len(customers)
     assert stage.metrics["buyers"] == len(customers & set(during["customer_id"]))

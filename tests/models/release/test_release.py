@@ -77,7 +77,7 @@ def test_a_twin_sees_nothing_at_or_after_its_cutoff(simulated_shop, raw, take_fr
 def test_it_says_what_it_was_fitted_with_and_to(simulated_shop, release):
     assert release.parameters.horizon == 90
     assert release.parameters.static_attributes == ("region",)
-    kept = standing(simulated_shop.tables.transactions, simulated_shop.as_of)
+    kept = standing(simulated_shop.tables, simulated_shop.as_of)
     assert release.parameters.customers == kept.customer_id.nunique().to_pyarrow().as_py()
     assert release.parameters.nps_as_of == simulated_shop.as_of
     fits = release.fits.set_index(["model", "parameter"])
