@@ -35,6 +35,10 @@ class Recipe:
         Seed of everything random.
     purchase_model : "bg_nbd" or "mbg_nbd"
         The model of purchases.
+    season : bool
+        Whether the purchase model goes by a clock that runs faster in season.
+    country : str or None
+        Whose movable feasts that clock knows.
     second_stage : bool
         Whether trees correct the purchase and spend models.
     rfm_segments : Mapping
@@ -53,5 +57,7 @@ class Recipe:
     static_attributes: tuple[str, ...] = ()
     seed: int = 0
     purchase_model: PurchaseModel = "bg_nbd"
+    season: bool = False
+    country: str | None = None
     second_stage: bool = False
     rfm_segments: Segments = field(default_factory=lambda: SEGMENTS)

@@ -25,8 +25,8 @@ from data.simulation.behaviour import Floats
 from models.actions.lists import LONGEST_LIST, action_lists
 from models.population.category_level import levelled
 from models.scoring.columns import CATEGORIES
+from models.scoring.members import CategoryParameters
 from models.scoring.nps import categories, category_probabilities, median_category
-from models.scoring.parameters import CategoryParameters
 from models.scoring.scorer import parse_trees
 from models.stats.metrics import expected_calibration_error
 from models.survey.aipw import level_shares

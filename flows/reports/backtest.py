@@ -13,10 +13,9 @@ from flows.steps.inputs import Inputs
 from flows.steps.look_back import Backtested
 from models.charts.backtest import calibration, decile_lift, tracking
 from models.charts.predictions import purchases_by_frequency
-from models.purchases.fit import MODEL_NAMES
 from models.registry.tracking import Run, grouped
 from models.release.backtest import OWN_RATE, ZERO, own_average_rate
-from models.release.rolling import MODELS, SECOND_STAGE, CutoffResult, over_cutoffs, wins_over_cutoffs
+from models.release.rolling import MODELS, SECOND_STAGE, CutoffResult, first_stage_name, over_cutoffs, wins_over_cutoffs
 from models.release.weekly import weekly_repeat_purchases
 from models.stats.deciles import calibration_by_decile, calibration_by_frequency
 
@@ -56,6 +55,7 @@ def backtest_sections(settings: Settings, inputs: Inputs, judged: Backtested, ru
         _calibration(judged.results),
         _where_baselines_win(judged.results),
         Section('Choice of purchase_model = "auto"', (judged.automatic,)),
+        *([] if judged.season is None else [Section("Season", (judged.season.why,))]),
         _second_stage(judged),
         Section(
             "Nothing is published",
@@ -230,7 +230,7 @@ def _log_plots(run: Run, inputs: Inputs, judged: Backtested) -> None:
         run.log_figure(calibration(predicted, realised, what), f"plots/calibration_{what}.png")
         predicted[OWN_RATE] = np.concatenate([own_average_rate(r.customers, r.horizon)[what] for r in complete])
         run.log_figure(decile_lift(predicted, realised, what), f"plots/lift_{what}.png")
-    shown = MODEL_NAMES[judged.recipe.purchase_model]
+    shown = first_stage_name(judged.recipe, newest)
     shown = shown if shown in models else models[0]
     expected, realised = _pooled(complete, shown, "purchases")
     figure = purchases_by_frequency(_column(complete, shown, "frequency"), expected, realised)

@@ -88,6 +88,7 @@ def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None 
         label_gap_days=settings.label_gap_days if kept is None else kept.label_gap_days,
         static_attributes=tuple(settings.static_attributes) if kept is None else kept.static_attributes,
         seed=settings.seed,
+        country=settings.country,
         rfm_segments=settings.rfm_segments or SEGMENTS,
     )
 

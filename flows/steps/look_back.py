@@ -11,7 +11,16 @@ from flows.steps.progress import step
 from models.purchases.fit import MODEL_NAMES
 from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
 from models.recipe import Recipe
-from models.release.rolling import CutoffResult, add_second_stage, backtest_at, choose_purchase_model, rolling_cutoffs
+from models.release.rolling import (
+    FIRST_STAGE,
+    CutoffResult,
+    add_second_stage,
+    as_first_stage,
+    backtest_at,
+    choose_purchase_model,
+    rolling_cutoffs,
+)
+from models.release.season_gate import SeasonVerdict, add_season, judge_season
 
 
 @dataclass(frozen=True)
@@ -28,12 +37,15 @@ class Backtested:
         The purchase model that ``purchase_model = "auto"`` chooses, and why.
     stage : StageVerdict
         Whether the second stage would enter the scores, and why.
+    season : SeasonVerdict or None
+        The same of the season's clock; None where it is switched off.
     """
 
     recipe: Recipe
     results: Sequence[CutoffResult]
     automatic: str
     stage: StageVerdict
+    season: SeasonVerdict | None = None
 
 
 def look_back(settings: Settings, inputs: Inputs) -> Backtested:
@@ -63,7 +75,13 @@ def look_back(settings: Settings, inputs: Inputs) -> Backtested:
     chosen, why = choose_purchase_model(results)
     model = chosen if settings.purchase_model == "auto" else settings.purchase_model
     recipe = replace(recipe, purchase_model=model)
+    season = None
+    if settings.season == "auto":
+        with step("fit by the season before each cutoff and judge it"):
+            results = [add_season(inputs.tables, result, recipe) for result in results]
+            season = judge_season(inputs.tables, inputs.as_of, recipe, results)
+        recipe = replace(recipe, season=season.used)
     with step("train the second stage before each cutoff and judge it"):
         results = [add_second_stage(inputs.tables, result, recipe) for result in results]
-        stage = judge_second_stage(results, MODEL_NAMES[model])
-    return Backtested(recipe, results, f"{MODEL_NAMES[chosen]}: {why}.", stage)
+        stage = judge_second_stage([as_first_stage(recipe, result) for result in results], FIRST_STAGE)
+    return Backtested(recipe, results, f"{MODEL_NAMES[chosen]}: {why}.", stage, season)

@@ -1,4 +1,4 @@
-"""What the rolling backtest decides before a retraining: the purchase model, and whether there is a second stage."""
+"""What the rolling backtest decides before a retraining: the purchase model, its season, and the second stage."""
 
 from dataclasses import dataclass, replace
 
@@ -11,13 +11,16 @@ from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchases_at
 from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
 from models.recipe import PurchaseModel, Recipe
 from models.release.rolling import (
+    FIRST_STAGE,
     CutoffResult,
     add_second_stage,
+    as_first_stage,
     backtest_at,
     choose_purchase_model,
     likelier_model,
     rolling_cutoffs,
 )
+from models.release.season_gate import add_season, judge_season
 
 # A retraining looks back at this many cutoffs; `revealed backtest` goes back further.
 CUTOFFS = 2
@@ -30,7 +33,7 @@ class Decision:
     Attributes
     ----------
     recipe : Recipe
-        With the purchase model and the second stage decided.
+        With the purchase model, its season and the second stage decided.
     sentences : tuple of str
         What was compared, and the outcome; empty if there was nothing to decide.
     stage : StageVerdict or None
@@ -43,7 +46,7 @@ class Decision:
 
 
 def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
-    """Choose the purchase model and judge the second stage by the backtest, each if its setting is "auto".
+    """Choose the purchase model, judge its season and the second stage by the backtest, each if its setting is "auto".
 
     This chooses a recipe, not parameters, and the twin, fitted before the newest of these cutoffs, has the same recipe.
     So the gate judges the twin on days that the choice was made on. The advantage is small: both choices require a
@@ -52,36 +55,36 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
     Parameters
     ----------
     settings : Settings
-        ``purchase_model`` and ``second_stage``.
+        ``purchase_model``, ``season`` and ``second_stage``.
     inputs : Inputs
         The checked tables and as_of.
     recipe : Recipe
         All other settings; its horizon is the distance between cutoffs.
     """
-    wants_model, wants_stage = settings.purchase_model == "auto", settings.second_stage == "auto"
+    wants = {name: getattr(settings, name) == "auto" for name in ("purchase_model", "season", "second_stage")}
     if settings.purchase_model != "auto":
         recipe = replace(recipe, purchase_model=settings.purchase_model)
     rhythm = _told_rhythm(gap_variation(inputs.tables, inputs.as_of))
     # Without a repeat purchase nothing is forecast, and there is nothing to choose: the fit says so.
-    if not (wants_model or wants_stage or rhythm) or _fit(inputs, recipe.purchase_model).purchases is None:
+    if not (any(wants.values()) or rhythm) or _fit(inputs, recipe.purchase_model).purchases is None:
         return Decision(recipe)
     try:
         # Where purchases are regular, one cutoff says which model serves: its fits are those of the twin.
-        wanted = CUTOFFS if wants_model or wants_stage else 1
+        wanted = CUTOFFS if any(wants.values()) else 1
         cutoffs = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, recipe.horizon, wanted)
         with step(f"look back: fit before {' and '.join(map(str, cutoffs))}, judge after"):
             results = [backtest_at(inputs.tables, cutoff, recipe, with_second_stage=False) for cutoff in cutoffs]
     except InputError as error:
-        undecided = " and ".join(["the purchase model"] * wants_model + ["the second stage"] * wants_stage)
+        undecided = " and ".join(f"the {name.replace('_', ' ')}" for name, wanted in wants.items() if wanted)
         why_not = [f"The backtest cannot decide on {undecided}: {error}."] if undecided else []
-        if not wants_model:
+        if not wants["purchase_model"]:
             return Decision(recipe, (*rhythm, *why_not))
         chosen, why = likelier_model({model: _fit(inputs, model) for model in MODEL_NAMES})
         recipe = replace(recipe, purchase_model=chosen)
         return Decision(recipe, (*rhythm, *why_not, _chosen(inputs, chosen, why)))
     sentences = [*rhythm]
     chosen, why = choose_purchase_model(results)
-    if wants_model:
+    if wants["purchase_model"]:
         recipe = replace(recipe, purchase_model=chosen)
         sentences.append(_chosen(inputs, chosen, why))
     elif chosen != recipe.purchase_model:
@@ -89,7 +92,13 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
             f'Purchase model: {MODEL_NAMES[recipe.purchase_model]}, as set; purchase_model = "auto" would take '
             f"{MODEL_NAMES[chosen]}: {why}."
         )
-    if not wants_stage:
+    if wants["season"]:
+        with step("judge the season"):
+            results = [add_season(inputs.tables, result, recipe) for result in results]
+            season = judge_season(inputs.tables, inputs.as_of, recipe, results)
+        recipe = replace(recipe, season=season.used)
+        sentences.append(season.why)
+    if not wants["second_stage"]:
         return Decision(recipe, tuple(sentences))
     with step("judge the second stage"):
         verdict = _judge_stage(inputs, recipe, results)
@@ -119,5 +128,5 @@ def _told_rhythm(variation: float | None) -> tuple[str, ...]:
 
 
 def _judge_stage(inputs: Inputs, recipe: Recipe, results: list[CutoffResult]) -> StageVerdict:
-    with_stage = [add_second_stage(inputs.tables, result, recipe) for result in results]
-    return judge_second_stage(with_stage, MODEL_NAMES[recipe.purchase_model])
+    with_stage = [as_first_stage(recipe, add_second_stage(inputs.tables, result, recipe)) for result in results]
+    return judge_second_stage(with_stage, FIRST_STAGE)

@@ -122,7 +122,12 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         stability = stability_of(inputs.tables, as_of, release, described, scores)
         prospective = judge_published(store, inputs.tables, as_of, release, described)
         drift = measure_drift(
-            inputs.tables, as_of, release.parameters.purchases, release.training_fit, release.parameters.horizon
+            inputs.tables,
+            as_of,
+            release.parameters.purchases,
+            release.training_fit,
+            release.parameters.horizon,
+            clock=release.scorer.clock,
         )
     currency = release.parameters.currency or inputs.intake.currency or ""
     measured = measure_run(settings, inputs, release)

@@ -15,7 +15,7 @@ from features.catalogue import catalogue_of
 from features.definition import Feature, write_value
 from features.vocabulary import Vocabulary
 from models.nps.attribution import NpsExplainer, feature_matrix
-from models.scoring.parameters import CategoryParameters
+from models.scoring.members import CategoryParameters
 from models.stats.normal import ONE_SIDED_95
 from models.stats.typing import Floats
 

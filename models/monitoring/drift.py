@@ -1,6 +1,6 @@
 """Whether a retrain is due: purchases and likelihoods since the champion was trained, beside what it expects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
@@ -12,6 +12,7 @@ from features.tables import Tables
 from models.monitoring.drift_figures import FitDrift, PurchaseTracking, compare
 from models.monitoring.drift_simulation import Change, Histories
 from models.purchases.fit import TrainingFit
+from models.scoring.clock.clock import Clock, day_number
 from models.scoring.parameters import PurchaseParameters
 
 Verdict = Literal["due", "not due", "too early", "nothing new", "not available"]
@@ -70,6 +71,7 @@ def measure_drift(
     training: TrainingFit | None,
     horizon: int,
     seed: int = 0,
+    clock: Clock | None = None,
 ) -> Drift:
     """Compare the data available before ``as_of`` with what a scorer expects of them, and say if a retrain is due.
 
@@ -86,13 +88,15 @@ def measure_drift(
     as_of : datetime.date
         Exclusive.
     parameters : PurchaseParameters or None
-        The scorer's purchase model, times in days; None where it has none.
+        The scorer's purchase model; None where it has none.
     training : TrainingFit or None
         The scorer's fit; None for a scorer that does not hold it.
     horizon : int
         The scorer's horizon, days.
     seed : int
         Seed of the simulated histories.
+    clock : Clock, optional
+        By which the times of the scorer's purchase model are: purchases then are compared with those of the season.
     """
     if parameters is None:
         why = "There is no drift to measure: the scorer was fitted when nobody had bought again, and has no forecast."
@@ -108,7 +112,11 @@ def measure_drift(
         why = f"It is too early to tell whether a retrain is due: nobody has bought before {as_of}."
         return Drift(as_of, "too early", why, training.as_of)
     covariance = np.zeros((4, 4)) if training.log_covariance is None else np.asarray(training.log_covariance)
-    fit, purchases = compare(change, parameters, covariance, seed)
+    clock_error = 0.0
+    if clock is not None:
+        change = _by_clock(change, clock, training.as_of, as_of)
+        clock_error = clock.ahead_error(day_number(training.as_of), (as_of - training.as_of).days)
+    fit, purchases = compare(change, parameters, covariance, seed, clock_error=clock_error)
     verdict, why = decide(training.as_of, as_of, horizon, int(change.total), fit, purchases)
     return Drift(
         as_of,
@@ -119,7 +127,7 @@ def measure_drift(
         new_customers=int(change.total - change.total_existing),
         fit=fit,
         purchases=purchases,
-        notes=tuple(_notes(training, int(change.total_existing), fit, purchases)),
+        notes=tuple(_notes(training, int(change.total_existing), fit, purchases, has_clock=clock is not None)),
     )
 
 
@@ -175,7 +183,17 @@ def _fit_in_words(fit: FitDrift) -> str:
     )
 
 
-def _notes(training: TrainingFit, existing: int, fit: FitDrift | None, purchases: PurchaseTracking) -> list[str]:
+def _by_clock(change: Change, clock: Clock, trained_as_of: date, as_of: date) -> Change:
+    """Return the same histories with their times by the clock."""
+    t_x, T = clock.times(day_number(as_of), change.now.t_x, change.now.T)
+    now = Histories(change.now.x, t_x, T)
+    t_x, T = clock.times(day_number(trained_as_of), change.then.t_x, change.then.T)
+    return replace(change, then=Histories(change.then.x, t_x, T), now=now)
+
+
+def _notes(
+    training: TrainingFit, existing: int, fit: FitDrift | None, purchases: PurchaseTracking, *, has_clock: bool
+) -> list[str]:
     notes = []
     differs = abs(existing - training.customers) > SAME_DATA * training.customers
     if fit is not None:
@@ -187,7 +205,7 @@ def _notes(training: TrainingFit, existing: int, fit: FitDrift | None, purchases
             f"where the training had {training.customers:,} ({training.log_likelihood_per_customer:.3f}). The figures "
             "compare with the data given."
         )
-    if purchases.is_beyond:
+    if purchases.is_beyond and not has_clock:
         notes.append("The drift is measured without seasons: a seasonal change of purchases looks the same.")
     if training.log_covariance is None:
         notes.append("The scorer does not hold the covariance of its parameters, so the interval is too narrow.")

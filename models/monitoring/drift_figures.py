@@ -6,7 +6,7 @@ log-likelihood at training and V the covariance of the log parameters, the error
 figure with gradient g by the log parameters therefore has the influence g V s of each customer (delta method).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -116,22 +116,29 @@ class PurchaseTracking:
 
 
 def compare(
-    change: Change, parameters: PurchaseParameters, log_covariance: Floats, seed: int, size: int = SAMPLE
+    change: Change,
+    parameters: PurchaseParameters,
+    log_covariance: Floats,
+    seed: int,
+    size: int = SAMPLE,
+    clock_error: float = 0.0,
 ) -> tuple[FitDrift | None, PurchaseTracking]:
     """Measure the drift since training.
 
     Parameters
     ----------
     change : Change
-        Histories of at least one customer.
+        Histories of at least one customer, in the time of the model.
     parameters : PurchaseParameters
-        The champion's, times in days.
+        The champion's, times in days, or by its clock.
     log_covariance : ndarray, shape (4, 4)
         Covariance of ln r, ln alpha, ln a, ln b.
     seed : int
         Seed of the simulation.
     size : int
         Customers to simulate.
+    clock_error : float
+        Standard error of the logarithm of the time since training, where that is by a clock; it enters both errors.
 
     Returns
     -------
@@ -144,9 +151,16 @@ def compare(
     own, surprise = change.sample(size, rng).simulate(parameters, rng)
     real = change.sample(min(size, round(change.total)), rng)
     tracking = _track(change, own, parameters, log_covariance)
-    if not change.existing.any():
-        return None, tracking
-    return _fit_drift(change, own, surprise, real, parameters, log_covariance), tracking
+    fit = None
+    if change.existing.any():
+        fit = _fit_drift(change, own, surprise, real, parameters, log_covariance)
+    if not clock_error:
+        return fit, tracking
+    tracking = replace(tracking, error=float(np.hypot(tracking.error, tracking.expected * clock_error)))
+    if fit is not None:
+        # What is notable is the change that a factor of purchase rates since training makes.
+        fit = replace(fit, error=float(np.hypot(fit.error, fit.notable / NOTABLE * clock_error)))
+    return fit, tracking
 
 
 def _track(change: Change, own: Change, parameters: PurchaseParameters, log_covariance: Floats) -> PurchaseTracking:

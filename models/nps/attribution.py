@@ -16,9 +16,15 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from models.scoring.members import Member, PriorMember, ProportionalOddsMember, RiditTreesMember, Shares
+from models.scoring.members import (
+    CategoryParameters,
+    Member,
+    PriorMember,
+    ProportionalOddsMember,
+    RiditTreesMember,
+    Shares,
+)
 from models.scoring.nps import latent_probabilities, proportional_odds_terms, shifted_probabilities
-from models.scoring.parameters import CategoryParameters
 from models.stats.typing import Floats
 
 Boosters = Mapping[str, lightgbm.Booster]

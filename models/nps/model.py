@@ -17,8 +17,8 @@ from models.nps.answers import Answers, checked, ranked_levels, varying, why_no_
 from models.nps.candidates import smoothed_shares
 from models.nps.evaluation import last_wave_figures, out_of_fold_figures, rps_gain, training_noise
 from models.nps.pool import Blend, Members, blend
+from models.scoring.members import CategoryParameters
 from models.scoring.nps import category_probabilities
-from models.scoring.parameters import CategoryParameters
 from models.scoring.scorer import parse_trees
 from models.stats import metrics
 from models.stats.folds import customer_folds, last_wave

@@ -9,8 +9,8 @@ import pandas as pd
 
 from features.tables import StoredTable
 from models.release.release import Release
+from models.scoring.members import CategoryParameters
 from models.scoring.nps import NO_OFFSETS, latent_probabilities, latent_scores, shifted_probabilities
-from models.scoring.parameters import CategoryParameters
 from models.scoring.scorer import parse_trees
 from models.stats.typing import Floats
 

@@ -18,7 +18,11 @@ from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.returns_to_come import returns_to_come_at
 from models.recipe import PurchaseModel
 from models.scoring.arrays import as_tuples
+from models.scoring.clock.clock import Clock, day_number
+from models.scoring.clock.future import Future
+from models.scoring.clock.parameters import ClockParameters
 from models.scoring.columns import PURCHASE_COLUMNS
+from models.scoring.gamma_gamma import kept_spend
 from models.scoring.parameters import Covariance, PurchaseParameters, ReturnsToCome, SpendParameters, Uncertainty
 from models.scoring.second_stage import first_stage
 
@@ -85,6 +89,8 @@ class PurchaseFit:
         What the purchase model is: BG/NBD, MBG/NBD, or NBD or Poisson where these show nobody leaving.
     returns : ReturnsToCome or None
         What still comes back of the purchases fitted on; None where nothing does.
+    clock : ClockParameters or None
+        By which all its times are; None where a day is a day.
     """
 
     purchases: PurchaseParameters | None
@@ -96,6 +102,14 @@ class PurchaseFit:
     log_likelihood_per_customer: float | None
     name: str
     returns: ReturnsToCome | None = None
+    clock: ClockParameters | None = None
+
+    @property
+    def future(self) -> Future:
+        """What lies ahead of the date it was fitted at."""
+        if self.clock is None:
+            return Future()
+        return Future(Clock(self.clock), day_number(self.clock.fitted_at))
 
     @property
     def customers(self) -> int:
@@ -108,7 +122,7 @@ class PurchaseFit:
         Parameters
         ----------
         customers : pandas.DataFrame
-            frequency, recency, T (days), spend_frequency and spend_value.
+            frequency, recency, T (days), spend_frequency and spend_value, at the date of the fit.
         horizon : int
             Days.
 
@@ -127,8 +141,12 @@ class PurchaseFit:
         x, t_x, T, spend_x, spend_m = (customers[name].to_numpy(float) for name in PURCHASE_COLUMNS)
         if not self.spend.individual:
             spend_x = spend_m = np.zeros(len(customers))
+        kept = kept_spend(x, t_x, T, self.purchases, self.returns)
+        future = self.future
+        if future.clock is not None:
+            t_x, T = future.clock.times(future.as_of, t_x, T)
         history = (x, t_x, T, spend_x, spend_m)
-        predicted = first_stage(horizon, *history, self.purchases, self.spend, self.returns)
+        predicted = first_stage(future.length(horizon), *history, self.purchases, self.spend, kept)
         return predicted.set_index(customers.index)
 
 
@@ -148,12 +166,19 @@ def fit_purchases_at(tables: Tables, as_of: date, purchase_model: PurchaseModel)
     """
     once = tables.workspace.once
     statistics = once(("histories", as_of), lambda: count_histories(purchase_summary(tables, as_of)))
+    return once(
+        ("purchase fit", as_of, purchase_model), lambda: fit_with_spend(tables, as_of, statistics, purchase_model)
+    )
+
+
+def fit_with_spend(
+    tables: Tables, as_of: date, statistics: SufficientStatistics, purchase_model: PurchaseModel
+) -> PurchaseFit:
+    """Fit a purchase model on histories as of a date, beside the spend model and the returns to come of that date."""
+    once = tables.workspace.once
     spend = once(("spend fit", as_of), lambda: fit_spend(purchase_summary(tables, as_of)))
     returns = once(("returns to come", as_of), lambda: returns_to_come_at(tables, as_of))
-    return once(
-        ("purchase fit", as_of, purchase_model),
-        lambda: _after_returns(fit_histories(statistics, spend, purchase_model), returns),
-    )
+    return _after_returns(fit_histories(statistics, spend, purchase_model), returns)
 
 
 def _after_returns(fit: PurchaseFit, returns: ReturnsToCome | None) -> PurchaseFit:

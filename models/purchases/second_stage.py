@@ -20,9 +20,9 @@ from features.purchases import purchase_summary
 from features.spine import everyone, midnight
 from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
-from models.purchases.fit import fit_purchases_at
 from models.purchases.recalibration import lasting_share, log_bias, recalibration_offsets
 from models.purchases.returns_to_come import kept_by_age
+from models.purchases.season.fit import fit_first_stage_at
 from models.purchases.second_stage_trees import Target, TargetTrees, grow_target
 from models.recipe import PurchaseModel, Recipe
 from models.scoring.parameters import SecondStageParameters
@@ -135,15 +135,15 @@ def train_second_stage(
     """
     _check_history(tables, cutoff, recipe.horizon)
     names_from = vocabulary or learn_vocabulary(tables, cutoff, recipe.static_attributes)
-    key = ("second stage", cutoff, recipe.horizon, recipe.seed, purchase_model, json.dumps(names_from.to_dict()))
-    return tables.workspace.once(key, lambda: _train(tables, cutoff, recipe, purchase_model, names_from))
+    recipe = replace(recipe, purchase_model=purchase_model)
+    first = (recipe.purchase_model, recipe.season, recipe.country)
+    key = ("second stage", cutoff, recipe.horizon, recipe.seed, *first, json.dumps(names_from.to_dict()))
+    return tables.workspace.once(key, lambda: _train(tables, cutoff, recipe, names_from))
 
 
-def _train(
-    tables: Tables, cutoff: date, recipe: Recipe, purchase_model: PurchaseModel, vocabulary: Vocabulary
-) -> SecondStage:
+def _train(tables: Tables, cutoff: date, recipe: Recipe, vocabulary: Vocabulary) -> SecondStage:
     trained_at = cutoff - timedelta(days=recipe.horizon)
-    fit = fit_purchases_at(tables, trained_at, purchase_model)
+    fit = fit_first_stage_at(tables, trained_at, recipe)
     sampled = tables if fit.customers <= LARGEST_SAMPLE else _sample(tables, trained_at, recipe.seed)
     kept = kept_by_age(tables, cutoff)
     frame = describe_with_outcomes(sampled, trained_at, recipe.horizon, vocabulary, known_before=cutoff, kept=kept)
@@ -159,17 +159,17 @@ def _train(
     needed = tuple(name for name in shown if frame[name].notna().all())
     boosters = {name: grown.text for name, grown in trees.items() if grown.text is not None}
     stage = SecondStage(tuple(names), boosters, metrics, {}, trained_at, vocabulary, needed)
-    share = lasting_share(log_bias(first, frame), _earlier_bias(sampled, trained_at, recipe, purchase_model))
+    share = lasting_share(log_bias(first, frame), _earlier_bias(sampled, trained_at, recipe))
     offsets = recalibration_offsets(first, stage.predict(frame, first), frame, boosters, share)
     return replace(stage, recalibration=offsets)
 
 
-def _earlier_bias(tables: Tables, before: date, recipe: Recipe, purchase_model: PurchaseModel) -> Floats | None:
+def _earlier_bias(tables: Tables, before: date, recipe: Recipe) -> Floats | None:
     """Return the bias of the first stage over the horizon before a date; None where there is too little history."""
     cutoff = before - timedelta(days=recipe.horizon)
     try:
         _check_history(tables, before, recipe.horizon)
-        fit = fit_purchases_at(tables, cutoff, purchase_model)
+        fit = fit_first_stage_at(tables, cutoff, recipe)
         kept = kept_by_age(tables, before)
         realised = realised_outcomes(tables, cutoff, recipe.horizon, before, kept).drop("as_of")
         frame = materialise(purchase_summary(tables, cutoff).inner_join(realised, "customer_id"))

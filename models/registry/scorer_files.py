@@ -3,6 +3,7 @@
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 import models.scoring
 from models.release.parameters import ReleaseParameters
 from models.release.release import Release
+from models.scoring.clock.rows import AS_OF
 from models.scoring.columns import PURCHASE_COLUMNS, SCORE_COLUMNS
 
 # What a version's metadata names: columns that each row must have, and those that it may have.
@@ -36,10 +38,11 @@ def copy_code(folder: Path) -> dict[str, Path]:
         The new folder by the name of its artifact.
     """
     place = folder / PACKAGE.name
-    place.mkdir()
-    for file in sorted(PACKAGE.glob("*.py")):
-        if file.name != ENTRY.name:
-            shutil.copy(file, place)
+    for file in sorted(PACKAGE.rglob("*.py")):
+        if file != ENTRY:
+            copy = place / file.relative_to(PACKAGE)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
     return {place.name: place}
 
 
@@ -67,7 +70,8 @@ def read_release(folder: Path, prefix: str) -> Release | None:
 
 def example_row(release: Release) -> pd.DataFrame:
     """Return one example customer, who bought three times in 100 days and has no other features."""
-    bought = dict(zip(PURCHASE_COLUMNS, (2.0, 60.0, 100.0, 2.0, 25.0), strict=True))
+    bought: dict[str, Any] = dict(zip(PURCHASE_COLUMNS, (2.0, 60.0, 100.0, 2.0, 25.0), strict=True))
+    bought[AS_OF] = release.as_of.isoformat()
     return pd.DataFrame([{name: bought.get(name, np.nan) for name in release.scorer.columns}])
 
 
@@ -76,8 +80,8 @@ def metadata_of(release: Release) -> dict[str, list[str]]:
 
     They are no input signature, as MLflow would refuse integers where it says double; the entry checks them.
     """
-    optional = [name for name in release.scorer.columns if name not in PURCHASE_COLUMNS]
-    return {REQUIRED: list(PURCHASE_COLUMNS), OPTIONAL: optional}
+    needed = release.scorer.needed_columns
+    return {REQUIRED: list(needed), OPTIONAL: [name for name in release.scorer.columns if name not in needed]}
 
 
 def output_schema() -> Schema:

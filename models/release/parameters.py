@@ -28,7 +28,7 @@ _VALUES = (
     *("satisfaction_question", "label_gap_days", "purchase_model"),
 )
 # Left out where a release does not have them.
-_OPTIONAL = ("uncertainty", "satisfaction", "returns", "log_likelihood_per_customer", "profiles", "personas")
+_OPTIONAL = ("clock", "uncertainty", "satisfaction", "returns", "log_likelihood_per_customer", "profiles", "personas")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +91,7 @@ class ReleaseParameters(ScorerParameters):
             "spend": asdict(self.spend),
             "uncertainty": None if self.uncertainty is None else asdict(self.uncertainty),
             "returns": None if self.returns is None else asdict(self.returns),
+            "clock": None if self.clock is None else asdict(self.clock),
             "second_stage": self.second_stage.to_dict(),
             "nps": self.nps.to_dict(),
             "satisfaction": None if self.satisfaction is None else self.satisfaction.to_dict(),

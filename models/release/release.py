@@ -15,11 +15,13 @@ from features.tables import Tables
 from features.vocabulary import Vocabulary, learn_vocabulary
 from models.nps.model import NpsTraining
 from models.nps.point_in_time import train_on_answers
-from models.purchases.fit import TrainingFit, fit_purchases_at
+from models.purchases.fit import TrainingFit
+from models.purchases.season.fit import fit_first_stage_at
 from models.purchases.second_stage import train_second_stage
 from models.recipe import Recipe
 from models.release.parameters import CATEGORY_MODELS, ReleaseParameters
-from models.scoring.parameters import CategoryParameters, SecondStageParameters
+from models.scoring.members import CategoryParameters
+from models.scoring.parameters import SecondStageParameters
 from models.scoring.scorer import Scorer
 from models.segments.personas.model import Personas
 from models.segments.rfm import Rfm, rfm_cuts
@@ -141,7 +143,7 @@ def fit_release(
     summary = purchase_summary(tables, as_of)
     if not summary.count().to_pyarrow().as_py():
         raise InputError(f"no purchase is visible before {as_of}: name a later date with --as-of")
-    fit = fit_purchases_at(tables, as_of, recipe.purchase_model)
+    fit = fit_first_stage_at(tables, as_of, recipe)
     cut_points = rfm_cuts(summary)
     if carried is None:
         categories = _train_category_models(tables, as_of, recipe, is_twin=is_twin)
@@ -172,6 +174,7 @@ def fit_release(
         spend=fit.spend,
         uncertainty=fit.uncertainty,
         returns=fit.returns,
+        clock=fit.clock,
         log_likelihood_per_customer=fit.log_likelihood_per_customer,
         second_stage=stage,
         nps=categories.nps,

@@ -23,8 +23,8 @@ from models.stats.metrics import clustered_standard_error, log_losses
 from models.stats.normal import ONE_SIDED_95
 
 BG, MBG = MODEL_NAMES["bg_nbd"], MODEL_NAMES["mbg_nbd"]
-SECOND_STAGE = "second stage"
-MODELS = (BG, MBG, SECOND_STAGE)
+FIRST_STAGE, SECOND_STAGE = "the first stage", "second stage"
+MODELS = (BG, MBG, f"{BG} in season", f"{MBG} in season", SECOND_STAGE)
 _SAME_LIKELIHOOD = 1e-9
 
 
@@ -158,7 +158,7 @@ def add_second_stage(tables: Tables, result: CutoffResult, recipe: Recipe) -> Cu
     CutoffResult
         With predictions of the second stage, or why there are none.
     """
-    base = MODEL_NAMES[recipe.purchase_model]
+    base = first_stage_name(recipe, result)
     if base not in result.predictions:
         return _without_second_stage(result, f"{base}, on which it builds, could not be fitted")
     try:
@@ -169,6 +169,25 @@ def add_second_stage(tables: Tables, result: CutoffResult, recipe: Recipe) -> Cu
     described.index = result.customers.index
     predicted = stage.predict(described, result.predictions[base])
     return replace(result, predictions={**result.predictions, SECOND_STAGE: predicted})
+
+
+def first_stage_name(recipe: Recipe, result: CutoffResult) -> str:
+    """Name the first stage of a recipe at a cutoff: by the clock where the history before the cutoff shows a season."""
+    plain = MODEL_NAMES[recipe.purchase_model]
+    return in_season(plain) if recipe.season and in_season(plain) in result.predictions else plain
+
+
+def as_first_stage(recipe: Recipe, result: CutoffResult) -> CutoffResult:
+    """Give the first stage's predictions at a cutoff the name `FIRST_STAGE` as well, whatever model it is there."""
+    name = first_stage_name(recipe, result)
+    if name not in result.predictions:
+        return result
+    return replace(result, predictions={**result.predictions, FIRST_STAGE: result.predictions[name]})
+
+
+def in_season(model: str) -> str:
+    """Name a purchase model that goes by the clock."""
+    return f"{model} in season"
 
 
 def over_cutoffs(results: Sequence[CutoffResult]) -> pd.DataFrame:

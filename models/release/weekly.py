@@ -11,6 +11,8 @@ from features.returns.kept import everyone_matched
 from features.tables import Tables
 from models.release.rolling import CutoffResult
 from models.scoring.bg_nbd import new_customer_expected_purchases
+from models.scoring.clock.clock import Clock
+from models.scoring.parameters import PurchaseParameters
 
 
 def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFrame:
@@ -42,6 +44,9 @@ def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFram
     for name, fit in result.fits.items():
         if fit.purchases is None:
             continue
+        if fit.clock is not None:
+            columns[name] = _by_clock(Clock(fit.clock), until, first_days, customers, fit.purchases)
+            continue
         by_age = new_customer_expected_purchases(np.arange(ages.max() + 1.0), fit.purchases)
         columns[name] = np.diff(by_age[ages] @ customers, prepend=0.0)
     return pd.DataFrame(columns)
@@ -55,3 +60,14 @@ def _actual(tables: Tables, result: CutoffResult, until: np.ndarray) -> np.ndarr
     rows = np.searchsorted(by_day["date"].to_numpy("datetime64[D]"), until, side="left")
     total = np.concatenate([[0.0], np.cumsum(by_day["repeat_purchases"].to_numpy(float))])
     return np.diff(total[rows], prepend=0.0)
+
+
+def _by_clock(
+    clock: Clock, until: np.ndarray, first_days: np.ndarray, customers: np.ndarray, parameters: PurchaseParameters
+) -> np.ndarray:
+    """Return expected purchases by week where ages are by the clock: read from a table of the expectation by age."""
+    passed = clock.at(until.astype("datetime64[D]").astype(np.int64) - 1)
+    ages = np.maximum(passed[:, None] - clock.at(first_days.astype("datetime64[D]").astype(np.int64)), 0.0)
+    grid = np.linspace(0.0, ages.max() + 1.0, 2000)
+    expected = np.interp(ages, grid, new_customer_expected_purchases(grid, parameters))
+    return np.diff(expected @ customers, prepend=0.0)

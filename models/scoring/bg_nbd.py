@@ -236,6 +236,17 @@ def purchases_of_the_living(horizon: ArrayLike, x: ArrayLike, T: ArrayLike, para
     return values[place].reshape(shape)
 
 
+def summed_purchases_of_the_living(
+    lengths: Floats, weights: Floats, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters
+) -> Floats:
+    """Return the weighted sum of the purchases given alive within several lengths of time, shape (k,) each."""
+    x, T = np.broadcast_arrays(np.asarray(x, dtype=np.float64), np.asarray(T, dtype=np.float64))
+    distinct_x, distinct_T, place = distinct_pairs(x.ravel(), T.ravel())
+    times = lengths[None, :] / time_scale(distinct_T, parameters)[:, None]
+    values = mean_over_dropout(distinct_x, times, np.broadcast_to(weights, times.shape), parameters)
+    return values[place].reshape(x.shape)
+
+
 def discounted_purchases_of_the_living(
     horizon: float, annual_rate: float, x: ArrayLike, T: ArrayLike, parameters: PurchaseParameters
 ) -> Floats:

@@ -21,7 +21,7 @@ from typing import Any
 import mlflow
 import pandas as pd
 
-CODE, BOOSTER = "scoring", "booster_"
+CODE, BOOSTER, DATE = "scoring", "booster_", "as_of"
 # MLflow's scoring server sets it in its own process.
 SERVED = "_MLFLOW_IS_IN_SERVING_ENVIRONMENT"
 _NUMBERS = ("boolean", "decimal", "empty", "floating", "integer", "integer-na", "mixed-integer-float")
@@ -41,8 +41,8 @@ def import_folder(folder: Path) -> ModuleType:
     writes_no_bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         spec.loader.exec_module(package)
-        for module in pkgutil.iter_modules([str(folder)]):
-            importlib.import_module(f"{name}.{module.name}")
+        for module in pkgutil.walk_packages([str(folder)], f"{name}."):
+            importlib.import_module(module.name)
     finally:
         sys.dont_write_bytecode = writes_no_bytecode
     return package
@@ -50,6 +50,8 @@ def import_folder(folder: Path) -> ModuleType:
 
 def as_doubles(rows: Any, columns: Iterable[str]) -> pd.DataFrame:
     """Take the columns of these names, as far as they are there, and turn numbers of any kind and nulls into doubles.
+
+    The date of a row, which a scorer with a clock reads, stays as it is.
 
     No signature does it: where one says double, MLflow refuses 64-bit integers, and any looser type it checks cell by
     cell, which takes as long as scoring.
@@ -61,11 +63,12 @@ def as_doubles(rows: Any, columns: Iterable[str]) -> pd.DataFrame:
     """
     table = pd.DataFrame(rows)
     table = table[[name for name in columns if name in table]]
-    for name, column in table.items():
+    numbers = [name for name in table if name != DATE]
+    for name, column in table[numbers].items():
         kind = "floating" if column.dtype.kind in "fiub" else pd.api.types.infer_dtype(column, skipna=True)
         if kind not in _NUMBERS and column.notna().any():
             raise TypeError(f"column {name} must hold numbers, and holds {kind}")
-    return table.astype("float64")
+    return table.astype(dict.fromkeys(numbers, "float64"))
 
 
 def with_nulls(scores: pd.DataFrame) -> pd.DataFrame:

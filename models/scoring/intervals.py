@@ -7,7 +7,14 @@ from numpy.typing import ArrayLike
 from scipy.special import expit
 
 from .arrays import Floats, as_columns
-from .bg_nbd import DAYS_PER_YEAR, discounted_purchases_of_the_living, log_odds_of_having_left, purchases_of_the_living
+from .bg_nbd import (
+    DAYS_PER_YEAR,
+    discounted_purchases_of_the_living,
+    log_odds_of_having_left,
+    purchases_of_the_living,
+    summed_purchases_of_the_living,
+)
+from .clock.future import Discounting
 from .gamma_gamma import expected_spend
 from .interval_grid import IntervalGrid
 from .parameters import PurchaseParameters, SpendParameters, Uncertainty
@@ -32,6 +39,7 @@ def revenue_interval(
     seed: int = 0,
     uncertainty: Uncertainty | None = None,
     log_odds_left: ArrayLike | None = None,
+    horizon_error: float = 0.0,
 ) -> tuple[Floats, Floats]:
     """Predictive interval of the revenue realised within the horizon, by simulation.
 
@@ -60,6 +68,8 @@ def revenue_interval(
         How uncertain the parameters themselves are; None takes them as known. See `IntervalGrid` for how it enters.
     log_odds_left : array_like, shape (n,), optional
         Log odds of having left where more is known than the purchases tell; those of the model by default.
+    horizon_error : float
+        Standard error of the logarithm of the horizon's length, where that is by a clock; its draws have the mean 1.
 
     Returns
     -------
@@ -73,8 +83,9 @@ def revenue_interval(
         rate = traits.rate(age)
         leaving = rate * traits.dropout
         wait = rng.standard_exponential(draws)
-        leaves = wait < leaving * horizon
-        last = np.full(draws, float(horizon))
+        length = _lengths(horizon, horizon_error, rng, draws)
+        leaves = wait < leaving * length
+        last = length.copy()
         np.divide(wait, leaving, out=last, where=leaves)
         before = rate * (1.0 - traits.dropout) * last
         count = rng.poisson(np.minimum(before, _MOST_PURCHASES)) + leaves
@@ -114,6 +125,8 @@ def clv_interval(
     seed: int = 0,
     uncertainty: Uncertainty | None = None,
     log_odds_left: ArrayLike | None = None,
+    horizon_error: float = 0.0,
+    discounting: Discounting | None = None,
 ) -> tuple[Floats, Floats, Floats]:
     """Return customer lifetime value with the interval of that expectation over the customer's latent traits.
 
@@ -130,10 +143,12 @@ def clv_interval(
         Days from T on, >= 0.
     annual_rate : float
         Discount rate a year, >= 0.
-    x, t_x, T, spend_x, spend_m, purchase, spend, level, draws, seed, uncertainty, log_odds_left
+    x, t_x, T, spend_x, spend_m, purchase, spend, level, draws, seed, uncertainty, log_odds_left, horizon_error
         As in `revenue_interval`, times in days.
     margin : float
         Share of revenue that is kept, >= 0.
+    discounting : Discounting, optional
+        Of a clock, by which all other times then are. The interval's ends over its mean are those at an even pace.
 
     Returns
     -------
@@ -143,14 +158,18 @@ def clv_interval(
     x, T, spend_x, spend_m = as_columns(x, T, spend_x, spend_m)
     discount = np.log1p(annual_rate) / DAYS_PER_YEAR
     scale = margin * expected_spend(spend_x, spend_m, spend)
-    scale *= discounted_purchases_of_the_living(horizon, annual_rate, x, T, purchase)
+    if discounting is None:
+        scale *= discounted_purchases_of_the_living(horizon, annual_rate, x, T, purchase)
+    else:
+        scale *= summed_purchases_of_the_living(discounting.lengths, discounting.weights, x, T, purchase)
 
-    def simulate(_: np.random.Generator, traits: Traits, age: Floats) -> Floats:
+    def simulate(rng: np.random.Generator, traits: Traits, age: Floats) -> Floats:
         rate = traits.rate(age)
-        decay = (discount + rate * traits.dropout) * horizon
+        length = _lengths(horizon, horizon_error, rng, draws)
+        decay = (discount + rate * traits.dropout) * length
         mean_stay = np.ones(draws)
         np.divide(-np.expm1(-decay), decay, out=mean_stay, where=decay > 0)
-        return np.asarray(traits.mean_value * rate * horizon * mean_stay)
+        return np.asarray(traits.mean_value * rate * length * mean_stay)
 
     def expect(frequency: float, ages: Floats) -> Floats:
         return discounted_purchases_of_the_living(horizon, annual_rate, frequency, ages - purchase.alpha, purchase)
@@ -169,3 +188,10 @@ def _log_odds_left(
     if log_odds is None:
         return log_odds_of_having_left(x, t_x, T, purchase)
     return np.broadcast_to(np.asarray(log_odds, dtype=np.float64), x.shape)
+
+
+def _lengths(horizon: float, error: float, rng: np.random.Generator, draws: int) -> Floats:
+    """Draw the length of the horizon; without an error no random number is taken."""
+    if not error:
+        return np.full(draws, float(horizon))
+    return np.asarray(horizon * np.exp(error * rng.standard_normal(draws) - 0.5 * error**2))

@@ -1,10 +1,10 @@
-"""The members that an NPS model blends, a frozen dataclass for each kind, and how they are stored."""
+"""The parameters of an NPS model: the members that it blends, a frozen dataclass for each kind, and what it tells."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import asdict, dataclass, field
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -97,3 +97,65 @@ def member_from_dict(values: Mapping[str, Any]) -> Member:
     if values["kind"] == CumulativeTreesMember.kind:
         sections["calibration"] = DirichletMap(**sections["calibration"])
     return _KINDS[values["kind"]](**sections)
+
+
+@dataclass(frozen=True)
+class CategoryParameters:
+    """What is needed beside trees to say each customer's probable category: of NPS, or of satisfaction.
+
+    Attributes
+    ----------
+    source
+        "model" (a blend), "prior" (shares of the classes, for everyone) or None (too few answers to say anything).
+    why
+        One plain sentence: why this source.
+    answers
+        Rows it was trained on.
+    features
+        Names of the features in the order of the members' input.
+    prior
+        Laplace-smoothed shares of detractors, passives and promoters; None with source None.
+    members
+        What is blended, with weights that sum to 1; empty unless source is "model". One of each kind at most.
+    noise
+        Standard error, in NPS points, of one customer's 100 (p_promoter - p_detractor) from training on a sample: root
+        mean square over answers of the delete-one-fold jackknife error. None unless source is "model".
+    offsets
+        Added to the logarithms of the three probabilities, which are then scaled to sum to 1: so that over the base the
+        scorer was fitted on they sum to what everyone would answer, not only those who do. Zeros in versions from
+        before there were any.
+    cuts
+        Scores m = p_promoter - p_detractor that part the categories: detractor below the first, promoter from the
+        second on. In the base the scorer was fitted on each category then has the share that its probabilities sum to.
+        None in versions from before there were any, and unless source is "model".
+    metrics
+        Out-of-fold figures: `rps`, `log_loss`, `auc_detractor`, `auc_promoter`, `quadratic_kappa` (of the median
+        class), `ece`, `segment_nps_error` (points, over tenths of the predicted NPS), each with `_model` (the blend,
+        published or not) and `_prior`; `rps_` and `log_loss_` of each candidate; `weight_` of each kind of member;
+        `rps_gain`, `rps_gain_standard_error`; `last_wave_` figures and `last_wave_answers`, where days were given:
+        learned from earlier answers of other customers. Figures that are not defined are left out.
+    """
+
+    source: Literal["model", "prior"] | None
+    why: str
+    answers: int = 0
+    features: tuple[str, ...] = ()
+    prior: Shares | None = None
+    members: tuple[Member, ...] = ()
+    noise: float | None = None
+    offsets: Shares = (0.0, 0.0, 0.0)
+    cuts: tuple[float, float] | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the section as it is stored."""
+        members = [member_to_dict(member) for member in self.members]
+        section = {name: getattr(self, name) for name in CategoryParameters.__dataclass_fields__}
+        return section | {"members": members, "metrics": dict(self.metrics)}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> CategoryParameters:
+        """Read what `to_dict` gave, or its JSON; members and figures may be absent."""
+        names = ("source", "why", "answers", "features", "prior", "noise", "offsets", "cuts", "metrics")
+        section = {name: as_tuples(values[name]) for name in names if name in values}
+        return CategoryParameters(**section, members=tuple(map(member_from_dict, values.get("members", ()))))

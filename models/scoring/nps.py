@@ -13,13 +13,13 @@ from scipy.special import expit, log_softmax, softmax
 from .arrays import Floats
 from .columns import CATEGORIES
 from .members import (
+    CategoryParameters,
     CumulativeTreesMember,
     Member,
     PriorMember,
     ProportionalOddsMember,
     RiditTreesMember,
 )
-from .parameters import CategoryParameters
 
 # A category that trees never saw gets a log probability near -35, which would carry a calibration map away.
 LOWEST_LOG_PROBABILITY = -10.0

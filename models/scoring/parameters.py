@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from .arrays import as_tuples
-from .members import Member, Shares, member_from_dict, member_to_dict
+from .clock.parameters import ClockParameters
+from .members import CategoryParameters
 
 # Of the parameters as they are stored. 1 held multiclass trees where 2 holds a blend of small models; the names of
 # features in 2 know letters of ASCII only.
@@ -175,68 +176,6 @@ class SecondStageParameters:
         return section if self.used else {name: section[name] for name in ("used", "why", "features")}
 
 
-@dataclass(frozen=True)
-class CategoryParameters:
-    """What is needed beside trees to say each customer's probable category: of NPS, or of satisfaction.
-
-    Attributes
-    ----------
-    source
-        "model" (a blend), "prior" (shares of the classes, for everyone) or None (too few answers to say anything).
-    why
-        One plain sentence: why this source.
-    answers
-        Rows it was trained on.
-    features
-        Names of the features in the order of the members' input.
-    prior
-        Laplace-smoothed shares of detractors, passives and promoters; None with source None.
-    members
-        What is blended, with weights that sum to 1; empty unless source is "model". One of each kind at most.
-    noise
-        Standard error, in NPS points, of one customer's 100 (p_promoter - p_detractor) from training on a sample: root
-        mean square over answers of the delete-one-fold jackknife error. None unless source is "model".
-    offsets
-        Added to the logarithms of the three probabilities, which are then scaled to sum to 1: so that over the base the
-        scorer was fitted on they sum to what everyone would answer, not only those who do. Zeros in versions from
-        before there were any.
-    cuts
-        Scores m = p_promoter - p_detractor that part the categories: detractor below the first, promoter from the
-        second on. In the base the scorer was fitted on each category then has the share that its probabilities sum to.
-        None in versions from before there were any, and unless source is "model".
-    metrics
-        Out-of-fold figures: `rps`, `log_loss`, `auc_detractor`, `auc_promoter`, `quadratic_kappa` (of the median
-        class), `ece`, `segment_nps_error` (points, over tenths of the predicted NPS), each with `_model` (the blend,
-        published or not) and `_prior`; `rps_` and `log_loss_` of each candidate; `weight_` of each kind of member;
-        `rps_gain`, `rps_gain_standard_error`; `last_wave_` figures and `last_wave_answers`, where days were given:
-        learned from earlier answers of other customers. Figures that are not defined are left out.
-    """
-
-    source: Literal["model", "prior"] | None
-    why: str
-    answers: int = 0
-    features: tuple[str, ...] = ()
-    prior: Shares | None = None
-    members: tuple[Member, ...] = ()
-    noise: float | None = None
-    offsets: Shares = (0.0, 0.0, 0.0)
-    cuts: tuple[float, float] | None = None
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the section as it is stored."""
-        members = [member_to_dict(member) for member in self.members]
-        section = {name: getattr(self, name) for name in CategoryParameters.__dataclass_fields__}
-        return section | {"members": members, "metrics": dict(self.metrics)}
-
-    @staticmethod
-    def from_dict(values: Mapping[str, Any]) -> CategoryParameters:
-        """Read what `to_dict` gave, or its JSON; members and figures may be absent."""
-        names = ("source", "why", "answers", "features", "prior", "noise", "offsets", "cuts", "metrics")
-        section = {name: as_tuples(values[name]) for name in names if name in values}
-        return CategoryParameters(**section, members=tuple(map(member_from_dict, values.get("members", ()))))
-
-
 @dataclass(frozen=True, kw_only=True)
 class ScorerParameters:
     """All that the scorer reads but its trees; horizons are days.
@@ -252,6 +191,8 @@ class ScorerParameters:
     purchases, spend, uncertainty, second_stage, nps, satisfaction, returns
         The sections; purchases None where nobody has bought again, so that there is no forecast. None of the others
         takes parameters as known, says nothing about satisfaction, and expects no returns to come.
+    clock
+        By which all times of the purchase model are; None where a day is a day.
     """
 
     horizon: int
@@ -267,6 +208,7 @@ class ScorerParameters:
     second_stage: SecondStageParameters = SecondStageParameters(used=False)
     satisfaction: CategoryParameters | None = None
     returns: ReturnsToCome | None = None
+    clock: ClockParameters | None = None
 
 
 def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -283,6 +225,7 @@ def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
     uncertainty, stage = values.get("uncertainty"), values.get("second_stage") or {"used": False}
     returns = values.get("returns")
     purchases = values["purchases"]
+    clock = values.get("clock")
     return {
         **{name: values[name] for name in ("horizon", "churn_horizon", "clv_horizon")},
         **{name: values[name] for name in ("annual_rate", "margin", "seed")},
@@ -291,5 +234,6 @@ def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
         "uncertainty": None if uncertainty is None else Uncertainty(**as_tuples(uncertainty)),
         "second_stage": SecondStageParameters(**as_tuples(stage)),
         "returns": None if returns is None else ReturnsToCome(**as_tuples(returns)),
+        "clock": None if clock is None else ClockParameters.from_dict(clock),
         **categories,
     }

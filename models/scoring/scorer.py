@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,11 +14,15 @@ from scipy.special import logit
 
 from .arrays import Floats
 from .bg_nbd import p_alive_if_judged, p_purchase, p_purchase_of_the_living, purchases_of_the_living
+from .clock.clock import Clock
+from .clock.future import Future
+from .clock.rows import AS_OF, numbered_dates
 from .columns import FORECAST_COLUMNS, PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
 from .gamma_gamma import expected_spend, kept_spend
 from .intervals import clv_interval, revenue_interval
+from .members import CategoryParameters
 from .nps import categories, category_probabilities
-from .parameters import CategoryParameters, ScorerParameters, scorer_sections
+from .parameters import PurchaseParameters, ScorerParameters, scorer_sections
 from .second_stage import FIRST_STAGE, SECOND_STAGE_BOOSTERS, Evidence, first_stage, second_stage
 
 
@@ -48,6 +52,7 @@ class Scorer:
         self.parameters = parameters
         self.purchases, self.spend = parameters.purchases, parameters.spend
         self.boosters = parse_trees(boosters or {})
+        self.clock = None if parameters.clock is None else Clock(parameters.clock)
 
     @classmethod
     def from_files(cls, parameters: str | Path, boosters: Mapping[str, str | Path] | None = None) -> Scorer:
@@ -63,7 +68,8 @@ class Scorer:
         ----------
         features : pandas.DataFrame
             Columns by name: `PURCHASE_COLUMNS` (times in days) and the features of the second stage and of the NPS
-            category; of the latter two any may be missing or NaN. Other columns are ignored.
+            category; of the latter two any may be missing or NaN. A scorer with a clock also reads ``as_of``, the date
+            (exclusive) that the row is described at. Other columns are ignored.
 
         Returns
         -------
@@ -76,15 +82,38 @@ class Scorer:
             Where a purchase column is missing or holds what cannot be: the message names column and rows.
         """
         check_purchase_columns(features)
-        scores = pd.concat([self._score_purchases(features), self._score_category(features)], axis=1)
+        purchases = self._at_each_date(features, self._score_purchases)
+        scores = pd.concat([purchases, self._score_category(features)], axis=1)
         return scores[list(SCORE_COLUMNS)]
+
+    def _at_each_date(
+        self, features: pd.DataFrame, predict: Callable[[pd.DataFrame, Future], pd.DataFrame]
+    ) -> pd.DataFrame:
+        """Predict the rows of each as_of by what lies ahead of it; without a clock that is the same for all."""
+        if self.clock is None:
+            return predict(features, Future())
+        dates = numbered_dates(features)
+        parts, places = [], []
+        for as_of in np.unique(dates):
+            rows = np.flatnonzero(dates == as_of)
+            parts.append(predict(features.iloc[rows], Future(self.clock, int(as_of))))
+            places.append(rows)
+        if not parts:
+            return predict(features, Future())
+        return pd.concat(parts).iloc[np.argsort(np.concatenate(places), kind="stable")]
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns that are read: first `PURCHASE_COLUMNS`, which must be there, then those that may be."""
+        """Names of the columns that are read: first those that must be there, then those that may be."""
         of = self.parameters
         of_satisfaction = () if of.satisfaction is None else of.satisfaction.features
-        return tuple(dict.fromkeys((*PURCHASE_COLUMNS, *of.nps.features, *of_satisfaction, *of.second_stage.features)))
+        features = (*of.nps.features, *of_satisfaction, *of.second_stage.features)
+        return tuple(dict.fromkeys((*self.needed_columns, *features)))
+
+    @property
+    def needed_columns(self) -> tuple[str, ...]:
+        """Those of the columns that must be there."""
+        return PURCHASE_COLUMNS if self.clock is None else (*PURCHASE_COLUMNS, AS_OF)
 
     @property
     def has_forecast(self) -> bool:
@@ -110,10 +139,13 @@ class Scorer:
             p_purchase, expected_purchases, expected_spend and expected_revenue, same index as ``features``; NaN where
             there is no purchase model.
         """
+        return self._at_each_date(features, self._predict_horizon)
+
+    def _predict_horizon(self, features: pd.DataFrame, future: Future) -> pd.DataFrame:
         if self.purchases is None:
             return pd.DataFrame(np.nan, index=features.index, columns=list(FIRST_STAGE[1:]))
-        models = (self.purchases, self.spend, self.parameters.returns)
-        first = first_stage(self.parameters.horizon, *self._history(features), *models)
+        length, history = future.length(self.parameters.horizon), self._history(features, future)
+        first = first_stage(length, *history, self.purchases, self.spend, self._kept(features, self.purchases))
         first.index = features.index
         if not self.has_second_stage:
             return first.drop(columns="p_alive")
@@ -126,46 +158,67 @@ class Scorer:
 
         It is 1 where there is none, as nobody has ever bought again.
         """
-        if self.purchases is None:
+        purchases = self.purchases
+        if purchases is None:
             return pd.Series(1.0, index=features.index)
-        x, t_x, T, _, _ = self._history(features)
-        return pd.Series(1.0 - p_purchase(days, x, t_x, T, self.purchases), index=features.index)
 
-    def _history(self, features: pd.DataFrame) -> tuple[Floats, Floats, Floats, Floats, Floats]:
+        def at_date(rows: pd.DataFrame, future: Future) -> pd.DataFrame:
+            x, t_x, T, _, _ = self._history(rows, future)
+            p_none = 1.0 - p_purchase(future.length(days), x, t_x, T, purchases)
+            return pd.DataFrame({"p_silent": p_none}, index=rows.index)
+
+        return self._at_each_date(features, at_date)["p_silent"]
+
+    def _history(self, features: pd.DataFrame, future: Future) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         x, t_x, T, x_spend, m_spend = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS)
+        if future.clock is not None:
+            t_x, T = future.clock.times(future.as_of, t_x, T)
         if not self.spend.individual:
             x_spend = m_spend = np.zeros(len(features))
         return x, t_x, T, x_spend, m_spend
 
-    def _score_purchases(self, features: pd.DataFrame) -> pd.DataFrame:
+    def _kept(self, features: pd.DataFrame, purchases: PurchaseParameters) -> Floats:
+        """Return the factor of expected spend after the returns to come, which go by days."""
+        x, t_x, T = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS[:3])
+        return kept_spend(x, t_x, T, purchases, self.parameters.returns)
+
+    def _score_purchases(self, features: pd.DataFrame, future: Future) -> pd.DataFrame:
         if self.purchases is None:
             return pd.DataFrame(np.nan, index=features.index, columns=list(FORECAST_COLUMNS))
-        x, t_x, T, x_spend, m_spend = self._history(features)
+        x, t_x, T, x_spend, m_spend = self._history(features, future)
         of = self.parameters
-        expected, kept = self.predict_horizon(features), kept_spend(x, t_x, T, self.purchases, of.returns)
+        horizon, churn_horizon, clv_horizon = map(future.length, (of.horizon, of.churn_horizon, of.clv_horizon))
+        expected, kept = self._predict_horizon(features, future), self._kept(features, self.purchases)
         if self.has_second_stage:
             spend = expected_spend(x_spend, m_spend, self.spend) * kept
-            revenue_living = purchases_of_the_living(of.horizon, x, T, self.purchases) * spend
-            p_living = p_purchase_of_the_living(of.horizon, x, T, self.purchases)
+            revenue_living = purchases_of_the_living(horizon, x, T, self.purchases) * spend
+            p_living = p_purchase_of_the_living(horizon, x, T, self.purchases)
             evidence = Evidence.of(expected, p_living, revenue_living)
             log_odds_left, scale = -logit(evidence.alive), evidence.scale
-            p_churn = evidence.p_none(p_purchase_of_the_living(of.churn_horizon, x, T, self.purchases))
+            p_churn = evidence.p_none(p_purchase_of_the_living(churn_horizon, x, T, self.purchases))
         else:
             log_odds_left, scale = None, np.ones(len(features))
-            p_churn = 1.0 - p_purchase(of.churn_horizon, x, t_x, T, self.purchases)
+            p_churn = 1.0 - p_purchase(churn_horizon, x, t_x, T, self.purchases)
         scale = scale * kept
         latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
         revenue_low, revenue_high = revenue_interval(
-            of.horizon, *latent, seed=of.seed, uncertainty=of.uncertainty, log_odds_left=log_odds_left
+            horizon,
+            *latent,
+            seed=of.seed,
+            uncertainty=of.uncertainty,
+            log_odds_left=log_odds_left,
+            horizon_error=future.error(of.horizon),
         )
         clv_low, clv, clv_high = clv_interval(
-            of.clv_horizon,
+            clv_horizon,
             of.annual_rate,
             *latent,
             margin=of.margin,
             seed=of.seed,
             uncertainty=of.uncertainty,
             log_odds_left=log_odds_left,
+            horizon_error=future.error(of.clv_horizon),
+            discounting=future.discounting(of.clv_horizon, of.annual_rate),
         )
         return pd.DataFrame(
             {

@@ -14,8 +14,8 @@ from scipy.special import expit, logit
 from .arrays import Floats
 from .bg_nbd import expected_purchases, p_alive, p_purchase
 from .columns import PURCHASE_COLUMNS
-from .gamma_gamma import expected_spend, kept_spend
-from .parameters import PurchaseParameters, ReturnsToCome, SpendParameters
+from .gamma_gamma import expected_spend
+from .parameters import PurchaseParameters, SpendParameters
 
 # What the trees see of the first stage, before the behavioural features.
 FIRST_STAGE = ("p_alive", "p_purchase", "expected_purchases", "expected_spend", "expected_revenue")
@@ -33,15 +33,15 @@ def first_stage(
     spend_m: ArrayLike,
     purchase: PurchaseParameters,
     spend: SpendParameters,
-    returns: ReturnsToCome | None = None,
+    kept: ArrayLike = 1.0,
 ) -> pd.DataFrame:
     """Return what the purchase and spend models say of each customer: the columns of `FIRST_STAGE`.
 
-    Parameters are those of `revenue_interval` and of `kept_spend`; expected_revenue is undiscounted, purchases times
-    spend.
+    Parameters are those of `revenue_interval`, and the factor of spend that `kept_spend` gives; expected_revenue is
+    undiscounted, purchases times spend.
     """
     purchases = expected_purchases(horizon, x, t_x, T, purchase)
-    value = expected_spend(spend_x, spend_m, spend) * kept_spend(x, t_x, T, purchase, returns)
+    value = expected_spend(spend_x, spend_m, spend) * kept
     chances = p_alive(x, t_x, T, purchase), p_purchase(horizon, x, t_x, T, purchase)
     return pd.DataFrame(dict(zip(FIRST_STAGE, (*chances, purchases, value, purchases * value), strict=True)))
 

@@ -8,7 +8,7 @@ import pytest
 
 from flows.reports.nps import nps_sections
 from flows.steps.base import Estimated
-from models.scoring.parameters import CategoryParameters
+from models.scoring.members import CategoryParameters
 from models.survey.aipw import BaseNps, Estimate
 
 BASE = BaseNps(

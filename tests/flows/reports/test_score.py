@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from flows.reports.score import _base
-from models.scoring.parameters import CategoryParameters
+from models.scoring.members import CategoryParameters
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,8 @@ from features.vocabulary import Vocabulary
 from models.actions import reasons
 from models.actions.reasons import least_difference, nps_reasons
 from models.nps.attribution import NpsExplainer
-from models.scoring.members import ProportionalOddsMember
+from models.scoring.members import CategoryParameters, ProportionalOddsMember
 from models.scoring.nps import category_probabilities
-from models.scoring.parameters import CategoryParameters
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
 VOCABULARY = Vocabulary(event_kinds={"delivered": ("due_at",)})

@@ -15,6 +15,7 @@ from scipy.special import expit
 from models.nps import attribution
 from models.nps.attribution import NpsExplainer
 from models.scoring.members import (
+    CategoryParameters,
     CumulativeTreesMember,
     DirichletMap,
     PriorMember,
@@ -22,7 +23,6 @@ from models.scoring.members import (
     RiditTreesMember,
 )
 from models.scoring.nps import NO_OFFSETS, category_probabilities, latent_probabilities
-from models.scoring.parameters import CategoryParameters
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
 EFFECTS = np.array([-1.0, -0.5, -0.5, 0.3, 0.0])

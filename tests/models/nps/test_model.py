@@ -14,8 +14,8 @@ from models.nps.evaluation import last_wave_figures
 from models.nps.model import NpsModel, predict_nps_category, publishable, train_nps_category
 from models.nps.pool import blend
 from models.scoring.columns import CATEGORIES
+from models.scoring.members import CategoryParameters
 from models.scoring.nps import median_category
-from models.scoring.parameters import CategoryParameters
 from models.scoring.scorer import Scorer
 from models.stats import metrics
 

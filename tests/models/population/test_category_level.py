@@ -8,9 +8,8 @@ import pytest
 from scipy.optimize import root
 
 from models.population.category_level import category_cuts, level_offsets, levelled
-from models.scoring.members import PriorMember, ProportionalOddsMember
+from models.scoring.members import CategoryParameters, PriorMember, ProportionalOddsMember
 from models.scoring.nps import categories, category_probabilities, shifted_probabilities
-from models.scoring.parameters import CategoryParameters
 
 ODDS = ProportionalOddsMember(((0.0, 4.0),), ((-2.0, 2.0),), (0.0,), (-1.0, 0.5), weight=0.7)
 MODEL = CategoryParameters(

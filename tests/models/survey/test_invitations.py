@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
-from models.scoring.members import PriorMember
-from models.scoring.parameters import CategoryParameters
+from models.scoring.members import CategoryParameters, PriorMember
 from models.survey.invitations import plan_sample
 
 

@@ -1,0 +1,94 @@
+"""The first stage of one date: purchase and spend models, by a clock where the recipe has a season."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import numpy as np
+
+from features.describe import materialise
+from features.outcomes import purchases_by_day
+from features.spine import everyone
+from features.tables import Tables
+from models.purchases.bg_nbd_likelihood import SufficientStatistics
+from models.purchases.fit import MODELS, PurchaseFit, fit_purchases_at, fit_with_spend
+from models.purchases.season.estimate import SeasonEstimate, by_clock, estimate_clock
+from models.recipe import PurchaseModel, Recipe
+from models.scoring.clock.clock import Clock
+from models.scoring.parameters import PurchaseParameters
+from models.stats.typing import Floats
+
+
+def fit_first_stage_at(tables: Tables, as_of: date, recipe: Recipe) -> PurchaseFit:
+    """Fit the purchase and spend models of a recipe on what was available before a date, once a run.
+
+    By a clock where the recipe has a season and the history before the date shows one; at even pace otherwise.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    as_of : datetime.date
+        Exclusive.
+    recipe : Recipe
+        Its purchase model, season and country are used.
+    """
+    fit = fit_in_season(tables, as_of, recipe.purchase_model, recipe.country) if recipe.season else None
+    return fit_purchases_at(tables, as_of, recipe.purchase_model) if fit is None else fit
+
+
+def fit_in_season(
+    tables: Tables, as_of: date, purchase_model: PurchaseModel, country: str | None = None
+) -> PurchaseFit | None:
+    """Fit by the clock, once a run; None where the history before the date shows no season.
+
+    Parameters
+    ----------
+    tables : Tables
+        The shop's checked tables.
+    as_of : datetime.date
+        Exclusive.
+    purchase_model : "bg_nbd" or "mbg_nbd"
+        Which one to fit.
+    country : str, optional
+        Whose movable feasts the clock knows, such as "DE".
+    """
+    key = ("fit in season", as_of, purchase_model, country)
+    return tables.workspace.once(key, lambda: _fit(tables, as_of, purchase_model, country))
+
+
+def estimate_season(
+    tables: Tables, as_of: date, purchase_model: PurchaseModel, country: str | None = None
+) -> SeasonEstimate | None:
+    """Estimate the clock of a date, once a run, whether it shows a season or not; see `estimate_clock`."""
+
+    def fit(statistics: SufficientStatistics) -> PurchaseParameters:
+        return MODELS[purchase_model]().fit_sufficient_statistics(statistics).parameters
+
+    def estimate() -> SeasonEstimate | None:
+        plain = fit_purchases_at(tables, as_of, purchase_model)
+        if plain.purchases is None:
+            return None
+        return estimate_clock(plain.statistics, repeats_by_day(tables, as_of), as_of, fit, country)
+
+    return tables.workspace.once(("season", as_of, purchase_model, country), estimate)
+
+
+def repeats_by_day(tables: Tables, as_of: date) -> Floats:
+    """Count the repeat purchases of each day from the first purchase of all to the last day seen."""
+    by_day = materialise(purchases_by_day(tables.transactions, everyone(tables.transactions, as_of), as_of))
+    days = by_day["date"].to_numpy("datetime64[D]")
+    last = np.datetime64(as_of - timedelta(days=1), "D")
+    length = int((last - days.min()).astype(np.int64)) + 1 if days.size else 0
+    places = (days - days.min()).astype(np.int64) if days.size else np.zeros(0, dtype=np.int64)
+    seen = places < length
+    repeats = by_day["repeat_purchases"].to_numpy(float)[seen]
+    return np.bincount(places[seen], repeats, minlength=length).astype(np.float64)
+
+
+def _fit(tables: Tables, as_of: date, purchase_model: PurchaseModel, country: str | None) -> PurchaseFit | None:
+    estimate = estimate_season(tables, as_of, purchase_model, country)
+    if estimate is None or not estimate.is_season:
+        return None
+    plain = fit_purchases_at(tables, as_of, purchase_model)
+    inside = by_clock(plain.statistics, Clock(estimate.clock), as_of)
+    return replace(fit_with_spend(tables, as_of, inside, purchase_model), clock=estimate.clock)
