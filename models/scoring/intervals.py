@@ -88,7 +88,7 @@ def revenue_interval(
         last = length.copy()
         np.divide(wait, leaving, out=last, where=leaves)
         before = rate * (1.0 - traits.dropout) * last
-        count = rng.poisson(np.minimum(before, _MOST_PURCHASES)) + leaves
+        count = np.asarray(rng.poisson(np.minimum(before, _MOST_PURCHASES)) + leaves, dtype=np.float64)
         return traits.value(count, rng)
 
     def expect(frequency: float, ages: Floats) -> Floats:

@@ -33,7 +33,7 @@ def first_stage(
     spend_m: ArrayLike,
     purchase: PurchaseParameters,
     spend: SpendParameters,
-    kept: ArrayLike = 1.0,
+    kept: Floats | float = 1.0,
 ) -> pd.DataFrame:
     """Return what the purchase and spend models say of each customer: the columns of `FIRST_STAGE`.
 

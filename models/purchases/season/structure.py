@@ -128,9 +128,11 @@ class _Model:
         bounds = [(_SMALLEST, _LARGEST)] * 4
         starts = ([-1.5, -1.5, -3.0, -2.0], [-4.0, -4.0, -3.0, -2.0])
         found = [minimize(self.loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
-        without = minimize(
-            lambda two: self.loss(np.array([_NONE, _NONE, *two])), [-3.0, -2.0], method="L-BFGS-B", bounds=bounds[2:]
-        )
+
+        def without_season(two: Floats) -> float:
+            return self.loss(np.array([_NONE, _NONE, *two]))
+
+        without = minimize(without_season, [-3.0, -2.0], method="L-BFGS-B", bounds=bounds[2:])
         best = min(found, key=lambda each: float(each.fun))
         return np.exp(best.x), float(without.fun - best.fun)
 
@@ -156,7 +158,7 @@ def decompose(series: Series, log_rate: Floats, scales: Floats | None = None) ->
     grid = (np.arange(PARTS) + 0.5) / PARTS
 
     def season(one: Floats, other: Floats) -> Floats:
-        return long * likeness(one, other, _LENGTHS[0]) + short * likeness(one, other, _LENGTHS[1])
+        return np.asarray(long * likeness(one, other, _LENGTHS[0]) + short * likeness(one, other, _LENGTHS[1]))
 
     across = season(grid, series.season)
     centre = np.eye(PARTS) - 1.0 / PARTS

@@ -60,11 +60,9 @@ class Clock:
     def rates(self, days: NDArray[np.int64]) -> Floats:
         """Return s of each numbered day."""
         of = self.parameters
-        rates = np.asarray(of.index)[parts_of_year(days, len(of.index))]
-        steps = np.maximum((self._origin - 1 - days) // of.level_step, -1)
-        rates = (
-            rates * np.append(of.level, 1.0)[np.where(steps < 0, len(of.level), np.minimum(steps, len(of.level) - 1))]
-        )
+        # After the fit the level is 1; before its oldest step it is that of the oldest.
+        steps = np.clip((self._origin - 1 - days) // of.level_step, -1, len(of.level) - 1)
+        rates: Floats = np.asarray(of.index)[parts_of_year(days, len(of.index))] * np.array([1.0, *of.level])[steps + 1]
         for feast in of.feasts:
             start = day_number(feast.start)
             rates = np.where((days >= start) & (days < start + feast.days), rates * feast.factor, rates)
