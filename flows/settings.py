@@ -89,8 +89,7 @@ class Settings(BaseSettings):
         "keep", description="drop: a .0 at the end of an id that is a whole number, such as 1001.0, is taken off"
     )
     quarantine_limit: dict[TableName, Share] = Field(
-        dict.fromkeys(TABLES, 0.05),
-        description="share of bad rows above which a run is refused: one, or per table",
+        dict.fromkeys(TABLES, 0.05), description="share of bad rows above which a run is refused: one, or per table"
     )
     quarantine_retention_days: int = Field(90, ge=0, description="how long the rows set aside stay with their runs")
 
@@ -105,7 +104,7 @@ class Settings(BaseSettings):
         "auto", description="bg_nbd, mbg_nbd, or auto: the one that the backtest says is better"
     )
     season: Literal["auto", "off"] = Field(
-        "auto", description="purchases by a clock that runs faster in season: auto, where the backtest says so; or off"
+        "auto", description="auto: a yearly season where the backtest says so; or off"
     )
     country: str | None = Field(None, description="whose movable feasts the season knows, such as DE; default: none")
     second_stage: Literal["auto", "off"] = Field(
