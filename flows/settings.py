@@ -103,9 +103,7 @@ class Settings(BaseSettings):
     purchase_model: Literal["bg_nbd", "mbg_nbd", "auto"] = Field(
         "auto", description="bg_nbd, mbg_nbd, or auto: the one that the backtest says is better"
     )
-    season: Literal["auto", "off"] = Field(
-        "auto", description="auto: a yearly season where the backtest says so; or off"
-    )
+    season: Literal["auto", "off"] = Field("auto", description="auto: in season where the backtest says so; or off")
     country: str | None = Field(None, description="whose movable feasts the season knows, such as DE; default: none")
     second_stage: Literal["auto", "off"] = Field(
         "auto", description="trees on top of the purchase models: auto, where the backtest says they win; or off"

@@ -1,5 +1,6 @@
 """What looking back decides before a retraining: each setting, and a history too short to look back on."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -12,7 +13,8 @@ from flows.steps.recipe_choice import decide
 from models.purchases.fit import MODEL_NAMES, fit_purchases_at
 from models.purchases.second_stage_gate import judge_second_stage
 from models.recipe import Recipe
-from models.release.rolling import backtest_at, choose_purchase_model, rolling_cutoffs
+from models.release.rolling import FIRST_STAGE, backtest_at, choose_purchase_model, rolling_cutoffs
+from models.release.season_gate import judge_season
 
 RECIPE = Recipe(horizon=90)
 
@@ -24,7 +26,7 @@ def inputs(shop, tmp_path_factory):
 
 
 def test_what_is_named_is_taken_and_nothing_is_looked_back_on(inputs):
-    decision = decide(Settings(purchase_model="mbg_nbd", second_stage="off"), inputs, RECIPE)
+    decision = decide(Settings(purchase_model="mbg_nbd", season="off", second_stage="off"), inputs, RECIPE)
     assert decision.recipe == Recipe(horizon=90, purchase_model="mbg_nbd", second_stage=False)
     assert (decision.sentences, decision.stage) == ((), None)
 
@@ -41,18 +43,25 @@ def test_the_backtest_decides_and_says_why(inputs, monkeypatch):
     [(results, first)] = calls
     assert [result.cutoff for result in results] == rolling_cutoffs(inputs.intake.first_day, inputs.as_of, 90, 2)
     chosen, why = choose_purchase_model(results)
+    recipe = Recipe(horizon=90, purchase_model=chosen)
+    season = judge_season(inputs.tables, inputs.as_of, recipe, results)
+    # The shop's purchases know no season, so the first stage is the chosen model as it is.
+    assert not season.used
     verdict = judge_second_stage(results, MODEL_NAMES[chosen])
-    assert first == MODEL_NAMES[chosen]
+    assert first == FIRST_STAGE
     assert verdict.metrics["cutoffs"] == 2
-    assert decision.recipe == Recipe(horizon=90, purchase_model=chosen, second_stage=verdict.used)
-    assert decision.stage == verdict
-    assert decision.sentences == (f"Purchase model: {MODEL_NAMES[chosen]}; {why}.", verdict.why)
+    assert decision.recipe == replace(recipe, second_stage=verdict.used)
+    assert decision.stage.used == verdict.used
+    assert decision.stage.metrics == verdict.metrics
+    assert decision.sentences[:2] == (f"Purchase model: {MODEL_NAMES[chosen]}; {why}.", season.why)
+    assert decision.sentences[2] == decision.stage.why
 
 
 def test_a_short_history_decides_nothing_and_says_so(inputs):
     decision = decide(Settings(purchase_model="auto"), inputs, Recipe(horizon=400))
     sentence, chosen = decision.sentences
-    assert sentence.startswith("The backtest cannot decide on the purchase model and the second stage: a backtest over")
+    undecided = "the purchase model and the season and the second stage"
+    assert sentence.startswith(f"The backtest cannot decide on {undecided}: a backtest over")
     fits = {model: fit_purchases_at(inputs.tables, inputs.as_of, model) for model in MODEL_NAMES}
     likelier = max(fits, key=lambda model: fits[model].log_likelihood_per_customer)
     assert decision.recipe == Recipe(horizon=400, purchase_model=likelier)
@@ -66,7 +75,8 @@ def test_subscribers_are_told_that_auto_would_serve_better(tmp_path):
             day = pd.Timestamp("2024-01-01") + pd.Timedelta(days=int(customer + 30 * number + rng.integers(0, 2)))
             lines.append(f"c{customer},{day:%F},20")
     (tmp_path / "subscriptions.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    named = Settings(transactions=[str(tmp_path / "subscriptions.csv")], purchase_model="bg_nbd", second_stage="off")
+    off = {"season": "off", "second_stage": "off"}
+    named = Settings(transactions=[str(tmp_path / "subscriptions.csv")], purchase_model="bg_nbd", **off)
     inputs = open_inputs(read_inputs(named, tmp_path / "clean"), named)
     decision = decide(named, inputs, RECIPE)
     regular, better = decision.sentences
