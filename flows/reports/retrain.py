@@ -21,10 +21,12 @@ from flows.steps.base import Base, Estimated
 from flows.steps.fitting import Fitted, Judged
 from flows.steps.inputs import Inputs
 from models.charts.predictions import holdout_tracking, nps_reliability, purchases_by_frequency
+from models.charts.season import plot_season
 from models.population.segment_labels import PERSONA
 from models.registry.tracking import Run, grouped
 from models.release.backtest import expected_cumulative_purchases, wins
 from models.release.release import Release
+from models.scoring.clock.clock import day_number
 from models.scoring.parameters import Uncertainty
 
 _SHOWN = {
@@ -183,6 +185,8 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
     if training is not None and training.out_of_fold is not None and answers is not None:
         figure = nps_reliability(answers["category"], training.out_of_fold)
         run.log_figure(figure, "plots/nps_reliability.png")
+    if fitted.release.parameters.clock is not None:
+        run.log_figure(plot_season(fitted.release.parameters.clock), "plots/season.png")
     if fitted.twin is None or judged.holdout is None or judged.holdout.customers.empty:
         return
     customers, scorer = judged.holdout.customers, fitted.twin.scorer
@@ -192,8 +196,11 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
     figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
     run.log_figure(figure, "plots/purchases_by_frequency.png")
     days = np.arange(1.0, fitted.recipe.horizon + 1)
-    history = (customers["frequency"], customers["recency"], customers["T"])
-    wanted = expected_cumulative_purchases(days, *history, scorer.purchases)
+    lengths, t_x, T = days, customers["recency"], customers["T"]
+    if scorer.clock is not None:
+        cutoff = day_number(fitted.cutoff)
+        lengths, (t_x, T) = scorer.clock.ahead(cutoff, days), scorer.clock.times(cutoff, t_x, T)
+    wanted = expected_cumulative_purchases(lengths, customers["frequency"], t_x, T, scorer.purchases)
     figure = holdout_tracking(fitted.cutoff, days, _purchases_since(inputs, fitted), wanted)
     run.log_figure(figure, "plots/holdout_tracking.png")
 
