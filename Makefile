@@ -47,6 +47,7 @@ lint: $(READY)
 # With OLIST=FOLDER, the folder of the public Olist files, the NPS category is judged on real reviews too.
 bench: $(READY)
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python -m benchmarks.purchases.season $(if $(ONLINE_RETAIL),--online-retail $(ONLINE_RETAIL))
 	@$(BIN)/python -m benchmarks.nps.category
 	@$(BIN)/python -m benchmarks.nps.base
 	@$(BIN)/python -m benchmarks.nps.change --replicates 100

@@ -16,7 +16,7 @@ from features.vocabulary import Vocabulary, learn_vocabulary
 from models.nps.model import NpsTraining
 from models.nps.point_in_time import train_on_answers
 from models.purchases.fit import TrainingFit
-from models.purchases.season.fit import fit_first_stage_at
+from models.purchases.season.fit import fit_first_stage_at, season_note
 from models.purchases.second_stage import train_second_stage
 from models.recipe import Recipe
 from models.release.parameters import CATEGORY_MODELS, ReleaseParameters
@@ -149,7 +149,8 @@ def fit_release(
         categories = _train_category_models(tables, as_of, recipe, is_twin=is_twin)
     else:
         categories = _carry_category_models(carried)
-    notes = [*fit.notes, *categories.notes]
+    season = [] if fit.clock is None else [season_note(fit, recipe.horizon)]
+    notes = [*fit.notes, *season, *categories.notes]
     stage, stage_boosters = _train_second_stage(tables, as_of, recipe, categories.vocabulary)
     if recipe.second_stage and not stage.used:
         notes.append(f"There is no second stage: {stage.why}.")

@@ -12,6 +12,7 @@ from features.tables import Tables
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.fit import MODELS, PurchaseFit, fit_purchases_at, fit_with_spend
 from models.purchases.season.estimate import SeasonEstimate, by_clock, estimate_clock
+from models.purchases.season.total import total_purchases
 from models.recipe import PurchaseModel, Recipe
 from models.scoring.clock.clock import Clock
 from models.scoring.parameters import PurchaseParameters
@@ -92,3 +93,17 @@ def _fit(tables: Tables, as_of: date, purchase_model: PurchaseModel, country: st
     plain = fit_purchases_at(tables, as_of, purchase_model)
     inside = by_clock(plain.statistics, Clock(estimate.clock), as_of)
     return replace(fit_with_spend(tables, as_of, inside, purchase_model), clock=estimate.clock)
+
+
+def season_note(fit: PurchaseFit, horizon: int) -> str:
+    """Say what a fit by the clock expects of the whole base in the horizon, and that its time is the clock's."""
+    if fit.clock is None or fit.purchases is None:
+        raise ValueError("the fit has no clock")
+    future = fit.future
+    length, error = future.length(horizon), future.error(horizon)
+    total = total_purchases(fit.statistics, length, fit.purchases, fit.uncertainty.purchases, error)
+    return (
+        f"Time goes by the season's clock: the next {horizon} days are {length:.0f} of its days (standard error "
+        f"{100 * error:.0f} %). In them these customers are expected to make {total.expected:,.0f} purchases, 90 % "
+        f"interval {total.low:,.0f} to {total.high:,.0f}."
+    )
