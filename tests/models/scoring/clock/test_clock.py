@@ -112,5 +112,5 @@ def test_rows_without_a_date_are_refused(release: Release, base: pd.DataFrame):
     scorer = scorer_of(release, CLOCK)
     with pytest.raises(ValueError, match="lacks as_of"):
         scorer.score(base.drop(columns="as_of"))
-    with pytest.raises(ValueError, match="as_of must be a date in every row"):
+    with pytest.raises(ValueError, match=r"as_of must be a date such as .* in every row; it is not in 200 rows"):
         scorer.score(base.assign(as_of=None))
