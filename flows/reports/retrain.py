@@ -196,7 +196,7 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
     figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
     run.log_figure(figure, "plots/purchases_by_frequency.png")
     days = np.arange(1.0, fitted.recipe.horizon + 1)
-    lengths, t_x, T = days, customers["recency"], customers["T"]
+    lengths, t_x, T = days, customers["recency"].to_numpy(float), customers["T"].to_numpy(float)
     if scorer.clock is not None:
         cutoff = day_number(fitted.cutoff)
         lengths, (t_x, T) = scorer.clock.ahead(cutoff, days), scorer.clock.times(cutoff, t_x, T)
