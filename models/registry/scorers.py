@@ -31,6 +31,7 @@ from models.registry.scorer_files import (
 )
 from models.registry.store import Store
 from models.release.release import Release
+from models.scoring.clock.rows import AS_OF
 from models.scoring.parameters import FORMAT
 
 SCORER = "customer_scorer"
@@ -165,9 +166,12 @@ def load_predict(version: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
     # A version of an earlier release has an input signature.
     schema, named = model.metadata.get_input_schema(), model.metadata.metadata or {}
     wanted = [*named[REQUIRED], *named[OPTIONAL]] if schema is None else schema.input_names()
+    # The date of a row is read by a scorer with a clock.
+    numbers = [name for name in wanted if name != AS_OF]
 
     def predict(described: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame(model.predict(described.reindex(columns=wanted).astype("float64")))
+        rows = described.reindex(columns=wanted).astype(dict.fromkeys(numbers, "float64"))
+        return pd.DataFrame(model.predict(rows))
 
     return predict
 
