@@ -15,12 +15,11 @@ from models.release.rolling import (
     FIRST_STAGE,
     CutoffResult,
     add_second_stage,
-    as_first_stage,
     backtest_at,
     choose_purchase_model,
     rolling_cutoffs,
 )
-from models.release.season_gate import SeasonVerdict, add_season, judge_season
+from models.release.season_gate import SeasonVerdict, add_season, as_first_stage, judge_season
 
 
 @dataclass(frozen=True)

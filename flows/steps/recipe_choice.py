@@ -14,13 +14,12 @@ from models.release.rolling import (
     FIRST_STAGE,
     CutoffResult,
     add_second_stage,
-    as_first_stage,
     backtest_at,
     choose_purchase_model,
     likelier_model,
     rolling_cutoffs,
 )
-from models.release.season_gate import add_season, judge_season
+from models.release.season_gate import add_season, as_first_stage, judge_season
 
 # A retraining looks back at this many cutoffs; `revealed backtest` goes back further.
 CUTOFFS = 2

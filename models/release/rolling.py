@@ -177,14 +177,6 @@ def first_stage_name(recipe: Recipe, result: CutoffResult) -> str:
     return in_season(plain) if recipe.season and in_season(plain) in result.predictions else plain
 
 
-def as_first_stage(recipe: Recipe, result: CutoffResult) -> CutoffResult:
-    """Give the first stage's predictions at a cutoff the name `FIRST_STAGE` as well, whatever model it is there."""
-    name = first_stage_name(recipe, result)
-    if name not in result.predictions:
-        return result
-    return replace(result, predictions={**result.predictions, FIRST_STAGE: result.predictions[name]})
-
-
 def in_season(model: str) -> str:
     """Name a purchase model that goes by the clock."""
     return f"{model} in season"

@@ -11,7 +11,7 @@ from models.purchases.fit import MODEL_NAMES
 from models.purchases.season.estimate import FEWEST_DAYS, LEAST_EVIDENCE
 from models.purchases.season.fit import estimate_season, fit_in_season
 from models.recipe import Recipe
-from models.release.rolling import CutoffResult, in_season
+from models.release.rolling import FIRST_STAGE, CutoffResult, first_stage_name, in_season
 from models.stats.metrics import clustered_standard_error, log_losses
 
 
@@ -47,6 +47,14 @@ def add_season(tables: Tables, result: CutoffResult, recipe: Recipe) -> CutoffRe
         return replace(result, left_out={**result.left_out, name: "the history before the cutoff shows no season"})
     predicted = fit.predict(result.customers, recipe.horizon)
     return replace(result, predictions={**result.predictions, name: predicted}, fits={**result.fits, name: fit})
+
+
+def as_first_stage(recipe: Recipe, result: CutoffResult) -> CutoffResult:
+    """Give the first stage's predictions at a cutoff the name `FIRST_STAGE` as well, whatever model it is there."""
+    name = first_stage_name(recipe, result)
+    if name not in result.predictions:
+        return result
+    return replace(result, predictions={**result.predictions, FIRST_STAGE: result.predictions[name]})
 
 
 def judge_season(tables: Tables, as_of: date, recipe: Recipe, results: Sequence[CutoffResult]) -> SeasonVerdict:

@@ -9,8 +9,8 @@ import pytest
 from features.tables import Tables
 from models.recipe import Recipe
 from models.release.release import fit_release
-from models.release.rolling import CutoffResult, as_first_stage, backtest_at, first_stage_name, in_season
-from models.release.season_gate import add_season, judge_season
+from models.release.rolling import CutoffResult, backtest_at, first_stage_name, in_season
+from models.release.season_gate import add_season, as_first_stage, judge_season
 from tests.models.purchases.season.seasonal_shop import START, seasonal_shop
 
 RECIPE, LENGTH = Recipe(), 640
