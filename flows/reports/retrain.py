@@ -196,11 +196,12 @@ def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None
     figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
     run.log_figure(figure, "plots/purchases_by_frequency.png")
     days = np.arange(1.0, fitted.recipe.horizon + 1)
-    lengths, t_x, T = days, customers["recency"].to_numpy(float), customers["T"].to_numpy(float)
+    x, t_x, T = (np.asarray(customers[name], dtype=np.float64) for name in ("frequency", "recency", "T"))
+    lengths = days
     if scorer.clock is not None:
         cutoff = day_number(fitted.cutoff)
         lengths, (t_x, T) = scorer.clock.ahead(cutoff, days), scorer.clock.times(cutoff, t_x, T)
-    wanted = expected_cumulative_purchases(lengths, customers["frequency"], t_x, T, scorer.purchases)
+    wanted = expected_cumulative_purchases(lengths, x, t_x, T, scorer.purchases)
     figure = holdout_tracking(fitted.cutoff, days, _purchases_since(inputs, fitted), wanted)
     run.log_figure(figure, "plots/holdout_tracking.png")
 
