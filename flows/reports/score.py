@@ -94,6 +94,11 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
             f"Scorer {chosen.version} was trained after {inputs.as_of} (as of {chosen.release.as_of}): "
             "these scores describe past behaviour by a later scorer."
         )
+    if scored.without_purchase:
+        sentences.append(
+            f"{scored.without_purchase:,} customers are not scored: what they bought came back in full, so they have "
+            "no purchase."
+        )
     nps = chosen.release.parameters.nps
     if nps.source != "model":
         sentences.append(f"nps_category is null for everyone: {nps.why}")

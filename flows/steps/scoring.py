@@ -1,13 +1,15 @@
 """The steps of a scoring: choose the scorer, describe the base, predict, explain, assemble the table."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
 
 from data.errors import InputError
 from features.describe import everyone_described
-from features.tables import StoredTable
+from features.spine import everyone
+from features.tables import StoredTable, Tables
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, input_digest
 from flows.steps.measuring import Measured, measure_run
@@ -48,6 +50,8 @@ class Scored:
         The standard measures.
     without_behaviour : int
         Customers without the features that the second stage needs: they keep the first stage's predictions.
+    without_purchase : int
+        Customers with transactions who have kept nothing of what they bought: they have no scores.
     not_given : tuple of str
         Tables that the scorer's features come from, and that this run was not given.
     """
@@ -61,6 +65,7 @@ class Scored:
     drift: Drift
     measured: Measured
     without_behaviour: int
+    without_purchase: int = 0
     not_given: tuple[str, ...] = ()
 
 
@@ -143,6 +148,7 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         drift,
         measured,
         _count_without_behaviour(release, described),
+        _count_customers(inputs.tables, as_of) - len(described),
         tables_not_given(release, inputs),
     )
 
@@ -165,6 +171,11 @@ def _count_without_behaviour(release: Release, described: StoredTable) -> int:
     if len(stored) < len(needed):
         return len(described)
     return sum(int(batch.isna().any(axis=1).sum()) for batch in described.batches(stored)) if needed else 0
+
+
+def _count_customers(tables: Tables, as_of: date) -> int:
+    """Count the customers with a transaction before a date."""
+    return int(everyone(tables.transactions, as_of).table.count().to_pyarrow().as_py())
 
 
 def _check_currency(inputs: Inputs, chosen: Registered) -> None:
