@@ -47,7 +47,10 @@ def fitted_accounts_section(tables: Tables, as_of: date, recipe: Recipe) -> Sect
     if not names:
         return None
     horizon, model = recipe.horizon, recipe.purchase_model
-    rows = {"all": _figures(purchase_summary(tables, as_of), fit_purchases_at(tables, as_of, model), horizon)}
+    fit = fit_purchases_at(tables, as_of, model)
+    if fit.purchases is None:
+        return Section(TITLE, tuple(sentences))
+    rows = {"all": _figures(purchase_summary(tables, as_of), fit, horizon)}
     try:
         rows["without"] = _figures(*fit_without(tables, as_of, names, model), horizon)
     except InputError as error:
@@ -87,7 +90,10 @@ def scored_accounts_section(scores: pa.Table, currency: str | None) -> Section |
     rows = [
         ("customers", *(f"{len(each):,}" for each in (frame, others))),
         *(
-            (title, *(number(float(each[name].sum()), 0 if name == "orders" else 2) for each in (frame, others)))
+            (
+                title,
+                *(_total(each[name], 0 if name == "orders" else 2) for each in (frame, others)),
+            )
             for name, title in (
                 ("orders", "purchases so far"),
                 ("expected_purchases", "expected purchases"),
@@ -141,3 +147,8 @@ def _joined(names: Sequence[str]) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
+
+
+def _total(values: pd.Series, digits: int) -> str:
+    """Write a sum, an en dash where nothing is forecast."""
+    return number(float(values.sum(min_count=1)), digits)

@@ -13,9 +13,9 @@ from numpy.testing import assert_allclose
 from data.errors import InputError
 from features.measures.orders import sales as standing
 from features.purchases import summarise_purchases
-from features.spine import everyone, pairs
+from features.spine import pairs
 from features.tables import Tables
-from models.purchases.fit import fit_purchase_models
+from models.purchases.fit import fit_purchases_at
 from models.purchases.second_stage import train_second_stage
 from models.recipe import Recipe
 from models.release.release import Release, fit_release
@@ -111,8 +111,7 @@ def test_a_second_stage_is_part_of_the_release_and_of_what_it_says(simulated_sho
     stage = train_second_stage(tables, simulated_shop.as_of, recipe, "bg_nbd", release.vocabulary)
     assert release.parameters.second_stage.used
     assert release.boosters == stage.boosters
-    base = summarise_purchases(tables.transactions, everyone(tables.transactions, simulated_shop.as_of))
-    fit = fit_purchase_models(base, "bg_nbd")
+    fit = fit_purchases_at(tables, simulated_shop.as_of, "bg_nbd")
     expected = stage.predict(described, fit.predict(described, recipe.horizon))
     scores = release.scorer.score(described)
     for name in ("p_purchase", "expected_purchases", "expected_revenue"):
