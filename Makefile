@@ -48,7 +48,7 @@ lint: $(READY)
 bench: $(READY)
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python -m benchmarks.purchases.season $(if $(ONLINE_RETAIL),--online-retail $(ONLINE_RETAIL))
-	@$(BIN)/python -m benchmarks.any_shop $(if $(ONLINE_RETAIL),--online-retail $(ONLINE_RETAIL))
+	@$(BIN)/python -m benchmarks.purchases.any_shop $(if $(ONLINE_RETAIL),--online-retail $(ONLINE_RETAIL))
 	@$(BIN)/python -m benchmarks.nps.category
 	@$(BIN)/python -m benchmarks.nps.base
 	@$(BIN)/python -m benchmarks.nps.change --replicates 100

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.any_shop import calibration, histories, outcome, small_shops, subscribers, yearly_buyers
+from benchmarks.purchases.any_shop import calibration, histories, outcome, small_shops, subscribers, yearly_buyers
 from models.purchases.bg_nbd import BetaGeoModel, ModifiedBetaGeoModel
 
 

@@ -3,7 +3,7 @@
 Four kinds of shops: 400 random small ones, 40 of yearly buyers, 40 of subscribers, Online Retail at a cut every month.
 Then p_alive, of BG/NBD and MBG/NBD, beside the truth of shops that follow either.
 
-Run: python -m benchmarks.any_shop [--online-retail FOLDER] [--small 400] [--others 40]
+Run: python -m benchmarks.purchases.any_shop [--online-retail FOLDER] [--small 400] [--others 40]
 """
 
 import argparse
