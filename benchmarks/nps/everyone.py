@@ -78,7 +78,8 @@ def _precision(world: World, nps: CategoryParameters, p: Floats, named: np.ndarr
         total_value=features["net_value_ever"]
     )
     parameters = SimpleNamespace(nps=nps, currency=None, churn_horizon=365, horizon=90)
-    listed = action_lists(scores, described, SimpleNamespace(parameters=parameters))[0].customers.index.to_numpy()
+    release = SimpleNamespace(parameters=parameters, scorer=SimpleNamespace(has_forecast=True))
+    listed = action_lists(scores, described, release)[0].customers.index.to_numpy()
     is_detractor = world.category == 0
     likely = p[:, 0] > p[:, 0].mean()
     worthy = clv >= np.quantile(clv, 0.8)

@@ -39,7 +39,7 @@ def copy_code(folder: Path) -> dict[str, Path]:
     """
     place = folder / PACKAGE.name
     for file in sorted(PACKAGE.rglob("*.py")):
-        if file != ENTRY:
+        if file != PACKAGE / ENTRY.name:
             copy = place / file.relative_to(PACKAGE)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, copy)

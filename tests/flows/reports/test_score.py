@@ -24,9 +24,9 @@ def test_what_events_would_have_told_is_missing_from_personas_too(names, missing
     nps = CategoryParameters("prior", "No signal was found.")
     personas = SimpleNamespace(names=names) if names else None
     parameters = SimpleNamespace(horizon=90, personas=personas, nps=nps)
-    release = SimpleNamespace(as_of=date(2024, 1, 1), parameters=parameters)
+    release = SimpleNamespace(as_of=date(2024, 1, 1), parameters=parameters, scorer=SimpleNamespace(has_forecast=True))
     inputs, chosen = SimpleNamespace(as_of=date(2024, 2, 1)), SimpleNamespace(release=release, version=3)
-    scored = SimpleNamespace(table=table, not_given=("events",), without_behaviour=0)
+    scored = SimpleNamespace(table=table, not_given=("events",), without_behaviour=0, without_purchase=0)
     sentences = _base(inputs, chosen, scored).sentences
     assert "nps_category is null for everyone: No signal was found." in sentences
     [warning] = [sentence for sentence in sentences if "WARNING" in sentence]

@@ -96,7 +96,7 @@ import lightgbm, mlflow, pandas as pd
 class CustomerScorer(mlflow.pyfunc.PythonModel):
     def load_context(self, context):
         self.parameters = json.loads(Path(context.artifacts["parameters"]).read_text())
-        name = self.parameters["nps"]["members"][-1]["booster"]
+        [name, *_] = [of["booster"] for of in self.parameters["nps"]["members"] if "booster" in of]
         self.trees = lightgbm.Booster(model_str=Path(context.artifacts[f"booster_nps_{name}"]).read_text())
 
     def predict(self, context, model_input):

@@ -200,7 +200,7 @@ assert models.owner == "the consumer" and sys.path == path
 
 def code_of(store):
     """Files of the versions' code in the store, with when they were written."""
-    return {file: file.stat().st_mtime_ns for file in store.folder.rglob("*") if file.parent.name == "scoring"}
+    return {file: file.stat().st_mtime_ns for file in store.folder.rglob("scoring/**/*.py")}
 
 
 def register_with_code(store, release, folder, **changed):

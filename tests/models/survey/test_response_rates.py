@@ -17,14 +17,15 @@ from models.survey.response_rates import (
     recently_asked,
     response_rates,
 )
+from tests.models.kept_orders import had_bought
 
 
 @pytest.fixture(scope="module")
 def asked(simulated_shop):
     """Every invitation to the NPS question, of customers who had bought before."""
     raw = pd.read_parquet(simulated_shop.files["answers"])
-    bought = pd.read_parquet(simulated_shop.files["transactions"]).groupby("customer_id")["ts"].min().dt.normalize()
-    raw = raw[(raw["question"] == "nps") & (raw["invited_at"].dt.normalize() > raw["customer_id"].map(bought))]
+    raw = raw[raw["question"] == "nps"]
+    raw = raw[had_bought(pd.read_parquet(simulated_shop.files["transactions"]), raw)]
     return raw.assign(day=raw["invited_at"].dt.normalize())
 
 

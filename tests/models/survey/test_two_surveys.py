@@ -15,6 +15,7 @@ from models.survey import prepare, two_surveys
 from models.survey.change import nps_change
 from models.survey.prepare import prepare_survey
 from models.survey.two_surveys import estimate_nps_change, prepare_change
+from tests.models.kept_orders import kept_sales
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +26,8 @@ def surveys(simulated_shop, release):
 def test_each_date_has_its_customers_and_its_answers(simulated_shop, release, surveys):
     before, now = surveys
     bought = pd.read_parquet(simulated_shop.files["transactions"])
-    first = bought.groupby("customer_id")["ts"].min()
-    assert set(before.base_customer) == set(first.index[first < pd.Timestamp(simulated_shop.cutoff)])
-    assert set(now.base_customer) == set(first.index)
+    assert set(before.base_customer) == set(kept_sales(bought, simulated_shop.cutoff)["customer_id"])
+    assert set(now.base_customer) == set(kept_sales(bought, simulated_shop.as_of)["customer_id"])
 
     cut = pd.Timestamp(simulated_shop.cutoff)
     answers = release.answers
@@ -75,7 +75,10 @@ def test_where_nobody_was_asked_since_the_predictions_are_told(simulated_shop, r
     assert "0 customers answered since" in found.why
     assert (found.change, found.answers, found.model) == (None, None, None)
     assert found.n_answers_before > 100
-    assert found.customers_now == found.customers_before == found.customers_common
+    bought = pd.read_parquet(simulated_shop.files["transactions"])
+    then, now = (set(kept_sales(bought, day)["customer_id"]) for day in (simulated_shop.cutoff, simulated_shop.as_of))
+    assert (found.customers_before, found.customers_now) == (len(then), len(now))
+    assert found.customers_common == len(then & now)
     assert found.behaviour.change != 0.0
 
 
