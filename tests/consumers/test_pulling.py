@@ -45,4 +45,4 @@ def test_over_a_network_a_small_client_pulls_the_same_line(consumer_with, shared
     reader = consumer_with("mlflow-skinny", "pandas", "pyarrow")
     pulled = pull(reader, LINE, MLFLOW_TRACKING_URI=shared.uri)
     pd.testing.assert_frame_equal(pulled, pd.read_parquet(file))
-    assert len(pulled) == 1_000
+    assert 900 < len(pulled) < 1_000  # some gave everything back
