@@ -124,10 +124,11 @@ class Workspace:
             try:
                 self._results[key] = compute()
             except InputError as error:
-                self._results[key] = error
+                # Without its frames, which hold tables and their engine as long as the error is kept.
+                self._results[key] = error.with_traceback(None)
         result = self._results[key]
         if isinstance(result, InputError):
-            raise result
+            raise type(result)(*result.args)
         return result  # type: ignore[no-any-return]
 
     def table(self, key: Hashable, expression: Callable[[], ir.Table]) -> StoredTable:
