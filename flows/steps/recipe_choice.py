@@ -74,7 +74,7 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
         with step(f"look back: fit before {' and '.join(map(str, cutoffs))}, judge after"):
             results = [backtest_at(inputs.tables, cutoff, recipe, with_second_stage=False) for cutoff in cutoffs]
     except InputError as error:
-        undecided = " and ".join(f"the {name.replace('_', ' ')}" for name, wanted in wants.items() if wanted)
+        undecided = " and ".join(f"the {name.replace('_', ' ')}" for name, is_wanted in wants.items() if is_wanted)
         why_not = [f"The backtest cannot decide on {undecided}: {error}."] if undecided else []
         if not wants["purchase_model"]:
             return Decision(recipe, (*rhythm, *why_not))

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from data.simulation.seasonal import purchases_by_clock
 from models.purchases.bg_nbd_likelihood import SufficientStatistics, count_sufficient_statistics
 from models.stats.typing import Floats
 
@@ -52,13 +53,4 @@ def seasonal_shop(seed: int, length: int, amplitude: float, trend: float = 0.0, 
     clock = np.concatenate([[0.0], np.cumsum(wave(days, amplitude) * np.exp(trend * days / 365.25))])
     first = rng.integers(0, length - 90, size)
     rate, dropout = rng.gamma(0.8, 1 / 50.0, size), rng.beta(0.3, 4.0, size)
-    time, who, when = clock[first + 1], [np.arange(size)], [first]
-    buying = np.flatnonzero(rng.random(size) >= dropout)
-    while buying.size:
-        time[buying] += rng.standard_exponential(buying.size) / rate[buying]
-        buying = buying[time[buying] < clock[-1]]
-        who.append(buying)
-        when.append(np.searchsorted(clock, time[buying], side="right") - 1)
-        buying = buying[rng.random(buying.size) >= dropout[buying]]
-    pairs = np.unique(np.stack([np.concatenate(who), np.concatenate(when)], axis=1), axis=0)
-    return SeasonalShop(pairs[:, 0], pairs[:, 1])
+    return SeasonalShop(*purchases_by_clock(rng, clock, first, rate, dropout))
