@@ -166,19 +166,36 @@ def settings() -> None:
     show_settings(_console())
 
 
+SINCE = typer.Option(metavar="VERSION", help="Only rows that are new, gone or moved since this published version.")
+TOLERANCE = typer.Option(min=0, max=1, help="With --since: smaller changes are none. \\[default: 0.01]")
+
+
 @app.command()
 def scores(
     output: Annotated[Path | None, typer.Option(help="Write them to this .csv or .parquet file.")] = None,
     customer: Annotated[str | None, typer.Option(help="Show this customer only.")] = None,
+    since: Annotated[int | None, SINCE] = None,
+    tolerance: Annotated[float | None, TOLERANCE] = None,
     mlruns: Mlruns = None,
 ) -> None:
-    """Show the current scores, write them to a file, or look up one customer."""
+    """Show the current scores, write them to a file, look up one customer, or tell what changed since a version."""
     settings = settings_from({"mlruns": mlruns})
     if output is not None:
         from flows.command.early_checks import check_table_output
 
         check_table_output(output)
-    from flows.command.pulling import pull
+    if since is None and tolerance is not None:
+        raise InputError("--tolerance belongs to --since VERSION, which is missing")
+    if since is not None:
+        if customer is not None:
+            raise InputError("--since and --customer cannot be combined: leave one of them out")
+        _check_store(settings)
+        from flows.command.published.changes import show_changes
+        from models.monitoring.changed_scores import TOLERANCE as DEFAULT
+
+        show_changes(settings, since, DEFAULT if tolerance is None else tolerance, output, _console())
+        return
+    from flows.command.published.pulling import pull
 
     pull(settings, output, customer, _console())
 
@@ -197,7 +214,7 @@ def publish(to: Annotated[str, TO], mlruns: Mlruns = None) -> None:
 
     address = check_target(to)
     _check_store(settings)
-    from flows.command.publishing import publish as publish_scores
+    from flows.command.published.publishing import publish as publish_scores
 
     publish_scores(settings, address, _console())
 

@@ -119,6 +119,11 @@ def scores_as_of(store: Store, version: int) -> date:
     return date.fromisoformat(store.client.get_model_version(SCORES, str(version)).tags["as_of"])
 
 
+def published_versions(store: Store) -> list[int]:
+    """Return the versions that were read back and checked, in the order of their numbers."""
+    return sorted(int(version.version) for version in _checked(store))
+
+
 def newest_scores_of(store: Store, scorer: int) -> int | None:
     """Return the checked version of a scorer with the latest as_of (of equal dates the newest), or None."""
     best = max(_checked(store, scorer_version=str(scorer)), key=_date_and_number, default=None)

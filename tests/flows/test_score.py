@@ -104,6 +104,25 @@ def test_the_change_of_the_index_is_against_the_scores_of_the_date_before(traine
     assert change.abs().max() > 0
 
 
+def test_what_changed_since_a_version_brings_that_version_up_to_date(trained, next_day, revealed, own_environment):
+    first = next_day[0]
+    code, out, _ = revealed(
+        "scores", "--mlruns", trained, "--since", 1, "--tolerance", 0, "--output", "changes.parquet"
+    )
+    assert code == 0
+    changes = pd.read_parquet(own_environment / "changes.parquet").set_index("customer_id")
+    assert " ".join(out.split()).count(f"{(changes['change'] == 'moved').sum():,} moved") == 1
+    after = current(trained).set_index("customer_id")
+    gone = changes.index[changes["change"] == "gone"]
+    brought = pd.concat([first.drop(changes.index, errors="ignore"), changes.drop(gone)[first.columns]])
+    columns = ["p_purchase", "clv", "p_promoter", "segment", "frequency", "last_purchase"]
+    # Amounts below a cent count as the same.
+    left, right = brought[columns].sort_index(), after[columns]
+    pd.testing.assert_frame_equal(left.drop(columns="clv"), right.drop(columns="clv"), check_exact=True)
+    assert (left["clv"] - right["clv"]).abs().max() <= 0.01
+    assert revealed("scores", "--mlruns", trained, "--since", 9)[2].count("no scores were published as version 9") == 1
+
+
 def test_a_score_keeps_action_lists_and_what_changed(trained, next_day):
     first, out = next_day
     store = open_store(str(trained))

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 from rich.console import Console
 
-from flows.command.customer import customer_groups, show_customer
+from flows.command.published.customer import customer_groups, show_customer
 
 METADATA = {
     "horizon": "90",

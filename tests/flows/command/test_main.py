@@ -156,6 +156,8 @@ sys.exit(main(sys.argv[1:]))
         ("sample --transactions sales.csv --margin 3", "there is no store in"),
         ("sample --transactions sales.csv --margin 3 --output list.txt", "--output must end in .csv"),
         ("scores --output table.xlsx", "--output must end in .csv or .parquet"),
+        ("scores --tolerance 0.1", "--tolerance belongs to --since"),
+        ("scores --since 1 --customer x", "--since and --customer cannot be combined"),
         ("scores", "there is no store in"),
         ("rollback", "there is no store in"),
     ],

@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from data.errors import InputError
-from flows.command.customer import show_customer
+from flows.command.published.customer import show_customer
 from flows.settings import Settings
 from flows.steps.store_place import locate_existing_store
 from models.population.scores_table import read_metadata
 from models.registry.location import StoreLocation
 from models.registry.published_file import current_file, pull_line
 
-_SHOWN = ("customer_id", "next_purchase_index", "expected_revenue", "clv", "p_churn", "segment", "nps_category")
+SHOWN = ("customer_id", "next_purchase_index", "expected_revenue", "clv", "p_churn", "segment", "nps_category")
 _FIRST = 20
 
 
@@ -41,7 +41,7 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
     if customer is not None:
         table = _of_customer(table, customer)
     if output is not None:
-        _write(table, output)
+        write_table(table, output)
         console.print(f"{table.num_rows:,} customers written to {output}", markup=False)
     elif customer is not None:
         show_customer(table.to_pylist()[0], read_metadata(table), console)
@@ -80,7 +80,8 @@ def _near(ids: pa.ChunkedArray, customer: str) -> str:
     return f". Nearest: {near[0].as_py()}" if len(near) else ""
 
 
-def _write(table: pa.Table, output: Path) -> None:
+def write_table(table: pa.Table, output: Path) -> None:
+    """Write a table to a .csv or .parquet file, which appears only when it is whole."""
     draft = output.with_name(f".{output.name}.draft")
     try:
         pa_csv.write_csv(table, draft) if output.suffix == ".csv" else pq.write_table(table, draft)
@@ -96,6 +97,6 @@ def _show_first(table: pa.Table, store: StoreLocation, console: Console) -> None
 
     metadata = read_metadata(table)
     origin = f"as of {table['as_of'][0]}, by scorer {metadata['scorer_version']}, horizon {metadata['horizon']} days"
-    frame = table.slice(0, _FIRST).select(list(_SHOWN)).to_pandas()
+    frame = table.slice(0, _FIRST).select(list(SHOWN)).to_pandas()
     frame = frame.map(lambda v: number(v) if isinstance(v, float) else str(v))
     show([Section("Scores", (f"{table.num_rows:,} customers {origin}", pull_line(store)), frame)], console)
