@@ -93,6 +93,10 @@ class Settings(BaseSettings):
     )
     quarantine_retention_days: int = Field(90, ge=0, description="how long the rows set aside stay with their runs")
 
+    keep_rows: bool = Field(
+        True, description="keep the checked rows of Parquet files in the store, to read only files that changed"
+    )
+
     as_of: date | None = Field(None, description="the day to describe customers at; default: after the newest day")
     horizon: int | None = Field(None, ge=1, le=3650, description="days to look ahead; 90 unless told")
     churn_horizon: int = Field(365, ge=1, le=3650, description="days without a purchase that mean churn")

@@ -11,7 +11,7 @@ import duckdb
 
 from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
-from data.intake.casting import Readings, attribute_value, create_macros
+from data.intake.casting import Readings, create_macros
 from data.intake.checks import (
     check_currency,
     check_known_customers,
@@ -22,6 +22,8 @@ from data.intake.checks import (
     remember_later_customers,
     stage,
 )
+from data.intake.clean.clean_table import names_in_files, write_clean, write_parquet
+from data.intake.clean.kept_rows import KeptRows
 from data.intake.databases.reading import find_files_and_tables, without_rows
 from data.intake.evidence import apply_expressions, find_readings, near_miss_note
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
@@ -32,9 +34,8 @@ from data.intake.report import Intake, Overlap, TableReport
 from data.intake.rules import Rules
 from data.intake.sameness.ids import find_alike_ids
 from data.intake.sameness.rows import drop_repeated, find_overlaps
-from data.intake.sources import Source
-from data.intake.sql import identifier, quote
-from data.intake.unread import count_states, unread_columns
+from data.intake.sources import File, Source
+from data.intake.sql import quote
 from data.intake.violations import violations_of
 
 __all__ = ["Intake", "Rules", "Source", "TableReport", "take_in"]
@@ -43,7 +44,9 @@ _MEMORY = 4 * 2**30
 """Most bytes that the working database takes; on a small machine, half of its memory."""
 
 
-def take_in(sources: Mapping[str, Source], folder: Path, rules: Rules | None = None) -> Intake:
+def take_in(
+    sources: Mapping[str, Source], folder: Path, rules: Rules | None = None, kept: Path | None = None
+) -> Intake:
     """Read tables, check every row, and write the valid ones to a folder of clean Parquet.
 
     Parameters
@@ -54,6 +57,9 @@ def take_in(sources: Mapping[str, Source], folder: Path, rules: Rules | None = N
         Where `<table>.parquet` and `quarantine.parquet` are written; those of an earlier intake are replaced.
     rules
         What holds for all tables.
+    kept
+        Folder of checked rows of earlier intakes, which are read instead of Parquet files that have not changed since.
+        None: every file is read.
 
     Raises
     ------
@@ -75,9 +81,9 @@ def take_in(sources: Mapping[str, Source], folder: Path, rules: Rules | None = N
         working = Path(name)
         with _open_database(working, rules) as connection:
             try:
-                intake = _take_tables(connection, sources, working, folder, rules)
+                intake = _take_tables(connection, sources, working, folder, rules, KeptRows(kept, rules))
             finally:
-                _write(
+                write_parquet(
                     connection, 'SELECT * FROM quarantine ORDER BY "table", file, line', folder / "quarantine.parquet"
                 )
         # The clean tables appear together, after the last of them has passed.
@@ -106,6 +112,7 @@ def _take_tables(
     working: Path,
     folder: Path,
     rules: Rules,
+    unchanged: KeptRows,
 ) -> Intake:
     reports: dict[str, TableReport] = {}
     notes: list[str] = []
@@ -117,12 +124,13 @@ def _take_tables(
         source = sources[table]
         check_mapping(contract, source.columns)
         check_time_format(connection, table, source.time_format)
-        raws, later = _load_files(connection, contract, source, working, rules.timezone, notes)
+        raws, files, later = _load_files(connection, contract, source, working, rules.timezone, notes, unchanged)
         readings = find_readings(connection, contract, raws, source, rules.timezone, notes)
         attributes = _attributes(contract, raws)
         create_staged(connection, contract, attributes)
         for number, raw in enumerate(raws):
             _stage_file(connection, contract, raw, number, readings, rules, attributes)
+            unchanged.keep(connection, files[number], source, contract, raw, number)
         dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
         _check_across_rows(connection, contract, attributes)
         remember_later_customers(connection, contract, later)
@@ -131,16 +139,18 @@ def _take_tables(
             raise without_rows(source, contract, [raw.name for raw in raws])
         set_aside(connection, table, raws, violations_of(contract))
         reasons = count_reasons(connection, table)
-        judge(connection, table, rows, reasons, rules, _names_in_files(raws))
+        judge(connection, table, rows, reasons, rules, names_in_files(raws))
         if table == "transactions":
             currency = check_currency(connection, rules)
             first, newest = _days(connection)
-        report = _report(connection, contract, raws, rows, reasons, attributes, source, working)
+        report = write_clean(connection, contract, raws, rows, reasons, attributes, source, working)
         reports[table] = replace(
             report, left_out=report.left_out + dropped, overlaps=overlaps, forms=readings.describe()
         )
         for raw in raws:
             raw.drop(connection)
+    unchanged.forget_unused()
+    notes += unchanged.describe()
     return Intake(folder, reports, currency, first, newest, tuple(notes), find_alike_ids(connection, rules))
 
 
@@ -151,22 +161,30 @@ def _load_files(
     working: Path,
     zone: str,
     notes: list[str],
-) -> tuple[list[RawFile], list[Path]]:
-    """Make all files and tables of a source readable; list the files with customers of later rows as well."""
+    unchanged: KeptRows,
+) -> tuple[list[RawFile], list[File], list[Path]]:
+    """Make all files and tables of a source readable; list them, and the files with customers of later rows as well."""
     files, file_notes = find_files_and_tables(source, contract, working, zone)
     notes += file_notes
-    raws = []
+    raws, loaded = [], []
     for number, file in enumerate(files):
-        raw = load(connection, file, source, contract, f"raw_{contract.table}_{number}", working)
+        relation = f"raw_{contract.table}_{number}"
+        rows = unchanged.find(file, source)
+        if rows is None:
+            raw = load(connection, file, source, contract, relation, working)
+        else:
+            raw = load(connection, replace(file, path=rows), replace(source, columns={}), contract, relation, working)
+            raw = raw and unchanged.name_as_written(raw, rows)
         if raw is not None:
             raws.append(apply_expressions(connection, contract, raw, source, notes))
+            loaded.append(file)
             note = near_miss_note(contract, raw)
             notes += [note] if note else []
         elif len(files) > 1:
             notes.append(f"{contract.table}: {file.name} is empty.")
     if not raws:
         raise InputError(f"{contract.table}: {', '.join(file.name for file in files[:5])} is empty.")
-    return raws, [file.later for file in files if file.later is not None]
+    return raws, loaded, [file.later for file in files if file.later is not None]
 
 
 def _attributes(contract: Contract, raws: Sequence[RawFile]) -> list[str]:
@@ -231,55 +249,6 @@ def _check_across_rows(connection: duckdb.DuckDBPyConnection, contract: Contract
     remember_customers(connection)
 
 
-def _report(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    raws: Sequence[RawFile],
-    rows: int,
-    reasons: Mapping[str, int],
-    attributes: Sequence[str],
-    source: Source,
-    working: Path,
-) -> TableReport:
-    """Write the valid rows; count and digest them as they were written."""
-    path = working / "clean" / f"{contract.table}.parquet"
-    columns = [identifier(name) for name in contract.clean]
-    columns += [attribute_value(connection, name, source.decimal or ".") for name in attributes]
-    _write(connection, f"SELECT {', '.join(columns)} FROM staged WHERE violation IS NULL", path)
-    names = [*contract.clean, *attributes]
-    hashed = f"hash({quote(chr(10).join(names))}, {', '.join(map(identifier, names))})"
-    transactions = contract.table == "transactions"
-    without_key = "order_id IS NULL OR line_id IS NULL" if transactions else "true"
-    in_order = "loose AND order_id IS NOT NULL" if transactions else "false"
-    row = connection.execute(
-        f"""
-        SELECT count(*), sum(hashed::HUGEINT), count(*) FILTER (loose) - count(DISTINCT hashed) FILTER (loose),
-               count(*) FILTER ({in_order}) - count(DISTINCT hashed) FILTER ({in_order})
-        FROM (SELECT *, {hashed} AS hashed, {without_key} AS loose FROM read_parquet({quote(str(path))}))
-        """
-    ).fetchone()
-    assert row is not None, "an aggregate has one row"
-    return TableReport(
-        files=tuple(raw.name for raw in raws),
-        columns=_names_in_files(raws),
-        left_out=sum(raw.left_out for raw in raws),
-        rows_read=rows,
-        rows_valid=int(row[0]),
-        set_aside=sum(reasons.values()),
-        reasons=reasons,
-        identical_lines=int(row[2]),
-        identical_of_orders=int(row[3]),
-        digest=f"{int(row[1]):032x}",
-        unread=unread_columns(raws),
-        states=count_states(connection, raws),
-        written=tuple(sorted({raw.written for raw in raws})),
-    )
-
-
-def _names_in_files(raws: Sequence[RawFile]) -> dict[str, str]:
-    return {name: raw.header[at] for raw in raws for name, at in raw.columns.items()}
-
-
 def _days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
     row = connection.execute("SELECT min(ts)::DATE, max(ts)::DATE FROM staged WHERE violation IS NULL").fetchone()
     assert row is not None, "an aggregate has one row"
@@ -290,7 +259,3 @@ def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
     row = connection.execute(query).fetchone()
     assert row is not None, "a count has one row"
     return int(row[0])
-
-
-def _write(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    connection.execute(f"COPY ({query}) TO {quote(str(path))} (FORMAT parquet)")

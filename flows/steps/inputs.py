@@ -24,7 +24,7 @@ class Inputs:
     as_of: date
 
 
-def read_inputs(settings: Settings, folder: Path) -> Intake:
+def read_inputs(settings: Settings, folder: Path, kept: Path | None = None) -> Intake:
     """Read, check and type the tables the settings name.
 
     Parameters
@@ -33,6 +33,8 @@ def read_inputs(settings: Settings, folder: Path) -> Intake:
         They name files, columns, formats, time zone and limits.
     folder : Path
         The clean tables are written here.
+    kept : Path, optional
+        Where the checked rows of unchanged files are kept between runs; None: every file is read.
 
     Raises
     ------
@@ -53,7 +55,7 @@ def read_inputs(settings: Settings, folder: Path) -> Intake:
     )
     sources = _sources(settings, folder / "source")
     with step(f"read and check {', '.join(sources)}"):
-        return take_in(sources, folder, rules)
+        return take_in(sources, folder, rules, kept)
 
 
 def open_inputs(intake: Intake, settings: Settings) -> Inputs:

@@ -14,6 +14,7 @@ from data.errors import ConnectionLostError, InputError, RefusedError, RevealedE
 from data.intake.pipeline import Intake
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, open_inputs, read_inputs
+from flows.steps.store_place import locate_store
 from models.registry.tracking import Run
 
 RETRIES = 2
@@ -81,8 +82,10 @@ def _as_step(function: Callable[P, T], retries: Callable[[], int]) -> Callable[P
 
 @io_task
 def extract(settings: Settings, folder: Path) -> Intake:
-    """Read and check the inputs into a folder of clean tables."""
-    return read_inputs(settings, folder)
+    """Read and check the inputs into a folder of clean tables; of large tables only the files that changed."""
+    location = locate_store(settings.mlruns)
+    kept = location.folder / "kept_rows" if location.embedded and settings.keep_rows else None
+    return read_inputs(settings, folder, kept)
 
 
 def take_inputs(run: Run, settings: Settings, folder: Path) -> Inputs:
