@@ -12,6 +12,7 @@ import ibis.expr.types as ir
 
 from data.errors import InputError
 from features.returns.kept import everyone_matched, matching_at, visible_lines
+from features.returns.matching import NO_RETURNS
 from features.spine import Spine, everyone, left_joined, midnight
 from features.tables import Tables
 
@@ -141,6 +142,24 @@ def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
         return summarise_purchases(tables.transactions, everyone_matched(tables, as_of)).cache()
 
     return tables.workspace.once(("purchase summary", as_of), summary)
+
+
+def without_purchase(tables: Tables, as_of: date) -> ir.Table:
+    """Give customer_id of those with visible transactions and no purchase. Grain: one row per such customer.
+
+    What they bought came back in full, or its sale is not among the transactions. They are no customers of the base.
+
+    Parameters
+    ----------
+    tables
+        Clean tables.
+    as_of
+        Exclusive.
+    """
+    customers = everyone(tables.transactions, as_of).table.select("customer_id")
+    if NO_RETURNS in tables.transactions.columns:
+        return customers.limit(0)
+    return customers.anti_join(purchase_summary(tables, as_of), "customer_id")
 
 
 def purchase_statistics(summary: ir.Table) -> ir.Table:

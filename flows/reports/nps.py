@@ -15,6 +15,7 @@ from models.survey.aipw import BaseNps
 from models.survey.change import NpsChange, Part
 from models.survey.frame import MOST_UNLIKE
 from models.survey.small_area import FEWEST_ANSWERS
+from models.survey.without_purchase import Figure, WithoutPurchase
 
 # With fewer effective answers the estimate without its interval is misleading.
 FEW_EFFECTIVE_ANSWERS = 100
@@ -47,7 +48,7 @@ def nps_sections(release: Release, estimated: Estimated) -> list[Section]:
     if estimated.base is None:
         why = "It is not estimated: this run has no answers, or too few."
         return [*sections, Section(title, (why,))]
-    sections.append(_base(title, estimated.base.figures, release.parameters.nps.source))
+    sections.append(_base(title, estimated, release.parameters.nps.source))
     # The NPS of personas is in the section of the personas.
     sections += [_segments(name, table) for name, table in estimated.segments.items() if name != PERSONA]
     if estimated.change is not None:
@@ -81,6 +82,11 @@ def nps_metrics(release: Release, estimated: Estimated) -> dict[str, float]:
         figures = {name: value for name in names if (value := getattr(base, name)) is not None}
         figures |= {f"balance_{name}": value for name, value in (base.balance | base.balance_of_scores).items()}
         figures |= {f"nps_at_gamma_{gamma}": value for gamma, value in _named(base.sensitivity).items()}
+        others = estimated.without_purchase
+        if others is not None:
+            figures["without_purchase"] = others.customers
+            if others.with_base is not None:
+                figures["nps_with_them"] = others.with_base.nps
         metrics |= grouped("nps_base", figures)
     if estimated.change is not None:
         change = estimated.change
@@ -98,6 +104,8 @@ def log_nps(run: Run, estimated: Estimated) -> None:
         return
     run.log_json(estimated.base.figures.to_dict(), BASE_NPS)
     run.log_csv(estimated.base.balance.rename_axis("feature").reset_index(), "nps/balance.csv")
+    if estimated.without_purchase is not None:
+        run.log_json(estimated.without_purchase.to_dict(), "nps/without_purchase.json")
     by_segmentation = [table.assign(segmentation=name) for name, table in estimated.segments.items()]
     run.log_csv(pd.concat(by_segmentation).set_index("segmentation").reset_index(), "nps/segments.csv")
     if estimated.change is not None:
@@ -125,7 +133,9 @@ def _category(title: str, model: CategoryParameters, ends: tuple[str, str]) -> S
     return Section(f"{title}, from {model.answers:,} answers", sentences, table)
 
 
-def _base(title: str, base: BaseNps, source: str | None) -> Section:
+def _base(title: str, estimated: Estimated, source: str | None) -> Section:
+    assert estimated.base is not None
+    base = estimated.base.figures
     answered = f"{base.n_answers:,} of {base.n_frame:,} customers who were asked have answered"
     not_recorded = "who was asked"
     if base.sampled_answer_share > 0:
@@ -147,6 +157,7 @@ def _base(title: str, base: BaseNps, source: str | None) -> Section:
         *([few] if base.n_eff < FEW_EFFECTIVE_ANSWERS else []),
         f"{base.nps:+.1f}, 95 % interval {base.wide_low:+.1f} to {base.wide_high:+.1f}, {customers}.",
         _unmeasured(base),
+        *([] if estimated.without_purchase is None else [_without_purchase(estimated.without_purchase)]),
         f"{unlike:.0%} of today's base is less like those who answered than 99 % of them are: "
         + ("too many to estimate the whole base." if unlike > MOST_UNLIKE else f"their estimate relies on {basis}."),
         f"{frame[base.frame]}. Effective number of answers: {base.n_eff:,.0f}; largest weight of one answer: "
@@ -180,6 +191,29 @@ def _unmeasured(base: BaseNps) -> str:
         f"{sample}; the wide one allows for a trait that no feature shows and that moves answers and answering as "
         f"strongly as the strongest measured group, {base.strongest_group}, does: by {base.unmeasured:.1f} points, "
         f"as a gamma of {base.unmeasured_gamma:.2f} would."
+    )
+
+
+def _without_purchase(others: WithoutPurchase) -> str:
+    told = f"Not among them: {others.customers:,} customers who gave everything back, {others.answers:,} with an answer"
+    if others.own is None:
+        bounds = ""
+        if others.with_base_least is not None:
+            bounds = (
+                f": whatever they would answer, with them it is {others.with_base_least:+.1f} to "
+                f"{others.with_base_most:+.1f} instead"
+            )
+        return f"{told}, too few for an NPS of their own{bounds}."
+    told += f". Their answers give {_with_interval(others.own)}"
+    return (
+        f"{told}." if others.with_base is None else f"{told}; with them the NPS is {_with_interval(others.with_base)}."
+    )
+
+
+def _with_interval(figure: Figure) -> str:
+    return (
+        f"{figure.nps:+.1f}, 95 % interval {figure.wide_low:+.1f} to {figure.wide_high:+.1f} (of the sample "
+        f"{figure.low:+.1f} to {figure.high:+.1f})"
     )
 
 

@@ -28,6 +28,7 @@ from models.survey.frame import Survey
 from models.survey.prepare import prepare_survey
 from models.survey.small_area import segment_nps
 from models.survey.two_surveys import estimate_nps_change
+from models.survey.without_purchase import WithoutPurchase, survey_without_purchase
 
 # The file of a run that holds the NPS of its base. The next retraining compares its NPS with it.
 BASE_NPS = "nps/base.json"
@@ -47,12 +48,15 @@ class Estimated:
         Since the champion's retraining; None if there is no earlier estimate.
     since : datetime.date or None
         The as_of of the champion's retraining; None if there is no change.
+    without_purchase : WithoutPurchase or None
+        Customers who gave everything back, beside the base; None if there are none.
     """
 
     base: Estimate | None = None
     segments: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     change: NpsChange | None = None
     since: date | None = None
+    without_purchase: WithoutPurchase | None = None
 
 
 @dataclass(frozen=True)
@@ -154,13 +158,14 @@ def estimate(
         labels = segment_labels(inputs.tables, release.as_of, release, settings.segments)
         gamma = base.figures.unmeasured_gamma
         segments = {name: segment_nps(survey, _in_order(segment, survey), gamma) for name, segment in labels.items()}
+        others = survey_without_purchase(inputs.tables, release, base.figures)
     if champion is None or champion.release.as_of >= release.as_of:
-        return Estimated(base, segments)
+        return Estimated(base, segments, without_purchase=others)
     since = champion.release.as_of
     with step(f"estimate the change since {since}"):
         published = published_nps(store, champion, release)
         change = estimate_nps_change(inputs.tables, release, since, published, samples)
-    return Estimated(base, segments, change, since)
+    return Estimated(base, segments, change, since, others)
 
 
 def profile_base(inputs: Inputs, release: Release, champion: Registered | None) -> Profiled:

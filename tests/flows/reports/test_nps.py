@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -10,6 +11,7 @@ from flows.reports.nps import nps_sections
 from flows.steps.base import Estimated
 from models.scoring.members import CategoryParameters
 from models.survey.aipw import BaseNps, Estimate
+from models.survey.without_purchase import beside_base
 
 BASE = BaseNps(
     nps=10.0,
@@ -36,10 +38,12 @@ BASE = BaseNps(
 )
 
 
-def report(base: BaseNps) -> str:
+def report(base: BaseNps, **others: object) -> str:
     nps = CategoryParameters("prior", "-")
     release = SimpleNamespace(parameters=SimpleNamespace(nps_question="nps", nps=nps, satisfaction=None))
-    estimated = Estimated(Estimate(base, pd.Series(dtype=float), pd.Series(dtype=float).to_numpy(), pd.DataFrame()))
+    estimated = Estimated(
+        Estimate(base, pd.Series(dtype=float), pd.Series(dtype=float).to_numpy(), pd.DataFrame()), **others
+    )
     return " ".join(nps_sections(release, estimated)[-1].sentences)
 
 
@@ -69,6 +73,17 @@ def test_the_headline_holds_the_wide_interval_and_the_next_sentence_the_samples(
     assert "of the sample alone is +5.0 to +15.0" in text
     assert "the strongest measured group, visits, does: by 3.8 points, as a gamma of 0.07 would" in text
     assert "no feature is measured" in report(replace(BASE, strongest_group=None))
+
+
+def test_customers_who_gave_everything_back_are_told_beside_the_base():
+    text = report(BASE, without_purchase=beside_base(BASE, 200, np.array([60, 25, 15])))
+    assert "Not among them: 200 customers who gave everything back, 100 with an answer." in text
+    assert "Their answers give -45.0, 95 % interval" in text
+    assert "(of the sample -58.0 to -29.3); with them the NPS is +8.7, 95 % interval" in text
+    few = report(BASE, without_purchase=beside_base(BASE, 200, np.array([3, 0, 1])))
+    assert "4 with an answer, too few for an NPS of their own: whatever they would answer, with them it is" in few
+    assert "with them it is +7.3 to +12.2 instead." in few
+    assert "gave everything back" not in report(BASE)
 
 
 def test_it_shows_the_balance_of_what_decides():
