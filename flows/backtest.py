@@ -10,7 +10,7 @@ from flows.steps.inputs import Inputs
 from flows.steps.look_back import Backtested, look_back
 from flows.steps.progress import step
 from flows.steps.stores import open_settings_store
-from flows.steps.tasks import plain_task, take_inputs, workspace
+from flows.steps.tasks import plain_task, take_inputs
 from models.registry.tracking import Run, forget_old_quarantine, tracked
 
 
@@ -33,8 +33,8 @@ def backtest(settings: Settings) -> str:
         If a limit stopped the run.
     """
     store = open_settings_store(settings)
-    with workspace() as folder, tracked(store, "backtest", settings.tags) as run:
-        inputs = take_inputs(run, settings, folder)
+    with tracked(store, "backtest", settings.tags) as run:
+        inputs = take_inputs(run, settings)
         report(run, settings, inputs, judge_models(settings, inputs))
         forget_old_quarantine(store, settings.quarantine_retention_days)
     return run.run_id

@@ -13,7 +13,8 @@ from flows.steps.base import learn_base
 from flows.steps.fitting import Fitted, Judged, check_inputs, fit, judge_fit
 from flows.steps.progress import step
 from flows.steps.stores import open_settings_store
-from flows.steps.tasks import io_task, plain_task, take_inputs, workspace
+from flows.steps.tasks import io_task, plain_task, take_inputs
+from models.registry.killed_runs import drop_unjudged_challenger
 from models.registry.scorers import promote, read_champion, refuse, register_scorer
 from models.registry.store import Store, holding
 from models.registry.tracking import forget_old_quarantine, tracked
@@ -49,6 +50,7 @@ def retrain(settings: Settings) -> Retrained:
     """
     store = open_settings_store(settings)
     with holding(store, "retrain"):
+        drop_unjudged_challenger(store)
         done = retrain_in(store, settings)
     if not done.promoted:
         raise RefusedError(done.reason)
@@ -57,8 +59,8 @@ def retrain(settings: Settings) -> Retrained:
 
 def retrain_in(store: Store, settings: Settings) -> Retrained:
     """Retrain while the store is held."""
-    with workspace() as folder, tracked(store, "retrain", settings.tags) as run:
-        inputs = take_inputs(run, settings, folder)
+    with tracked(store, "retrain", settings.tags) as run:
+        inputs = take_inputs(run, settings)
         champion = read_champion(store)
         check_inputs(settings, inputs, champion)
         fitted = fit_scorer(settings, inputs, champion)

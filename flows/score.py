@@ -3,21 +3,30 @@
 It is a plain function; `flows.deployed` makes it a flow of Prefect's.
 """
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
+from data.errors import RefusedError
 from flows.reports.score import log_score, score_sections
-from flows.reports.sections import tell
+from flows.reports.sections import Section, tell
 from flows.settings import Settings
+from flows.steps.inputs import Inputs
 from flows.steps.progress import step
-from flows.steps.scoring import choose_scorer, score_base
+from flows.steps.scoring import Scored, choose_scorer, score_base
 from flows.steps.stores import open_settings_store
-from flows.steps.tasks import io_task, plain_task, take_inputs, workspace
-from models.registry.publication import make_current, register_scores, why_not_current
+from flows.steps.tasks import io_task, plain_task, take_inputs
+from models.registry.killed_runs import drop_unjudged_challenger
+from models.registry.publication import is_outdated, make_current, register_scores, why_not_current
+from models.registry.scorers import Registered
 from models.registry.store import Store, holding
-from models.registry.tracking import forget_old_quarantine, tracked
+from models.registry.tracking import Run, forget_old_quarantine, tracked
+
+# Retrains follow each other so closely only where something is wrong.
+ATTEMPTS = 3
+logger = logging.getLogger("revealed")
 
 
 @dataclass(frozen=True)
@@ -42,28 +51,50 @@ def score(settings: Settings) -> Published:
     Returns
     -------
     Published
-        What was published. The store is held only during publication.
+        What was published. The store is held only during publication. Where another scorer has become the champion
+        until then, everyone is scored again, unless the settings name the scorer or the date is past.
 
     Raises
     ------
     RefusedError
-        If a limit stopped the run.
+        If a limit stopped the run, or the champion changed at each attempt.
     """
     store = open_settings_store(settings)
     chosen = choose_scorer(store, settings)
-    with workspace() as folder, tracked(store, "score", settings.tags) as run:
-        inputs = take_inputs(run, settings, folder)
-        scored = score_everyone(store, settings, inputs, chosen, run.run_id)
-        with step("publish"), holding(store, "score", settings.wait_minutes):
-            version = publish(store, run.run_id, scored.table, scored.described if settings.publish_features else None)
-            why_not = why_not_current(store, chosen.version, inputs.as_of)
-            sections = score_sections(store, settings, inputs, chosen, scored, version, why_not)
-            log_score(run, chosen, scored, version, sections)
-            if why_not is None:
-                make_current(store, version)
+    with tracked(store, "score", settings.tags) as run:
+        inputs = take_inputs(run, settings)
+        for _ in range(ATTEMPTS):
+            scored = score_everyone(store, settings, inputs, chosen, run.run_id)
+            with step("publish"), holding(store, "score", settings.wait_minutes):
+                drop_unjudged_challenger(store)
+                if settings.scorer is not None or not is_outdated(store, chosen.version, inputs.as_of):
+                    done, sections = publish_scored(store, run, settings, inputs, chosen, scored)
+                    break
+                replaced, chosen = chosen.version, choose_scorer(store, settings)
+            logger.warning(
+                "Scorer %s became the champion while scorer %s scored: all are scored again", chosen.version, replaced
+            )
+        else:
+            raise RefusedError(
+                f"the champion changed while everyone was scored, {ATTEMPTS} times in a row, so nothing was published; "
+                "run it again when no retrain runs"
+            )
         forget_old_quarantine(store, settings.quarantine_retention_days)
     tell(sections)
-    return Published(version, why_not is None, chosen.version, scored.table.num_rows, run.run_id)
+    return done
+
+
+def publish_scored(
+    store: Store, run: Run, settings: Settings, inputs: Inputs, chosen: Registered, scored: Scored
+) -> tuple[Published, list[Section]]:
+    """Publish while the store is held: the alias moves last, and only where the scores may be the current ones."""
+    version = publish(store, run.run_id, scored.table, scored.described if settings.publish_features else None)
+    why_not = why_not_current(store, chosen.version, inputs.as_of)
+    sections = score_sections(store, settings, inputs, chosen, scored, version, why_not)
+    log_score(run, chosen, scored, version, sections)
+    if why_not is None:
+        make_current(store, version)
+    return Published(version, why_not is None, chosen.version, scored.table.num_rows, run.run_id), sections
 
 
 score_everyone = plain_task(score_base)

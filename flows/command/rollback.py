@@ -4,6 +4,7 @@ from rich.console import Console
 
 from flows.settings import Settings
 from flows.steps.stores import open_existing_store
+from models.registry.killed_runs import close_killed_runs, drop_unjudged_challenger
 from models.registry.publication import finish_rollback, is_rollback_unfinished
 from models.registry.scorers import roll_back
 from models.registry.store import holding
@@ -18,7 +19,9 @@ def roll_back_all(settings: Settings, console: Console) -> None:
         Where there is no previous scorer.
     """
     store = open_existing_store(settings)
+    close_killed_runs(store)
     with holding(store, "rollback"):
+        drop_unjudged_challenger(store)
         if is_rollback_unfinished(store):
             outcome = "the rollback that was interrupted is finished"
         else:

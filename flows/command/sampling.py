@@ -3,7 +3,6 @@
 import logging
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from zoneinfo import ZoneInfo
 
 import pandas as pd
@@ -20,6 +19,7 @@ from flows.steps.stores import open_existing_store
 from models.population.segment_labels import segment_of, segmentations_of
 from models.registry.stored_samples import SAMPLE, is_drawn, read_probability_samples, write_probability_sample
 from models.registry.tracking import grouped, tracked
+from models.registry.workspaces import workspace
 from models.survey.invitations import Sample, plan_sample
 from models.survey.probability_samples import LONGEST_FIELDWORK_DAYS
 from models.survey.response_rates import recently_asked
@@ -67,8 +67,8 @@ def run_sample(
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     store = open_existing_store(settings)
     chosen = choose_scorer(store, settings)
-    with TemporaryDirectory(prefix="revealed-sample-") as folder, shown_on(console):
-        intake = read_inputs(settings, Path(folder))
+    with workspace(store) as folder, shown_on(console):
+        intake = read_inputs(settings, folder)
         inputs = open_inputs(intake, settings)
         with step("draw whom to invite"):
             segment = None

@@ -1,7 +1,6 @@
-"""What all flows share: how a step is run, with its retries; reading the inputs; the workspace of a run."""
+"""What all flows share: how a step is run, with its retries; reading the inputs."""
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -88,8 +87,8 @@ def extract(settings: Settings, folder: Path) -> Intake:
     return read_inputs(settings, folder, kept)
 
 
-def take_inputs(run: Run, settings: Settings, folder: Path) -> Inputs:
-    """Read the inputs, log with the run what was read and which rows were set aside, and name the run by its date.
+def take_inputs(run: Run, settings: Settings) -> Inputs:
+    """Read the inputs into the run's folder, log what was read and which rows were set aside, name the run by its date.
 
     Raises
     ------
@@ -97,9 +96,9 @@ def take_inputs(run: Run, settings: Settings, folder: Path) -> Inputs:
         As raised by the intake; if rows were set aside, the message says where they are kept.
     """
     try:
-        intake = extract(settings, folder)
+        intake = extract(settings, run.folder)
     except (InputError, RefusedError) as error:
-        if not run.log_quarantine(folder):
+        if not run.log_quarantine(run.folder):
             raise
         kept = f"All rows set aside are kept with run {run.run_id}: quarantine/quarantine.parquet."
         raise type(error)(f"{error}\n{kept}") from None
@@ -109,10 +108,3 @@ def take_inputs(run: Run, settings: Settings, folder: Path) -> Inputs:
     run.rename(name)
     (_runner.get() or Runner()).rename(name)
     return inputs
-
-
-@contextmanager
-def workspace() -> Iterator[Path]:
-    """Create a temporary folder for the clean tables of a run; it is deleted when the run ends."""
-    with tempfile.TemporaryDirectory(prefix="revealed-") as folder:
-        yield Path(folder)

@@ -1,7 +1,11 @@
-"""The published scores: versions of ``customer_scores``, and the alias ``current``."""
+"""The published scores: versions of ``customer_scores``, and the alias ``current``.
+
+A version counts as published from the moment ``current`` pointed to it, and for good: its tag ``published`` says so.
+What a run left that was killed, or that scored a past date or with another scorer on purpose, was never published.
+"""
 
 import tempfile
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -16,7 +20,9 @@ from models.registry.published_file import CURRENT, FILE, SCORES, nothing_publis
 from models.registry.scorers import CHAMPION, SCORER, alias_version, ensure_registered, model_versions
 from models.registry.store import Store
 
-CHECKED = "checked"
+PUBLISHED = "published"
+# Earlier releases set this tag on every version that was read back, and no other: in their stores it has to do.
+_READ_BACK = "checked"
 FEATURES = "features.parquet"
 
 
@@ -37,7 +43,7 @@ def register_scores(store: Store, run_id: str, table: pa.Table, described: Path 
     Returns
     -------
     int
-        The new version. Its tag ``checked`` says that it was read back and fulfils the contract.
+        The new version, which was read back and fulfils the contract.
     """
     client = store.client
     with tempfile.TemporaryDirectory() as folder:
@@ -59,7 +65,6 @@ def register_scores(store: Store, run_id: str, table: pa.Table, described: Path 
     created = client.create_model_version(SCORES, source=source, run_id=run_id, tags=tags, description=told)
     version = int(created.version)
     check_scores(read_scores(store, version), customers=table.num_rows)
-    client.set_model_version_tag(SCORES, str(version), CHECKED, "true")
     return version
 
 
@@ -68,22 +73,54 @@ def why_not_current(store: Store, scorer: int, as_of: date) -> str | None:
 
     To be called while the store is locked: the champion may have changed since the scoring began.
     """
+    newest = _later_date(store, as_of)
+    if newest is not None:
+        return f"the current scores are of a later date, {newest}"
     if alias_version(store, CHAMPION) != scorer:
         return f"scorer {scorer} is not the champion"
-    current = alias_version(store, CURRENT, SCORES)
-    newest = None if current is None else scores_as_of(store, current)
-    if newest is not None and as_of < newest:
-        return f"the current scores are of a later date, {newest}"
     return None
 
 
+def is_outdated(store: Store, scorer: int, as_of: date) -> bool:
+    """Whether scores by the champion of a moment ago would be the current ones, were it still the champion.
+
+    To be called while the store is locked.
+    """
+    return alias_version(store, CHAMPION) != scorer and _later_date(store, as_of) is None
+
+
+def _later_date(store: Store, as_of: date) -> date | None:
+    """Return the date of the current scores where it is later than as_of."""
+    current = alias_version(store, CURRENT, SCORES)
+    newest = None if current is None else scores_as_of(store, current)
+    return newest if newest is not None and as_of < newest else None
+
+
 def make_current(store: Store, version: int) -> None:
-    """Set the alias that consumers read: the last call of a scoring."""
+    """Set the alias that consumers read, and tag the version as published.
+
+    A crash between the two leaves a version without its tag, which counts as long as it is current: it gets the tag
+    before the alias moves on.
+    """
+    before = alias_version(store, CURRENT, SCORES)
+    if before is not None:
+        _tag_published(store, before)
     store.client.set_registered_model_alias(SCORES, CURRENT, str(version))
+    _tag_published(store, version)
+
+
+def _tag_published(store: Store, version: int) -> None:
+    if not _has_published_tag(store.client.get_model_version(SCORES, str(version))):
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        store.client.set_model_version_tag(SCORES, str(version), PUBLISHED, now)
 
 
 def read_scores(store: Store, version: int) -> pa.Table:
     """Read a published version back from the store."""
+    # A local file is read where it is: a copy would hold customers' data and outlive a process that is killed.
+    local = _local_file(f"{store.client.get_model_version_download_uri(SCORES, str(version))}/{FILE}")
+    if local is not None:
+        return pq.read_table(local)
     uri = f"models:/{SCORES}/{version}/{FILE}"
     with tempfile.TemporaryDirectory() as folder:
         return pq.read_table(mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri))
@@ -120,18 +157,19 @@ def scores_as_of(store: Store, version: int) -> date:
 
 
 def published_versions(store: Store) -> list[int]:
-    """Return the versions that were read back and checked, in the order of their numbers."""
-    return sorted(int(version.version) for version in _checked(store))
+    """Return the versions that `current` has pointed to, in the order of their numbers."""
+    return sorted(int(version.version) for version in _published(store))
 
 
 def newest_scores_of(store: Store, scorer: int) -> int | None:
-    """Return the checked version of a scorer with the latest as_of (of equal dates the newest), or None."""
-    best = max(_checked(store, scorer_version=str(scorer)), key=_date_and_number, default=None)
+    """Return the published version of a scorer with the latest as_of (of equal dates the newest), or None."""
+    of_scorer = (each for each in _published(store) if each.tags.get("scorer_version") == str(scorer))
+    best = max(of_scorer, key=_date_and_number, default=None)
     return None if best is None else int(best.version)
 
 
 def published_before(store: Store, as_of: date, days: int, most: int) -> list[ModelVersion]:
-    """Return versions whose as_of is in the days before a date: at most `most`, evenly spread over time.
+    """Return published versions whose as_of is in the days before a date: at most `most`, evenly spread over time.
 
     Parameters
     ----------
@@ -150,7 +188,7 @@ def published_before(store: Store, as_of: date, days: int, most: int) -> list[Mo
         In the order of their dates; of equal dates the newest version.
     """
     chosen: dict[int, ModelVersion] = {}
-    for version in sorted(_checked(store), key=lambda version: (version.tags["as_of"], -int(version.version))):
+    for version in sorted(_published(store), key=lambda version: (version.tags["as_of"], -int(version.version))):
         ago = (as_of - date.fromisoformat(version.tags["as_of"])).days
         if 0 < ago <= days:
             chosen.setdefault((days - ago) * most // days, version)
@@ -162,7 +200,7 @@ def as_of_before(store: Store, as_of: date) -> date | None:
     current = alias_version(store, CURRENT, SCORES)
     if current is None or scores_as_of(store, current) > as_of:
         return None
-    earlier = [date.fromisoformat(version.tags["as_of"]) for version in _checked(store)]
+    earlier = [date.fromisoformat(version.tags["as_of"]) for version in _published(store)]
     return max((day for day in earlier if day < as_of), default=None)
 
 
@@ -193,9 +231,13 @@ def is_rollback_unfinished(store: Store) -> bool:
     return store.client.get_model_version(SCORER, scorer).tags.get("rolled_back") == "true"
 
 
-def _checked(store: Store, **tags: str) -> list[ModelVersion]:
-    wanted = {CHECKED: "true", **tags}
-    return [version for version in model_versions(store, SCORES) if wanted.items() <= version.tags.items()]
+def _published(store: Store) -> list[ModelVersion]:
+    current = alias_version(store, CURRENT, SCORES)
+    return [each for each in model_versions(store, SCORES) if _has_published_tag(each) or int(each.version) == current]
+
+
+def _has_published_tag(version: ModelVersion) -> bool:
+    return PUBLISHED in version.tags or version.tags.get(_READ_BACK) == "true"
 
 
 def _date_and_number(version: ModelVersion) -> tuple[str, int]:
@@ -209,7 +251,13 @@ def _as_of(table: pa.Table) -> date:
 
 def _protect(uri: str) -> None:
     """Make a local artifact read-only: consumers get the path of the file itself, not a copy."""
-    parts = urlsplit(uri)
-    file = Path(unquote(parts.path)) if parts.scheme in ("", "file") else None
-    if file is not None and file.exists():
+    file = _local_file(uri)
+    if file is not None:
         file.chmod(0o444)
+
+
+def _local_file(uri: str) -> Path | None:
+    """Return the file of an artifact that lies on this machine."""
+    parts = urlsplit(uri)
+    file = Path(unquote(parts.path))
+    return file if parts.scheme in ("", "file") and file.exists() else None

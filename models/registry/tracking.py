@@ -1,6 +1,8 @@
 """Runs of the store: their parameters, metrics, tags, files, digests of the input, and rows set aside."""
 
 import json
+import os
+import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -20,7 +22,9 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from data.errors import RevealedError
 from data.intake.pipeline import Intake
+from models.registry.killed_runs import HOST, PROCESS, WORKSPACE, close_killed_runs
 from models.registry.store import Store
+from models.registry.workspaces import leave_mark, workspace
 
 INPUT = "input"
 QUARANTINE = "quarantine"
@@ -47,11 +51,14 @@ class Run:
         Its id in MLflow.
     kind : str
         What is run, such as ``retrain``.
+    folder : Path
+        Its private folder, removed when it ends.
     """
 
     store: Store
     run_id: str
     kind: str = "run"
+    folder: Path = Path()
 
     def rename(self, name: str) -> None:
         """Give the run another name, such as ``score 2026-07-01``."""
@@ -160,7 +167,9 @@ def read_json(store: Store, run_id: str, path: str) -> Any:
 
 @contextmanager
 def tracked(store: Store, kind: str, tags: Mapping[str, str]) -> Iterator[Run]:
-    """Open a run, and record its status and its error, whatever ends it.
+    """Open a run with a private folder, and record its status and its error, whatever ends it.
+
+    Before, runs that were killed are closed.
 
     Parameters
     ----------
@@ -171,19 +180,28 @@ def tracked(store: Store, kind: str, tags: Mapping[str, str]) -> Iterator[Run]:
     tags : Mapping of str to str
         More tags.
     """
-    client = store.client
-    run = client.create_run(store.experiment_id, run_name=kind, tags={"kind": kind, **tags})
-    run_id = str(run.info.run_id)
+    client, is_closed = store.client, True
+    close_killed_runs(store)
     try:
-        yield Run(store, run_id, kind)
-    except BaseException as error:
-        message = str(error) if isinstance(error, RevealedError) else type(error).__name__
-        # If the store itself is gone, the error that ended the run matters more than the error of recording it.
-        with suppress(MlflowException):
-            client.set_tag(run_id, "error", message[:4000])
-            client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
-        raise
-    client.set_terminated(run_id, "FINISHED")
+        with workspace(store) as folder:
+            who = {PROCESS: str(os.getpid()), HOST: socket.gethostname(), WORKSPACE: folder.name}
+            run = client.create_run(store.experiment_id, run_name=kind, tags={"kind": kind, **who, **tags})
+            run_id, is_closed = str(run.info.run_id), False
+            try:
+                yield Run(store, run_id, kind, folder)
+            except BaseException as error:
+                message = str(error) if isinstance(error, RevealedError) else type(error).__name__
+                # If the store itself is gone, the error that ended the run matters more than that of recording it.
+                with suppress(MlflowException):
+                    client.set_tag(run_id, "error", message[:4000])
+                    client.set_terminated(run_id, "FAILED" if isinstance(error, Exception) else "KILLED")
+                    is_closed = True
+                raise
+            client.set_terminated(run_id, "FINISHED")
+            is_closed = True
+    finally:
+        if not is_closed:
+            leave_mark(folder)
 
 
 def forget_old_quarantine(store: Store, days: int) -> int:

@@ -19,10 +19,8 @@ from models.registry.scorers import (
     alias_version,
     model_versions,
     read_champion,
-    register_scorer,
 )
-from models.registry.store import holding, open_store
-from models.registry.tracking import tracked
+from models.registry.store import open_store
 
 # Without looking back, for what has nothing to do with it.
 QUICK = ("--set", "second_stage=off")
@@ -204,17 +202,6 @@ def test_customers_of_whom_too_little_is_given_are_counted(trained, revealed, sh
     assert "WARNING: scorer 1 was trained with events, which this run does not have" in text
 
 
-def test_scores_of_a_version_that_is_no_champion_do_not_become_current(trained, revealed, tables):
-    store = open_store(str(trained))
-    champion = read_champion(store)
-    with tracked(store, "retrain", {}) as run:
-        assert register_scorer(store, run.run_id, champion.release, champion.twin, {}) == 2
-    code, out, _ = revealed("score", *tables, "--mlruns", trained, "--scorer", "2")
-    assert code == 0
-    assert "scorer 2 is not the champion" in out
-    assert alias_version(store, CURRENT, SCORES) == 1
-
-
 def test_a_past_date_is_scored_with_past_behaviour_and_does_not_become_current(trained, revealed, tables):
     before = alias_version(open_store(str(trained)), CURRENT, SCORES)
     code, out, _ = revealed("score", *tables, "--mlruns", trained, "--as-of", "2023-12-01")
@@ -248,35 +235,6 @@ def test_a_score_without_a_champion_is_a_mistake(revealed, tables, own_environme
     code, _, err = revealed("score", *tables, "--mlruns", own_environment / "empty")
     assert code == 2
     assert "run `revealed retrain` first" in err
-
-
-def test_a_second_run_is_told_who_holds_the_store(trained, revealed, tables):
-    store = open_store(str(trained))
-    with holding(store, "retrain"):
-        code, _, err = revealed("retrain", *tables, "--mlruns", trained)
-        assert code == 4
-        assert "another run holds the store" in err
-        assert "retrain, process" in err
-        assert revealed("score", *tables, "--mlruns", trained, "--wait", "0")[0] == 4
-    assert alias_version(store, CURRENT, SCORES) == 1
-
-
-def test_a_crash_while_publishing_leaves_the_current_scores_and_running_again_works(
-    trained, revealed, tables, monkeypatch
-):
-    store = open_store(str(trained))
-    with monkeypatch.context() as broken:
-
-        def fail(*_, **__):
-            raise ConnectionError("the disk is gone")
-
-        broken.setattr("models.registry.publication.read_scores", fail)
-        broken.setattr("flows.steps.tasks.RETRIES", 0)
-        with pytest.raises(ConnectionError):
-            revealed("score", *tables, "--mlruns", trained)
-    assert alias_version(store, CURRENT, SCORES) == 1
-    assert revealed("score", *tables, "--mlruns", trained)[0] == 0
-    assert alias_version(store, CURRENT, SCORES) == 3
 
 
 def test_scores_are_shown_looked_up_and_written(trained, revealed, own_environment):

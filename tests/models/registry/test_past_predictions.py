@@ -9,7 +9,7 @@ import pytest
 from features.describe import everyone_described
 from models.population.scores_table import METADATA_KEYS, to_table
 from models.registry.past_predictions import judge_published
-from models.registry.publication import register_scores
+from models.registry.publication import make_current, register_scores
 from models.registry.scorers import SCORER
 from models.release.release import Release
 
@@ -29,7 +29,7 @@ def publish(store, four_customers):
         table = many.assign(as_of=pd.Timestamp(as_of).as_unit("us"))
         table[["p_detractor", "p_passive", "p_promoter"]] = SHARES[shares]
         metadata = METADATA | {"scorer_version": trained, "nps_as_of": trained}
-        register_scores(store, run.info.run_id, to_table(table.reset_index(drop=True), metadata))
+        make_current(store, register_scores(store, run.info.run_id, to_table(table.reset_index(drop=True), metadata)))
 
     return build
 

@@ -12,13 +12,15 @@ import pytest
 from data.errors import InputError, RevealedError
 from models.population.scores_table import read_metadata
 from models.registry.publication import (
-    CHECKED,
+    PUBLISHED,
     as_of_before,
     finish_rollback,
+    is_outdated,
     is_rollback_unfinished,
     make_current,
     newest_scores_of,
     published_before,
+    published_versions,
     read_current,
     read_scores,
     register_scores,
@@ -142,8 +144,8 @@ WRITES = [
     "log_artifact",
     "create_registered_model",
     "create_model_version",
-    "set_model_version_tag",
     "set_registered_model_alias",
+    "set_model_version_tag",
 ]
 
 
@@ -154,31 +156,44 @@ def test_a_crash_leaves_current_and_running_again_works(store, run_id, published
     with crash_at(n, when) as calls, pytest.raises(KeyboardInterrupt):
         publish_scores(store, run_id, published("2024-02-01"))
     assert calls == WRITES[:n]
-    has_moved = (n, when) == (5, "after")
+    has_moved = n == 5
     assert read_current(store).equals(published("2024-02-01" if has_moved else "2024-01-31"))
-    assert publish_scores(store, run_id, published("2024-02-01"))[1]
+    assert published_versions(store) == ([1, 2] if has_moved else [1])
+    assert as_of_before(store, date(2024, 3, 1)) == date(2024, 2 if has_moved else 1, 1 if has_moved else 31)
+    again, is_current = publish_scores(store, run_id, published("2024-02-01"))
+    assert is_current
     assert read_current(store).equals(published("2024-02-01"))
+    # What the crash kept from being tagged as published was tagged before the alias moved on.
+    assert published_versions(store) == ([1, 2, again] if has_moved else [1, again])
 
 
 def test_the_newest_scores_of_a_scorer_are_those_of_its_latest_date(store, run_id, published):
-    for as_of, scorer in [
-        ("2024-01-31", 1),
-        ("2024-02-01", 1),
-        ("2024-01-15", 1),
-        ("2024-02-28", 2),
-        ("2024-02-01", 1),
-    ]:
-        publish_scores(store, run_id, published(as_of, scorer))
-    assert newest_scores_of(store, 1) == 5
-    assert newest_scores_of(store, 2) == 4
-    assert newest_scores_of(store, 3) is None
+    for as_of in ("2024-01-31", "2024-02-01", "2024-01-15", "2024-02-01"):
+        publish_scores(store, run_id, published(as_of))
+    assert newest_scores_of(store, 1) == 4
+    assert newest_scores_of(store, 2) is None
 
 
-def test_scores_that_were_never_checked_are_nobodys_newest(store, run_id, published, crash_at):
+def test_scores_that_were_never_current_count_nowhere(store, run_id, published):
     publish_scores(store, run_id, published())
-    with crash_at(4, "before"), pytest.raises(KeyboardInterrupt):
-        register_scores(store, run_id, published("2024-02-01"))
+    # A run that was killed before the alias moved, another scorer on purpose, and a past date.
+    register_scores(store, run_id, published("2024-02-01"))
+    assert publish_scores(store, run_id, published("2024-02-02", 2)) == (3, False)
+    assert publish_scores(store, run_id, published("2024-01-02")) == (4, False)
     assert newest_scores_of(store, 1) == 1
+    assert newest_scores_of(store, 2) is None
+    assert published_versions(store) == [1]
+    assert as_of_before(store, date(2024, 3, 1)) == date(2024, 1, 31)
+    assert [version.version for version in published_before(store, date(2024, 3, 1), 90, 12)] == [1]
+
+
+def test_in_a_store_of_an_earlier_release_what_was_read_back_counts(store, run_id, published):
+    for as_of, tags in (("2024-01-31", {"checked": "true"}), ("2024-02-01", {"checked": "true"}), ("2024-02-02", {})):
+        version = register_scores(store, run_id, published(as_of))
+        for name, value in tags.items():
+            store.client.set_model_version_tag(SCORES, str(version), name, value)
+    assert published_versions(store) == [1, 2]
+    assert newest_scores_of(store, 1) == 2
 
 
 def test_scores_of_another_scorer_than_the_champion_do_not_become_current(store, run_id, published):
@@ -186,6 +201,14 @@ def test_scores_of_another_scorer_than_the_champion_do_not_become_current(store,
     assert publish_scores(store, run_id, published("2024-02-01", 2)) == (2, False)
     assert why_not_current(store, 2, date(2024, 2, 1)) == "scorer 2 is not the champion"
     assert "of a later date, 2024-01-31" in why_not_current(store, 1, date(2024, 1, 1))
+    # Only what would be current else has to be made again.
+    assert [
+        is_outdated(store, *of) for of in ((2, date(2024, 2, 1)), (2, date(2024, 1, 1)), (1, date(2024, 2, 1)))
+    ] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_the_change_is_against_the_latest_earlier_date_and_never_a_later_one(store, run_id, published):
@@ -200,7 +223,7 @@ def test_the_change_is_against_the_latest_earlier_date_and_never_a_later_one(sto
 def test_of_many_dates_a_few_evenly_spread_ones_are_looked_back_at(store, run_id):
     store.client.create_registered_model(SCORES)
     for day in (*range(1, 15), 14, 25):
-        tags = {"as_of": f"2024-01-{day:02d}", CHECKED: "true"}
+        tags = {"as_of": f"2024-01-{day:02d}", PUBLISHED: "then"}
         store.client.create_model_version(SCORES, source="scores", run_id=run_id, tags=tags)
 
     def found(as_of, days, most):

@@ -1,0 +1,69 @@
+"""What is done about runs that were killed: the next run closes them and takes away what they left."""
+
+import logging
+
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+
+from models.registry.scorers import CHALLENGER, SCORER, alias_version
+from models.registry.store import Store
+from models.registry.workspaces import remove_abandoned
+
+WORKSPACE, PROCESS, HOST = "workspace", "process", "host"
+"""Tags of a run: the name of its folder in the store, and who runs it."""
+
+logger = logging.getLogger("revealed")
+
+
+def close_killed_runs(store: Store) -> None:
+    """Close the runs whose process ended without closing them, and remove their folders.
+
+    Such a run is told by its folder, which is there and held by nobody. A run on another machine is left alone, for
+    its folder lies there.
+    """
+
+    def close(workspace: str) -> None:
+        for run in store.client.search_runs([store.experiment_id], f"tags.{WORKSPACE} = '{workspace}'"):
+            if run.info.status == "RUNNING":
+                _close(store, run)
+
+    remove_abandoned(store, close)
+
+
+def _close(store: Store, run: Run) -> None:
+    client, tags, run_id = store.client, run.data.tags, run.info.run_id
+    holder = f"process {tags.get(PROCESS)} on {tags.get(HOST)}"
+    _drop_challenger_of(store, run_id)
+    client.set_tag(run_id, "error", f"{holder} ended without closing the run, which was done by the next one")
+    client.set_terminated(run_id, "KILLED")
+    logger.warning(
+        "The run %s (%s, %s) was cut off: it is closed now, and its temporary files are removed.",
+        tags.get("mlflow.runName", run_id),
+        run_id,
+        holder,
+    )
+
+
+def _drop_challenger_of(store: Store, run_id: str) -> None:
+    version = alias_version(store, CHALLENGER)
+    if version is not None and store.client.get_model_version(SCORER, str(version)).run_id == run_id:
+        _drop_challenger(store)
+
+
+def drop_unjudged_challenger(store: Store) -> None:
+    """Take the alias ``challenger`` from a version without a verdict: its retrain ended before the gate.
+
+    To be called while the store is locked, when no version waits for its verdict.
+    """
+    version = alias_version(store, CHALLENGER)
+    if version is not None and "verdict" not in store.client.get_model_version(SCORER, str(version)).tags:
+        _drop_challenger(store)
+
+
+def _drop_challenger(store: Store) -> None:
+    try:
+        store.client.delete_registered_model_alias(SCORER, CHALLENGER)
+    except MlflowException as error:
+        # Another run was faster.
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
