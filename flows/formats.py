@@ -34,6 +34,12 @@ class Format(BaseModel):
     separator: str | None = Field(
         None, description="sign between the cells of a CSV file; default: found from the header"
     )
+    sheet: str | None = Field(
+        None, description="sheet of a workbook to read; default: the first that holds anything, and the others are told"
+    )
+    header_line: int | None = Field(
+        None, ge=1, description="line or row with the names of the columns; default: the first that is not blank"
+    )
     amount: str | None = Field(
         None, description="of transactions: the amount as SQL over its columns, such as quantity * unit_price"
     )

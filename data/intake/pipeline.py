@@ -178,6 +178,7 @@ def _load_files(
         if raw is not None:
             raws.append(apply_expressions(connection, contract, raw, source, notes))
             loaded.append(file)
+            notes += raw.notes
             note = near_miss_note(contract, raw)
             notes += [note] if note else []
         elif len(files) > 1:

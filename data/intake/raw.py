@@ -1,7 +1,6 @@
 """A file as DuckDB reads it: one row per record; the cells of a CSV file are still text."""
 
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -10,16 +9,22 @@ import duckdb
 
 from data.contracts import Contract
 from data.errors import InputError
-from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
-from data.intake.reading.column_kinds import kinds_of_parquet, kinds_of_text
-from data.intake.reading.content import is_parquet, name_encoding, read_text
+from data.intake.reading.column_kinds import kinds_of_parquet
+from data.intake.reading.content import is_parquet, name_encoding
+from data.intake.reading.csv_files import load_csv, start_csv, start_text
 from data.intake.reading.expressions import Expression
+from data.intake.reading.json_lines import is_json, load_json
 from data.intake.reading.matching import match_columns
+from data.intake.reading.workbooks import cell_text, header_row, is_workbook, load_sheet, notes_on, read_sheet
 from data.intake.sources import File, Source
 from data.intake.sql import identifier, quote
 
-SHAPES = ("quotes do not match", "too few cells", "too many cells")
-"""What may be wrong with a whole CSV record. The column `shape` holds 1, 2 or 3 for these, and 0 for a good record."""
+SHAPES = ("quotes do not match", "too few cells", "too many cells", "not a JSON object")
+"""What may be wrong with a whole record. The column `shape` holds 1 to 4 for these, and 0 for a good record."""
+
+
+_KINDS = {"DOUBLE": "number", "TIMESTAMP": "time", "BOOLEAN": "text", "VARCHAR": "?"}
+_JSON_START = 2**20
 
 
 @dataclass(frozen=True)
@@ -31,8 +36,9 @@ class RawFile:
     c0, c1, ... in the order of `header`, of the SQL types `types`. `columns` gives the position of each
     contract column and attribute that the file has, and `computed` the expressions of those that it has not.
     `left_out` counts the records that the setting `rows` leaves out; they are not in the relation. `written` says how
-    the file is written: Parquet, or the encoding and the separator of its text. `unread` names the
+    the file is written: Parquet, a sheet, or the encoding and the separator of its text. `unread` names the
     columns that were left in a database. A column of type NUMERIC holds numbers as a database writes them, in text.
+    `notes` is what is said of the file, in sentences.
     """
 
     name: str
@@ -45,6 +51,7 @@ class RawFile:
     left_out: int = 0
     written: str = "Parquet"
     unread: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def place(self, name: str) -> tuple[str | None, str]:
         """Return SQL for a contract column and its SQL type; None where the file has none."""
@@ -92,11 +99,16 @@ def load(
         return None
     if is_parquet(file):
         return _load_parquet(connection, file, source, contract, relation, folder)
-    start = _start_csv(file, source, contract)
-    if start is None:
+    if is_workbook(file.path):
+        return _load_workbook(connection, file, source, contract, relation)
+    text = start_text(file, source)
+    if text is None:
         return None
+    if is_json(text[0]):
+        return _load_json(connection, chain([text[0]], text[1]), file, source, contract, relation)
+    start = start_csv(*text, file, source, contract, _computed(source))
     width = len(start.header)
-    _load_csv(connection, start.blocks, start.separator, width, relation, file)
+    load_csv(connection, start.blocks, start.separator, width, relation, file)
     tab_or_sign = "a tab" if start.separator == "\t" else f'"{start.separator}"'
     written = f"{name_encoding(file, source.encoding)}, separator {tab_or_sign}"
     return RawFile(file.name, relation, start.header, ("VARCHAR",) * width, start.columns, written=written)
@@ -121,85 +133,51 @@ def read_columns(
         return ()
     if is_parquet(file):
         return tuple(_load_parquet(connection, file, source, contract, relation, folder).columns)
-    start = _start_csv(file, source, contract)
-    return () if start is None else tuple(start.columns)
+    if is_workbook(file.path):
+        raw = _load_workbook(connection, file, source, contract, relation)
+        return () if raw is None else tuple(raw.columns)
+    text = start_text(file, source)
+    if text is None:
+        return ()
+    if is_json(text[0]):
+        return tuple(
+            _load_json(connection, text[0][:_JSON_START].rsplit(b"\n", 1)[:1], file, source, contract, relation).columns
+        )
+    return tuple(start_csv(*text, file, source, contract, _computed(source)).columns)
 
 
-@dataclass(frozen=True)
-class _CsvStart:
-    """A CSV file of which the header was read: how it goes on, and the position of each column."""
-
-    blocks: Iterator[bytes]
-    separator: str
-    header: tuple[str, ...]
-    columns: dict[str, int]
-
-
-def _start_csv(file: File, source: Source, contract: Contract) -> _CsvStart | None:
-    """Read the header of a CSV file; None where the file is blank."""
-    blocks = read_text(file, source.encoding)
-    first = next((block for block in blocks if block.strip()), None)
-    if first is None:
+def _load_workbook(
+    connection: duckdb.DuckDBPyConnection, file: File, source: Source, contract: Contract, relation: str
+) -> RawFile | None:
+    sheet = read_sheet(file, source.sheet)
+    at = header_row(sheet.rows, source.header_line)
+    if at < 0:
         return None
-    required = [source.columns.get(name, name) for name in contract.required]
-    # Excel may name the separator in a line of its own; it is left blank, so that lines keep their numbers.
-    named = re.match(rb"sep=([ -~\t])\r?\n", first)
-    first = first[len(named[0]) - 1 :] if named else first
-    separator = source.separator or (named[1].decode() if named else find_separator(first, required))
-    header = read_header(first, separator)
+    header = tuple(cell_text(cell).strip() for cell in sheet.rows[at])
+    types = load_sheet(connection, sheet.rows, at, relation)
     columns = match_columns(
         contract,
         header,
         source.columns,
         file.name,
         computed=_computed(source),
-        contents=lambda: kinds_of_text(first, separator, len(header)),
+        contents=lambda: [_KINDS[kind] for kind in types],
     )
-    return _CsvStart(chain([first], blocks), separator, tuple(header), columns)
+    written = f"sheet {sheet.name!r} of a workbook"
+    return RawFile(file.name, relation, header, types, columns, written=written, notes=notes_on(sheet, file, types))
 
 
-def _load_csv(
+def _load_json(
     connection: duckdb.DuckDBPyConnection,
     blocks: Iterable[bytes],
-    separator: str,
-    width: int,
-    relation: str,
     file: File,
-) -> None:
-    names = [f"c{k}" for k in range(width)]
-    connection.execute(
-        f"CREATE TABLE {relation} (line BIGINT, shape TINYINT, odd VARCHAR[], "
-        + ", ".join(f"{name} VARCHAR" for name in names)
-        + ")"
-    )
-    open_end = False
-    for batch in read_records(blocks, separator, file.name):
-        open_end = b"open_end" in (batch.schema.metadata or {})
-        connection.register("batch", batch)
-        connection.execute(
-            f"""
-            INSERT INTO {relation}
-            SELECT line, shape, CASE WHEN shape > 0 THEN cells END, {", ".join(f"cells[{k + 1}]" for k in range(width))}
-            FROM (
-                SELECT line, cells,
-                       CASE WHEN broken THEN 1 WHEN len(cells) < {width} THEN 2
-                            WHEN len(cells) > {width} THEN 3 ELSE 0 END AS shape
-                FROM (
-                    SELECT line, broken, string_split(text, '{CELL_END}') AS cells
-                    FROM batch WHERE trim(text) <> ''
-                )
-            )
-            """
-        )
-        connection.unregister("batch")
-    connection.execute(f"DELETE FROM {relation} WHERE line = (SELECT min(line) FROM {relation})")
-    if open_end:
-        last = connection.execute(f"SELECT line, shape FROM {relation} ORDER BY line DESC LIMIT 1").fetchone()
-        if last is not None and last[1] == 2:
-            raise InputError(
-                f"{file.name} was cut short: its last record, line {last[0]}, is incomplete and has no line end. "
-                "Fetch or write the file again."
-            )
+    source: Source,
+    contract: Contract,
+    relation: str,
+) -> RawFile:
+    header, types = load_json(connection, blocks, relation, file)
+    columns = match_columns(contract, header, source.columns, file.name, computed=_computed(source))
+    return RawFile(file.name, relation, header, types, columns, written="JSON lines")
 
 
 def _load_parquet(

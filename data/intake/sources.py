@@ -16,7 +16,11 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from data.errors import InputError
 
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
-SUFFIXES = (*(text + packed for packed in _PACKED for text in (".csv", ".tsv", ".txt")), ".parquet", ".pq")
+_TEXTS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
+SUFFIXES = (
+    *(text + packed for packed in _PACKED for text in _TEXTS),
+    *(".parquet", ".pq", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
+)
 """Endings of the files that are read from a folder; a path or a glob may name any file."""
 
 _SCHEMES = ("file", "s3", "gs", "abfs", "hdfs")
@@ -48,6 +52,10 @@ class Source:
         Python's name of the encoding of CSV files; UTF-8, or what a byte-order mark says, where None.
     separator
         The separator of CSV files; found from the header where None.
+    sheet
+        The sheet of a workbook that is read; the first that holds anything where None.
+    header_line
+        The line or row with the names of the columns, from 1; the first that is not blank where None.
     amount
         SQL expression over the files' columns that gives the amount of a transaction; the column amount where None.
     rows
@@ -69,6 +77,8 @@ class Source:
     unit: str | None = None
     encoding: str | None = None
     separator: str | None = None
+    sheet: str | None = None
+    header_line: int | None = None
     amount: str | None = None
     rows: str | None = None
     repeated: str = "keep"

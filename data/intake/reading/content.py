@@ -15,6 +15,7 @@ import pyarrow as pa
 from data.errors import InputError
 from data.intake.reading.encodings import propose_encodings, propose_wide_encoding
 from data.intake.reading.pasting import paste
+from data.intake.reading.workbooks import is_workbook
 from data.intake.sources import File
 
 _BLOCK = 16 * 2**20
@@ -42,7 +43,7 @@ def is_parquet(file: File) -> bool:
     Raises
     ------
     InputError
-        It cannot be opened, is an archive or a workbook, or a Parquet file without its end.
+        It cannot be opened, is an archive, or a Parquet file without its end.
     """
     try:
         with file.path.open("rb") as stream:
@@ -51,10 +52,8 @@ def is_parquet(file: File) -> bool:
             end = stream.read(4)
     except OSError as error:
         raise InputError(f"{file.name} cannot be read: {error.strerror}.") from None
-    if start.startswith(b"PK"):
+    if start.startswith(b"PK") and not is_workbook(file.path):
         raise InputError(_zip_message(file))
-    if start == b"\xd0\xcf\x11\xe0":
-        raise InputError(f"{file.name} is a workbook of Excel. {_AS_CSV}")
     if start == b"PAR1" and end != b"PAR1":
         raise InputError(f"{file.name} is a Parquet file that was cut short; fetch or write it again.")
     return start == b"PAR1"
@@ -149,16 +148,11 @@ def _whole_lines(block: bytes, at: int) -> bytes:
     return block[block.rfind(b"\n", 0, at) + 1 : at + 2**20].rsplit(b"\n", 1)[0]
 
 
-_AS_CSV = 'Save the sheet you need as "CSV UTF-8", and give that file.'
-
-
 def _zip_message(file: File) -> str:
     try:
         with zipfile.ZipFile(file.path) as archive:
             names = archive.namelist()
     except (zipfile.BadZipFile, OSError):
         names = []
-    if any(name.startswith("xl/") for name in names):
-        return f"{file.name} is a workbook of Excel (.xlsx). {_AS_CSV}"
     inside = f" It holds {', '.join(names[:5])}." if names else ""
-    return f"{file.name} is a zip archive or a workbook; give the CSV or Parquet file inside it.{inside}"
+    return f"{file.name} is a zip archive; give the file inside it.{inside}"

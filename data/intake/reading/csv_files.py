@@ -1,0 +1,108 @@
+"""CSV files as tables of text: the separator and the header are found, and each record is a row."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+import duckdb
+
+from data.contracts import Contract
+from data.errors import InputError
+from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
+from data.intake.reading.column_kinds import kinds_of_text
+from data.intake.reading.content import read_text
+from data.intake.reading.matching import match_columns
+from data.intake.sources import File, Source
+
+
+@dataclass(frozen=True)
+class CsvStart:
+    """A CSV file of which the header was read: how it goes on, and the position of each column."""
+
+    blocks: Iterator[bytes]
+    separator: str
+    header: tuple[str, ...]
+    columns: dict[str, int]
+
+
+def start_text(file: File, source: Source) -> tuple[bytes, Iterator[bytes]] | None:
+    """Read the first block of a text, and give those after it; None where the text is blank."""
+    blocks = read_text(file, source.encoding)
+    first = next((block for block in blocks if block.strip()), None)
+    return None if first is None else (first, blocks)
+
+
+def start_csv(
+    first: bytes, blocks: Iterator[bytes], file: File, source: Source, contract: Contract, computed: Sequence[str]
+) -> CsvStart:
+    """Read the header of a CSV file, whose first block was read, and match its columns as `match_columns` does."""
+    if source.header_line is not None:
+        # What stands above the header is left blank, so that lines keep their numbers.
+        first = b"\n" * (source.header_line - 1) + b"".join(first.splitlines(keepends=True)[source.header_line - 1 :])
+    required = [source.columns.get(name, name) for name in contract.required]
+    # Excel may name the separator in a line of its own; it is left blank, so that lines keep their numbers.
+    named = re.match(rb"sep=([ -~\t])\r?\n", first)
+    first = first[len(named[0]) - 1 :] if named else first
+    separator = source.separator or (named[1].decode() if named else find_separator(first, required))
+    header = read_header(first, separator)
+    columns = match_columns(
+        contract,
+        header,
+        source.columns,
+        file.name,
+        computed=computed,
+        contents=lambda: kinds_of_text(first, separator, len(header)),
+    )
+    return CsvStart(chain([first], blocks), separator, tuple(header), columns)
+
+
+def load_csv(
+    connection: duckdb.DuckDBPyConnection,
+    blocks: Iterable[bytes],
+    separator: str,
+    width: int,
+    relation: str,
+    file: File,
+) -> None:
+    """Read the records of a CSV file into a table as `data.intake.raw.RawFile` describes it.
+
+    Raises
+    ------
+    InputError
+        The file was cut short.
+    """
+    names = [f"c{k}" for k in range(width)]
+    connection.execute(
+        f"CREATE TABLE {relation} (line BIGINT, shape TINYINT, odd VARCHAR[], "
+        + ", ".join(f"{name} VARCHAR" for name in names)
+        + ")"
+    )
+    open_end = False
+    for batch in read_records(blocks, separator, file.name):
+        open_end = b"open_end" in (batch.schema.metadata or {})
+        connection.register("batch", batch)
+        connection.execute(
+            f"""
+            INSERT INTO {relation}
+            SELECT line, shape, CASE WHEN shape > 0 THEN cells END, {", ".join(f"cells[{k + 1}]" for k in range(width))}
+            FROM (
+                SELECT line, cells,
+                       CASE WHEN broken THEN 1 WHEN len(cells) < {width} THEN 2
+                            WHEN len(cells) > {width} THEN 3 ELSE 0 END AS shape
+                FROM (
+                    SELECT line, broken, string_split(text, '{CELL_END}') AS cells
+                    FROM batch WHERE trim(text) <> ''
+                )
+            )
+            """
+        )
+        connection.unregister("batch")
+    connection.execute(f"DELETE FROM {relation} WHERE line = (SELECT min(line) FROM {relation})")
+    if open_end:
+        last = connection.execute(f"SELECT line, shape FROM {relation} ORDER BY line DESC LIMIT 1").fetchone()
+        if last is not None and last[1] == 2:
+            raise InputError(
+                f"{file.name} was cut short: its last record, line {last[0]}, is incomplete and has no line end. "
+                "Fetch or write the file again."
+            )
