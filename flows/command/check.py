@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 
 from data.intake.report import Intake
-from features.tables import open_tables
 from flows.cautions.history import short_history
 from flows.reports.intake import intake_section
 from flows.reports.overview import (
@@ -15,16 +14,14 @@ from flows.reports.overview import (
     findings_section,
     other_sections,
     questions_section,
-    rows_section,
+    rows_sections,
     sales_section,
 )
 from flows.reports.sections import tell
 from flows.settings import Settings
-from flows.steps.findings.everything import find_what_looks_wrong
+from flows.steps.findings.everything import Understood, understand
 from flows.steps.findings.finding import Finding
 from flows.steps.findings.secrets import find_tracked_passwords
-from flows.steps.inputs import read_inputs
-from flows.steps.overview import describe_sales
 from flows.steps.progress import shown_on
 from models.population.segment_labels import check_attributes
 from models.recipe import DEFAULT_HORIZON
@@ -41,23 +38,27 @@ def run_check(settings: Settings, console: Console) -> None:
         Where more of a table is bad than its limit allows.
     """
     with tempfile.TemporaryDirectory(prefix="revealed-check-") as folder, shown_on(console):
-        intake = read_inputs(settings, Path(folder))
-        tables = open_tables(Path(folder))
-        sales = describe_sales(tables.transactions)
-        sections = [
-            intake_section(intake),
-            columns_section(intake, settings),
-            rows_section(intake, tables.transactions),
-            sales_section(intake, settings, sales),
-        ]
-        if tables.answers is not None:
-            sections.append(questions_section(settings, tables))
-        sections += other_sections(tables)
-        findings = [*find_what_looks_wrong(intake, settings, sales, tables), *find_tracked_passwords()]
-        findings += [Finding(what) for what in _short_history(intake, settings)]
+        tell_check(understand(settings, Path(folder)), console)
+
+
+def tell_check(understood: Understood, console: Console) -> None:
+    """Tell what was understood and what looks wrong, and whether the tables can be used; raises as `run_check`."""
+    settings, intake, tables, sales = understood.settings, understood.intake, understood.tables, understood.sales
+    sections = [
+        intake_section(intake),
+        columns_section(intake, settings),
+        *rows_sections(intake, tables),
+        sales_section(intake, settings, sales),
+    ]
+    if tables.answers is not None:
+        sections.append(questions_section(settings, tables))
+    sections += other_sections(tables)
+    findings = [*understood.findings, *find_tracked_passwords()]
+    findings += [Finding(what) for what in _short_history(intake, settings)]
+    with shown_on(console):
         tell([*sections, findings_section(findings)] if findings else sections)
-        if settings.segments:
-            check_attributes(tables, settings.segments)
+    if settings.segments:
+        check_attributes(tables, settings.segments)
     console.print(f"\n{_verdict(len(findings))}", markup=False)
 
 

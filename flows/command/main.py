@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from data.errors import InputError, RevealedError
+from flows.command.init import init
 from flows.command.options import RUN, TABLES, TIME, AsOf, Mlruns, Options, Wait, settings_from, takes
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ app = typer.Typer(
     help=(
         "Scores every customer of a shop from what they do: next purchase, value, churn, segment, and the category "
         "(detractor, passive, promoter) they would give in an NPS survey.\n\n"
-        "Start with [bold]revealed demo[/]; with data of your own, with [bold]revealed check --transactions FILE[/], "
+        "Start with [bold]revealed demo[/]; with data of your own, with [bold]revealed init FILE[/], "
         "then retrain, then score. Every setting can also be in revealed.toml, or in the environment as REVEALED_NAME."
     ),
     epilog="Exit codes: 0 done, 1 a fault, 2 bad input or settings, 3 refused by a gate or limit, 4 the store is held.",
@@ -45,6 +46,9 @@ def demo(mlruns: Mlruns = None) -> None:
     from flows.command.demo import run_demo
 
     run_demo(folder, _console())
+
+
+app.command()(init)
 
 
 @app.command()

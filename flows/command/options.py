@@ -107,7 +107,7 @@ def settings_from(options: Options) -> "Settings":
     # An option that the user left out is None, an empty list or False; 0 is a value.
     named = {key: value for key, value in options.items() if value is not None and value is not False and value != []}
     columns = _columns(named.pop("column", []))
-    others = _others(named.pop("others", []))
+    others = read_pairs(named.pop("others", []))
     if "as_of" in named:
         named["as_of"] = named["as_of"].date()
     for option, setting in {"wait": "wait_minutes", "cuts": "backtest_cuts"}.items():
@@ -131,7 +131,7 @@ def _columns(pairs: list[str]) -> dict[str, dict[str, str]]:
     return columns
 
 
-def _others(pairs: list[str]) -> dict[str, Any]:
+def read_pairs(pairs: list[str]) -> dict[str, Any]:
     """Read NAME=VALUE pairs; a value is TOML where it can be, else text, and a point leads into a section."""
     settings: dict[str, Any] = {}
     for pair in pairs:

@@ -24,6 +24,14 @@ from flows.steps.overview import (
 _SHOWN = 8
 """Kinds of events, attributes and unread columns that are shown; the others are counted."""
 
+_SHOWN_COLUMNS = {
+    "transactions": ("customer_id", "ts", "amount", "order_id", "line_id", "quantity", "category", "channel"),
+    "answers": ("customer_id", "answered_at", "score", "question", "invited_at", "comment"),
+    "events": ("customer_id", "ts", "kind", "value", "due_at"),
+    "customers": ("customer_id",),
+}
+"""Columns of the clean tables that are shown as read, where the files have them."""
+
 _LONGEST_CELL = 18
 _WIDEST = 76
 """Letters of a row as read: it fits a line of 80."""
@@ -60,18 +68,26 @@ def _by_form(forms: dict[str, str]) -> str:
     return ", ".join(f"{form} ({' '.join(names)})" for form, names in columns.items())
 
 
-def rows_section(intake: Intake, transactions: ir.Table) -> Section:
-    """Show the first five transactions as they were read, as many columns as fit one line."""
-    columns = intake.tables["transactions"].columns
-    chosen = ["customer_id", "ts", "amount"]
-    chosen += [name for name in ("order_id", "line_id", "quantity", "category", "channel") if name in columns]
-    rows = first_rows(transactions, chosen)
-    for name in rows:
-        decimals = {"amount": 2, "quantity": 0}.get(str(name))
-        rows[name] = [_cell(cell, decimals) for cell in rows[name]]
-    widths = [max(len(str(name)), rows[name].str.len().max()) + 2 for name in rows]
-    fitting = [name for k, name in enumerate(rows) if sum(widths[: k + 1]) <= _WIDEST + 2]
-    return Section("The first transactions as read", (), rows[fitting])
+def rows_sections(intake: Intake, tables: Tables) -> list[Section]:
+    """Show the first five rows of each table as they were read, as many columns as fit one line."""
+    sections = []
+    for name, chosen in _SHOWN_COLUMNS.items():
+        table = getattr(tables, name)
+        if table is None:
+            continue
+        read = intake.tables[name].columns
+        required = CONTRACTS[name].required
+        columns = [each for each in chosen if each in required or each in read]
+        if name == "customers":
+            columns += [each for each in table.columns if each not in columns and each != "valid_from"][:_SHOWN]
+        rows = first_rows(table, columns)
+        for each in rows:
+            decimals = {"amount": 2, "quantity": 0}.get(str(each))
+            rows[each] = [_cell(cell, decimals) for cell in rows[each]]
+        widths = [max(len(str(each)), rows[each].str.len().max()) + 2 for each in rows]
+        fitting = [each for k, each in enumerate(rows) if sum(widths[: k + 1]) <= _WIDEST + 2]
+        sections.append(Section(f"The first {name} as read", (), rows[fitting]))
+    return sections
 
 
 def sales_section(intake: Intake, settings: Settings, sales: SalesOverview) -> Section:

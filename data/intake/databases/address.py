@@ -25,6 +25,7 @@ _NO_DATABASE = ("service", "dbname")
 _DEFAULTS = {"connect_timeout": "10", "tcp_user_timeout": "60000", "keepalives_idle": "30", "keepalives_interval": "10"}
 """A server that does not answer is given up after ten seconds, one that is lost in mid-read after a minute."""
 TITLES: dict[Kind, str] = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "duckdb": "DuckDB"}
+_SECRET = re.compile("pass|pwd|secret|token|sig|key|credential", re.IGNORECASE)
 _PART = r'"(?:[^"]|"")+"|[^."/]+'
 
 
@@ -202,3 +203,14 @@ def _parts(text: str, name: str) -> tuple[str, ...]:
             f'{name} must end in TABLE or SCHEMA.TABLE; a name with a point stands in double quotes, "like.this".'
         )
     return tuple(part[1:-1].replace('""', '"') if part.startswith('"') else part for part in match.groups() if part)
+
+
+def without_password(url: str) -> str:
+    """Take the password out of a URL, and what it sets that may be secret; the user stays."""
+    scheme, sign, rest = url.partition("://")
+    if not sign:
+        return url
+    head, _, query = rest.partition("?")
+    user, at, place = head.rpartition("@")
+    kept = [(name, value) for name, value in parse_qsl(query) if not _SECRET.search(name)]
+    return f"{scheme}://{user.partition(':')[0]}{at}{place}" + (f"?{urlencode(kept)}" if kept else "")

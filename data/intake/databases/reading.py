@@ -9,7 +9,7 @@ from pathlib import Path
 
 import duckdb
 
-from data.contracts import Contract
+from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
 from data.intake.databases.address import TITLES, Address, split_addresses
 from data.intake.databases.columns import Database, NotDescribedError, Selection, TableColumn, select
@@ -98,6 +98,23 @@ def read_tables(
                 written=f"a table of {TITLES[address.kind]}",
                 later=_read_later(database, relation, contract, selection, target),
             )
+
+
+def read_first_rows(address: Address, target: Path, rows: int = 100_000) -> File:
+    """Read the first rows of a table, with all of its columns, into a Parquet file.
+
+    Raises
+    ------
+    InputError
+        As `read_tables`; or the address names no table.
+    """
+    if not address.table:
+        raise InputError(f"{address.name} names no table; write {address.name}/TABLE.")
+    contract = CONTRACTS["transactions"]
+    with _opened(Source(address.name), address, contract) as (database, relation, place, header):
+        database.write_parquet(relation, header, f"LIMIT {rows}", str(target))
+        numerics = frozenset(column.name for column in header if column.sql_type == "NUMERIC")
+        return File("init", place.name, target, numerics=numerics, written=f"a table of {TITLES[address.kind]}")
 
 
 def _read_later(

@@ -22,7 +22,7 @@ _BLOCK = 16 * 2**20
 _MARKS = {b"\xff\xfe\0\0": "utf-32", b"\0\0\xfe\xff": "utf-32", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
-def _open(path: Path) -> tuple[BinaryIO, str]:
+def open_packed(path: Path) -> tuple[BinaryIO, str]:
     """Open a file for reading its text; return how it is compressed as well, empty where it is not."""
     with path.open("rb") as stream:
         start = stream.read(6)
@@ -63,12 +63,13 @@ def name_encoding(file: File, setting: str | None) -> str:
     """Name the encoding that a file of text is read in: that of the setting, or of its byte-order mark, or UTF-8."""
     if setting:
         return setting
-    stream, _ = _open(file.path)
+    stream, _ = open_packed(file.path)
     with stream:
-        return _encoding_of(stream.read(4)).removesuffix("-sig").upper()
+        return start_encoding(stream.read(4)).removesuffix("-sig").upper()
 
 
-def _encoding_of(start: bytes) -> str:
+def start_encoding(start: bytes) -> str:
+    """Name the encoding that a text's byte-order mark tells; UTF-8 where it has none."""
     return next((name for mark, name in _MARKS.items() if start.startswith(mark)), "utf-8-sig")
 
 
@@ -80,7 +81,7 @@ def read_text(file: File, encoding: str | None) -> Iterator[bytes]:
     InputError
         It is no text, is not in the encoding, or was cut short.
     """
-    stream, packing = _open(file.path)
+    stream, packing = open_packed(file.path)
     with stream:
         yield from _decode(_blocks(stream, file, packing), file, encoding)
 
@@ -101,7 +102,7 @@ def _decode(blocks: Iterator[bytes], file: File, setting: str | None) -> Iterato
     lines, encoding, only_returns, decoder = 1, setting, False, None
     for block in _and_end(blocks):
         if decoder is None:
-            encoding = setting or _encoding_of(block)
+            encoding = setting or start_encoding(block)
             decoder = codecs.getincrementaldecoder(encoding)("strict")
         if lines == 1 and b"\0" in block[:4096] and encoding == "utf-8-sig":
             wide = paste(f"formats.{file.table}", {"encoding": propose_wide_encoding(block[:4096])})
@@ -130,7 +131,7 @@ def _encoding_message(file: File, line: int, error: UnicodeDecodeError, setting:
     if final and "unexpected end" in error.reason:
         return f"{file.name} was cut short: line {line} ends within a character. Fetch or write it again."
     byte = f"0x{error.object[error.start]:02x}"
-    proposals = propose_encodings(_whole_lines(error.object, error.start))
+    proposals = propose_encodings(whole_lines(error.object, error.start))
     proposals.pop(setting or "", None)
     section, best = f"formats.{file.table}", next(iter(proposals), None)
     if setting:
@@ -143,7 +144,7 @@ def _encoding_message(file: File, line: int, error: UnicodeDecodeError, setting:
     )
 
 
-def _whole_lines(block: bytes, at: int) -> bytes:
+def whole_lines(block: bytes, at: int) -> bytes:
     """Cut a part out of a block that holds whole lines: the one at a position, and those after it."""
     return block[block.rfind(b"\n", 0, at) + 1 : at + 2**20].rsplit(b"\n", 1)[0]
 

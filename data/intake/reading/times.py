@@ -164,8 +164,13 @@ def _swap(form: str) -> str:
     return form.replace("%d", "%\0").replace("%m", "%d").replace("%\0", "%m") if "%m" in form else ""
 
 
+def is_day_first(form: str) -> bool:
+    """Whether the day stands before the month in a `strptime` format."""
+    return form.index("%d") < form.index("%m")
+
+
 def _order(form: str) -> str:
-    return "day first" if form.index("%d") < form.index("%m") else "month first"
+    return "day first" if is_day_first(form) else "month first"
 
 
 def _check_one_order(
@@ -222,7 +227,8 @@ def _size(connection: duckdb.DuckDBPyConnection, cells: str) -> int:
 def _strptime_forms(connection: duckdb.DuckDBPyConnection, sample: str) -> list[str]:
     """List the formats whose shape some of the cells have; a query of all formats would take long to plan."""
     rows = connection.execute(f"SELECT DISTINCT cell FROM ({sample}) WHERE cell IS NOT NULL LIMIT {_SHAPES}").fetchall()
-    cells = [str(row[0]) for row in rows]
+    # Cells that differ in their digits only have one shape.
+    cells = {re.sub(r"\d", "0", str(row[0])) for row in rows}
     forms = []
     for form in (date + clock for date in _DATES for clock in _CLOCKS):
         shape = re.compile(re.sub("%.", lambda part: _PARTS[part[0]], re.escape(form).replace(r"\ ", " +")))

@@ -10,6 +10,15 @@ from data.intake.reading.pasting import paste
 from data.intake.report import Overlap
 from data.intake.sql import identifier
 
+
+class RepeatedFileError(InputError):
+    """All rows of a file stand in another one."""
+
+    def __init__(self, message: str, table: str, file: str, other: str) -> None:
+        super().__init__(message)
+        self.table, self.file, self.other = table, file, other
+
+
 _CANDIDATES = 20
 """So many files are looked at whose rows all stand in others, to find one whose rows all stand in a single one."""
 
@@ -84,10 +93,13 @@ def _refuse_whole(connection: duckdb.DuckDBPyConnection, table: str, raws: Seque
             """
         ).fetchone()
         if found is not None:
-            raise InputError(
+            raise RepeatedFileError(
                 f"{table}: all {rows:,} rows of {raws[file].name} stand in {raws[found[0]].name} as well, and would "
                 "count twice. Give one of the two files; or let rows that equal another in every column count once. "
-                + paste(f"formats.{table}", {"repeated": "drop"})
+                + paste(f"formats.{table}", {"repeated": "drop"}),
+                table,
+                raws[file].name,
+                raws[found[0]].name,
             )
 
 

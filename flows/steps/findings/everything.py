@@ -1,13 +1,36 @@
 """All that looks wrong in the tables of a run."""
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from data.intake.report import Intake
-from features.tables import Tables
+from features.tables import Tables, open_tables
 from flows.settings import Settings
 from flows.steps.findings.finding import Finding, Names
 from flows.steps.findings.records import find_in_ids, find_in_rows, find_repeated
 from flows.steps.findings.sales import find_in_amounts, find_in_sizes
 from flows.steps.findings.surveys import find_in_answers
-from flows.steps.overview import SalesOverview
+from flows.steps.inputs import read_inputs
+from flows.steps.overview import SalesOverview, describe_sales
+
+
+@dataclass(frozen=True)
+class Understood:
+    """What was understood of the tables that some settings name, and what looks wrong in them."""
+
+    settings: Settings
+    intake: Intake
+    tables: Tables
+    sales: SalesOverview
+    findings: list[Finding]
+
+
+def understand(settings: Settings, folder: Path) -> Understood:
+    """Read the tables that settings name into a folder, and look for what is wrong; raises as `read_inputs`."""
+    intake = read_inputs(settings, folder)
+    tables = open_tables(folder)
+    sales = describe_sales(tables.transactions)
+    return Understood(settings, intake, tables, sales, find_what_looks_wrong(intake, settings, sales, tables))
 
 
 def find_what_looks_wrong(intake: Intake, settings: Settings, sales: SalesOverview, tables: Tables) -> list[Finding]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from data.intake.reading.expressions import in_expression
 from data.intake.reading.matching import normalise_name
@@ -21,11 +21,15 @@ class Finding:
         What was found and what it would mean, in sentences.
     section, values
         A section of `revealed.toml`, and the setting and value in it that mend it; none where an action does.
+    advice
+        What `revealed init` does with these lines where nobody is asked: it takes them; it takes them and says that
+        this is an assumption; or it leaves them to be offered.
     """
 
     what: str
     section: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
+    advice: Literal["take", "assume", "offer"] = "offer"
 
     @property
     def text(self) -> str:

@@ -76,6 +76,7 @@ def find_in_rows(report: TableReport, sales: SalesOverview, names: Names) -> Ite
         yield Finding(
             f"The column {name} holds {shown}, and all of these rows count as sales. Name those that do.",
             **names.leave_out(f"{column} = {listed}" if len(paid) == 1 else f"{column} in ({listed})"),
+            advice="assume" if unclear else "take",
         )
     if sales.customers == sales.orders >= _FEWEST_ORDERS:
         yield Finding(
@@ -89,6 +90,7 @@ def find_in_rows(report: TableReport, sales: SalesOverview, names: Names) -> Ite
             f"The first day is {sales.first_day}, and 99 % of the lines are from {sales.early_day} on. If the first "
             "ones stand for a day that is not known, leave them out; write the day as your file does.",
             **names.leave_out(f"{names['ts']} not like '{_as_written(sales.first_day, report)}%'"),
+            advice="assume",
         )
 
 
@@ -100,6 +102,7 @@ def _find_transfers(name: str, kinds: Mapping[str, int], names: Names) -> Iterat
         yield Finding(
             f"The column {name} holds {shown}: these are no sales or returns of a customer, but they count as such.",
             **names.leave_out(f"{in_expression(name)} not in ({listed})"),
+            advice="take",
         )
 
 
@@ -119,6 +122,7 @@ def find_repeated(intake: Intake) -> Iterator[Finding]:
             "they are the same thing twice, let them count once.",
             f"formats.{table}",
             {"repeated": "drop"},
+            advice="assume" if several_files else "offer",
         )
 
 
@@ -140,7 +144,10 @@ def find_in_ids(intake: Intake, sales: SalesOverview) -> Iterator[Finding]:
                 f"{each.unknown_rows:,} rows of customers who are not known have an id that equals a known one but for "
                 f"{how[each.setting]}."
             )
-        yield Finding(" ".join([*parts, "If they are the same customers:"]), "", {each.setting: each.value})
+        # E-mail addresses are the same in small letters and in capitals.
+        same = each.unknown_rows or (each.setting == "id_case" and all("@" in one for one in each.example))
+        text = " ".join([*parts, "If they are the same customers:"])
+        yield Finding(text, "", {each.setting: each.value}, advice="assume" if same else "offer")
 
 
 def _is_paid(value: str) -> bool:

@@ -29,10 +29,11 @@ def find_in_amounts(sales: SalesOverview, names: Names) -> Iterator[Finding]:
         )
         if price is not None and not in_words(price, _OF_LINE) and "quantity" in names.theirs:
             values = {"amount": f"{names['quantity']} * {in_expression(price)}"}
-            yield Finding(what, "formats.transactions", values)
+            yield Finding(what, "formats.transactions", values, advice="take")
         elif price is None and names.identical_of_orders:
             # No column tells the lines apart, so that one of them stands for the order.
-            yield Finding(what.partition("; name")[0] + ".", "formats.transactions", {"repeated": "drop"})
+            text = what.partition("; name")[0] + "."
+            yield Finding(text, "formats.transactions", {"repeated": "drop"}, advice="assume")
         else:
             yield Finding(what, "columns.transactions", {"amount": price or "the column with the amount of the line"})
     amount = names.theirs.get("amount", "")
@@ -42,6 +43,7 @@ def find_in_amounts(sales: SalesOverview, names: Names) -> Iterator[Finding]:
             "the price of one piece, the total is too small.",
             "formats.transactions",
             {"amount": f"{names['quantity']} * {names['amount']}"},
+            advice="assume",
         )
     if sales.returns_as_sales:
         yield Finding(
@@ -49,6 +51,7 @@ def find_in_amounts(sales: SalesOverview, names: Names) -> Iterator[Finding]:
             "sales; if they are returns, their amount is negative.",
             "formats.transactions",
             {"amount": f"case when {names['quantity']} < 0 then -{names['amount']} else {names['amount']} end"},
+            advice="assume",
         )
     if sales.zero_lines > _ZERO_SHARE * sales.lines:
         yield Finding(
@@ -72,6 +75,7 @@ def _find_cents(sales: SalesOverview, names: Names) -> Iterator[Finding]:
         f"All amounts are whole numbers, and {why}. If they are cents, each is a hundred times too large.",
         "formats.transactions",
         {"unit": "cents"},
+        advice="assume",
     )
 
 

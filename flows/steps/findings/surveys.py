@@ -70,4 +70,5 @@ def _find_other_scales(report: TableReport, tables: Tables) -> Iterator[Finding]
                 "they are read on the scale 0-10, so that all are detractors. If they were given on 1-5, say so.",
                 "scales",
                 {row["question"]: "1-5"},
+                advice="assume",
             )

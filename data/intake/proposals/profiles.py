@@ -1,0 +1,151 @@
+"""What each column of a file holds: the kind of its cells, how many are filled, and how many differ."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from data.errors import InputError
+from data.intake.casting import as_text
+from data.intake.proposals.opening import sample
+from data.intake.raw import RawFile
+from data.intake.reading.column_kinds import kind_of_cells
+from data.intake.reading.numbers import NumberFormat, find_number_reading
+
+_SAMPLE, _FEW = 200, 20
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What one column holds.
+
+    Parameters
+    ----------
+    name, place
+        Its name in the header, and its position.
+    kind
+        "time", "number" or "text"; "" where it is empty.
+    sql_type
+        Its SQL type in the relation.
+    filled, different
+        Rows in which it is filled, and how many of these values differ.
+    rows
+        All rows of the file.
+    examples
+        Some cells as text, from all over the file.
+    values
+        Its values, the commonest first, with their rows; empty where there are more than twenty.
+    """
+
+    name: str
+    place: int
+    kind: str
+    sql_type: str
+    filled: int
+    different: int
+    rows: int
+    examples: tuple[str, ...]
+    values: dict[str, int]
+
+    @property
+    def column(self) -> str:
+        """The column in the relation."""
+        return f"c{self.place}"
+
+    @property
+    def text(self) -> str:
+        """SQL for a filled cell as trimmed text, else null."""
+        return f"trim(present({as_text(self.column, self.sql_type)}))"
+
+    @property
+    def is_email(self) -> bool:
+        """Whether most cells are e-mail addresses."""
+        mails = sum(bool(_EMAIL.fullmatch(each)) for each in self.examples)
+        return bool(self.examples) and mails >= 0.8 * len(self.examples)
+
+
+def describe_columns(connection: duckdb.DuckDBPyConnection, raw: RawFile) -> list[Profile]:
+    """Describe all named columns of a file."""
+    profiles = []
+    for place, (name, sql_type) in enumerate(zip(raw.header, raw.types, strict=True)):
+        if not name or sql_type.startswith(("STRUCT", "MAP", "BLOB")) or sql_type.endswith("]"):
+            continue
+        text = f"trim(present({as_text(f'c{place}', sql_type)}))"
+        row = connection.execute(
+            f"SELECT count({text}), count(DISTINCT {text}), count(*) FROM {raw.relation} WHERE shape = 0"
+        ).fetchone()
+        assert row is not None, "a count has one row"
+        values = {}
+        if row[1] <= _FEW:
+            values = dict(
+                connection.execute(
+                    f"SELECT {text} AS value, count(*) FROM {raw.relation} WHERE shape = 0 AND value IS NOT NULL "
+                    "GROUP BY 1 ORDER BY 2 DESC, 1"
+                ).fetchall()
+            )
+        examples = sample(connection, raw, f"c{place}", _SAMPLE)
+        kind = _kind(sql_type, examples)
+        profiles.append(Profile(name, place, kind, sql_type, row[0], row[1], row[2], tuple(examples), values))
+    return profiles
+
+
+def _kind(sql_type: str, examples: Sequence[str]) -> str:
+    if sql_type == "DATE" or sql_type.startswith("TIMESTAMP"):
+        return "time"
+    if sql_type in ("DOUBLE", "FLOAT") or sql_type.startswith("DECIMAL"):
+        return "number" if examples else ""
+    return kind_of_cells(examples)
+
+
+def number_of(connection: duckdb.DuckDBPyConnection, raw: RawFile, profile: Profile, mark: str | None) -> str | None:
+    """Write SQL for a column's number by the evidence of all of its cells; None where it is not told.
+
+    Parameters
+    ----------
+    connection, raw, profile
+        The working database, the file and the column.
+    mark
+        The decimal mark where it is known.
+    """
+    if profile.sql_type != "VARCHAR":
+        return f"TRY_CAST({profile.column} AS DOUBLE)" if profile.kind == "number" else None
+    text = profile.text
+    cells = f"SELECT 0 AS file, line, {text} AS cell FROM {raw.relation} WHERE shape = 0"
+    try:
+        reading = find_number_reading(connection, cells, NumberFormat(mark), f"transactions.{profile.name}", [raw.name])
+    except InputError:
+        return None
+    if reading is None:
+        return None
+    plain = text if reading.plain else reading.cell(text)
+    return f"TRY_CAST(CASE WHEN is_number({plain}) THEN {plain} END AS DOUBLE)"
+
+
+def readings_of_mark(connection: duckdb.DuckDBPyConnection, raw: RawFile, profiles: Sequence[Profile]) -> set[str]:
+    """Return the decimal marks that columns of numbers of a file can only be read with."""
+    marks = set()
+    for profile in profiles:
+        if profile.kind != "number" or profile.sql_type != "VARCHAR":
+            continue
+        cells = f"SELECT 0 AS file, line, {profile.text} AS cell FROM {raw.relation} WHERE shape = 0"
+        try:
+            reading = find_number_reading(connection, cells, NumberFormat(), f"transactions.{profile.name}", [raw.name])
+        except InputError:
+            continue
+        if reading is not None and reading.decided:
+            marks.add(reading.decimal)
+    return marks
+
+
+def is_unclear(connection: duckdb.DuckDBPyConnection, raw: RawFile, profile: Profile) -> bool:
+    """Whether each number of a column with a mark has exactly three digits after it, and could mean either."""
+    if profile.sql_type != "VARCHAR":
+        return False
+    cells = f"SELECT 0 AS file, line, {profile.text} AS cell FROM {raw.relation} WHERE shape = 0"
+    try:
+        found = find_number_reading(connection, cells, NumberFormat(), f"transactions.{profile.name}", [raw.name])
+    except InputError:
+        return False
+    return found is None

@@ -1,0 +1,82 @@
+"""What is proposed for a file: lines of `revealed.toml`, each with its reason, and questions that it leaves open."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from data.intake.sources import File
+
+Value = str | int | float | list[str]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of `revealed.toml`.
+
+    Parameters
+    ----------
+    section, key, value
+        The section (empty for what stands before all sections), the setting and its value.
+    reason
+        What tells it, in one sentence without a full stop.
+    others
+        Whole lines that could take its place, as comments -> what they mean.
+    """
+
+    section: str
+    key: str
+    value: Value
+    reason: str
+    others: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer to a question: what it means, and the lines it gives."""
+
+    meaning: str
+    lines: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a file does not tell for certain.
+
+    Parameters
+    ----------
+    what
+        The question, with what was found.
+    choices
+        The answers, the likeliest first.
+    decided
+        Whether the first answer may be taken where nobody can be asked; it is then said that it was.
+    """
+
+    what: str
+    choices: tuple[Choice, ...]
+    decided: bool = True
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What is proposed for one file.
+
+    Parameters
+    ----------
+    file
+        The file.
+    table
+        The table it seems to be; empty where it is none.
+    reason
+        What tells the table.
+    lines, questions
+        What to write, and what is open.
+    notes
+        What else is said of it, in sentences.
+    """
+
+    file: File
+    table: str
+    reason: str
+    lines: tuple[Line, ...] = ()
+    questions: tuple[Question, ...] = ()
+    notes: tuple[str, ...] = ()

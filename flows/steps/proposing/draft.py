@@ -1,0 +1,90 @@
+"""A draft of `revealed.toml`: the files of each table, and lines with their reasons."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+
+from data.intake.proposals.proposal import Line, Question
+from flows.settings import TABLES, Settings
+
+
+class OwnSettings(Settings):
+    """Settings that read neither the environment nor a settings file."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the names are pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        *others: PydanticBaseSettingsSource,  # noqa: ARG003
+        **named: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only the values that are passed."""
+        return (init_settings,)
+
+
+@dataclass
+class Draft:
+    """A draft of the settings of a shop.
+
+    Parameters
+    ----------
+    paths
+        Table -> its files, as they are given.
+    why
+        Table -> what tells that these files are it.
+    lines
+        (section, key) -> line; the section is empty for what stands before all sections.
+    assumed
+        What was taken although the files do not tell it for certain, in sentences.
+    open
+        Questions that nobody answered and that must not be guessed.
+    notes
+        What else was found, in sentences.
+    """
+
+    paths: dict[str, list[str]] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
+    lines: dict[tuple[str, str], Line] = field(default_factory=dict)
+    assumed: list[str] = field(default_factory=list)
+    open: list[Question] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, lines: Iterable[Line]) -> None:
+        """Add lines; conditions on rows are joined, of other settings the newest counts."""
+        for line in lines:
+            place = (line.section, line.key)
+            known = self.lines.get(place)
+            if known is not None and line.key == "rows" and str(known.value) not in str(line.value):
+                joined = f"({known.value}) and ({line.value})"
+                line = replace(line, value=joined, reason=f"{known.reason}; {line.reason}")
+            elif known is not None and line.key == "rows":
+                line = replace(line, reason=f"{known.reason}; {line.reason}")
+            self.lines[place] = line
+
+    def values(self) -> dict[str, Any]:
+        """Return the settings as a mapping, as `revealed.toml` would give them."""
+        values: dict[str, Any] = {table: list(self.paths[table]) for table in TABLES if table in self.paths}
+        for line in self.lines.values():
+            section = values
+            for name in filter(None, line.section.split(".")):
+                section = section.setdefault(name, {})
+            section[line.key] = line.value
+        return values
+
+    def settings(self, **changed: Any) -> Settings:
+        """Build the settings, some of them changed; nothing else is read."""
+        return OwnSettings.load(**{**self.values(), **changed})
+
+
+def lines_of(values: Mapping[str, Any], reason: str, section: str = "") -> list[Line]:
+    """Write nested settings as lines with one reason."""
+    lines = []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            lines += lines_of(value, reason, f"{section}.{key}" if section else key)
+        else:
+            lines.append(Line(section, key, value, reason))
+    return lines
