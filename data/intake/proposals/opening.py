@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -101,8 +100,8 @@ def open_file(
             settings += _header_setting(line, next((number for number, cells in records if any(cells)), 1))
             if line > 1 or width < max(len(cells) for _, cells in records[:1]):
                 settings.append(Setting("separator", separator, "it cuts most lines into the same number of cells"))
-    by_name = {setting.name: setting.value for setting in settings}
-    source = replace(source, header_line=by_name.get("header_line"))
+    lines = [int(setting.value) for setting in settings if setting.name == "header_line"]
+    source = replace(source, header_line=next(iter(lines), None))
     raw = load(connection, file, source, _ANY, relation, folder)
     if raw is None:
         raise InputError(f"{file.name} is empty.")
@@ -204,13 +203,3 @@ def _header_setting(line: int, first: int) -> list[Setting]:
     if line == first:
         return []
     return [Setting("header_line", line, "the names of the columns stand below a title")]
-
-
-def sample(connection: duckdb.DuckDBPyConnection, raw: RawFile, column: str, rows: int) -> list[Any]:
-    """Return some filled cells of a column as text, from all over the file."""
-    step = f"line % greatest(1, (SELECT count(*) FROM {raw.relation}) // {rows}) = 0"
-    found = connection.execute(
-        f"SELECT trim(CAST({column} AS VARCHAR)) FROM {raw.relation} WHERE shape = 0 AND {column} IS NOT NULL "
-        f"AND trim(CAST({column} AS VARCHAR)) <> '' AND {step} LIMIT {rows}"
-    ).fetchall()
-    return [row[0] for row in found]
