@@ -9,6 +9,9 @@ import ibis.expr.types as ir
 
 from features.returns.matching import Matching
 
+# Digits of a hash, to the base of 16, that draw a sample.
+_DIGITS = 8
+
 
 @dataclass(frozen=True)
 class Spine:
@@ -85,6 +88,27 @@ def everyone(transactions: ir.Table, as_of: date) -> Spine:
     """
     visible = transactions.filter(transactions.available_at < midnight(as_of))
     return Spine(table=visible.select("customer_id").distinct().mutate(as_of=ibis.literal(as_of)), as_of=as_of)
+
+
+def is_drawn(customer_id: ir.StringValue, share: float, seed: int) -> ir.BooleanValue:
+    """Say whether a customer belongs to a random sample of all customers.
+
+    A hash of the id draws it, the same in each engine: so it depends neither on who else is there nor on the order of
+    rows, and a smaller share draws some of those that a larger one draws.
+
+    Parameters
+    ----------
+    customer_id
+        Text.
+    share
+        Of the customers, 0 to 1; at 1 all are drawn.
+    seed
+        Another seed draws others.
+    """
+    digest = (ibis.literal(f"{seed}:") + customer_id).hexdigest("md5")
+    limit = f"{round(share * 16**_DIGITS):0{_DIGITS}x}"
+    # The limit of all has a digit more, and is none.
+    return digest.substr(0, _DIGITS) < limit if share < 1.0 else customer_id.notnull()
 
 
 def pairs(table: ir.Table) -> Spine:

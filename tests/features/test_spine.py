@@ -1,10 +1,11 @@
+import hashlib
 from datetime import date
 
 import ibis
 import pandas as pd
 import pytest
 
-from features.spine import everyone, pairs
+from features.spine import everyone, is_drawn, pairs
 
 SALES = [
     {"customer_id": "a", "ts": "2024-01-01 23:59:59"},
@@ -54,3 +55,20 @@ def test_pairs_take_several_dates_of_a_customer_each_once_and_no_nulls(transacti
 def test_with_as_of_puts_the_pair_first(transactions):
     described = everyone(transactions, date(2024, 1, 4)).with_as_of(transactions)
     assert described.columns[:2] == ("customer_id", "as_of")
+
+
+def test_a_sample_is_drawn_by_the_hash_of_the_id_alone():
+    ids = [f"{number:05d}" for number in range(20_000)]
+    table = ibis.memtable({"customer_id": ids})
+
+    def drawn(share, seed=3, rows=table):
+        return set(rows.filter(is_drawn(rows.customer_id, share, seed)).to_pandas()["customer_id"])
+
+    limit = 0.1 * 16**8
+    assert drawn(0.1) == {each for each in ids if int(hashlib.md5(f"3:{each}".encode()).hexdigest()[:8], 16) < limit}
+    assert abs(len(drawn(0.1)) - 2000) < 4 * (20_000 * 0.1 * 0.9) ** 0.5
+    assert drawn(0.05) < drawn(0.1) < drawn(1.0) == set(ids)
+    assert drawn(0.1, seed=4) != drawn(0.1)
+    # Whether somebody is drawn does not depend on who else is there, or on the order.
+    some = ids[:5000:-3]
+    assert drawn(0.1, rows=ibis.memtable({"customer_id": some})) == drawn(0.1) & set(some)
