@@ -4,10 +4,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.stats.population_stability import Columns
 from models.stats.typing import Flags, Floats
 
 
-def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd.DataFrame) -> pd.DataFrame:
+def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: Columns) -> pd.DataFrame:
     """Compare those who answered with those whom they represent, feature by feature, before and after weighting.
 
     The standardised mean difference is (mean of those who answered - mean of the target) / sqrt((s_1^2 + s_2^2) / 2),
@@ -23,7 +24,7 @@ def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd
     weights
         (n,) their weights.
     target
-        (N, k) features of those whom they represent.
+        (N rows) features of those whom they represent, read column by column.
 
     Returns
     -------
@@ -34,17 +35,21 @@ def covariate_balance(answered: pd.DataFrame, weights: npt.ArrayLike, target: pd
     Raises
     ------
     ValueError
-        If the columns differ or there is not one weight per row.
+        If the target lacks a column or there is not one weight per row.
     """
-    if list(answered.columns) != list(target.columns):
-        raise ValueError("answered and target must have the same columns in the same order")
-    X, Y, w = answered.to_numpy(float), target.to_numpy(float), np.asarray(weights, dtype=float)
+    lacking = [str(name) for name in answered.columns if name not in target.columns]
+    if lacking:
+        raise ValueError(f"the target lacks {', '.join(lacking)}")
+    X, w = answered.to_numpy(float), np.asarray(weights, dtype=float)
     if len(w) != len(X):
         raise ValueError(f"there must be one weight per row of answered, got {len(w)} for {len(X)}")
     names = [str(name) for name in answered.columns]
-    missing_X, missing_Y = np.isnan(X), np.isnan(Y)
-    differences = [_difference(X[~m, j], w[~m], Y[~missing_Y[:, j], j]) for j, m in enumerate(missing_X.T)]
-    missing = [_difference(m, w, missing_Y[:, j]) for j, m in enumerate(missing_X.T)]
+    differences, missing = [], []
+    for j, m in enumerate(np.isnan(X).T):
+        y = target[answered.columns[j]].to_numpy(float)
+        missing_y = np.isnan(y)
+        differences.append(_difference(X[~m, j], w[~m], y[~missing_y]))
+        missing.append(_difference(m, w, missing_y))
     table = pd.DataFrame(
         np.array(differences + missing).reshape(-1, 2),
         index=pd.Index([*names, *(f"{name} missing" for name in names)], name="feature"),

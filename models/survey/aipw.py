@@ -184,7 +184,7 @@ def estimate_nps(survey: Survey) -> Estimate:
         standard_error=error,
         degrees_of_freedom=freedom,
         n_base=len(m),
-        n_frame=pd.Series(survey.customer).nunique(),
+        n_frame=survey.frame_customers,
         n_answers=len(t),
         n_eff=float(1.0 / (h @ h)),
         survey_mean=float(t.mean()),

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.special import logit
 
 from models.stats.calibrated_weights import calibrated
+from models.stats.population_stability import Columns
 from models.stats.typing import Flags, Floats
 
 # Answer's contribution to NPS by category: detractor, passive, promoter.
@@ -53,7 +54,7 @@ class Survey:
     base_customer
         (M,) ids of the base.
     base_features
-        (M, k) features of the base, doubles, NaN where undefined.
+        (M rows) features of the base, by column, doubles, NaN where undefined.
     base_probabilities
         (M, 3) predicted probabilities of the three categories.
     fold_points
@@ -79,6 +80,9 @@ class Survey:
         0 for rows that no sample counts. None without samples.
     feature_groups
         Group of features by name, as `features.definition.Feature.group` gives it.
+    represents
+        (N,) customers of the frame that each row stands for: more than 1 where only a sample of the non-respondents is
+        in the frame. None if all are 1.
     """
 
     customer: npt.NDArray[np.str_]
@@ -88,7 +92,7 @@ class Survey:
     probabilities: Floats
     propensity: Floats
     base_customer: npt.NDArray[np.str_]
-    base_features: pd.DataFrame
+    base_features: Columns
     base_probabilities: Floats
     fold_points: Floats
     fold_base_points: Floats
@@ -99,6 +103,7 @@ class Survey:
     in_probability_sample: Flags | None = None
     design_weight: Floats | None = None
     feature_groups: Mapping[str, str] = field(default_factory=dict)
+    represents: Floats | None = None
 
     @property
     def speaks_for_asked_only(self) -> bool:
@@ -161,7 +166,20 @@ class Survey:
     def frame_weight(self) -> Floats:
         """Customers of the base that each row of the frame represents, (N,), up to a constant factor."""
         shift = np.ones(len(self.answered)) if self.shift_weight is None else self.shift_weight
-        return shift if self.design_weight is None else shift + self.design_weight
+        each = shift if self.design_weight is None else shift + self.design_weight
+        return each if self.represents is None else each * self.represents
+
+    @property
+    def mean_propensity(self) -> float:
+        """Mean probability of answering over the frame."""
+        return float(np.average(self.propensity, weights=self.represents))
+
+    @property
+    def frame_customers(self) -> int:
+        """Customers in the frame, where it holds a sample of the non-respondents as that estimates it."""
+        if self.represents is None:
+            return int(pd.Series(self.customer).nunique())
+        return round(float(pd.Series(self.represents).groupby(self.customer).max().sum()))
 
     @property
     def balanced(self) -> list[str]:

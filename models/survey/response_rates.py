@@ -18,7 +18,7 @@ from models.release.release import Release
 from models.stats.folds import last_wave
 from models.stats.typing import Floats
 from models.survey.frame import LARGEST_WEIGHT_RATIO
-from models.survey.prepare import FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE, describe_asked
+from models.survey.response.asked import FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE, describe_asked
 from models.survey.response.propensity import fit_response
 
 # Customers who were invited fewer days ago may still answer.
@@ -179,7 +179,8 @@ def _past_invitations(
     if tables.answers is None:
         return None
     now = release.as_seen_at(as_of)
-    invited, _, sampled = describe_asked(tables, now, None, probability_samples)
+    found = describe_asked(tables, now, None, probability_samples)
+    invited, sampled = found.invited, found.of_samples
     latest = pd.Timestamp(as_of) - pd.Timedelta(days=DAYS_TO_ANSWER)
     outside_samples = invited["drawn_on"].isna() if len(sampled) else np.ones(len(invited), dtype=bool)
     asked = invited[outside_samples & (invited["invited_at"] < latest)]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import describe_everyone, feature_names
+from features.describe import everyone_described, feature_names
 from features.spine import everyone
 from features.tables import Tables
 from models.release.release import Release
@@ -14,7 +14,7 @@ from models.survey.change import NpsChange, nps_change
 from models.survey.frame import Survey
 from models.survey.prepare import (
     fold_points,
-    predict_without_own_answers,
+    predict_base,
     prepare_survey,
     sample_positions,
 )
@@ -102,20 +102,20 @@ def _without_answers(tables: Tables, release: Release) -> Survey:
     training, answers = release.training, release.answers
     assert training is not None
     assert answers is not None
-    base = describe_everyone(tables, release.as_of, release.vocabulary)
+    base = everyone_described(tables, release.as_of, release.vocabulary)
     names = feature_names(release.vocabulary)
-    sample = sample_positions(len(base), release.parameters.seed)
+    columns, sample = ["customer_id", *names], sample_positions(len(base), release.parameters.seed)
     return Survey(
         customer=np.empty(0, dtype=str),
-        features=base[names].iloc[:0],
+        features=pd.DataFrame(columns=names, dtype=float),
         answered=np.empty(0, dtype=bool),
         category=np.empty(0, dtype=np.int64),
         probabilities=np.empty((0, 3)),
         propensity=np.empty(0),
         base_customer=base["customer_id"].to_numpy(str),
-        base_features=base[names],
-        base_probabilities=predict_without_own_answers(base, training, answers["customer_id"].to_numpy(str)),
+        base_features=base,
+        base_probabilities=predict_base(base.batches(columns), training, answers["customer_id"].to_numpy(str)),
         fold_points=np.empty((len(training.fold_models), 0)),
-        fold_base_points=fold_points(base.iloc[sample], training),
+        fold_base_points=fold_points(base.take(sample, columns), training),
         base_sample=sample,
     )

@@ -122,7 +122,7 @@ def _strengths(survey: Survey) -> Iterator[_Strength]:
     by_answering = _Fit.of_answering(Z, answered)
     by_answer = _Fit.of_answer(Z[answered], answer)
     # Weights are 1 + odds against answering: where nearly all answer, a trait hardly changes them.
-    could_be_moved = 1.0 - float(survey.propensity.mean())
+    could_be_moved = 1.0 - survey.mean_propensity
     for name in np.unique(group):
         of_group = group == name
         variance = by_answering.added_variance(of_group)

@@ -1,18 +1,14 @@
 """The candidate models of who answers: logistic regressions on logarithms, boosted trees, and trees on a regression."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 
 import lightgbm
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from models.stats.typing import Flags, Floats, Integers
-
-# Rows (n, k) -> log odds (n,).
-Model = Callable[[Floats], Floats]
-# Rows, whether each answered, and a seed.
-Fit = Callable[[Floats, Flags, int], Model]
 
 # Inverses of the ridge penalty on standardised features: with few answers the smaller one wins, with many the larger.
 RIDGE_C = 0.1
@@ -22,14 +18,20 @@ LARGEST_STANDARD_VALUE = 4.0
 # With fewer answers trees overfit.
 FEWEST_ANSWERS_FOR_TREES = 1000
 ROUNDS, FEWER_ROUNDS = 100, 50
-
-
-def candidates(answers: int) -> Mapping[str, Fit]:
-    """Give the candidate models for so many answers, by name."""
-    regressions: dict[str, Fit] = {"strong ridge": _strong_ridge, "weak ridge": _weak_ridge}
-    if answers < FEWEST_ANSWERS_FOR_TREES:
-        return regressions
-    return {**regressions, "trees": _trees, "trees on the regression": _trees_on_regression}
+_TREES = {
+    "objective": "binary",
+    "learning_rate": 0.05,
+    "num_leaves": 4,
+    "min_data_in_leaf": 50,
+    "feature_fraction": 0.3,
+    "bagging_fraction": 0.5,
+    "bagging_freq": 1,
+    "lambda_l2": 20.0,
+    "deterministic": True,
+    "force_col_wise": True,
+    "num_threads": 1,
+    "verbosity": -1,
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class Columns:
         """Learn the columns of features (n, k), NaN where not defined."""
         is_amount = (np.nanmin(X, axis=0, initial=np.inf) >= 0.0) & (np.nanmax(X, axis=0, initial=-np.inf) > 1.0)
         has_gaps: Flags = np.asarray(np.isnan(X).any(axis=0))
-        median = np.nan_to_num(np.nanmedian(np.where(np.isnan(X).all(axis=0), 0.0, X), axis=0))
+        median = np.nan_to_num([np.median(x[~np.isnan(x)]) if not np.isnan(x).all() else 0.0 for x in X.T])
         unscaled = cls(is_amount, has_gaps, median, np.zeros(1), np.ones(1))
         Z = unscaled._filled(X)
         scale = Z.std(axis=0)
@@ -84,55 +86,110 @@ class Columns:
         return np.hstack([Z, missing[:, self.has_gaps]])
 
 
-def regression(X: Floats, R: Flags, ridge_c: float) -> Model:
-    """Ridge logistic regression on `Columns`."""
-    columns = Columns.of(X)
-    fitted = LogisticRegression(C=ridge_c, solver="newton-cholesky").fit(columns.standardised(X), R)
+@dataclass(frozen=True)
+class Rows:
+    """Rows to predict, (n, k), NaN where not defined; what several models make of them is made once."""
 
-    def log_odds(values: Floats) -> Floats:
-        return np.asarray(fitted.decision_function(columns.standardised(values)))
+    X: Floats
+    _standardised: dict[int, Floats] = field(default_factory=dict, repr=False)
+
+    def standardised(self, columns: Columns) -> Floats:
+        """Give the columns of a regression, as `Columns.standardised`."""
+        if id(columns) not in self._standardised:
+            self._standardised[id(columns)] = columns.standardised(self.X)
+        return self._standardised[id(columns)]
+
+
+# Rows -> log odds (n,).
+Model = Callable[[Rows], Floats]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Rows to learn from, and what several candidates learn of them: the candidates share it.
+
+    Attributes
+    ----------
+    X, R
+        (n, k) features, NaN where not defined; (n,) whether each row was answered.
+    seed
+        Of the trees.
+    """
+
+    X: Floats
+    R: Flags
+    seed: int
+
+    @cached_property
+    def columns(self) -> Columns:
+        """Columns of the regressions."""
+        return Columns.of(self.X)
+
+    @cached_property
+    def standardised(self) -> Floats:
+        """(n, k + flags) of the rows."""
+        return self.columns.standardised(self.X)
+
+    @cached_property
+    def strong(self) -> LogisticRegression:
+        """The regression with the larger penalty."""
+        return self.regression(RIDGE_C)
+
+    @cached_property
+    def binned(self) -> lightgbm.Dataset:
+        """The rows as trees read them."""
+        return lightgbm.Dataset(self.X, self.R.astype(float), params={**_TREES, "seed": self.seed}).construct()
+
+    def regression(self, ridge_c: float) -> LogisticRegression:
+        """Ridge logistic regression on `columns`."""
+        return LogisticRegression(C=ridge_c, solver="newton-cholesky").fit(self.standardised, self.R)
+
+
+# Made of rows with answers and non-respondents.
+Fit = Callable[[Training], Model]
+
+
+def candidates(answers: int) -> Mapping[str, Fit]:
+    """Give the candidate models for so many answers, by name."""
+    regressions: dict[str, Fit] = {"strong ridge": _strong_ridge, "weak ridge": _weak_ridge}
+    if answers < FEWEST_ANSWERS_FOR_TREES:
+        return regressions
+    return {**regressions, "trees": _trees, "trees on the regression": _trees_on_regression}
+
+
+def _strong_ridge(training: Training) -> Model:
+    return _of_regression(training.columns, training.strong)
+
+
+def _weak_ridge(training: Training) -> Model:
+    return _of_regression(training.columns, training.regression(WEAK_RIDGE_C))
+
+
+def _of_regression(columns: Columns, fitted: LogisticRegression) -> Model:
+    def log_odds(rows: Rows) -> Floats:
+        return np.asarray(fitted.decision_function(rows.standardised(columns)))
 
     return log_odds
 
 
-def _strong_ridge(X: Floats, R: Flags, seed: int) -> Model:  # noqa: ARG001 - the signature of `Fit`
-    return regression(X, R, RIDGE_C)
+def _trees(training: Training) -> Model:
+    return _boosted(training, ROUNDS, None)
 
 
-def _weak_ridge(X: Floats, R: Flags, seed: int) -> Model:  # noqa: ARG001 - the signature of `Fit`
-    return regression(X, R, WEAK_RIDGE_C)
+def _trees_on_regression(training: Training) -> Model:
+    return _boosted(training, FEWER_ROUNDS, _strong_ridge(training))
 
 
-def _trees(X: Floats, R: Flags, seed: int) -> Model:
-    return _boosted(X, R, seed, ROUNDS, None)
-
-
-def _trees_on_regression(X: Floats, R: Flags, seed: int) -> Model:
-    return _boosted(X, R, seed, FEWER_ROUNDS, regression(X, R, RIDGE_C))
-
-
-def _boosted(X: Floats, R: Flags, seed: int, rounds: int, start: Model | None) -> Model:
+def _boosted(training: Training, rounds: int, start: Model | None) -> Model:
     """Small boosted trees, from nothing or from the log odds of another model."""
-    parameters = {
-        "objective": "binary",
-        "learning_rate": 0.05,
-        "num_leaves": 4,
-        "min_data_in_leaf": 50,
-        "feature_fraction": 0.3,
-        "bagging_fraction": 0.5,
-        "bagging_freq": 1,
-        "lambda_l2": 20.0,
-        "deterministic": True,
-        "force_col_wise": True,
-        "num_threads": 1,
-        "seed": seed,
-        "verbosity": -1,
-    }
-    data = lightgbm.Dataset(X, R.astype(float), init_score=None if start is None else start(X))
-    trees = lightgbm.train(parameters, data, num_boost_round=rounds)
+    data = training.binned
+    if start is not None:
+        data.set_init_score(start(Rows(training.X, {id(training.columns): training.standardised})))
+    trees = lightgbm.train({**_TREES, "seed": training.seed}, data, num_boost_round=rounds)
+    data.set_init_score(None)
 
-    def log_odds(values: Floats) -> Floats:
-        learned = np.asarray(trees.predict(values, raw_score=True, num_threads=1), dtype=float)
-        return learned if start is None else learned + start(values)
+    def log_odds(rows: Rows) -> Floats:
+        learned = np.asarray(trees.predict(rows.X, raw_score=True, num_threads=1), dtype=float)
+        return learned if start is None else learned + start(rows)
 
     return log_odds

@@ -1,6 +1,6 @@
 """Who answers a survey: the probability of answering, from behaviour."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from models.stats.folds import customer_folds
 from models.stats.typing import Flags, Floats
-from models.survey.response.candidates import Fit, Model, candidates
+from models.survey.response.candidates import Fit, Rows, Training, candidates
 
 FEWEST_ANSWERS_PER_FOLD = 2
 # More non-respondents per answer add almost no information (King & Zeng 2001). Below the second number it is not worth
@@ -26,7 +26,12 @@ SLOPE_PENALTY = 5.0
 
 
 def response_propensity(
-    features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.ArrayLike, seed: int = 0
+    features: pd.DataFrame,
+    answered: npt.ArrayLike,
+    customer: npt.ArrayLike,
+    seed: int = 0,
+    share: float = 1.0,
+    learned: npt.ArrayLike | None = None,
 ) -> Floats:
     """Estimate each row's probability of answering, by models that have seen no row of its customer.
 
@@ -47,6 +52,11 @@ def response_propensity(
         (n,) ids.
     seed
         Seed of folds, sample and trees. Rows in any order give the same probabilities.
+    share
+        Share of the non-respondents that is among the rows, where these are a sample of them.
+    learned
+        (n,) the rows to learn from, others are predicted only; unless given all answers and a sample of the others, as
+        `case_control_sample` draws it.
 
     Returns
     -------
@@ -62,14 +72,14 @@ def response_propensity(
     X, R, who = _checked(features, answered, customer)
     if R.all():
         return np.ones(len(R))
-    rows = _rows(X, R, who, seed)
+    rows = _rows(X, R, who, seed, learned)
     if rows is None:
-        return np.full(len(R), _smoothed_share(R))
+        return np.full(len(R), _smoothed_share(R, share))
     # LightGBM's own setting for threads is not enough: other calls of it reset the number for the whole process.
     with threadpool_limits(limits=1):
         log_odds = _stacked(rows, _out_of_fold(rows, candidates(int(rows.R.sum())), seed))
     propensity = np.empty(len(R))
-    propensity[rows.order] = _probability(log_odds, rows.share)
+    propensity[rows.order] = _probability(log_odds, share * rows.share)
     return propensity
 
 
@@ -89,7 +99,7 @@ class Response:
 
     features: tuple[str, ...]
     share: float
-    log_odds: Model | None = None
+    log_odds: Callable[[Floats], Floats] | None = None
 
     def predict(self, features: pd.DataFrame) -> Floats:
         """Give each row's probability of answering, (n,) in (0, 1], from a table that holds `features`."""
@@ -128,15 +138,15 @@ def fit_response(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.
         kinds = candidates(int(rows.R.sum()))
         each = _out_of_fold(rows, kinds, seed)[rows.learned]
         constant, *weights = stack(each, rows.R[rows.learned])
-        training_rows = rows.X[rows.learned], rows.R[rows.learned]
+        training = Training(rows.X[rows.learned], rows.R[rows.learned], seed)
         # A candidate without weight is not fitted.
-        models = [(fit(*training_rows, seed), b) for fit, b in zip(kinds.values(), weights, strict=True) if b > 0.0]
+        models = [(fit(training), b) for fit, b in zip(kinds.values(), weights, strict=True) if b > 0.0]
     shift = float(np.log(rows.share))
 
     def log_odds(values: Floats) -> Floats:
-        odds = np.full(len(values), constant + shift)
+        odds, predicted = np.full(len(values), constant + shift), Rows(values)
         for model, weight in models:
-            odds += weight * model(values)
+            odds += weight * model(predicted)
         return odds
 
     return Response(names, float(R.mean()), log_odds)
@@ -179,23 +189,29 @@ def _checked(
     return X, R, who
 
 
-def _rows(X: Floats, R: Flags, who: npt.NDArray[np.str_], seed: int) -> _Rows | None:
+def _rows(
+    X: Floats, R: Flags, who: npt.NDArray[np.str_], seed: int, chosen: npt.ArrayLike | None = None
+) -> _Rows | None:
     """Order the rows, fold them and choose those to learn from; None if they are too few for a regression."""
     if X.shape[1] == 0 or np.unique(who).size < 2:
         return None
     order = _order(X, R, who)
     X, R, who = X[order], R[order], who[order]
     fold = customer_folds(who, seed)
-    learned, share = case_control_sample(R, who, seed)
+    if chosen is None:
+        learned, share = case_control_sample(R, who, seed)
+    else:
+        learned = np.asarray(chosen).astype(bool)[order]
+        share = float(np.mean(learned[~R]) / np.mean(learned[R]))
     counts = np.array([[np.sum(R[learned & (fold != k)] == kind) for kind in (0, 1)] for k in range(fold.max() + 1)])
     if counts.min() < FEWEST_ANSWERS_PER_FOLD:
         return None
     return _Rows(order, X, R, fold, learned, share)
 
 
-def _smoothed_share(R: Flags) -> float:
-    """Share that answered, smoothed so that it is never 0 or 1."""
-    return float((R.sum() + 0.5) / (len(R) + 1.0))
+def _smoothed_share(R: Flags, share: float = 1.0) -> float:
+    """Share that answered, smoothed so that it is never 0 or 1; of the others only a share may be among the rows."""
+    return float((R.sum() + 0.5) / (R.sum() + np.sum(~R) / share + 1.0))
 
 
 def _out_of_fold(rows: _Rows, kinds: Mapping[str, Fit], seed: int) -> Floats:
@@ -203,11 +219,12 @@ def _out_of_fold(rows: _Rows, kinds: Mapping[str, Fit], seed: int) -> Floats:
     log_odds = np.empty((len(rows.R), len(kinds)))
     for k in range(int(rows.fold.max()) + 1):
         training, held_out = rows.learned & (rows.fold != k), np.flatnonzero(rows.fold == k)
-        for j, fit in enumerate(kinds.values()):
-            model = fit(rows.X[training], rows.R[training], seed)
-            for first in range(0, len(held_out), ROWS_AT_ONCE):
-                part = held_out[first : first + ROWS_AT_ONCE]
-                log_odds[part, j] = model(rows.X[part])
+        learned_from = Training(rows.X[training], rows.R[training], seed)
+        models = [fit(learned_from) for fit in kinds.values()]
+        for first in range(0, len(held_out), ROWS_AT_ONCE):
+            part = held_out[first : first + ROWS_AT_ONCE]
+            predicted = Rows(rows.X[part])
+            log_odds[part] = np.column_stack([model(predicted) for model in models])
     return log_odds
 
 

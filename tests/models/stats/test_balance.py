@@ -43,7 +43,7 @@ def test_what_never_varies_or_is_never_known_is_left_out():
         pd.DataFrame({"a": [1.0], "b": [np.nan]}), [1.0], pd.DataFrame({"a": [1.0], "b": [np.nan]})
     )
     assert empty.empty
-    with pytest.raises(ValueError, match="same columns"):
+    with pytest.raises(ValueError, match="the target lacks a"):
         covariate_balance(pd.DataFrame({"a": [1.0]}), [1.0], pd.DataFrame({"b": [1.0]}))
     with pytest.raises(ValueError, match="one weight per row"):
         covariate_balance(pd.DataFrame({"a": [1.0]}), [1.0, 2.0], pd.DataFrame({"a": [1.0]}))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import features.tables as tables_of_run
 from features.tables import Tables
 from models.nps.model import predict_nps_category
 from models.stats.balance import covariate_balance
@@ -13,6 +14,7 @@ from models.survey import prepare
 from models.survey.aipw import estimate_nps
 from models.survey.change import nps_change
 from models.survey.prepare import prepare_survey
+from models.survey.response import asked
 from models.survey.two_surveys import prepare_change
 from tests.models.kept_orders import had_bought, kept_sales
 
@@ -57,10 +59,10 @@ def test_the_interval_covers_the_truth_that_the_survey_misses(simulated_shop, su
 def test_it_counts_customers(simulated_shop, estimate, newest):
     lines = pd.read_parquet(simulated_shop.files["transactions"])
     first = kept_sales(lines, simulated_shop.as_of).groupby("customer_id")["ts"].min().dt.normalize()
-    asked = pd.read_parquet(simulated_shop.files["answers"])
+    invited = pd.read_parquet(simulated_shop.files["answers"])
     assert estimate.frame == "invited"
     assert estimate.n_base == len(first)
-    assert estimate.n_frame == asked["customer_id"][had_bought(lines, asked)].nunique()
+    assert estimate.n_frame == invited["customer_id"][had_bought(lines, invited)].nunique()
     assert estimate.n_answers == len(newest)
 
 
@@ -144,13 +146,47 @@ def test_with_enough_unanswered_invitations_the_frame_are_those_who_were_asked(s
     assert len(set(enough.customer)) == len(enough.customer) == len(newest) + 100
 
 
+def test_a_sample_of_the_non_respondents_gives_the_estimate_of_all(
+    simulated_shop, release, survey, estimate, monkeypatch
+):
+    monkeypatch.setattr(asked, "FEWEST_NON_RESPONDENTS", 300)
+    monkeypatch.setattr(asked, "NON_RESPONDENTS_PER_ANSWER", 0)
+    monkeypatch.setattr(tables_of_run, "BATCH_ROWS", 97)
+    sampled = prepare_survey(simulated_shop.tables, release)
+    non_respondents = ~sampled.answered
+    assert abs(non_respondents.sum() - 300) < 60 < np.sum(~survey.answered) / 3
+    assert set(sampled.customer) < set(survey.customer)
+    # All answers are there, as they were, and the others stand for those who were not drawn.
+    assert sampled.customer[sampled.answered].tolist() == survey.customer[survey.answered].tolist()
+    pd.testing.assert_frame_equal(
+        sampled.features[sampled.answered].reset_index(drop=True),
+        survey.features[survey.answered].reset_index(drop=True),
+    )
+    assert sampled.represents[sampled.answered].tolist() == [1.0] * sampled.answered.sum()
+    assert len(set(sampled.represents[non_respondents])) == 1
+    assert sampled.frame_customers == pytest.approx(len(survey.customer), rel=0.06)
+    assert sampled.mean_propensity == pytest.approx(survey.mean_propensity, rel=0.06)
+    # The base is read in other batches, to the last bit.
+    assert sampled.base_customer.tolist() == survey.base_customer.tolist()
+    assert sampled.base_probabilities.tolist() == survey.base_probabilities.tolist()
+    found = estimate_nps(sampled).figures
+    assert found.nps == pytest.approx(estimate.nps, abs=estimate.standard_error / 2)
+    assert found.standard_error == pytest.approx(estimate.standard_error, rel=0.1)
+
+
 def test_few_unanswered_of_many_asked_are_no_record_either():
-    tells = prepare._tells_who_was_asked
+    def tells(answered, represents=1.0):
+        return prepare.tells_who_was_asked(pd.DataFrame({"answered": answered, "represents": represents}))
+
     assert tells(np.arange(1000) >= 50)
     assert not tells(np.arange(1000) >= 49)
     assert tells(np.arange(100) >= 30)
     assert not tells(np.arange(100) >= 29)
     assert not tells(np.ones(0, bool))
+    # Ten that stand for five each.
+    sampled = np.arange(960) >= 10
+    assert tells(sampled, np.where(sampled, 1.0, 5.0))
+    assert not tells(sampled, np.where(sampled, 1.0, 4.0))
 
 
 def _with_unanswered(tables: Tables, survey, customers: int) -> Tables:
@@ -179,11 +215,11 @@ def sample_of_shop(simulated_shop, release):
     tables, rng = simulated_shop.tables, np.random.default_rng(0)
     start = pd.Timestamp(simulated_shop.as_of) - pd.Timedelta(days=60)
     truth = simulated_shop.truth.set_index("customer_id")
-    asked = (
+    invited = (
         tables.answers.filter(tables.answers.question == "nps").to_pandas().sort_values(["customer_id", "invited_at"])
     )
-    asked = asked[asked["invited_at"].between(start, start + pd.Timedelta(days=55))]
-    people = np.sort(asked["customer_id"].unique())
+    invited = invited[invited["invited_at"].between(start, start + pd.Timedelta(days=55))]
+    people = np.sort(invited["customer_id"].unique())
     points = (truth["p_promoter"] - truth["p_detractor"]).loc[people].to_numpy()
     chance = np.where(points > np.median(points), 0.9, 0.4)
     chosen = rng.random(len(people)) < chance
