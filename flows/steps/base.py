@@ -12,7 +12,7 @@ from features.labels import commented_answers
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
-from models.monitoring.stability import profiles_of
+from models.monitoring.stability import SCORES, profiles_of
 from models.population.category_level import with_level
 from models.population.segment_labels import segment_labels
 from models.registry.scorers import SCORER, Registered
@@ -172,7 +172,7 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
     """Add the profile of the base and its personas to a release; the champion's personas keep their names."""
     with step("profile the base and find its personas"):
         described = everyone_described(inputs.tables, release.as_of, release.vocabulary)
-        scores = pd.concat([release.scorer.score(batch) for batch in described.batches()])
+        scores = pd.concat([release.scorer.score(batch)[list(SCORES)] for batch in described.batches()])
         customer, seed = described["customer_id"], release.parameters.seed
         champions = None if champion is None else champion.release.parameters.personas
         some = described.take(drawn(customer, seed))
