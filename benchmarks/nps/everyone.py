@@ -3,7 +3,9 @@
 The worlds are those of `who_answers`, where answering is explained by what the tables show. Judged are the calibration
 error of the probabilities as trained and with the level of the base, the shares of the categories beside those of the
 median class, and of how many on the list of likely detractors the answer would be a detractor's, beside the same number
-of those likeliest by p_detractor, and of those with the largest clv x p_detractor, as the list once was.
+of those likeliest by p_detractor, and of those with the largest clv x p_detractor, as the list once was. The shares are
+judged beside what chance makes of so many answers: their standard error, the error of the same estimate with everyone's
+true chance to answer, and, with `--customers 240000`, that of four times the answers.
 
 Run: python -m benchmarks.nps.everyone [--replicates 20] [--customers 60000]
 """
@@ -12,6 +14,7 @@ import argparse
 import multiprocessing
 import os
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -30,6 +33,7 @@ from models.scoring.nps import categories, category_probabilities, median_catego
 from models.scoring.scorer import parse_trees
 from models.stats.metrics import expected_calibration_error
 from models.survey.aipw import level_shares
+from models.survey.frame import Survey
 
 
 def replicate(seed: int, customers: int) -> pd.DataFrame:
@@ -42,17 +46,30 @@ def replicate(seed: int, customers: int) -> pd.DataFrame:
     named, truth = categories(published, p), world.probabilities.mean(axis=0)
     shares = np.array([np.mean(named == name) for name in CATEGORIES])
     median = np.bincount(median_category(before), minlength=3) / customers
+    errors = 100.0 * np.abs(shares - truth)
+    with_chances = level_shares(replace(survey, propensity=world.chance))
     row = {
         "answers": len(survey.answers),
         "ece_trained": expected_calibration_error(world.category, before),
         "ece": expected_calibration_error(world.category, p),
-        "share_error": 100.0 * np.abs(shares - truth).max(),
+        "share_error": errors.max(),
+        "share_error_trained": 100.0 * np.abs(before.mean(axis=0) - truth).max(),
+        "share_error_true_chances": 100.0 * np.abs(with_chances - truth).max(),
+        "standard_errors": (errors / _standard_errors(survey)).max(),
+        "standard_error": _standard_errors(survey).max(),
         "share_error_median": 100.0 * np.abs(median - truth).max(),
         "detractors": 100.0 * shares[0],
         "detractors_median": 100.0 * median[0],
         "true_detractors": 100.0 * truth[0],
     }
     return pd.DataFrame([row | _precision(world, published, p, named)])
+
+
+def _standard_errors(survey: Survey) -> Floats:
+    """Give the standard error of each category's share, (3,), points: what drawing the answers alone makes."""
+    h = survey.weights / survey.weights.sum()
+    residual = (survey.category[survey.answered][:, None] == np.arange(3)) - survey.probabilities[survey.answered]
+    return np.asarray(100.0 * np.sqrt((h**2) @ (residual - h @ residual) ** 2))
 
 
 def _precision(world: World, nps: CategoryParameters, p: Floats, named: np.ndarray) -> dict[str, float]:
@@ -108,6 +125,17 @@ def summarise(rows: pd.DataFrame) -> dict[str, str]:
         "by the median class": mean(rows["detractors_median"], ".1f"),
         "largest error of a category's share, points": (
             f"{mean(rows['share_error'], '.1f')}; largest {rows['share_error'].max():.1f}"
+        ),
+        "in standard errors of what so many answers tell": (
+            f"{mean(rows['standard_errors'], '.1f')}; largest {rows['standard_errors'].max():.1f}; "
+            f"a standard error is {rows['standard_error'].mean():.1f} points"
+        ),
+        "worlds within 3 points": f"{(rows['share_error'] <= 3.0).sum()} of {len(rows)}",
+        "the same with everyone's true chance to answer": (
+            f"{mean(rows['share_error_true_chances'], '.1f')}; largest {rows['share_error_true_chances'].max():.1f}"
+        ),
+        "of the probabilities as trained": (
+            f"{mean(rows['share_error_trained'], '.1f')}; largest {rows['share_error_trained'].max():.1f}"
         ),
         "that of the median class": mean(rows["share_error_median"], ".1f"),
         "customers on the list of likely detractors": f"{rows['listed'].mean():,.0f}",

@@ -23,6 +23,8 @@ WORLDS = {
     VISIBLE: (VISIBLE, 0.0),
     HALF_HIDDEN: (HALF_HIDDEN, 0.0),
     IN_TWO_GROUPS: (IN_TWO_GROUPS, 0.0),
+    "tilted by -.2": (VISIBLE, -0.2),
+    "tilted by -.1": (VISIBLE, -0.1),
     "tilted by .1": (VISIBLE, 0.1),
     "tilted by .2": (VISIBLE, 0.2),
 }
@@ -78,18 +80,74 @@ def simulate(world: str, customers: int, seed: int, rate: float = 0.03) -> World
     """Simulate a base of which a share `rate` answers, in one of `WORLDS`."""
     decided_by, gamma = WORLDS[world]
     rng = np.random.default_rng([seed, 7])
-    # A trait, such as attachment to the shop: the half-hidden worlds let it act by itself.
+    trait, buying, lateness = _people(rng, customers)
+    features, *shown = _features(rng, trait, buying, lateness)
+    latent = _latent(decided_by, trait, buying, *shown)
+    chosen = _who_answers(decided_by, trait, buying, *shown)
+    return _asked(rng, features, latent, chosen, rate, gamma)
+
+
+def simulate_twice(
+    answering: tuple[str, str], customers: int, seed: int, rate: float = 0.03, later: float = 0.4
+) -> tuple[World, World]:
+    """Simulate customers at two dates, each asked at both, with answers that share a half-hidden trait.
+
+    Parameters
+    ----------
+    answering
+        What decides who answers at each date, of `WORLDS`.
+    customers, seed, rate
+        As `simulate` takes them.
+    later
+        By how many standard deviations later parcels come at the second date.
+    """
+    rng = np.random.default_rng([seed, 8])
+    trait, buying, lateness = _people(rng, customers)
+    # Traits stay, and what the customers do is drawn anew: a state of each for each date, on one scale.
+    trait, buying = np.tile(trait, 2), np.tile(buying, 2)
+    lateness = np.r_[lateness, rng.standard_normal(customers) + later]
+    features, *shown = _features(rng, trait, buying, lateness)
+    latent = _latent(HALF_HIDDEN, trait, buying, *shown)
+    waves = []
+    for decided_by, at in zip(answering, (slice(customers), slice(customers, None)), strict=True):
+        chosen = _who_answers(decided_by, trait, buying, *shown)[at]
+        waves.append(_asked(rng, features.iloc[at].reset_index(drop=True), latent[at], chosen, rate))
+    return waves[0], waves[1]
+
+
+def _people(rng: np.random.Generator, customers: int) -> tuple[Floats, Floats, Floats]:
+    """Draw a trait, such as attachment to the shop; how often each buys; and how late parcels come to each."""
     trait = rng.standard_normal(customers)
     buying = 0.4 * trait + np.sqrt(1 - 0.16) * rng.standard_normal(customers)
-    lateness = rng.standard_normal(customers)
-    features, of_visits, of_orders, of_lateness = _features(rng, trait, buying, lateness)
-    seen = _standardised(0.35 * of_visits + 0.25 * of_orders - 0.80 * of_lateness)
+    return trait, buying, rng.standard_normal(customers)
+
+
+def _latent(
+    decided_by: str, trait: Floats, buying: Floats, of_visits: Floats, of_orders: Floats, of_lateness: Floats
+) -> Floats:
+    """Give what of the answer behaviour and trait explain: in half-hidden worlds the trait acts by itself."""
     if decided_by == VISIBLE:
-        latent, answers = seen, _standardised(0.80 * of_visits + 0.45 * of_orders + 0.25 * of_lateness)
-    else:
-        hidden = trait if decided_by == HALF_HIDDEN else _standardised(trait + buying)
-        latent = _standardised(0.4 * hidden + 0.15 * of_orders - 0.8 * of_lateness)
-        answers = _standardised(0.8 * hidden + 0.45 * of_orders + 0.25 * of_lateness)
+        return _standardised(0.35 * of_visits + 0.25 * of_orders - 0.80 * of_lateness)
+    return _standardised(0.4 * _hidden(decided_by, trait, buying) + 0.15 * of_orders - 0.8 * of_lateness)
+
+
+def _who_answers(
+    decided_by: str, trait: Floats, buying: Floats, of_visits: Floats, of_orders: Floats, of_lateness: Floats
+) -> Floats:
+    """Give the log odds of answering, up to constant and scale."""
+    by = of_visits if decided_by == VISIBLE else _hidden(decided_by, trait, buying)
+    return _standardised(0.80 * by + 0.45 * of_orders + 0.25 * of_lateness)
+
+
+def _hidden(decided_by: str, trait: Floats, buying: Floats) -> Floats:
+    return trait if decided_by == HALF_HIDDEN else _standardised(trait + buying)
+
+
+def _asked(
+    rng: np.random.Generator, features: pd.DataFrame, latent: Floats, answers: Floats, rate: float, gamma: float = 0.0
+) -> World:
+    """Draw what each customer would answer, and who does."""
+    customers = len(features)
     points = point_probabilities(latent, R_SQUARED, POINT_SHARES)
     score = (rng.random(customers)[:, None] > np.cumsum(points, axis=1)[:, :-1]).sum(axis=1)
     index = SPREAD * answers + gamma * np.searchsorted(NPS_CUTS, score, side="right")

@@ -43,11 +43,13 @@ def truth_of(simulated_shop, survey) -> pd.DataFrame:
     return truth[truth["customer_id"].isin(survey.base_customer)]
 
 
-def test_the_interval_covers_the_truth_that_the_survey_misses(simulated_shop, survey, estimate, newest):
+def test_the_estimate_is_nearer_to_the_truth_than_the_survey(simulated_shop, survey, estimate, newest):
     truth = truth_of(simulated_shop, survey)
     true_nps = 100 * (truth["p_promoter"] - truth["p_detractor"]).mean()
-    # In this shop answering depends on satisfaction itself, which no feature shows, and the survey is 14 points too
-    # high. The wide interval is for that; how often it holds the truth is counted in many worlds by a bench.
+    # Answering depends on behaviour alone here, but by the luck of this seed those who answered are far more content
+    # than others who behave alike: by 2.6 standard errors, beside .2 at most in the next three shops of this kind
+    # (`benchmarks.nps.whole_shops`). So even the wide interval misses the truth, by a point.
+    assert abs(estimate.nps - true_nps) < 3 * estimate.standard_error
     assert estimate.wide_low - true_nps < (estimate.low - true_nps) / 2
     assert estimate.wide_high > true_nps
     assert estimate.high - estimate.low < estimate.wide_high - estimate.wide_low < 20
