@@ -6,6 +6,9 @@ It is a plain function; `flows.deployed` makes it a flow of Prefect's.
 from dataclasses import dataclass, replace
 
 from data.errors import RefusedError
+from flows.reports.page.keeping import keep_page_of_retrain
+from flows.reports.page.retraining import retrain_figures
+from flows.reports.page.screen import screen_of
 from flows.reports.retrain import log_retrain, retrain_sections
 from flows.reports.sections import tell
 from flows.settings import Settings
@@ -72,8 +75,14 @@ def retrain_in(store: Store, settings: Settings) -> Retrained:
             sections = retrain_sections(settings, inputs, fitted, judged, base, version)
             log_retrain(run, inputs, fitted, judged, base, version, sections)
             settle(store, version, judged)
+        with step("write the report"):
+            figures = retrain_figures(settings, inputs, fitted, judged, base, version)
+            before = None if champion is None else champion.version
+            kept = keep_page_of_retrain(run, figures, before, settings.language)
         forget_old_quarantine(store, settings.quarantine_retention_days)
-    tell(sections)
+    alias = "the champion" if judged.verdict.promote else "refused; the champion stays"
+    title = f"Trained scorer {version} as of {inputs.as_of}: it is {alias}."
+    tell(sections, screen_of(title, None, kept.figures, {"Report": kept.place}))
     return Retrained(version, judged.verdict.promote, judged.verdict.reason, run.run_id)
 
 

@@ -10,6 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from data.errors import RefusedError
+from flows.reports.page.keeping import keep_page_of_score
+from flows.reports.page.scoring import score_figures
+from flows.reports.page.screen import screen_of
 from flows.reports.score import log_score, score_sections
 from flows.reports.sections import Section, tell
 from flows.settings import Settings
@@ -20,7 +23,8 @@ from flows.steps.stores import open_settings_store
 from flows.steps.tasks import io_task, plain_task, take_inputs
 from models.registry.killed_runs import drop_unjudged_challenger
 from models.registry.publication import is_outdated, make_current, register_scores, why_not_current
-from models.registry.scorers import Registered
+from models.registry.published_file import CURRENT, SCORES, pull_line
+from models.registry.scorers import Registered, alias_version
 from models.registry.store import Store, holding
 from models.registry.tracking import Run, forget_old_quarantine, tracked
 
@@ -60,7 +64,7 @@ def score(settings: Settings) -> Published:
         If a limit stopped the run, or the champion changed at each attempt.
     """
     store = open_settings_store(settings)
-    chosen = choose_scorer(store, settings)
+    chosen, before = choose_scorer(store, settings), alias_version(store, CURRENT, SCORES)
     with tracked(store, "score", settings.tags) as run:
         inputs = take_inputs(run, settings)
         for _ in range(ATTEMPTS):
@@ -68,7 +72,7 @@ def score(settings: Settings) -> Published:
             with step("publish"), holding(store, "score", settings.wait_minutes):
                 drop_unjudged_challenger(store)
                 if settings.scorer is not None or not is_outdated(store, chosen.version, inputs.as_of):
-                    done, sections = publish_scored(store, run, settings, inputs, chosen, scored)
+                    done, why_not, sections = publish_scored(store, run, settings, inputs, chosen, scored)
                     break
                 replaced, chosen = chosen.version, choose_scorer(store, settings)
             logger.warning(
@@ -79,22 +83,31 @@ def score(settings: Settings) -> Published:
                 f"the champion changed while everyone was scored, {ATTEMPTS} times in a row, so nothing was published; "
                 "run it again when no retrain runs"
             )
+        with step("write the report"):
+            figures = score_figures(settings, inputs, chosen, scored, done.version, why_not)
+            kept = keep_page_of_score(run, figures, before, settings.language)
         forget_old_quarantine(store, settings.quarantine_retention_days)
-    tell(sections)
+    title = f"Scored {done.customers:,} customers as of {inputs.as_of} with scorer {chosen.version}."
+    places = {"Report": kept.place, "Pull the scores with": pull_line(store) if done.is_current else None}
+    tell(sections, screen_of(title, kept.figures, kept.of_scorer, places))
     return done
 
 
 def publish_scored(
     store: Store, run: Run, settings: Settings, inputs: Inputs, chosen: Registered, scored: Scored
-) -> tuple[Published, list[Section]]:
-    """Publish while the store is held: the alias moves last, and only where the scores may be the current ones."""
+) -> tuple[Published, str | None, list[Section]]:
+    """Publish while the store is held: the alias moves last, and only where the scores may be the current ones.
+
+    Also gives why they may not, if so, and what there is to tell.
+    """
     version = publish(store, run.run_id, scored.table, scored.described if settings.publish_features else None)
     why_not = why_not_current(store, chosen.version, inputs.as_of)
     sections = score_sections(store, settings, inputs, chosen, scored, version, why_not)
     log_score(run, chosen, scored, version, sections)
     if why_not is None:
         make_current(store, version)
-    return Published(version, why_not is None, chosen.version, scored.table.num_rows, run.run_id), sections
+    done = Published(version, why_not is None, chosen.version, scored.table.num_rows, run.run_id)
+    return done, why_not, sections
 
 
 score_everyone = plain_task(score_base)

@@ -142,6 +142,7 @@ class Settings(BaseSettings):
     mlruns: str | None = Field(None, description="folder of the embedded store")
     wait_minutes: float = Field(30, ge=0, description="how long score waits for another run")
     seed: int = Field(0, ge=0, description="seed of everything random")
+    language: Literal["en", "ru", "zh"] = Field("en", description="language of the report: en, ru or zh")
     notes: list[str] = Field([], description="sentences to be shown with the run")
     tags: dict[str, str] = Field({}, description="tags to be set on the run")
 

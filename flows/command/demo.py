@@ -1,6 +1,7 @@
 """The demo: the main job on all real CDNOW purchases and a simulated survey, in the embedded store."""
 
 import tempfile
+import textwrap
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
@@ -33,7 +34,7 @@ class DemoSettings(Settings):
         return (init_settings,)
 
 
-def run_demo(mlruns: str, console: Console) -> None:
+def run_demo(mlruns: str, console: Console, *, verbose: bool = False) -> None:
     """Retrain and score on the demo's shop.
 
     Parameters
@@ -42,10 +43,13 @@ def run_demo(mlruns: str, console: Console) -> None:
         Folder of the store. The demo has its own, so that its scorer is never compared with that of a shop.
     console : rich.console.Console
         Where everything is shown.
+    verbose : bool
+        Whether everything is told, not only what fits a screen.
     """
-    console.print(SIMULATED, markup=False)
+    for line in textwrap.wrap(SIMULATED, 80):
+        console.print(line, markup=False)
     with tempfile.TemporaryDirectory(prefix="revealed-demo-") as folder:
-        with shown_on(console), step("unpack 69,659 CDNOW purchases and simulate a survey"):
+        with shown_on(console, verbose=verbose), step("unpack 69,659 CDNOW purchases and simulate a survey"):
             shop = write_cdnow(Path(folder))
             answers = write_cdnow_survey(Path(folder), shop["transactions"], SURVEY_SEED)
         settings = DemoSettings.load(
@@ -57,5 +61,6 @@ def run_demo(mlruns: str, console: Console) -> None:
             tags={"shop": "cdnow", "survey": "simulated"},
         )
         # Never in Prefect, whose runs take what is left open from the environment and the settings file.
-        run_plainly("retrain", settings, console)
-        run_plainly("score", settings, console)
+        # The screen of the scoring tells of the retraining, too.
+        run_plainly("retrain", settings, console, verbose=verbose, is_told=verbose)
+        run_plainly("score", settings, console, verbose=verbose)

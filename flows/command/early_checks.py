@@ -64,6 +64,20 @@ def check_table_output(output: Path | None) -> None:
         raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
 
 
+def check_page_output(output: Path) -> None:
+    """Refuse a file for a page that does not end in .html, or whose folder is not there.
+
+    Raises
+    ------
+    InputError
+        Saying which.
+    """
+    if output.suffix not in (".html", ".htm"):
+        raise InputError(f"--output must end in .html, got {output.name!r}")
+    if not output.absolute().parent.is_dir():
+        raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
+
+
 def check_target(to: str) -> Address:
     """Read the address of a table to write.
 

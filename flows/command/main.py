@@ -3,9 +3,8 @@
 import atexit
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -13,7 +12,22 @@ from rich.markup import escape
 
 from data.errors import InputError, RevealedError
 from flows.command.init import init
-from flows.command.options import RUN, TABLES, TIME, AsOf, Mlruns, Options, Wait, settings_from, takes
+from flows.command.options import (
+    LOUDNESS,
+    MEASURES,
+    RUN,
+    SAMPLE,
+    TABLES,
+    TIME,
+    Language,
+    Mlruns,
+    Options,
+    Quiet,
+    Verbose,
+    Wait,
+    settings_from,
+    takes,
+)
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -35,7 +49,7 @@ app = typer.Typer(
 
 
 @app.command()
-def demo(mlruns: Mlruns = None) -> None:
+def demo(mlruns: Mlruns = None, verbose: Verbose = None, quiet: Quiet = None) -> None:
     """Score 23,570 real customers: all CDNOW purchases and a simulated survey, from raw rows to published scores.
 
     It has a store of its own, mlruns/demo, and touches no other.
@@ -45,7 +59,7 @@ def demo(mlruns: Mlruns = None) -> None:
     folder = mlruns or str(project_folder() / "mlruns" / "demo")
     from flows.command.demo import run_demo
 
-    run_demo(folder, _console())
+    run_demo(folder, _console(quiet=quiet), verbose=bool(verbose))
 
 
 app.command()(init)
@@ -65,26 +79,20 @@ WITHOUT_ANSWERS = typer.Option("--without-answers", help="Carry the champion's N
 
 
 @app.command()
-@takes(TABLES, RUN, {"without_answers": Annotated[bool | None, WITHOUT_ANSWERS]})
+@takes(TABLES, RUN, LOUDNESS, {"without_answers": Annotated[bool | None, WITHOUT_ANSWERS]})
 def retrain(options: Options) -> None:
     """Fit a scorer, judge it beside the champion, register it and promote it. Publishes no scores."""
-    settings = _checked(options)
-    from flows.command.running import run_flow
-
-    run_flow("retrain", settings, _console())
+    _run("retrain", options)
 
 
 SCORER = typer.Option(help="Score with this version, not the champion.")
 
 
 @app.command()
-@takes(TABLES, RUN, {"scorer": Annotated[int | None, SCORER], "wait": Wait})
+@takes(TABLES, RUN, LOUDNESS, {"scorer": Annotated[int | None, SCORER], "wait": Wait})
 def score(options: Options) -> None:
     """Score every customer with the champion and publish one row for each."""
-    settings = _checked(options, reads_store=True)
-    from flows.command.running import run_flow
-
-    run_flow("score", settings, _console())
+    _run("score", options, reads_store=True)
 
 
 CUTS = typer.Option(help="How many horizons to go back. \\[default: 3]", rich_help_panel=TIME)
@@ -100,22 +108,6 @@ def backtest(options: Options) -> None:
     run_flow("backtest", settings, _console())
 
 
-FROM = typer.Option(
-    "--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of the window.", rich_help_panel=TIME
-)
-DAYS = typer.Option(min=1, help="Length of the window, without --from. \\[default: 90]", rich_help_panel=TIME)
-BY = typer.Option(help="By rfm, persona, a column of customers, touchpoint, channel, store or category.")
-AS_JSON = typer.Option("--json", help="Print JSON instead of tables.")
-MEASURES: dict[str, Any] = {
-    "as_of": AsOf,
-    "first_day": Annotated[datetime | None, FROM],
-    "days": Annotated[int | None, DAYS],
-    "by": Annotated[list[str] | None, BY],
-    "as_json": Annotated[bool | None, AS_JSON],
-    "mlruns": Mlruns,
-}
-
-
 @app.command()
 @takes(TABLES, MEASURES)
 def measures(options: Options) -> None:
@@ -129,20 +121,6 @@ def measures(options: Options) -> None:
 
     start = None if first_day is None else first_day.date()
     run_measures(settings, start, days, _one(by), as_json=bool(as_json), console=_console())
-
-
-MARGIN = typer.Option(min=0.1, max=100, help="Wanted margin of error of the NPS, in points: half of its 95 % interval.")
-OF_SEGMENT = typer.Option(help="Reach the margin in each segment: by rfm, persona or a column of customers.")
-LIST = typer.Option(help="Write the customers to invite to this .csv file. \\[default: invitations.csv]")
-RATE = typer.Option(min=0.001, max=1, help="Share of invitations that are answered, if the data lack unanswered ones.")
-SAMPLE: dict[str, Any] = {
-    "margin": Annotated[float | None, MARGIN],
-    "by": Annotated[list[str] | None, OF_SEGMENT],
-    "output": Annotated[Path | None, LIST],
-    "response_rate": Annotated[float | None, RATE],
-    "as_of": AsOf,
-    "mlruns": Mlruns,
-}
 
 
 @app.command()
@@ -202,6 +180,27 @@ def scores(
     from flows.command.published.pulling import pull
 
     pull(settings, output, customer, _console())
+
+
+OPEN = typer.Option("--open", help="Show it in the browser.")
+
+
+@app.command()
+def report(
+    output: Annotated[Path, typer.Option(help="Write it to this file.")] = Path("report.html"),
+    is_opened: Annotated[bool, OPEN] = False,
+    language: Language = None,
+    mlruns: Mlruns = None,
+) -> None:
+    """Write the report of the current scores as one page of HTML, which loads nothing."""
+    settings = settings_from({"mlruns": mlruns, "language": language})
+    from flows.command.early_checks import check_page_output
+
+    check_page_output(output)
+    _check_store(settings)
+    from flows.command.published.page import write_report
+
+    write_report(settings, output, _console(), is_opened=is_opened)
 
 
 TO = typer.Option(
@@ -289,11 +288,20 @@ def _checked(options: Options, by: list[str] | None = None, *, reads_store: bool
     return settings
 
 
+def _run(flow: str, options: Options, *, reads_store: bool = False) -> None:
+    """Run a flow, and tell one screen of it, everything, or nothing."""
+    verbose, quiet = options.pop("verbose"), options.pop("quiet")
+    settings = _checked(options, reads_store=reads_store)
+    from flows.command.running import run_flow
+
+    run_flow(flow, settings, _console(quiet=quiet), verbose=bool(verbose))
+
+
 def _check_store(settings: "Settings") -> None:
     from flows.steps.store_place import locate_existing_store
 
     locate_existing_store(settings.mlruns)
 
 
-def _console() -> Console:
-    return Console(highlight=False)
+def _console(*, quiet: bool | None = None) -> Console:
+    return Console(highlight=False, quiet=bool(quiet))

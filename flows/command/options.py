@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
 from inspect import Parameter, Signature
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,6 +55,7 @@ Others = Annotated[
 Wait = Annotated[
     float | None, typer.Option(help="Minutes to wait for another run. \\[default: 30]", rich_help_panel=STORE)
 ]
+Language = Annotated[str | None, typer.Option(help="Of the report: en, ru or zh. \\[default: en]")]
 
 # Options of every command that reads a shop's tables, by name.
 TABLES: dict[str, Any] = {
@@ -65,7 +67,40 @@ TABLES: dict[str, Any] = {
     "column": Columns,
     "timezone": Timezone,
 }
-RUN: dict[str, Any] = {"as_of": AsOf, "horizon": Horizon, "mlruns": Mlruns}
+RUN: dict[str, Any] = {"as_of": AsOf, "horizon": Horizon, "mlruns": Mlruns, "language": Language}
+Verbose = Annotated[bool | None, typer.Option("--verbose", help="Print everything, not one screen of it.")]
+Quiet = Annotated[bool | None, typer.Option("--quiet", help="Print nothing but errors.")]
+LOUDNESS: dict[str, Any] = {"verbose": Verbose, "quiet": Quiet}
+
+# Options of `revealed measures`.
+FROM = typer.Option(
+    "--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of the window.", rich_help_panel=TIME
+)
+DAYS = typer.Option(min=1, help="Length of the window, without --from. \\[default: 90]", rich_help_panel=TIME)
+BY = typer.Option(help="By rfm, persona, a column of customers, touchpoint, channel, store or category.")
+AS_JSON = typer.Option("--json", help="Print JSON instead of tables.")
+MEASURES: dict[str, Any] = {
+    "as_of": AsOf,
+    "first_day": Annotated[datetime | None, FROM],
+    "days": Annotated[int | None, DAYS],
+    "by": Annotated[list[str] | None, BY],
+    "as_json": Annotated[bool | None, AS_JSON],
+    "mlruns": Mlruns,
+}
+
+# Options of `revealed sample`.
+MARGIN = typer.Option(min=0.1, max=100, help="Wanted margin of error of the NPS, in points: half of its 95 % interval.")
+OF_SEGMENT = typer.Option(help="Reach the margin in each segment: by rfm, persona or a column of customers.")
+LIST = typer.Option(help="Write the customers to invite to this .csv file. \\[default: invitations.csv]")
+RATE = typer.Option(min=0.001, max=1, help="Share of invitations that are answered, if the data lack unanswered ones.")
+SAMPLE: dict[str, Any] = {
+    "margin": Annotated[float | None, MARGIN],
+    "by": Annotated[list[str] | None, OF_SEGMENT],
+    "output": Annotated[Path | None, LIST],
+    "response_rate": Annotated[float | None, RATE],
+    "as_of": AsOf,
+    "mlruns": Mlruns,
+}
 
 Options = dict[str, Any]
 

@@ -5,7 +5,7 @@ import importlib
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from flows.steps.progress import shown_on
 from flows.steps.store_place import locate_store
 
 
-def run_flow(name: str, settings: Settings, console: Console) -> Any:
+def run_flow(name: str, settings: Settings, console: Console, *, verbose: bool = True) -> Any:
     """Run a flow here and now: in Prefect where an API of Prefect's is set, else without it and without any server.
 
     Parameters
@@ -29,13 +29,16 @@ def run_flow(name: str, settings: Settings, console: Console) -> Any:
         Its parameters.
     console : rich.console.Console
         Where progress and report are shown.
+    verbose : bool
+        Whether everything is told, not only what fits a screen.
 
     Raises
     ------
     RevealedError
         What the flow raised.
     """
-    return _run_in_prefect(name, settings, console) if has_prefect() else run_plainly(name, settings, console)
+    run = _run_in_prefect if has_prefect() else run_plainly
+    return run(name, settings, console, verbose=verbose)
 
 
 def has_prefect() -> bool:
@@ -54,23 +57,23 @@ def has_prefect() -> bool:
     return bool(get_current_settings().api.url)
 
 
-def run_plainly(name: str, settings: Settings, console: Console) -> Any:
+def run_plainly(name: str, settings: Settings, console: Console, *, verbose: bool = True, is_told: bool = True) -> Any:
     """Run a flow as the plain function it is; its steps are functions too, with the same retries."""
     with _without_garbage():
         module = importlib.import_module(f"flows.{name}")
     flow = getattr(module, name)
-    with _shown_on(console):
+    with _shown_on(console, name, verbose, is_told):
         return flow(settings)
 
 
-def _run_in_prefect(name: str, settings: Settings, console: Console) -> Any:
+def _run_in_prefect(name: str, settings: Settings, console: Console, *, verbose: bool = True) -> Any:
     # Prefect reads both when it is imported: its home lies in the store's folder, and its log repeats nothing.
     set_prefect_home(locate_store(settings.mlruns).folder)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
     with _without_garbage():
         from flows import deployed
         from flows.run_settings import RunSettings
-    with _shown_on(console):
+    with _shown_on(console, name, verbose):
         state: Any = getattr(deployed, name)(RunSettings.of(settings), return_state=True)
     if state.name == deployed.REFUSED:
         raise RefusedError(state.message or "refused")
@@ -88,6 +91,6 @@ def _without_garbage() -> Iterator[None]:
         gc.enable()
 
 
-def _shown_on(console: Console) -> Any:
+def _shown_on(console: Console, flow: str, verbose: bool, is_told: bool = True) -> AbstractContextManager[None]:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
-    return shown_on(console)
+    return shown_on(console, flow, verbose=verbose, is_told=is_told)

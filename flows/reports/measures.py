@@ -12,7 +12,6 @@ from features.measures.panel import FEWEST_FOR_LEVEL
 from features.measures.survey import nps_reading
 from features.measures.windows import EVERYONE_NAME
 from flows.reports.sections import Section, number
-from models.charts.measures import plot_history
 from models.registry.tracking import Run
 
 _COLUMNS = ("value", "95 % interval", "of", "before", "change")
@@ -114,10 +113,6 @@ def log_measures(run: Run, history: pd.DataFrame, by_segment: pd.DataFrame) -> N
         (f"measures/{name}", value, end)
         for name, value, end in zip(measured["measure"], measured["value"], measured["end"], strict=True)
     )
-    newest = history.iloc[0]
-    figure = plot_history(history, (newest["end"] - newest["start"]).days)
-    if figure is not None:
-        run.log_figure(figure, "measures/history.png")
 
 
 def _joined(titles: pd.Series) -> str:

@@ -6,9 +6,6 @@ from dataclasses import asdict
 import numpy as np
 import pandas as pd
 
-from features.describe import materialise
-from features.outcomes import purchases_by_day
-from features.returns.kept import everyone_matched
 from flows.cautions.accounts import fitted_accounts_section
 from flows.cautions.history import short_history
 from flows.reports.intake import intake_section
@@ -20,13 +17,10 @@ from flows.settings import Settings
 from flows.steps.base import Base, Estimated
 from flows.steps.fitting import Fitted, Judged
 from flows.steps.inputs import Inputs
-from models.charts.predictions import holdout_tracking, nps_reliability, purchases_by_frequency
-from models.charts.season import plot_season
 from models.population.segment_labels import PERSONA
 from models.registry.tracking import Run, grouped
-from models.release.backtest import expected_cumulative_purchases, wins
+from models.release.backtest import wins
 from models.release.release import Release
-from models.scoring.clock.clock import day_number
 from models.scoring.parameters import Uncertainty
 
 _SHOWN = {
@@ -79,7 +73,7 @@ def log_retrain(
     version: int,
     sections: Sequence[Section],
 ) -> None:
-    """Log parameters, metrics, plots and the report with the run."""
+    """Log parameters, metrics and the report with the run."""
     recipe = asdict(fitted.recipe)
     run.log(
         parameters={
@@ -103,7 +97,6 @@ def log_retrain(
     log_personas(run, base.profiled, base.estimated.segments.get(PERSONA))
     if base.topics is not None:
         log_comments(run, base.topics)
-    _log_plots(run, inputs, fitted, judged)
 
 
 def covariances(release: Release) -> dict[str, pd.DataFrame]:
@@ -178,41 +171,3 @@ def _metrics(fitted: Fitted, judged: Judged, estimated: Estimated) -> dict[str, 
                 f"backtest/{str(predictor).replace(' ', '_')}", {str(m): float(v) for m, v in row.items()}
             )
     return metrics
-
-
-def _log_plots(run: Run, inputs: Inputs, fitted: Fitted, judged: Judged) -> None:
-    training, answers = fitted.release.training, fitted.release.answers
-    if training is not None and training.out_of_fold is not None and answers is not None:
-        figure = nps_reliability(answers["category"], training.out_of_fold)
-        run.log_figure(figure, "plots/nps_reliability.png")
-    if fitted.release.parameters.clock is not None:
-        run.log_figure(plot_season(fitted.release.parameters.clock), "plots/season.png")
-    if fitted.twin is None or judged.holdout is None or judged.holdout.customers.empty:
-        return
-    customers, scorer = judged.holdout.customers, fitted.twin.scorer
-    if scorer.purchases is None:
-        return
-    expected = scorer.predict_horizon(customers)["expected_purchases"]
-    figure = purchases_by_frequency(customers["frequency"], expected, customers["purchases"])
-    run.log_figure(figure, "plots/purchases_by_frequency.png")
-    days = np.arange(1.0, fitted.recipe.horizon + 1)
-    x, t_x, T = (np.asarray(customers[name], dtype=np.float64) for name in ("frequency", "recency", "T"))
-    lengths = days
-    if scorer.clock is not None:
-        cutoff = day_number(fitted.cutoff)
-        lengths, (t_x, T) = scorer.clock.ahead(cutoff, days), scorer.clock.times(cutoff, t_x, T)
-    wanted = expected_cumulative_purchases(lengths, x, t_x, T, scorer.purchases)
-    figure = holdout_tracking(fitted.cutoff, days, _purchases_since(inputs, fitted), wanted)
-    run.log_figure(figure, "plots/holdout_tracking.png")
-
-
-def _purchases_since(inputs: Inputs, fitted: Fitted) -> np.ndarray:
-    """Cumulative purchases, (horizon,), of the cutoff's customers within 1, 2, ... days after it."""
-    tables, until = inputs.tables, inputs.as_of
-    spine, known = everyone_matched(tables, fitted.cutoff), everyone_matched(tables, until)
-    by_day = materialise(purchases_by_day(tables.transactions, spine, until, known))
-    offset = (by_day["date"] - pd.Timestamp(fitted.cutoff)).dt.days
-    daily = np.zeros(fitted.recipe.horizon)
-    inside = (offset >= 0) & (offset < fitted.recipe.horizon)
-    np.add.at(daily, offset[inside], by_day.loc[inside, "purchases"])
-    return np.cumsum(daily)

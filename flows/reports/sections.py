@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from flows.steps.progress import logger, shown_console
+from flows.steps.progress import is_told, is_verbose, logger, shown_console
 
 
 @dataclass(frozen=True)
@@ -57,11 +57,25 @@ def keeping_what_is_told() -> Iterator[list[Section]]:
         _told.reset(token)
 
 
-def tell(sections: Sequence[Section]) -> None:
-    """Show a report on the console, or log it line by line."""
+def tell(sections: Sequence[Section], screen: Sequence[str] | None = None) -> None:
+    """Show a report on the console, or log it line by line.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+        Everything.
+    screen : sequence of str, optional
+        What is shown in place of it unless everything was asked for.
+    """
     collected, console = _told.get(), shown_console()
     if collected is not None:
         collected.extend(sections)
+    if not is_told():
+        return
+    if console is not None and screen is not None and not is_verbose():
+        for line in screen:
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        return
     if console is not None:
         show(sections, console)
         return

@@ -15,6 +15,7 @@ from flows.steps.progress import step
 from models.monitoring.stability import SCORES, profiles_of
 from models.population.category_level import with_level
 from models.population.segment_labels import segment_labels
+from models.population.totals import base_totals
 from models.registry.scorers import SCORER, Registered
 from models.registry.store import Store
 from models.registry.stored_samples import read_probability_samples
@@ -90,11 +91,14 @@ class Profiled:
         A single persona if the base does not separate into groups.
     profile : pandas.DataFrame
         As `models.segments.personas.model.profile` gives it.
+    totals : Mapping of str to float or None
+        The base in few figures, as `models.population.totals.base_totals` gives them.
     """
 
     release: Release
     personas: Personas
     profile: pd.DataFrame
+    totals: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -181,7 +185,8 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
         placed_by = described.frame(
             ["customer_id", *(name for name in personas.space.features if name in described.columns)]
         )
-        return Profiled(with_profile, personas, profile(personas, placed_by, scores.assign(customer_id=customer)))
+        described_by = profile(personas, placed_by, scores.assign(customer_id=customer))
+        return Profiled(with_profile, personas, described_by, base_totals(scores))
 
 
 def find_comment_topics(inputs: Inputs, release: Release) -> Topics | None:

@@ -18,6 +18,7 @@ from models.actions.plan import Actions, find_actions
 from models.monitoring.drift import Drift, measure_drift
 from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import Stability, Transitions, stability_of, transitions_since
+from models.population.cohorts import Cohorts, follow_cohorts
 from models.population.scored import score_described, scores_at, scores_table
 from models.registry.past_predictions import judge_published
 from models.registry.publication import as_of_before
@@ -54,6 +55,8 @@ class Scored:
         Customers with transactions who have kept nothing of what they bought: they have no scores.
     not_given : tuple of str
         Tables that the scorer's features come from, and that this run was not given.
+    cohorts : Cohorts or None
+        Who bought in each month since the first purchase, and what is to come; None without a forecast.
     """
 
     table: pa.Table
@@ -67,6 +70,7 @@ class Scored:
     without_behaviour: int
     without_purchase: int = 0
     not_given: tuple[str, ...] = ()
+    cohorts: Cohorts | None = None
 
 
 def choose_scorer(store: Store, settings: Settings) -> Registered:
@@ -136,6 +140,10 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         )
     currency = release.parameters.currency or inputs.intake.currency or ""
     measured = measure_run(settings, inputs, release)
+    cohorts = None
+    if release.scorer.has_forecast:
+        with step("follow the cohorts"):
+            cohorts = follow_cohorts(inputs.tables, as_of, release, described, scores)
     provenance = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     table = scores_table(scores, release, chosen.version, as_of, provenance)
     return Scored(
@@ -150,6 +158,7 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         _count_without_behaviour(release, described),
         _count_customers(inputs.tables, as_of) - len(described),
         tables_not_given(release, inputs),
+        cohorts,
     )
 
 

@@ -10,12 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-from matplotlib.figure import Figure
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
@@ -25,6 +24,9 @@ from data.intake.pipeline import Intake
 from models.registry.killed_runs import HOST, PROCESS, WORKSPACE, close_killed_runs
 from models.registry.store import Store
 from models.registry.workspaces import leave_mark, workspace
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INPUT = "input"
 QUARANTINE = "quarantine"
@@ -113,7 +115,7 @@ class Run:
         """Log a table that MLflow can show beside those of other runs; the path ends in .json."""
         self.store.client.log_table(self.run_id, frame, path)
 
-    def log_figure(self, figure: Figure, path: str) -> None:
+    def log_figure(self, figure: "Figure", path: str) -> None:
         """Log a picture."""
         with TemporaryDirectory() as folder:
             file = Path(folder) / Path(path).name

@@ -77,12 +77,16 @@ def own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator
 
 @pytest.fixture
 def revealed(own_environment: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    """Run the command in this process: its exit code, what it printed, and what it said of errors."""
+    """Run the command in this process: its exit code, what it printed, and what it said of errors.
+
+    A run tells everything, unless it is asked to be quiet.
+    """
     from flows.command.main import main
 
     def run(*arguments: object) -> tuple[int, str, str]:
         capsys.readouterr()
-        code = main([str(argument) for argument in arguments])
+        told = ["--verbose"] if arguments[0] in ("retrain", "score") and "--quiet" not in arguments else []
+        code = main([*(str(argument) for argument in arguments), *told])
         printed = capsys.readouterr()
         return code, printed.out, printed.err
 

@@ -180,7 +180,7 @@ def test_a_trend_can_be_drawn_from_the_runs_alone(trained, revealed, tables, sho
         of_customer = inside.groupby("customer_id").size()
         assert metric.value == pytest.approx(100 * (of_customer >= 2).mean())
     files = {Path(file.path).name for file in store.client.list_artifacts(runs[0].info.run_id, "measures")}
-    assert files == {"history.csv", "by_segment.csv", "history.png"}
+    assert files == {"history.csv", "by_segment.csv"}
 
 
 def test_a_score_says_whether_a_retrain_is_due(trained, next_day):

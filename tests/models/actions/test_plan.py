@@ -72,6 +72,15 @@ def assembled(described, release):
     return assemble_scores(described, release.scorer.score(described), release, None)
 
 
+def test_what_drives_the_nps_comes_with_the_lists_and_adds_up_to_about_nothing(base):
+    drivers = find_actions(*base).drivers
+    turned = [driver.lifts - driver.lowers for driver in drivers]
+    assert turned == sorted(turned, reverse=True)
+    assert turned[0] > 1
+    # The points are relative to the base, of which the customers are a sample.
+    assert abs(sum(driver.lifts + driver.lowers for driver in drivers)) < 1
+
+
 def test_customers_on_a_list_are_told_of_their_lists_first_then_of_their_nps(base):
     actions = find_actions(*base)
     by_title = {each.title: each for each in actions.lists}

@@ -1,0 +1,113 @@
+"""How the page is written: one file of HTML that loads nothing, from the figures of a scoring and of a retraining."""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from flows.reports.page.attention import attention
+from flows.reports.page.headline import cards
+from flows.reports.page.language import Language, Words
+from flows.reports.page.pictures import specifications
+from flows.reports.page.views import contents, sections
+from models.charts.drawing import to_svg
+
+Figures = Mapping[str, Any]
+
+TEMPLATES = Path(__file__).parent / "templates"
+_TAGS: Mapping[Language, str] = {"en": "en", "ru": "ru", "zh": "zh-Hans"}
+
+
+def write_page(score: Figures | None, retrain: Figures | None, language: Language = "en") -> str:
+    """Write the page.
+
+    Parameters
+    ----------
+    score, retrain : Mapping or None
+        Figures of a scoring and of the retraining of its scorer, at least one of them; what the other would show is
+        left out.
+    language : str
+        One of `flows.reports.page.language.LANGUAGES`.
+
+    Returns
+    -------
+    str
+        HTML. All that comes from data is escaped; a browser is told to load nothing and to run nothing.
+    """
+    now = score or retrain
+    assert now is not None
+    words = Words(language, now["currency"])
+    drawn = {name: Markup(to_svg(spec, name)) for name, spec in specifications(score, retrain, words)}  # noqa: S704
+    style = _style()
+    items = [
+        {"text": item.told(words.gettext), "is_foreign": item.is_foreign and language != "en"}
+        for item in attention(score, retrain)
+        if not (item.is_summary and language == "en")
+    ]
+    page = _environment(language).get_template("page.html")
+    return page.render(
+        score=score,
+        retrain=retrain,
+        now=now,
+        language_tag=_TAGS[language],
+        foreign=Markup("") if language == "en" else Markup(' lang="en"'),
+        policy=content_policy(style),
+        style=Markup(style),  # noqa: S704 - it is the project's own file
+        pictures=_Pictures(drawn),
+        cards=cards(now, words),
+        attention=items,
+        sections=sections(score, retrain, words),
+        day=words.day,
+        month=words.month,
+        num=words.number,
+        signed=words.signed,
+        pct=words.percent,
+        signed_pct=words.signed_percent,
+        money=words.money,
+        interval=words.interval,
+        two_digits=partial(words.number, digits=2),
+        four_digits=partial(words.number, digits=4),
+        told=words.told,
+        persona=words.persona,
+        **contents(score, retrain, words),
+    )
+
+
+def content_policy(style: str) -> str:
+    """Give the Content-Security-Policy of a page whose only style is this one: nothing else may load or run."""
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    return (
+        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'none'; script-src 'none'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+class _Pictures(dict[str, Markup]):
+    """Pictures by name; one that the figures do not allow is empty."""
+
+    def __missing__(self, name: str) -> Markup:
+        return Markup("")
+
+
+@lru_cache
+def _style() -> str:
+    return (TEMPLATES / "style.css").read_text(encoding="utf-8")
+
+
+@lru_cache
+def _environment(language: Language) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
+        extensions=["jinja2.ext.i18n"],
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.install_gettext_translations(Words(language).catalogue, newstyle=True)  # type: ignore[attr-defined]
+    return environment

@@ -1,0 +1,121 @@
+"""What a living customer does in each of several periods ahead, under BG/NBD and MBG/NBD.
+
+Given its rate lambda and its dropout chance p, a living customer buys N(s) = min(Poisson(lambda s), G) times within s,
+G geometric: the purchase after which it leaves. So with u = lambda p s
+
+    P(alive at s)  = e^(-u)
+    E[N]           = (1 - e^(-u)) / p
+    E[N (N + 1)]/2 = sum_k k P(N >= k) = (1 - e^(-u) (1 + (1 - p) u)) / p^2
+
+and lambda ~ Gamma(r + x, alpha + T), p ~ Beta(a, b + x + m) of the living are integrated out, the first exactly, the
+second by Gauss-Jacobi nodes. Tests hold all three beside a simulation.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.scoring.parameters import PurchaseParameters
+from models.scoring.quadrature import beta_nodes
+from models.stats.typing import Floats
+
+_NODES = 32
+# Below it the dropout chance is taken as none, which changes the result by less than this share of it.
+_NO_DROPOUT = 1e-4
+_ROWS_AT_ONCE = 20_000
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What the living do ahead, shape (n, k) each.
+
+    Attributes
+    ----------
+    buys : ndarray
+        Probability of at least one purchase within the k-th period.
+    purchases, pairs : ndarray
+        E[N] and E[N (N - 1)] of the purchases N from now to the end of the k-th period.
+    """
+
+    buys: Floats
+    purchases: Floats
+    pairs: Floats
+
+
+def ahead_of_the_living(ends: Floats, x: Floats, T: Floats, parameters: PurchaseParameters) -> Ahead:
+    """Say what living customers do in periods that follow each other.
+
+    Parameters
+    ----------
+    ends : ndarray, shape (k,)
+        Ends of the periods, in units of T from T on, rising; the first begins now.
+    x, T : ndarray, shape (n,)
+        Repeat purchases and age; best distinct pairs of them.
+    parameters : PurchaseParameters
+        Of any limit, too.
+    """
+    shape = (x.size, ends.size)
+    ahead = Ahead(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+    for rows, p, weights in _dropout_chances(x, parameters):
+        for start in range(0, rows.size, _ROWS_AT_ONCE):
+            part = rows[start : start + _ROWS_AT_ONCE]
+            _add(ahead, part, ends, x[part], T[part], p, weights, parameters)
+    return ahead
+
+
+def _dropout_chances(x: Floats, parameters: PurchaseParameters) -> Iterator[tuple[np.ndarray, Floats, Floats]]:
+    """Yield groups of rows with the dropout chances of the living among them, and their weights."""
+    everyone, share = np.arange(x.size), parameters.a / (parameters.a + parameters.b)
+    if parameters.nobody_leaves:
+        yield everyone, np.zeros(1), np.ones(1)
+    elif "equal_dropout" in parameters.limits:
+        yield everyone, np.array([share]), np.ones(1)
+    elif "at_once_or_never" in parameters.limits:
+        had_chance = x + parameters.m > 0
+        yield everyone[had_chance], np.zeros(1), np.ones(1)
+        yield everyone[~had_chance], np.array([0.0, 1.0]), np.array([1.0 - share, share])
+    else:
+        for frequency in np.unique(x):
+            yield (
+                np.flatnonzero(x == frequency),
+                *beta_nodes(_NODES, parameters.a, parameters.b + frequency + parameters.m),
+            )
+
+
+def _add(
+    ahead: Ahead,
+    rows: np.ndarray,
+    ends: Floats,
+    x: Floats,
+    T: Floats,
+    p: Floats,
+    weights: Floats,
+    parameters: PurchaseParameters,
+) -> None:
+    """Fill in the rows of one group; arrays are (rows, periods, nodes)."""
+    starts = np.concatenate([[0.0], ends[:-1]])
+    if parameters.equal_rates:
+        rate, shape = np.full(rows.size, parameters.r / parameters.alpha), None
+    else:
+        shape = (parameters.r + x)[:, None, None]
+        rate = 1.0 / (parameters.alpha + T)
+    s0, s1 = (rate[:, None, None] * times[None, :, None] for times in (starts, ends))
+
+    def staying(z: Floats) -> Floats:
+        """E[e^(-lambda t)] for times t, given as rate times t."""
+        return np.exp(-z) if shape is None else np.exp(-shape * np.log1p(z))
+
+    first = s1 if shape is None else shape * s1
+    # E[lambda s] and E[(lambda s)^2], and E[lambda s e^(-u)].
+    second = first**2 if shape is None else shape * (shape + 1.0) * s1**2
+    alive = staying(p * s1)
+    tilted = first * (alive if shape is None else alive / (1.0 + p * s1))
+    none = p * first < _NO_DROPOUT
+    safe = np.where(p > 0, p, 1.0)
+    expected = np.where(none, first, (1.0 - alive) / safe)
+    triangles = np.where(none, first + second / 2.0, (1.0 - alive - (1.0 - p) * p * tilted) / safe**2)
+    buys = staying(p * s0) - staying(p * s0 + (s1 - s0))
+    ahead.buys[rows] = (buys * weights).sum(axis=2)
+    ahead.purchases[rows] = (expected * weights).sum(axis=2)
+    ahead.pairs[rows] = (2.0 * (triangles - expected) * weights).sum(axis=2)
