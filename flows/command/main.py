@@ -13,18 +13,17 @@ from rich.markup import escape
 from data.errors import InputError, RevealedError
 from flows.command.init import init
 from flows.command.options import (
-    LOUDNESS,
+    BACKTEST,
     MEASURES,
-    RUN,
+    RETRAIN,
     SAMPLE,
+    SCORE,
     TABLES,
-    TIME,
     Language,
     Mlruns,
     Options,
     Quiet,
     Verbose,
-    Wait,
     settings_from,
     takes,
 )
@@ -75,31 +74,22 @@ def check(options: Options) -> None:
     run_check(settings, _console())
 
 
-WITHOUT_ANSWERS = typer.Option("--without-answers", help="Carry the champion's NPS model over unchanged.")
-
-
 @app.command()
-@takes(TABLES, RUN, LOUDNESS, {"without_answers": Annotated[bool | None, WITHOUT_ANSWERS]})
+@takes(TABLES, RETRAIN)
 def retrain(options: Options) -> None:
     """Fit a scorer, judge it beside the champion, register it and promote it. Publishes no scores."""
     _run("retrain", options)
 
 
-SCORER = typer.Option(help="Score with this version, not the champion.")
-
-
 @app.command()
-@takes(TABLES, RUN, LOUDNESS, {"scorer": Annotated[int | None, SCORER], "wait": Wait})
+@takes(TABLES, SCORE)
 def score(options: Options) -> None:
     """Score every customer with the champion and publish one row for each."""
     _run("score", options, reads_store=True)
 
 
-CUTS = typer.Option(help="How many horizons to go back. \\[default: 3]", rich_help_panel=TIME)
-
-
 @app.command()
-@takes(TABLES, RUN, {"cuts": Annotated[int | None, CUTS]})
+@takes(TABLES, BACKTEST)
 def backtest(options: Options) -> None:
     """Fit at past dates, compare with what happened afterwards and with simple rules. Publishes nothing."""
     settings = _checked(options)

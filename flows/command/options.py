@@ -72,6 +72,13 @@ Verbose = Annotated[bool | None, typer.Option("--verbose", help="Print everythin
 Quiet = Annotated[bool | None, typer.Option("--quiet", help="Print nothing but errors.")]
 LOUDNESS: dict[str, Any] = {"verbose": Verbose, "quiet": Quiet}
 
+WITHOUT_ANSWERS = typer.Option("--without-answers", help="Carry the champion's NPS model over unchanged.")
+SCORER = typer.Option(help="Score with this version, not the champion.")
+CUTS = typer.Option(help="How many horizons to go back. \\[default: 3]", rich_help_panel=TIME)
+RETRAIN = RUN | LOUDNESS | {"without_answers": Annotated[bool | None, WITHOUT_ANSWERS]}
+SCORE = RUN | LOUDNESS | {"scorer": Annotated[int | None, SCORER], "wait": Wait}
+BACKTEST = RUN | {"cuts": Annotated[int | None, CUTS]}
+
 # Options of `revealed measures`.
 FROM = typer.Option(
     "--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of the window.", rich_help_panel=TIME
