@@ -179,7 +179,7 @@ def _load_files(
             raws.append(apply_expressions(connection, contract, raw, source, notes))
             loaded.append(file)
             notes += raw.notes
-            note = near_miss_note(contract, raw)
+            note = near_miss_note(contract, raws[-1])
             notes += [note] if note else []
         elif len(files) > 1:
             notes.append(f"{contract.table}: {file.name} is empty.")

@@ -1,6 +1,7 @@
 """What a sale was worth, by the columns of a file: a total, or quantity times price, of a line or of a whole order."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,7 +36,11 @@ class _Orders:
 
 
 def propose_amount(
-    connection: duckdb.DuckDBPyConnection, raw: RawFile, roles: Mapping[str, Role], mark: str | None
+    connection: duckdb.DuckDBPyConnection,
+    raw: RawFile,
+    roles: Mapping[str, Role],
+    mark: str | None,
+    profiles: Sequence[Profile],
 ) -> Amount:
     """Propose how the amount of a transaction is read.
 
@@ -47,13 +52,16 @@ def propose_amount(
         The columns that seem to be the amount, unit_price, quantity, order_id and line_id, as far as there are any.
     mark
         The decimal mark where it is known.
+    profiles
+        All columns of the file.
     """
     total, price, quantity = (
         roles[name].column if name in roles else None for name in ("amount", "unit_price", "quantity")
     )
     product = f"{in_expression(quantity.name)} * {in_expression(price.name)}" if quantity and price else ""
     if total is None:
-        return _without_total(price, product)
+        used = {found.column.name for found in roles.values()}
+        return _without_total(price, product, [each for each in profiles if each.name not in used and _is_money(each)])
     share, differ = _product_share(connection, raw, total, price, quantity, mark)
     if price is not None and quantity is not None and differ and share >= _SURE:
         reason = f"it equals {quantity.name} times {price.name} in {share:.0%} of the rows"
@@ -82,11 +90,17 @@ def propose_amount(
     return _one_of_several(connection, raw, roles["amount"], mark)
 
 
-def _without_total(price: Profile | None, product: str) -> Amount:
+def _without_total(price: Profile | None, product: str, others: Sequence[Profile]) -> Amount:
     if product:
         return Amount((Line(_FORMATS, "amount", product, "no column holds the total of a line, but these make it"),))
     if price is not None:
         return Amount(_mapped(price, "it is the only column with money, and there is no quantity"))
+    if others:
+        what = (
+            f"No name says which column is the amount of a sale. These hold numbers that may be it: {_listed(others)}."
+        )
+        choices = tuple(Choice(each.name, _mapped(each, "it holds numbers that look like money")) for each in others)
+        return Amount((), (Question(what, choices, decided=len(others) == 1),))
     what = (
         "No column of it looks like money. Each row can count as a purchase of 1; revenue and value then count "
         "purchases."
@@ -95,6 +109,16 @@ def _without_total(price: Profile | None, product: str) -> Amount:
         (),
         (Question(what, (Choice("each row is worth 1", (Line(_FORMATS, "amount", "1", "no column holds money"),)),)),),
     )
+
+
+def _is_money(profile: Profile) -> bool:
+    """Whether a column holds numbers with two decimals or with a currency, as prices have."""
+    signed = sum(bool(re.search(r"[.,]\d\d\D*$|\d[^\d.,\s]+$|^[^\d.,\s+-]+\d", each)) for each in profile.examples)
+    return profile.kind == "number" and signed > 0.5 * len(profile.examples)
+
+
+def _listed(columns: Sequence[Profile]) -> str:
+    return ", ".join(f"{each.name} ({', '.join(each.examples[:2])})" for each in columns)
 
 
 def _mapped(column: Profile, reason: str) -> tuple[Line, ...]:

@@ -63,7 +63,7 @@ def propose(connection: duckdb.DuckDBPyConnection, opened: Opened) -> Proposal:
         lines += _known_lines(known)
         rows += [(each, f"{known.export.name} needs it") for each in known.rows]
     elif table == "transactions":
-        amount = propose_amount(connection, opened.raw, roles, mark)
+        amount = propose_amount(connection, opened.raw, roles, mark, profiles)
         lines += [line for line in amount.lines if not _is_own(line)]
         questions += amount.questions
         unread = amount.unread
@@ -126,7 +126,7 @@ def _why(role: str, found: Role) -> str:
     shown = ", ".join(dict.fromkeys(column.examples[:20]))[:40]
     others = [each.name for each in close_others(found, role)] if found.score < 1.1 else []
     also = f"; it could also be {' or '.join(map(repr, others[:3]))}" if others else ""
-    share = f", filled in {column.filled / column.rows:.0%} of the rows" if column.filled < column.rows else ""
+    share = f", filled in {column.filled / column.rows:.0%} of the rows" if column.filled < 0.995 * column.rows else ""
     return f"its name says so, and it holds {shown}{share}{also}"
 
 

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from data.intake.reading.currencies import CODES
 from data.intake.reading.matching import normalise_name
 
 
@@ -27,7 +28,8 @@ def _words(whole: str, parts: str = "", never: str = "") -> Words:
 ROLES: Mapping[str, Words] = {
     "customer_id": _words(
         "customeruniqueid customerid clientid userid buyerid memberid accountid contactid custid customernumber "
-        "customerno membercard cardnumber loyaltycard loyaltynumber kundennummer kundennr kundenid kdnr idcliente "
+        "customerno membercard loyaltyno loyalty cardnumber loyaltycard "
+        "loyaltynumber kundennummer kundennr kundenid kdnr idcliente "
         "кодклиента idклиента клиентid идентификаторклиента кодпокупателя idпокупателя картаклиента номеркарты "
         "客户id 客户编号 客户编码 会员id 会员号 会员编号 会员卡号 用户id 买家id customeremail buyeremail "
         "billingemail emailbilling email emailaddress emailadresse kundenemail почта электроннаяпочта 邮箱 "
@@ -54,16 +56,17 @@ ROLES: Mapping[str, Words] = {
         "closed carrier limit timezone",
     ),
     "amount": _words(
-        "linetotal itemtotal orderlinetotal lineamount netsales netamount nettotal totalnet amount totalamount "
+        "linetotal itemtotal orderlinetotal lineamount netsales netamount "
+        "netamt netto net nettotal totalnet amount totalamount "
         "total(€) total ordertotal ordertotalamount ordervalue orderamount grandtotal totalprice totalpaid paid "
         "amountpaid saleamount salesamount sales revenue turnover sum value total€ spend spent price*quantity "
         "gesamtbetrag gesamtpreis gesamtsumme gesamt betrag nettobetrag bruttobetrag rechnungsbetrag endbetrag "
         "zeilensumme positionssumme umsatz summe суммапродажи суммазаказа суммадокумента сумма суммасндс итого "
         "всего выручка стоимость оплачено 实付金额 实收金额 买家实际支付金额 支付金额 订单金额 订单总金额 总金额 "
         "销售金额 销售额 成交金额 金额 总价 合计 小计 importetotal importe montant totalttc prixtotal subtotal "
-        "itemprice gross grosssales payment paymentvalue",
+        "itemprice gross grossamt grossamount brutto grosssales payment paymentvalue",
         "total amount revenue betrag summe umsatz сумма итого выручка 金额 总额 importe montant",
-        "tax vat ust mwst ндс 税 shipping versand доставк 运费 fee discount rabatt скидк 优惠 折扣 refund возврат "
+        "tax vat mwst ндс 税 shipping versand доставк 运费 fee discount rabatt скидк 优惠 折扣 refund возврат "
         "退款 cost себестоим quantity qty count items outstanding balance balancedue tip gift commission profit "
         "orders weight points lifetime average",
     ),
@@ -82,12 +85,13 @@ ROLES: Mapping[str, Words] = {
     ),
     "order_id": _words(
         "orderid ordernumber orderno ordernr order# amazonorderid invoiceno invoicenumber invoiceid invoice "
-        "transactionid receiptid receiptno receiptnumber receipt ticketid basketid saleid order bestellnummer "
+        "transactionid transactionno trxno trxid rgnr renr receiptid "
+        "receiptno receiptnumber receipt ticketid basketid saleid order bestellnummer "
         "bestellnr bestellid auftragsnummer auftragsnr rechnungsnummer rechnungsnr belegnummer belegnr beleg "
         "numeropedido document documentno docno doc voucher номерзаказа idзаказа кодзаказа номерчека "
         "номердокумента номер заказ чек документпродажи документ регистратор 订单号 订单编号 订单id 单号 销售单号 "
         "流水号 小票号 交易号",
-        "orderid orderno invoice bestellnummer rechnung заказ чек 订单 单号",
+        "orderid orderno invoice bestellnummer rechnung pedido commande заказ чек 订单 单号",
         "date status total amount type customer item line line_id дата сумма статус 日期 金额 状态 时间 source "
         "channel tax value",
     ),
@@ -139,7 +143,7 @@ ROLES: Mapping[str, Words] = {
         "comment comments feedback review reviewcommentmessage text reason kommentar anmerkung begründung "
         "комментарий отзыв 评论 评价 意见 备注 反馈",
         "comment feedback kommentar why warum почему комментар 评论 意见",
-        "title date id",
+        "title date",
     ),
     "question": _words(
         "question questionid surveytype metric frage вопрос 问题 题目",
@@ -187,12 +191,16 @@ TOTALS = r"(?i)(grand |sub)?total|итого|всего|summe|gesamt(summe)?|zwi
 
 def fit(role: str, name: str) -> float:
     """Score from 0 to 1 how well a column's name fits a role."""
+    # What stands in parentheses explains, and a currency is no part of a name: Total (incl. VAT), Netto CHF.
+    bare = re.sub(r"[(（].*?[)）]", "", name).strip() or name
+    bare = re.sub(rf"(?<=\w)[\s_]+({CODES})$", "", bare, flags=re.IGNORECASE)
     words, plain = ROLES[role], normalise_name(name)
     if not plain:
         return 0.0
-    for written in (plain, re.sub(r"[\s.,:;/()\[\]№#'\"€$£]+", "", plain)):
+    for written in (plain, normalise_name(bare), re.sub(r"[\s.,:;/()\[\]№#'\"€$£]+", "", plain)):
         if written in words.whole:
             return 1.0 - 0.3 * words.whole.index(written) / len(words.whole)
+    plain = normalise_name(bare)
     if any(part in plain for part in words.never):
         return 0.0
     parts = [place for place, part in enumerate(words.parts) if part in plain]

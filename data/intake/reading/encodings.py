@@ -7,9 +7,12 @@ import charset_normalizer
 
 _USUAL = (
     *("cp1252", "cp1251", "cp1250", "cp932", "gb18030", "cp949", "big5", "cp1253", "cp1254", "cp1255", "cp1256"),
-    *("cp1257", "koi8_r", "cp866", "cp850", "cp852", "mac_roman", "euc_jp"),
+    *("iso8859_15", "cp1257", "koi8_r", "cp866", "cp850", "cp852", "mac_roman", "euc_jp"),
 )
 """Encodings that exports are written in, the commonest first."""
+
+_PLAIN = "“”„«»‘’‚–—…°№·ºª•・、。，：；！？（）【】《》￥™®©±×"
+"""Signs outside ASCII that texts of shops often hold, beside letters."""
 
 _MOST_BYTES, _LONGEST_EXAMPLE, _MOST_PROPOSALS = 65_536, 40, 3
 
@@ -41,12 +44,16 @@ def propose_encodings(content: bytes) -> dict[str, str]:
 
 
 def _oddity(text: str) -> float:
-    """Share of words that mix alphabets, less that of signs of currencies: a wrong encoding gives such words."""
+    """Share of words that mix alphabets and of rare signs, less that of currencies: a wrong encoding gives such."""
     words = re.findall(r"\w+", text)
     mixed = sum(len({_alphabet(letter) for letter in word} - {""}) > 1 for word in words)
     strange = [sign for sign in text if not sign.isascii()]
-    money = sum(unicodedata.category(sign) == "Sc" and sign != "¤" for sign in strange)
-    return round(mixed / max(len(words), 1) - money / max(len(strange), 1), 1)
+    # A shekel without a Hebrew letter is a euro of ISO 8859-15.
+    no_money = "¤" if any("א" <= sign <= "ת" for sign in strange) else "¤₪"
+    money = sum(unicodedata.category(sign) == "Sc" and sign not in no_money for sign in strange)
+    rare = sum(unicodedata.category(sign)[0] not in "LNZS" and sign not in _PLAIN for sign in strange)
+    rare += sum(unicodedata.category(sign) in ("So", "Sm", "Sk") and sign not in _PLAIN for sign in strange)
+    return round(mixed / max(len(words), 1) + (rare - money) / max(len(strange), 1), 1)
 
 
 def _alphabet(letter: str) -> str:
