@@ -13,6 +13,8 @@ from data.intake.databases.address import without_password
 from data.intake.proposals.proposal import Choice, Line, Question
 from data.intake.proposals.proposing import check_one_table
 from flows.command.check import run_check, tell_check
+from flows.reports.overview import rows_sections
+from flows.reports.sections import show
 from flows.settings import SETTINGS_FILE, TABLES, Settings
 from flows.steps.progress import shown_on, step
 from flows.steps.proposing.draft import Draft, lines_of
@@ -64,6 +66,8 @@ def run_init(files: list[str], console: Console, *, yes: bool, overwrite: bool, 
         understood = None if draft.open else improve(draft, asking.of_finding, Path(folder))
         draft.add(lines_of(given, "you gave it"))
         _show(draft, console)
+        if not yes and understood is not None:
+            show(rows_sections(understood.intake, understood.tables), console)
         if not yes and not typer.confirm(f"Write {SETTINGS_FILE}?", default=True):
             console.print("Nothing was written.")
             return

@@ -14,6 +14,7 @@ import duckdb
 from data.contracts import Contract
 from data.errors import InputError
 from data.intake.csv_records import SEPARATORS
+from data.intake.proposals.vocabulary import ROLES, fit
 from data.intake.raw import RawFile, load
 from data.intake.reading.column_kinds import kind_of_cells
 from data.intake.reading.content import is_parquet, open_packed, start_encoding, whole_lines
@@ -132,9 +133,17 @@ def _likely_encoding(lines: bytes) -> Setting | None:
     proposals = propose_encodings(lines)
     if not proposals:
         return None
-    best, *rest = proposals
+    # The words of a header tell more than all cells below it: they are known in several languages.
+    known = {name: _known_names(lines, name) for name in proposals}
+    best, *rest = sorted(proposals, key=lambda name: -known[name])
     others = {name: f"reads {proposals[name]}" for name in rest}
     return Setting("encoding", best, f"it is not UTF-8; read so, a line says {proposals[best]!r}", others)
+
+
+def _known_names(lines: bytes, encoding: str) -> int:
+    """Count the cells of the first line that are usual names of columns."""
+    names = re.split(r"[,;\t|]", lines.split(b"\n", 1)[0].decode(encoding, errors="ignore").replace('"', ""))
+    return sum(any(fit(role, name) > 0.5 for role in ROLES) for name in names)
 
 
 def _decoded_start(file: File, encoding: str | None) -> str:

@@ -215,11 +215,14 @@ def _language(profiles: Sequence[Profile]) -> str:
 
 def check_one_table(proposals: Sequence[Proposal]) -> None:
     """Raise InputError where no file is the transactions."""
-    if not any(each.table == "transactions" for each in proposals):
-        told = "; ".join(
-            f"{each.file.name} seems to be {each.table or 'no table'}, as {each.reason}" for each in proposals
-        )
-        raise InputError(
-            f"No file looks like transactions, which need a customer, a time and an amount: {told}. Name its columns "
-            "in revealed.toml, as `revealed check --transactions FILE` proposes."
-        )
+    if any(each.table == "transactions" for each in proposals):
+        return
+    olist = next((each.file.path.parent for each in proposals if each.file.path.name.startswith("olist_")), None)
+    if olist is not None:
+        raise InputError(f"These are the public Olist files, which need no settings: revealed retrain --olist {olist}")
+    told = [f"  {each.file.name} seems to be {each.table or 'no table'}: {each.reason}" for each in proposals]
+    raise InputError(
+        "\n".join(["No file looks like transactions, which need a customer, a time and an amount.", *told])
+        + "\nIf one file has the customers and another one the amounts, such as orders and their items, join them into "
+        "one. If a column has a name that says nothing, `revealed check --transactions FILE` says how to name it."
+    )

@@ -1,5 +1,6 @@
 """From files of unknown kind to a settings file and a check, in one command."""
 
+import io
 import re
 import sqlite3
 import subprocess
@@ -8,6 +9,7 @@ from decimal import Decimal
 
 import pytest
 
+from data.intake.databases.address import without_password
 from tests.exports import offices, platforms
 from tests.exports.shop import EXPORTS, simulate, write_export
 
@@ -144,3 +146,24 @@ def test_a_file_that_is_no_table_is_told(revealed, own_environment, text, messag
     code, _, err = revealed("init", "x.csv", "--yes")
     assert code == 2
     assert message in err
+
+
+def test_in_a_terminal_it_asks_shows_rows_and_writes_what_was_answered(revealed, own_environment, monkeypatch):
+    (own_environment / "sales.csv").write_text(
+        "client,date,total\nA,01/02/2024,5.5\nB,02/01/2024,7.5\nA,02/02/2024,1\n"
+    )
+    answers = io.StringIO("2\ny\n")
+    answers.isatty = lambda: True
+    monkeypatch.setattr("sys.stdin", answers)
+    code, out, err = revealed("init", "sales.csv")
+    assert code == 0, err
+    written = tomllib.loads((own_environment / "revealed.toml").read_text())
+    assert written["formats"]["transactions"]["time_format"] == "%m/%d/%Y"
+    assert out.index("is the day or the month first?") < out.index("2024-02-01 00:00:00") < out.index("Wrote ")
+
+
+def test_a_password_in_a_url_is_neither_written_nor_shown():
+    given = "postgresql://ann:s3cret@db.example.com/shop/orders?sslmode=verify-full&password=s3cret"
+    assert without_password(given) == "postgresql://ann@db.example.com/shop/orders?sslmode=verify-full"
+    assert without_password("https://u:s3cret@example.com/s.csv?sig=abc") == "https://u@example.com/s.csv"
+    assert without_password("sales.csv") == "sales.csv"
