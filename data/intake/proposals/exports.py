@@ -167,6 +167,7 @@ class Known:
     amount: str | None
     amount_column: Profile | None
     rows: tuple[str, ...]
+    other_customers: tuple[Profile, ...] = ()
 
 
 def recognise(profiles: Sequence[Profile]) -> Known | None:
@@ -187,7 +188,9 @@ def recognise(profiles: Sequence[Profile]) -> Known | None:
         amount = next((each for text in export.amounts if (each := _write(text, by_name))), None)
         column = next((by_name[plain] for plain in by_name if amount == in_expression(by_name[plain].name)), None)
         rows = tuple(each for text in export.rows if (each := _write(text, by_name)))
-        return Known(export, columns, amount, column, rows)
+        also = (by_name[plain] for name in export.columns["customer_id"] if (plain := normalise_name(name)) in by_name)
+        others = tuple(each for each in also if each is not columns["customer_id"])
+        return Known(export, columns, amount, column, rows, others)
     return None
 
 

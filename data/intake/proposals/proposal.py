@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from data.intake.proposals.profiles import Profile
 from data.intake.sources import File
 
 Value = str | int | float | list[str]
@@ -72,6 +73,8 @@ class Proposal:
         What to write, and what is open.
     notes
         What else is said of it, in sentences.
+    relation, customers
+        Where its rows are in the database, and the columns that may name the customer, the likeliest first.
     """
 
     file: File
@@ -80,3 +83,5 @@ class Proposal:
     lines: tuple[Line, ...] = ()
     questions: tuple[Question, ...] = ()
     notes: tuple[str, ...] = ()
+    relation: str = ""
+    customers: tuple[Profile, ...] = ()

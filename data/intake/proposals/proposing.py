@@ -84,7 +84,10 @@ def propose(connection: duckdb.DuckDBPyConnection, opened: Opened) -> Proposal:
     unclear, open_numbers = _numbers(connection, opened, table, roles, marks)
     notes = (*(known.export.notes if known else ()), *_notes(roles))
     every = (*lines, *settled, *unclear)
-    return Proposal(opened.file, table, reason, every, (*questions, *open_times, *open_numbers), notes)
+    asked = (*questions, *open_times, *open_numbers)
+    named = roles.get("customer_id")
+    customers = (named.column, *named.others) if named else ()
+    return Proposal(opened.file, table, reason, every, asked, notes, opened.raw.relation, customers)
 
 
 def _comments(setting: str, others: Mapping[str, str]) -> dict[str, str]:
@@ -93,6 +96,7 @@ def _comments(setting: str, others: Mapping[str, str]) -> dict[str, str]:
 
 def _known_roles(known: Known) -> dict[str, Role]:
     roles = {ours: Role(column, 1.0) for ours, column in known.columns.items()}
+    roles["customer_id"] = Role(known.columns["customer_id"], 1.0, known.other_customers)
     if known.amount_column is not None:
         roles["amount"] = Role(known.amount_column, 1.0)
     return roles

@@ -10,6 +10,7 @@ from data.errors import InputError
 from data.intake.casting import create_macros
 from data.intake.databases.address import split_addresses, without_password
 from data.intake.databases.reading import read_first_rows
+from data.intake.proposals.joining import join_customers
 from data.intake.proposals.opening import open_file
 from data.intake.proposals.proposal import Proposal
 from data.intake.proposals.proposing import propose
@@ -52,7 +53,8 @@ def look_at(given: Sequence[str]) -> list[tuple[str, Proposal]]:
                 except InputError:
                     continue
                 proposals.append((place, propose(connection, other)))
-    return proposals
+        joined = join_customers(connection, [proposal for _, proposal in proposals])
+    return [(place, proposal) for (place, _), proposal in zip(proposals, joined, strict=True)]
 
 
 def _files(given: Sequence[str], folder: Path) -> Iterator[tuple[str, File]]:

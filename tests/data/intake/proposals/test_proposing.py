@@ -4,6 +4,7 @@ import duckdb
 import pytest
 
 from data.intake.casting import create_macros
+from data.intake.proposals.joining import join_customers
 from data.intake.proposals.opening import open_file
 from data.intake.proposals.proposing import propose
 from data.intake.reading.encodings import propose_encodings
@@ -140,3 +141,18 @@ def test_tests_and_what_is_not_paid_are_left_out_by_their_flags(proposed):
 )
 def test_a_few_words_tell_the_encoding(text, encoding):
     assert next(iter(propose_encodings(text.encode(encoding)))) == encoding
+
+
+def test_files_are_joined_by_the_column_that_both_know(write, tmp_path):
+    sales = write("client id,email,date,total\n" + rows("{c},a{c}@x.com,2024-{m:02}-{d:02},{k}.5"), "sales.csv")
+    survey = write(
+        "customer,date,score,email\n" + "".join(f"Anna {k},2024-05-0{k + 1},{k},A{k}@x.com\n" for k in range(7))
+    )
+    with duckdb.connect() as connection:
+        create_macros(connection, Rules())
+        files = [File("init", path.name, path) for path in (survey, sales)]
+        opened = [open_file(connection, file, f"raw_{k}", tmp_path) for k, file in enumerate(files)]
+        answers, transactions = join_customers(connection, [propose(connection, each) for each in opened])
+    named = [next(line for line in each.lines if line.key == "customer_id") for each in (answers, transactions)]
+    assert [line.value for line in named] == ["email", "email"]
+    assert "100% of the customers are the same by 'email'" in named[0].reason
