@@ -1,6 +1,6 @@
 # Every target sets up what it needs: a virtual environment and the pinned packages, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover lint bench consumers
+.PHONY: help setup demo test cover lint bench consumers faults
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,6 +14,7 @@ help:
 	@echo "make lint       check style, types and the direction of imports"
 	@echo "make bench      time the job beside its peers, and judge the NPS on customers of known truth: an hour and a half"
 	@echo "make consumers  check the schedules on a Prefect server, tables in PostgreSQL, the wheel, and what consumers get in environments of theirs"
+	@echo "make faults     kill commands while they write, fill the disk, stop servers: 200 kills and 20 rounds at once, half an hour"
 
 setup: $(READY)
 
@@ -65,3 +66,8 @@ bench: $(READY)
 # Starts servers and builds environments, so it is apart from make test.
 consumers: $(READY)
 	$(BIN)/python -m pytest -rs tests/consumers
+
+# Kills processes, and mounts a disk in memory where it may. FAULTS_SEED, FAULTS_KILLS, FAULTS_MINUTES and FAULTS_ROUNDS
+# say which numbers are drawn, and how many.
+faults: $(READY)
+	$(BIN)/python -m pytest -s -rs tests/faults

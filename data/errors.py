@@ -23,6 +23,10 @@ class ConnectionLostError(RevealedError):
     """The connection to a database was lost while it was read or written; the same may succeed when it is run again."""
 
 
+class FaultError(RevealedError):
+    """The machine, the store or a server failed; the same will succeed once that is mended."""
+
+
 class StoreBusyError(RevealedError):
     """Another run holds the store."""
 

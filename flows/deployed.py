@@ -17,8 +17,9 @@ from prefect.states import Failed
 import flows.backtest
 import flows.retrain
 import flows.score
-from data.errors import RefusedError
+from data.errors import FaultError, RefusedError
 from flows.environment import hide_tracebacks
+from flows.faults import describe_fault
 from flows.reports.sections import Section, keeping_what_is_told, to_markdown
 from flows.retrain import Retrained
 from flows.run_settings import RunSettings
@@ -128,6 +129,9 @@ def _run(kind: str, function: Callable[[Settings], T], settings: RunSettings) ->
             return Failed(name=REFUSED, message=str(error))
         except BaseException as error:
             _forget_locals(error)
+            told = describe_fault(error)
+            if told is not None:
+                raise FaultError(told) from None
             raise
     _leave_summary(kind, runner.name, sections)
     return result

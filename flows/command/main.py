@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from data.errors import InputError, RevealedError
+from data.errors import FaultError, InputError, RevealedError
+from flows.command.console import console, tell_error
 from flows.command.init import init
 from flows.command.options import (
     BACKTEST,
@@ -23,6 +22,7 @@ from flows.command.options import (
     Mlruns,
     Options,
     Quiet,
+    Raw,
     Verbose,
     settings_from,
     takes,
@@ -58,7 +58,7 @@ def demo(mlruns: Mlruns = None, verbose: Verbose = None, quiet: Quiet = None) ->
     folder = mlruns or str(project_folder() / "mlruns" / "demo")
     from flows.command.demo import run_demo
 
-    run_demo(folder, _console(quiet=quiet), verbose=bool(verbose))
+    run_demo(folder, console(quiet=quiet), verbose=bool(verbose))
 
 
 app.command()(init)
@@ -71,7 +71,7 @@ def check(options: Options) -> None:
     settings = _checked(options)
     from flows.command.check import run_check
 
-    run_check(settings, _console())
+    run_check(settings, console())
 
 
 @app.command()
@@ -95,7 +95,7 @@ def backtest(options: Options) -> None:
     settings = _checked(options)
     from flows.command.running import run_flow
 
-    run_flow("backtest", settings, _console())
+    run_flow("backtest", settings, console())
 
 
 @app.command()
@@ -110,14 +110,14 @@ def measures(options: Options) -> None:
     from flows.command.measures import run_measures
 
     start = None if first_day is None else first_day.date()
-    run_measures(settings, start, days, _one(by), as_json=bool(as_json), console=_console())
+    run_measures(settings, start, days, _one(by), as_json=bool(as_json), console=console())
 
 
 @app.command()
 @takes(TABLES, SAMPLE)
 def sample(options: Options) -> None:
     """Say how many customers to invite for a wanted margin of error of the NPS, and draw a probability sample."""
-    margin, by, output, response_rate = (options.pop(name) for name in ("margin", "by", "output", "response_rate"))
+    margin, by, output, rate, raw = (options.pop(name) for name in ("margin", "by", "output", "response_rate", "raw"))
     if margin is None:
         raise InputError("--margin is missing: the wanted margin of error of the NPS in points, such as --margin 3")
     from flows.command.early_checks import check_list_output
@@ -127,7 +127,7 @@ def sample(options: Options) -> None:
     settings = _checked(options, by, reads_store=True)
     from flows.command.sampling import run_sample
 
-    run_sample(settings, margin, _one(by), output, response_rate, _console())
+    run_sample(settings, margin, _one(by), output, rate, console(), raw=bool(raw))
 
 
 @app.command()
@@ -135,7 +135,7 @@ def settings() -> None:
     """List every setting with its default and its meaning. All of them can stand in revealed.toml."""
     from flows.command.settings_list import show_settings
 
-    show_settings(_console())
+    show_settings(console())
 
 
 SINCE = typer.Option(metavar="VERSION", help="Only rows that are new, gone or moved since this published version.")
@@ -148,6 +148,7 @@ def scores(
     customer: Annotated[str | None, typer.Option(help="Show this customer only.")] = None,
     since: Annotated[int | None, SINCE] = None,
     tolerance: Annotated[float | None, TOLERANCE] = None,
+    raw: Raw = False,
     mlruns: Mlruns = None,
 ) -> None:
     """Show the current scores, write them to a file, look up one customer, or tell what changed since a version."""
@@ -165,11 +166,11 @@ def scores(
         from flows.command.published.changes import show_changes
         from models.monitoring.changed_scores import TOLERANCE as DEFAULT
 
-        show_changes(settings, since, DEFAULT if tolerance is None else tolerance, output, _console())
+        show_changes(settings, since, DEFAULT if tolerance is None else tolerance, output, console(), raw=raw)
         return
     from flows.command.published.pulling import pull
 
-    pull(settings, output, customer, _console())
+    pull(settings, output, customer, console(), raw=raw)
 
 
 OPEN = typer.Option("--open", help="Show it in the browser.")
@@ -190,7 +191,7 @@ def report(
     _check_store(settings)
     from flows.command.published.page import write_report
 
-    write_report(settings, output, _console(), is_opened=is_opened)
+    write_report(settings, output, console(), is_opened=is_opened)
 
 
 TO = typer.Option(
@@ -209,7 +210,7 @@ def publish(to: Annotated[str, TO], mlruns: Mlruns = None) -> None:
     _check_store(settings)
     from flows.command.published.publishing import publish as publish_scores
 
-    publish_scores(settings, address, _console())
+    publish_scores(settings, address, console())
 
 
 @app.command()
@@ -219,7 +220,7 @@ def rollback(mlruns: Mlruns = None) -> None:
     _check_store(settings)
     from flows.command.rollback import roll_back_all
 
-    roll_back_all(settings, _console())
+    roll_back_all(settings, console())
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -238,10 +239,16 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         app(arguments, prog_name="revealed")
     except RevealedError as error:
-        Console(stderr=True, highlight=False).print(
-            "[red]revealed:[/] " + escape(str(error)), soft_wrap=True, emoji=False
-        )
+        tell_error(str(error))
         return error.exit_code
+    except Exception as error:
+        from flows.faults import describe_fault
+
+        told = describe_fault(error)
+        if told is None:
+            raise
+        tell_error(told)
+        return FaultError.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0
@@ -284,14 +291,10 @@ def _run(flow: str, options: Options, *, reads_store: bool = False) -> None:
     settings = _checked(options, reads_store=reads_store)
     from flows.command.running import run_flow
 
-    run_flow(flow, settings, _console(quiet=quiet), verbose=bool(verbose))
+    run_flow(flow, settings, console(quiet=quiet), verbose=bool(verbose))
 
 
 def _check_store(settings: "Settings") -> None:
     from flows.steps.store_place import locate_existing_store
 
     locate_existing_store(settings.mlruns)
-
-
-def _console(*, quiet: bool | None = None) -> Console:
-    return Console(highlight=False, quiet=bool(quiet))

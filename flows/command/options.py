@@ -95,6 +95,10 @@ MEASURES: dict[str, Any] = {
     "mlruns": Mlruns,
 }
 
+Raw = Annotated[
+    bool, typer.Option("--raw", help="In a .csv file, leave texts as they are that a spreadsheet takes for formulas.")
+]
+
 # Options of `revealed sample`.
 MARGIN = typer.Option(min=0.1, max=100, help="Wanted margin of error of the NPS, in points: half of its 95 % interval.")
 OF_SEGMENT = typer.Option(help="Reach the margin in each segment: by rfm, persona or a column of customers.")
@@ -105,6 +109,7 @@ SAMPLE: dict[str, Any] = {
     "by": Annotated[list[str] | None, OF_SEGMENT],
     "output": Annotated[Path | None, LIST],
     "response_rate": Annotated[float | None, RATE],
+    "raw": Raw,
     "as_of": AsOf,
     "mlruns": Mlruns,
 }

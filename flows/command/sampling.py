@@ -9,6 +9,7 @@ import pandas as pd
 from rich.console import Console
 
 from data.errors import InputError
+from data.spreadsheet_cells import escape_frame, told
 from flows.command.early_checks import check_list_output
 from flows.reports.sections import Section, number, show, to_markdown
 from flows.settings import Settings
@@ -36,7 +37,14 @@ _COLUMNS = {
 
 
 def run_sample(
-    settings: Settings, margin: float, by: str | None, output: Path, response_rate: float | None, console: Console
+    settings: Settings,
+    margin: float,
+    by: str | None,
+    output: Path,
+    response_rate: float | None,
+    console: Console,
+    *,
+    raw: bool = False,
 ) -> None:
     """Say how many invitations a wanted margin needs, draw the customers, and keep the probability of each draw.
 
@@ -91,7 +99,8 @@ def run_sample(
             _sample_section(planned, by),
             _list_section(output, planned.list["customer_id"], inputs, today, replaces=replaces),
         ]
-        draft = _write_draft(planned.list, output)
+        drawn, escaped = (planned.list, 0) if raw else escape_frame(planned.list)
+        draft = _write_draft(drawn, output)
         try:
             tags = {"scorer_version": str(chosen.version), "as_of": inputs.as_of.isoformat(), **settings.tags}
             with tracked(store, SAMPLE, tags) as run:
@@ -108,6 +117,8 @@ def run_sample(
         finally:
             draft.unlink(missing_ok=True)
     show(sections, console)
+    if escaped:
+        console.print(told(escaped), markup=False)
 
 
 def _write_draft(drawn: pd.DataFrame, output: Path) -> Path:

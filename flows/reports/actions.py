@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from data.spreadsheet_cells import escape_frame
 from flows.reports.sections import Section
 from models.actions.lists import ActionList
 from models.actions.plan import Actions, to_table
@@ -19,7 +20,8 @@ def action_sections(actions: Actions) -> list[Section]:
 def log_actions(run: Run, actions: Actions) -> None:
     """Log the lists with the run: as a CSV file to work with, and as a table that MLflow shows."""
     table = to_table(actions.lists)
-    run.log_csv(table, "action_lists.csv")
+    # People open it in a spreadsheet.
+    run.log_csv(escape_frame(table)[0], "action_lists.csv")
     run.log_table(table, "action_lists.json")
 
 

@@ -11,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from data.errors import ConnectionLostError, InputError, RefusedError, RevealedError
 from data.intake.pipeline import Intake
+from flows.faults import describe_fault
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, open_inputs, read_inputs
 from flows.steps.store_place import locate_store
@@ -35,7 +36,9 @@ class Runner:
             except Exception as error:
                 if attempt == retries or not is_worth_a_retry(error):
                     raise
-                logger.warning("%s failed (%s) and is run again", function.__name__, error)
+                # Its text may hold a password.
+                what = describe_fault(error) or type(error).__name__
+                logger.warning("%s failed (%s) and is run again", function.__name__, what)
                 time.sleep(RETRY_DELAY_SECONDS)
         raise AssertionError("the last attempt returns or raises")
 

@@ -70,6 +70,14 @@ def without_secrets(uri: str) -> str:
     return urlunsplit(parts._replace(netloc=netloc, query="***" if parts.query else ""))
 
 
+def secret_parts(uri: str) -> set[str]:
+    """Return what of a URI may be secret, as it is written and unquoted: user name, password, query and fragment."""
+    parts = urlsplit(uri)
+    user = parts.netloc.rpartition("@")[0]
+    texts = {user, *user.split(":", 1), parts.query, *parts.query.replace("=", "&").split("&"), parts.fragment}
+    return {each for text in texts if text for each in (text, unquote(text))}
+
+
 def _move_credentials(uri: str) -> str:
     """Move user name and password from the address to MLflow's variables, so that no message repeats them."""
     parts = urlsplit(uri)

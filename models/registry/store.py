@@ -5,6 +5,7 @@ talks to a remote MLflow when the tracking URI says so.
 """
 
 import json
+import logging
 import os
 import socket
 import sqlite3
@@ -21,8 +22,11 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import InputError, StoreBusyError
-from models.registry.location import EXPERIMENT, StoreLocation, store_location
+from models.registry.location import EXPERIMENT, StoreLocation, secret_parts, store_location
 from models.registry.moved_store import follow_move
+
+# What MLflow logs of a failing database it raises too; its log holds a traceback, and the values of the statement.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,22 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
             experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
         else:
             experiment_id = experiment.experiment_id
-    except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error) as error:
-        reason = str(error).replace(uri, location.shown_uri).splitlines()[0]
+    except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error, ImportError) as error:
+        reason = _reason(error, location)
         raise InputError(
             f"the store {location.shown_uri} cannot be opened: {reason}. "
             "Name a folder that can be written with --mlruns, or a running server with MLFLOW_TRACKING_URI."
         ) from None
     return Store(uri, folder, location.embedded, str(experiment_id))
+
+
+def _reason(error: Exception, location: StoreLocation) -> str:
+    """Return the first line of an error without the address; only its type where the line holds a part of a secret."""
+    line = next(iter(str(error).replace(location.uri, location.shown_uri).splitlines()), "") or type(error).__name__
+    if isinstance(error, ImportError):
+        return f"its driver is not installed ({line})"
+    secrets = (part for part in secret_parts(location.uri) if part in line)
+    return type(error).__name__ if any(secrets) else line
 
 
 def _create_database(file: Path) -> None:
@@ -122,6 +135,11 @@ def holding(store: StoreLocation, what: str, wait_minutes: float = 0) -> Iterato
         lock.acquire(timeout=wait_minutes * 60)
     except Timeout:
         raise StoreBusyError(f"another run holds the store {store.shown_uri}: {_describe_holder(holder)}") from None
+    except OSError as error:
+        raise InputError(
+            f"the store {store.shown_uri} cannot be held: {error.strerror or type(error).__name__}. Name a folder that "
+            "can be written with --mlruns."
+        ) from None
     try:
         myself = {
             "what": what,

@@ -23,7 +23,9 @@ _MUST_AGREE = {
 }
 
 
-def show_changes(settings: Settings, since: int, tolerance: float, output: Path | None, console: Console) -> None:
+def show_changes(
+    settings: Settings, since: int, tolerance: float, output: Path | None, console: Console, *, raw: bool = False
+) -> None:
     """Show which customers are new, gone or moved since a version, or write their rows to a file.
 
     Raises
@@ -40,8 +42,7 @@ def show_changes(settings: Settings, since: int, tolerance: float, output: Path 
     current, before = read_scores(store, now), read_scores(store, since)
     _check_comparable(current, before, since)
     changed = changed_scores(current, before, tolerance, {"since_version": str(since), "version": str(now)})
-    if output is not None:
-        write_table(changed, output)
+    escaped = "" if output is None else write_table(changed, output, raw=raw)
     _tell(changed, f"version {since} (as of {before['as_of'][0]}) to {now} (as of {current['as_of'][0]})", console)
     console.print(
         f"Moved: a probability by more than {tolerance:g}, an amount by more than that share of it and {SMALLEST:g}, "
@@ -49,7 +50,7 @@ def show_changes(settings: Settings, since: int, tolerance: float, output: Path 
         markup=False,
     )
     if output is not None:
-        console.print(f"{changed.num_rows:,} rows written to {output}", markup=False)
+        console.print(f"{changed.num_rows:,} rows written to {output}{escaped}", markup=False)
 
 
 def _check_comparable(current: pa.Table, before: pa.Table, since: int) -> None:

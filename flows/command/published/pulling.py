@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from data.errors import InputError
+from data.spreadsheet_cells import escape_formulas, told
 from flows.command.published.customer import show_customer
 from flows.settings import Settings
 from flows.steps.store_place import locate_existing_store
@@ -20,8 +21,8 @@ SHOWN = ("customer_id", "next_purchase_index", "expected_revenue", "clv", "p_chu
 _FIRST = 20
 
 
-def pull(settings: Settings, output: Path | None, customer: str | None, console: Console) -> None:
-    """Show the current scores, one customer's, or write them to a file.
+def pull(settings: Settings, output: Path | None, customer: str | None, console: Console, *, raw: bool = False) -> None:
+    """Show the current scores, one customer's, or write them to a file; `raw` leaves texts that look like formulas.
 
     Raises
     ------
@@ -41,8 +42,8 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
     if customer is not None:
         table = _of_customer(table, customer)
     if output is not None:
-        write_table(table, output)
-        console.print(f"{table.num_rows:,} customers written to {output}", markup=False)
+        escaped = write_table(table, output, raw=raw)
+        console.print(f"{table.num_rows:,} customers written to {output}{escaped}", markup=False)
     elif customer is not None:
         show_customer(table.to_pylist()[0], read_metadata(table), console)
     else:
@@ -80,8 +81,11 @@ def _near(ids: pa.ChunkedArray, customer: str) -> str:
     return f". Nearest: {near[0].as_py()}" if len(near) else ""
 
 
-def write_table(table: pa.Table, output: Path) -> None:
-    """Write a table to a .csv or .parquet file, which appears only when it is whole."""
+def write_table(table: pa.Table, output: Path, *, raw: bool = False) -> str:
+    """Write a table to a .csv or .parquet file, which appears only when it is whole; say what was escaped in it."""
+    escaped = 0
+    if output.suffix == ".csv" and not raw:
+        table, escaped = escape_formulas(table)
     draft = output.with_name(f".{output.name}.draft")
     try:
         pa_csv.write_csv(table, draft) if output.suffix == ".csv" else pq.write_table(table, draft)
@@ -89,6 +93,7 @@ def write_table(table: pa.Table, output: Path) -> None:
     except OSError as error:
         draft.unlink(missing_ok=True)
         raise InputError(f"{output} cannot be written: {error.strerror or error}") from None
+    return f"\n{told(escaped)}" if escaped else ""
 
 
 def _show_first(table: pa.Table, store: StoreLocation, console: Console) -> None:

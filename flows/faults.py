@@ -1,0 +1,73 @@
+"""Faults of the machine, the store or a server in one sentence each.
+
+Of what was raised nothing is repeated: it may hold a password, or a customer's row.
+"""
+
+import errno
+import sqlite3
+from collections.abc import Iterator
+
+_FULL, _READ_ONLY = "the disk is full", "the store cannot be written"
+_GONE = "a server does not answer"
+_OF_SYSTEM = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EROFS: _READ_ONLY,
+    errno.EACCES: _READ_ONLY,
+    errno.EPERM: _READ_ONLY,
+    errno.ENOMEM: "there is not enough memory",
+    errno.EIO: "the disk cannot be read or written",
+}
+_OF_TEXTS = {
+    "No space left on device": _FULL,
+    "database or disk is full": _FULL,
+    "database is locked": "the store's database is locked by another program",
+    "readonly database": _READ_ONLY,
+    "disk I/O error": "the disk cannot be read or written",
+}
+# By the module that their class is from, for importing these takes seconds.
+_CONNECTIONS = {
+    "requests": "the tracking server does not answer",
+    "urllib3": "the tracking server does not answer",
+    "httpx": "Prefect's server does not answer",
+    "httpcore": "Prefect's server does not answer",
+}
+
+
+def describe_fault(error: BaseException) -> str | None:
+    """Say what fault an error comes from, and what to do; None where it is another one, such as a mistake in this code.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised, with its causes.
+    """
+    for each in _causes(error):
+        what = _what(each)
+        if what is not None:
+            return (
+                f"{what}. Run it again when that is mended: what was published stays, and running again is always safe."
+            )
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Go through an error, its cause and what it came on, the first cause last."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _what(error: BaseException) -> str | None:
+    if isinstance(error, MemoryError):
+        return _OF_SYSTEM[errno.ENOMEM]
+    module = type(error).__module__.partition(".")[0]
+    if isinstance(error, sqlite3.Error) or module in ("duckdb", "_duckdb", "pyarrow", "sqlalchemy"):
+        return next((what for text, what in _OF_TEXTS.items() if text in str(error)), None)
+    if module in _CONNECTIONS:
+        return _CONNECTIONS[module]
+    if isinstance(error, ConnectionError):
+        return _GONE
+    return _OF_SYSTEM.get(error.errno or 0) if isinstance(error, OSError) else None

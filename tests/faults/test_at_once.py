@@ -1,0 +1,51 @@
+"""Retrains and scores at once on one store: what is current is the newest date by the newest champion."""
+
+import json
+import sys
+from datetime import timedelta
+from threading import Event
+
+from models.registry.publication import current_version, scores_as_of
+from models.registry.published_file import SCORES
+from models.registry.scorers import CHAMPION, alias_version
+from models.registry.store import open_store
+from tests.faults.conftest import PATIENCE, ROUNDS
+
+DONE, HELD = 0, 4
+
+
+def wait_for_retrain(store):
+    """Wait until a retrain holds the store."""
+    holder = store.folder / ".store.holder.json"
+    for _ in range(PATIENCE * 20):
+        try:
+            if json.loads(holder.read_text())["what"] == "retrain":
+                return
+        except (OSError, ValueError):
+            pass
+        Event().wait(0.05)
+    raise AssertionError("no retrain holds the store")
+
+
+def test_two_retrains_and_three_scores_at_once(place, start, inputs, rng):
+    folder, kept = place
+    store = open_store(str(folder))
+    newest = scores_as_of(store, current_version(store))
+    again = 0
+    for _ in range(ROUNDS):
+        newest += timedelta(days=1)
+        days = [newest - timedelta(days=ago) for ago in (0, 1, 2)]
+        rng.shuffle(days)
+        retrains = [start("retrain", *inputs["retrain"], "--mlruns", folder, kept=kept) for _ in range(2)]
+        wait_for_retrain(store)
+        scores = [start("score", *inputs["score"], "--as-of", day, "--mlruns", folder, kept=kept) for day in days]
+        ended = [each.wait() for each in retrains]
+        assert DONE in {each.code for each in ended} <= {DONE, HELD}, [each.text for each in ended]
+        ended = [each.wait() for each in scores]
+        assert [each.code for each in ended] == [DONE] * 3, [each.text for each in ended]
+        again += sum("all are scored again" in each.text for each in ended)
+        current = store.client.get_model_version(SCORES, str(current_version(store)))
+        assert current.tags["as_of"] == newest.isoformat()
+        assert int(current.tags["scorer_version"]) == alias_version(store, CHAMPION)
+    sys.stdout.write(f"\n{ROUNDS} rounds; {again} of {3 * ROUNDS} scores were overtaken by a retrain and made again\n")
+    assert again > 0
