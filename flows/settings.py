@@ -20,6 +20,7 @@ from pydantic_settings import (
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from data.contracts import SCALES
@@ -140,6 +141,12 @@ class Settings(BaseSettings):
 
     scorer: int | None = Field(None, ge=1, description="score with this version instead of the champion")
     mlruns: str | None = Field(None, description="folder of the embedded store")
+    umask: str = Field(
+        "077",
+        pattern="^0?[0-7]{3}$",
+        description="rights that the files of the store are made without, as the shell's umask has them: 027 lets a "
+        "group read them, 022 everyone",
+    )
     wait_minutes: float = Field(30, ge=0, description="how long score waits for another run")
     seed: int = Field(0, ge=0, description="seed of everything random")
     language: Literal["en", "ru", "zh"] = Field("en", description="language of the report: en, ru or zh")
@@ -224,6 +231,13 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in values.items() if value is not None})
         except ValidationError as error:
             raise InputError(describe_mistakes(error)) from None
+        except SettingsError as error:
+            # Of a variable that is not JSON only its name is told.
+            field = next((name for name in cls.model_fields if f'"{name}"' in str(error)), "")
+            raise InputError(
+                f"the environment variable REVEALED_{field.upper()} must be JSON, such as "
+                f'{{"NAME": "VALUE"}}; or name single parts, such as REVEALED_{field.upper()}__NAME=VALUE'
+            ) from None
 
 
 def describe_mistakes(error: ValidationError) -> str:
@@ -235,8 +249,14 @@ def describe_mistakes(error: ValidationError) -> str:
             lines.append(f"setting '{name}' is not known; see `revealed settings` for those that are")
         else:
             must = mistake["msg"].removeprefix("Value error, ").replace("Input should", "must")
-            lines.append(f"setting '{name}' {must}, got {mistake['input']!r}")
+            lines.append(f"setting '{name}' {must}, got {_shown(mistake['input'])}")
     return "\n".join(lines)
+
+
+def _shown(value: Any) -> str:
+    """Write a wrong value, but not one that may hold a password."""
+    text = repr(value)
+    return "a value with a URL or an address, which is not shown" if "://" in text or "@" in text else text
 
 
 def nearest_settings_file() -> Path | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from data.errors import InputError
+from data.redaction import shown_url
 
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
 _TEXTS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
@@ -194,12 +195,23 @@ def _local_files(pattern: str, table: str, notes: list[str]) -> list[Path]:
 def _files_in(folder: Path, table: str, notes: list[str]) -> list[Path]:
     readable: list[Path] = []
     unread: list[Path] = []
+    outside: list[Path] = []
     for path in sorted(folder.rglob("*")):
         hidden = any(part.startswith((".", "_")) for part in path.relative_to(folder).parts)
         if path.is_file() and not hidden:
+            # Who may write into the folder must not choose which other files of this machine are read.
+            if not path.resolve().is_relative_to(folder.resolve()):
+                outside.append(path)
+                continue
             (readable if path.name.lower().endswith(SUFFIXES) else unread).append(path)
+    links = (
+        f"not read, for these links lead out of the folder: {', '.join(map(str, outside[:5]))} ({len(outside)} files)"
+    )
     if not readable:
-        raise InputError(f"{table}: the folder {str(folder)!r} holds no file that ends in {', '.join(SUFFIXES)}.")
+        also = f" {links[0].upper()}{links[1:]}; name the files themselves." if outside else ""
+        raise InputError(f"{table}: the folder {str(folder)!r} holds no file that ends in {', '.join(SUFFIXES)}.{also}")
+    if outside:
+        notes.append(f"{table}: {links}.")
     if unread:
         notes.append(f"{table}: not read, for their endings: {', '.join(map(str, unread[:5]))} ({len(unread)} files).")
     return readable
@@ -207,12 +219,8 @@ def _files_in(folder: Path, table: str, notes: list[str]) -> list[Path]:
 
 def redact(url: str) -> str:
     """Strip a URL of user, password, query and fragment, which may be secrets."""
-    if url.startswith("postgres"):
-        # A password may hold signs that end the host's part of other URLs.
-        scheme, _, rest = url.partition("://")
-        url = f"{scheme}://{rest.rpartition('@')[2]}"
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    shown = shown_url(url)
+    return f"{shown.scheme}://{shown.place}" if shown.scheme else shown.place
 
 
 def _fetch(url: str, table: str, target: Path) -> File:

@@ -21,9 +21,8 @@ def init(
     others: Annotated[list[str] | None, SETTINGS] = None,
 ) -> None:
     """Look at the files, propose which table each is and how it is read, write revealed.toml, and run check."""
-    from rich.console import Console
-
+    from flows.command.console import console
     from flows.command.options import read_pairs
     from flows.command.proposing import run_init
 
-    run_init(files, Console(highlight=False), yes=yes, overwrite=overwrite, given=read_pairs(others or []))
+    run_init(files, console(), yes=yes, overwrite=overwrite, given=read_pairs(others or []))

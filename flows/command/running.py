@@ -67,6 +67,7 @@ def run_plainly(name: str, settings: Settings, console: Console, *, verbose: boo
 
 
 def _run_in_prefect(name: str, settings: Settings, console: Console, *, verbose: bool = True) -> Any:
+    os.umask(int(settings.umask, 8))
     # Prefect reads both when it is imported: its home lies in the store's folder, and its log repeats nothing.
     set_prefect_home(locate_store(settings.mlruns).folder)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")

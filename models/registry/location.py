@@ -1,9 +1,13 @@
 """Where the MLflow store lies: the one decision that the store, its lock and Prefect's home follow."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from data.errors import InputError
+from data.redaction import HIDDEN, shown_url
 
 DATABASE = "mlflow.db"
 # The experiment that holds all runs.
@@ -62,27 +66,33 @@ def store_location(mlruns: str | None, beside: Path) -> StoreLocation:
 
 def without_secrets(uri: str) -> str:
     """Return a URI with user name, password and query replaced by ``***``."""
-    parts = urlsplit(uri)
-    if "@" not in parts.netloc and not parts.query:
-        return uri
-    host = parts.netloc.rpartition("@")[2]
-    netloc = f"***@{host}" if "@" in parts.netloc else host
-    return urlunsplit(parts._replace(netloc=netloc, query="***" if parts.query else ""))
+    shown = shown_url(uri)
+    scheme, login = f"{shown.scheme}://" if shown.scheme else "", f"{HIDDEN}@" if shown.has_login else ""
+    place = f"{scheme}{login}{shown.place}" if shown.place != HIDDEN else f"{scheme}{HIDDEN}"
+    return f"{place}?{HIDDEN}" if shown.has_query else place
 
 
-def secret_parts(uri: str) -> set[str]:
-    """Return what of a URI may be secret, as it is written and unquoted: user name, password, query and fragment."""
-    parts = urlsplit(uri)
-    user = parts.netloc.rpartition("@")[0]
-    texts = {user, *user.split(":", 1), parts.query, *parts.query.replace("=", "&").split("&"), parts.fragment}
-    return {each for text in texts if text for each in (text, unquote(text))}
+def secret_words(uri: str) -> set[str]:
+    """Return the words of a URI that are not shown, as they are written and unquoted."""
+    words = {word for text in (uri, unquote(uri)) for word in re.findall(r"[^\W_]{3,}", text)}
+    return words - set(re.findall(r"[^\W_]{3,}", without_secrets(uri)))
 
 
 def _move_credentials(uri: str) -> str:
     """Move user name and password from the address to MLflow's variables, so that no message repeats them."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("http", "https") or "@" not in parts.netloc:
+    if not uri.startswith(("http://", "https://")) or "@" not in uri:
         return uri
+    try:
+        parts = urlsplit(uri)
+        is_clear = "@" in parts.netloc and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+    except ValueError:
+        is_clear = False
+    if not is_clear:
+        raise InputError(
+            f"MLFLOW_TRACKING_URI ({without_secrets(uri)}) must be http://USER:PASSWORD@HOST:PORT, where a / ? # @ [ "
+            "or ] in user or password is written as %2F %3F %23 %40 %5B %5D; or leave both out, and set "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD."
+        )
     os.environ["MLFLOW_TRACKING_USERNAME"] = unquote(parts.username or "")
     os.environ["MLFLOW_TRACKING_PASSWORD"] = unquote(parts.password or "")
     return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))

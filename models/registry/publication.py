@@ -253,7 +253,7 @@ def _protect(uri: str) -> None:
     """Make a local artifact read-only: consumers get the path of the file itself, not a copy."""
     file = _local_file(uri)
     if file is not None:
-        file.chmod(0o444)
+        file.chmod(file.stat().st_mode & 0o555)
 
 
 def _local_file(uri: str) -> Path | None:

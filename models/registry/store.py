@@ -22,7 +22,7 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import InputError, StoreBusyError
-from models.registry.location import EXPERIMENT, StoreLocation, secret_parts, store_location
+from models.registry.location import EXPERIMENT, StoreLocation, secret_words, store_location
 from models.registry.moved_store import follow_move
 
 # What MLflow logs of a failing database it raises too; its log holds a traceback, and the values of the statement.
@@ -90,8 +90,7 @@ def _reason(error: Exception, location: StoreLocation) -> str:
     line = next(iter(str(error).replace(location.uri, location.shown_uri).splitlines()), "") or type(error).__name__
     if isinstance(error, ImportError):
         return f"its driver is not installed ({line})"
-    secrets = (part for part in secret_parts(location.uri) if part in line)
-    return type(error).__name__ if any(secrets) else line
+    return type(error).__name__ if any(word in line for word in secret_words(location.uri)) else line
 
 
 def _create_database(file: Path) -> None:

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import random
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,38 +71,55 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_shop(tmp_path_factory.mktemp("shop"), 150, seed=3, days=300)["transactions"]
 
 
-@pytest.fixture
-def start(tmp_path: Path) -> Start:
-    """Start the command in a process of its own."""
+def starting_in(folder: Path) -> Start:
+    """Return what starts a command, and writes into a folder what it prints."""
     number = iter(range(10**6))
 
-    def starting(
+    def start(
         *arguments: object,
         kill: Kill | None = None,
         kept: Path | None = None,
         patch: str | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> Started:
-        output = tmp_path / f"output-{next(number)}.txt"
+        output = folder / f"output-{next(number)}.txt"
         texts = [str(argument) for argument in arguments]
         own = {"OMP_NUM_THREADS": "1", **(environment or {})}
         return Started(output, texts, output, own, kill or Kill(), kept, patch)
 
-    return starting
+    return start
 
 
 @pytest.fixture
-def place(tmp_path: Path, start: Start, inputs: Mapping[str, tuple[object, ...]]) -> tuple[Path, Path]:
-    """A store with two scorers, the newer of them champion, and scores; and what the steps computed that wrote it."""
-    store, kept = tmp_path / "store", tmp_path / "kept"
-    kept.mkdir()
-    for command in ("retrain", "score", "retrain", "score"):
-        done = start(command, *inputs[command], "--mlruns", store, kept=kept).wait()
-        assert done.code == 0, done.text
-    return store, kept
+def start(tmp_path: Path) -> Start:
+    """Start the command in a process of its own."""
+    return starting_in(tmp_path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def inputs(shop: Path) -> dict[str, tuple[object, ...]]:
     """What retrain and score read."""
     return {"retrain": ("--transactions", shop, *QUICK), "score": ("--transactions", shop)}
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The results of steps that only compute."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture(scope="session")
+def prepared(kept: Path, inputs: Mapping[str, tuple[object, ...]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with two scorers, the newer of them champion, and scores."""
+    folder = tmp_path_factory.mktemp("prepared")
+    start = starting_in(folder)
+    for command in ("retrain", "score", "retrain", "score"):
+        done = start(command, *inputs[command], "--mlruns", folder / "store", kept=kept).wait()
+        assert done.code == 0, done.text
+    return folder / "store"
+
+
+@pytest.fixture
+def place(prepared: Path, kept: Path, tmp_path: Path) -> tuple[Path, Path]:
+    """A copy of that store, and what the steps computed that wrote it."""
+    return Path(shutil.copytree(prepared, tmp_path / "store")), kept

@@ -60,6 +60,25 @@ def test_paths_folders_and_globs_are_found_each_file_once(tmp_path):
     assert "read me.md" in find_files(Source(folder), "transactions", tmp_path)[1][0]
 
 
+def test_links_are_followed_within_a_folder_and_not_out_of_it(tmp_path):
+    folder, outside = tmp_path / "in", tmp_path / "secrets.csv"
+    folder.mkdir()
+    outside.write_text(CSV)
+    (folder / "b.csv").symlink_to(outside)
+    with pytest.raises(
+        InputError, match=r"holds no file .* Not read, .*lead out of the folder: .*b\.csv \(1 files\); name"
+    ):
+        find_files(Source((str(folder),)), "transactions", tmp_path / "work")
+    (folder / "a.csv").write_text(CSV)
+    (folder / "c.csv").symlink_to(folder / "a.csv")
+    files, notes = find_files(Source((str(folder),)), "transactions", tmp_path / "work")
+    assert "secrets.csv" not in {file.path.resolve().name for file in files}
+    assert {file.path.name for file in files} <= {"a.csv", "c.csv"}
+    assert any("lead out of the folder" in note and "b.csv" in note for note in notes)
+    # Whoever names a link itself means it.
+    assert names(Source((str(folder / "b.csv"),)), tmp_path) == ["b.csv"]
+
+
 def test_a_name_with_brackets_is_a_path_before_it_is_a_glob(tmp_path):
     (tmp_path / "sales [1].csv").write_text(CSV)
     assert names(Source(tmp_path / "sales [1].csv"), tmp_path) == ["sales [1].csv"]
