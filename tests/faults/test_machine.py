@@ -48,7 +48,7 @@ def on_small_disk(place, tmp_path):
         yield Path(shutil.copytree(place[0], tmp_path / "disk" / "store")), place[1]
 
 
-@pytest.mark.parametrize("free_kb", [0, 60, 400])
+@pytest.mark.parametrize("free_kb", [0, 400])
 def test_a_full_disk(on_small_disk, start, inputs, free_kb):
     folder, kept = on_small_disk
     store = open_store(str(folder))
