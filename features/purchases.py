@@ -139,7 +139,7 @@ def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
     """
 
     def summary() -> ir.Table:
-        return summarise_purchases(tables.transactions, everyone_matched(tables, as_of)).cache()
+        return summarise_purchases(tables.transactions, everyone_matched(tables, as_of, with_lags=True)).cache()
 
     return tables.workspace.once(("purchase summary", as_of), summary)
 
@@ -200,7 +200,7 @@ def spend_statistics(summary: ir.Table) -> ir.Table:
     return _counted(priced, "spend_frequency", "spend_value").order_by(["spend_frequency", "spend_value"])
 
 
-def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Table:
+def purchase_changes(tables: Tables, before: date, as_of: date) -> ir.Table:
     """Count the customers of each pair of histories. Grain: one row per distinct pair.
 
     Each history is what `summarise_purchases` gives for a customer at that date, but for purchases of the earlier date
@@ -208,8 +208,8 @@ def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Ta
 
     Parameters
     ----------
-    transactions
-        Clean transactions, one row per line.
+    tables
+        Clean tables, of which transactions are read.
     before
         The earlier date, exclusive by `available_at`.
     as_of
@@ -229,8 +229,8 @@ def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Ta
     """
     if before >= as_of:
         raise InputError(f"the earlier date must be before {as_of}, got {before}.")
-    spine = everyone(transactions, as_of)
-    lines = visible_lines(transactions, spine)
+    transactions = tables.transactions
+    lines = visible_lines(transactions, everyone(transactions, as_of))
     lines = lines.mutate(day=lines.ts.date())
     # A day is a purchase from the moment on at which a sale of it is visible, until all of it has come back.
     is_sale = lines.amount >= 0
@@ -239,7 +239,7 @@ def purchase_changes(transactions: ir.Table, before: date, as_of: date) -> ir.Ta
         sales_before=lines.count(where=is_sale & (lines.available_at < midnight(before))),
     )
     is_purchase, was_purchase = days.sales > 0, days.sales_before > 0
-    now, then = matching_at(transactions, spine), matching_at(transactions, everyone(transactions, before))
+    now, then = (everyone_matched(tables, day).matching for day in (as_of, before))
     if now is not None and then is not None:
         stood = then.by_day.select("customer_id", "day", stood="stands")
         days = left_joined(left_joined(days, now.by_day, ["customer_id", "day"]), stood, ["customer_id", "day"])

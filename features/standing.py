@@ -6,9 +6,10 @@ import ibis
 import ibis.expr.types as ir
 
 from features.purchases import mean
-from features.returns.kept import matching_at, visible_lines
+from features.returns.kept import matching_at, visible_lines, with_matching
 from features.returns.matching import standing_sales
 from features.spine import Spine, pairs
+from features.tables import Tables
 
 # A store's mean counts as if this many more answers had come at the mean of all stores.
 ANSWERS_TO_TRUST = 10
@@ -16,7 +17,7 @@ ANSWERS_TO_TRUST = 10
 _UNITS = 1000
 
 
-def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, question: str) -> ir.Table:
+def standing_features(tables: Tables, spine: Spine, question: str) -> ir.Table:
     """Give the mean earlier answer of others who bought where the customer last did. Grain: one row per pair.
 
     An answer judges the stores of the customer's newest day with a sale that was available before the day of the
@@ -26,10 +27,8 @@ def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, q
 
     Parameters
     ----------
-    transactions
-        Clean transactions with `store`: a branch, a seller of a marketplace.
-    answers
-        Clean answers.
+    tables
+        Clean transactions with `store` (a branch, a seller of a marketplace), and answers.
     spine
         Whom to describe, and as of when.
     question
@@ -42,8 +41,8 @@ def standing_features(transactions: ir.Table, answers: ir.Table, spine: Spine, q
         given before as_of to all stores of the newest day; with few answers it is close to the mean of all stores
         ((sum + 10 mean) / (number + 10)). Null before anybody else has answered; no row where no sale names a store.
     """
-    judgements = _judgements(transactions, answers, question)
-    last = last_stores(transactions, spine)
+    judgements = _judgements(tables, question)
+    last = last_stores(tables.transactions, spine)
     last = last.mutate(as_of=spine.date_of(last))
     stores = last.select("store", "as_of").distinct()
     by_store = _given_before(stores, _by_day(judgements, ["store"]), ["store"], "store")
@@ -81,8 +80,9 @@ def last_stores(transactions: ir.Table, spine: Spine) -> ir.Table:
     return joined.filter(joined.day == joined.newest).select(*spine.keys, "store")
 
 
-def _judgements(transactions: ir.Table, answers: ir.Table, question: str) -> ir.Table:
+def _judgements(tables: Tables, question: str) -> ir.Table:
     """Give the answers about each store: customer_id, store, day (of the answer), units (of the scale)."""
+    answers = tables.answers
     rows = answers.filter(answers.question == question, answers.score.notnull(), answers.answered_at.notnull())
     # Where there is no invitation the comparison is null, and the answer's time is taken.
     asked = ibis.ifelse(rows.invited_at < rows.answered_at, rows.invited_at, rows.answered_at)
@@ -92,7 +92,8 @@ def _judgements(transactions: ir.Table, answers: ir.Table, question: str) -> ir.
         day=rows.answered_at.date(),
         units=(_UNITS * (rows.score - rows.scale_low).cast("int64")) // (rows.scale_high - rows.scale_low),
     )
-    return rows.join(last_stores(transactions, pairs(rows)), ["customer_id", "as_of"]).drop("as_of")
+    then = last_stores(tables.transactions, with_matching(tables, pairs(rows)))
+    return rows.join(then, ["customer_id", "as_of"]).drop("as_of")
 
 
 def _by_day(judgements: ir.Table, keys: Sequence[str]) -> ir.Table:

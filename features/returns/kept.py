@@ -15,6 +15,7 @@ from features.returns.matching import (
     matching_of,
     needed_columns,
 )
+from features.returns.pairing import sums_by_lag
 from features.spine import Spine, everyone
 from features.tables import Tables
 
@@ -31,12 +32,12 @@ def matching_at(transactions: ir.Table, spine: Spine) -> Matching | None:
     return spine.matching or match(visible_lines(transactions, spine), spine.keys)
 
 
-def everyone_matched(tables: Tables, as_of: date) -> Spine:
+def everyone_matched(tables: Tables, as_of: date, *, with_lags: bool = False) -> Spine:
     """Give `features.spine.everyone` before a date with the matching, as `with_matching` keeps it."""
-    return with_matching(tables, everyone(tables.transactions, as_of))
+    return with_matching(tables, everyone(tables.transactions, as_of), with_lags=with_lags)
 
 
-def with_matching(tables: Tables, spine: Spine) -> Spine:
+def with_matching(tables: Tables, spine: Spine, *, with_lags: bool = False) -> Spine:
     """Match the returns of the pairs once a run, and give the spine with that.
 
     Many expressions read purchases, and each would match them anew: compile it, plan it and run it. What is kept is
@@ -48,14 +49,16 @@ def with_matching(tables: Tables, spine: Spine) -> Spine:
         Clean tables, whose workspace keeps the matching.
     spine
         Whom to describe, and as of when.
+    with_lags
+        Whether `features.returns.lags.returned_by_lag` will be asked for: it is worked out in the same steps.
     """
     if NO_RETURNS in tables.transactions.columns:
         return spine
     key = ("matching", spine.as_of or spine.table.op())
-    return replace(spine, matching=tables.workspace.once(key, lambda: _computed(tables.transactions, spine)))
+    return replace(spine, matching=tables.workspace.once(key, lambda: _computed(tables.transactions, spine, with_lags)))
 
 
-def _computed(transactions: ir.Table, spine: Spine) -> Matching:
+def _computed(transactions: ir.Table, spine: Spine, with_lags: bool) -> Matching:
     keys = spine.keys
     # Each step reads the one before several times, so each is a table of its own until the next is there.
     with (
@@ -64,4 +67,5 @@ def _computed(transactions: ir.Table, spine: Spine) -> Matching:
         matched_to_sales(by_order, keys, narrow=True).cache() as by_sale,
     ):
         matching = matching_of(by_sale, keys)
-        return Matching(matching.by_day.cache(), matching.beyond.cache(), matching.cancelled.cache())
+        by_lag = sums_by_lag(by_order, by_sale, keys, spine.date_of).cache() if with_lags else None
+        return Matching(matching.by_day.cache(), matching.beyond.cache(), matching.cancelled.cache(), by_lag)

@@ -41,11 +41,14 @@ class Matching:
         One row per pair with returns that no sale is there for: the keys, beyond (exact decimal, positive).
     cancelled
         The keys, day and order of sales that have come back in full.
+    by_lag
+        What came back by the age of the sale and the lag of the return, where that was asked for.
     """
 
     by_day: ir.Table
     beyond: ir.Table
     cancelled: ir.Table
+    by_lag: ir.Table | None = None
 
 
 def match(lines: ir.Table, keys: Sequence[str]) -> Matching:

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Literal
 
-import ibis.expr.types as ir
 import numpy as np
 
 from features.purchases import purchase_changes
@@ -107,7 +106,7 @@ def measure_drift(
     if as_of <= training.as_of:
         why = f"Nothing is new: the scorer was trained as of {training.as_of}, and these data are as of {as_of}."
         return Drift(as_of, "nothing new", why, training.as_of)
-    change = changes(tables.transactions, training.as_of, as_of)
+    change = changes(tables, training.as_of, as_of)
     if not change.customers.size:
         why = f"It is too early to tell whether a retrain is due: nobody has bought before {as_of}."
         return Drift(as_of, "too early", why, training.as_of)
@@ -131,9 +130,9 @@ def measure_drift(
     )
 
 
-def changes(transactions: ir.Table, trained_as_of: date, as_of: date) -> Change:
+def changes(tables: Tables, trained_as_of: date, as_of: date) -> Change:
     """Give the distinct pairs of histories, counted by the engine that holds the data, as arrays."""
-    pairs = purchase_changes(transactions, trained_as_of, as_of).to_pandas()
+    pairs = purchase_changes(tables, trained_as_of, as_of).to_pandas()
     now = [pairs[name].to_numpy(np.float64) for name in ("frequency", "recency", "T")]
     then = [pairs[f"{name}_before"].to_numpy(np.float64) for name in ("frequency", "recency", "T")]
     existing = ~np.isnan(then[0])

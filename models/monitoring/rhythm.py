@@ -30,7 +30,7 @@ def gap_variation(tables: Tables, as_of: date) -> float | None:
     float or None
         Of customers with at least `FEWEST_GAPS` gaps; None with fewer than `FEWEST_CUSTOMERS` of them.
     """
-    days = purchase_sequence(tables.transactions, everyone_matched(tables, as_of))
+    days = purchase_sequence(tables.transactions, everyone_matched(tables, as_of, with_lags=True))
     sums = days.group_by("customer_id").agg(
         gaps=days.gap.count(), total=days.gap.sum(), squares=(days.gap * days.gap).sum()
     )

@@ -68,7 +68,7 @@ def kept_by_age(tables: Tables, as_of: date) -> Mapping[int, Decimal] | None:
 
 
 def _estimate(tables: Tables, as_of: date) -> ReturnsToCome | None:
-    spine = everyone_matched(tables, as_of)
+    spine = everyone_matched(tables, as_of, with_lags=True)
     returned = returned_by_lag(tables.transactions, spine).to_pyarrow().to_pydict()
     if sum(returned["returns"]) < FEWEST_RETURNS:
         return None

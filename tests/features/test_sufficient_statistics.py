@@ -11,6 +11,7 @@ from data.errors import InputError
 from features.describe import materialise
 from features.purchases import purchase_changes, purchase_statistics, spend_statistics, summarise_purchases
 from features.spine import everyone, pairs
+from features.tables import Tables
 
 BEFORE, AS_OF = date(2024, 2, 1), date(2024, 3, 1)
 HISTORY = ["frequency", "recency", "T"]
@@ -138,7 +139,7 @@ def test_both_histories_are_those_of_the_summary(transactions):
     now = summary(transactions, AS_OF)
     before = summary(transactions, BEFORE).reindex(now.index).add_suffix("_before")
     expected = now.join(before).groupby([*HISTORY, *before.columns], dropna=False).size().rename("customers")
-    got = purchase_changes(transactions, BEFORE, AS_OF).to_pandas()
+    got = purchase_changes(Tables(transactions), BEFORE, AS_OF).to_pandas()
     pd.testing.assert_frame_equal(got, expected.astype(float).reset_index(), check_index_type=False)
     assert got["customers"].tolist().count(3.0) == 1
     assert got["customers"].sum() == len(now) == 8
@@ -148,16 +149,16 @@ def test_a_purchase_that_came_back_since_stays_in_the_later_history(shop):
     rows = [("a", "2024-01-05", 10), ("a", "2024-01-20", 10), ("a", "2024-02-15", -10), ("b", "2024-01-20", 5)]
     rows += [("b", "2024-02-15", -5), ("c", "2024-01-10", 5), ("c", "2024-01-11", -5)]
     table = shop([{"customer_id": who, "ts": ts, "amount": amount} for who, ts, amount in rows]).transactions
-    got = purchase_changes(table, BEFORE, AS_OF).to_pandas()
+    got = purchase_changes(Tables(table), BEFORE, AS_OF).to_pandas()
     assert got.to_numpy().tolist() == [[0, 0, 40, 0, 0, 11, 1], [1, 15, 55, 1, 15, 26, 1]]
     assert summary(table, AS_OF).index.tolist() == ["a"]
 
 
 def test_who_was_not_known_has_no_earlier_history(transactions):
-    got = purchase_changes(transactions, date(2024, 1, 1), AS_OF).to_pandas()
+    got = purchase_changes(Tables(transactions), date(2024, 1, 1), AS_OF).to_pandas()
     assert got[[f"{name}_before" for name in HISTORY]].isna().all(axis=None)
 
 
 def test_dates_in_the_wrong_order_are_refused(transactions):
     with pytest.raises(InputError, match=r"must be before 2024-02-01, got 2024-02-01"):
-        purchase_changes(transactions, BEFORE, BEFORE)
+        purchase_changes(Tables(transactions), BEFORE, BEFORE)

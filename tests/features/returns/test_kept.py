@@ -10,6 +10,7 @@ import pytest
 from features.describe import describe, materialise
 from features.purchases import purchase_days, summarise_purchases
 from features.returns.kept import everyone_matched, with_matching
+from features.returns.lags import returned_by_lag
 from features.spine import everyone, pairs
 from features.vocabulary import learn_vocabulary
 
@@ -62,6 +63,16 @@ def test_it_is_matched_once_a_date_and_no_expression_matches_again(random_shop):
     vocabulary = learn_vocabulary(tables, AS_OF)
     assert "lacking" not in ibis.to_sql(describe(tables, kept, vocabulary))
     assert "lacking" in ibis.to_sql(summarise_purchases(tables.transactions, everyone(tables.transactions, AS_OF)))
+
+
+def test_what_came_back_by_lag_is_worked_out_beside_the_matching(random_shop):
+    tables = random_shop
+    kept = everyone_matched(tables, AS_OF, with_lags=True)
+    of_kept = returned_by_lag(tables.transactions, kept)
+    assert "lacking" not in ibis.to_sql(of_kept)
+    worked_out = returned_by_lag(tables.transactions, everyone(tables.transactions, AS_OF)).to_pyarrow()
+    assert of_kept.to_pyarrow().equals(worked_out)
+    assert len(worked_out) > 50
 
 
 def test_where_nothing_is_returned_nothing_is_kept(shop):

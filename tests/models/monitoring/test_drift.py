@@ -30,7 +30,7 @@ def cdnow(take_frames, cdnow_transactions):
 
 @pytest.fixture(scope="module")
 def model(cdnow):
-    then = changes(cdnow.transactions, date(1990, 1, 1), TRAINED)
+    then = changes(cdnow, date(1990, 1, 1), TRAINED)
     now = then.now
     return BetaGeoModel().fit_sufficient_statistics(count_sufficient_statistics(now.x, now.t_x, now.T, then.customers))
 
