@@ -13,9 +13,13 @@ from rich.console import Console
 
 from data.errors import RefusedError
 from flows.environment import set_prefect_home
+from flows.lean_imports import import_lean, import_trees_only
 from flows.settings import Settings
 from flows.steps.progress import shown_on
 from flows.steps.store_place import locate_store
+
+# The one flow that fits nothing.
+SCORE = "score"
 
 
 def run_flow(name: str, settings: Settings, console: Console, *, verbose: bool = True) -> Any:
@@ -59,7 +63,10 @@ def has_prefect() -> bool:
 
 def run_plainly(name: str, settings: Settings, console: Console, *, verbose: bool = True, is_told: bool = True) -> Any:
     """Run a flow as the plain function it is; its steps are functions too, with the same retries."""
+    import_lean()
     with _without_garbage():
+        if name == SCORE:
+            import_trees_only()
         module = importlib.import_module(f"flows.{name}")
     flow = getattr(module, name)
     with _shown_on(console, name, verbose, is_told):
@@ -71,6 +78,7 @@ def _run_in_prefect(name: str, settings: Settings, console: Console, *, verbose:
     # Prefect reads both when it is imported: its home lies in the store's folder, and its log repeats nothing.
     set_prefect_home(locate_store(settings.mlruns).folder)
     os.environ.setdefault("PREFECT_LOGGING_LEVEL", "CRITICAL")
+    import_lean()
     with _without_garbage():
         from flows import deployed
         from flows.run_settings import RunSettings

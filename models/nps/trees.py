@@ -10,8 +10,8 @@ from typing import Any, Literal
 import lightgbm
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from scipy.special import expit, logit
-from scipy.stats import rankdata
 
 from models.stats.metrics import log_losses
 from models.stats.typing import Floats, Integers
@@ -51,7 +51,7 @@ def parameters(objective: Objective, answers: int, seed: int) -> dict[str, Any]:
 
 def ridits(level: npt.NDArray[np.integer]) -> Floats:
     """Return the ridit of each answer: the share below plus half of the share equal (Bross 1958, Biometrics 14)."""
-    return np.asarray((rankdata(level) - 0.5) / max(len(level), 1))
+    return np.asarray((pd.Series(level).rank().to_numpy(float) - 0.5) / max(len(level), 1))
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import expit, gammaln, polygamma
-from scipy.stats import t as student
+from scipy.special import expit, gammaln, polygamma, stdtr
 
 from models.scoring.parameters import SpendParameters
 from models.stats.gamma_differences import rising
@@ -208,4 +207,4 @@ def independence(histories: SpendHistories) -> Independence:
     freedom = customers - 2
     with np.errstate(divide="ignore"):
         t = abs(correlation) * np.sqrt(freedom / np.float64(1.0 - correlation**2))
-    return Independence(correlation, float(2 * student.sf(t, freedom)), customers)
+    return Independence(correlation, float(2 * stdtr(freedom, -t)), customers)

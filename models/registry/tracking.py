@@ -28,6 +28,9 @@ from models.registry.workspaces import leave_mark, workspace
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 INPUT = "input"
 QUARANTINE = "quarantine"
 _KEPT = "quarantine.kept"

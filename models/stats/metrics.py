@@ -1,14 +1,12 @@
 """Proper scores, rankings and their standard errors, each in one function.
 
 Categories are 0 detractor, 1 passive, 2 promoter; probabilities have one column per category. A figure that is not
-defined for the input (the AUC of one class) is NaN.
+defined for the input (the AUC of one class) is NaN. scikit-learn is imported where it is needed: a scoring needs none.
 """
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import rankdata
-from sklearn.metrics import cohen_kappa_score, roc_auc_score
-from sklearn.metrics import log_loss as sklearn_log_loss
+import pandas as pd
 
 from models.stats.typing import Floats
 
@@ -26,9 +24,11 @@ def log_loss(outcome: npt.ArrayLike, probability: npt.ArrayLike) -> float:
     probability
         (n, k) probabilities of the categories, or (n,) probabilities of the flag.
     """
+    from sklearn.metrics import log_loss as mean_log_loss
+
     p = np.asarray(probability, dtype=float)
     labels = np.arange(p.shape[1] if p.ndim == 2 else 2)
-    return float(sklearn_log_loss(np.asarray(outcome).astype(int), p, labels=labels))
+    return float(mean_log_loss(np.asarray(outcome).astype(int), p, labels=labels))
 
 
 def log_losses(happened: npt.ArrayLike, probability: npt.ArrayLike) -> Floats:
@@ -83,6 +83,8 @@ def auc(outcome: npt.ArrayLike, score: npt.ArrayLike) -> float:
     happened = np.asarray(outcome).astype(bool)
     if happened.all() or not happened.any():
         return float("nan")
+    from sklearn.metrics import roc_auc_score
+
     return float(roc_auc_score(happened, np.asarray(score, dtype=float)))
 
 
@@ -125,6 +127,8 @@ def quadratic_kappa(category: npt.ArrayLike, predicted: npt.ArrayLike, categorie
     y, guess = np.asarray(category), np.asarray(predicted)
     if np.unique(np.concatenate([y, guess])).size < 2:
         return float("nan")
+    from sklearn.metrics import cohen_kappa_score
+
     return float(cohen_kappa_score(y, guess, labels=np.arange(categories), weights="quadratic"))
 
 
@@ -136,10 +140,15 @@ def normalised_gini(outcome: npt.ArrayLike, score: npt.ArrayLike) -> float:
     """
     y = np.asarray(outcome, dtype=float)
     deviation = y - y.mean()
-    perfect = float(deviation @ rankdata(y))
+    perfect = float(deviation @ _mean_ranks(y))
     if perfect <= 0:
         return float("nan")
-    return float(deviation @ rankdata(np.asarray(score, dtype=float))) / perfect
+    return float(deviation @ _mean_ranks(np.asarray(score, dtype=float))) / perfect
+
+
+def _mean_ranks(values: Floats) -> Floats:
+    """Rank values from 1 on; equal ones share their mean rank."""
+    return pd.Series(values).rank().to_numpy(float)
 
 
 def clustered_standard_error(values: npt.ArrayLike, clusters: npt.ArrayLike) -> float:

@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypedDict
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from models.stats.typing import Floats, Integers
 
@@ -141,7 +141,7 @@ def stability(profile: Profile, frame: Columns, *, same_customers: bool = False)
         before, now = np.add.reduceat(before, starts), np.add.reduceat(now, starts)
         parts = psi_parts(before, now)
         psi, freedom, scale = float(parts.sum()), len(starts) - 1, 1.0 / n0 + 1.0 / n1
-        upper = scale * float(chi2.ppf(CHANCE, freedom)) if freedom else 0.0
+        upper = scale * _chi_squared_quantile(CHANCE, freedom) if freedom else 0.0
         most, ends = int(np.argmax(parts)), [*starts[1:], len(occupied)]
         words = _words(bins, int(starts[most]), int(ends[most]), occupied)
         words = f"{name} {words}: {_share(before, most)} -> {_share(now, most)}"
@@ -150,6 +150,11 @@ def stability(profile: Profile, frame: Columns, *, same_customers: bool = False)
     names = ["column", "psi", "expected", "upper", "bins", "verdict", "most_moved"]
     table = pd.DataFrame(rows, columns=names)
     return table.sort_values("psi", ascending=False, kind="stable", ignore_index=True)
+
+
+def _chi_squared_quantile(probability: float, freedom: int) -> float:
+    """Return the quantile of chi squared: half of it follows a Gamma of half as many degrees."""
+    return float(2.0 * gammaincinv(freedom / 2.0, probability))
 
 
 def psi_parts(before: npt.ArrayLike, now: npt.ArrayLike) -> Floats:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from models.stats.balance import covariate_balance
 from models.stats.typing import Floats
@@ -167,7 +167,7 @@ def estimate_nps(survey: Survey) -> Estimate:
     sampling, training = float(np.sum(influence.to_numpy(float) ** 2)), training_variance(jackknife)
     error = float(np.sqrt(sampling + training))
     freedom = _degrees_of_freedom(h, sampling, training, len(jackknife))
-    margin = float(student.ppf(0.975, freedom)) * error
+    margin = float(stdtrit(freedom, 0.975)) * error
     balance = covariate_balance(survey.features[survey.answered], w, survey.base_features)
     scores = _balance_of_scores(survey, w)
     trait = unmeasured_trait(survey)

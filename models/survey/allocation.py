@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from models.stats.typing import Floats, Integers
 from models.survey.response.weight_noise import ResponseNoise
@@ -99,7 +99,7 @@ class Allocations:
         inflation = float(np.exp(sigma2))
         effective = N**2 / float(np.sum(self.weights / invited)) / inflation
         error = np.sqrt(float(np.sum(self.spreads / invited)) / N**2 * inflation + self.fixed)
-        return float(student.ppf(0.975, max(effective - 1.0, 1.0)) * error)
+        return float(stdtrit(max(effective - 1.0, 1.0), 0.975) * error)
 
     def steps_to(self, margin: float) -> int | None:
         """Give the fewest further invitations with at most this margin of error; None if even all do not give it."""

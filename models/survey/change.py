@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from models.stats.typing import Flags, Floats
 from models.survey.aipw import Estimate, estimate_nps, training_variance
@@ -203,7 +203,7 @@ def nps_change(before: Survey, now: Survey, published: float | None = None) -> N
     )
     error = float(np.sqrt(total.variance))
     freedom = _degrees_of_freedom(then, today)
-    margin = float(student.ppf(0.975, freedom)) * error
+    margin = float(stdtrit(freedom, 0.975)) * error
     # A trait that acts alike at both dates moves both estimates alike, and not their difference.
     unmeasured = max(then.figures.unmeasured, today.figures.unmeasured)
     wide = wide_margin(error, freedom, unmeasured)

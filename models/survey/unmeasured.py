@@ -10,8 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import expit
-from scipy.stats import t as student
+from scipy.special import expit, stdtr, stdtrit
 from threadpoolctl import threadpool_limits
 
 from models.stats.typing import Flags, Floats
@@ -106,9 +105,9 @@ def wide_margin(error: float, freedom: float, bias: float) -> float:
     within = bias / error
 
     def excess(c: float) -> float:
-        return float(student.cdf(c + 2.0 * within, freedom) - student.cdf(-c, freedom)) - _WITHIN_95
+        return float(stdtr(freedom, c + 2.0 * within) - stdtr(freedom, -c)) - _WITHIN_95
 
-    return bias + error * float(brentq(excess, 0.0, student.ppf(0.976, freedom)))
+    return bias + error * float(brentq(excess, 0.0, stdtrit(freedom, 0.976)))
 
 
 def _strengths(survey: Survey) -> Iterator[_Strength]:

@@ -10,8 +10,6 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from sklearn.cluster import KMeans
-from sklearn.metrics import adjusted_rand_score
 
 from features.catalogue import Catalogue
 from models.segments.personas.null_reference import null_reference
@@ -99,6 +97,9 @@ def simplified_silhouette(placed: Floats, centres: Floats) -> float:
 
 def cluster(placed: Floats, k: int, seed: int, weights: Integers | None = None) -> tuple[Floats, float]:
     """Fit k-means: the (k, components) centres and the sum of squares within the clusters."""
+    # A scoring only assigns customers to the centres, and needs no scikit-learn.
+    from sklearn.cluster import KMeans
+
     fitted = KMeans(k, n_init=STARTS, random_state=seed).fit(placed, sample_weight=weights)
     return fitted.cluster_centers_, float(fitted.inertia_)
 
@@ -175,6 +176,8 @@ def _resample(base: pd.DataFrame, catalogue: Catalogue, rng: np.random.Generator
 
 def _agreement(resamples: Sequence[tuple[Floats, Integers]], k: int, seed: int) -> float:
     """Return the mean adjusted Rand index over all pairs of bootstrap fits."""
+    from sklearn.metrics import adjusted_rand_score
+
     partitions = []
     for number, (everyone, times) in enumerate(resamples):
         drawn = everyone[times > 0]

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import lightgbm
 import numpy as np
-from sklearn.linear_model import LogisticRegression
 
 from models.stats.typing import Flags, Floats, Integers
+
+if TYPE_CHECKING:
+    from sklearn.linear_model import LogisticRegression
 
 # Inverses of the ridge penalty on standardised features: with few answers the smaller one wins, with many the larger.
 RIDGE_C = 0.1
@@ -131,7 +134,7 @@ class Training:
         return self.columns.standardised(self.X)
 
     @cached_property
-    def strong(self) -> LogisticRegression:
+    def strong(self) -> "LogisticRegression":
         """The regression with the larger penalty."""
         return self.regression(RIDGE_C)
 
@@ -140,8 +143,11 @@ class Training:
         """The rows as trees read them."""
         return lightgbm.Dataset(self.X, self.R.astype(float), params={**_TREES, "seed": self.seed}).construct()
 
-    def regression(self, ridge_c: float) -> LogisticRegression:
+    def regression(self, ridge_c: float) -> "LogisticRegression":
         """Ridge logistic regression on `columns`."""
+        # A scoring imports this module and fits nothing.
+        from sklearn.linear_model import LogisticRegression
+
         return LogisticRegression(C=ridge_c, solver="newton-cholesky").fit(self.standardised, self.R)
 
 
@@ -165,7 +171,7 @@ def _weak_ridge(training: Training) -> Model:
     return _of_regression(training.columns, training.regression(WEAK_RIDGE_C))
 
 
-def _of_regression(columns: Columns, fitted: LogisticRegression) -> Model:
+def _of_regression(columns: Columns, fitted: "LogisticRegression") -> Model:
     def log_odds(rows: Rows) -> Floats:
         return np.asarray(fitted.decision_function(rows.standardised(columns)))
 

@@ -1,0 +1,75 @@
+"""What a command does not import: parts of other packages that come with those it needs, and that it never runs.
+
+Each of them is imported later, as ever, by whoever asks for it.
+"""
+
+import importlib
+import importlib.util
+import sys
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+from typing import Any
+
+# Ibis imports the compilers of all its engines with that of one.
+_ENGINES = "ibis.backends.sql.compilers"
+# Mako, which comes with Alembic, looks whether it can colour its error pages.
+_COLOURS = "mako.ext.pygmentplugin"
+_SCIKIT_LEARN = "sklearn"
+
+
+def import_lean() -> None:
+    """Leave out what no command needs, in this process and from now on; called before the flows are imported."""
+    _leave_out_engines()
+    # Python takes a module that is None for one that is not installed, and Mako does without.
+    sys.modules.setdefault(_COLOURS, None)  # type: ignore[arg-type]
+
+
+def import_trees_only() -> None:
+    """Import LightGBM as it is where scikit-learn is not installed: for a command that fits nothing.
+
+    It imports scikit-learn for its estimators in the style of that, which nobody here uses.
+    """
+    if _SCIKIT_LEARN in sys.modules:
+        return
+    sys.modules[_SCIKIT_LEARN] = None  # type: ignore[assignment]
+    try:
+        importlib.import_module("lightgbm")
+    finally:
+        del sys.modules[_SCIKIT_LEARN]
+
+
+class _OnDemand(ModuleType):
+    """A package that imports a submodule when it is asked for, and runs itself when it is asked for anything else."""
+
+    def __getattr__(self, name: str) -> Any:
+        """Find what is not there yet; Python asks only then."""
+        if not name.startswith("_") and PathFinder.find_spec(f"{self.__name__}.{name}", self.__path__):
+            return importlib.import_module(f"{self.__name__}.{name}")
+        spec = self.__spec__
+        if spec is None or spec.loader is None or self.__dict__.get("_has_run"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        self.__dict__["_has_run"] = True
+        spec.loader.exec_module(self)
+        return getattr(self, name)
+
+
+def _leave_out_engines() -> None:
+    """Put a package in the place of Ibis' own that imports each compiler on demand."""
+    spec = _spec_of(_ENGINES)
+    if spec is None or _ENGINES in sys.modules:
+        return
+    package = importlib.util.module_from_spec(spec)
+    package.__class__ = _OnDemand
+    sys.modules[_ENGINES] = package
+
+
+def _spec_of(name: str) -> ModuleSpec | None:
+    """Find a module without importing the packages that it lies in; None where it is not there."""
+    places, spec = None, None
+    parts = name.split(".")
+    for number in range(1, len(parts) + 1):
+        spec = PathFinder.find_spec(".".join(parts[:number]), places)
+        if spec is None:
+            return None
+        places = spec.submodule_search_locations
+    return spec
