@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -176,7 +177,9 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
     """Add the profile of the base and its personas to a release; the champion's personas keep their names."""
     with step("profile the base and find its personas"):
         described = everyone_described(inputs.tables, release.as_of, release.vocabulary)
-        scores = pd.concat([release.scorer.score(batch)[list(SCORES)] for batch in described.batches()])
+        # Neither the profile nor the personas tell of intervals.
+        score = partial(release.scorer.score, with_intervals=False)
+        scores = pd.concat([score(batch)[list(SCORES)] for batch in described.batches()])
         customer, seed = described["customer_id"], release.parameters.seed
         champions = None if champion is None else champion.release.parameters.personas
         some = described.take(drawn(customer, seed))

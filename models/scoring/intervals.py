@@ -157,11 +157,9 @@ def clv_interval(
     """
     x, T, spend_x, spend_m = as_columns(x, T, spend_x, spend_m)
     discount = np.log1p(annual_rate) / DAYS_PER_YEAR
-    scale = margin * expected_spend(spend_x, spend_m, spend)
-    if discounting is None:
-        scale *= discounted_purchases_of_the_living(horizon, annual_rate, x, T, purchase)
-    else:
-        scale *= summed_purchases_of_the_living(discounting.lengths, discounting.weights, x, T, purchase)
+    scale = _value_of_the_living(
+        horizon, annual_rate, x, T, spend_x, spend_m, purchase, spend, margin=margin, discounting=discounting
+    )
 
     def simulate(rng: np.random.Generator, traits: Traits, age: Floats) -> Floats:
         rate = traits.rate(age)
@@ -180,6 +178,48 @@ def clv_interval(
     grid = IntervalGrid(purchase, spend, sets, simulate, expect, draws, seed)
     low, high = grid.quantiles(level, odds, x, T, spend_x, spend_m)
     return np.minimum(low * scale, clv), clv, np.maximum(high * scale, clv)
+
+
+def lifetime_value(
+    horizon: float,
+    annual_rate: float,
+    x: ArrayLike,
+    t_x: ArrayLike,
+    T: ArrayLike,
+    spend_x: ArrayLike,
+    spend_m: ArrayLike,
+    purchase: PurchaseParameters,
+    spend: SpendParameters,
+    *,
+    margin: float = 1.0,
+    log_odds_left: ArrayLike | None = None,
+    discounting: Discounting | None = None,
+) -> Floats:
+    """Return the customer lifetime value of `clv_interval` alone, (n,), without its interval; see there."""
+    x, T, spend_x, spend_m = as_columns(x, T, spend_x, spend_m)
+    value = _value_of_the_living(
+        horizon, annual_rate, x, T, spend_x, spend_m, purchase, spend, margin=margin, discounting=discounting
+    )
+    return np.asarray(expit(-_log_odds_left(log_odds_left, x, t_x, T, purchase)) * value)
+
+
+def _value_of_the_living(
+    horizon: float,
+    annual_rate: float,
+    x: Floats,
+    T: Floats,
+    spend_x: Floats,
+    spend_m: Floats,
+    purchase: PurchaseParameters,
+    spend: SpendParameters,
+    *,
+    margin: float,
+    discounting: Discounting | None,
+) -> Floats:
+    value = margin * expected_spend(spend_x, spend_m, spend)
+    if discounting is None:
+        return np.asarray(value * discounted_purchases_of_the_living(horizon, annual_rate, x, T, purchase))
+    return np.asarray(value * summed_purchases_of_the_living(discounting.lengths, discounting.weights, x, T, purchase))
 
 
 def _log_odds_left(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import lightgbm
@@ -19,7 +19,7 @@ from .clock.future import Future
 from .clock.rows import AS_OF, numbered_dates
 from .columns import FORECAST_COLUMNS, PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
 from .gamma_gamma import expected_spend, kept_spend
-from .intervals import clv_interval, revenue_interval
+from .intervals import clv_interval, lifetime_value, revenue_interval
 from .members import CategoryParameters
 from .nps import categories, category_probabilities
 from .parameters import PurchaseParameters, ScorerParameters, scorer_sections
@@ -61,7 +61,7 @@ class Scorer:
         values = json.loads(Path(parameters).read_text(encoding="utf-8"))
         return cls(ScorerParameters(**scorer_sections(values)), texts)
 
-    def score(self, features: pd.DataFrame) -> pd.DataFrame:
+    def score(self, features: pd.DataFrame, *, with_intervals: bool = True) -> pd.DataFrame:
         """Score each row of the features table.
 
         Parameters
@@ -70,6 +70,8 @@ class Scorer:
             Columns by name: `PURCHASE_COLUMNS` (times in days) and the features of the second stage and of the NPS
             category; of the latter two any may be missing or NaN. A scorer with a clock also reads ``as_of``, the date
             (exclusive) that the row is described at. Other columns are ignored.
+        with_intervals : bool
+            Whether to simulate the ends of intervals; without them they are NaN.
 
         Returns
         -------
@@ -82,7 +84,7 @@ class Scorer:
             Where a purchase column is missing or holds what cannot be: the message names column and rows.
         """
         check_purchase_columns(features)
-        purchases = self._at_each_date(features, self._score_purchases)
+        purchases = self._at_each_date(features, partial(self._score_purchases, with_intervals=with_intervals))
         scores = pd.concat([purchases, self._score_category(features)], axis=1)
         return scores[list(SCORE_COLUMNS)]
 
@@ -182,7 +184,7 @@ class Scorer:
         x, t_x, T = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS[:3])
         return kept_spend(x, t_x, T, purchases, self.parameters.returns)
 
-    def _score_purchases(self, features: pd.DataFrame, future: Future) -> pd.DataFrame:
+    def _score_purchases(self, features: pd.DataFrame, future: Future, *, with_intervals: bool) -> pd.DataFrame:
         if self.purchases is None:
             return pd.DataFrame(np.nan, index=features.index, columns=list(FORECAST_COLUMNS))
         x, t_x, T, x_spend, m_spend = self._history(features, future)
@@ -201,25 +203,24 @@ class Scorer:
             p_churn = 1.0 - p_purchase(churn_horizon, x, t_x, T, self.purchases)
         scale = scale * kept
         latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
-        revenue_low, revenue_high = revenue_interval(
-            horizon,
-            *latent,
-            seed=of.seed,
-            uncertainty=of.uncertainty,
-            log_odds_left=log_odds_left,
-            horizon_error=future.error(of.horizon),
-        )
-        clv_low, clv, clv_high = clv_interval(
-            clv_horizon,
-            of.annual_rate,
-            *latent,
-            margin=of.margin,
-            seed=of.seed,
-            uncertainty=of.uncertainty,
-            log_odds_left=log_odds_left,
-            horizon_error=future.error(of.clv_horizon),
-            discounting=future.discounting(of.clv_horizon, of.annual_rate),
-        )
+        discounting = future.discounting(of.clv_horizon, of.annual_rate)
+        if with_intervals:
+            drawn = {"seed": of.seed, "uncertainty": of.uncertainty, "log_odds_left": log_odds_left}
+            error = future.error(of.horizon)
+            revenue_low, revenue_high = revenue_interval(horizon, *latent, **drawn, horizon_error=error)
+            clv_low, clv, clv_high = clv_interval(
+                clv_horizon,
+                of.annual_rate,
+                *latent,
+                **drawn,
+                margin=of.margin,
+                horizon_error=future.error(of.clv_horizon),
+                discounting=discounting,
+            )
+        else:
+            revenue_low = revenue_high = clv_low = clv_high = np.full(len(features), np.nan)
+            value = {"margin": of.margin, "log_odds_left": log_odds_left, "discounting": discounting}
+            clv = lifetime_value(clv_horizon, of.annual_rate, *latent, **value)
         return pd.DataFrame(
             {
                 "p_alive": p_alive_if_judged(x, t_x, T, self.purchases),
