@@ -113,7 +113,7 @@ def _categories(tables: Tables, spine: Spine, _: Vocabulary, features: Sequence[
 def _stores(tables: Tables, spine: Spine, vocabulary: Vocabulary, _: Sequence[Feature]) -> ir.Table | None:
     if tables.answers is None or vocabulary.question is None:
         return None
-    return standing_features(tables, spine, vocabulary.question)
+    return standing_features(tables, tables.answers, spine, vocabulary.question)
 
 
 def _events(tables: Tables, spine: Spine, _: Vocabulary, features: Sequence[Feature]) -> ir.Table | None:

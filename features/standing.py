@@ -17,7 +17,7 @@ ANSWERS_TO_TRUST = 10
 _UNITS = 1000
 
 
-def standing_features(tables: Tables, spine: Spine, question: str) -> ir.Table:
+def standing_features(tables: Tables, answers: ir.Table, spine: Spine, question: str) -> ir.Table:
     """Give the mean earlier answer of others who bought where the customer last did. Grain: one row per pair.
 
     An answer judges the stores of the customer's newest day with a sale that was available before the day of the
@@ -28,7 +28,9 @@ def standing_features(tables: Tables, spine: Spine, question: str) -> ir.Table:
     Parameters
     ----------
     tables
-        Clean transactions with `store` (a branch, a seller of a marketplace), and answers.
+        Clean transactions with `store`: a branch, a seller of a marketplace.
+    answers
+        Clean answers.
     spine
         Whom to describe, and as of when.
     question
@@ -41,7 +43,7 @@ def standing_features(tables: Tables, spine: Spine, question: str) -> ir.Table:
         given before as_of to all stores of the newest day; with few answers it is close to the mean of all stores
         ((sum + 10 mean) / (number + 10)). Null before anybody else has answered; no row where no sale names a store.
     """
-    judgements = _judgements(tables, question)
+    judgements = _judgements(tables, answers, question)
     last = last_stores(tables.transactions, spine)
     last = last.mutate(as_of=spine.date_of(last))
     stores = last.select("store", "as_of").distinct()
@@ -80,9 +82,8 @@ def last_stores(transactions: ir.Table, spine: Spine) -> ir.Table:
     return joined.filter(joined.day == joined.newest).select(*spine.keys, "store")
 
 
-def _judgements(tables: Tables, question: str) -> ir.Table:
+def _judgements(tables: Tables, answers: ir.Table, question: str) -> ir.Table:
     """Give the answers about each store: customer_id, store, day (of the answer), units (of the scale)."""
-    answers = tables.answers
     rows = answers.filter(answers.question == question, answers.score.notnull(), answers.answered_at.notnull())
     # Where there is no invitation the comparison is null, and the answer's time is taken.
     asked = ibis.ifelse(rows.invited_at < rows.answered_at, rows.invited_at, rows.answered_at)

@@ -2,12 +2,15 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
+from mlflow.utils import environment
 
 import models.scoring
 from models.release.parameters import ReleaseParameters
@@ -82,6 +85,25 @@ def metadata_of(release: Release) -> dict[str, list[str]]:
     """
     needed = release.scorer.needed_columns
     return {REQUIRED: list(needed), OPTIONAL: [name for name in release.scorer.columns if name not in needed]}
+
+
+@contextmanager
+def without_requirements_check() -> Iterator[None]:
+    """Keep MLflow from comparing a version's requirements with what is installed while it is logged.
+
+    They are made of what is installed. MLflow reads the list of files of every installed package for it, which takes
+    longer than all else of the logging.
+    """
+    check = "warn_dependency_requirement_mismatches"
+    kept = getattr(environment, check, None)
+    if kept is None:
+        yield
+        return
+    setattr(environment, check, lambda _requirements: None)
+    try:
+        yield
+    finally:
+        setattr(environment, check, kept)
 
 
 def output_schema() -> Schema:

@@ -27,6 +27,7 @@ from models.registry.scorer_files import (
     metadata_of,
     output_schema,
     read_release,
+    without_requirements_check,
     write_release,
 )
 from models.registry.store import Store
@@ -98,15 +99,16 @@ def register_scorer(store: Store, run_id: str, release: Release, twin: Release |
         files = write_release(release, Path(folder), "") | copy_code(Path(folder))
         if twin is not None:
             files |= write_release(twin, Path(folder), "twin_")
-        logged = mlflow.pyfunc.log_model(
-            name=SCORER,
-            python_model=str(ENTRY),
-            artifacts={name: str(file) for name, file in files.items()},
-            signature=ModelSignature(outputs=output_schema()),
-            input_example=example_row(release),
-            metadata=metadata_of(release),
-            pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
-        )
+        with without_requirements_check():
+            logged = mlflow.pyfunc.log_model(
+                name=SCORER,
+                python_model=str(ENTRY),
+                artifacts={name: str(file) for name, file in files.items()},
+                signature=ModelSignature(outputs=output_schema()),
+                input_example=example_row(release),
+                metadata=metadata_of(release),
+                pip_requirements=[f"{name}=={installed_version(name)}" for name in REQUIREMENTS],
+            )
     # Leaving MLflow's own context ended the run; it goes on.
     store.client.update_run(run_id, status="RUNNING")
     ensure_registered(store, SCORER, "Purchases, value, churn and NPS category of customers from what they do")

@@ -7,6 +7,7 @@ talks to a remote MLflow when the tracking URI says so.
 import json
 import logging
 import os
+import shutil
 import socket
 import sqlite3
 import time
@@ -24,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from data.errors import InputError, StoreBusyError
 from models.registry.location import EXPERIMENT, StoreLocation, secret_words, store_location
 from models.registry.moved_store import follow_move
+from models.registry.template import template_file
 
 # What MLflow logs of a failing database it raises too; its log holds a traceback, and the values of the statement.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -102,6 +104,8 @@ def _create_database(file: Path) -> None:
             return
         draft = file.with_name(f".{file.name}.draft")
         draft.unlink(missing_ok=True)
+        if template_file().exists():
+            shutil.copyfile(template_file(), draft)
         client = MlflowClient(tracking_uri=f"sqlite:///{draft}", registry_uri=f"sqlite:///{draft}")
         client.create_experiment(EXPERIMENT, artifact_location=(file.parent / "artifacts").as_uri())
         client._tracking_client.store.engine.dispose()

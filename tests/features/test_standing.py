@@ -16,7 +16,7 @@ AS_OF = date(2024, 7, 1)
 
 
 def standing(tables, spine):
-    frame = materialise(standing_features(tables, spine, "nps"))
+    frame = materialise(standing_features(tables, tables.answers, spine, "nps"))
     if "as_of" in frame:
         frame["as_of"] = frame.as_of.dt.date
     return frame.set_index(list(spine.keys)).store_satisfaction
