@@ -16,7 +16,7 @@ from flows.steps.progress import step
 from models.monitoring.stability import SCORES, profiles_of
 from models.population.category_level import with_level
 from models.population.segment_labels import segment_labels
-from models.population.totals import base_totals
+from models.population.totals import BASE_COLUMNS, base_totals
 from models.registry.scorers import SCORER, Registered
 from models.registry.store import Store
 from models.registry.stored_samples import read_probability_samples
@@ -179,7 +179,8 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
         described = everyone_described(inputs.tables, release.as_of, release.vocabulary)
         # Neither the profile nor the personas tell of intervals.
         score = partial(release.scorer.score, with_intervals=False)
-        scores = pd.concat([score(batch)[list(SCORES)] for batch in described.batches()])
+        kept = list(dict.fromkeys((*SCORES, *BASE_COLUMNS)))
+        scores = pd.concat([score(batch)[kept] for batch in described.batches()])
         customer, seed = described["customer_id"], release.parameters.seed
         champions = None if champion is None else champion.release.parameters.personas
         some = described.take(drawn(customer, seed))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import lightgbm
 import numpy as np
@@ -205,7 +206,7 @@ class Scorer:
         latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
         discounting = future.discounting(of.clv_horizon, of.annual_rate)
         if with_intervals:
-            drawn = {"seed": of.seed, "uncertainty": of.uncertainty, "log_odds_left": log_odds_left}
+            drawn: dict[str, Any] = {"seed": of.seed, "uncertainty": of.uncertainty, "log_odds_left": log_odds_left}
             error = future.error(of.horizon)
             revenue_low, revenue_high = revenue_interval(horizon, *latent, **drawn, horizon_error=error)
             clv_low, clv, clv_high = clv_interval(
@@ -219,8 +220,14 @@ class Scorer:
             )
         else:
             revenue_low = revenue_high = clv_low = clv_high = np.full(len(features), np.nan)
-            value = {"margin": of.margin, "log_odds_left": log_odds_left, "discounting": discounting}
-            clv = lifetime_value(clv_horizon, of.annual_rate, *latent, **value)
+            clv = lifetime_value(
+                clv_horizon,
+                of.annual_rate,
+                *latent,
+                margin=of.margin,
+                log_odds_left=log_odds_left,
+                discounting=discounting,
+            )
         return pd.DataFrame(
             {
                 "p_alive": p_alive_if_judged(x, t_x, T, self.purchases),
