@@ -22,7 +22,7 @@ from features.purchases import summarise_purchases
 from features.returns.kept import everyone_matched
 from features.spine import Spine, left_joined
 from features.standing import standing_features
-from features.tables import StoredTable, Tables, to_frame
+from features.tables import StoredTable, Tables, give_memory_back, to_frame
 from features.vocabulary import Vocabulary
 
 __all__ = ["describe", "describe_everyone", "feature_names", "materialise"]
@@ -194,7 +194,9 @@ def materialise(table: ir.Table) -> pd.DataFrame:
     DataFrame
         Doubles as float64 (NaN for null), dates and times as datetime64[us], text as str, a fresh index.
     """
-    return to_frame(_in_order(table).to_pyarrow())
+    frame = to_frame(_in_order(table).to_pyarrow())
+    give_memory_back(table)
+    return frame
 
 
 def _in_order(table: ir.Table) -> ir.Table:

@@ -40,6 +40,19 @@ def to_frame(rows: pa.Table) -> pd.DataFrame:
     return frame
 
 
+def give_memory_back(table: ir.Table) -> None:
+    """Let the engine that holds a table, and Arrow, give the memory back that they no longer use.
+
+    They keep it for their next query, and the process seems to need it: after 200,000 customers were described and read
+    1.1 of 1.6 GB.
+    """
+    engine = table.get_backend()
+    if engine.name == "duckdb":
+        # Setting a limit, be it the same, empties the engine's allocator.
+        engine.raw_sql(f"SET memory_limit = '{ENGINE_MEMORY}'")
+    pa.default_memory_pool().release_unused()
+
+
 @dataclass(frozen=True)
 class StoredTable:
     """A table in the folder of a run: read whole, or by column, by row or in batches where it may not fit in memory.
@@ -75,6 +88,7 @@ class StoredTable:
                 frame.index = pd.RangeIndex(first, first + len(frame))
                 first += len(frame)
                 yield frame
+        pa.default_memory_pool().release_unused()
         if not first:
             yield self.frame(columns)
 
@@ -143,7 +157,9 @@ class Workspace:
 
         def write() -> StoredTable:
             file = self.folder / f"{len(self._results):04d}.parquet"
-            expression().to_parquet(file)
+            rows = expression()
+            rows.to_parquet(file)
+            give_memory_back(rows)
             return StoredTable(file, self._temporary)
 
         return self.once(key, write)
