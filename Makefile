@@ -57,6 +57,7 @@ lint: $(READY)
 # the NPS of bases of a million customers is, which takes a quarter of an hour more.
 bench: $(READY)
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python -m benchmarks.whole.run
 	@$(BIN)/python -m benchmarks.purchases.season $(if $(ONLINE_RETAIL),--online-retail $(ONLINE_RETAIL))
 	@$(BIN)/python -m benchmarks.purchases.any_shop $(if $(ONLINE_RETAIL),--online-retail $(ONLINE_RETAIL))
 	@$(BIN)/python -m benchmarks.nps.category
