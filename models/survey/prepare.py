@@ -22,7 +22,8 @@ FEWEST_WHO_ANSWERED = 2
 # Covariate-shift weights lie within a factor of three of their median: behaviour at the time of asking and behaviour
 # now overlap too little for larger ones.
 LARGEST_SHIFT_WEIGHT = 3.0
-# A sample of so many customers gives a share, or the mean difference of two models, precisely enough for any base.
+# A sample of so many customers gives a share, or the mean difference of two models, precisely enough for any base. Of
+# those asked it gives their shift: with 100,000 the NPS was the same to .06 of its standard error (docs/scale.md).
 LARGEST_SAMPLE = 20_000
 _ANSWER = ["customer_id", "as_of", "answered_at"]
 
