@@ -247,11 +247,12 @@ def _shift_weights(asked: pd.DataFrame, some: pd.DataFrame, names: Sequence[str]
     both = pd.concat([asked[[*names, "customer_id"]], some[[*names, "customer_id"]]], ignore_index=True)
     is_base = np.arange(len(both)) >= len(asked)
     # Those drawn are a random sample of the frame: with and without an answer, each with the same chance.
-    learned = is_base | np.append(_first_drawn(asked), np.zeros(len(some), bool))
+    drawn = _first_drawn(asked)
+    learned = is_base | np.append(drawn, np.zeros(len(some), bool))
     probability = response_propensity(both[list(names)], is_base, both["customer_id"], seed, learned=learned)
     odds = probability[: len(asked)] / (1.0 - np.minimum(probability[: len(asked)], 1.0 - 1e-9))
     odds = np.clip(odds, 1e-9, None)
-    return np.asarray(np.clip(odds / np.median(odds), 1.0 / LARGEST_SHIFT_WEIGHT, LARGEST_SHIFT_WEIGHT))
+    return np.asarray(np.clip(odds / np.median(odds[drawn]), 1.0 / LARGEST_SHIFT_WEIGHT, LARGEST_SHIFT_WEIGHT))
 
 
 def _first_drawn(asked: pd.DataFrame) -> Flags:
