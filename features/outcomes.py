@@ -1,4 +1,4 @@
-"""What customers did in the horizon: the truth that predictions are judged by."""
+"""What customers did: in the horizon, which predictions are judged by, and month by month."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -147,6 +147,32 @@ def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date, k
     return joined.group_by(["as_of", joined.day.name("date")]).agg(
         purchases=joined.count(), repeat_purchases=joined.count(where=joined.day > joined.first_purchase)
     )
+
+
+def monthly_cohorts(tables: Tables, as_of: date) -> ir.Table:
+    """Count, for the customers of each month of first purchase, the buyers of each month and add up their purchases.
+
+    Parameters
+    ----------
+    tables
+        Clean tables.
+    as_of
+        Exclusive: the month that holds it is complete only where it is the first day of a month.
+
+    Returns
+    -------
+    Table
+        cohort and month (INT64: 12 times the year, plus the month from 0), buyers (customers with a purchase in that
+        month) and value (net value of their purchases, DOUBLE); no row where nobody bought.
+    """
+    days = purchase_days(tables.transactions, everyone_matched(tables, as_of))
+    firsts = days.group_by("customer_id").agg(first=days.day.min())
+    joined = days.join(firsts, "customer_id")
+    cohort = (12 * joined["first"].year() + joined["first"].month() - 1).cast("int64")
+    month = (12 * joined.day.year() + joined.day.month() - 1).cast("int64")
+    in_months = joined.mutate(cohort=cohort, month=month)
+    sums = in_months.group_by(["cohort", "month"]).agg(buyers=in_months.customer_id.nunique(), net=in_months.net.sum())
+    return sums.select("cohort", "month", "buyers", value=sums.net.cast("float64")).order_by(["cohort", "month"])
 
 
 def _check_horizon(spine: Spine, horizon: int, known_before: date) -> None:

@@ -268,32 +268,6 @@ def purchase_changes(tables: Tables, before: date, as_of: date) -> ir.Table:
     return counted.mutate(customers=counted.customers.cast("float64")).order_by(names)
 
 
-def monthly_cohorts(tables: Tables, as_of: date) -> ir.Table:
-    """Count, for the customers of each month of first purchase, the buyers of each month and add up their purchases.
-
-    Parameters
-    ----------
-    tables
-        Clean tables.
-    as_of
-        Exclusive: the month that holds it is complete only where it is the first day of a month.
-
-    Returns
-    -------
-    Table
-        cohort and month (INT64: 12 times the year, plus the month from 0), buyers (customers with a purchase in that
-        month) and value (net value of their purchases, DOUBLE); no row where nobody bought.
-    """
-    days = purchase_days(tables.transactions, everyone_matched(tables, as_of))
-    firsts = days.group_by("customer_id").agg(first=days.day.min())
-    joined = days.join(firsts, "customer_id")
-    cohort = (12 * joined["first"].year() + joined["first"].month() - 1).cast("int64")
-    month = (12 * joined.day.year() + joined.day.month() - 1).cast("int64")
-    in_months = joined.mutate(cohort=cohort, month=month)
-    sums = in_months.group_by(["cohort", "month"]).agg(buyers=in_months.customer_id.nunique(), net=in_months.net.sum())
-    return sums.select("cohort", "month", "buyers", value=sums.net.cast("float64")).order_by(["cohort", "month"])
-
-
 def _counted(rows: ir.Table, *names: str) -> ir.Table:
     counts = rows.group_by(names).agg(customers=rows.count())
     return counts.select(*names, customers=counts.customers.cast("float64"))

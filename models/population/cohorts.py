@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.stats import gamma
 
 from features.describe import materialise
-from features.purchases import monthly_cohorts
+from features.outcomes import monthly_cohorts
 from features.tables import StoredTable, Tables
 from models.population.months_ahead import ahead_of_the_living
 from models.release.release import Release
@@ -44,7 +44,7 @@ class Cohorts:
     Attributes
     ----------
     past : pandas.DataFrame
-        As `features.purchases.monthly_cohorts` gives it.
+        As `features.outcomes.monthly_cohorts` gives it.
     ahead : pandas.DataFrame
         As `cohorts_ahead` gives it.
     sizes : pandas.Series

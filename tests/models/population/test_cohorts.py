@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from features.describe import materialise
-from features.purchases import monthly_cohorts, purchase_summary
+from features.outcomes import monthly_cohorts
+from features.purchases import purchase_summary
 from models.population.cohorts import HISTORY, MONTHS, cohorts_ahead, month_of
 from models.scoring.bg_nbd import expected_purchases, p_purchase
 from models.scoring.gamma_gamma import expected_spend
