@@ -6,7 +6,7 @@ from typing import Any
 
 from features.measures.survey import NPS_READINGS
 from flows.reports.page.language import Words
-from models.charts import forecasts, nps
+from models.charts import by_group, forecasts, nps
 from models.charts.style import Spec
 from models.population.segment_labels import PERSONA
 
@@ -87,13 +87,13 @@ def _nps(score: Figures | None, retrain: Figures, words: Words) -> Iterator[tupl
     for k, (_name, of_segments) in enumerate(segmentations, 1):
         shown = [_interval(row, words) for row in of_segments if row["hidden_because"] is None][:_MOST_ROWS]
         if shown:
-            yield f"segments{k}", nps.intervals_by_group(shown, "NPS", (-100, 100))
+            yield f"segments{k}", by_group.intervals_by_group(shown, "NPS", (-100, 100))
     change = parts_of_change(retrain, words)
     if change:
         whole = sum(row["points"] for row in change)
         bars = [{**row, "is_whole": False} for row in change]
         bars.append({"label": _("together"), "points": whole, "is_whole": True})
-        yield "change", nps.parts_of_change(bars, _("points"))
+        yield "change", by_group.parts_of_change(bars, _("points"))
     if retrain["reliability"]:
         yield "reliability", nps.reliability(retrain["reliability"], names, (_("predicted share"), _("realised share")))
 
@@ -138,7 +138,7 @@ def _topics(retrain: Figures, words: Words) -> Iterator[tuple[str, Spec]]:
             }
             for row in rows
         ]
-        yield "topics", nps.intervals_by_group(shown, "NPS", (-100, 100))
+        yield "topics", by_group.intervals_by_group(shown, "NPS", (-100, 100))
 
 
 def topic_rows(retrain: Figures) -> Sequence[Figures]:
@@ -153,7 +153,7 @@ def _score(score: Figures, words: Words) -> Iterator[tuple[str, Spec]]:
         yield "concentration", _tenths(score["concentration"]["clv"], _("share of the lifetime value"), words)
     if score["drivers"]:
         rows = [{**row, "label": words.told(row["group"])} for row in score["drivers"]]
-        yield "drivers", nps.drivers(rows, _("points"))
+        yield "drivers", by_group.drivers(rows, _("points"))
 
 
 def _tenths(shares: Sequence[float], title: str, words: Words) -> Spec:

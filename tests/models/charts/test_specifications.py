@@ -5,7 +5,7 @@ import re
 import altair as alt
 import pytest
 
-from models.charts import forecasts, nps
+from models.charts import by_group, forecasts, nps
 from models.charts.drawing import to_svg
 from models.charts.style import DETRACTORS, PASSIVES, PROMOTERS
 
@@ -31,10 +31,10 @@ SPECIFICATIONS = {
     "gauge": nps.nps_gauge([{"label": "base", "nps": 3.0, "low": -2.0, "high": 8.0}], LEVELS, "the scale"),
     "shares": nps.category_shares(SHARES, CATEGORIES, "share"),
     "reliability": nps.reliability(BINS, CATEGORIES, ("predicted", "realised")),
-    "intervals": nps.intervals_by_group(INTERVALS, "points", (-100, 100)),
-    "change": nps.parts_of_change([{"label": "answers", "points": -3.0, "is_whole": False}], "points"),
+    "intervals": by_group.intervals_by_group(INTERVALS, "points", (-100, 100)),
+    "change": by_group.parts_of_change([{"label": "answers", "points": -3.0, "is_whole": False}], "points"),
     "sensitivity": nps.sensitivity({-0.1: 4.0, 0.0: 1.0, 0.1: -2.0}, ("gamma", "NPS")),
-    "drivers": nps.drivers(DRIVERS, "points"),
+    "drivers": by_group.drivers(DRIVERS, "points"),
     "tracking": forecasts.tracking(DAYS, ("came", "expected"), "purchases"),
     "calibration": forecasts.calibration(MEANS, ("came", "expected"), ("group", "mean")),
     "tenths": forecasts.shares_by_tenth([{"tenth": k, "share": 0.1} for k in range(1, 11)], ("tenth", "share")),
