@@ -11,8 +11,8 @@ from flows.reports.page.language import Words
 Figures = Mapping[str, Any]
 
 COLUMNS, LINES = 80, 25
-# Items of attention that are told; the report has all.
-_MOST_ITEMS = 4
+# Lines that are left for what a command says before a run, such as what of the demo is simulated.
+_BEFORE = 3
 # Lines of one item.
 _MOST_LINES = 2
 _NAME, _FIGURE, _INTERVAL = 30, 17, 18
@@ -37,19 +37,28 @@ def screen_of(
     assert now is not None
     words = Words("en", now["currency"])
     items = [_cut(item.told()) for item in attention(score, retrain) if not item.is_summary]
-    told = [line for item in items[:_MOST_ITEMS] for line in item]
-    more = len(items) - _MOST_ITEMS
-    return [
+    above = [
         *textwrap.wrap(title, COLUMNS),
         *textwrap.wrap(f"Read {_read(now['intake'])}.", COLUMNS)[:3],
         "",
         *_figures(cards(now, words)),
         "",
-        *(["Needs attention", *told] if told else ["Nothing needs attention: no refusal, no drift, no faulty data."]),
-        *([f"  and {more} more in the report"] if more > 0 else []),
-        "",
-        *(line for name, place in places.items() if place is not None for line in (name, f"  {place}")),
     ]
+    below = ["", *(line for name, place in places.items() if place is not None for line in (name, f"  {place}"))]
+    return [*above, *_attention(items, LINES - _BEFORE - len(above) - len(below)), *below]
+
+
+def _attention(items: list[list[str]], lines: int) -> list[str]:
+    """Tell as many items as fit so many lines, the most urgent first, and how many more there are."""
+    if not items:
+        return ["Nothing needs attention: no refusal, no drift, no faulty data."]
+    told: list[str] = []
+    for k, item in enumerate(items):
+        # The heading, and where others follow the line that counts them, need a line each.
+        if len(told) + len(item) + 1 + (k < len(items) - 1) > lines:
+            return ["Needs attention", *told, f"  and {len(items) - k} more in the report"]
+        told += item
+    return ["Needs attention", *told]
 
 
 def _read(intake: Figures) -> str:

@@ -33,20 +33,22 @@ def browser() -> Iterator["Browser"]:
 
 @pytest.fixture(scope="session")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the report of the demo in each language, written again from its store."""
+    """A folder with what the demo printed, and its report in each language, written again from its store."""
     folder = tmp_path_factory.mktemp("reports")
 
-    def run(*arguments: object) -> None:
-        subprocess.run(
+    def run(*arguments: object) -> str:
+        done = subprocess.run(
             [BIN / "revealed", *map(str, arguments)],
             cwd=folder,
-            env=clean_environment(),
+            env=clean_environment(COLUMNS="80"),
             check=True,
             timeout=PATIENCE,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            text=True,
         )
+        return done.stdout
 
-    run("demo", "--mlruns", folder / "mlruns")
+    (folder / "demo.txt").write_text(run("demo", "--mlruns", "mlruns/demo"), encoding="utf-8")
     for language in LANGUAGES:
-        run("report", "--mlruns", folder / "mlruns", "--language", language, "--output", f"{language}.html")
+        run("report", "--mlruns", "mlruns/demo", "--language", language, "--output", f"{language}.html")
     return folder

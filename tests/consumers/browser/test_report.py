@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from flows.reports.page.screen import COLUMNS, LINES
 from tests.consumers.browser.conftest import LANGUAGES
 
 if TYPE_CHECKING:
@@ -54,6 +55,14 @@ def test_every_section_opens_fits_and_has_no_barrier(browser, reports, language,
     assert said == []
     assert asked == [file.as_uri()]
     page.close()
+
+
+def test_the_demo_prints_one_screen(reports):
+    lines = (reports / "demo.txt").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= LINES
+    # The line that pulls is to be copied.
+    assert [line.split()[0] for line in lines if len(line) > COLUMNS] == ["import"]
+    assert lines[lines.index("Report") + 1].strip().endswith("/report/report.html")
 
 
 def test_on_paper_all_sections_are_open_and_nothing_is_cut(browser, reports):
