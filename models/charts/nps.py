@@ -137,7 +137,7 @@ def answer_counts(rows: Sequence[Row], categories: Sequence[str], titles: tuple[
         Of the axes of scores and of answers.
     """
     colour = field("category", "nominal", scale={"domain": list(categories), "range": list(CATEGORY_COLOURS)})
-    x = field("score", "ordinal", axis={"title": titles[0], "labelAngle": 0})
+    x = field("score", "ordinal", sort=[row["score"] for row in rows], axis={"title": titles[0], "labelAngle": 0})
     return chart(
         [layer(rows, {"type": "bar"}, x=x, y=field("answers", axis=number_axis(titles[1], ",d")), color=colour)], _WIDE
     )

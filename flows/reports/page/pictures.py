@@ -81,6 +81,12 @@ def _nps(score: Figures | None, retrain: Figures, words: Words) -> Iterator[tupl
             for k, share in enumerate(row["shares"])
         ]
         yield "shares", nps.category_shares(parts, names, _("share"))
+    if retrain["distribution"]:
+        scores = [
+            {**row, "score": f"{row['score']:g}", "category": names[int(row["category"])]}
+            for row in retrain["distribution"]
+        ]
+        yield "distribution", nps.answer_counts(scores, names, (_("score"), _("answers")))
     by_gamma = {float(gamma): value for gamma, value in figures["sensitivity"].items()} | {0.0: figures["nps"]}
     yield "sensitivity", nps.sensitivity(by_gamma, (_("gamma"), "NPS"))
     segmentations = [(name, rows) for name, rows in retrain["nps_segments"].items() if name != PERSONA]

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.describe import materialise
+from features.labels import invitations
 from features.measures.intervals import wilson_interval
 from flows.reports.page.figures import Figures, plain, records
 from flows.reports.page.holdout import holdout_figures
@@ -67,6 +69,7 @@ def retrain_figures(
         "nps_segments": {name: _segments(table) for name, table in estimated.segments.items()},
         "nps_change": _change(estimated),
         "answers": _answers(release),
+        "distribution": _distribution(inputs, release),
         "reliability": _reliability(release),
         "holdout": holdout_figures(inputs, fitted, judged),
         "season": _season(release),
@@ -101,6 +104,16 @@ def _answers(release: Release) -> list[Figures]:
         return []
     counts = release.answers["category"].value_counts()
     return [{"category": k, "answers": int(counts.get(k, 0))} for k in range(3)]
+
+
+def _distribution(inputs: Inputs, release: Release) -> list[Figures]:
+    """Count all answers to the question before as_of by score, each with the category that it makes."""
+    if inputs.tables.answers is None:
+        return []
+    asked = invitations(inputs.tables.answers, release.parameters.nps_question, before=release.as_of)
+    known = asked.filter(asked.category.notnull())  # noqa: PD004 - an expression of Ibis
+    counts = known.group_by(["score", "category"]).agg(answers=known.count())
+    return records(materialise(counts.order_by(["score", "category"])))
 
 
 def _reliability(release: Release) -> list[Figures]:

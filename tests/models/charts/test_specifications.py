@@ -30,6 +30,7 @@ DRIVERS = [{"label": "returns", "lowers": -5.0, "lifts": 2.0, "lowers_error": 0.
 SPECIFICATIONS = {
     "gauge": nps.nps_gauge([{"label": "base", "nps": 3.0, "low": -2.0, "high": 8.0}], LEVELS, "the scale"),
     "shares": nps.category_shares(SHARES, CATEGORIES, "share"),
+    "answers": nps.answer_counts([{"score": "9", "answers": 3, "category": "promoters"}], CATEGORIES, ("score", "n")),
     "reliability": nps.reliability(BINS, CATEGORIES, ("predicted", "realised")),
     "intervals": by_group.intervals_by_group(INTERVALS, "points", (-100, 100)),
     "change": by_group.parts_of_change([{"label": "answers", "points": -3.0, "is_whole": False}], "points"),

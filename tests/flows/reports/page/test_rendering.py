@@ -97,7 +97,14 @@ def test_a_page_is_written_of_either_run_alone_and_where_hardly_anything_is_know
     score |= {"transitions": None, "concentration": {"clv": None, "expected_revenue": None}}
     for name in ("expected_revenue", "clv", "clv_mean", "p_churn", "next_purchase_index", "expected_purchases"):
         score["base"][name] = score["history"][-1][name] = None
-    bare = retrain | {"nps": None, "nps_segments": {}, "reliability": [], "answers": [], "holdout": None}
+    bare = retrain | {
+        "nps": None,
+        "nps_segments": {},
+        "reliability": [],
+        "answers": [],
+        "distribution": [],
+        "holdout": None,
+    }
     bare |= {"personas": {"rows": [], "agreement": None, "why": "too few"}}
     alone = [Page(write_page(None, retrain, language)), Page(write_page(score, None, language))]
     for page in [*alone, Page(write_page(score, bare, language))]:
