@@ -20,6 +20,9 @@ LANGUAGES: tuple[Language, ...] = ("en", "ru", "zh")
 CATALOGUES = Path(__file__).parent / "locales"
 
 NOTHING = "–"
+# The usual Russian form ends with a point, which sentences have already.
+_DAYS: dict[Language, str] = {"en": "medium", "ru": "d MMM y", "zh": "medium"}
+_MONTHS: dict[Language, str] = {"en": "MMM y", "ru": "LLL y", "zh": "y年M月"}
 _MINUS = "−"
 
 
@@ -103,13 +106,13 @@ class Words:
 
     def day(self, text: str | None) -> str:
         """Write a date as the language does."""
-        return NOTHING if text is None else format_date(date.fromisoformat(text), "medium", locale=self._locale)
+        if text is None:
+            return NOTHING
+        return format_date(date.fromisoformat(text), _DAYS[self.language], locale=self._locale)
 
     def month(self, text: str) -> str:
         """Write a month and its year, briefly, of a date or a month."""
-        return format_date(
-            date.fromisoformat(f"{text[:7]}-01"), "yMMM" if self.language != "en" else "MMM y", locale=self._locale
-        )
+        return format_date(date.fromisoformat(f"{text[:7]}-01"), _MONTHS[self.language], locale=self._locale)
 
 
 @lru_cache

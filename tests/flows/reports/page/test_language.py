@@ -75,6 +75,9 @@ def test_numbers_dates_and_money_are_written_as_the_language_does():
     )
     assert english.money(99999.7) == "100,000\u00a0EUR"
     assert (english.day("2024-03-01"), chinese.day("2024-03-01")) == ("Mar 1, 2024", "2024年3月1日")
+    assert russian.day("2024-03-01") == "1 мар. 2024"
+    months = [each.month("2024-03") for each in (english, russian, chinese)]
+    assert months == ["Mar 2024", "март 2024", "2024年3月"]
     assert english.number(None) == english.interval(None, 1.0) == "–"
     assert russian.persona("frequent, low spending") == "частые, малые траты"
     assert russian.told("my own name") == "my own name"
