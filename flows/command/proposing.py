@@ -79,7 +79,7 @@ def run_init(files: list[str], console: Console, *, yes: bool, overwrite: bool, 
             tell_check(understood, console)
             return
     # It refuses, and says what is wrong.
-    run_check(_settings(files, draft), console)
+    run_check(Settings.load(**draft.given_urls()), console)
 
 
 class _Asking:
@@ -178,22 +178,11 @@ def _keep_out_of_git(files: list[str], target: Path, console: Console) -> None:
     hidden = [each for each in files if without_password(each) != each]
     if hidden:
         console.print(
-            f"The password of {', '.join(map(without_password, hidden))} was not written: give it by PGPASSWORD or "
-            "~/.pgpass, or the whole URL by an environment variable such as REVEALED_TRANSACTIONS.",
+            f"What is secret in {', '.join(map(without_password, hidden))} was not written: give a password by "
+            "PGPASSWORD or ~/.pgpass, or the whole URL by an environment variable such as REVEALED_TRANSACTIONS.",
             markup=False,
             soft_wrap=True,
         )
-
-
-def _settings(files: list[str], draft: Draft) -> Settings:
-    """Load the settings that were written; what was given with a password is read with it."""
-    whole = {without_password(each): each for each in files if without_password(each) != each}
-    changed = {
-        table: [whole.get(path, path) for path in paths]
-        for table, paths in draft.paths.items()
-        if any(path in whole for path in paths)
-    }
-    return Settings.load(**changed)
 
 
 def _check_open(draft: Draft) -> None:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from data.errors import InputError
 from data.intake.sql import identifier
+from data.redaction import HIDDEN, shown_url
 
 Kind = Literal["postgresql", "sqlite", "duckdb"]
 
@@ -25,7 +26,9 @@ _NO_DATABASE = ("service", "dbname")
 _DEFAULTS = {"connect_timeout": "10", "tcp_user_timeout": "60000", "keepalives_idle": "30", "keepalives_interval": "10"}
 """A server that does not answer is given up after ten seconds, one that is lost in mid-read after a minute."""
 TITLES: dict[Kind, str] = {"postgresql": "PostgreSQL", "sqlite": "SQLite", "duckdb": "DuckDB"}
-_SECRET = re.compile("pass|pwd|secret|token|sig|key|credential", re.IGNORECASE)
+_NO_SECRETS = ("sslmode", "sslrootcert", "sslcert", "host", "port", "dbname", "connect_timeout", "application_name")
+"""What a URL of PostgreSQL may set behind `?` that is written into a settings file."""
+
 _PART = r'"(?:[^"]|"")+"|[^."/]+'
 
 
@@ -206,11 +209,17 @@ def _parts(text: str, name: str) -> tuple[str, ...]:
 
 
 def without_password(url: str) -> str:
-    """Take the password out of a URL, and what it sets that may be secret; the user stays."""
-    scheme, sign, rest = url.partition("://")
-    if not sign:
+    """Write a URL without its password and what may be secret behind `?`, from the parts that are none; a path stays.
+
+    The user stays, and so do the usual settings of a connection. Of a URL that is malformed only the scheme is kept.
+    """
+    shown = shown_url(url)
+    if not shown.scheme:
         return url
-    head, _, query = rest.partition("?")
-    user, at, place = head.rpartition("@")
-    kept = [(name, value) for name, value in parse_qsl(query) if not _SECRET.search(name)]
-    return f"{scheme}://{user.partition(':')[0]}{at}{place}" + (f"?{urlencode(kept)}" if kept else "")
+    if shown.place == HIDDEN:
+        return f"{shown.scheme}://{HIDDEN}"
+    login, query = url.partition("://")[2].rpartition("@")[0], url.partition("?")[2] if shown.has_query else ""
+    user = re.match(r"[\w.%+-]+(?=:|$)", login) if shown.has_login else None
+    kept = [(name, value) for name, value in parse_qsl(query) if name in _NO_SECRETS]
+    settings = f"?{urlencode(kept, safe='/')}" if kept else ""
+    return f"{shown.scheme}://{f'{user[0]}@' if user else ''}{shown.place}{settings}"

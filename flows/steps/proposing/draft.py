@@ -43,6 +43,8 @@ class Draft:
         Questions that nobody answered and that must not be guessed.
     notes
         What else was found, in sentences.
+    whole
+        URL as it is written -> as it was given, with its password; only of those that differ.
     """
 
     paths: dict[str, list[str]] = field(default_factory=dict)
@@ -51,6 +53,7 @@ class Draft:
     assumed: list[str] = field(default_factory=list)
     open: list[Question] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    whole: dict[str, str] = field(default_factory=dict, repr=False)
 
     def add(self, lines: Iterable[Line]) -> None:
         """Add lines; conditions on rows are joined, of other settings the newest counts."""
@@ -75,8 +78,16 @@ class Draft:
         return values
 
     def settings(self, **changed: Any) -> Settings:
-        """Build the settings, some of them changed; nothing else is read."""
-        return OwnSettings.load(**{**self.values(), **changed})
+        """Build the settings, some of them changed, with URLs as they were given; nothing else is read."""
+        return OwnSettings.load(**{**self.values(), **self.given_urls(), **changed})
+
+    def given_urls(self) -> dict[str, list[str]]:
+        """Return the files of the tables that have a URL with a password, as they were given."""
+        return {
+            table: [self.whole.get(path, path) for path in paths]
+            for table, paths in self.paths.items()
+            if any(path in self.whole for path in paths)
+        }
 
 
 def lines_of(values: Mapping[str, Any], reason: str, section: str = "") -> list[Line]:

@@ -92,6 +92,8 @@ def draft_of(proposals: Sequence[tuple[str, Proposal]]) -> tuple[Draft, list[Pro
                 )
                 continue
             path = _written(given, proposal, proposals)
+            if "://" in given and path != given:
+                draft.whole[path] = given
             paths = draft.paths.setdefault(table, [])
             paths += [path] if path not in paths else []
     for _, proposal in proposals:
