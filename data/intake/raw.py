@@ -164,7 +164,15 @@ def _load_workbook(
         contents=lambda: [_KINDS[kind] for kind in types],
     )
     written = f"sheet {sheet.name!r} of a workbook"
-    return RawFile(file.name, relation, header, types, columns, written=written, notes=notes_on(sheet, file, types))
+    return RawFile(
+        file.name,
+        relation,
+        header,
+        types,
+        columns,
+        written=written,
+        notes=notes_on(sheet, file, types, asked=source.sheet is not None),
+    )
 
 
 def _load_json(

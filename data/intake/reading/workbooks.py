@@ -118,10 +118,10 @@ def load_sheet(
     return tuple(types)
 
 
-def notes_on(sheet: Sheet, file: File, types: Sequence[str]) -> tuple[str, ...]:
-    """Say which sheet was read where there are several, and where long numbers have lost digits."""
+def notes_on(sheet: Sheet, file: File, types: Sequence[str], *, asked: bool) -> tuple[str, ...]:
+    """Say which sheet was read where there are several and none was asked for, and where numbers have lost digits."""
     notes = []
-    if sheet.others:
+    if sheet.others and not asked:
         others = ", ".join(map(repr, sheet.others[:5])) + (" and more" if len(sheet.others) > 5 else "")
         notes.append(
             f"{file.table}: of {file.name} the sheet {sheet.name!r} is read, and not {others}. "
