@@ -1,6 +1,7 @@
 """``revealed check``: reads and checks the tables, shows what was understood and what looks wrong, and fits nothing."""
 
 import tempfile
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -41,13 +42,13 @@ def run_check(settings: Settings, console: Console) -> None:
         tell_check(understand(settings, Path(folder)), console)
 
 
-def tell_check(understood: Understood, console: Console) -> None:
-    """Tell what was understood and what looks wrong, and whether the tables can be used; raises as `run_check`."""
+def tell_check(understood: Understood, console: Console, rows: Sequence[str] = ("transactions",)) -> None:
+    """Tell what was understood, with rows of some tables, and what looks wrong; raises as `run_check`."""
     settings, intake, tables, sales = understood.settings, understood.intake, understood.tables, understood.sales
     sections = [
         intake_section(intake),
         columns_section(intake, settings),
-        *rows_sections(intake, tables),
+        *rows_sections(intake, tables, rows),
         sales_section(intake, settings, sales),
     ]
     if tables.answers is not None:

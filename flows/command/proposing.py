@@ -67,7 +67,7 @@ def run_init(files: list[str], console: Console, *, yes: bool, overwrite: bool, 
         draft.add(lines_of(given, "you gave it"))
         _show(draft, console)
         if not yes and understood is not None:
-            show(rows_sections(understood.intake, understood.tables), console)
+            show(rows_sections(understood.intake, understood.tables, TABLES), console)
         if not yes and not typer.confirm(f"Write {SETTINGS_FILE}?", default=True):
             console.print("Nothing was written.")
             return
@@ -76,7 +76,7 @@ def run_init(files: list[str], console: Console, *, yes: bool, overwrite: bool, 
         _keep_out_of_git(files, target, console)
         _check_open(draft)
         if understood is not None:
-            tell_check(understood, console)
+            tell_check(understood, console, TABLES)
             return
     # It refuses, and says what is wrong.
     run_check(Settings.load(**draft.given_urls()), console)

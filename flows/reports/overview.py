@@ -1,5 +1,6 @@
 """What was understood of the tables, and what looks wrong with them: the report of ``revealed check``."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import ibis.expr.types as ir
@@ -68,11 +69,11 @@ def _by_form(forms: dict[str, str]) -> str:
     return ", ".join(f"{form} ({' '.join(names)})" for form, names in columns.items())
 
 
-def rows_sections(intake: Intake, tables: Tables) -> list[Section]:
-    """Show the first five rows of each table as they were read, as many columns as fit one line."""
+def rows_sections(intake: Intake, tables: Tables, names: Sequence[str] = ("transactions",)) -> list[Section]:
+    """Show the first five rows of some tables as they were read, as many columns as fit one line."""
     sections = []
-    for name, chosen in _SHOWN_COLUMNS.items():
-        table = getattr(tables, name)
+    for name in names:
+        chosen, table = _SHOWN_COLUMNS[name], getattr(tables, name)
         if table is None:
             continue
         read = intake.tables[name].columns
