@@ -5,7 +5,7 @@ and estimates what all would answer: as published with both intervals, and by th
 is the error less that of the same estimator with everyone's true chance to answer: what not knowing it costs, free of
 the luck of who answered. In the tilted worlds answering depends on the answer itself, by a known gamma: the report's
 line at that gamma is judged, and whether the truth lies between the lines of that gamma in both directions. With
-`--customers 1000000` a world takes four minutes and GB of memory as printed.
+`--customers 1000000` a world takes three minutes.
 
 Run: python -m benchmarks.nps.who_answers [--replicates 20] [--customers 60000] [--worlds visible ...]
 """
