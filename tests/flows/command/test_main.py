@@ -12,7 +12,7 @@ from flows.settings import Settings
 from flows.steps.store_place import locate_store
 
 READERS = ("check", "retrain", "score", "backtest", "measures", "sample --margin 3")
-COMMANDS = ("demo", "init", "check", "retrain", "score", "backtest", "settings", "scores", "rollback")
+COMMANDS = ("demo", "report", "init", "check", "retrain", "score", "backtest", "settings", "scores", "rollback")
 
 
 def test_help_names_every_command_and_exit_code(revealed):
@@ -215,7 +215,8 @@ def test_a_run_from_a_subfolder_keeps_its_store_beside_the_settings_file(
     monkeypatch.chdir(own_environment / "reports")
     places = []
     monkeypatch.setattr(
-        "flows.command.running.run_flow", lambda name, settings, _: places.append(locate_store(settings.mlruns).folder)
+        "flows.command.running.run_flow",
+        lambda name, settings, _, **__: places.append(locate_store(settings.mlruns).folder),
     )
     assert revealed(command)[0] == 0
     assert places == [own_environment / "mlruns"]
@@ -227,7 +228,7 @@ def test_the_demo_has_a_store_of_its_own_below_the_same_folder(revealed, own_env
     (own_environment / "reports").mkdir()
     monkeypatch.chdir(own_environment / "reports")
     stores = []
-    monkeypatch.setattr("flows.command.demo.run_demo", lambda folder, _: stores.append(folder))
+    monkeypatch.setattr("flows.command.demo.run_demo", lambda folder, _, **__: stores.append(folder))
     assert revealed("demo")[0] == 0
     assert revealed("demo", "--mlruns", "mine")[0] == 0
     assert stores == [str(own_environment / "mlruns" / "demo"), "mine"]
