@@ -53,13 +53,15 @@ lint: $(READY)
 	$(BIN)/lint-imports
 	$(BIN)/python -m features.catalogue --check
 
-# With OLIST=FOLDER, the folder of the public Olist files, the NPS category is judged on real reviews too. With MILLION=1
-# the NPS of bases of a million customers is, which takes a quarter of an hour more.
+# With OLIST=FOLDER, the folder of the public Olist files, the NPS category is judged on real reviews too. With
+# ONLINE_RETAIL=FOLDER and GROCERY=FOLDER purchases are judged on the real shops of these names. With MILLION=1 the NPS
+# of bases of a million customers is judged, which takes a quarter of an hour more.
 bench: $(READY)
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python -m benchmarks.whole.run
 	@$(BIN)/python -m benchmarks.purchases.season $(if $(ONLINE_RETAIL),--online-retail $(ONLINE_RETAIL))
 	@$(BIN)/python -m benchmarks.purchases.any_shop $(if $(ONLINE_RETAIL),--online-retail $(ONLINE_RETAIL))
+	@$(BIN)/python -m benchmarks.purchases.second_stage $(if $(ONLINE_RETAIL),--online-retail $(ONLINE_RETAIL)) $(if $(GROCERY),--grocery $(GROCERY))
 	@$(BIN)/python -m benchmarks.nps.category
 	@$(BIN)/python -m benchmarks.nps.base
 	@$(BIN)/python -m benchmarks.nps.change --replicates 100

@@ -111,7 +111,7 @@ class Settings(BaseSettings):
     season: Literal["auto", "off"] = Field("auto", description="auto: in season where the backtest says so; or off")
     country: str | None = Field(None, description="whose movable feasts the season knows, such as DE; default: none")
     second_stage: Literal["auto", "off"] = Field(
-        "auto", description="trees on top of the purchase models: auto, where the backtest says they win; or off"
+        "auto", description="trees on top of the purchase models: auto, as much as they told at past cuts; or off"
     )
     backtest_cuts: int = Field(3, ge=1, le=24, description="horizons that `revealed backtest` goes back (retrain: two)")
 

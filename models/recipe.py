@@ -40,7 +40,7 @@ class Recipe:
     country : str or None
         Whose movable feasts that clock knows.
     second_stage : bool
-        Whether trees correct the purchase and spend models.
+        Whether trees and a regression may correct the purchase and spend models.
     rfm_segments : Mapping
         Names of RFM segments, as `models.segments.segment_names.SEGMENTS`.
     """

@@ -204,8 +204,7 @@ def _second_stage(judged: Backtested) -> Section:
         for result in judged.results
         if SECOND_STAGE in result.left_out
     ]
-    title = f"Second stage: would {'' if judged.stage.used else 'not '}enter the scores"
-    return Section(title, (judged.stage.why, *missing))
+    return Section("Second stage", (judged.stage.why, *missing))
 
 
 def _metrics(judged: Backtested) -> dict[str, float]:
@@ -213,7 +212,7 @@ def _metrics(judged: Backtested) -> dict[str, float]:
     for predictor, row in over_cutoffs(judged.results).iterrows():
         of = str(predictor).lower().replace("/", "_").replace(" ", "_")
         logged |= grouped(f"backtest/{of}", {str(measure): float(value) for measure, value in row.items()})
-    return logged | grouped("second_stage", {**judged.stage.metrics, "used": float(judged.stage.used)})
+    return logged | grouped("second_stage", judged.stage.metrics)
 
 
 def _log_plots(run: Run, inputs: Inputs, judged: Backtested) -> None:

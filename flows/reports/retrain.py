@@ -54,7 +54,7 @@ def retrain_sections(
         *([Section("A short history", short)] if short else []),
         *([accounts] if accounts is not None else []),
         _fits(fitted),
-        *([Section("Decided by backtest", fitted.decision.sentences)] if fitted.decision.sentences else []),
+        *_decided(fitted),
         _backtest(fitted, judged),
         *nps_sections(fitted.release, base.estimated),
         personas_section(base.profiled, base.estimated.segments.get(PERSONA)),
@@ -132,6 +132,13 @@ def _fits(fitted: Fitted) -> Section:
     return Section(f"Fitted on {customers:,} customers (time in days)", fitted.release.notes, fits)
 
 
+def _decided(fitted: Fitted) -> list[Section]:
+    """Tell what past cuts decided: the recipe, and what the second stage counts."""
+    stage = fitted.release.parameters.second_stage
+    sentences = (*fitted.decision.sentences, *([stage.why] if stage.used else []))
+    return [Section("Decided by backtest", sentences)] if sentences else []
+
+
 def _backtest(fitted: Fitted, judged: Judged) -> Section:
     if judged.backtest is None or judged.holdout is None:
         without_forecast = fitted.twin is not None and not fitted.twin.scorer.has_forecast
@@ -145,7 +152,8 @@ def _backtest(fitted: Fitted, judged: Judged) -> Section:
     table = pd.DataFrame(shown, index=judged.backtest.index).T.rename_axis("measure").reset_index()
     title = f"Backtest: fitted before {fitted.cutoff}, judged on the {fitted.recipe.horizon} days after it"
     beaten = [f"A baseline wins here: {sentence}." for sentence in wins(judged.backtest)]
-    return Section(f"{title} ({len(judged.holdout.customers):,} customers)", tuple(beaten), table)
+    told = [*beaten, *([] if judged.nearly_sure is None else [judged.nearly_sure.sentence])]
+    return Section(f"{title} ({len(judged.holdout.customers):,} customers)", tuple(told), table)
 
 
 def _figure(measure: str, value: float) -> str:
@@ -162,8 +170,7 @@ def _metrics(fitted: Fitted, judged: Judged, estimated: Estimated) -> dict[str, 
         figures = {"": "estimate", "_se": "standard_error", "_low": "low", "_high": "high"}
         fits |= {f"{name}{ending}": fit[column] for ending, column in figures.items() if np.isfinite(fit[column])}
     metrics = grouped("fit", fits) | grouped("gate", judged.verdict.metrics)
-    if fitted.decision.stage is not None:
-        metrics |= grouped("second_stage", fitted.decision.stage.metrics)
+    metrics |= grouped("second_stage", dict(fitted.release.parameters.second_stage.metrics))
     metrics |= nps_metrics(fitted.release, estimated)
     if judged.backtest is not None:
         for predictor, row in judged.backtest.iterrows():

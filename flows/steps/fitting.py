@@ -18,6 +18,7 @@ from models.release.holdout import build_holdout, cutoff_of
 from models.release.promotion_gate import Holdout, Verdict, judge
 from models.release.release import Release, fit_release
 from models.segments.segment_names import SEGMENTS
+from models.stats.deciles import NearlySure, nearly_sure
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,12 @@ class Fitted:
 
 @dataclass(frozen=True)
 class Judged:
-    """The verdict of the gate, and the holdout and the backtest that it rests on (None without a twin)."""
+    """The verdict of the gate, and what it rests on (None without a twin): holdout, backtest, and the nearly sure."""
 
     verdict: Verdict
     holdout: Holdout | None
     backtest: pd.DataFrame | None
+    nearly_sure: NearlySure | None = None
 
 
 def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None = None) -> Recipe:
@@ -159,8 +161,12 @@ def judge_fit(inputs: Inputs, fitted: Fitted, champion: Registered | None) -> Ju
         champion_twin = champion.twin if champion else None
         champion_holdout = _holdout_for(champion_twin, inputs, fitted) if champion_twin else None
         verdict = judge(fitted.twin, champion_twin, holdout, champion_holdout)
-        measured = backtest_of(holdout, fitted.twin) if _can_be_measured(holdout, fitted.twin) else None
-    return Judged(verdict, holdout, measured)
+        if not _can_be_measured(holdout, fitted.twin):
+            return Judged(verdict, holdout, None)
+        predicted = fitted.twin.scorer.predict_horizon(holdout.customers)
+        measured = backtest_of(holdout, fitted.twin, predicted)
+        sure = nearly_sure(predicted["p_purchase"].to_numpy(float), holdout.customers["purchases"].to_numpy(float) > 0)
+    return Judged(verdict, holdout, measured, sure)
 
 
 def _verdict_without_holdout(fitted: Fitted, champion: Registered | None) -> Verdict | None:
@@ -178,10 +184,9 @@ def _verdict_without_holdout(fitted: Fitted, champion: Registered | None) -> Ver
     return None
 
 
-def backtest_of(holdout: Holdout, twin: Release) -> pd.DataFrame:
-    """Measure the twin's predictions and the baselines on the holdout."""
-    predicted = twin.scorer.predict_horizon(holdout.customers).drop(columns="expected_spend")
-    customers = pd.concat([holdout.customers, predicted], axis=1)
+def backtest_of(holdout: Holdout, twin: Release, predicted: pd.DataFrame) -> pd.DataFrame:
+    """Measure the twin's predictions of the horizon and the baselines on the holdout."""
+    customers = pd.concat([holdout.customers, predicted.drop(columns="expected_spend")], axis=1)
     return backtest(customers, holdout.customers, twin.parameters.horizon)
 
 

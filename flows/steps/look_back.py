@@ -9,7 +9,7 @@ from flows.steps.fitting import make_recipe
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
 from models.purchases.fit import MODEL_NAMES
-from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
+from models.purchases.second_stage.comparison import StageComparison, compare_stages
 from models.recipe import Recipe
 from models.release.rolling import (
     FIRST_STAGE,
@@ -34,8 +34,8 @@ class Backtested:
         The newest cutoff first.
     automatic : str
         The purchase model that ``purchase_model = "auto"`` chooses, and why.
-    stage : StageVerdict
-        Whether the second stage would enter the scores, and why.
+    stage : StageComparison
+        How the second stage served beside the first.
     season : SeasonVerdict or None
         The same of the season's clock; None where it is switched off.
     """
@@ -43,7 +43,7 @@ class Backtested:
     recipe: Recipe
     results: Sequence[CutoffResult]
     automatic: str
-    stage: StageVerdict
+    stage: StageComparison
     season: SeasonVerdict | None = None
 
 
@@ -82,5 +82,5 @@ def look_back(settings: Settings, inputs: Inputs) -> Backtested:
         recipe = replace(recipe, season=season.used)
     with step("train the second stage before each cutoff and judge it"):
         results = [add_second_stage(inputs.tables, result, recipe) for result in results]
-        stage = judge_second_stage([as_first_stage(recipe, result) for result in results], FIRST_STAGE)
+        stage = compare_stages([as_first_stage(recipe, result) for result in results], FIRST_STAGE)
     return Backtested(recipe, results, f"{MODEL_NAMES[chosen]}: {why}.", stage, season)

@@ -1,4 +1,4 @@
-"""What the rolling backtest decides before a retraining: the purchase model, its season, and the second stage."""
+"""What the rolling backtest decides before a retraining: the purchase model and its season."""
 
 from dataclasses import dataclass, replace
 
@@ -8,18 +8,14 @@ from flows.steps.inputs import Inputs
 from flows.steps.progress import step
 from models.monitoring.rhythm import REGULAR, gap_variation
 from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchases_at
-from models.purchases.second_stage_gate import StageVerdict, judge_second_stage
 from models.recipe import PurchaseModel, Recipe
 from models.release.rolling import (
-    FIRST_STAGE,
-    CutoffResult,
-    add_second_stage,
     backtest_at,
     choose_purchase_model,
     likelier_model,
     rolling_cutoffs,
 )
-from models.release.season_gate import add_season, as_first_stage, judge_season
+from models.release.season_gate import add_season, judge_season
 
 # A retraining looks back at this many cutoffs; `revealed backtest` goes back further.
 CUTOFFS = 2
@@ -32,24 +28,22 @@ class Decision:
     Attributes
     ----------
     recipe : Recipe
-        With the purchase model, its season and the second stage decided.
+        With the purchase model and its season decided. A second stage needs no decision: what it counts is a number,
+        learned in its training, and may be 0.
     sentences : tuple of str
         What was compared, and the outcome; empty if there was nothing to decide.
-    stage : StageVerdict or None
-        On the second stage; None if it is switched off or cannot be judged.
     """
 
     recipe: Recipe
     sentences: tuple[str, ...] = ()
-    stage: StageVerdict | None = None
 
 
 def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
-    """Choose the purchase model, judge its season and the second stage by the backtest, each if its setting is "auto".
+    """Choose the purchase model and judge its season by the backtest, each if its setting is "auto".
 
     This chooses a recipe, not parameters, and the twin, fitted before the newest of these cutoffs, has the same recipe.
-    So the gate judges the twin on days that the choice was made on. The advantage is small: both choices require a
-    difference beyond chance; within chance the likelihood chooses the purchase model.
+    So the gate judges the twin on days that the choice was made on. The advantage is small: the choice of the purchase
+    model requires a difference beyond chance; within chance the likelihood chooses it.
 
     Parameters
     ----------
@@ -60,13 +54,15 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
     recipe : Recipe
         All other settings; its horizon is the distance between cutoffs.
     """
-    wants = {name: getattr(settings, name) == "auto" for name in ("purchase_model", "season", "second_stage")}
+    wants = {name: getattr(settings, name) == "auto" for name in ("purchase_model", "season")}
     if settings.purchase_model != "auto":
         recipe = replace(recipe, purchase_model=settings.purchase_model)
     rhythm = _told_rhythm(gap_variation(inputs.tables, inputs.as_of))
     # Without a repeat purchase nothing is forecast, and there is nothing to choose: the fit says so.
-    if not (any(wants.values()) or rhythm) or _fit(inputs, recipe.purchase_model).purchases is None:
-        return Decision(recipe)
+    has_forecast = _fit(inputs, recipe.purchase_model).purchases is not None
+    if not (has_forecast and (any(wants.values()) or rhythm)):
+        return Decision(replace(recipe, second_stage=has_forecast and settings.second_stage == "auto"))
+    recipe = replace(recipe, second_stage=settings.second_stage == "auto")
     try:
         # Where purchases are regular, one cutoff says which model serves: its fits are those of the twin.
         wanted = CUTOFFS if any(wants.values()) else 1
@@ -97,11 +93,7 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
             season = judge_season(inputs.tables, inputs.as_of, recipe, results)
         recipe = replace(recipe, season=season.used)
         sentences.append(season.why)
-    if not wants["second_stage"]:
-        return Decision(recipe, tuple(sentences))
-    with step("judge the second stage"):
-        verdict = _judge_stage(inputs, recipe, results)
-    return Decision(replace(recipe, second_stage=verdict.used), (*sentences, verdict.why), verdict)
+    return Decision(recipe, tuple(sentences))
 
 
 def _fit(inputs: Inputs, model: PurchaseModel) -> PurchaseFit:
@@ -124,8 +116,3 @@ def _told_rhythm(variation: float | None) -> tuple[str, ...]:
         "their mean, where the models expect random times, 100 %. So they wait too long before they give one up: "
         "look at the backtest before relying on p_alive and p_purchase.",
     )
-
-
-def _judge_stage(inputs: Inputs, recipe: Recipe, results: list[CutoffResult]) -> StageVerdict:
-    with_stage = [as_first_stage(recipe, add_second_stage(inputs.tables, result, recipe)) for result in results]
-    return judge_second_stage(with_stage, FIRST_STAGE)

@@ -1,4 +1,4 @@
-"""Fitting BG/NBD, Gamma-Gamma and the second stage of trees.
+"""Fitting BG/NBD, Gamma-Gamma, the season and the second stage.
 
 Imports `recipe`, `segments`, `stats` and `scoring`.
 """

@@ -24,7 +24,7 @@ from models.scoring.clock.parameters import ClockParameters
 from models.scoring.columns import PURCHASE_COLUMNS
 from models.scoring.gamma_gamma import kept_spend
 from models.scoring.parameters import Covariance, PurchaseParameters, ReturnsToCome, SpendParameters, Uncertainty
-from models.scoring.second_stage import first_stage
+from models.scoring.second_stage.first import first_stage
 
 MODELS: Mapping[PurchaseModel, type[BetaGeoModel]] = {"bg_nbd": BetaGeoModel, "mbg_nbd": ModifiedBetaGeoModel}
 MODEL_NAMES: Mapping[PurchaseModel, str] = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD"}

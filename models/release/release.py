@@ -17,7 +17,7 @@ from models.nps.model import NpsTraining
 from models.nps.point_in_time import train_on_answers
 from models.purchases.fit import TrainingFit
 from models.purchases.season.fit import fit_first_stage_at, season_note
-from models.purchases.second_stage import train_second_stage
+from models.purchases.second_stage.training import train_second_stage
 from models.recipe import Recipe
 from models.release.parameters import CATEGORY_MODELS, ReleaseParameters
 from models.scoring.members import CategoryParameters
@@ -153,7 +153,7 @@ def fit_release(
     notes = [*fit.notes, *season, *categories.notes]
     stage, stage_boosters = _train_second_stage(tables, as_of, recipe, categories.vocabulary)
     if recipe.second_stage and not stage.used:
-        notes.append(f"There is no second stage: {stage.why}.")
+        notes.append(stage.why)
     parameters = ReleaseParameters(
         as_of=as_of,
         horizon=recipe.horizon,
@@ -236,12 +236,11 @@ def named(model: str, boosters: Mapping[str, str]) -> dict[str, str]:
 def _train_second_stage(
     tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary
 ) -> tuple[SecondStageParameters, dict[str, str]]:
-    """Train the second stage if the recipe has one and the history is long enough."""
+    """Train the second stage if the recipe has one and the history is long enough; its weights may be 0."""
     if not recipe.second_stage:
-        why = "the backtest did not say that it wins, or it is switched off"
-        return SecondStageParameters(used=False, why=why), {}
+        return SecondStageParameters(used=False, why="There is no second stage: it is switched off."), {}
     try:
-        stage = train_second_stage(tables, as_of, recipe, recipe.purchase_model, vocabulary)
+        stage = train_second_stage(tables, as_of, recipe, vocabulary)
     except InputError as error:
-        return SecondStageParameters(used=False, why=str(error)), {}
-    return stage.parameters("the backtest says that it wins"), stage.boosters
+        return SecondStageParameters(used=False, why=f"There is no second stage: {error}."), {}
+    return stage.parameters, stage.boosters

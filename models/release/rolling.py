@@ -16,7 +16,7 @@ from features.returns.kept import everyone_matched
 from features.tables import Tables
 from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchases_at
 from models.purchases.returns_to_come import kept_by_age
-from models.purchases.second_stage import train_second_stage
+from models.purchases.second_stage.training import train_second_stage
 from models.recipe import PurchaseModel, Recipe
 from models.release.backtest import BASELINES, backtest, wins
 from models.stats.metrics import clustered_standard_error, log_losses
@@ -162,7 +162,7 @@ def add_second_stage(tables: Tables, result: CutoffResult, recipe: Recipe) -> Cu
     if base not in result.predictions:
         return _without_second_stage(result, f"{base}, on which it builds, could not be fitted")
     try:
-        stage = train_second_stage(tables, result.cutoff, recipe, recipe.purchase_model)
+        stage = train_second_stage(tables, result.cutoff, recipe)
     except InputError as error:
         return _without_second_stage(result, str(error))
     described = describe_everyone(tables, result.cutoff, stage.vocabulary)

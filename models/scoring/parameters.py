@@ -141,6 +141,24 @@ class Uncertainty:
 
 
 @dataclass(frozen=True)
+class LogisticParameters:
+    """A ridge logistic regression that starts from the first stage's log odds.
+
+    Attributes
+    ----------
+    features : tuple of str
+        What it sees beside the log odds, on the scale sign(v) ln(1 + |v|).
+    centres, scales, coefficients : tuple of float
+        Means, standard deviations, and what is added per standard deviation; of the log odds, then of the features.
+    """
+
+    features: tuple[str, ...]
+    centres: tuple[float, ...]
+    scales: tuple[float, ...]
+    coefficients: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class SecondStageParameters:
     """What the second stage needs beside its trees.
 
@@ -149,31 +167,52 @@ class SecondStageParameters:
     used : bool
         Whether there is one.
     why : str
-        Why there is one, or none.
+        Why there is one and how much it counts, or why there is none.
     features : tuple of str
         The behavioural features in the order the trees were trained with, after those of the first stage.
     needed : tuple of str
         Those that everybody trained on had; who lacks one keeps the first stage.
+    weights : Mapping of str to float
+        In [0, 1], what the trees "buys", "purchases" and "revenue" and the regression, "logistic", count beside the
+        first stage; "buys" and "logistic" share 1 with it. 1 of trees in versions from before there were any.
     levels : Mapping of str to float
-        A constant beside the trees of each booster.
+        A constant beside the trees of each booster; "churn", added to the log odds of buying within the churn horizon;
+        "clv", added to the logarithm of clv. 0 where there is none.
+    logistic : LogisticParameters or None
+        The regression of who buys, None where there is none.
     metrics : Mapping of str to float
-        Of its training, see `models.purchases.second_stage.SecondStage`.
+        Of its training, see `models.purchases.second_stage.training.SecondStage`.
     trained_at : str or None
-        The ISO date its features were seen at.
+        The ISO date of the newest features it learned from.
     """
 
     used: bool
     why: str = ""
     features: tuple[str, ...] = ()
     needed: tuple[str, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
     levels: Mapping[str, float] = field(default_factory=dict)
+    logistic: LogisticParameters | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
     trained_at: str | None = None
+
+    def weight(self, member: str) -> float:
+        """Return what a member counts beside the first stage."""
+        return self.weights.get(member, 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Give the section as it is stored: without a second stage only why, and no features."""
         section = asdict(self)
         return section if self.used else {name: section[name] for name in ("used", "why", "features")}
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> SecondStageParameters:
+        """Read what `to_dict` gave, or its JSON; versions of earlier releases have no weights and no regression."""
+        logistic = values.get("logistic")
+        read = {name: as_tuples(value) for name, value in values.items() if name != "logistic"}
+        return SecondStageParameters(
+            **read, logistic=None if logistic is None else LogisticParameters(**as_tuples(logistic))
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,7 +271,7 @@ def scorer_sections(values: Mapping[str, Any]) -> dict[str, Any]:
         "purchases": None if purchases is None else PurchaseParameters(**as_tuples(purchases)),
         "spend": SpendParameters(**as_tuples(values["spend"])),
         "uncertainty": None if uncertainty is None else Uncertainty(**as_tuples(uncertainty)),
-        "second_stage": SecondStageParameters(**as_tuples(stage)),
+        "second_stage": SecondStageParameters.from_dict(stage),
         "returns": None if returns is None else ReturnsToCome(**as_tuples(returns)),
         "clock": None if clock is None else ClockParameters.from_dict(clock),
         **categories,

@@ -6,25 +6,20 @@ import json
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
 
 import lightgbm
 import numpy as np
 import pandas as pd
-from scipy.special import logit
 
 from .arrays import Floats
-from .bg_nbd import p_alive_if_judged, p_purchase, p_purchase_of_the_living, purchases_of_the_living
 from .clock.clock import Clock
 from .clock.future import Future
 from .clock.rows import AS_OF, numbered_dates
-from .columns import FORECAST_COLUMNS, PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
-from .gamma_gamma import expected_spend, kept_spend
-from .intervals import clv_interval, lifetime_value, revenue_interval
+from .columns import PROBABILITIES, PURCHASE_COLUMNS, SCORE_COLUMNS, check_purchase_columns
+from .forecast import Forecast
 from .members import CategoryParameters
 from .nps import categories, category_probabilities
-from .parameters import PurchaseParameters, ScorerParameters, scorer_sections
-from .second_stage import FIRST_STAGE, SECOND_STAGE_BOOSTERS, Evidence, first_stage, second_stage
+from .parameters import ScorerParameters, scorer_sections
 
 
 @lru_cache(maxsize=64)
@@ -54,6 +49,7 @@ class Scorer:
         self.purchases, self.spend = parameters.purchases, parameters.spend
         self.boosters = parse_trees(boosters or {})
         self.clock = None if parameters.clock is None else Clock(parameters.clock)
+        self.forecast = Forecast(parameters, self.boosters)
 
     @classmethod
     def from_files(cls, parameters: str | Path, boosters: Mapping[str, str | Path] | None = None) -> Scorer:
@@ -85,7 +81,7 @@ class Scorer:
             Where a purchase column is missing or holds what cannot be: the message names column and rows.
         """
         check_purchase_columns(features)
-        purchases = self._at_each_date(features, partial(self._score_purchases, with_intervals=with_intervals))
+        purchases = self._at_each_date(features, partial(self.forecast.all_figures, with_intervals=with_intervals))
         scores = pd.concat([purchases, self._score_category(features)], axis=1)
         return scores[list(SCORE_COLUMNS)]
 
@@ -142,111 +138,18 @@ class Scorer:
             p_purchase, expected_purchases, expected_spend and expected_revenue, same index as ``features``; NaN where
             there is no purchase model.
         """
-        return self._at_each_date(features, self._predict_horizon)
-
-    def _predict_horizon(self, features: pd.DataFrame, future: Future) -> pd.DataFrame:
-        if self.purchases is None:
-            return pd.DataFrame(np.nan, index=features.index, columns=list(FIRST_STAGE[1:]))
-        length, history = future.length(self.parameters.horizon), self._history(features, future)
-        first = first_stage(length, *history, self.purchases, self.spend, self._kept(features, self.purchases))
-        first.index = features.index
-        if not self.has_second_stage:
-            return first.drop(columns="p_alive")
-        stage = self.parameters.second_stage
-        trees = {name: self.boosters[name] for name in SECOND_STAGE_BOOSTERS if name in self.boosters}
-        return second_stage(trees, first, features, stage.features, stage.levels, stage.needed)
+        return self._at_each_date(features, self.forecast.of_horizon)
 
     def p_silent(self, features: pd.DataFrame, days: float) -> pd.Series:
         """Return each row's probability of no purchase within so many days, by the purchase model alone.
 
         It is 1 where there is none, as nobody has ever bought again.
         """
-        purchases = self.purchases
-        if purchases is None:
-            return pd.Series(1.0, index=features.index)
 
         def at_date(rows: pd.DataFrame, future: Future) -> pd.DataFrame:
-            x, t_x, T, _, _ = self._history(rows, future)
-            p_none = 1.0 - p_purchase(future.length(days), x, t_x, T, purchases)
-            return pd.DataFrame({"p_silent": p_none}, index=rows.index)
+            return pd.DataFrame({"p_silent": self.forecast.p_none(rows, future, days)}, index=rows.index)
 
         return self._at_each_date(features, at_date)["p_silent"]
-
-    def _history(self, features: pd.DataFrame, future: Future) -> tuple[Floats, Floats, Floats, Floats, Floats]:
-        x, t_x, T, x_spend, m_spend = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS)
-        if future.clock is not None:
-            t_x, T = future.clock.times(future.as_of, t_x, T)
-        if not self.spend.individual:
-            x_spend = m_spend = np.zeros(len(features))
-        return x, t_x, T, x_spend, m_spend
-
-    def _kept(self, features: pd.DataFrame, purchases: PurchaseParameters) -> Floats:
-        """Return the factor of expected spend after the returns to come, which go by days."""
-        x, t_x, T = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS[:3])
-        return kept_spend(x, t_x, T, purchases, self.parameters.returns)
-
-    def _score_purchases(self, features: pd.DataFrame, future: Future, *, with_intervals: bool) -> pd.DataFrame:
-        if self.purchases is None:
-            return pd.DataFrame(np.nan, index=features.index, columns=list(FORECAST_COLUMNS))
-        x, t_x, T, x_spend, m_spend = self._history(features, future)
-        of = self.parameters
-        horizon, churn_horizon, clv_horizon = map(future.length, (of.horizon, of.churn_horizon, of.clv_horizon))
-        expected, kept = self._predict_horizon(features, future), self._kept(features, self.purchases)
-        if self.has_second_stage:
-            spend = expected_spend(x_spend, m_spend, self.spend) * kept
-            revenue_living = purchases_of_the_living(horizon, x, T, self.purchases) * spend
-            p_living = p_purchase_of_the_living(horizon, x, T, self.purchases)
-            evidence = Evidence.of(expected, p_living, revenue_living)
-            log_odds_left, scale = -logit(evidence.alive), evidence.scale
-            p_churn = evidence.p_none(p_purchase_of_the_living(churn_horizon, x, T, self.purchases))
-        else:
-            log_odds_left, scale = None, np.ones(len(features))
-            p_churn = 1.0 - p_purchase(churn_horizon, x, t_x, T, self.purchases)
-        scale = scale * kept
-        latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
-        discounting = future.discounting(of.clv_horizon, of.annual_rate)
-        if with_intervals:
-            drawn: dict[str, Any] = {"seed": of.seed, "uncertainty": of.uncertainty, "log_odds_left": log_odds_left}
-            error = future.error(of.horizon)
-            revenue_low, revenue_high = revenue_interval(horizon, *latent, **drawn, horizon_error=error)
-            clv_low, clv, clv_high = clv_interval(
-                clv_horizon,
-                of.annual_rate,
-                *latent,
-                **drawn,
-                margin=of.margin,
-                horizon_error=future.error(of.clv_horizon),
-                discounting=discounting,
-            )
-        else:
-            revenue_low = revenue_high = clv_low = clv_high = np.full(len(features), np.nan)
-            clv = lifetime_value(
-                clv_horizon,
-                of.annual_rate,
-                *latent,
-                margin=of.margin,
-                log_odds_left=log_odds_left,
-                discounting=discounting,
-            )
-        return pd.DataFrame(
-            {
-                "p_alive": p_alive_if_judged(x, t_x, T, self.purchases),
-                "p_purchase": expected["p_purchase"],
-                "expected_purchases": expected["expected_purchases"],
-                "p_churn": p_churn,
-                "expected_spend": expected["expected_spend"],
-                "expected_revenue": expected["expected_revenue"],
-                # A purchase is a day of positive value to the spend model: there is revenue where there is a purchase.
-                "p_any_revenue": expected["p_purchase"],
-                "revenue_low": revenue_low * scale,
-                "revenue_high": revenue_high * scale,
-                "clv": clv * scale,
-                "clv_low": clv_low * scale,
-                "clv_high": clv_high * scale,
-                "next_purchase_index": 100.0 * expected["p_purchase"],
-            },
-            index=features.index,
-        )
 
     def _score_category(self, features: pd.DataFrame) -> pd.DataFrame:
         source, n = self.parameters.nps.source, len(features)

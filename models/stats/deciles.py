@@ -4,6 +4,8 @@ The order of rows never separates customers of equal prediction: a group of the 
 group of the lift counts each with their mean.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -13,6 +15,7 @@ from models.stats.typing import Floats
 
 DECILES = 10
 MOST_FREQUENT = 7
+NEARLY_SURE = 0.99
 
 
 def calibration_by_decile(predicted: npt.ArrayLike, realised: npt.ArrayLike, groups: int = DECILES) -> pd.DataFrame:
@@ -121,3 +124,30 @@ def lift(predicted: npt.ArrayLike, realised: npt.ArrayLike, groups: int = DECILE
         np.concatenate([[0.0], np.cumsum(total)]),
     )
     return np.asarray(np.diff(reached) / y.sum())
+
+
+@dataclass(frozen=True)
+class NearlySure:
+    """Customers of whom it was nearly sure that they buy: how many, how many were expected not to, how many did not."""
+
+    customers: int
+    expected_not_to: float
+    did_not: int
+
+    @property
+    def sentence(self) -> str:
+        """Say it, and whether more were wrong than chance explains."""
+        if not self.customers:
+            return f"Nobody had a p_purchase of {NEARLY_SURE} or more."
+        beyond = self.did_not > self.expected_not_to + 2.0 * max(self.expected_not_to, 1.0) ** 0.5
+        overconfident = "; that is more than chance, so the highest probabilities are too high" if beyond else ""
+        return (
+            f"Of the {self.customers:,} with a p_purchase of {NEARLY_SURE} or more, {self.expected_not_to:.1f} were "
+            f"expected not to buy, and {self.did_not:,} did not{overconfident}."
+        )
+
+
+def nearly_sure(p: Floats, bought: npt.NDArray[np.bool_]) -> NearlySure:
+    """Count those of whom it was nearly sure that they buy; probabilities and outcomes are of shape (n,)."""
+    top = p >= NEARLY_SURE
+    return NearlySure(int(top.sum()), float((1.0 - p[top]).sum()), int((~bought[top]).sum()))

@@ -65,7 +65,6 @@ def test_report_tables_and_plots_are_kept_with_the_run_and_the_report_is_told(st
     assert kept.data.params["horizon"] == "90"
     mean = over_cutoffs(backtested.results)
     assert kept.data.metrics["backtest/bg_nbd/purchases_mae"] == mean.loc[BG, "purchases_mae"]
-    assert kept.data.metrics["second_stage/used"] == backtested.stage.used
     assert kept.data.metrics["second_stage/auc_second"] > 0.5
     assert kept.data.tags["second_stage"] == backtested.stage.why
     assert kept.data.metrics["backtest/days_since_last_purchase/p_purchase_auc"] > 0.5
@@ -132,10 +131,9 @@ def test_figures_in_the_report_are_those_of_the_customers(store, settings, input
     assert not [section for section in sections if section.title.startswith("Cutoff ")]
 
 
-def test_the_verdict_on_the_second_stage_and_the_cutoffs_that_lack_it_are_told(store, settings, inputs, backtested):
+def test_how_the_second_stage_served_and_the_cutoffs_that_lack_it_are_told(store, settings, inputs, backtested):
     sections = backtest_sections(settings, inputs, backtested, Run(store, "0"))
     (section,) = (section for section in sections if section.title.startswith("Second stage"))
-    assert section.title == f"Second stage: would {'' if backtested.stage.used else 'not '}enter the scores"
     verdict, missing = section.sentences
     assert verdict == backtested.stage.why
     assert missing.startswith(f"It could not be trained before {backtested.results[-1].cutoff}: ")

@@ -11,10 +11,9 @@ from flows.settings import Settings
 from flows.steps.inputs import open_inputs, read_inputs
 from flows.steps.recipe_choice import decide
 from models.purchases.fit import MODEL_NAMES, fit_purchases_at
-from models.purchases.second_stage_gate import judge_second_stage
 from models.recipe import Recipe
-from models.release.rolling import FIRST_STAGE, backtest_at, choose_purchase_model, rolling_cutoffs
-from models.release.season_gate import judge_season
+from models.release.rolling import backtest_at, choose_purchase_model, rolling_cutoffs
+from models.release.season_gate import add_season, judge_season
 
 RECIPE = Recipe(horizon=90)
 
@@ -28,43 +27,30 @@ def inputs(shop, tmp_path_factory):
 def test_what_is_named_is_taken_and_nothing_is_looked_back_on(inputs):
     decision = decide(Settings(purchase_model="mbg_nbd", season="off", second_stage="off"), inputs, RECIPE)
     assert decision.recipe == Recipe(horizon=90, purchase_model="mbg_nbd", second_stage=False)
-    assert (decision.sentences, decision.stage) == ((), None)
+    assert decision.sentences == ()
 
 
-def test_the_backtest_decides_and_says_why(inputs, monkeypatch):
-    calls = []
-
-    def judge(results, first):
-        calls.append((results, first))
-        return judge_second_stage(results, first)
-
-    monkeypatch.setattr("flows.steps.recipe_choice.judge_second_stage", judge)
+def test_the_backtest_decides_and_says_why(inputs):
     decision = decide(Settings(purchase_model="auto"), inputs, RECIPE)
-    [(results, first)] = calls
-    assert [result.cutoff for result in results] == rolling_cutoffs(inputs.intake.first_day, inputs.as_of, 90, 2)
+    cutoffs = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, 90, 2)
+    results = [backtest_at(inputs.tables, cutoff, RECIPE, with_second_stage=False) for cutoff in cutoffs]
     chosen, why = choose_purchase_model(results)
     recipe = Recipe(horizon=90, purchase_model=chosen)
-    season = judge_season(inputs.tables, inputs.as_of, recipe, results)
-    # The shop's purchases know no season, so the first stage is the chosen model as it is.
+    season = judge_season(inputs.tables, inputs.as_of, recipe, [add_season(inputs.tables, r, recipe) for r in results])
     assert not season.used
-    verdict = judge_second_stage(results, MODEL_NAMES[chosen])
-    assert first == FIRST_STAGE
-    assert verdict.metrics["cutoffs"] == 2
-    assert decision.recipe == replace(recipe, second_stage=verdict.used)
-    assert decision.stage.used == verdict.used
-    assert decision.stage.metrics == verdict.metrics
-    assert decision.sentences[:2] == (f"Purchase model: {MODEL_NAMES[chosen]}; {why}.", season.why)
-    assert decision.sentences[2] == decision.stage.why
+    # What the second stage counts is a number, learned in its training: here it is only switched on.
+    assert decision.recipe == replace(recipe, second_stage=True)
+    assert decision.sentences == (f"Purchase model: {MODEL_NAMES[chosen]}; {why}.", season.why)
 
 
 def test_a_short_history_decides_nothing_and_says_so(inputs):
     decision = decide(Settings(purchase_model="auto"), inputs, Recipe(horizon=400))
     sentence, chosen = decision.sentences
-    undecided = "the purchase model and the season and the second stage"
+    undecided = "the purchase model and the season"
     assert sentence.startswith(f"The backtest cannot decide on {undecided}: a backtest over")
     fits = {model: fit_purchases_at(inputs.tables, inputs.as_of, model) for model in MODEL_NAMES}
     likelier = max(fits, key=lambda model: fits[model].log_likelihood_per_customer)
-    assert decision.recipe == Recipe(horizon=400, purchase_model=likelier)
+    assert decision.recipe == Recipe(horizon=400, purchase_model=likelier, second_stage=True)
     assert chosen.startswith(f"Purchase model: {MODEL_NAMES[likelier]}; the log-likelihood of")
 
 

@@ -13,7 +13,7 @@ from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import open_tables
 from models.purchases.fit import fit_purchase_models
-from models.purchases.second_stage import SecondStage, train_second_stage
+from models.purchases.second_stage.training import SecondStage, train_second_stage
 from models.release.release import stored_and_read
 from models.scoring.scorer import Scorer
 from tests.models.purchases.second_stage_shop import CUTOFF, DAYS, RECIPE, START, AtCutoff, Shop
@@ -22,7 +22,7 @@ from tests.models.purchases.second_stage_shop import CUTOFF, DAYS, RECIPE, START
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory) -> Shop:
     folder = tmp_path_factory.mktemp("driven")
-    files = write_shop(folder / "raw", 5000, seed=5, days=DAYS, start=START)
+    files = write_shop(folder / "raw", 3000, seed=5, days=DAYS, start=START)
     names = ("transactions", "events")
     take_in({name: Source((str(files[name]),)) for name in names}, folder / "clean")
     return Shop({name: pd.read_parquet(files[name]) for name in names}, open_tables(folder / "clean"))
@@ -30,7 +30,7 @@ def shop(tmp_path_factory) -> Shop:
 
 @pytest.fixture(scope="session")
 def stage(shop) -> SecondStage:
-    return train_second_stage(shop.tables, CUTOFF, RECIPE, "bg_nbd")
+    return train_second_stage(shop.tables, CUTOFF, RECIPE)
 
 
 @pytest.fixture(scope="session")
@@ -44,6 +44,6 @@ def at_cutoff(shop, stage) -> AtCutoff:
 
 @pytest.fixture(scope="session")
 def scorer(stage, at_cutoff, a_scorer) -> Scorer:
-    fit, trained = at_cutoff.fit, stage.parameters("it wins")
+    fit, trained = at_cutoff.fit, stage.parameters
     parameters = a_scorer(purchases=fit.purchases, spend=fit.spend, uncertainty=fit.uncertainty, second_stage=trained)
     return Scorer(stored_and_read(parameters), stage.boosters)

@@ -16,7 +16,7 @@ from features.purchases import summarise_purchases
 from features.spine import pairs
 from features.tables import Tables
 from models.purchases.fit import fit_purchases_at
-from models.purchases.second_stage import train_second_stage
+from models.purchases.second_stage.training import train_second_stage
 from models.recipe import Recipe
 from models.release.release import Release, fit_release
 from models.scoring.columns import SCORE_COLUMNS
@@ -108,7 +108,7 @@ def test_a_second_stage_is_part_of_the_release_and_of_what_it_says(simulated_sho
     recipe = replace(simulated_shop.recipe, second_stage=True)
     tables = without_answers(simulated_shop.tables)
     release = fit_release(tables, simulated_shop.as_of, recipe)
-    stage = train_second_stage(tables, simulated_shop.as_of, recipe, "bg_nbd", release.vocabulary)
+    stage = train_second_stage(tables, simulated_shop.as_of, recipe, release.vocabulary)
     assert release.parameters.second_stage.used
     assert release.boosters == stage.boosters
     fit = fit_purchases_at(tables, simulated_shop.as_of, "bg_nbd")

@@ -135,8 +135,8 @@ def test_a_second_stage_predicts_from_the_features_of_the_cutoff(sample_tables, 
 
     asked = []
 
-    def train(tables, cutoff, recipe, purchase_model):
-        asked.append((cutoff, purchase_model))
+    def train(tables, cutoff, recipe):
+        asked.append((cutoff, recipe.purchase_model))
         return Halved(learn_vocabulary(tables, cutoff, ()))
 
     monkeypatch.setattr("models.release.rolling.train_second_stage", train)
