@@ -43,7 +43,7 @@ def test_it_learns_what_a_feature_tells_whatever_the_levels_of_the_cuts(rng):
 
 
 def test_without_an_effect_it_is_nearly_the_first_stage(rng):
-    fitted = fit_logistic([a_cut(rng, 0.0, n=80)])
+    fitted = fit_logistic([a_cut(rng, 0.0, n=300)])
     added = regression(fitted, np.zeros(50), a_cut(rng, 0.0, n=50).described)
     assert np.abs(added).std() < 0.5
     assert np.abs(fitted.coefficients).mean() < 0.2
