@@ -13,6 +13,9 @@ from models.recipe import Recipe
 from models.stats.metrics import auc, log_losses
 from models.stats.typing import Floats
 
+# Smaller corrections of a level would be told as a factor of 1.00.
+_TOLD = 0.005
+
 
 @dataclass(frozen=True)
 class Learned:
@@ -96,10 +99,8 @@ def _level(days: int, shown: Sequence[tuple[str, str, int]], biases: Sequence[Bi
     if not biases:
         return f"No past cut tells the level over {days} days, so {columns} {verb} the first stage's."
     lasting: Floats = lasting_bias(biases)
-    moved = [f"{total} x {np.exp(lasting[place]):.2f}" for _, total, place in shown if lasting[place]]
+    moved = [f"{total} x {np.exp(lasting[place]):.2f}" for _, total, place in shown if abs(lasting[place]) >= _TOLD]
     at = f"{len(biases)} past cut{'s' * (len(biases) > 1)} of {days} days"
     if not moved:
         return f"{at[0].upper()}{at[1:]} showed no bias that lasts, so {columns} {verb} the first stage's level."
-    return (
-        f"The level of {columns} is the first stage's with {' and '.join(moved)}, what is to last of its bias at {at}."
-    )
+    return f"The level of {columns} is the first stage's with {' and '.join(moved)}, the part that is to last of its bias at {at}."
