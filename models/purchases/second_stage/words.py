@@ -103,4 +103,6 @@ def _level(days: int, shown: Sequence[tuple[str, str, int]], biases: Sequence[Bi
     at = f"{len(biases)} past cut{'s' * (len(biases) > 1)} of {days} days"
     if not moved:
         return f"{at[0].upper()}{at[1:]} showed no bias that lasts, so {columns} {verb} the first stage's level."
-    return f"The level of {columns} is the first stage's with {' and '.join(moved)}, the part that is to last of its bias at {at}."
+    return (
+        f"The level of {columns} is the first stage's with {' and '.join(moved)}: what is to last of its bias at {at}."
+    )

@@ -6,7 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.stats.deciles import calibration_by_decile, calibration_by_frequency, calibration_error, lift
+from models.stats.deciles import (
+    calibration_by_decile,
+    calibration_by_frequency,
+    calibration_error,
+    lift,
+    nearly_sure,
+)
 
 
 @pytest.fixture
@@ -71,3 +77,21 @@ def test_lift_of_ties_is_the_mean_over_random_orders(rng):
     assert lift(predicted[shuffled], realised[shuffled]) == pytest.approx(lift(predicted, realised), abs=1e-15)
     assert lift(np.zeros(45), realised) == pytest.approx([0.1] * 10)
     assert np.isnan(lift(predicted, np.zeros(45))).all()
+
+
+def test_overconfidence_at_the_top_is_told_where_it_is_more_than_chance(rng):
+    p = np.concatenate([np.full(1000, 0.995), rng.uniform(0.0, 0.9, 500)])
+    right = nearly_sure(p, rng.random(1500) < p)
+    assert (right.customers, right.expected_not_to) == (1000, pytest.approx(5.0))
+    assert right.sentence.startswith(
+        "Of the 1,000 with a p_purchase of 0.99 or more, 5.0 were expected not to buy, and "
+    )
+    assert "too high" not in right.sentence
+    bought = np.ones(1500, dtype=bool)
+    bought[:40] = False
+    told = nearly_sure(p, bought)
+    assert told.did_not == 40
+    assert told.sentence.endswith(
+        "and 40 did not; that is more than chance, so the highest probabilities are too high."
+    )
+    assert nearly_sure(p[1000:], bought[1000:]).sentence == "Nobody had a p_purchase of 0.99 or more."

@@ -3,13 +3,17 @@
 import json
 from dataclasses import replace
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit, logit
 
 from models.scoring.columns import PURCHASE_COLUMNS
+from models.scoring.parameters import SecondStageParameters
 from models.scoring.scorer import Scorer
 from models.scoring.second_stage.evidence import Evidence, by_share, p_none_beyond, reach
+from models.scoring.second_stage.first import FIRST_STAGE
 from tests.models.purchases.second_stage_shop import PREDICTED
 
 
@@ -125,3 +129,17 @@ def test_an_interval_of_nothing_around_a_positive_mean_is_told_by_the_chance_of_
         said = scores["p_any_revenue"].to_numpy()[group]
         error = np.sqrt((said * (1 - said)).sum())
         assert abs((revenue[group] > 0).sum() - said.sum()) < 3 * error + 0.1 * said.sum()
+
+
+def test_a_version_from_before_there_were_weights_is_served_as_it_was(scorer, stage, at_cutoff):
+    stored = scorer.parameters.second_stage.to_dict()
+    levels = dict.fromkeys(("buys", "purchases", "revenue"), 0.1)
+    earlier = {name: stored[name] for name in ("used", "why", "features", "needed", "metrics", "trained_at")}
+    section = SecondStageParameters.from_dict(earlier | {"levels": levels})
+    scores = Scorer(replace(scorer.parameters, second_stage=section), stage.boosters).score(at_cutoff.described)
+    first = at_cutoff.first
+    X = np.column_stack([first[list(FIRST_STAGE)], at_cutoff.described[list(stage.features)]])
+    raw = lightgbm.Booster(model_str=stage.boosters["buys"]).predict(X, raw_score=True)
+    likely = first["p_purchase"] > 1e-9
+    expected = expit(logit(first["p_purchase"]) + raw + 0.1)
+    np.testing.assert_allclose(scores["p_purchase"][likely], expected[likely], rtol=1e-9)
