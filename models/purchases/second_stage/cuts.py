@@ -12,7 +12,7 @@ from data.errors import InputError
 from features.describe import describe_everyone
 from features.outcomes import describe_with_outcomes
 from features.purchases import purchase_summary
-from features.spine import midnight
+from features.spine import is_drawn, midnight
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 from models.purchases.fit import PurchaseFit
@@ -170,8 +170,7 @@ def sampled(tables: Tables, as_of: date, seed: int) -> Tables:
 
 def _sample(tables: Tables, halvings: int, seed: int) -> Tables:
     ids = tables.transactions.select("customer_id").distinct()
-    mark = ibis.literal(f"{seed}:").concat(ids.customer_id).hexdigest("md5").substr(0, 8)
-    chosen = ids.filter(mark < f"{2 ** (32 - halvings):08x}").cache()
+    chosen = ids.filter(is_drawn(ids.customer_id, 0.5**halvings, seed)).cache()
 
     def of_chosen(rows: ibis.Table | None) -> ibis.Table | None:
         return None if rows is None else rows.semi_join(chosen, "customer_id").cache()
