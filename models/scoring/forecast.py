@@ -21,7 +21,7 @@ from .bg_nbd import (
 from .clock.future import Future
 from .columns import FORECAST_COLUMNS, PURCHASE_COLUMNS
 from .gamma_gamma import expected_spend, kept_spend
-from .intervals import clv_interval, clv_of_the_living, revenue_interval
+from .intervals import clv_interval, lifetime_value, revenue_interval
 from .parameters import PurchaseParameters, ScorerParameters
 from .second_stage.correction import SECOND_STAGE_BOOSTERS, is_behaviour_known, second_stage
 from .second_stage.evidence import Evidence, at_level, by_share, p_none_beyond, reach
@@ -58,7 +58,7 @@ class Forecast:
         return np.asarray(1.0 - p_purchase(future.length(days), x, t_x, T, self.purchases))
 
     def beyond_horizon(self, features: pd.DataFrame, future: Future) -> pd.DataFrame:
-        """Predict p_churn and clv alone, which have horizons of their own, without the intervals.
+        """Predict p_churn and clv alone, which have horizons of their own, as `all_figures` does.
 
         Raises
         ------
@@ -67,20 +67,10 @@ class Forecast:
         """
         if self.purchases is None:
             raise ValueError("there is no purchase model")
-        of, (x, _, T, x_spend, m_spend) = self.parameters, self._history(features, future)
-        first, second = self._both_stages(features, future)
-        alive, scale = self._of_the_living(features, future, first, second, reach(of.horizon, of.clv_horizon))
-        discounting = future.discounting(of.clv_horizon, of.annual_rate)
-        horizon = future.length(of.clv_horizon)
-        value = clv_of_the_living(
-            horizon, of.annual_rate, x, T, x_spend, m_spend, self.purchases, self.spend, of.margin, discounting
-        )
-        clv = alive * value * scale * np.exp(self._level("clv", features))
-        p_churn = self._p_churn(features, future, first, second)
-        return pd.DataFrame({"p_churn": p_churn, "clv": clv}, index=features.index)
+        return self.all_figures(features, future, with_intervals=False)[["p_churn", "clv"]]
 
-    def all_figures(self, features: pd.DataFrame, future: Future) -> pd.DataFrame:
-        """Give the columns `FORECAST_COLUMNS`, NaN without a purchase model."""
+    def all_figures(self, features: pd.DataFrame, future: Future, *, with_intervals: bool = True) -> pd.DataFrame:
+        """Give the columns `FORECAST_COLUMNS`: NaN without a purchase model; ends of intervals only where asked for."""
         if self.purchases is None:
             return pd.DataFrame(np.nan, index=features.index, columns=list(FORECAST_COLUMNS))
         x, t_x, T, x_spend, m_spend = self._history(features, future)
@@ -90,27 +80,30 @@ class Forecast:
         share = reach(of.horizon, of.clv_horizon)
         alive_later, clv_scale = self._of_the_living(features, future, first, expected, share)
         clv_scale = clv_scale * np.exp(self._level("clv", features))
-        corrected = of.second_stage.used
+        left, left_later = (-logit(each) if of.second_stage.used else None for each in (alive, alive_later))
         latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
-        revenue_low, revenue_high = revenue_interval(
-            future.length(of.horizon),
-            *latent,
-            seed=of.seed,
-            uncertainty=of.uncertainty,
-            log_odds_left=-logit(alive) if corrected else None,
-            horizon_error=future.error(of.horizon),
-        )
-        clv_low, clv, clv_high = clv_interval(
-            future.length(of.clv_horizon),
-            of.annual_rate,
-            *latent,
-            margin=of.margin,
-            seed=of.seed,
-            uncertainty=of.uncertainty,
-            log_odds_left=-logit(alive_later) if corrected else None,
-            horizon_error=future.error(of.clv_horizon),
-            discounting=future.discounting(of.clv_horizon, of.annual_rate),
-        )
+        horizon, clv_horizon = map(future.length, (of.horizon, of.clv_horizon))
+        discounting = future.discounting(of.clv_horizon, of.annual_rate)
+        if with_intervals:
+            drawn = {"seed": of.seed, "uncertainty": of.uncertainty}
+            error = future.error(of.horizon)
+            revenue_low, revenue_high = revenue_interval(
+                horizon, *latent, **drawn, log_odds_left=left, horizon_error=error
+            )
+            clv_low, clv, clv_high = clv_interval(
+                clv_horizon,
+                of.annual_rate,
+                *latent,
+                **drawn,
+                margin=of.margin,
+                log_odds_left=left_later,
+                horizon_error=future.error(of.clv_horizon),
+                discounting=discounting,
+            )
+        else:
+            revenue_low = revenue_high = clv_low = clv_high = np.full(len(features), np.nan)
+            value = {"margin": of.margin, "log_odds_left": left_later, "discounting": discounting}
+            clv = lifetime_value(clv_horizon, of.annual_rate, *latent, **value)
         return pd.DataFrame(
             {
                 "p_alive": p_alive_if_judged(x, t_x, T, self.purchases),

@@ -36,6 +36,7 @@ from models.scoring.members import CategoryParameters
 from models.scoring.parameters import LogisticParameters, ScorerParameters, SecondStageParameters
 from models.scoring.scorer import parse_trees
 from models.scoring.second_stage.correction import is_behaviour_known, second_stage
+from models.scoring.second_stage.evidence import p_none_beyond, reach
 from models.stats.typing import Floats
 
 
@@ -233,10 +234,12 @@ def _levels(
     second = Forecast(parameters, trees)
     before = Forecast(of_first, {}).beyond_horizon(described, fit.future)
     after = second.beyond_horizon(described, fit.future)
-    buys = second.of_horizon(described, fit.future)["p_purchase"].to_numpy(float)
+    corrected = second.of_horizon(described, fit.future)
+    p_none = second.p_none(described, fit.future, recipe.churn_horizon)
+    p_none = p_none_beyond(p_none, first, corrected, reach(recipe.horizon, recipe.churn_horizon))
     total = float((1.0 - before["p_churn"]).sum()) * np.exp(lasting[recipe.churn_horizon][0])
     longer = recipe.churn_horizon >= recipe.horizon
-    levels["churn"] = level_of_churn(after["p_churn"].to_numpy(float), buys, total, longer)
+    levels["churn"] = level_of_churn(p_none, corrected["p_purchase"].to_numpy(float), total, longer)
     value = before["clv"].sum() * np.exp(lasting[recipe.clv_horizon][2])
     levels["clv"] = float(np.log(value / after["clv"].sum())) if after["clv"].sum() > 0 else 0.0
     return levels
