@@ -33,7 +33,7 @@ $(READY): requirements.lock pyproject.toml
 	@cd "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" && \
 		PYTHONDONTWRITEBYTECODE= $(CURDIR)/$(BIN)/python -m compileall -q -j 2 $(LATE)
 	@# A new store copies this database, which MLflow takes half a second to build.
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m models.registry.template
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m models.registry.upkeep.template
 	@touch $(READY)
 
 demo: $(READY)

@@ -21,12 +21,12 @@ from flows.steps.progress import step
 from flows.steps.scoring import Scored, choose_scorer, score_base
 from flows.steps.stores import open_settings_store
 from flows.steps.tasks import io_task, plain_task, take_inputs
-from models.registry.killed_runs import drop_unjudged_challenger
 from models.registry.publication import is_outdated, make_current, register_scores, why_not_current
 from models.registry.published_file import CURRENT, SCORES, pull_line
 from models.registry.scorers import Registered, alias_version
 from models.registry.store import Store, holding
 from models.registry.tracking import Run, forget_old_quarantine, tracked
+from models.registry.upkeep.killed_runs import drop_unjudged_challenger
 
 # Retrains follow each other so closely only where something is wrong.
 ATTEMPTS = 3

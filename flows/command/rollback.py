@@ -4,10 +4,10 @@ from rich.console import Console
 
 from flows.settings import Settings
 from flows.steps.stores import open_existing_store
-from models.registry.killed_runs import close_killed_runs, drop_unjudged_challenger
 from models.registry.publication import finish_rollback, is_rollback_unfinished
 from models.registry.scorers import roll_back
 from models.registry.store import holding
+from models.registry.upkeep.killed_runs import close_killed_runs, drop_unjudged_challenger
 
 
 def roll_back_all(settings: Settings, console: Console) -> None:

@@ -20,7 +20,7 @@ from flows.steps.stores import open_existing_store
 from models.population.segment_labels import segment_of, segmentations_of
 from models.registry.stored_samples import SAMPLE, is_drawn, read_probability_samples, write_probability_sample
 from models.registry.tracking import grouped, tracked
-from models.registry.workspaces import workspace
+from models.registry.upkeep.workspaces import workspace
 from models.survey.invitations import Sample, plan_sample
 from models.survey.probability_samples import LONGEST_FIELDWORK_DAYS
 from models.survey.response_rates import recently_asked

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from data.errors import InputError
 from models.registry.location import EXPERIMENT, StoreLocation
-from models.registry.moved_store import has_moved
+from models.registry.upkeep.moved_store import has_moved
 
 SCORES = "customer_scores"
 CURRENT = "current"

@@ -24,8 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import InputError, StoreBusyError
 from models.registry.location import EXPERIMENT, StoreLocation, secret_words, store_location
-from models.registry.moved_store import follow_move
-from models.registry.template import template_file
+from models.registry.upkeep.moved_store import follow_move
+from models.registry.upkeep.template import template_file
 
 # What MLflow logs of a failing database it raises too; its log holds a traceback, and the values of the statement.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)

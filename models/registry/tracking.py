@@ -21,9 +21,9 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 
 from data.errors import RevealedError
 from data.intake.pipeline import Intake
-from models.registry.killed_runs import HOST, PROCESS, WORKSPACE, close_killed_runs
 from models.registry.store import Store
-from models.registry.workspaces import leave_mark, workspace
+from models.registry.upkeep.killed_runs import HOST, PROCESS, WORKSPACE, close_killed_runs
+from models.registry.upkeep.workspaces import leave_mark, workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,10 +10,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 
 from data.errors import InputError
-from models.registry.killed_runs import close_killed_runs, drop_unjudged_challenger
 from models.registry.scorers import CHALLENGER, SCORER, alias_version
 from models.registry.tracking import tracked
-from models.registry.workspaces import WORK, leave_mark, workspace
+from models.registry.upkeep.killed_runs import close_killed_runs, drop_unjudged_challenger
+from models.registry.upkeep.workspaces import WORK, leave_mark, workspace
 
 
 def folders(store):

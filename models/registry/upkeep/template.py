@@ -1,6 +1,6 @@
 """A template of a new store's database: MLflow builds its tables by some fifty migrations, and a copy takes no time.
 
-``python -m models.registry.template`` makes it in the virtual environment, for the MLflow that is installed there;
+``python -m models.registry.upkeep.template`` makes it in the virtual environment, for the MLflow installed there;
 `make setup` does. Where there is none, MLflow builds the tables anew for each store.
 """
 

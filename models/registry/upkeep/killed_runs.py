@@ -7,7 +7,7 @@ from mlflow.exceptions import MlflowException
 
 from models.registry.scorers import CHALLENGER, SCORER, alias_version
 from models.registry.store import Store
-from models.registry.workspaces import remove_abandoned
+from models.registry.upkeep.workspaces import remove_abandoned
 
 WORKSPACE, PROCESS, HOST = "workspace", "process", "host"
 """Tags of a run: the name of its folder in the store, and who runs it."""
