@@ -23,13 +23,18 @@ class Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.tags, self.texts, self.style = [], [], ""
+        self.is_style = False
         self.feed(html)
 
     def handle_starttag(self, tag, attrs):
         self.tags.append((tag, dict(attrs)))
+        self.is_style = tag == "style"
+
+    def handle_endtag(self, tag):
+        self.is_style = False
 
     def handle_data(self, data):
-        if self.lasttag == "style":
+        if self.is_style:
             self.style += data
         elif data.strip():
             self.texts.append(data.strip())
