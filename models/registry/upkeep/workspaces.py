@@ -4,6 +4,7 @@ A folder's lock is the operating system's, so it is free as soon as the process 
 ended: a folder that is there and is not locked was left by a process that was killed.
 """
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -36,17 +37,12 @@ def workspace(store: StoreLocation) -> Iterator[Path]:
         Where no folder can be made there.
     """
     work = store.folder / WORK
-    try:
+    with _telling_where(work):
         work.mkdir(mode=0o700, parents=True, exist_ok=True)
         with FileLock(work / _LOCK):
             folder = Path(tempfile.mkdtemp(dir=work, prefix=""))
             lock = FileLock(folder / _LOCK)
             lock.acquire()
-    except OSError as error:
-        raise InputError(
-            f"no folder can be made in {work}: {error.strerror or type(error).__name__}. Name a folder that can be "
-            "written with --mlruns."
-        ) from None
     before, tempfile.tempdir = tempfile.tempdir, str(folder)
     try:
         yield folder
@@ -55,6 +51,19 @@ def workspace(store: StoreLocation) -> Iterator[Path]:
             tempfile.tempdir = before
         shutil.rmtree(folder, ignore_errors=True)
         lock.release()
+
+
+@contextmanager
+def _telling_where(work: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise
+        raise InputError(
+            f"no folder can be made in {work}: {error.strerror or type(error).__name__}. Name a folder that can be "
+            "written with --mlruns."
+        ) from None
 
 
 def leave_mark(folder: Path) -> None:
@@ -75,8 +84,10 @@ def remove_abandoned(store: StoreLocation, close: Callable[[str], None]) -> None
     work = store.folder / WORK
     if not work.is_dir():
         return
+    with _telling_where(work):
+        held = FileLock(work / _LOCK).acquire()
     # Nobody makes a folder meanwhile, which would not be locked yet.
-    with FileLock(work / _LOCK):
+    with held:
         for folder in sorted(each for each in work.iterdir() if each.is_dir()):
             lock = FileLock(folder / _LOCK)
             try:
