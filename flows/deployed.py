@@ -4,6 +4,7 @@ Prefect adds what it is there for: each step is a task, the run has a name that 
 artifact, and a refusal is a state that stands out in every list.
 """
 
+import atexit
 import traceback
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -18,7 +19,7 @@ import flows.backtest
 import flows.retrain
 import flows.score
 from data.errors import FaultError, RefusedError
-from flows.environment import hide_tracebacks
+from flows.environment import hide_tracebacks, let_go_of_engine
 from flows.faults import describe_fault
 from flows.reports.sections import Section, keeping_what_is_told, to_markdown
 from flows.retrain import Retrained
@@ -29,6 +30,9 @@ from flows.steps.tasks import RETRY_DELAY_SECONDS, Runner, is_worth_a_retry, ste
 
 REFUSED = "Refused"
 T = TypeVar("T")
+
+# The process of a run ends with it.
+atexit.register(let_go_of_engine)
 
 
 def name_of_run() -> str:

@@ -6,6 +6,7 @@ settings it was started with.
 
 import logging
 import os
+import sys
 from pathlib import Path
 
 from data.errors import InputError, RevealedError
@@ -48,6 +49,16 @@ def set_prefect_home(store_folder: Path) -> None:
             f"{home} cannot be made: {error.strerror}. Name a folder that can be written with --mlruns."
         ) from None
     os.environ["PREFECT_HOME"] = str(home)
+
+
+def let_go_of_engine() -> None:
+    """Empty DuckDB's modules, at the end of the process.
+
+    Prefect keeps the error of a run that failed, and with it what its frames refer to, until after Python has taken the
+    modules apart. DuckDB would then write lines about leaked objects into the log of the worker.
+    """
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("duckdb", "_duckdb")]:
+        vars(sys.modules[name]).clear()
 
 
 class WithoutTraceback(logging.Filter):

@@ -148,7 +148,7 @@ def normalised_gini(outcome: npt.ArrayLike, score: npt.ArrayLike) -> float:
 
 def _mean_ranks(values: Floats) -> Floats:
     """Rank values from 1 on; equal ones share their mean rank."""
-    return pd.Series(values).rank().to_numpy(float)
+    return np.asarray(pd.Series(values).rank(), dtype=np.float64)
 
 
 def clustered_standard_error(values: npt.ArrayLike, clusters: npt.ArrayLike) -> float:

@@ -71,12 +71,14 @@ def test_an_unknown_parameter_is_refused_before_anything_runs(scheduler):
 
 
 def test_bad_input_fails_with_our_message_and_no_traceback(scheduler, published):
+    before = len(scheduler.worker)
     run = scheduler.trigger("score/nightly", transactions=["nowhere.csv"])
     assert (run["state"]["type"], run["state"]["name"]) == ("FAILED", "Failed")
     assert "transactions: 'nowhere.csv' is not there" in run["state"]["message"]
     lines = scheduler.logs(run)
     assert any("'nowhere.csv' is not there" in line for line in lines)
     assert not [line for line in lines if "Traceback" in line or 'File "' in line]
+    assert not [line for line in scheduler.worker[before:] if "nanobind: leaked" in line]
 
 
 def test_a_run_that_fails_with_its_tables_open_leaves_no_lines_of_leaked_objects(scheduler, published):
