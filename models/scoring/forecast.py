@@ -85,25 +85,35 @@ class Forecast:
         horizon, clv_horizon = map(future.length, (of.horizon, of.clv_horizon))
         discounting = future.discounting(of.clv_horizon, of.annual_rate)
         if with_intervals:
-            drawn = {"seed": of.seed, "uncertainty": of.uncertainty}
-            error = future.error(of.horizon)
             revenue_low, revenue_high = revenue_interval(
-                horizon, *latent, **drawn, log_odds_left=left, horizon_error=error
+                horizon,
+                *latent,
+                seed=of.seed,
+                uncertainty=of.uncertainty,
+                log_odds_left=left,
+                horizon_error=future.error(of.horizon),
             )
             clv_low, clv, clv_high = clv_interval(
                 clv_horizon,
                 of.annual_rate,
                 *latent,
-                **drawn,
                 margin=of.margin,
+                seed=of.seed,
+                uncertainty=of.uncertainty,
                 log_odds_left=left_later,
                 horizon_error=future.error(of.clv_horizon),
                 discounting=discounting,
             )
         else:
             revenue_low = revenue_high = clv_low = clv_high = np.full(len(features), np.nan)
-            value = {"margin": of.margin, "log_odds_left": left_later, "discounting": discounting}
-            clv = lifetime_value(clv_horizon, of.annual_rate, *latent, **value)
+            clv = lifetime_value(
+                clv_horizon,
+                of.annual_rate,
+                *latent,
+                margin=of.margin,
+                log_odds_left=left_later,
+                discounting=discounting,
+            )
         return pd.DataFrame(
             {
                 "p_alive": p_alive_if_judged(x, t_x, T, self.purchases),
