@@ -16,7 +16,7 @@ Figures = dict[str, Any]
 FILE = "report/figures.json"
 PAGE = "report/report.html"
 # Of the JSON file: a page is not written from figures of another format.
-FORMAT = 1
+FORMAT = 2
 # Dates that a trend shows.
 LONGEST_HISTORY = 24
 
