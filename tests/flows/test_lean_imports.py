@@ -1,0 +1,24 @@
+"""What a command leaves out is there for whoever asks for it later."""
+
+import subprocess
+import sys
+
+ASK = """
+import sys
+from flows.lean_imports import import_lean, import_trees_only
+import_lean()
+import_trees_only()
+import ibis, lightgbm
+assert ibis.duckdb.connect().execute(ibis.literal(1) + 1) == 2
+heavy = {"sklearn", "pygments", "ibis.backends.sql.compilers.snowflake"}
+print(sorted(heavy & set(sys.modules)))
+import sklearn.cluster
+from ibis.backends.sql.compilers import PySparkCompiler
+import ibis.backends.sql.compilers as compilers
+print(PySparkCompiler.__name__, compilers.snowflake.compiler.dialect.__name__, hasattr(compilers, "nothing"))
+"""
+
+
+def test_what_is_left_out_comes_when_it_is_asked_for():
+    done = subprocess.run([sys.executable, "-c", ASK], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines() == ["[]", "PySparkCompiler Snowflake False"], done.stderr
