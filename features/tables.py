@@ -83,7 +83,7 @@ class StoredTable:
         """Read some columns in batches of so many rows, at least one batch; the index counts the rows of the table."""
         first, names = 0, None if columns is None else list(columns)
         with pq.ParquetFile(self.file) as stored:
-            for chunks in _gathered(stored.iter_batches(_CHUNK_ROWS, columns=names), rows or BATCH_ROWS):
+            for chunks in gathered(stored.iter_batches(_CHUNK_ROWS, columns=names), rows or BATCH_ROWS):
                 frame = to_frame(pa.Table.from_batches(chunks))
                 frame.index = pd.RangeIndex(first, first + len(frame))
                 first += len(frame)
@@ -101,7 +101,7 @@ class StoredTable:
         return pd.concat(parts).loc[wanted]
 
 
-def _gathered(chunks: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
+def gathered(chunks: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
     """Put chunks together to so many rows, and cut the last one of each where it exceeds them."""
     gathered: list[pa.RecordBatch] = []
     missing = rows
@@ -221,12 +221,17 @@ def open_tables(folder: Path) -> Tables:
         return connection.read_parquet(file, table_name=name) if file.exists() else None
 
     transactions = connection.read_parquet(folder / "transactions.parquet", table_name="transactions")
+    return tables_of(transactions, opened("answers"), opened("events"), opened("customers"))
+
+
+def tables_of(
+    transactions: ir.Table,
+    answers: ir.Table | None = None,
+    events: ir.Table | None = None,
+    customers: ir.Table | None = None,
+) -> Tables:
+    """Put clean tables of an engine together, and see whether anything was returned."""
     least = transactions.amount.min().to_pyarrow().as_py()
     if least is None or least >= 0:
         transactions = transactions.mutate(**{NO_RETURNS: True})
-    return Tables(
-        transactions=transactions,
-        answers=opened("answers"),
-        events=opened("events"),
-        customers=opened("customers"),
-    )
+    return Tables(transactions, answers, events, customers)

@@ -6,11 +6,10 @@ from pathlib import Path
 import duckdb
 
 from data.contracts import Contract
-from data.errors import InputError
 from data.intake.casting import Readings, as_text, read_value, scale_from_the_worst, text_cell
 from data.intake.raw import RawFile
 from data.intake.reading.numbers import is_code
-from data.intake.rules import Rules
+from data.intake.rules import Rules, one_currency
 from data.intake.sql import identifier, quote
 from data.intake.violations import (
     ANSWERED_THAT_DAY,
@@ -208,16 +207,7 @@ def check_currency(connection: duckdb.DuckDBPyConnection, rules: Rules) -> str |
         "SELECT currency FROM staged WHERE violation IS NULL AND currency IS NOT NULL "
         "GROUP BY 1 ORDER BY count(*) DESC, 1"
     ).fetchall()
-    currencies = [str(row[0]) for row in rows]
-    if len(currencies) > 1:
-        raise InputError(
-            f"transactions are in {len(currencies)} currencies ({', '.join(currencies[:5])}), and amounts of several "
-            "cannot be added. Convert them to one, or give the rows of one currency only."
-        )
-    setting = rules.currency.strip().upper() if rules.currency else None
-    if currencies and setting and currencies[0] != setting:
-        raise InputError(f"currency is set to {setting}, but the transactions are in {currencies[0]}.")
-    return setting or (currencies[0] if currencies else None)
+    return one_currency([str(row[0]) for row in rows], rules)
 
 
 def _code(contract: Contract, reason: str) -> int:

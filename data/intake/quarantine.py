@@ -90,8 +90,32 @@ def judge(
     columns
         Name of ours -> name in the files.
     """
+    bad = sum(reasons.values())
+    if not is_too_many(table, rows, bad, rules):
+        return
+    commonest = next(iter(reasons))
+    examples = _examples(connection, table, commonest)
+    hint = _hint(connection, table, commonest, bad / rows, columns)
+    check_share(table, rows, reasons, rules, [*examples, hint] if hint else examples)
+
+
+def is_too_many(table: str, rows: int, bad: int, rules: Rules) -> bool:
+    """Whether so many rows of a table are set aside that the run must stop."""
+    return bad == rows or bad > rules.limit(table) * rows
+
+
+def check_share(table: str, rows: int, reasons: Mapping[str, int], rules: Rules, examples: Sequence[str]) -> None:
+    """Stop where too many rows are set aside: tell the reasons, and examples of the commonest.
+
+    Raises
+    ------
+    InputError
+        No row is valid.
+    RefusedError
+        More rows than the limit allows are set aside.
+    """
     bad, limit = sum(reasons.values()), rules.limit(table)
-    if bad < rows and bad <= limit * rows:
+    if not is_too_many(table, rows, bad, rules):
         return
     verdict = (
         f"no row of {table} is valid: all {rows:,} break the contract"
@@ -100,11 +124,7 @@ def judge(
     )
     lines = [f"{verdict}. Nothing was published."]
     lines += [f"  {count:>9,}  {reason}" for reason, count in reasons.items()]
-    commonest = next(iter(reasons))
-    lines.append(f"For example ({commonest}):")
-    lines += _examples(connection, table, commonest)
-    hint = _hint(connection, table, commonest, bad / rows, columns)
-    lines += [hint] if hint else []
+    lines += [f"For example ({next(iter(reasons))}):", *examples]
     raise (InputError if bad == rows else RefusedError)("\n".join(lines))
 
 

@@ -1,6 +1,6 @@
 """What holds for all tables of an intake: zone, currency, limits, and how the question ces is meant."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -65,3 +65,22 @@ class Rules:
         if isinstance(self.quarantine_limit, Mapping):
             return self.quarantine_limit.get(table, 0.05)
         return self.quarantine_limit
+
+
+def one_currency(currencies: Sequence[str], rules: Rules) -> str | None:
+    """Give the one currency of the valid transactions: that of the setting, else that of the column, if there is one.
+
+    Raises
+    ------
+    InputError
+        There are several, or the one in the column is not the one of the setting.
+    """
+    if len(currencies) > 1:
+        raise InputError(
+            f"transactions are in {len(currencies)} currencies ({', '.join(currencies[:5])}), and amounts of several "
+            "cannot be added. Convert them to one, or give the rows of one currency only."
+        )
+    setting = rules.currency.strip().upper() if rules.currency else None
+    if currencies and setting and currencies[0] != setting:
+        raise InputError(f"currency is set to {setting}, but the transactions are in {currencies[0]}.")
+    return setting or (currencies[0] if currencies else None)

@@ -1,0 +1,192 @@
+"""Taking tables in on a cluster: checked by the contracts of all tables, and kept there for the run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from data.contracts import CONTRACTS, Contract
+from data.errors import InputError
+from data.intake.cluster.session import ClusterBackend
+from data.intake.cluster.sources import read_source
+from data.intake.cluster.staging import clean_table, stage
+from data.intake.cluster.violations import count_reasons
+from data.intake.quarantine import check_share
+from data.intake.reading.matching import check_mapping, match_columns
+from data.intake.report import Intake, TableReport
+from data.intake.rules import Rules, one_currency
+from data.intake.sources import Source
+from data.intake.violations import violations_of
+
+MOST_ROWS_ASIDE = 1000
+"""Rows set aside of a table that leave the cluster as examples; all are counted."""
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True)
+class TakenIn:
+    """What was taken in: the clean tables, which lie on the cluster, and the report."""
+
+    tables: Mapping[str, ir.Table]
+    intake: Intake
+
+
+def take_in_on_cluster(
+    backend: ClusterBackend, sources: Mapping[str, Source], folder: Path, rules: Rules | None = None
+) -> TakenIn:
+    """Read tables of a cluster, check every row there, and keep the valid ones there.
+
+    Parameters
+    ----------
+    backend
+        The session with the cluster.
+    sources
+        Table name -> source, as for `data.intake.pipeline.take_in`, but names and paths of the cluster.
+    folder
+        A folder of the driver: examples of the rows set aside are written there, into `quarantine.parquet`.
+    rules
+        What holds for all tables.
+
+    Raises
+    ------
+    InputError
+        A mistake in sources, settings or columns; or a table without a valid row.
+    RefusedError
+        More rows of a table than its limit allows were set aside.
+    """
+    rules = rules or Rules()
+    clean: dict[str, ir.Table] = {}
+    reports: dict[str, TableReport] = {}
+    aside: list[pa.Table] = []
+    currency: str | None = None
+    first = newest = date.min
+    try:
+        for table, contract in CONTRACTS.items():
+            if table not in sources:
+                continue
+            check_mapping(contract, sources[table].columns)
+            raw, names = read_source(backend, sources[table], table)
+            matched = _match(contract, raw, sources[table], names)
+            known = _known(clean) if table in ("answers", "events") else None
+            staged = stage(backend, raw, contract, matched, rules, names[0], known)
+            rows, reasons = count_reasons(staged, contract)
+            aside.append(_set_aside(staged, contract, names[0], matched) if reasons else _NONE)
+            _judge(table, rows, reasons, rules, aside[-1], names[0])
+            if table == "transactions":
+                currency = _currency(staged, rules)
+                first, newest = _days(staged)
+            attributes = [name for name in matched if name not in contract.names]
+            clean[table] = clean_table(staged, contract, attributes)
+            reports[table] = _report(raw, clean[table], names, matched, rows, reasons)
+    finally:
+        pq.write_table(pa.concat_tables([_NONE, *aside]), folder / "quarantine.parquet")
+    return TakenIn(clean, Intake(folder, reports, currency, first, newest, _NOTES))
+
+
+_NOTES = ("Read and checked on the cluster; lines that equal another one are kept and not counted there.",)
+_NONE = pa.schema({name: pa.string() for name in ("table", "file", "column", "cell", "reason", "record")}).empty_table()
+
+
+def _match(contract: Contract, raw: ir.Table, source: Source, names: tuple[str, ...]) -> dict[str, str]:
+    header = list(raw.columns)
+    kinds = [_holds(raw[name]) for name in header]
+    matched = match_columns(contract, header, source.columns, names[0], contents=lambda: kinds)
+    return {name: header[place] for name, place in matched.items()}
+
+
+def _holds(cell: ir.Value) -> str:
+    kind = cell.type()
+    if kind.is_timestamp() or kind.is_date():
+        return "time"
+    return "number" if kind.is_numeric() and not kind.is_boolean() else "text"
+
+
+def _known(clean: Mapping[str, ir.Table]) -> ir.Table:
+    ids = [clean[name].select("customer_id") for name in ("transactions", "customers") if name in clean]
+    return (ids[0] if len(ids) == 1 else ids[0].union(ids[1])).distinct()
+
+
+def _set_aside(staged: ir.Table, contract: Contract, name: str, matched: Mapping[str, str]) -> pa.Table:
+    """Collect some of the rows set aside, those of the commonest reasons as well as of the others."""
+    bad = staged.filter(staged.violation.notnull())
+    place = ibis.row_number().over(group_by="violation", order_by=list(contract.clean))
+    bad = bad.mutate(place=place)
+    rows = bad.filter(bad.place < MOST_ROWS_ASIDE // 10).drop("place").limit(MOST_ROWS_ASIDE).to_pyarrow().to_pylist()
+    violations = violations_of(contract)
+    records = []
+    for row in rows:
+        violation = violations[int(row.pop("violation")) - 1]
+        cell = row.get(violation.column)
+        records.append(
+            {
+                "table": contract.table,
+                "file": name,
+                "column": matched.get(violation.column),
+                "cell": None if cell is None else str(cell),
+                "reason": violation.reason,
+                "record": str({key: str(value) for key, value in row.items() if value is not None}),
+            }
+        )
+    return pa.Table.from_pylist(records, schema=_NONE.schema)
+
+
+def _judge(table: str, rows: int, reasons: Mapping[str, int], rules: Rules, aside: pa.Table, name: str) -> None:
+    if not rows:
+        raise InputError(f"{table}: {name} holds no row. Name the table or path that holds them.")
+    if not reasons:
+        return
+    commonest = next(iter(reasons))
+    examples = [row for row in aside.to_pylist() if row["reason"] == commonest][:_EXAMPLES]
+    check_share(table, rows, reasons, rules, [f"  {name}: {row['column']} = {row['cell']!r}" for row in examples])
+
+
+def _currency(staged: ir.Table, rules: Rules) -> str | None:
+    valid = staged.filter(staged.violation.isnull() & staged.currency.notnull())
+    counts = valid.group_by("currency").agg(rows=valid.count())
+    found = counts.order_by([ibis.desc("rows"), "currency"]).limit(10).to_pyarrow().column("currency").to_pylist()
+    return one_currency(found, rules)
+
+
+def _days(staged: ir.Table) -> tuple[date, date]:
+    valid = staged.filter(staged.violation.isnull())
+    [row] = valid.agg(first=valid.ts.date().min(), last=valid.ts.date().max()).to_pyarrow().to_pylist()
+    return row["first"], row["last"]
+
+
+@ibis.udf.scalar.builtin  # type: ignore[untyped-decorator]
+def xxhash64(text: str) -> int:  # type: ignore[empty-body]
+    """Spark's function: 64 bits that a text is hashed to."""
+
+
+def _report(
+    raw: ir.Table,
+    clean: ir.Table,
+    names: tuple[str, ...],
+    matched: Mapping[str, str],
+    rows: int,
+    reasons: Mapping[str, int],
+) -> TableReport:
+    """Count and digest the valid rows; the digest depends on neither their order nor their files."""
+    cells = [clean[name].cast("string").fill_null("\x00") for name in clean.columns]
+    hashed = clean.select(hashed=xxhash64(ibis.literal("\x1f").join(cells)).cast("decimal(38, 0)"))
+    digest = hashed.hashed.sum().to_pyarrow().as_py()
+    used = set(matched.values())
+    return TableReport(
+        files=names,
+        columns=dict(matched),
+        left_out=0,
+        rows_read=rows,
+        rows_valid=rows - sum(reasons.values()),
+        set_aside=sum(reasons.values()),
+        reasons=reasons,
+        identical_lines=0,
+        digest=f"{int(digest or 0) & (2**128 - 1):032x}",
+        unread=tuple(name for name in raw.columns if name not in used),
+        written=("on the cluster",),
+    )
