@@ -24,8 +24,8 @@ from flows.faults import describe_fault
 from flows.reports.sections import Section, keeping_what_is_told, to_markdown
 from flows.retrain import Retrained
 from flows.run_settings import RunSettings
-from flows.score import Published
 from flows.settings import Settings
+from flows.steps.scoring import Published
 from flows.steps.tasks import RETRY_DELAY_SECONDS, Runner, is_worth_a_retry, steps_run_by
 
 REFUSED = "Refused"

@@ -3,13 +3,10 @@
 It is a plain function; `flows.deployed` makes it a flow of Prefect's.
 """
 
-import logging
-from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from data.errors import RefusedError
 from flows.reports.page.keeping import keep_page_of_score
 from flows.reports.page.scoring import score_figures
 from flows.reports.page.screen import screen_of
@@ -18,30 +15,14 @@ from flows.reports.sections import Section, tell
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
-from flows.steps.scoring import Scored, choose_scorer, score_base
+from flows.steps.scoring import Published, Scored, by_the_champion, choose_scorer, score_base
 from flows.steps.stores import open_settings_store
 from flows.steps.tasks import io_task, plain_task, take_inputs
-from models.registry.publication import is_outdated, make_current, register_scores, why_not_current
+from models.registry.publication import make_current, register_scores, why_not_current
 from models.registry.published_file import CURRENT, SCORES, pull_line
 from models.registry.scorers import Registered, alias_version
-from models.registry.store import Store, holding
+from models.registry.store import Store
 from models.registry.tracking import Run, forget_old_quarantine, tracked
-from models.registry.upkeep.killed_runs import drop_unjudged_challenger
-
-# Retrains follow each other so closely only where something is wrong.
-ATTEMPTS = 3
-logger = logging.getLogger("revealed")
-
-
-@dataclass(frozen=True)
-class Published:
-    """The result of a scoring: the published version, whether it is ``current`` now, and the scorer's version."""
-
-    version: int
-    is_current: bool
-    scorer: int
-    customers: int
-    run_id: str
 
 
 def score(settings: Settings) -> Published:
@@ -63,26 +44,23 @@ def score(settings: Settings) -> Published:
     RefusedError
         If a limit stopped the run, or the champion changed at each attempt.
     """
+    if settings.engine == "spark":
+        # It imports pyspark.
+        from flows.score_on_cluster import score_on_cluster
+
+        return score_on_cluster(settings)
     store = open_settings_store(settings)
     chosen, before = choose_scorer(store, settings), alias_version(store, CURRENT, SCORES)
     with tracked(store, "score", settings.tags) as run:
         inputs = take_inputs(run, settings)
-        for _ in range(ATTEMPTS):
-            scored = score_everyone(store, settings, inputs, chosen, run.run_id)
-            with step("publish"), holding(store, "score", settings.wait_minutes):
-                drop_unjudged_challenger(store)
-                if settings.scorer is not None or not is_outdated(store, chosen.version, inputs.as_of):
-                    done, why_not, sections = publish_scored(store, run, settings, inputs, chosen, scored)
-                    break
-                replaced, chosen = chosen.version, choose_scorer(store, settings)
-            logger.warning(
-                "Scorer %s became the champion while scorer %s scored: all are scored again", chosen.version, replaced
-            )
-        else:
-            raise RefusedError(
-                f"the champion changed while everyone was scored, {ATTEMPTS} times in a row, so nothing was published; "
-                "run it again when no retrain runs"
-            )
+        chosen, scored, (done, why_not, sections) = by_the_champion(
+            store,
+            settings,
+            inputs.as_of,
+            chosen,
+            lambda scorer: score_everyone(store, settings, inputs, scorer, run.run_id),
+            lambda scorer, outcome: publish_scored(store, run, settings, inputs, scorer, outcome),
+        )
         with step("write the report"):
             figures = score_figures(settings, inputs, chosen, scored, done.version, why_not)
             kept = keep_page_of_score(run, figures, before, settings.language)

@@ -81,6 +81,16 @@ class Settings(BaseSettings):
     columns: dict[TableName, dict[str, str]] = Field({}, description="our column name -> yours, per table")
     formats: dict[TableName, Format] = Field({}, description="how a table's files are written")
 
+    engine: Literal["duckdb", "spark"] = Field(
+        "duckdb", description="what reads and describes: duckdb, on this machine; or spark, on a cluster, to score"
+    )
+    spark_remote: str | None = Field(
+        None, description="with spark, its Spark Connect server, such as sc://HOST:15002; default: one on this machine"
+    )
+    scores_location: str | None = Field(
+        None, description="with spark, a folder that cluster, this machine and readers share: the scores are put there"
+    )
+
     timezone: str = Field("UTC", description="the shop's time zone, such as Europe/Berlin")
     currency: str | None = Field(None, description="the currency of all amounts, such as EUR")
     id_case: Literal["keep", "fold"] = Field(
@@ -192,6 +202,11 @@ class Settings(BaseSettings):
         """Keep passwords and signatures of URLs out of what Prefect stores; the run itself gets them."""
         return [redact(path) if "://" in path else path for path in paths]
 
+    @field_serializer("spark_remote", when_used="json")
+    def _without_token(self, remote: str | None) -> str | None:
+        """Keep the token of an address out of what Prefect stores."""
+        return remote if remote is None else remote.partition("/;")[0]
+
     @field_validator("timezone")
     @classmethod
     def _zone_exists(cls, value: str) -> str:
@@ -280,7 +295,11 @@ def read_settings_file() -> dict[str, Any]:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file} is not a TOML file in UTF-8: {error}") from None
-    for name in (*TABLES, "olist", "mlruns"):
+    # With Spark a table may have a name that is no path.
+    paths = (
+        ("olist", "mlruns", "scores_location") if settings.get("engine") == "spark" else (*TABLES, "olist", "mlruns")
+    )
+    for name in paths:
         if isinstance(settings.get(name), str):
             settings[name] = _from_folder(settings[name], file.parent)
         elif isinstance(settings.get(name), list):

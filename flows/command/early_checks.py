@@ -11,14 +11,14 @@ from data.intake.headers import check_headers
 from data.intake.sources import redact
 from data.samples.olist import find_olist
 from flows.settings import Settings
-from flows.steps.sources import named_sources
+from flows.steps.sources import check_scores_location, named_sources, only_scoring
 
 # Names that `--by` takes beside columns of customers.
 _BY = "to segment by, beside rfm and persona"
 _SEGMENTATIONS = ("rfm", "RFM segment", "persona", "touchpoint", "channel", "store", "category")
 
 
-def check_named_inputs(settings: Settings, by: str | None = None) -> None:
+def check_named_inputs(settings: Settings, by: str | None = None, *, on_cluster: bool = False) -> None:
     """Check that the files are there, that their headers hold what is needed, and the columns that settings name.
 
     The run itself checks the same again, for it also runs without the command.
@@ -29,6 +29,8 @@ def check_named_inputs(settings: Settings, by: str | None = None) -> None:
         What to read.
     by : str or None
         What ``--by`` names.
+    on_cluster : bool
+        Whether the command also runs on a cluster, whose tables only the run itself can look at.
 
     Raises
     ------
@@ -36,6 +38,11 @@ def check_named_inputs(settings: Settings, by: str | None = None) -> None:
         Where a file, a column, or a column named by a setting is not there.
     """
     sources = named_sources(settings)
+    if settings.engine == "spark":
+        if not on_cluster:
+            raise only_scoring()
+        check_scores_location(settings)
+        return
     if settings.olist:
         find_olist(Path(settings.olist))
         return

@@ -274,12 +274,14 @@ def _one(by: list[str] | None) -> str | None:
     return by[0] if by else None
 
 
-def _checked(options: Options, by: list[str] | None = None, *, reads_store: bool = False) -> "Settings":
+def _checked(
+    options: Options, by: list[str] | None = None, *, reads_store: bool = False, on_cluster: bool = False
+) -> "Settings":
     """Build the settings and check what can be checked in an instant, before anything heavy is imported."""
     settings = settings_from(options)
     from flows.command.early_checks import check_named_inputs
 
-    check_named_inputs(settings, _one(by))
+    check_named_inputs(settings, _one(by), on_cluster=on_cluster)
     if reads_store:
         _check_store(settings)
     return settings
@@ -288,7 +290,7 @@ def _checked(options: Options, by: list[str] | None = None, *, reads_store: bool
 def _run(flow: str, options: Options, *, reads_store: bool = False) -> None:
     """Run a flow, and tell one screen of it, everything, or nothing."""
     verbose, quiet = options.pop("verbose"), options.pop("quiet")
-    settings = _checked(options, reads_store=reads_store)
+    settings = _checked(options, reads_store=reads_store, on_cluster=flow == "score")
     from flows.command.running import run_flow
 
     run_flow(flow, settings, console(quiet=quiet), verbose=bool(verbose))

@@ -47,7 +47,7 @@ def score_sections(
         *monitoring_sections(scored.transitions, scored.stability, scored.prospective),
         *measures_sections(scored.measured.history, measures_of(settings), inputs.intake.currency, brief=True),
         drift_section(scored.drift),
-        _where(store, version, why_not_current),
+        where_section(store, version, why_not_current),
     ]
 
 
@@ -117,7 +117,8 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
     return Section(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}", tuple(sentences))
 
 
-def _where(store: Store, version: int, why_not_current: str | None) -> Section:
+def where_section(store: Store, version: int, why_not_current: str | None) -> Section:
+    """Say where the scores are, and how to read them."""
     place = f"Version {version} of {SCORES} in {store.shown_uri}"
     if why_not_current:
         return Section("NOT the current scores", (f"{place}. The current scores stay: {why_not_current}.",))

@@ -12,12 +12,17 @@ from models.registry.tracking import Run
 LARGEST_TRANSITIONS = 6
 # Columns of the scores that the tables are made of.
 SEGMENT_COLUMNS = ("segment", "persona", "next_purchase_index", "clv", "p_churn", "expected_revenue")
-_MEANS = ("next_purchase_index", "clv", "p_churn")
+SEGMENT_MEANS = ("next_purchase_index", "clv", "p_churn")
 
 
 def segments_section(scores: pd.DataFrame, segments: tuple[str, ...]) -> Section:
     """Report each RFM segment of today, the best first: its size and the means of its scores."""
-    rows = _by(scores, "segment", [name for name in segments if (scores["segment"] == name).any()])
+    return segments_of(group_means(scores, "segment"), segments)
+
+
+def segments_of(groups: pd.DataFrame, segments: tuple[str, ...]) -> Section:
+    """Report the same from what `group_means` gives."""
+    rows = _table(groups.loc[[name for name in segments if name in groups.index]])
     return Section("Segments by recency, frequency and value", (), rows)
 
 
@@ -25,9 +30,20 @@ def personas_section(scores: pd.DataFrame) -> Section | None:
     """Report each persona in the same way, the largest first; None without personas."""
     if scores["persona"].isna().all():
         return None
-    counts = scores["persona"].value_counts()
-    order = counts.rename_axis("persona").reset_index().sort_values(["count", "persona"], ascending=[False, True])
-    return Section("Personas", (), _by(scores, "persona", order["persona"].tolist()))
+    return personas_of(group_means(scores, "persona"))
+
+
+def personas_of(groups: pd.DataFrame) -> Section:
+    """Report the same from what `group_means` gives."""
+    order = groups.reset_index().sort_values(["customers", "persona"], ascending=[False, True])["persona"]
+    return Section("Personas", (), _table(groups.loc[order]))
+
+
+def group_means(scores: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Count the customers of each group, and give the means of `SEGMENT_MEANS` and the sum of expected_revenue."""
+    groups = scores.groupby(column)
+    means = groups[list(SEGMENT_MEANS)].mean()
+    return means.assign(customers=groups.size(), expected_revenue=groups["expected_revenue"].sum())
 
 
 def segment_transitions_section(transitions: Transitions) -> Section:
@@ -85,7 +101,7 @@ def log_segments(run: Run, scores: pd.DataFrame, transitions: Transitions | None
     """Log the segments, the personas and the transitions with the run."""
     for name in ("segment", "persona"):
         if scores[name].notna().any():
-            means = scores.groupby(name)[list(_MEANS)].mean()
+            means = scores.groupby(name)[list(SEGMENT_MEANS)].mean()
             run.log_csv(means.assign(customers=scores[name].value_counts()).reset_index(), f"segments/{name}s.csv")
     if transitions is not None:
         run.log_csv(transitions.segments.reset_index(), "change/segment_transitions.csv")
@@ -93,18 +109,17 @@ def log_segments(run: Run, scores: pd.DataFrame, transitions: Transitions | None
             run.log_csv(transitions.by_time.reset_index(), "change/segments_by_time.csv")
 
 
-def _by(scores: pd.DataFrame, column: str, order: list[str]) -> pd.DataFrame:
-    groups = scores.groupby(column)
-    customers, means = groups.size()[order], groups[list(_MEANS)].mean().loc[order]
-    revenue = groups["expected_revenue"].sum()[order]
+def _table(groups: pd.DataFrame) -> pd.DataFrame:
+    """Write what `group_means` gives, in its order."""
+    customers, revenue = groups["customers"], groups["expected_revenue"]
     return pd.DataFrame(
         {
-            column: order,
+            groups.index.name: list(groups.index),
             "customers": customers.map("{:,}".format),
-            "share": (customers / len(scores)).map("{:.1%}".format),
+            "share": (customers / customers.sum()).map("{:.1%}".format),
             "of expected revenue": (revenue / revenue.sum()).map("{:.1%}".format) if revenue.sum() > 0 else "–",
-            "next purchase index": [number(value, 1) for value in means["next_purchase_index"]],
-            "lifetime value": [number(value, 2) for value in means["clv"]],
-            "churn": [share(value) for value in means["p_churn"]],
+            "next purchase index": [number(value, 1) for value in groups["next_purchase_index"]],
+            "lifetime value": [number(value, 2) for value in groups["clv"]],
+            "churn": [share(value) for value in groups["p_churn"]],
         }
     )

@@ -12,7 +12,7 @@ from data.samples.olist import write_olist
 from features.tables import Tables, open_tables
 from flows.settings import Settings
 from flows.steps.progress import step
-from flows.steps.sources import named_sources
+from flows.steps.sources import named_sources, only_scoring
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,17 @@ def read_inputs(settings: Settings, folder: Path, kept: Path | None = None) -> I
     RefusedError
         If too large a share of a table was set aside.
     """
+    if settings.engine == "spark":
+        raise only_scoring()
+    sources = _sources(settings, folder / "source")
+    with step(f"read and check {', '.join(sources)}"):
+        return take_in(sources, folder, rules_of(settings), kept)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """Take from the settings what holds for all tables of an intake."""
     limits = {str(table): share for table, share in settings.quarantine_limit.items()}
-    rules = Rules(
+    return Rules(
         settings.timezone,
         settings.currency,
         quarantine_limit=limits,
@@ -53,13 +62,16 @@ def read_inputs(settings: Settings, folder: Path, kept: Path | None = None) -> I
         id_case=settings.id_case,
         id_point_zero=settings.id_point_zero,
     )
-    sources = _sources(settings, folder / "source")
-    with step(f"read and check {', '.join(sources)}"):
-        return take_in(sources, folder, rules, kept)
 
 
 def open_inputs(intake: Intake, settings: Settings) -> Inputs:
-    """Open the clean tables and determine as_of: the day after the newest transaction, unless the settings name it.
+    """Open the clean tables and determine as_of, as `as_of_of` does."""
+    as_of = as_of_of(intake, settings)
+    return Inputs(open_tables(intake.folder), intake, as_of)
+
+
+def as_of_of(intake: Intake, settings: Settings) -> date:
+    """Determine as_of: the day after the newest transaction, unless the settings name it.
 
     Raises
     ------
@@ -78,7 +90,7 @@ def open_inputs(intake: Intake, settings: Settings) -> Inputs:
             f"as_of is {as_of}, but the first transaction is from {intake.first_day}: nothing is visible before as_of. "
             f"Name a date from {intake.first_day + timedelta(days=1)} on with --as-of."
         )
-    return Inputs(open_tables(intake.folder), intake, as_of)
+    return as_of
 
 
 def input_digest(intake: Intake) -> str:

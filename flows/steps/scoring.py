@@ -1,12 +1,15 @@
 """The steps of a scoring: choose the scorer, describe the base, predict, explain, assemble the table."""
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
-from data.errors import InputError
+from data.errors import InputError, RefusedError
 from features.describe import everyone_described
 from features.spine import everyone
 from features.tables import StoredTable, Tables
@@ -20,11 +23,18 @@ from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import Stability, Transitions, stability_of, transitions_since
 from models.population.cohorts import Cohorts, follow_cohorts
 from models.population.scored import score_described, scores_at, scores_table
+from models.registry.upkeep.killed_runs import drop_unjudged_challenger
 from models.registry.past_predictions import judge_published
-from models.registry.publication import as_of_before
+from models.registry.publication import as_of_before, is_outdated
 from models.registry.scorers import Registered, load_predict, read_champion, read_scorer
-from models.registry.store import Store
+from models.registry.store import Store, holding
 from models.release.release import Release
+
+# Retrains follow each other so closely only where something is wrong.
+ATTEMPTS = 3
+logger = logging.getLogger("revealed")
+Outcome = TypeVar("Outcome")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,17 @@ class Scored:
     cohorts: Cohorts | None = None
 
 
+@dataclass(frozen=True)
+class Published:
+    """The result of a scoring: the published version, whether it is ``current`` now, and the scorer's version."""
+
+    version: int
+    is_current: bool
+    scorer: int
+    customers: int
+    run_id: str
+
+
 def choose_scorer(store: Store, settings: Settings) -> Registered:
     """Return the scorer of the version that the settings name, else the champion.
 
@@ -92,6 +113,55 @@ def choose_scorer(store: Store, settings: Settings) -> Registered:
             f"belong to the scorer. Leave out --horizon, or run `revealed retrain --horizon {settings.horizon}`."
         )
     return chosen
+
+
+def by_the_champion(
+    store: Store,
+    settings: Settings,
+    as_of: date,
+    chosen: Registered,
+    score: Callable[[Registered], Outcome],
+    publish: Callable[[Registered, Outcome], Result],
+) -> tuple[Registered, Outcome, Result]:
+    """Score and publish; where another scorer became the champion meanwhile, everyone is scored again.
+
+    Parameters
+    ----------
+    store : Store
+        It is held while the scores are published.
+    settings : Settings
+        A scorer that they name is not replaced.
+    as_of : datetime.date
+        Scores of a past date are not replaced either.
+    chosen : Registered
+        The scorer to begin with.
+    score, publish : callable
+        Score everyone with a scorer; publish what came of it, while the store is held.
+
+    Returns
+    -------
+    tuple
+        The scorer of the last attempt, what `score` gave with it, and what `publish` gave.
+
+    Raises
+    ------
+    RefusedError
+        If the champion changed at each attempt.
+    """
+    for _ in range(ATTEMPTS):
+        outcome = score(chosen)
+        with step("publish"), holding(store, "score", settings.wait_minutes):
+            drop_unjudged_challenger(store)
+            if settings.scorer is not None or not is_outdated(store, chosen.version, as_of):
+                return chosen, outcome, publish(chosen, outcome)
+            replaced, chosen = chosen.version, choose_scorer(store, settings)
+        logger.warning(
+            "Scorer %s became the champion while scorer %s scored: all are scored again", chosen.version, replaced
+        )
+    raise RefusedError(
+        f"the champion changed while everyone was scored, {ATTEMPTS} times in a row, so nothing was published; "
+        "run it again when no retrain runs"
+    )
 
 
 def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registered, run_id: str) -> Scored:
@@ -115,7 +185,7 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     InputError
         If the data's currency is not the scorer's.
     """
-    _check_currency(inputs, chosen)
+    check_currency(inputs, chosen)
     release, as_of = chosen.release, inputs.as_of
     with step(f"describe everyone as of {as_of}"):
         described = everyone_described(inputs.tables, as_of, release.vocabulary)
@@ -187,7 +257,8 @@ def _count_customers(tables: Tables, as_of: date) -> int:
     return int(everyone(tables.transactions, as_of).table.count().to_pyarrow().as_py())
 
 
-def _check_currency(inputs: Inputs, chosen: Registered) -> None:
+def check_currency(inputs: Inputs, chosen: Registered) -> None:
+    """Refuse data in another currency than the scorer was fitted on."""
     fitted, current = chosen.release.parameters.currency, inputs.intake.currency
     if fitted and current and fitted != current:
         raise InputError(

@@ -1,4 +1,6 @@
-"""Which files the settings name, table by table."""
+"""Which files the settings name, table by table; and where a cluster puts what it writes."""
+
+from pathlib import Path
 
 from data.errors import InputError
 from data.intake.sources import Source
@@ -18,6 +20,8 @@ def named_sources(settings: Settings) -> dict[str, Source]:
     if settings.olist:
         if named:
             raise InputError(f"olist takes the place of the four tables; leave out {', '.join(named)}, or olist")
+        if settings.engine == "spark":
+            raise InputError('olist is a folder of text files, which engine = "spark" does not read; leave engine out')
         return {}
     if "transactions" not in named:
         raise InputError(
@@ -30,3 +34,36 @@ def named_sources(settings: Settings) -> dict[str, Source]:
 def _source(settings: Settings, table: str, paths: list[str]) -> Source:
     written = settings.formats.get(table, Format())  # type: ignore[call-overload]
     return Source(tuple(paths), columns=settings.columns.get(table, {}), before=settings.as_of, **written.model_dump())  # type: ignore[call-overload]
+
+
+def check_scores_location(settings: Settings) -> Path:
+    """Return the folder of `scores_location`, which the driver must see under the same path as the cluster.
+
+    Raises
+    ------
+    InputError
+        If it is not set, is a URL, or is no folder.
+    """
+    if settings.scores_location is None:
+        raise InputError(
+            'engine = "spark" needs scores_location: a folder that the cluster, this machine and whoever reads the '
+            "scores see under the same path. The tables of a run are kept there while it runs, and its scores stay."
+        )
+    if "://" in settings.scores_location:
+        raise InputError(
+            f"scores_location is {settings.scores_location}, and must be a folder: object stores are not written yet. "
+            "Mount it under one path on the cluster and here."
+        )
+    place = Path(settings.scores_location).expanduser().absolute()
+    if not place.is_dir():
+        raise InputError(f"scores_location is {place}, and there is no such folder. Make it, or name another.")
+    return place
+
+
+def only_scoring() -> InputError:
+    """Return the error of a command that does not run on a cluster."""
+    return InputError(
+        'engine = "spark" scores, and does nothing else yet. Retrain, check, measure and draw samples on one machine: '
+        'with engine = "duckdb" (REVEALED_ENGINE=duckdb) and the same tables as files, or a sample of whole customers; '
+        "then `revealed score` describes and scores everyone on the cluster."
+    )

@@ -114,17 +114,23 @@ def scores_at(tables: Tables, as_of: date, release: Release, until: date | None 
         nothing before it) and p_silent (the probability of that, by the purchase model).
     """
     days = None if until is None else (until - as_of).days
-    return pd.concat([_scores_before(base, release, days) for base in _bases(tables, as_of, release)])
+    return pd.concat([scores_of_earlier(base, release, days) for base in _bases(tables, as_of, release)])
 
 
 def _bases(tables: Tables, as_of: date, release: Release) -> Iterator[pd.DataFrame]:
     """Read everyone at a date in batches, with no more features than the release needs."""
-    if release.scorer.has_second_stage or release.parameters.nps.source == "model":
+    if needs_all_features(release):
         return everyone_described(tables, as_of, release.vocabulary).batches()
     return iter([materialise(purchase_summary(tables, as_of))])
 
 
-def _scores_before(base: pd.DataFrame, release: Release, days: int | None) -> pd.DataFrame:
+def needs_all_features(release: Release) -> bool:
+    """Whether what `scores_at` gives depends on more than the summary of purchases."""
+    return release.scorer.has_second_stage or release.parameters.nps.source == "model"
+
+
+def scores_of_earlier(base: pd.DataFrame, release: Release, days: int | None) -> pd.DataFrame:
+    """Score rows of an earlier date, as `scores_at` does; without `days` nothing is said of the silent."""
     scorer = release.scorer
     scores = pd.DataFrame(index=base["customer_id"])
     scores["next_purchase_index_before"] = 100.0 * scorer.predict_horizon(base)["p_purchase"].to_numpy()
@@ -161,8 +167,13 @@ def scores_table(
     provenance : Mapping of str to str
         ``run_id``, ``input_digest`` and ``currency``.
     """
+    return to_table(scores, scores_metadata(release, version, as_of, provenance))
+
+
+def scores_metadata(release: Release, version: int, as_of: date, provenance: Mapping[str, str]) -> dict[str, str]:
+    """Give the metadata of a table of scores; the parameters are those of `scores_table`."""
     parameters = release.parameters
-    metadata = {
+    return {
         "horizon": str(parameters.horizon),
         "churn_horizon": str(parameters.churn_horizon),
         "clv_horizon": str(parameters.clv_horizon),
@@ -175,4 +186,3 @@ def scores_table(
         "scorer_trained_after_as_of": str(release.as_of > as_of).lower(),
         **provenance,
     }
-    return to_table(scores, metadata)

@@ -6,7 +6,7 @@ renaming is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -78,6 +78,8 @@ METADATA_KEYS = (
     "input_digest",
 )
 _PREFIX = "revealed."
+# Where the convention of Parquet puts the schema of a folder of files. Readers of the folder pass it over.
+COMMON = "_common_metadata"
 
 
 def to_table(scores: pd.DataFrame, metadata: Mapping[str, str]) -> pa.Table:
@@ -116,6 +118,31 @@ def write_scores(table: pa.Table, file: Path) -> None:
     """Write scores to a new file; an existing file is never overwritten."""
     with file.open("xb") as sink:
         pq.write_table(table, sink, compression="zstd")
+
+
+def read_scores_at(place: Path, columns: Sequence[str] | None = None, customer: str | None = None) -> pa.Table:
+    """Read published scores, with their metadata, from the file or from the folder that a cluster wrote.
+
+    Parameters
+    ----------
+    place : Path
+        A file, or a folder of Parquet files beside a file `COMMON` with the schema and the metadata.
+    columns : sequence of str, optional
+        Those to read; all unless given.
+    customer : str, optional
+        Read the rows of this customer only, without the other parts of the folder where these tell.
+    """
+    filters = None if customer is None else pc.field("customer_id") == customer
+    table = pq.read_table(place, columns=columns, filters=filters)
+    if place.is_dir():
+        schema = pq.read_schema(place / COMMON)
+        table = table.cast(pa.schema([schema.field(name) for name in table.column_names], schema.metadata))
+    return table
+
+
+def write_common(place: Path, metadata: Mapping[str, str]) -> None:
+    """Write the schema and the metadata of scores into the folder of Parquet files that a cluster wrote."""
+    pq.write_metadata(SCHEMA.with_metadata(as_metadata({key: metadata[key] for key in METADATA_KEYS})), place / COMMON)
 
 
 def check_scores(table: pa.Table, customers: int | None = None, *, is_older: bool = False) -> None:

@@ -5,17 +5,17 @@ What a run left that was killed, or that scored a past date or with another scor
 """
 
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import mlflow
 import pyarrow as pa
-import pyarrow.parquet as pq
 from mlflow.entities.model_registry import ModelVersion
 
 from models.population.features_table import write_features
-from models.population.scores_table import check_scores, read_metadata, write_scores
+from models.population.scores_table import check_scores, read_metadata, read_scores_at, write_scores
 from models.registry.published_file import CURRENT, FILE, SCORES, nothing_published
 from models.registry.scorers import CHAMPION, SCORER, alias_version, ensure_registered, model_versions
 from models.registry.store import Store
@@ -59,13 +59,41 @@ def register_scores(store: Store, run_id: str, table: pa.Table, described: Path 
     source = f"{client.get_run(run_id).info.artifact_uri}/{place}"
     for name in (FILE,) if described is None else (FILE, FEATURES):
         _protect(f"{source}/{name}")
-    ensure_registered(store, SCORES, "One row of scores per customer; alias current is the newest")
-    tags = {"as_of": _as_of(table).isoformat(), **read_metadata(table)}
-    told = f"{table.num_rows:,} customers as of {tags['as_of']}, by scorer {tags['scorer_version']}"
-    created = client.create_model_version(SCORES, source=source, run_id=run_id, tags=tags, description=told)
-    version = int(created.version)
+    version = create_version(store, run_id, source, table.num_rows, _as_of(table), read_metadata(table))
     check_scores(read_scores(store, version), customers=table.num_rows)
     return version
+
+
+def create_version(
+    store: Store, run_id: str, source: str, customers: int, as_of: date, metadata: Mapping[str, str]
+) -> int:
+    """Create a version of the published scores whose files lie at an address; return its number."""
+    ensure_registered(store, SCORES, "One row of scores per customer; alias current is the newest")
+    tags = {"as_of": as_of.isoformat(), **metadata}
+    told = f"{customers:,} customers as of {as_of}, by scorer {tags['scorer_version']}"
+    created = store.client.create_model_version(SCORES, source=source, run_id=run_id, tags=tags, description=told)
+    return int(created.version)
+
+
+def register_dataset(
+    store: Store, run_id: str, folder: Path, customers: int, as_of: date, metadata: Mapping[str, str]
+) -> int:
+    """Publish scores that a cluster wrote and that were checked: a version that points to where they lie.
+
+    Parameters
+    ----------
+    store : Store
+        Where they are published. A server of MLflow's must allow versions outside its own artifacts.
+    run_id : str
+        The scoring run.
+    folder : Path
+        Holds `scores.parquet`, a folder of Parquet files. It is read where it lies, so it must stay.
+    customers, as_of, metadata
+        The number of rows, the date customers are described at, and the metadata of the scores.
+    """
+    for part in (folder / FILE).iterdir():
+        part.chmod(0o444)
+    return create_version(store, run_id, folder.as_uri(), customers, as_of, metadata)
 
 
 def why_not_current(store: Store, scorer: int, as_of: date) -> str | None:
@@ -120,10 +148,10 @@ def read_scores(store: Store, version: int) -> pa.Table:
     # A local file is read where it is: a copy would hold customers' data and outlive a process that is killed.
     local = _local_file(f"{store.client.get_model_version_download_uri(SCORES, str(version))}/{FILE}")
     if local is not None:
-        return pq.read_table(local)
+        return read_scores_at(local)
     uri = f"models:/{SCORES}/{version}/{FILE}"
     with tempfile.TemporaryDirectory() as folder:
-        return pq.read_table(mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri))
+        return read_scores_at(Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri)))
 
 
 def read_current(store: Store) -> pa.Table:

@@ -23,7 +23,7 @@ _PLACE = (
 
 
 def current_file(location: StoreLocation) -> Path | None:
-    """Return the file of the current scores.
+    """Return the file of the current scores, or the folder of Parquet files that a cluster wrote.
 
     Parameters
     ----------
@@ -33,8 +33,8 @@ def current_file(location: StoreLocation) -> Path | None:
     Returns
     -------
     Path or None
-        None where MLflow has to be asked: of a server, of a store that was moved, or where its database is another one
-        than this code knows.
+        The file or folder; None where MLflow has to be asked: of a server, of a store that was moved, or where its
+        database is another one than this code knows.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def current_file(location: StoreLocation) -> Path | None:
         raise nothing_published(location)
     place = urlsplit(str(row[0]))
     file = Path(unquote(place.path)) / FILE
-    return file if place.scheme in ("", "file") and file.is_file() else None
+    return file if place.scheme in ("", "file") and file.exists() else None
 
 
 def nothing_published(location: StoreLocation) -> InputError:

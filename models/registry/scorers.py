@@ -164,7 +164,12 @@ def load_predict(version: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
     with tempfile.TemporaryDirectory() as folder:
         # The code and the trees are in memory once it is loaded. Its warnings compare the installed packages with the
         # version's requirements, which takes longer than loading.
-        model = mlflow.pyfunc.load_model(f"models:/{SCORER}/{version}", suppress_warnings=True, dst_path=folder)
+        return load_predict_from(f"models:/{SCORER}/{version}", folder)
+
+
+def load_predict_from(uri: str, folder: str | None = None) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Load a scorer from a folder or an address of MLflow's, and return what scores rows of features."""
+    model = mlflow.pyfunc.load_model(uri, suppress_warnings=True, dst_path=folder)
     # A version of an earlier release has an input signature.
     schema, named = model.metadata.get_input_schema(), model.metadata.metadata or {}
     wanted = [*named[REQUIRED], *named[OPTIONAL]] if schema is None else schema.input_names()

@@ -29,7 +29,7 @@ def test_scores_by_another_scorer_than_the_champion_become_current_only_if_it_wa
             promote(store, 2, "better")
             yield
 
-    monkeypatch.setattr("flows.score.holding", promoting)
+    monkeypatch.setattr("flows.steps.scoring.holding", promoting)
     code, out, _ = revealed("score", *tables, "--mlruns", trained)
     assert code == 0
     assert "with scorer 2" in out
@@ -39,7 +39,7 @@ def test_scores_by_another_scorer_than_the_champion_become_current_only_if_it_wa
 
 def test_a_score_that_never_keeps_up_with_the_champions_is_refused(trained, revealed, tables, monkeypatch):
     made = []
-    monkeypatch.setattr("flows.score.is_outdated", lambda *_: True)
+    monkeypatch.setattr("flows.steps.scoring.is_outdated", lambda *_: True)
     monkeypatch.setattr("flows.score.score_everyone", lambda *_: made.append("scores"))
     code, _, err = revealed("score", *tables, "--mlruns", trained)
     assert code == 3

@@ -13,7 +13,7 @@ from data.spreadsheet_cells import escape_formulas, told
 from flows.command.published.customer import show_customer
 from flows.settings import Settings
 from flows.steps.store_place import locate_existing_store
-from models.population.scores_table import read_metadata
+from models.population.scores_table import read_metadata, read_scores_at
 from models.registry.location import StoreLocation
 from models.registry.published_file import current_file, pull_line
 
@@ -38,7 +38,7 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
         table = read_current(open_existing_store(settings))
     else:
         # `read_table` imports pandas, which one customer does not need.
-        table = pq.read_table(file) if customer is None else _read_around(file, customer)
+        table = read_scores_at(file) if customer is None else _read_around(file, customer)
     if customer is not None:
         table = _of_customer(table, customer)
     if output is not None:
@@ -52,6 +52,9 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
 
 def _read_around(file: Path, customer: str) -> pa.Table:
     """Read the group of rows that holds a customer; the ids of all where none does."""
+    if file.is_dir():
+        row = read_scores_at(file, customer=customer)
+        return row if row.num_rows else read_scores_at(file, ["customer_id"])
     with pq.ParquetFile(file) as rows:
         for group in range(rows.num_row_groups):
             if _rows_of(rows.read_row_group(group, columns=["customer_id"]), customer).num_rows:

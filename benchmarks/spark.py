@@ -1,0 +1,80 @@
+"""Scores a simulated shop on one machine and on Spark, and compares the scores and the time: by hand, with Java.
+
+    python -m benchmarks.spark --customers 20000 --remote sc://127.0.0.1:15002
+
+The server is started with all of pyspark 4.0 and a Java runtime, and the Python of this project for its workers:
+
+    PYSPARK_PYTHON=$PWD/.venv/bin/python PYTHONPATH=$PWD $SPARK_HOME/sbin/start-connect-server.sh --master "local[2]"
+"""
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from data.simulation.shop import ShopSettings, write_shop
+from flows.retrain import retrain
+from flows.score import score
+from flows.settings import TABLES, Settings
+from models.registry.publication import read_scores
+from models.registry.store import open_store
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--customers", type=int, default=20_000)
+    parser.add_argument("--remote", required=True, help="sc://HOST:PORT of a Spark Connect server that sees this disk")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        bench(Path(name), arguments.customers, arguments.remote)
+
+
+def bench(folder: Path, customers: int, remote: str) -> None:
+    shop = ShopSettings(invited_share=0.5, response_rate=0.3)
+    files = write_shop(folder / "shop", customers, seed=7, settings=shop)
+    tables: dict[str, Any] = {table: [str(files[table])] for table in TABLES}
+    lines = pq.read_table(files["transactions"], columns=["ts"])["ts"].to_pandas()
+    as_of = lines.max().date() + timedelta(days=1)
+    settings = {**tables, "mlruns": str(folder / "mlruns")}
+    retrain(Settings(**settings, as_of=as_of))
+    score(Settings(**settings, as_of=as_of - timedelta(days=60)))
+    (folder / "shared").mkdir()
+    spark = {"engine": "spark", "spark_remote": remote, "scores_location": str(folder / "shared")}
+    # The first run of a server also loads and compiles its own code.
+    for_first, _ = timed(lambda: score(Settings(**settings, **spark, as_of=as_of)))
+    there, published = timed(lambda: score(Settings(**settings, **spark, as_of=as_of)))
+    here, own = timed(lambda: score(Settings(**settings, as_of=as_of, reasons="off")))
+    store = open_store(settings["mlruns"])
+    off = largest_difference(*(read_scores(store, each.version).to_pandas() for each in (own, published)))
+    print(f"{customers:,} customers, {len(lines):,} lines: one machine {here:.1f} s, Spark {there:.1f} s", end="")
+    print(f" (first run of the server {for_first:.1f} s); largest relative difference of any score {off:.1e}")
+
+
+def timed(run: Callable[[], Any]) -> tuple[float, Any]:
+    start = time.perf_counter()
+    result = run()
+    return time.perf_counter() - start, result
+
+
+def largest_difference(here: pd.DataFrame, there: pd.DataFrame) -> float:
+    """Compare all columns but the reasons; other columns than doubles must be equal."""
+    largest = 0.0
+    for name in here.columns.drop("reasons"):
+        if pd.api.types.is_float_dtype(here[name]):
+            off = (here[name] - there[name]).abs() / np.maximum(1.0, here[name].abs())
+            assert (here[name].isna() == there[name].isna()).all(), name
+            largest = max(largest, float(off.max(skipna=True)) if off.notna().any() else 0.0)
+        else:
+            assert here[name].astype(str).tolist() == there[name].astype(str).tolist(), name
+    return largest
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""The report of a scoring on a cluster, from sums and counts that the cluster made."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from flows.cautions.history import short_history
+from flows.reports.drift import drift_metrics, drift_section
+from flows.reports.intake import intake_section
+from flows.reports.score import where_section
+from flows.reports.sections import Section, to_markdown
+from flows.reports.segments import SEGMENT_MEANS, personas_of, segments_of
+from flows.settings import Settings
+from flows.steps.cluster.scoring import SUMMED, ScoredThere
+from flows.steps.inputs import Inputs
+from models.registry.scorers import Registered
+from models.registry.store import Store
+from models.registry.tracking import Run, grouped
+
+_LEFT_OUT = (
+    "A scoring on a cluster makes no action lists, no reasons, no measures and no comparison of distributions with the "
+    'training: these look at everyone at once. `revealed score` with engine = "duckdb" makes them.'
+)
+
+
+def cluster_sections(
+    store: Store,
+    settings: Settings,
+    inputs: Inputs,
+    chosen: Registered,
+    scored: ScoredThere,
+    version: int,
+    why_not_current: str | None,
+) -> list[Section]:
+    """Write the report: input, base, segments, transitions, drift, and where the scores are."""
+    read, of = intake_section(inputs.intake), chosen.release.parameters
+    short = short_history(inputs.intake.first_day, inputs.as_of, of.horizon, of.churn_horizon, of.clv_horizon)
+    personas = scored.groups.dropna(subset=["persona"])
+    return [
+        Section(read.title, (*settings.notes, *read.sentences), read.table),
+        _base(inputs, chosen, scored),
+        *([Section("A short history", short)] if short else []),
+        segments_of(means_by(scored.groups, "segment"), tuple(chosen.release.rfm_segments)),
+        *([personas_of(means_by(personas, "persona"))] if len(personas) else []),
+        *_transitions(scored),
+        drift_section(scored.drift),
+        Section("What is left out", (_LEFT_OUT,)),
+        where_section(store, version, why_not_current),
+    ]
+
+
+def log_cluster_score(
+    run: Run, chosen: Registered, scored: ScoredThere, version: int, sections: Sequence[Section]
+) -> None:
+    """Log parameters, totals, segments, transitions and the report with the run."""
+    run.log(
+        parameters={"as_of": scored.drift.as_of, "scorer_version": chosen.version, "engine": "spark"},
+        metrics=grouped("scores", _totals(scored)) | grouped("drift", drift_metrics(scored.drift)),
+    )
+    run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
+    run.log_csv(means_by(scored.groups, "segment").reset_index(), "segments/segments.csv")
+    if len(scored.transitions):
+        run.log_csv(scored.transitions, "change/transitions.csv")
+    run.describe(f"{scored.customers:,} customers scored with scorer {chosen.version}: version {version}.")
+    run.log_text(to_markdown("Score", sections), "report.md")
+
+
+def means_by(groups: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Turn sums by group into what `flows.reports.segments.group_means` gives."""
+    sums = groups.groupby(column)[["customers", *SUMMED]].sum(min_count=1)
+    means = sums[list(SEGMENT_MEANS)].div(sums["customers"], axis=0)
+    return means.assign(customers=sums["customers"], expected_revenue=sums["expected_revenue"])
+
+
+def _base(inputs: Inputs, chosen: Registered, scored: ScoredThere) -> Section:
+    totals, horizon = _totals(scored), chosen.release.parameters.horizon
+    sentences = []
+    if chosen.release.scorer.has_forecast:
+        sentences.append(
+            f"In the {horizon} days from {inputs.as_of}: {totals['expected_purchases']:,.0f} purchases and "
+            f"{totals['expected_revenue']:,.0f} of revenue expected. "
+            f"Next purchase index {totals['next_purchase_index']:.1f}."
+        )
+    if scored.without_purchase:
+        sentences.append(
+            f"{scored.without_purchase:,} customers are not scored: what they bought came back in full, so they have "
+            "no purchase."
+        )
+    if scored.not_given:
+        sentences.append(
+            f"WARNING: scorer {chosen.version} was trained with {' and '.join(scored.not_given)}, which this run does "
+            "not have. Name these tables for this run too."
+        )
+    return Section(f"{scored.customers:,} customers scored with scorer {chosen.version}", tuple(sentences))
+
+
+def _transitions(scored: ScoredThere) -> list[Section]:
+    if scored.since is None or not len(scored.transitions):
+        return []
+    counts = scored.transitions.groupby(["segment_before", "segment"])["customers"].sum().reset_index()
+    moved = counts[counts["segment_before"] != counts["segment"]].sort_values(
+        ["customers", "segment_before", "segment"], ascending=[False, True, True]
+    )
+    largest = "; ".join(
+        f"{row.segment_before} to {row.segment} {row.customers:,}" for row in moved.head(6).itertuples(index=False)
+    )
+    sentence = f"{moved['customers'].sum():,} of {counts['customers'].sum():,} customers changed the segment"
+    return [Section(f"Transitions between segments since {scored.since}", (f"{sentence}: {largest}.",))]
+
+
+def _totals(scored: ScoredThere) -> dict[str, float]:
+    sums = scored.groups[list(SUMMED)].sum(min_count=1)
+    means = {name: sums[name] / scored.customers for name in ("next_purchase_index", "p_churn")}
+    totals = {name: float(value) for name, value in {**sums, **means}.items() if pd.notna(value)}
+    return {"customers": float(scored.customers), **totals}

@@ -1,0 +1,165 @@
+"""`revealed score` on a cluster publishes what it publishes on one machine, and brings no base to the driver."""
+
+import subprocess
+from datetime import timedelta
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from ibis.backends.pyspark import Backend
+
+from data.samples.cdnow import write_cdnow
+from flows.retrain import retrain
+from flows.score import score
+from flows.settings import TABLES, Settings
+from models.population.scores_table import SCHEMA, read_metadata, read_scores_at
+from models.registry.store import open_store
+from tests.consumers.conftest import AS_OF, BIN, clean_environment
+
+# Counts, sums and samples. The shop has 1,000 customers, and so has what must stay on the cluster.
+MOST_ROWS_COLLECTED = 500
+
+
+@pytest.fixture(scope="module")
+def named(files):
+    return {name: [str(path)] for name, path in files.items() if name in TABLES}
+
+
+@pytest.fixture(scope="module")
+def project(named, tmp_path_factory):
+    """A store with a champion and scores of an earlier date, and an empty folder for those of the cluster."""
+    folder = tmp_path_factory.mktemp("project")
+    of_store = {"mlruns": str(folder / "mlruns")}
+    retrain(Settings(**named, **of_store, as_of=AS_OF))
+    score(Settings(**named, **of_store, as_of=str(pd.Timestamp(AS_OF).date() - timedelta(days=60))))
+    (folder / "shared").mkdir()
+    return folder
+
+
+def of_cluster(project, remote):
+    return {"engine": "spark", "spark_remote": remote, "scores_location": str(project / "shared")}
+
+
+@pytest.fixture(scope="module")
+def published(project, named, remote):
+    """The scores of one machine and of the cluster, and the rows that each query brought to the driver."""
+    settings = {**named, "mlruns": str(project / "mlruns"), "as_of": AS_OF}
+    here = score(Settings(**settings, reasons="off"))
+    collected, execute = [], Backend.execute
+
+    def counted(self, expr, **options):
+        result = execute(self, expr, **options)
+        collected.append(len(result) if hasattr(result, "__len__") else 1)
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Backend, "execute", counted)
+        there = score(Settings(**settings, **of_cluster(project, remote)))
+    return here, there, collected
+
+
+def pulled(project: Path, version: str) -> pd.DataFrame:
+    """What the one line reads that every run prints."""
+    mlflow.set_tracking_uri(f"sqlite:///{project}/mlruns/mlflow.db")
+    return pd.read_parquet(mlflow.artifacts.download_artifacts(f"models:/customer_scores{version}/scores.parquet"))
+
+
+def assert_scores_alike(there: pd.DataFrame, here: pd.DataFrame) -> None:
+    assert list(there.columns) == list(here.columns) == SCHEMA.names
+    for name in here.drop(columns="reasons").columns:
+        if pd.api.types.is_float_dtype(here[name]):
+            np.testing.assert_allclose(there[name], here[name], rtol=1e-9, atol=1e-9, err_msg=name)
+        else:
+            assert there[name].astype(str).tolist() == here[name].astype(str).tolist(), name
+
+
+def test_the_one_line_reads_the_scores_that_one_machine_gives(project, published):
+    here, there, _ = published
+    assert there.is_current and there.customers == here.customers
+    assert_scores_alike(pulled(project, "@current"), pulled(project, f"/{here.version}"))
+    # The earlier scores are beside today's.
+    assert pulled(project, "@current")["segment_before"].notna().mean() > 0.9
+
+
+def test_cdnow_is_scored_alike(remote, tmp_path):
+    sold = {"transactions": [str(write_cdnow(tmp_path / "cdnow")["transactions"])], "mlruns": str(tmp_path / "mlruns")}
+    (tmp_path / "shared").mkdir()
+    retrain(Settings(**sold, second_stage="off", purchase_model="bg_nbd"))
+    here = score(Settings(**sold))
+    score(Settings(**sold, **of_cluster(tmp_path, remote)))
+    assert_scores_alike(pulled(tmp_path, "@current"), pulled(tmp_path, f"/{here.version}"))
+
+
+def test_nothing_of_the_size_of_the_base_comes_to_the_driver(published):
+    here, _, collected = published
+    assert here.customers > MOST_ROWS_COLLECTED
+    assert len(collected) > 10
+    assert max(collected) <= MOST_ROWS_COLLECTED
+
+
+def test_the_version_points_to_files_with_schema_and_metadata(project, published):
+    _, there, _ = published
+    store = open_store(str(project / "mlruns"))
+    version = store.client.get_model_version("customer_scores", str(there.version))
+    place = Path(version.source.removeprefix("file://")) / "scores.parquet"
+    assert place.parent.parent == project / "shared"
+    assert [folder.name for folder in place.parent.parent.iterdir()] == [there.run_id], "the run's own tables are gone"
+    table = read_scores_at(place)
+    assert table.schema.remove_metadata().equals(SCHEMA)
+    assert read_metadata(table)["scorer_version"] == version.tags["scorer_version"] == "1"
+    assert "published" in version.tags
+    assert not any(part.stat().st_mode & 0o222 for part in place.glob("*.parquet"))
+    assert pq.read_schema(place / "_common_metadata").metadata
+
+
+def test_the_command_shows_one_customer_of_them(project, published):
+    customer = pulled(project, "@current")["customer_id"].iloc[3]
+    arguments = ["scores", "--customer", customer, "--mlruns", str(project / "mlruns")]
+    done = subprocess.run(
+        [BIN / "revealed", *arguments], env=clean_environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Customer {customer}, as of {AS_OF}, by scorer 1" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "settings", "says"),
+    [
+        ("retrain", {}, 'engine = "spark" scores, and does nothing else yet'),
+        ("score", {}, "needs scores_location"),
+        ("score", {"scores_location": "/no/such/folder"}, "there is no such folder"),
+        ("score", {"scores_location": "s3://lake/scores"}, "must be a folder"),
+    ],
+)
+def test_what_a_cluster_cannot_do_is_told_before_anything_starts(project, tmp_path, command, settings, says):
+    sets = [f"{name}={value}" for name, value in {"engine": "spark", **settings}.items()]
+    arguments = [command, "--transactions", "orders", "--mlruns", str(project / "mlruns")]
+    done = subprocess.run(
+        [BIN / "revealed", *arguments, *(text for each in sets for text in ("--set", each))],
+        env=clean_environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert says in done.stderr.replace("\n", " ")
+
+
+def test_a_failure_on_the_cluster_publishes_nothing_and_leaves_nothing(project, named, remote, monkeypatch):
+    from data.errors import RevealedError
+    from models.registry.cluster import scorer
+
+    def broken(*_):
+        raise RevealedError("the scores break their contract: clv is NaN")
+
+    monkeypatch.setattr(scorer, "assemble_scores", broken)
+    store = open_store(str(project / "mlruns"))
+    before = store.client.get_model_version_by_alias("customer_scores", "current").version
+    with pytest.raises(RevealedError, match="the scores break their contract: clv is NaN"):
+        score(Settings(**named, mlruns=str(project / "mlruns"), as_of=AS_OF, **of_cluster(project, remote)))
+    assert store.client.get_model_version_by_alias("customer_scores", "current").version == before
+    assert not [folder for folder in (project / "shared").iterdir() if folder.name.startswith("work-")]
