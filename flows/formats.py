@@ -1,8 +1,8 @@
-"""The settings of how a table is written and read, one section for each of the four."""
+"""The settings of how a table is written and read, one section for each of the four; scales and scores in one text."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 
 def leave_out_defaults(schema: dict[str, Any]) -> None:
@@ -53,3 +53,27 @@ class Format(BaseModel):
         None,
         description="SQL query to run in the database instead of reading a table; default: the table of its address",
     )
+
+
+def _read_scores(value: Any) -> Any:
+    """Read "4-5", "4" or 4 as the lowest and the highest score."""
+    if isinstance(value, int):
+        return value, value
+    if isinstance(value, str):
+        low, _, high = value.partition("-")
+        return low, high or low
+    return value
+
+
+Scores = Annotated[tuple[int, int], BeforeValidator(_read_scores)]
+
+
+def _read_scale(value: Any) -> Any:
+    """Read "1-5" as the worst and the best answer."""
+    worst, _, best = str(value).partition("-")
+    if not (worst.strip().isdecimal() and best.strip().isdecimal()) or int(worst) == int(best):
+        raise ValueError("must be a scale from the worst answer to the best, written like 1-5")
+    return int(worst), int(best)
+
+
+Scale = Annotated[tuple[int, int], BeforeValidator(_read_scale, json_schema_input_type=str)]

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, ValidationError, field_serializer, field_validator
+from pydantic import Field, ValidationError, field_serializer, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -27,7 +27,7 @@ from data.contracts import SCALES
 from data.errors import InputError
 from data.intake.databases.address import start_at
 from data.intake.sources import redact
-from flows.formats import Format
+from flows.formats import Format, Scale, Scores
 from models.segments.segment_names import Segments, segment_names
 
 SETTINGS_FILE = "revealed.toml"
@@ -36,30 +36,6 @@ TABLES: tuple[TableName, ...] = ("transactions", "answers", "events", "customers
 Paths = Annotated[list[str], NoDecode]
 Names = Annotated[list[str], NoDecode]
 Share = Annotated[float, Field(ge=0, le=1)]
-
-
-def _read_scores(value: Any) -> Any:
-    """Read "4-5", "4" or 4 as the lowest and the highest score."""
-    if isinstance(value, int):
-        return value, value
-    if isinstance(value, str):
-        low, _, high = value.partition("-")
-        return low, high or low
-    return value
-
-
-Scores = Annotated[tuple[int, int], BeforeValidator(_read_scores)]
-
-
-def _read_scale(value: Any) -> Any:
-    """Read "1-5" as the worst and the best answer."""
-    worst, _, best = str(value).partition("-")
-    if not (worst.strip().isdecimal() and best.strip().isdecimal()) or int(worst) == int(best):
-        raise ValueError("must be a scale from the worst answer to the best, written like 1-5")
-    return int(worst), int(best)
-
-
-Scale = Annotated[tuple[int, int], BeforeValidator(_read_scale, json_schema_input_type=str)]
 
 
 class Settings(BaseSettings):

@@ -124,7 +124,7 @@ def sample(options: Options) -> None:
 
     output = output or Path("invitations.csv")
     check_list_output(output)
-    settings = _checked(options, by, reads_store=True)
+    settings = _checked(options, by, store=True)
     from flows.command.sampling import run_sample
 
     run_sample(settings, margin, _one(by), output, rate, console(), raw=bool(raw))
@@ -274,15 +274,13 @@ def _one(by: list[str] | None) -> str | None:
     return by[0] if by else None
 
 
-def _checked(
-    options: Options, by: list[str] | None = None, *, reads_store: bool = False, on_cluster: bool = False
-) -> "Settings":
+def _checked(options: Options, by: list[str] | None = None, *, store: bool = False, scores: bool = False) -> "Settings":
     """Build the settings and check what can be checked in an instant, before anything heavy is imported."""
     settings = settings_from(options)
     from flows.command.early_checks import check_named_inputs
 
-    check_named_inputs(settings, _one(by), on_cluster=on_cluster)
-    if reads_store:
+    check_named_inputs(settings, _one(by), on_cluster=scores)
+    if store:
         _check_store(settings)
     return settings
 
@@ -290,7 +288,7 @@ def _checked(
 def _run(flow: str, options: Options, *, reads_store: bool = False) -> None:
     """Run a flow, and tell one screen of it, everything, or nothing."""
     verbose, quiet = options.pop("verbose"), options.pop("quiet")
-    settings = _checked(options, reads_store=reads_store, on_cluster=flow == "score")
+    settings = _checked(options, store=reads_store, scores=flow == "score")
     from flows.command.running import run_flow
 
     run_flow(flow, settings, console(quiet=quiet), verbose=bool(verbose))
