@@ -19,7 +19,7 @@ from models.population.scores_table import SCHEMA, read_metadata, read_scores_at
 from models.registry.store import open_store
 from tests.consumers.conftest import AS_OF, BIN, clean_environment
 
-# Counts, sums and samples. The shop has 1,000 customers, and so has what must stay on the cluster.
+# Counts, sums and samples; the base of the shop has more customers.
 MOST_ROWS_COLLECTED = 500
 
 
@@ -81,7 +81,7 @@ def test_the_one_line_reads_the_scores_that_one_machine_gives(project, published
     assert there.is_current and there.customers == here.customers
     assert_scores_alike(pulled(project, "@current"), pulled(project, f"/{here.version}"))
     # The earlier scores are beside today's.
-    assert pulled(project, "@current")["segment_before"].notna().mean() > 0.9
+    assert pulled(project, "@current")["segment_before"].notna().mean() > 0.8
 
 
 def test_cdnow_is_scored_alike(remote, tmp_path):
