@@ -23,11 +23,11 @@ from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import Stability, Transitions, stability_of, transitions_since
 from models.population.cohorts import Cohorts, follow_cohorts
 from models.population.scored import score_described, scores_at, scores_table
-from models.registry.upkeep.killed_runs import drop_unjudged_challenger
 from models.registry.past_predictions import judge_published
 from models.registry.publication import as_of_before, is_outdated
 from models.registry.scorers import Registered, load_predict, read_champion, read_scorer
 from models.registry.store import Store, holding
+from models.registry.upkeep.killed_runs import drop_unjudged_challenger
 from models.release.release import Release
 
 # Retrains follow each other so closely only where something is wrong.
