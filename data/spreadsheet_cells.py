@@ -1,10 +1,13 @@
 """Cells of tables for spreadsheets, which take a text for a formula by its first sign."""
 
 import re
+from typing import TYPE_CHECKING
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _FORMULA = r"^[=+\-@\t\r\n]"
 _NUMBER = r"^[+-]?\d+([.,]\d+)*$"
@@ -38,8 +41,11 @@ def escape_formulas(table: pa.Table) -> tuple[pa.Table, int]:
     return table, changed
 
 
-def escape_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def escape_frame(frame: "pd.DataFrame") -> "tuple[pd.DataFrame, int]":
     """Do the same with a data frame."""
+    # One customer is looked up without pandas.
+    import pandas as pd
+
     formula, number = re.compile(_FORMULA), re.compile(_NUMBER)
     changed = 0
     escaped = frame.copy()
