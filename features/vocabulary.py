@@ -32,14 +32,14 @@ class Vocabulary:
     purchase_columns
         Those of order_id, category, channel, store, quantity, discount and cost that transactions fill.
     channels, categories
-        The most frequent first.
+        The most frequent, by name.
     event_kinds
-        For each kind of event, the most frequent first: those of value, duration_s, due_at and overdue that its
+        For each of the most frequent kinds of event, by name: those of value, duration_s, due_at and overdue that its
         features draw on. `overdue` is there where due_at promises something, not where it only completes a promise.
     numeric_attributes
         Static attributes that are numbers.
     text_attributes
-        For each static attribute that is text, its levels, the most frequent first.
+        For each static attribute that is text, its most frequent levels, by name.
     question
         The question most often answered, where sales have a store: its answers judge the stores.
     """
@@ -124,17 +124,17 @@ def learn_vocabulary(tables: Tables, as_of: date, static_attributes: Sequence[st
 
 
 def _most_frequent(rows: ir.Table, column: str, at_most: int) -> tuple[str, ...]:
-    """Give the most frequent values, ties by name."""
+    """Give the most frequent values by name: their order is that of every date at which they are the same."""
     counts = rows.filter(rows[column].notnull()).group_by(column).agg(n=lambda group: group.count())
     top = counts.order_by([ibis.desc("n"), column]).limit(at_most)
-    return tuple(top.to_pyarrow().column(column).to_pylist())
+    return tuple(sorted(top.to_pyarrow().column(column).to_pylist()))
 
 
 def _kinds(events: ir.Table) -> dict[str, tuple[str, ...]]:
     """Give the most frequent kinds with the optional columns that each fills."""
     extras = {name: events[name].count() for name in EVENT_EXTRAS}
     counts = events.group_by("kind").agg(n=events.count(), **extras)
-    top = counts.order_by([ibis.desc("n"), "kind"]).limit(MAX_KINDS).to_pyarrow().to_pylist()
+    top = counts.order_by([ibis.desc("n"), "kind"]).limit(MAX_KINDS).order_by("kind").to_pyarrow().to_pylist()
     completing = completing_kinds(events)
     kinds = {}
     for row in top:

@@ -10,7 +10,7 @@ AS_OF = date(2024, 2, 1)
 SALE = {"customer_id": "a", "ts": "2024-01-01", "amount": 1}
 
 
-def test_kinds_channels_and_levels_come_by_frequency_then_name(shop):
+def test_kinds_channels_and_levels_come_by_name(shop):
     tables = shop(
         [{**SALE, "channel": channel} for channel in ["web", "app", "store", "store", None]],
         events=[{**SALE, "kind": kind} for kind in ["b", "c", "a", "c"]],
@@ -19,8 +19,8 @@ def test_kinds_channels_and_levels_come_by_frequency_then_name(shop):
         ],
     )
     vocabulary = learn_vocabulary(tables, AS_OF, ["region", "age"])
-    assert vocabulary.channels == ("store", "app", "web")
-    assert list(vocabulary.event_kinds) == ["c", "a", "b"]
+    assert vocabulary.channels == ("app", "store", "web")
+    assert list(vocabulary.event_kinds) == ["a", "b", "c"]
     assert vocabulary.text_attributes == {"region": ("n", "s")}
     assert vocabulary.numeric_attributes == ("age",)
 
@@ -37,6 +37,8 @@ def test_there_are_only_so_many_of_each(shop):
     assert vocabulary.categories == tuple(names[:MAX_CATEGORIES])
     assert tuple(vocabulary.event_kinds) == tuple(names[:MAX_KINDS])
     assert vocabulary.text_attributes["region"] == tuple(names[:MAX_LEVELS])
+    last = shop([{**SALE, "channel": name} for name in [*names, names[-1]]])
+    assert learn_vocabulary(last, AS_OF).channels == (*names[: MAX_CHANNELS - 1], names[-1])
 
 
 def test_what_was_not_visible_is_not_learned(shop):

@@ -75,7 +75,9 @@ for module in modules:
 
 
 def modules():
-    files = [file for package in ("data", "features", "models", "flows") for file in (ROOT / package).rglob("*.py")]
+    """List the modules that may reach MLflow or Prefect, as import-linter holds, and one that may not."""
+    packages = ("flows", "models/registry", "models/scoring")
+    files = [ROOT / "data" / "contracts.py", *(file for package in packages for file in (ROOT / package).rglob("*.py"))]
     return sorted(".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__") for file in files)
 
 

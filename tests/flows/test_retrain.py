@@ -19,6 +19,7 @@ from flows.steps.recipe_choice import Decision
 from models.purchases.fit import fit_histories
 from models.purchases.second_stage.training import _train
 from models.recipe import Recipe
+from models.registry.publication import read_scores
 from models.registry.published_file import CURRENT, SCORES
 from models.registry.scorers import (
     CHALLENGER,
@@ -110,7 +111,9 @@ def vocabulary_of(vocabulary) -> str:
     return json.dumps(vocabulary.to_dict())
 
 
-def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(trained, revealed, tables, monkeypatch):
+def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(
+    trained, revealed, tables, shop, monkeypatch
+):
     store = open_store(str(trained))
     with monkeypatch.context() as patch:
         described = count_calls(patch, describe, lambda _, spine, names: (spine.as_of, vocabulary_of(names)))
@@ -131,7 +134,12 @@ def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(t
     assert "log loss of p_purchase" in out
     aliases = [alias_version(store, alias) for alias in (CHAMPION, CHALLENGER, PREVIOUS)]
     assert aliases == [2, None, 1]
-    assert revealed("score", *tables, "--mlruns", trained)[0] == 0
+    # Its second stage has learned from events, which this scoring lacks.
+    code, out, _ = revealed("score", "--transactions", shop["transactions"], "--mlruns", trained)
+    assert code == 0
+    text, customers = " ".join(out.split()), read_scores(store, 2).num_rows
+    assert f"WARNING: {customers:,} customers are scored by the purchase models alone" in text
+    assert "WARNING: scorer 2 was trained with events, which this run does not have" in text
     assert alias_version(store, CURRENT, SCORES) == 2
 
     code, out, _ = revealed("rollback", "--mlruns", trained)

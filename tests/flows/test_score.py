@@ -18,7 +18,6 @@ from models.registry.scorers import (
     SCORER,
     alias_version,
     model_versions,
-    read_champion,
 )
 from models.registry.store import open_store
 
@@ -190,16 +189,6 @@ def test_a_score_says_whether_a_retrain_is_due(trained, next_day):
     runs = store.client.search_runs([store.experiment_id], filter_string="tags.kind = 'score'")
     assert [run.data.tags["retrain"] for run in runs] == ["too early", "nothing new"]
     assert runs[0].data.metrics["drift/retrain_due"] == 0
-
-
-def test_customers_of_whom_too_little_is_given_are_counted(trained, revealed, shop):
-    uses_trees = read_champion(open_store(str(trained))).release.scorer.has_second_stage
-    code, out, _ = revealed("score", "--transactions", shop["transactions"], "--mlruns", trained)
-    assert code == 0
-    assert uses_trees
-    text = " ".join(out.split())
-    assert f"WARNING: {len(current(trained)):,} customers are scored by the purchase models alone" in text
-    assert "WARNING: scorer 1 was trained with events, which this run does not have" in text
 
 
 def test_a_past_date_is_scored_with_past_behaviour_and_does_not_become_current(trained, revealed, tables):
