@@ -224,9 +224,9 @@ def test_two_versions_run_their_own_code_in_one_process_beside_a_package_called_
 ):
     run = store.client.create_run(store.experiment_id)
     assert register_scorer(store, run.info.run_id, release, None, {}) == 1
-    # A constant of the scorer itself, and one of a module that another module imports by name.
+    # A constant of a module of the scorer, and one of a module that another module imports by name.
     index, silence = ("100.0 * expected", "200.0 * expected"), ("r + x) * np.log1p((T", "r + x) * 2 * np.log1p((T")
-    assert register_with_code(store, release, tmp_path, scorer=index, bg_nbd=silence) == 2
+    assert register_with_code(store, release, tmp_path, forecast=index, bg_nbd=silence) == 2
     logged = code_of(store)
     assert {file.suffix for file in logged} == {".py"}
     assert "entry.py" not in {file.name for file in logged}
