@@ -130,7 +130,8 @@ def _take_tables(
         create_staged(connection, contract, attributes)
         for number, raw in enumerate(raws):
             _stage_file(connection, contract, raw, number, readings, rules, attributes)
-            unchanged.keep(connection, files[number], source, contract, raw, number)
+            if len(files) > 1:
+                unchanged.keep(connection, files[number], source, contract, raw, number)
         dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
         _check_across_rows(connection, contract, attributes)
         remember_later_customers(connection, contract, later)
@@ -150,8 +151,8 @@ def _take_tables(
         for raw in raws:
             raw.drop(connection)
     unchanged.forget_unused()
-    notes += unchanged.describe()
-    return Intake(folder, reports, currency, first, newest, tuple(notes), find_alike_ids(connection, rules))
+    alike = find_alike_ids(connection, rules)
+    return Intake(folder, reports, currency, first, newest, tuple(notes), alike, tuple(unchanged.describe()))
 
 
 def _load_files(
@@ -169,7 +170,8 @@ def _load_files(
     raws, loaded = [], []
     for number, file in enumerate(files):
         relation = f"raw_{contract.table}_{number}"
-        rows = unchanged.find(file, source)
+        # A table in one file changes as a whole.
+        rows = unchanged.find(file, source) if len(files) > 1 else None
         if rows is None:
             raw = load(connection, file, source, contract, relation, working)
         else:

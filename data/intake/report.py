@@ -109,6 +109,8 @@ class Intake:
         What else a user should know, in sentences.
     alike_ids
         Ids of customers that a setting would take for one.
+    files_read
+        By table of several files, how many were read and why, in sentences; empty where no rows are kept.
     """
 
     folder: Path
@@ -118,6 +120,7 @@ class Intake:
     newest_day: date
     notes: tuple[str, ...] = ()
     alike_ids: tuple[AlikeIds, ...] = ()
+    files_read: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON can hold it."""
@@ -127,6 +130,7 @@ class Intake:
             "first_day": self.first_day.isoformat(),
             "newest_day": self.newest_day.isoformat(),
             "notes": list(self.notes),
+            "files_read": list(self.files_read),
             "alike_ids": [asdict(each) | {"example": list(each.example)} for each in self.alike_ids],
         }
 

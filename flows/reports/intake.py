@@ -18,7 +18,7 @@ def intake_section(intake: Intake) -> Section:
         rows.append((name, f"{report.rows_read:,}", f"{report.rows_valid:,}", f"{report.set_aside:,}", reasons or "–"))
     table = pd.DataFrame(rows, columns=["table", "read", "kept", "set aside", "why"])
     repeated = [note for name, report in intake.tables.items() for note in _notes(name, report)]
-    return Section("What was read", (*intake.notes, *repeated), table)
+    return Section("What was read", (*intake.files_read, *intake.notes, *repeated), table)
 
 
 def _notes(table: str, report: TableReport) -> list[str]:

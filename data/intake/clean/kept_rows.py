@@ -111,16 +111,15 @@ class KeptRows:
                 _beside(rows).unlink(missing_ok=True)
 
     def describe(self) -> list[str]:
-        """Say by table how many files were read, and why; of a single file nothing."""
+        """Say by table how many files were read, and why."""
         told = []
         for table, reasons in self._read.items():
-            kept, files = self._kept[table], sum(reasons.values())
-            if kept + files > 1:
-                why = "; ".join(f"{count:,} as {reason}" for reason, count in reasons.most_common())
-                told.append(f"{table}: {files:,} of {kept + files:,} files were read: {why}.")
-        whole = [table for table in self._kept if table not in self._read]
+            files = sum(reasons.values())
+            why = "; ".join(f"{count:,} as {reason}" for reason, count in reasons.most_common())
+            told.append(f"{table}: {files:,} of {files + self._kept[table]:,} files were read: {why}.")
+        whole = {table: kept for table, kept in self._kept.items() if table not in self._read}
         return told + [
-            f"{table}: none of {self._kept[table]:,} files has changed, so none was read." for table in whole
+            f"{table}: none of {kept:,} files has changed, so none was read." for table, kept in whole.items()
         ]
 
     def _place(self, file: File, source: Source) -> Path:

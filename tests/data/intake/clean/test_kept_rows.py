@@ -51,8 +51,7 @@ def taken(folder: Path, months: Path, kept: Path | None, **rules) -> tuple:
     intake = take_in({"transactions": source}, folder, Rules(now=NOW, quarantine_limit=1.0, **rules), kept)
     rows = duckdb.execute(f"SELECT * FROM '{folder}/transactions.parquet' ORDER BY ALL").fetchall()
     aside = duckdb.execute(f"SELECT * EXCLUDE (record) FROM '{folder}/quarantine.parquet' ORDER BY ALL").fetchall()
-    said = [note for note in intake.notes if "files" in note]
-    return replace(intake.tables["transactions"]), rows, aside, said
+    return replace(intake.tables["transactions"]), rows, aside, list(intake.files_read)
 
 
 def test_only_new_and_changed_files_are_read_and_the_outcome_is_that_of_reading_all(tmp_path, months):
