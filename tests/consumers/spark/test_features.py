@@ -55,7 +55,7 @@ def test_sufficient_statistics_are_counted_alike(name, request):
         counted = {
             "purchases": purchase_statistics(summary),
             "spend": spend_statistics(summary),
-            "changes": purchase_changes(tables.transactions, before, as_of),
+            "changes": purchase_changes(tables, before, as_of),
             "sold": sold_by_age(tables.transactions, spine),
             "kept": repeat_value_by_age(tables.transactions, spine),
             "returned": returned_by_lag(tables.transactions, spine),
