@@ -76,7 +76,7 @@ bench: $(READY)
 
 # Starts servers and builds environments, so it is apart from make test.
 consumers: $(READY)
-	$(BIN)/python -m pytest -rs tests/consumers
+	$(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/consumers
 
 # Kills processes, and mounts a disk in memory where it may. FAULTS_SEED, FAULTS_KILLS, FAULTS_MINUTES and FAULTS_ROUNDS
 # say which numbers are drawn, and how many.
