@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from models.stats.normal import NORMAL_95
 
 ACTUAL, MODEL, QUIET = "#1b2a41", "#d1495b", "#8d99ae"
-OF_CLASS = (("detractors", "#d1495b"), ("passives", "#b58900"), ("promoters", "#2a7f62"))
 
 
 def purchases_by_frequency(

@@ -59,11 +59,12 @@ class KeptRows:
             return None
         why = _why_not(file, source)
         rows = None if why else self._place(file, source)
-        if rows is None or not rows.exists() or not _beside(rows).exists():
+        if rows is None or not _is_kept(rows):
             self._read.setdefault(file.table, Counter())[why or _NEW] += 1
             return None
         # The newest use decides how long they stay.
         os.utime(rows)
+        os.utime(_beside(rows))
         self._kept[file.table] += 1
         return rows
 
@@ -85,7 +86,7 @@ class KeptRows:
         if self.folder is None or _why_not(file, source) or _needs_reading(raw, contract):
             return
         rows = self._place(file, source)
-        if rows.exists():
+        if _is_kept(rows):
             return
         if connection.execute("SELECT count(violation) FROM staged WHERE file = ?", [at]).fetchall()[0][0]:
             return
@@ -102,13 +103,12 @@ class KeptRows:
         draft.replace(rows)
 
     def forget_unused(self) -> None:
-        """Delete the rows that no intake has used for so long."""
+        """Delete the rows that no intake has used for so long, and drafts that a killed one left."""
         if self.folder is None or not self.folder.is_dir():
             return
-        for rows in self.folder.glob("*.parquet"):
-            if rows.stat().st_mtime < time.time() - 86_400 * DAYS:
-                rows.unlink(missing_ok=True)
-                _beside(rows).unlink(missing_ok=True)
+        for file in self.folder.iterdir():
+            if file.stat().st_mtime < time.time() - 86_400 * DAYS:
+                file.unlink(missing_ok=True)
 
     def describe(self) -> list[str]:
         """Say by table how many files were read, and why."""
@@ -160,3 +160,7 @@ def _unread(raw: RawFile) -> list[str]:
 
 def _beside(rows: Path) -> Path:
     return rows.with_suffix(".json")
+
+
+def _is_kept(rows: Path) -> bool:
+    return rows.exists() and _beside(rows).exists()

@@ -1,6 +1,5 @@
 """What each column of a file holds: the kind of its cells, how many are filled, and how many differ."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,6 @@ from data.intake.reading.column_kinds import kind_of_cells
 from data.intake.reading.numbers import NumberFormat, find_number_reading
 
 _SAMPLE, _FEW = 200, 20
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.\w+")
 
 
 @dataclass(frozen=True)
@@ -57,12 +55,6 @@ class Profile:
     def text(self) -> str:
         """SQL for a filled cell as trimmed text, else null."""
         return f"trim(present({as_text(self.column, self.sql_type)}))"
-
-    @property
-    def is_email(self) -> bool:
-        """Whether most cells are e-mail addresses."""
-        mails = sum(bool(_EMAIL.fullmatch(each)) for each in self.examples)
-        return bool(self.examples) and mails >= 0.8 * len(self.examples)
 
 
 def describe_columns(connection: duckdb.DuckDBPyConnection, raw: RawFile) -> list[Profile]:

@@ -117,7 +117,9 @@ def test_what_is_kept_is_for_its_owner_only_and_goes_where_nothing_uses_it(tmp_p
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE(kept.stat().st_mode) == 0o700
     write_month(months / "month=1" / "part.parquet", 1, rows=41)
-    for file in files:
+    draft = kept / "left.123"
+    draft.touch()
+    for file in kept.iterdir():
         os.utime(file, (0, 0))
     taken(tmp_path / "a", months, kept)
     assert len(list(kept.iterdir())) == 6
