@@ -58,7 +58,7 @@ class Settings(BaseSettings):
     formats: dict[TableName, Format] = Field({}, description="how a table's files are written")
 
     engine: Literal["duckdb", "spark"] = Field(
-        "duckdb", description="what reads and describes: duckdb, on this machine; or spark, on a cluster, to score"
+        "duckdb", description="what reads and describes: duckdb, on this machine; or spark, on a cluster"
     )
     spark_remote: str | None = Field(
         None, description="with spark, its Spark Connect server, such as sc://HOST:15002; default: one on this machine"

@@ -11,7 +11,7 @@ from data.intake.headers import check_headers
 from data.intake.sources import redact
 from data.samples.olist import find_olist
 from flows.settings import Settings
-from flows.steps.sources import check_scores_location, named_sources, only_scoring
+from flows.steps.sources import check_scores_location, named_sources, only_flows
 
 # Names that `--by` takes beside columns of customers.
 _BY = "to segment by, beside rfm and persona"
@@ -40,7 +40,7 @@ def check_named_inputs(settings: Settings, by: str | None = None, *, on_cluster:
     sources = named_sources(settings)
     if settings.engine == "spark":
         if not on_cluster:
-            raise only_scoring()
+            raise only_flows()
         check_scores_location(settings)
         return
     if settings.olist:

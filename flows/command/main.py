@@ -92,7 +92,7 @@ def score(options: Options) -> None:
 @takes(TABLES, BACKTEST)
 def backtest(options: Options) -> None:
     """Fit at past dates, compare with what happened afterwards and with simple rules. Publishes nothing."""
-    settings = _checked(options)
+    settings = _checked(options, flow=True)
     from flows.command.running import run_flow
 
     run_flow("backtest", settings, console())
@@ -274,12 +274,12 @@ def _one(by: list[str] | None) -> str | None:
     return by[0] if by else None
 
 
-def _checked(options: Options, by: list[str] | None = None, *, store: bool = False, scores: bool = False) -> "Settings":
+def _checked(options: Options, by: list[str] | None = None, *, store: bool = False, flow: bool = False) -> "Settings":
     """Build the settings and check what can be checked in an instant, before anything heavy is imported."""
     settings = settings_from(options)
     from flows.command.early_checks import check_named_inputs
 
-    check_named_inputs(settings, _one(by), on_cluster=scores)
+    check_named_inputs(settings, _one(by), on_cluster=flow)
     if store:
         _check_store(settings)
     return settings
@@ -288,7 +288,7 @@ def _checked(options: Options, by: list[str] | None = None, *, store: bool = Fal
 def _run(flow: str, options: Options, *, reads_store: bool = False) -> None:
     """Run a flow, and tell one screen of it, everything, or nothing."""
     verbose, quiet = options.pop("verbose"), options.pop("quiet")
-    settings = _checked(options, store=reads_store, scores=flow == "score")
+    settings = _checked(options, store=reads_store, flow=True)
     from flows.command.running import run_flow
 
     run_flow(flow, settings, console(quiet=quiet), verbose=bool(verbose))

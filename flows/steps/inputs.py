@@ -12,7 +12,7 @@ from data.samples.olist import write_olist
 from features.tables import Tables, open_tables
 from flows.settings import Settings
 from flows.steps.progress import step
-from flows.steps.sources import named_sources, only_scoring
+from flows.steps.sources import named_sources, only_flows
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def read_inputs(settings: Settings, folder: Path, kept: Path | None = None) -> I
         If too large a share of a table was set aside.
     """
     if settings.engine == "spark":
-        raise only_scoring()
+        raise only_flows()
     sources = _sources(settings, folder / "source")
     with step(f"read and check {', '.join(sources)}"):
         return take_in(sources, folder, rules_of(settings), kept)

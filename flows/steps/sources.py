@@ -60,10 +60,9 @@ def check_scores_location(settings: Settings) -> Path:
     return place
 
 
-def only_scoring() -> InputError:
+def only_flows() -> InputError:
     """Return the error of a command that does not run on a cluster."""
     return InputError(
-        'engine = "spark" scores, and does nothing else yet. Retrain, check, measure and draw samples on one machine: '
-        'with engine = "duckdb" (REVEALED_ENGINE=duckdb) and the same tables as files, or a sample of whole customers; '
-        "then `revealed score` describes and scores everyone on the cluster."
+        'engine = "spark" serves retrain, backtest and score. Check, measure and draw samples on one machine: with '
+        'engine = "duckdb" (REVEALED_ENGINE=duckdb) and the same tables as files, or a sample of whole customers.'
     )

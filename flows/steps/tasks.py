@@ -93,11 +93,21 @@ def extract(settings: Settings, folder: Path) -> Intake:
 def take_inputs(run: Run, settings: Settings) -> Inputs:
     """Read the inputs into the run's folder, log what was read and which rows were set aside, name the run by its date.
 
+    From a cluster come the rows of those customers that are learned from.
+
     Raises
     ------
     InputError, RefusedError
         As raised by the intake; if rows were set aside, the message says where they are kept.
     """
+    inputs = _from_cluster(run, settings) if settings.engine == "spark" else _from_files(run, settings)
+    name = f"{run.kind} {inputs.as_of}"
+    run.rename(name)
+    (_runner.get() or Runner()).rename(name)
+    return inputs
+
+
+def _from_files(run: Run, settings: Settings) -> Inputs:
     try:
         intake = extract(settings, run.folder)
     except (InputError, RefusedError) as error:
@@ -106,8 +116,11 @@ def take_inputs(run: Run, settings: Settings) -> Inputs:
         kept = f"All rows set aside are kept with run {run.run_id}: quarantine/quarantine.parquet."
         raise type(error)(f"{error}\n{kept}") from None
     run.log_intake(intake)
-    inputs = open_inputs(intake, settings)
-    name = f"{run.kind} {inputs.as_of}"
-    run.rename(name)
-    (_runner.get() or Runner()).rename(name)
-    return inputs
+    return open_inputs(intake, settings)
+
+
+def _from_cluster(run: Run, settings: Settings) -> Inputs:
+    # It imports pyspark.
+    from flows.steps.cluster.learning import take_learning_inputs
+
+    return take_learning_inputs(run, settings)

@@ -59,13 +59,14 @@ class ClusterBackend(Backend):  # type: ignore[misc]
         Its name begins as it is told; other runs may share the session.
         """
         name = ibis.util.gen_name(name)
-        place = self.folder / name
         frame = self.data_frame(table)
-        frame.write.mode("overwrite").parquet(str(place))
-        # Of no rows there may be no file that tells the schema.
-        place.mkdir(exist_ok=True)
+        place = self._written(frame, name)
         self._session.read.schema(frame.schema).parquet(str(place)).createOrReplaceTempView(name)
         return self.table(name)
+
+    def write(self, table: ir.Table, name: str) -> Path:
+        """Write the rows of an expression as Parquet files into a folder of the run's, and return that."""
+        return self._written(self.data_frame(table), ibis.util.gen_name(name))
 
     def data_frame(self, table: ir.Table) -> Any:
         """Give the data frame of Spark's that computes an expression, with the types that the expression has."""
@@ -81,6 +82,13 @@ class ClusterBackend(Backend):  # type: ignore[misc]
         """Name the columns that hold moments, and not the time of a clock: Ibis does not tell them apart on Spark."""
         fields = self._session.sql(self.compile(table)).schema
         return frozenset(field.name for field in fields if field.dataType == TimestampType())
+
+    def _written(self, frame: Any, name: str) -> Path:
+        place = self.folder / name
+        frame.write.mode("overwrite").parquet(str(place))
+        # Of no rows there may be no file that tells the schema.
+        place.mkdir(exist_ok=True)
+        return place
 
     def _create_cached_table(self, name: str, expr: ir.Table) -> ir.Table:
         return self.keep(expr, name)

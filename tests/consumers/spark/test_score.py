@@ -128,15 +128,17 @@ def test_the_command_shows_one_customer_of_them(project, published):
 @pytest.mark.parametrize(
     ("command", "settings", "says"),
     [
-        ("retrain", {}, 'engine = "spark" scores, and does nothing else yet'),
+        ("check", {}, 'engine = "spark" serves retrain, backtest and score'),
+        ("retrain", {}, "needs scores_location"),
         ("score", {}, "needs scores_location"),
         ("score", {"scores_location": "/no/such/folder"}, "there is no such folder"),
         ("score", {"scores_location": "s3://lake/scores"}, "must be a folder"),
     ],
 )
-def test_what_a_cluster_cannot_do_is_told_before_anything_starts(project, tmp_path, command, settings, says):
-    sets = [f"{name}={value}" for name, value in {"engine": "spark", **settings}.items()]
-    arguments = [command, "--transactions", "orders", "--mlruns", str(project / "mlruns")]
+def test_what_a_cluster_cannot_do_is_told_before_anything_starts(tmp_path, command, settings, says):
+    open_store(str(tmp_path / "mlruns"))
+    sets = [f"{name}={value}" for name, value in {"engine": "spark", "mlruns": "mlruns", **settings}.items()]
+    arguments = [command, "--transactions", "orders"]
     done = subprocess.run(
         [BIN / "revealed", *arguments, *(text for each in sets for text in ("--set", each))],
         env=clean_environment(),
