@@ -9,10 +9,8 @@ is for the base estimate.
 from functools import partial
 
 import ibis.expr.types as ir
-import numpy as np
 import pandas as pd
 
-from data.errors import InputError
 from features.labels import CATEGORY_CUTS, SATISFACTION_CUTS, Cuts
 from features.measures.answer_sums import (
     Compute,
@@ -28,44 +26,11 @@ from features.measures.intervals import customer_interval, effective_answers, np
 from features.measures.loyalty import LOYALTY_PARTS, loyalty, loyalty_100, satisfaction_index
 from features.measures.response_rate import response_rate
 
-__all__ = ["ANSWER_MEASURES", "answer_measures", "nps_reading"]
+__all__ = ["ANSWER_MEASURES", "answer_measures"]
 
 # The share of 5-7 on 1-7, and of 4-5 on the first form of the question, 1-5, turned round on reading.
 EASE_CUTS: Cuts = {(1, 7): (3, 4), (1, 5): (2, 3)}
 MISSED_CUTS: Cuts = {(1, 10): (6, 8), (0, 10): (6, 8)}
-# From above which level, and how it is read.
-NPS_READINGS = ((80.0, "world class"), (50.0, "excellent"), (20.0, "favourable"), (0.0, "good"))
-
-
-def nps_reading(value: float) -> str:
-    """Give the usual reading of the level of an NPS: above 0 good, 20 favourable, 50 excellent, 80 world class.
-
-    Levels differ between trades and countries more than these steps do, so a change of one's own NPS, or that of a
-    competitor asked in the same way, says more.
-
-    Parameters
-    ----------
-    value
-        In points from -100 to 100; NaN is "not known".
-
-    Raises
-    ------
-    InputError
-        Where it is outside -100 to 100.
-
-    References
-    ----------
-    The steps are those ascribed to Bain & Company, where the score comes from, and told so by makers of survey tools
-    (such as Qualtrics, "What is a good Net Promoter Score?").
-    """
-    if np.isnan(value):
-        return "not known"
-    if not -100 <= value <= 100:
-        raise InputError(f"an NPS is a number from -100 to 100, got {value}")
-    for above, reading in NPS_READINGS:
-        if value > above:
-            return reading
-    return "needs improvement"
 
 
 def answer_measures(nps_question: str = "nps", satisfaction_question: str = "csat") -> tuple[Measure, ...]:

@@ -9,8 +9,8 @@ import pandas as pd
 
 from features.measures.definition import Measure
 from features.measures.panel import FEWEST_FOR_LEVEL
-from features.measures.survey import nps_reading
 from features.measures.windows import EVERYONE_NAME
+from flows.reports.page.readings import nps_reading
 from flows.reports.sections import Section, number
 from models.registry.tracking import Run
 

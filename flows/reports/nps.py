@@ -7,10 +7,10 @@ import pandas as pd
 
 from flows.reports.sections import Section, number
 from flows.steps.base import BASE_NPS, Estimated
-from models.population.segment_labels import PERSONA
 from models.registry.tracking import Run, grouped
 from models.release.release import Release
 from models.scoring.members import CategoryParameters
+from models.segments.segment_names import PERSONA
 from models.survey.aipw import BaseNps
 from models.survey.change import NpsChange, Part
 from models.survey.frame import MOST_UNLIKE

@@ -17,11 +17,11 @@ from flows.settings import Settings
 from flows.steps.base import Base, Estimated
 from flows.steps.fitting import Fitted, Judged
 from flows.steps.inputs import Inputs
-from models.population.segment_labels import PERSONA
 from models.registry.tracking import Run, grouped
 from models.release.backtest import wins
 from models.release.release import Release
 from models.scoring.parameters import Uncertainty
+from models.segments.segment_names import PERSONA
 
 _SHOWN = {
     "purchases_mae": "MAE of purchases",

@@ -18,10 +18,9 @@ from features.vocabulary import Vocabulary
 from models.release.release import Release
 from models.segments.personas.model import Personas, assign_personas
 from models.segments.rfm import Rfm, rfm_cuts
-from models.segments.segment_names import Segments
+from models.segments.segment_names import PERSONA, Segments
 
 RFM = "RFM segment"
-PERSONA = "persona"
 # Columns of customers that identify its rows.
 ROW_KEYS = ("customer_id", "valid_from")
 NOT_KNOWN = "not known"

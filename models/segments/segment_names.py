@@ -24,6 +24,9 @@ SEGMENTS: Segments = {
     "lost": ((1, 1), (1, 2)),
 }
 
+# The segmentation by personas.
+PERSONA = "persona"
+
 # Labels of the table of transitions (`models.monitoring.transitions`), which a segment must not have as a name.
 RESERVED_NAMES = ("before", "(new)", "(gone)")
 

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from flows.reports.page.figures import Figures, plain
 from flows.reports.page.language import Words
-from models.population.cohorts import Cohorts, month_of
+
+if TYPE_CHECKING:
+    from models.population.cohorts import Cohorts
+
+Figures = dict[str, Any]
 
 # Cohorts, the newest ones, and months of age that the page shows.
 _MOST_COHORTS, _OLDEST = 18, 24
@@ -14,7 +17,7 @@ _MOST_COHORTS, _OLDEST = 18, 24
 _SHADES = 8
 
 
-def cohort_figures(cohorts: Cohorts, as_of: date) -> Figures:
+def cohort_figures(cohorts: "Cohorts", as_of: date) -> Figures:
     """Put what was counted and what is forecast of each cohort into cells by age in months.
 
     A cell holds the share of the cohort that buys in that month and the cumulative net value per customer at its end;
@@ -32,7 +35,11 @@ def _iso(month: int) -> str:
     return f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
-def _cells(cohorts: Cohorts, cohort: int, size: int, as_of: date) -> Iterator[Figures]:
+def _cells(cohorts: "Cohorts", cohort: int, size: int, as_of: date) -> Iterator[Figures]:
+    # A page is written without what follows cohorts, and without pandas.
+    from flows.reports.page.figures import plain
+    from models.population.cohorts import month_of
+
     own = cohorts.past[cohorts.past["cohort"] == cohort]
     past = {row["month"]: (row["buyers"], row["value"]) for row in own.to_dict("records")}
     here, value = month_of(as_of), 0.0

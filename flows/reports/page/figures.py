@@ -3,13 +3,14 @@
 import math
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from models.registry.store import Store
-from models.registry.tracking import Run, read_json
+if TYPE_CHECKING:
+    from models.registry.store import Store
+    from models.registry.tracking import Run
 
 Figures = dict[str, Any]
 
@@ -21,13 +22,16 @@ FORMAT = 2
 LONGEST_HISTORY = 24
 
 
-def log_figures(run: Run, figures: Figures) -> None:
+def log_figures(run: "Run", figures: Figures) -> None:
     """Keep the figures with the run that made them."""
     run.log_json(figures, FILE)
 
 
-def read_figures(store: Store, run_id: str | None) -> Figures | None:
+def read_figures(store: "Store", run_id: str | None) -> Figures | None:
     """Read the figures of a run; None if it kept none, or another release of Revealed wrote them."""
+    # The app reads figures without MLflow.
+    from models.registry.tracking import read_json
+
     figures: Figures | None = None if run_id is None else read_json(store, run_id, FILE)
     return figures if figures is not None and figures.get("format") == FORMAT else None
 

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
-from features.measures.survey import NPS_READINGS
 from flows.reports.page.language import Words
+from flows.reports.page.readings import NPS_READINGS
 from models.charts import by_group, forecasts, nps
 from models.charts.style import Spec
-from models.population.segment_labels import PERSONA
+from models.segments.segment_names import PERSONA
 
 Figures = Mapping[str, Any]
 

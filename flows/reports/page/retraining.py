@@ -17,8 +17,8 @@ from flows.steps.base import Base, Estimated
 from flows.steps.fitting import Fitted, Judged
 from flows.steps.inputs import Inputs
 from models.charts.season import index_with_band
-from models.population.segment_labels import PERSONA
 from models.release.release import Release
+from models.segments.segment_names import PERSONA
 from models.stats.metrics import calibration_bins
 
 _BINS = 8

@@ -9,7 +9,7 @@ from flows.reports.page.cohorts import cohort_grids
 from flows.reports.page.headline import points
 from flows.reports.page.language import Words
 from flows.reports.page.pictures import category_names, parts_of_change, shares_of_categories, topic_rows
-from models.population.segment_labels import PERSONA
+from models.segments.segment_names import PERSONA
 
 Figures = Mapping[str, Any]
 

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.errors import InputError
 from features.measures.definition import FIGURES, MeasureOptions
 from features.measures.intervals import mean_interval, nps_interval, wilson_interval
-from features.measures.survey import ANSWER_MEASURES, answer_measures, nps_reading
+from features.measures.survey import ANSWER_MEASURES, answer_measures
 from features.measures.windows import Grouping, Windows
 from features.tables import Tables
 
@@ -238,15 +237,6 @@ def test_definitions_state_the_cuts_of_the_scales():
     assert "5-7 on 1-7, 4-5 on 1-5" in MEASURES["ces"].definition
     assert "5 against 1-2 on 1-5" in MEASURES["nps"].definition
     assert "9-10 on 1-10" in MEASURES["miss_us"].definition
-
-
-def test_the_usual_reading_of_an_nps():
-    levels = [-100, 0, 0.1, 20, 20.1, 50, 50.1, 80, 80.1, 100]
-    readings = ["needs improvement"] * 2 + ["good"] * 2 + ["favourable"] * 2 + ["excellent"] * 2 + ["world class"] * 2
-    assert [nps_reading(level) for level in levels] == readings
-    assert nps_reading(float("nan")) == "not known"
-    with pytest.raises(InputError, match="from -100 to 100, got 101"):
-        nps_reading(101)
 
 
 def test_figures_of_many_answers_are_those_of_plain_loops_whatever_the_order_of_rows_and_threads(shop):

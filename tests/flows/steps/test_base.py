@@ -25,13 +25,14 @@ from flows.steps.base import (
     set_level,
     survey_base,
 )
-from models.population.segment_labels import PERSONA, RFM, segment_labels
+from models.population.segment_labels import RFM, segment_labels
 from models.recipe import Recipe
 from models.registry.scorers import SCORER, Registered
 from models.registry.tracking import Run, tracked
 from models.release.parameters import ReleaseParameters
 from models.release.release import fit_release
 from models.segments.personas.model import profile
+from models.segments.segment_names import PERSONA
 from models.survey.aipw import Estimate
 from models.survey.prepare import prepare_survey
 from models.survey.small_area import segment_nps
