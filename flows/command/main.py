@@ -27,6 +27,8 @@ from flows.command.options import (
     settings_from,
     takes,
 )
+from flows.command.published.opening import APP, open_app
+from flows.command.settings_list import settings
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -130,12 +132,8 @@ def sample(options: Options) -> None:
     run_sample(settings, margin, _one(by), output, rate, console(), raw=bool(raw))
 
 
-@app.command()
-def settings() -> None:
-    """List every setting with its default and its meaning. All of them can stand in revealed.toml."""
-    from flows.command.settings_list import show_settings
-
-    show_settings(console())
+app.command()(settings)
+app.command("app")(takes(TABLES, APP)(open_app))
 
 
 SINCE = typer.Option(metavar="VERSION", help="Only rows that are new, gone or moved since this published version.")

@@ -34,3 +34,17 @@ def to_svg(spec: Spec, name: str) -> str:
     size = re.search(r'width="([\d.]+)"', head)
     assert box is not None and size is not None
     return f'<svg class="chart" {box.group()} width="{size.group(1)}" aria-hidden="true" focusable="false">{rest}'
+
+
+def to_svg_file(spec: Spec) -> bytes:
+    """Draw a specification as a file of its own, which a page shows as an image.
+
+    Parameters
+    ----------
+    spec : dict
+        Vega-Lite.
+    """
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(spec)
+    return drawn.encode()

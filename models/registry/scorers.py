@@ -31,11 +31,11 @@ from models.registry.scorer_files import (
     write_release,
 )
 from models.registry.store import Store
+from models.registry.version_list import SCORER as SCORER
 from models.release.release import Release
 from models.scoring.clock.rows import AS_OF
 from models.scoring.parameters import FORMAT
 
-SCORER = "customer_scorer"
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
 REQUIREMENTS = ("mlflow", "lightgbm", "scipy", "numpy", "pandas")
 

@@ -20,7 +20,7 @@ from models.charts.drawing import to_svg
 Figures = Mapping[str, Any]
 
 TEMPLATES = Path(__file__).parent / "templates"
-_TAGS: Mapping[Language, str] = {"en": "en", "ru": "ru", "zh": "zh-Hans"}
+TAGS: Mapping[Language, str] = {"en": "en", "ru": "ru", "zh": "zh-Hans"}
 
 
 def write_page(score: Figures | None, retrain: Figures | None, language: Language = "en") -> str:
@@ -43,39 +43,70 @@ def write_page(score: Figures | None, retrain: Figures | None, language: Languag
     assert now is not None
     words = Words(language, now["currency"])
     drawn = {name: Markup(to_svg(spec, name)) for name, spec in specifications(score, retrain, words)}  # noqa: S704
-    style = _style()
-    items = [
-        {"text": item.told(words.gettext), "is_foreign": item.is_foreign and language != "en"}
-        for item in attention(score, retrain)
-        if not (item.is_summary and language == "en")
-    ]
-    page = _environment(language).get_template("page.html")
-    return page.render(
-        score=score,
-        retrain=retrain,
-        now=now,
-        language_tag=_TAGS[language],
-        foreign=Markup("") if language == "en" else Markup(' lang="en"'),
-        policy=content_policy(style),
-        style=Markup(style),  # noqa: S704 - it is the project's own file
-        pictures=_Pictures(drawn),
-        cards=cards(now, words),
-        attention=items,
-        sections=sections(score, retrain, words),
-        day=words.day,
-        month=words.month,
-        num=words.number,
-        signed=words.signed,
-        pct=words.percent,
-        signed_pct=words.signed_percent,
-        money=words.money,
-        interval=words.interval,
-        two_digits=partial(words.number, digits=2),
-        four_digits=partial(words.number, digits=4),
-        told=words.told,
-        persona=words.persona,
-        **contents(score, retrain, words),
+    style = read_style()
+    return (
+        environment(language)
+        .get_template("page.html")
+        .render(
+            policy=content_policy(style),
+            style=Markup(style),  # noqa: S704 - it is the project's own file
+            sections=sections(score, retrain, words),
+            **shown(score, retrain, words, drawn),
+        )
     )
+
+
+def shown(
+    score: Figures | None, retrain: Figures | None, words: Words, pictures: Mapping[str, Markup]
+) -> dict[str, Any]:
+    """Give the templates of the page, and of the sections, what they show.
+
+    Parameters
+    ----------
+    score, retrain
+        As for `write_page`.
+    words : Words
+        How the language says things.
+    pictures : Mapping of str to Markup
+        HTML of each picture by name; one that is missing is left out.
+    """
+    now = score or retrain
+    assert now is not None
+    items = [
+        {"text": item.told(words.gettext), "is_foreign": item.is_foreign and words.language != "en"}
+        for item in attention(score, retrain)
+        if not (item.is_summary and words.language == "en")
+    ]
+    return {
+        "score": score,
+        "retrain": retrain,
+        "now": now,
+        "pictures": _Pictures(pictures),
+        "cards": cards(now, words),
+        "attention": items,
+        **writers(words),
+        **contents(score, retrain, words),
+    }
+
+
+def writers(words: Words) -> dict[str, Any]:
+    """Give the templates what writes numbers, dates and names in a language."""
+    return {
+        "language_tag": TAGS[words.language],
+        "foreign": Markup("") if words.language == "en" else Markup(' lang="en"'),
+        "day": words.day,
+        "month": words.month,
+        "num": words.number,
+        "signed": words.signed,
+        "pct": words.percent,
+        "signed_pct": words.signed_percent,
+        "money": words.money,
+        "interval": words.interval,
+        "two_digits": partial(words.number, digits=2),
+        "four_digits": partial(words.number, digits=4),
+        "told": words.told,
+        "persona": words.persona,
+    }
 
 
 def content_policy(style: str) -> str:
@@ -95,14 +126,16 @@ class _Pictures(dict[str, Markup]):
 
 
 @lru_cache
-def _style() -> str:
+def read_style() -> str:
+    """Read the style of the page."""
     return (TEMPLATES / "style.css").read_text(encoding="utf-8")
 
 
 @lru_cache
-def _environment(language: Language) -> Environment:
+def environment(language: Language, *own: Path) -> Environment:
+    """Give the environment of templates in a language; those of other folders come before those of the page."""
     environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader([*own, TEMPLATES]),
         autoescape=select_autoescape(["html"]),
         undefined=StrictUndefined,
         extensions=["jinja2.ext.i18n"],

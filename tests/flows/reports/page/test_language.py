@@ -7,24 +7,28 @@ import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+import flows.app
 from features.entries import ENTRIES
 from features.measures.engagement import EVENT_MEASURES
 from features.measures.repurchase import PURCHASE_MEASURES
-from features.measures.survey import NPS_READINGS, answer_measures
+from features.measures.survey import answer_measures
 from flows.reports.page.language import CATALOGUES, Words
+from flows.reports.page.readings import NPS_READINGS
 from flows.reports.page.rendering import write_page
+from models.scoring.columns import CATEGORIES
 from models.segments.segment_names import SEGMENTS
 from tests.flows.reports.page.test_rendering import Page
 
-ROOM = CATALOGUES.parent
-METHODS = [("templates/**.html", "jinja2.ext:babel_extract"), ("*.py", "python")]
+ROOMS = (CATALOGUES.parent, Path(flows.app.__file__).parent)
+METHODS = [("templates/**.html", "jinja2.ext:babel_extract"), ("**.py", "python")]
 OPTIONS = {"templates/**.html": {"trimmed": "true", "silent": "false"}}
 # What is the same in every language.
 SAME = {"NPS", "MAE", "AUC", "PSI", "gamma"}
 
 
 def messages() -> set[str]:
-    return {message for _, _, message, _, _ in extract_from_dir(ROOM, method_map=METHODS, options_map=OPTIONS)}
+    found = (extract_from_dir(room, method_map=METHODS, options_map=OPTIONS) for room in ROOMS)
+    return {message for of_room in found for _, _, message, _, _ in of_room}
 
 
 def names() -> set[str]:
@@ -34,7 +38,7 @@ def names() -> set[str]:
     words = {word for use in uses for word in (use.much, use.little) if word and "{" not in word}
     readings = {reading for _, reading in NPS_READINGS} | {"needs improvement"}
     groups = {entry.group for entry in ENTRIES if entry.group}
-    return {measure.title for measure in measures} | words | readings | groups | set(SEGMENTS)
+    return {measure.title for measure in measures} | words | readings | groups | set(SEGMENTS) | set(CATEGORIES)
 
 
 @pytest.mark.parametrize("language", ["ru", "zh"])

@@ -1,0 +1,4 @@
+"""The pages of the app, each a function from a visit to an answer.
+
+Imports `reading`, the frame of `app`, and what these import.
+"""

@@ -1,0 +1,57 @@
+"""The pages of the whole base: its figures with the sections of the report, segments, cohorts, and versions."""
+
+from typing import Any
+
+from starlette.responses import HTMLResponse, Response
+
+from flows.app.rendering import words_of
+from flows.app.visit import Visit
+from flows.reports.page.views import SectionView, sections
+from models.registry.published_file import SCORES
+from models.registry.version_list import SCORER
+
+# Sections of the report that are pages of their own here.
+_ELSEWHERE = ("rfm", "personas", "cohorts", "actions")
+
+
+def base(visit: Visit) -> Response:
+    """Show the base now and since the last time, and the sections of the report that tell of everyone."""
+    told = _sections(visit)
+    shown = [section for section in told if section.name not in _ELSEWHERE]
+    return HTMLResponse(visit.write("base.html", sections=shown, total=visit.edition.scores.total()))
+
+
+def segments(visit: Visit) -> Response:
+    """Show the groups of customers, each of which leads to its customers, and the report's sections on them."""
+    _ = visit.asked.words.gettext
+    groups = [
+        {"field": field, "title": title, "rows": visit.edition.scores.groups(column)}
+        for field, column, title in (
+            ("segment", "segment", _("RFM segments")),
+            ("persona", "persona", _("Personas")),
+            ("category", "nps_category", _("NPS categories")),
+        )
+    ]
+    shown = [section for section in _sections(visit) if section.name in ("rfm", "personas")]
+    return HTMLResponse(visit.write("segments.html", groups=groups, sections=shown))
+
+
+def cohorts(visit: Visit) -> Response:
+    """Show the report's grids of cohorts, and each month of first purchase with its customers as they are scored."""
+    rows = visit.edition.scores.months()
+    shown = [section for section in _sections(visit) if section.name == "cohorts"]
+    return HTMLResponse(visit.write("cohorts.html", months=rows, sections=shown))
+
+
+def versions(visit: Visit) -> Response:
+    """Show the versions of scores and scorer: when, by what, which are in use, and what the gate said of them."""
+    listed = visit.shelf.versions
+    told: dict[str, Any] = {"published": listed.versions(SCORES), "scorers": listed.versions(SCORER)}
+    return HTMLResponse(visit.write("versions.html", **told))
+
+
+def _sections(visit: Visit) -> list[SectionView]:
+    edition = visit.edition
+    if edition.score is None:
+        return []
+    return sections(edition.score, edition.retrain, words_of(edition, visit.asked.language))

@@ -1,0 +1,150 @@
+"""The table of one version's scores, asked with DuckDB where its Parquet files lie."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from data.intake.sql import identifier, quote
+from flows.app.reading.filters import EVERYONE, ORDERS, Conditions
+from models.population.scores_table import COLUMNS, COMMON, SCHEMA
+
+Row = dict[str, Any]
+
+# What the engine may hold; a page of a million customers needs a tenth of it.
+MEMORY = "1GB"
+# Rows of a download that are in memory at once.
+_BATCH = 50_000
+_TYPES = {"string": "VARCHAR", "double": "DOUBLE", "int64": "BIGINT", "date32[day]": "DATE"}
+# What a page of customers shows.
+PAGE_COLUMNS = (
+    "customer_id",
+    "segment",
+    "nps_category",
+    "next_purchase_index",
+    "expected_revenue",
+    "clv",
+    "p_churn",
+    "last_purchase",
+)
+# Groups of customers are told by these means and sums.
+_GROUP = (
+    "count(*) AS customers, avg(next_purchase_index) AS next_purchase_index, "
+    "sum(expected_revenue) AS expected_revenue, avg(clv) AS clv, avg(p_churn) AS p_churn"
+)
+
+
+class Scores:
+    """Answers questions about the customers of one version. What a user types reaches the engine as values only.
+
+    Parameters
+    ----------
+    place : Path
+        A Parquet file, or a folder of such files that a cluster wrote.
+
+    Raises
+    ------
+    duckdb.Error
+        Here and in each method, where the files cannot be read.
+    """
+
+    def __init__(self, place: Path) -> None:
+        self._connection = duckdb.connect()
+        run = self._connection.execute
+        run(f"SET memory_limit = '{MEMORY}'")
+        # Nothing is fetched, and no other file can be read.
+        allowed = "allowed_directories" if place.is_dir() else "allowed_paths"
+        run(f"SET {allowed} = [{quote(str(place))}]")
+        for setting in ("autoinstall_known_extensions", "autoload_known_extensions", "enable_external_access"):
+            run(f"SET {setting} = false")
+        run("SET lock_configuration = true")
+        source = f"read_parquet({quote(str(place / '*.parquet' if place.is_dir() else place))})"
+        there = {row[0] for row in run(f"DESCRIBE SELECT * FROM {source}").fetchall()}
+        # A table of an earlier release may lack columns.
+        columns = [
+            identifier(field.name)
+            if field.name in there
+            else f"NULL::{_TYPES[str(field.type)]} AS {identifier(field.name)}"
+            for field in SCHEMA
+        ]
+        run(f"CREATE VIEW scores AS SELECT {', '.join(columns)} FROM {source}")
+
+    def page(self, conditions: Conditions, order: str, first: int, rows: int) -> list[Row]:
+        """Return some rows of the customers that fulfil conditions, in one of `ORDERS`."""
+        columns = ", ".join(map(identifier, PAGE_COLUMNS))
+        query = f"SELECT {columns} FROM scores {conditions.sql} ORDER BY {ORDERS[order]} LIMIT {rows} OFFSET {first}"
+        return self._rows(query, conditions.values)
+
+    def total(self, conditions: Conditions = EVERYONE) -> Row:
+        """Count the customers that fulfil conditions, with their means and sums."""
+        return self._rows(f"SELECT {_GROUP} FROM scores {conditions.sql}", conditions.values)[0]
+
+    def groups(self, column: str) -> list[Row]:
+        """Describe the customers of each value of a column, the largest group first; a customer without is in none."""
+        name = identifier(_known(column))
+        query = f"SELECT {name} AS name, {_GROUP} FROM scores WHERE {name} IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
+        return self._rows(query)
+
+    def months(self) -> list[Row]:
+        """Describe the customers of each month of first purchase, the newest first."""
+        query = f"SELECT strftime(first_purchase, '%Y-%m') AS name, {_GROUP} FROM scores GROUP BY 1 ORDER BY 1 DESC"
+        return self._rows(query)
+
+    def index_of(self, customer: str) -> float | None:
+        """Return a customer's next purchase index; None without scores, or without a forecast."""
+        found = self._rows("SELECT next_purchase_index FROM scores WHERE customer_id = ?", [customer])
+        return found[0]["next_purchase_index"] if found else None
+
+    def customer(self, customer: str) -> Row | None:
+        """Return the scores of one customer; None if there are none."""
+        found = self._rows("SELECT * FROM scores WHERE customer_id = ?", [customer])
+        return found[0] if found else None
+
+    def near(self, customer: str) -> str | None:
+        """Return an id that differs in blanks, case or zeros before it."""
+        query = "SELECT customer_id FROM scores WHERE ltrim(lower(trim(customer_id)), '0') = ? LIMIT 1"
+        found = self._rows(query, [customer.strip().lower().lstrip("0")])
+        return None if not found else str(found[0]["customer_id"])
+
+    def shares_below(self, row: Mapping[str, Any], columns: Sequence[str]) -> dict[str, float | None]:
+        """Return, for each of some columns, the share of the customers whose value is below that of a row."""
+        known = [column for column in columns if row[_known(column)] is not None]
+        if not known:
+            return dict.fromkeys(columns)
+        parts = [f"count(*) FILTER ({identifier(each)} < ?) / count({identifier(each)})" for each in known]
+        values = self._execute(f"SELECT {', '.join(parts)} FROM scores", [row[each] for each in known]).fetchone()
+        assert values is not None, "an aggregate has one row"
+        return dict.fromkeys(columns) | dict(zip(known, values, strict=True))
+
+    def batches(self, conditions: Conditions) -> Iterator[pa.Table]:
+        """Yield all rows that fulfil conditions, in the order of the file, a batch at a time; at least one batch."""
+        asked = self._connection.cursor().sql(f"SELECT * FROM scores {conditions.sql}", params=list(conditions.values))
+        reader = asked.to_arrow_reader(_BATCH)
+        is_empty = True
+        for batch in reader:
+            is_empty = False
+            yield pa.Table.from_batches([batch])
+        if is_empty:
+            yield reader.schema.empty_table()
+
+    def _execute(self, query: str, values: Sequence[Any] = ()) -> Any:
+        # A cursor for each question: requests come in several threads.
+        return self._connection.cursor().execute(query, list(values))
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Row]:
+        done = self._execute(query, values)
+        names = [column[0] for column in done.description]
+        return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
+
+
+def _known(column: str) -> str:
+    if column not in COLUMNS:
+        raise ValueError(f"the scores have no column {column!r}")
+    return column
+
+
+def schema_file(place: Path) -> Path:
+    """Return the file that holds the schema and the metadata of published scores."""
+    return place / COMMON if place.is_dir() else place
