@@ -27,6 +27,7 @@ from models.nps.candidates import smoothed_shares
 from models.nps.model import publishable
 from models.nps.pool import blend
 from models.scoring.nps import blended_probabilities
+from models.scoring.trees import Trees
 from models.stats.folds import customer_folds
 from models.stats.typing import Floats
 
@@ -107,7 +108,7 @@ def predict_by_all(
     predicted: dict[str, Floats] = {}
     for candidate in blended.candidates:
         fitted = candidate.on_all()
-        boosters = {name: lightgbm.Booster(model_str=text) for name, text in fitted.boosters.items()}
+        boosters = {name: Trees(text) for name, text in fitted.boosters.items()}
         predicted[candidate.name] = blended_probabilities([replace(fitted.member, weight=1.0)], boosters, Z)
     names = [candidate.name for candidate in blended.candidates]
     predicted["blend"] = pooled([predicted[name] for name in names], blended.weights)

@@ -12,7 +12,6 @@ blend are the weighted sum over its members. They are associations that the mode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import lightgbm
 import numpy as np
 import pandas as pd
 
@@ -25,9 +24,10 @@ from models.scoring.members import (
     Shares,
 )
 from models.scoring.nps import latent_probabilities, proportional_odds_terms, shifted_probabilities
+from models.scoring.trees import Trees
 from models.stats.typing import Floats
 
-Boosters = Mapping[str, lightgbm.Booster]
+Boosters = Mapping[str, Trees]
 
 # The base is represented by so many typical customers, each the mean of an equal part of the reference, ordered by
 # score.
@@ -142,7 +142,7 @@ def _latents(member: Member, boosters: Boosters, features: Floats) -> tuple[Floa
         return terms.sum(axis=1), terms
     names = (member.booster,) if isinstance(member, RiditTreesMember) else member.boosters
     # TreeSHAP returns k parts and, in the last column, the mean score over the training rows; they sum to the score.
-    shap = [np.asarray(boosters[name].predict(features, pred_contrib=True, num_threads=1), float) for name in names]
+    shap = [boosters[name].contributions(features) for name in names]
     by_feature = np.stack(shap, axis=2)
     return by_feature.sum(axis=1), by_feature[:, :k]
 

@@ -1,6 +1,5 @@
 """Figures of an NPS model by name, beside those of the prior, the shares of the classes."""
 
-import lightgbm
 import numpy as np
 import numpy.typing as npt
 
@@ -8,6 +7,7 @@ from models.nps.answers import FEWEST_ANSWERS, Answers, ranked_levels, why_no_mo
 from models.nps.candidates import smoothed_shares
 from models.nps.pool import Blend, Members, blend
 from models.scoring.nps import blended_probabilities, median_category
+from models.scoring.trees import Trees
 from models.stats import metrics
 from models.stats.folds import customer_folds
 from models.stats.typing import Flags, Floats, Integers, Strings
@@ -112,5 +112,5 @@ def training_noise(learned: Blend) -> float:
 
 
 def _predicted(fitted: Members, X: Floats) -> Floats:
-    boosters = {name: lightgbm.Booster(model_str=text) for name, text in fitted.boosters.items()}
+    boosters = {name: Trees(text) for name, text in fitted.boosters.items()}
     return blended_probabilities(fitted.members, boosters, X)

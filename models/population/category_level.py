@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-import lightgbm
 import numpy as np
 import pandas as pd
 
@@ -12,6 +11,7 @@ from models.release.release import Release
 from models.scoring.members import CategoryParameters
 from models.scoring.nps import NO_OFFSETS, latent_probabilities, latent_scores, shifted_probabilities
 from models.scoring.scorer import parse_trees
+from models.scoring.trees import Trees
 from models.stats.typing import Floats
 
 # What the names of an NPS model's trees begin with in a release.
@@ -55,7 +55,7 @@ def with_level(release: Release, described: StoredTable, shares: Floats | None) 
 
 def levelled(
     nps: CategoryParameters,
-    boosters: Mapping[str, lightgbm.Booster],
+    boosters: Mapping[str, Trees],
     batches: Iterable[pd.DataFrame],
     shares: Floats | None,
 ) -> CategoryParameters:
@@ -72,7 +72,7 @@ def levelled(
     return replace(nps, offsets=offsets, cuts=category_cuts(moved) if nps.source == "model" else None)
 
 
-def _parts(nps: CategoryParameters, boosters: Mapping[str, lightgbm.Booster], described: pd.DataFrame) -> list[Part]:
+def _parts(nps: CategoryParameters, boosters: Mapping[str, Trees], described: pd.DataFrame) -> list[Part]:
     """Give the weight and the probabilities (M, 3) of each member, without offsets."""
     if nps.source == "prior":
         return [(1.0, np.tile(np.asarray(nps.prior, dtype=float), (len(described), 1)))]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import lightgbm
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from .parameters import PurchaseParameters, ScorerParameters
 from .second_stage.correction import SECOND_STAGE_BOOSTERS, is_behaviour_known, second_stage
 from .second_stage.evidence import Evidence, at_level, by_share, p_none_beyond, reach
 from .second_stage.first import FIRST_STAGE, first_stage
+from .trees import Trees
 
 
 class Forecast:
@@ -35,11 +35,11 @@ class Forecast:
     ----------
     parameters : ScorerParameters
         Those of the purchase and spend models and of the second stage are read, the horizons, and what clv needs.
-    boosters : Mapping of str to lightgbm.Booster
+    boosters : Mapping of str to Trees
         Trees by name; others than those of the second stage are left aside.
     """
 
-    def __init__(self, parameters: ScorerParameters, boosters: Mapping[str, lightgbm.Booster]) -> None:
+    def __init__(self, parameters: ScorerParameters, boosters: Mapping[str, Trees]) -> None:
         self.parameters = parameters
         self.purchases, self.spend = parameters.purchases, parameters.spend
         self.trees = {name: boosters[name] for name in SECOND_STAGE_BOOSTERS if name in boosters}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-import lightgbm
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from .members import (
     ProportionalOddsMember,
     RiditTreesMember,
 )
+from .trees import Trees
 
 # A category that trees never saw gets a log probability near -35, which would carry a calibration map away.
 LOWEST_LOG_PROBABILITY = -10.0
@@ -80,7 +80,7 @@ def _terms_by_feature(member: ProportionalOddsMember, features: Floats) -> Itera
         yield np.where(np.isnan(column), missing, np.interp(column, knots, values))
 
 
-def latent_scores(member: Member, boosters: Mapping[str, lightgbm.Booster], features: Floats) -> Floats:
+def latent_scores(member: Member, boosters: Mapping[str, Trees], features: Floats) -> Floats:
     """Return what a member of the blend reads from the features, before links and calibration.
 
     Parameters
@@ -106,17 +106,11 @@ def latent_scores(member: Member, boosters: Mapping[str, lightgbm.Booster], feat
                 score += term
             return score
         case RiditTreesMember():
-            return _raw_scores(boosters, member.booster, features) if len(features) else np.zeros(0)
+            return boosters[member.booster].raw_scores(features)
         case CumulativeTreesMember():
-            if not len(features):
-                return np.zeros((0, 2))
-            return np.column_stack([_raw_scores(boosters, name, features) for name in member.boosters])
+            return np.column_stack([boosters[name].raw_scores(features) for name in member.boosters])
         case PriorMember():
             return np.zeros(len(features))
-
-
-def _raw_scores(boosters: Mapping[str, lightgbm.Booster], name: str, features: Floats) -> Floats:
-    return np.asarray(boosters[name].predict(features, raw_score=True, num_threads=1), dtype=float)
 
 
 def latent_probabilities(member: Member, scores: Floats) -> Floats:
@@ -149,7 +143,7 @@ def cumulative_log_probabilities(raw: Floats) -> Floats:
 
 
 def category_probabilities(
-    parameters: CategoryParameters, boosters: Mapping[str, lightgbm.Booster], features: pd.DataFrame
+    parameters: CategoryParameters, boosters: Mapping[str, Trees], features: pd.DataFrame
 ) -> Floats:
     """Return the probabilities of detractor, passive and promoter of each row under an NPS model.
 
@@ -191,7 +185,7 @@ def shifted_probabilities(probabilities: Floats, offsets: Sequence[float]) -> Fl
 
 def blended_probabilities(
     members: Sequence[Member],
-    boosters: Mapping[str, lightgbm.Booster],
+    boosters: Mapping[str, Trees],
     features: Floats,
     offsets: Sequence[float] = NO_OFFSETS,
 ) -> Floats:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from pathlib import Path
 
-import lightgbm
 import numpy as np
 import pandas as pd
 
@@ -20,15 +19,16 @@ from .forecast import Forecast
 from .members import CategoryParameters
 from .nps import categories, category_probabilities
 from .parameters import ScorerParameters, scorer_sections
+from .trees import Trees
 
 
 @lru_cache(maxsize=64)
-def _parse(text: str) -> lightgbm.Booster:
-    return lightgbm.Booster(model_str=text)
+def _parse(text: str) -> Trees:
+    return Trees(text)
 
 
-def parse_trees(texts: Mapping[str, str]) -> dict[str, lightgbm.Booster]:
-    """Parse trees in LightGBM text by name: a text is parsed once, as predicting does not change its booster."""
+def parse_trees(texts: Mapping[str, str]) -> dict[str, Trees]:
+    """Parse trees in LightGBM text by name; a text is parsed once."""
     return {name: _parse(text) for name, text in texts.items()}
 
 

@@ -12,9 +12,9 @@ from models.purchases.second_stage.logistic import fit_logistic
 from models.purchases.second_stage.stacking import JudgedOutcomes
 from models.purchases.second_stage.trees import Objective, Target, grow
 from models.scoring.parameters import LogisticParameters
-from models.scoring.scorer import parse_trees
 from models.scoring.second_stage.correction import regression
 from models.scoring.second_stage.first import Offsets, second_stage_matrix
+from models.scoring.trees import Trees
 from models.stats.typing import Floats
 
 # Who buys, how often those who buy, and at which value.
@@ -145,5 +145,4 @@ def _matrix(cut: PastCut, part: str, names: Sequence[str]) -> Floats:
 
 
 def _raw(text: str, X: Floats) -> Floats:
-    booster = parse_trees({"": text})[""]
-    return np.asarray(booster.predict(X, raw_score=True, num_threads=1), dtype=np.float64)
+    return Trees(text).raw_scores(X)

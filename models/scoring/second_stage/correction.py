@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import lightgbm
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +12,7 @@ from scipy.special import expit
 from ..arrays import Floats
 from ..columns import PURCHASE_COLUMNS
 from ..parameters import LogisticParameters, SecondStageParameters
+from ..trees import Trees
 from .first import FIRST_STAGE, Offsets, second_stage_matrix
 
 SECOND_STAGE_BOOSTERS = ("buys", "purchases", "revenue")
@@ -23,11 +23,10 @@ _ROWS_AT_ONCE = 100_000
 
 
 def second_stage(
-    boosters: Mapping[str, lightgbm.Booster],
+    boosters: Mapping[str, Trees],
     first: pd.DataFrame,
     features: pd.DataFrame,
     stage: SecondStageParameters,
-    threads: int = 1,
 ) -> pd.DataFrame:
     """Correct what the purchase and spend models expect of the horizon by what else customers do.
 
@@ -38,7 +37,7 @@ def second_stage(
 
     Parameters
     ----------
-    boosters : Mapping of str to lightgbm.Booster
+    boosters : Mapping of str to Trees
         Any of `SECOND_STAGE_BOOSTERS`.
     first : pandas.DataFrame
         Columns `FIRST_STAGE`, n rows.
@@ -47,8 +46,6 @@ def second_stage(
         `is_behaviour_known`.
     stage : SecondStageParameters
         Weights, levels, the regression, and the names of the features.
-    threads : int
-        Threads LightGBM may use.
 
     Returns
     -------
@@ -63,8 +60,7 @@ def second_stage(
         part = rows[start : start + _ROWS_AT_ONCE]
         matrix = second_stage_matrix(first.iloc[part], features.iloc[part], stage.features)
         for name, booster in boosters.items():
-            raw = booster.predict(matrix, raw_score=True, num_threads=threads)
-            log_ratio[name][part] += stage.weight(name) * np.asarray(raw, dtype=float)
+            log_ratio[name][part] += stage.weight(name) * booster.raw_scores(matrix)
         if stage.logistic is not None:
             of_line = regression(stage.logistic, offsets.buys[part], features.iloc[part])
             log_ratio["buys"][part] += stage.weight("logistic") * of_line

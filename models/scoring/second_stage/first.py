@@ -70,5 +70,10 @@ class Offsets:
 
 def second_stage_matrix(first: pd.DataFrame, features: pd.DataFrame, names: Sequence[str]) -> Floats:
     """Return what the trees see, shape (n, 5 + k): the first stage, then the named features, NaN where not there."""
-    seen = features.reindex(columns=list(names)).to_numpy(float)
-    return np.column_stack([first[list(FIRST_STAGE)].to_numpy(float), seen])
+    # By columns, as the trees read it.
+    matrix = np.empty((len(first), len(FIRST_STAGE) + len(names)), order="F")
+    for place, column in enumerate([first[name] for name in FIRST_STAGE]):
+        matrix[:, place] = column.to_numpy(float)
+    for place, name in enumerate(names, start=len(FIRST_STAGE)):
+        matrix[:, place] = features[name].to_numpy(float) if name in features else np.nan
+    return matrix

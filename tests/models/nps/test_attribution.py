@@ -23,6 +23,7 @@ from models.scoring.members import (
     RiditTreesMember,
 )
 from models.scoring.nps import NO_OFFSETS, category_probabilities, latent_probabilities
+from models.scoring.trees import Trees
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
 EFFECTS = np.array([-1.0, -0.5, -0.5, 0.3, 0.0])
@@ -63,7 +64,7 @@ def boosters(customers):
     y = np.searchsorted(ODDS.cuts, latent + np.random.default_rng(2).logistic(size=len(latent)))
     targets = {"ridit": y / 2, "above_detractor": y > 0, "above_passive": y > 1}
     settings = {"num_leaves": 4, "learning_rate": 0.1, "verbosity": -1, "num_threads": 1, "deterministic": True}
-    return {
+    grown = {
         name: lightgbm.train(
             settings | {"objective": "regression" if name == "ridit" else "binary"},
             lightgbm.Dataset(customers, target.astype(float)),
@@ -71,6 +72,7 @@ def boosters(customers):
         )
         for name, target in targets.items()
     }
+    return {name: Trees(booster.model_to_string()) for name, booster in grown.items()}
 
 
 BLEND = (
@@ -134,7 +136,7 @@ def test_points_are_near_shapley_values_of_the_score_itself():
 
 def test_parts_of_trees_are_shapley_values_by_hand(customers, boosters):
     """From each tree's text: a split on an unknown feature is passed by the training rows' shares."""
-    booster = boosters["ridit"]
+    booster = boosters["ridit"].booster
     trees = [tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]
 
     def rows(node):
