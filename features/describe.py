@@ -17,9 +17,10 @@ from features.behaviour import (
 )
 from features.catalogue import catalogue_of, feature_names
 from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
+from features.engine.compiled import Rows, compiled
 from features.events import event_features
 from features.purchases import summarise_purchases
-from features.returns.kept import everyone_matched
+from features.returns.kept import everyone_matched, everyone_read, tables_to_read
 from features.spine import Spine, left_joined
 from features.standing import standing_features
 from features.tables import StoredTable, Tables, give_memory_back, to_frame
@@ -40,6 +41,7 @@ SUMMARY = (
     "spend_value",
     "total_value",
 )
+_OTHER_TABLES = ("answers", "events", "customers")
 # Columns that order rows, as far as a table has them.
 _ORDER = ("customer_id", "as_of", "date", "answered_at", "score", "invited_at")
 
@@ -168,11 +170,23 @@ def everyone_described(tables: Tables, as_of: date, vocabulary: Vocabulary) -> S
     StoredTable
         What `describe` says of `everyone`, sorted by customer_id.
     """
+    names_from = json.dumps(vocabulary.to_dict())
 
-    def expression() -> ir.Table:
-        return _in_order(describe(tables, everyone_matched(tables, as_of), vocabulary))
+    def rows() -> Rows:
+        spine = everyone_matched(tables, as_of)
+        if vocabulary.question is not None:
+            # Stores are judged at many dates, whose returns are matched on the way.
+            return in_order(describe(tables, spine, vocabulary))
+        others = {name: getattr(tables, name) for name in _OTHER_TABLES if getattr(tables, name) is not None}
+        return compiled(_everyone, tables_to_read(tables.transactions, spine) | others, [as_of], [names_from])
 
-    return tables.workspace.table(("everyone", as_of, json.dumps(vocabulary.to_dict())), expression)
+    return tables.workspace.table(("everyone", as_of, names_from), rows)
+
+
+def _everyone(tables: Mapping[str, ir.Table], as_of: date, names_from: str) -> ir.Table:
+    others = {name: tables.get(name) for name in _OTHER_TABLES}
+    vocabulary = Vocabulary.from_dict(json.loads(names_from))
+    return in_order(describe(Tables(tables["transactions"], **others), everyone_read(tables, as_of), vocabulary))
 
 
 def describe_everyone(tables: Tables, as_of: date, vocabulary: Vocabulary) -> pd.DataFrame:
@@ -194,11 +208,17 @@ def materialise(table: ir.Table) -> pd.DataFrame:
     DataFrame
         Doubles as float64 (NaN for null), dates and times as datetime64[us], text as str, a fresh index.
     """
-    frame = to_frame(_in_order(table).to_pyarrow())
-    give_memory_back(table)
+    return materialised(in_order(table))
+
+
+def materialised(rows: Rows) -> pd.DataFrame:
+    """Run what has an order already, and give its rows as `materialise` does."""
+    frame = to_frame(rows.to_pyarrow())
+    give_memory_back(rows)
     return frame
 
 
-def _in_order(table: ir.Table) -> ir.Table:
+def in_order(table: ir.Table) -> ir.Table:
+    """Sort rows as `materialise` gives them."""
     order = [name for name in _ORDER if name in table.columns]
     return table.order_by(order) if order else table

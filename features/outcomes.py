@@ -7,17 +7,23 @@ from decimal import Decimal
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 
 from data.errors import InputError
-from features.describe import describe_everyone, materialise
-from features.purchases import purchase_days
-from features.returns.kept import everyone_matched
+from features.describe import describe_everyone, in_order, materialised
+from features.engine.compiled import Rows, Write, compiled, given
+from features.purchases import purchase_days, purchase_summary
+from features.returns.kept import everyone_matched, everyone_read, tables_to_read
 from features.spine import Spine, everyone, left_joined
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 
 # Of more than 18 digits, so that DuckDB gives a product 38.
 _EXACT = "decimal(19, 4)"
+# Columns of what was bought in as many days before as_of as the horizon has.
+BEFORE = ["purchases_before", "revenue_before"]
+# Before the names of what came back by the date until which outcomes are known.
+_KNOWN = "known_"
 
 
 def outcomes(
@@ -62,11 +68,15 @@ def outcomes(
         If the horizon is not positive, or ends after `known_before`: its outcomes are not known yet.
     """
     _check_horizon(spine, horizon, known_before)
+    shares = None if kept is None else ibis.memtable(_shares(kept))
+    return _outcomes(transactions, spine, known or everyone(transactions, known_before), horizon, shares)
+
+
+def _outcomes(transactions: ir.Table, spine: Spine, known: Spine, horizon: int, shares: ir.Table | None) -> ir.Table:
     # Who has a purchase: no more of their summary is needed.
     customers = spine.with_as_of(purchase_days(transactions, spine).select(*spine.keys).distinct())
-    days = purchase_days(transactions, known or everyone(transactions, known_before))
-    if kept is not None:
-        shares = ibis.memtable({"age": list(kept), "kept": [str(share) for share in kept.values()]})
+    days = purchase_days(transactions, known)
+    if shares is not None:
         shares = shares.select(age=shares.age.cast(days.age.type()), kept=shares.kept.cast(_EXACT))
         days = left_joined(days, shares, ["age"])
         # Decimals, so that the sums do not depend on the order of rows.
@@ -82,12 +92,75 @@ def outcomes(
     )
 
 
+def _shares(kept: Mapping[int, Decimal]) -> pa.Table:
+    return pa.table({"age": list(kept), "kept": [str(share) for share in kept.values()]})
+
+
 def realised_outcomes(
     tables: Tables, as_of: date, horizon: int, known_before: date, kept: Mapping[int, Decimal] | None = None
-) -> ir.Table:
-    """Give the `outcomes` of everyone at a date, with returns matched once a run."""
+) -> pd.DataFrame:
+    """Return the `outcomes` of everyone at a date by customer_id, with returns matched once a run."""
+    return materialised(_compiled(_realised, tables, as_of, horizon, known_before, kept))
+
+
+def summary_with_outcomes(
+    tables: Tables, as_of: date, horizon: int, known_before: date, kept: Mapping[int, Decimal] | None = None
+) -> pd.DataFrame:
+    """Return everyone's purchases before a date beside what they did after it.
+
+    Parameters
+    ----------
+    tables
+        Clean tables.
+    as_of
+        Exclusive.
+    horizon, known_before, kept
+        As for `outcomes`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `features.purchases.purchase_summary`; purchases and revenue; and of as many days before as_of as
+        the horizon has after it, purchases_before and revenue_before. Sorted by customer_id.
+    """
+    summary = {"summary": purchase_summary(tables, as_of)}
+    return materialised(_compiled(_with_summary, tables, as_of, horizon, known_before, kept, summary))
+
+
+def _compiled(
+    write: Write,
+    tables: Tables,
+    as_of: date,
+    horizon: int,
+    known_before: date,
+    kept: Mapping[int, Decimal] | None,
+    others: Mapping[str, ir.Table] | None = None,
+) -> Rows:
     spine, known = everyone_matched(tables, as_of), everyone_matched(tables, known_before)
-    return outcomes(tables.transactions, spine, horizon, known_before, kept, known)
+    _check_horizon(spine, horizon, known_before)
+    read = {**tables_to_read(tables.transactions, spine), **tables_to_read(tables.transactions, known, _KNOWN)}
+    if kept is not None:
+        rows, beside = _shares(kept), tables.transactions
+        read["kept"] = tables.workspace.once(("kept", *kept.items()), lambda: given(rows, beside))
+    return compiled(write, read | dict(others or {}), [as_of, known_before], [horizon])
+
+
+def _realised(tables: Mapping[str, ir.Table], as_of: date, known_before: date, horizon: int) -> ir.Table:
+    spine, known = everyone_read(tables, as_of), everyone_read(tables, known_before, _KNOWN)
+    realised = _outcomes(tables["transactions"], spine, known, horizon, tables.get("kept"))
+    return realised.drop("as_of").order_by("customer_id")
+
+
+def _with_summary(tables: Mapping[str, ir.Table], as_of: date, known_before: date, horizon: int) -> ir.Table:
+    days = purchase_days(tables["transactions"], everyone_read(tables, as_of))
+    recent = days.filter(days.age <= horizon)
+    before = recent.group_by("customer_id").agg(
+        purchases_before=recent.count().cast("float64"), revenue_before=recent.net.sum().cast("float64")
+    )
+    realised = _realised(tables, as_of, known_before, horizon)
+    described = left_joined(tables["summary"].inner_join(realised, "customer_id"), before, ["customer_id"])
+    filled = {name: described[name].fill_null(0.0) for name in BEFORE}
+    return in_order(described.mutate(**filled))
 
 
 def describe_with_outcomes(
@@ -117,7 +190,7 @@ def describe_with_outcomes(
         The columns of `features.describe.describe_everyone`, then purchases and revenue.
     """
     realised = realised_outcomes(tables, as_of, horizon, known_before, kept)
-    return describe_everyone(tables, as_of, vocabulary).merge(materialise(realised.drop("as_of")), on="customer_id")
+    return describe_everyone(tables, as_of, vocabulary).merge(realised, on="customer_id")
 
 
 def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date, known: Spine | None = None) -> ir.Table:
@@ -147,6 +220,18 @@ def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date, k
     return joined.group_by(["as_of", joined.day.name("date")]).agg(
         purchases=joined.count(), repeat_purchases=joined.count(where=joined.day > joined.first_purchase)
     )
+
+
+def everyones_purchases_by_day(tables: Tables, as_of: date, known_before: date) -> pd.DataFrame:
+    """Return `purchases_by_day` of everyone at a date, with returns matched once a run, in the order of the dates."""
+    spine, known = everyone_matched(tables, as_of), everyone_matched(tables, known_before)
+    read = {**tables_to_read(tables.transactions, spine), **tables_to_read(tables.transactions, known, _KNOWN)}
+    return materialised(compiled(_by_day, read, [as_of, known_before]))
+
+
+def _by_day(tables: Mapping[str, ir.Table], as_of: date, known_before: date) -> ir.Table:
+    spine, known = everyone_read(tables, as_of), everyone_read(tables, known_before, _KNOWN)
+    return in_order(purchases_by_day(tables["transactions"], spine, known_before, known))
 
 
 def monthly_cohorts(tables: Tables, as_of: date) -> ir.Table:

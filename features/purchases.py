@@ -5,13 +5,15 @@ The likelihood of BG/NBD depends on a customer only through (frequency, recency,
 is a GROUP BY, so it runs in the engine that holds the summary, and only the counts leave it.
 """
 
+from collections.abc import Mapping
 from datetime import date
 
 import ibis
 import ibis.expr.types as ir
 
 from data.errors import InputError
-from features.returns.kept import everyone_matched, matching_at, visible_lines
+from features.engine.compiled import compiled
+from features.returns.kept import everyone_matched, everyone_read, matching_at, tables_to_read, visible_lines
 from features.returns.matching import NO_RETURNS
 from features.spine import Spine, everyone, left_joined, midnight
 from features.tables import Tables
@@ -139,9 +141,14 @@ def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
     """
 
     def summary() -> ir.Table:
-        return summarise_purchases(tables.transactions, everyone_matched(tables, as_of, with_lags=True)).cache()
+        read = tables_to_read(tables.transactions, everyone_matched(tables, as_of, with_lags=True))
+        return compiled(_summary, read, [as_of]).cache()
 
     return tables.workspace.once(("purchase summary", as_of), summary)
+
+
+def _summary(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
+    return summarise_purchases(tables["transactions"], everyone_read(tables, as_of))
 
 
 def without_purchase(tables: Tables, as_of: date) -> ir.Table:

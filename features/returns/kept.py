@@ -1,10 +1,13 @@
 """The matching of returns at a date: said in the expression that needs it, or made once and kept in the engine."""
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import date
 
+import ibis
 import ibis.expr.types as ir
 
+from features.engine.compiled import compiled, kept_meanwhile
 from features.returns.matching import (
     NO_RETURNS,
     Matching,
@@ -58,14 +61,70 @@ def with_matching(tables: Tables, spine: Spine, *, with_lags: bool = False) -> S
     return replace(spine, matching=tables.workspace.once(key, lambda: _computed(tables.transactions, spine, with_lags)))
 
 
+def tables_to_read(transactions: ir.Table, spine: Spine, when: str = "") -> dict[str, ir.Table]:
+    """Name the tables that purchases are read from, for `features.engine.compiled.compiled`: lines, and what came back.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions.
+    spine
+        With its matching, where there are returns.
+    when
+        Before the names of what came back, where two dates are read.
+    """
+    parts = {part.name: getattr(spine.matching, part.name) for part in fields(Matching)} if spine.matching else {}
+    came_back = {f"{when}{name}": table for name, table in parts.items() if table is not None}
+    return {"transactions": transactions, **came_back}
+
+
+def everyone_read(tables: Mapping[str, ir.Table], as_of: date, when: str = "") -> Spine:
+    """Give everyone at a date with the matching, from what `tables_to_read` names."""
+    spine = everyone(tables["transactions"], as_of)
+    parts = {part.name: tables.get(f"{when}{part.name}") for part in fields(Matching)}
+    return spine if parts["by_day"] is None else replace(spine, matching=Matching(**parts))
+
+
 def _computed(transactions: ir.Table, spine: Spine, with_lags: bool) -> Matching:
-    keys = spine.keys
+    keys, dates = spine.keys, [] if spine.as_of is None else [spine.as_of]
+    lines = {"transactions": transactions, **({} if dates else {"pairs": spine.table})}
+
     # Each step reads the one before several times, so each is a table of its own until the next is there.
     with (
-        events_of(visible_lines(transactions, spine), keys).cache() as events,
-        matched_to_orders(events, keys, narrow=True).cache() as by_order,
-        matched_to_sales(by_order, keys, narrow=True).cache() as by_sale,
+        kept_meanwhile(compiled(_events, lines, dates)) as events,
+        kept_meanwhile(compiled(_matched_to_orders, {"events": events}, (), [keys])) as by_order,
+        kept_meanwhile(compiled(_matched_to_sales, {"events": by_order}, (), [keys])) as by_sale,
     ):
-        matching = matching_of(by_sale, keys)
-        by_lag = sums_by_lag(by_order, by_sale, keys, spine.date_of).cache() if with_lags else None
-        return Matching(matching.by_day.cache(), matching.beyond.cache(), matching.cancelled.cache(), by_lag)
+        parts = {
+            name: compiled(_part_of_matching, {"events": by_sale}, (), [keys, name]).cache()
+            for name in ("by_day", "beyond", "cancelled")
+        }
+        if with_lags:
+            parts["by_lag"] = compiled(_by_lag, {"by_order": by_order, "by_sale": by_sale}, dates).cache()
+        return Matching(**parts)
+
+
+def _spine(tables: Mapping[str, ir.Table], dates: Sequence[date]) -> Spine:
+    return everyone(tables["transactions"], dates[0]) if dates else Spine(tables["pairs"])
+
+
+def _events(tables: Mapping[str, ir.Table], *dates: date) -> ir.Table:
+    spine = _spine(tables, dates)
+    return events_of(visible_lines(tables["transactions"], spine), spine.keys)
+
+
+def _matched_to_orders(tables: Mapping[str, ir.Table], keys: Sequence[str]) -> ir.Table:
+    return matched_to_orders(tables["events"], keys, narrow=True)
+
+
+def _matched_to_sales(tables: Mapping[str, ir.Table], keys: Sequence[str]) -> ir.Table:
+    return matched_to_sales(tables["events"], keys, narrow=True)
+
+
+def _part_of_matching(tables: Mapping[str, ir.Table], keys: Sequence[str], name: str) -> ir.Table:
+    part: ir.Table = getattr(matching_of(tables["events"], keys), name)
+    return part
+
+
+def _by_lag(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
+    return sums_by_lag(tables["by_order"], tables["by_sale"], ["customer_id"], lambda _: ibis.literal(as_of))

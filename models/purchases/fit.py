@@ -1,6 +1,6 @@
 """The purchase and spend models of one date, fitted together on sufficient statistics counted in the engine."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
+from features.engine.compiled import compiled
 from features.purchases import purchase_statistics, purchase_summary, spend_statistics
 from features.tables import Tables
 from models.purchases.bg_nbd import BetaGeoModel, ModifiedBetaGeoModel
@@ -210,7 +211,7 @@ def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> Pur
 
 def count_histories(summary: ir.Table) -> SufficientStatistics:
     """Count equal purchase histories, times in days, in the engine that holds the summary."""
-    return SufficientStatistics(*_columns(purchase_statistics(summary), ("frequency", "recency", "T", "customers")))
+    return SufficientStatistics(*_columns(summary, purchase_statistics, "frequency", "recency", "T", "customers"))
 
 
 def fit_histories(statistics: SufficientStatistics, spend: SpendFit, purchase_model: PurchaseModel) -> PurchaseFit:
@@ -240,14 +241,19 @@ def fit_histories(statistics: SufficientStatistics, spend: SpendFit, purchase_mo
     )
 
 
-def _columns(table: ir.Table, names: tuple[str, ...]) -> list[npt.NDArray[np.float64]]:
-    columns = table.to_pyarrow()
+def _of_summary(tables: Mapping[str, ir.Table], count: Callable[[ir.Table], ir.Table]) -> ir.Table:
+    return count(tables["summary"])
+
+
+def _columns(summary: ir.Table, count: Callable[[ir.Table], ir.Table], *names: str) -> list[npt.NDArray[np.float64]]:
+    columns = compiled(_of_summary, {"summary": summary}, (), [count]).to_pyarrow()
     return [columns[name].to_numpy().astype(np.float64) for name in names]
 
 
 def fit_spend(summary: ir.Table) -> SpendFit:
     """Fit Gamma-Gamma, or say why not and take the mean value of a purchase for everybody."""
-    frequency, value, customers = _columns(spend_statistics(summary), ("spend_frequency", "spend_value", "customers"))
+    names = ("spend_frequency", "spend_value", "customers")
+    frequency, value, customers = _columns(summary, spend_statistics, *names)
     try:
         model = GammaGammaModel().fit(frequency, value, weights=customers)
     except InputError as error:

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 
+import ibis.expr.types as ir
 import numpy as np
 
-from features.returns.kept import everyone_matched
+from features.engine.compiled import compiled
+from features.returns.kept import everyone_matched, everyone_read, tables_to_read
 from features.returns.lags import repeat_value_by_age, returned_by_lag, sold_by_age
 from features.returns.matching import NO_RETURNS
 from features.tables import Tables
@@ -69,10 +71,11 @@ def kept_by_age(tables: Tables, as_of: date) -> Mapping[int, Decimal] | None:
 
 def _estimate(tables: Tables, as_of: date) -> ReturnsToCome | None:
     spine = everyone_matched(tables, as_of, with_lags=True)
-    returned = returned_by_lag(tables.transactions, spine).to_pyarrow().to_pydict()
+    read = tables_to_read(tables.transactions, spine)
+    returned = compiled(_returned, read, [as_of]).to_pyarrow().to_pydict()
     if sum(returned["returns"]) < FEWEST_RETURNS:
         return None
-    sold = sold_by_age(tables.transactions, spine).to_pyarrow().to_pydict()
+    sold = compiled(_sold, read, [as_of]).to_pyarrow().to_pydict()
     curve = survival_of_money(
         *(np.array(sold[name], dtype=float) for name in ("age", "sold")),
         *(np.array(returned[name], dtype=float) for name in ("age", "lag", "returned")),
@@ -81,10 +84,22 @@ def _estimate(tables: Tables, as_of: date) -> ReturnsToCome | None:
     if not drops.size:
         return None
     without_share = ReturnsToCome(tuple(drops.tolist()), tuple(curve[drops].tolist()), 0.0)
-    repeats = repeat_value_by_age(tables.transactions, spine).to_pyarrow().to_pydict()
+    repeats = compiled(_repeats, read, [as_of]).to_pyarrow().to_pydict()
     age, net = (np.array(repeats[name], dtype=float) for name in ("age", "net"))
     share = float(net @ to_come(without_share, age) / net.sum()) if net.sum() > 0 else 0.0
     return ReturnsToCome(without_share.lags, without_share.kept, share)
+
+
+def _returned(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
+    return returned_by_lag(tables["transactions"], everyone_read(tables, as_of))
+
+
+def _sold(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
+    return sold_by_age(tables["transactions"], everyone_read(tables, as_of))
+
+
+def _repeats(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
+    return repeat_value_by_age(tables["transactions"], everyone_read(tables, as_of))
 
 
 def survival_of_money(sold_age: Floats, sold: Floats, age: Floats, lag: Floats, returned: Floats) -> Floats:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import mlflow.pyfunc
 import numpy as np
 import pandas as pd
 from mlflow.types import ColSpec, DataType, Schema, TensorSpec
@@ -92,18 +93,17 @@ def without_requirements_check() -> Iterator[None]:
     """Keep MLflow from comparing a version's requirements with what is installed while it is logged.
 
     They are made of what is installed. MLflow reads the list of files of every installed package for it, which takes
-    longer than all else of the logging.
+    longer than all else of the logging: once for the requirements, and once for the example that it serves.
     """
     check = "warn_dependency_requirement_mismatches"
-    kept = getattr(environment, check, None)
-    if kept is None:
-        yield
-        return
-    setattr(environment, check, lambda _requirements: None)
+    kept = {module: getattr(module, check) for module in (environment, mlflow.pyfunc) if hasattr(module, check)}
+    for module in kept:
+        setattr(module, check, lambda _requirements: None)
     try:
         yield
     finally:
-        setattr(environment, check, kept)
+        for module, function in kept.items():
+            setattr(module, check, function)
 
 
 def output_schema() -> Schema:

@@ -2,9 +2,7 @@
 
 from datetime import date, timedelta
 
-from features.describe import materialise
-from features.outcomes import describe_with_outcomes, realised_outcomes
-from features.purchases import purchase_summary
+from features.outcomes import BEFORE, describe_with_outcomes, summary_with_outcomes
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 from models.nps.point_in_time import answers_with_features
@@ -40,8 +38,8 @@ def build_holdout(
     if behaviour:
         customers = describe_with_outcomes(tables, cutoff, recipe.horizon, vocabulary, as_of, kept)
     else:
-        realised = realised_outcomes(tables, cutoff, recipe.horizon, as_of, kept).drop("as_of")
-        customers = materialise(purchase_summary(tables, cutoff).inner_join(realised, "customer_id"))
+        # The baseline of the last period is for the rolling backtest.
+        customers = summary_with_outcomes(tables, cutoff, recipe.horizon, as_of, kept).drop(columns=BEFORE)
     if tables.answers is None:
         return Holdout(customers)
     answers = answers_with_features(

@@ -9,10 +9,8 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import describe_everyone, materialise
-from features.outcomes import realised_outcomes
-from features.purchases import purchase_days, purchase_summary
-from features.returns.kept import everyone_matched
+from features.describe import describe_everyone
+from features.outcomes import summary_with_outcomes
 from features.tables import Tables
 from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchases_at
 from models.purchases.returns_to_come import kept_by_age
@@ -282,13 +280,4 @@ def _without_second_stage(result: CutoffResult, why: str) -> CutoffResult:
 def _customers_at(tables: Tables, cutoff: date, horizon: int) -> pd.DataFrame:
     """Describe everyone's purchases at the cutoff, with those of the horizon and of as many days before the cutoff."""
     end = cutoff + timedelta(days=horizon)
-    realised = realised_outcomes(tables, cutoff, horizon, end, kept_by_age(tables, end)).drop("as_of")
-    days = purchase_days(tables.transactions, everyone_matched(tables, cutoff))
-    recent = days.filter(days.age <= horizon)
-    before = recent.group_by("customer_id").agg(
-        purchases_before=recent.count().cast("float64"), revenue_before=recent.net.sum().cast("float64")
-    )
-    described = purchase_summary(tables, cutoff).inner_join(realised, "customer_id")
-    joined = described.left_join(before, "customer_id").drop("customer_id_right")
-    filled = {name: joined[name].fill_null(0.0) for name in ("purchases_before", "revenue_before")}
-    return materialise(joined.mutate(**filled))
+    return summary_with_outcomes(tables, cutoff, horizon, end, kept_by_age(tables, end))

@@ -5,9 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pandas as pd
 
-from features.describe import materialise
-from features.outcomes import purchases_by_day
-from features.returns.kept import everyone_matched
+from features.outcomes import everyones_purchases_by_day
 from features.tables import Tables
 from models.release.rolling import CutoffResult
 from models.scoring.bg_nbd import new_customer_expected_purchases
@@ -54,8 +52,7 @@ def weekly_repeat_purchases(tables: Tables, result: CutoffResult) -> pd.DataFram
 
 def _actual(tables: Tables, result: CutoffResult, until: np.ndarray) -> np.ndarray:
     known_before = result.cutoff + timedelta(days=result.horizon)
-    spine, known = everyone_matched(tables, result.cutoff), everyone_matched(tables, known_before)
-    by_day = materialise(purchases_by_day(tables.transactions, spine, known_before, known))
+    by_day = everyones_purchases_by_day(tables, result.cutoff, known_before)
     # Dates come in order, so the running total before a date is that of the rows before it.
     rows = np.searchsorted(by_day["date"].to_numpy("datetime64[D]"), until, side="left")
     total = np.concatenate([[0.0], np.cumsum(by_day["repeat_purchases"].to_numpy(float))])

@@ -4,6 +4,7 @@ Cut points are computed once, when a scorer is trained, and stored with it: a cu
 because the customer's behaviour changed, not because others' did.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import ibis
@@ -12,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
+from features.engine.compiled import compiled
 from models.segments.segment_names import SEGMENTS, Segments, segment_names
 
 FIFTHS = (1, 2, 3, 4)
@@ -68,9 +70,9 @@ def rfm_cuts(summary: ir.Table) -> RfmCuts:
         Where the summary holds no customer.
     """
     return RfmCuts(
-        recency=_quintiles(summary.select(value=summary["T"] - summary.recency)),
-        frequency=_quintiles(summary.select(value=summary.frequency + 1.0)),
-        monetary=_quintiles(summary.select(value=summary.total_value)),
+        recency=_quintiles(summary, "recency"),
+        frequency=_quintiles(summary, "frequency"),
+        monetary=_quintiles(summary, "monetary"),
     )
 
 
@@ -97,12 +99,22 @@ def rfm_scores(
     return pd.DataFrame({"rfm": digits.astype(str), "segment": segment}, index=days_since.index)
 
 
-def _quintiles(values: ir.Table) -> tuple[float, ...]:
-    """Return the four quintiles of the only column of a table."""
-    [row] = quintile_query(values).to_pyarrow().to_pylist()
+def _quintiles(summary: ir.Table, measure: str) -> tuple[float, ...]:
+    """Return the four quintiles of a measure."""
+    [row] = compiled(_quintiles_of, {"summary": summary}, (), [measure]).to_pyarrow().to_pylist()
     if row["cut_1"] is None:
         raise InputError("RFM cut points need at least one customer with a purchase; the summary holds none.")
     return tuple(row[f"cut_{fifth}"] for fifth in FIFTHS)
+
+
+def _quintiles_of(tables: Mapping[str, ir.Table], measure: str) -> ir.Table:
+    summary = tables["summary"]
+    values = {
+        "recency": summary["T"] - summary.recency,
+        "frequency": summary.frequency + 1.0,
+        "monetary": summary.total_value,
+    }
+    return quintile_query(summary.select(value=values[measure]))
 
 
 def quintile_query(values: ir.Table) -> ir.Table:

@@ -3,9 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from features.describe import materialise
-from features.outcomes import purchases_by_day
-from features.returns.kept import everyone_matched
+from features.outcomes import everyones_purchases_by_day
 from flows.reports.page.figures import Figures, plain, records
 from flows.steps.fitting import Fitted, Judged
 from flows.steps.inputs import Inputs
@@ -60,8 +58,7 @@ def _tracking(inputs: Inputs, fitted: Fitted, customers: pd.DataFrame) -> list[F
 def purchases_since(inputs: Inputs, fitted: Fitted) -> Floats:
     """Cumulative purchases, (horizon,), of the cutoff's customers within 1, 2, ... days after it."""
     tables, until = inputs.tables, inputs.as_of
-    spine, known = everyone_matched(tables, fitted.cutoff), everyone_matched(tables, until)
-    by_day = materialise(purchases_by_day(tables.transactions, spine, until, known))
+    by_day = everyones_purchases_by_day(tables, fitted.cutoff, until)
     offset = (by_day["date"] - pd.Timestamp(fitted.cutoff)).dt.days
     daily = np.zeros(fitted.recipe.horizon)
     inside = (offset >= 0) & (offset < fitted.recipe.horizon)

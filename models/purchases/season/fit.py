@@ -5,9 +5,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from features.describe import materialise
-from features.outcomes import purchases_by_day
-from features.returns.kept import everyone_matched
+from features.outcomes import everyones_purchases_by_day
 from features.tables import Tables
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.fit import MODELS, PurchaseFit, fit_purchases_at, fit_with_spend
@@ -76,8 +74,7 @@ def estimate_season(
 
 def repeats_by_day(tables: Tables, as_of: date) -> Floats:
     """Count the repeat purchases of each day from the first purchase of all to the last day seen."""
-    spine = everyone_matched(tables, as_of)
-    by_day = materialise(purchases_by_day(tables.transactions, spine, as_of, spine))
+    by_day = everyones_purchases_by_day(tables, as_of, as_of)
     days = by_day["date"].to_numpy("datetime64[D]")
     last = np.datetime64(as_of - timedelta(days=1), "D")
     length = int((last - days.min()).astype(np.int64)) + 1 if days.size else 0

@@ -16,9 +16,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from data.errors import InputError
-from features.describe import materialise
-from features.outcomes import realised_outcomes
-from features.purchases import purchase_summary
+from features.outcomes import summary_with_outcomes
 from features.tables import Tables
 from models.purchases.returns_to_come import kept_by_age
 from models.purchases.season.fit import fit_first_stage_at
@@ -106,8 +104,7 @@ def biases_over(tables: Tables, as_of: date, recipe: Recipe, days: int, first_da
             break
         try:
             fit = fit_first_stage_at(tables, cutoff, recipe)
-            realised = realised_outcomes(tables, cutoff, days, as_of, kept_by_age(tables, as_of)).drop("as_of")
-            frame = materialise(purchase_summary(tables, cutoff).inner_join(realised, "customer_id"))
+            frame = summary_with_outcomes(tables, cutoff, days, as_of, kept_by_age(tables, as_of))
             if (fit.clock is not None) == by_clock:
                 biases.append(bias_of(fit.predict(frame, days), frame))
         except InputError:
