@@ -28,7 +28,7 @@ from models.scoring.bg_nbd import (
     p_purchase,
 )
 from models.scoring.gamma_gamma import expected_spend
-from models.scoring.intervals import clv_interval, revenue_interval
+from models.scoring.intervals.revenue_and_value import clv_interval, revenue_interval
 from models.scoring.parameters import PurchaseParameters, SpendParameters, Uncertainty
 
 Floats = npt.NDArray[np.float64]

@@ -20,7 +20,7 @@ from .bg_nbd import (
 from .clock.future import Future
 from .columns import FORECAST_COLUMNS, PURCHASE_COLUMNS
 from .gamma_gamma import expected_spend, kept_spend
-from .intervals import clv_interval, lifetime_value, revenue_interval
+from .intervals.revenue_and_value import clv_interval, lifetime_value, revenue_interval
 from .parameters import PurchaseParameters, ScorerParameters
 from .second_stage.correction import SECOND_STAGE_BOOSTERS, is_behaviour_known, second_stage
 from .second_stage.evidence import Evidence, at_level, by_share, p_none_beyond, reach

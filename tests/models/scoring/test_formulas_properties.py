@@ -13,7 +13,7 @@ from models.scoring.bg_nbd import (
     p_purchase,
 )
 from models.scoring.gamma_gamma import expected_spend
-from models.scoring.intervals import clv_interval, revenue_interval
+from models.scoring.intervals.revenue_and_value import clv_interval, revenue_interval
 from models.scoring.parameters import PurchaseParameters, SpendParameters, Uncertainty
 
 DAYS = PurchaseParameters(0.2426, 7 * 4.4136, 0.7929, 2.4259)

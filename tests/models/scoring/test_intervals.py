@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from models.scoring.bg_nbd import DAYS_PER_YEAR, discounted_purchases, expected_purchases, p_alive, p_purchase
 from models.scoring.gamma_gamma import expected_spend
-from models.scoring.interval_grid import frequency_knots
-from models.scoring.intervals import clv_interval, revenue_interval
+from models.scoring.intervals.grid import frequency_knots
+from models.scoring.intervals.revenue_and_value import clv_interval, revenue_interval
 from models.scoring.parameters import PurchaseParameters, SpendParameters
 
 DAYS = PurchaseParameters(0.2426, 30.9, 0.7929, 2.4259)

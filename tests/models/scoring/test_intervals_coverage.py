@@ -9,7 +9,7 @@ from data.errors import InputError
 from models.purchases.bg_nbd import BetaGeoModel, ModifiedBetaGeoModel
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.scoring.bg_nbd import DAYS_PER_YEAR, p_alive, p_purchase
-from models.scoring.intervals import clv_interval, revenue_interval
+from models.scoring.intervals.revenue_and_value import clv_interval, revenue_interval
 from models.scoring.parameters import PurchaseParameters, SpendParameters, Uncertainty
 from tests.models.randomised_pit import randomised_pit_coverage, randomised_pit_misses
 from tests.models.simulated_purchases import simulate_purchases

@@ -10,10 +10,10 @@ from models.purchases.bg_nbd import BetaGeoModel
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.scoring.bg_nbd import DAYS_PER_YEAR, p_alive
 from models.scoring.columns import PURCHASE_COLUMNS
-from models.scoring.intervals import clv_interval, revenue_interval
+from models.scoring.intervals.revenue_and_value import clv_interval, revenue_interval
+from models.scoring.intervals.traits import ParameterSets, _even_normal_draws
 from models.scoring.parameters import PurchaseParameters, SpendParameters, Uncertainty
 from models.scoring.scorer import Scorer
-from models.scoring.traits import ParameterSets, _even_normal_draws
 from tests.models.simulated_purchases import simulate_purchases
 
 HORIZON, YEAR = 90.0, 365.0

@@ -6,18 +6,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
 
-from .arrays import Floats, as_columns
-from .bg_nbd import (
+from ..arrays import Floats, as_columns
+from ..bg_nbd import (
     DAYS_PER_YEAR,
     discounted_purchases_of_the_living,
     log_odds_of_having_left,
     purchases_of_the_living,
     summed_purchases_of_the_living,
 )
-from .clock.future import Discounting
-from .gamma_gamma import expected_spend
-from .interval_grid import IntervalGrid
-from .parameters import PurchaseParameters, SpendParameters, Uncertainty
+from ..clock.future import Discounting
+from ..gamma_gamma import expected_spend
+from ..parameters import PurchaseParameters, SpendParameters, Uncertainty
+from .grid import IntervalGrid
 from .traits import ParameterSets, Traits
 
 _MOST_PURCHASES = 1e15

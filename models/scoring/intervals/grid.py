@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from .arrays import Floats, groups
-from .bg_nbd import log_odds_of_leaving_at, log_odds_of_silence
-from .gamma_gamma import expected_share
-from .parameters import PurchaseParameters, SpendParameters
+from ..arrays import Floats, groups
+from ..bg_nbd import log_odds_of_leaving_at, log_odds_of_silence
+from ..gamma_gamma import expected_share
+from ..parameters import PurchaseParameters, SpendParameters
 from .traits import ParameterSets, Traits
 
 # Simulated figures given alive are tabulated at every frequency up to 32, then at steps of a tenth, and at ages

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from .arrays import Floats
-from .parameters import Covariance, PurchaseParameters, SpendParameters, Uncertainty
+from ..arrays import Floats
+from ..parameters import Covariance, PurchaseParameters, SpendParameters, Uncertainty
 
 _PARAMETER_SETS = 256
 
