@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from data.intake.sources import COMPUTED
+
 
 def leave_out_defaults(schema: dict[str, Any]) -> None:
     """Take the defaults out of a JSON schema, from which Prefect draws its form, and tell them in the descriptions."""
@@ -34,8 +36,10 @@ class Format(BaseModel):
     separator: str | None = Field(
         None, description="sign between the cells of a CSV file; default: found from the header"
     )
-    sheet: str | None = Field(
-        None, description="sheet of a workbook to read; default: the first that holds anything, and the others are told"
+    sheet: str | list[str] | None = Field(
+        None,
+        description="sheet of a workbook to read, several, or * for all; default: the first that holds anything, and "
+        "the others are told",
     )
     header_line: int | None = Field(
         None, ge=1, description="line or row with the names of the columns; default: the first that is not blank"
@@ -43,6 +47,11 @@ class Format(BaseModel):
     amount: str | None = Field(
         None, description="of transactions: the amount as SQL over its columns, such as quantity * unit_price"
     )
+    ts: str | None = Field(
+        None,
+        description="of transactions and events: the time as SQL over its columns, such as date || ' ' || time",
+    )
+    answered_at: str | None = Field(None, description="of answers: the same of the time of the answer")
     rows: str | None = Field(
         None, description="the rows to read as SQL over its columns, such as status in ('paid', 'sent'); default: all"
     )
@@ -53,6 +62,17 @@ class Format(BaseModel):
         None,
         description="SQL query to run in the database instead of reading a table; default: the table of its address",
     )
+
+    @property
+    def computed(self) -> dict[str, str]:
+        """Contract column -> the expression that gives it, of those that have one."""
+        return {name: text for name in COMPUTED if (text := getattr(self, name)) is not None}
+
+
+class FileFormat(Format):
+    """How files of a table are written that are written otherwise than its others; it takes their place whole."""
+
+    columns: dict[str, str] = Field({}, description="our column name -> the one in these files")
 
 
 def _read_scores(value: Any) -> Any:

@@ -27,7 +27,7 @@ from data.contracts import SCALES
 from data.errors import InputError
 from data.intake.databases.address import start_at
 from data.intake.sources import redact
-from flows.formats import Format, Scale, Scores
+from flows.formats import FileFormat, Format, Scale, Scores
 from models.segments.segment_names import Segments, segment_names
 
 SETTINGS_FILE = "revealed.toml"
@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     olist: str | None = Field(None, description="a folder with the public Olist files, instead of the four tables")
     columns: dict[TableName, dict[str, str]] = Field({}, description="our column name -> yours, per table")
     formats: dict[TableName, Format] = Field({}, description="how a table's files are written")
+    files: dict[TableName, dict[str, FileFormat]] = Field(
+        {}, description="columns and formats of files that are written otherwise, by the file's name or a pattern"
+    )
 
     engine: Literal["duckdb", "spark"] = Field(
         "duckdb", description="what reads and describes: duckdb, on this machine; or spark, on a cluster"

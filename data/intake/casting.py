@@ -1,6 +1,6 @@
 """SQL that turns cells into values: what counts as filled, and which text is a time, a number or a scale."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -111,6 +111,15 @@ class Readings:
         return {name: reading.form for name, reading in self.times.items()} | {
             name: reading.example for name, reading in self.numbers.items()
         }
+
+
+def describe_all(readings: Sequence[Readings]) -> dict[str, str]:
+    """Say by column how its numbers and times are written in all files, each way once."""
+    ways: dict[str, dict[str, None]] = {}
+    for each in readings:
+        for name, form in each.describe().items():
+            ways.setdefault(name, {})[form] = None
+    return {name: " or ".join(forms) for name, forms in ways.items()}
 
 
 def text_cell(column: Column, raw_column: str, sql_type: str) -> str:

@@ -1,16 +1,13 @@
 """What the cells of a table tell of how they are written: its numbers, its times, the rows and amounts to read."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
 
-from data.contracts import NUMBER, Column, Contract
-from data.errors import InputError
+from data.contracts import Column, Contract
 from data.intake.casting import Readings, is_typed, text_cell
 from data.intake.raw import RawFile, unreadable
-from data.intake.reading.expressions import compile_expression
 from data.intake.reading.matching import find_near_misses
 from data.intake.reading.numbers import (
     NumberFormat,
@@ -24,6 +21,36 @@ from data.intake.reading.times import TimeReading, find_time_reading, refuse_to_
 from data.intake.sources import Source
 
 _EXAMPLES = 5
+
+
+def find_readings_by_way(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    raws: Sequence[RawFile],
+    ways: Sequence[Source],
+    zone: str,
+    notes: list[str],
+) -> list[Readings]:
+    """Find how the columns of each file are written; files that the settings describe alike tell it together.
+
+    Parameters
+    ----------
+    connection, contract, raws, zone, notes
+        As in `find_readings`.
+    ways
+        What the settings say of each file.
+
+    Raises
+    ------
+    InputError
+        As `find_readings`.
+    """
+    found: dict[int, Readings] = {}
+    for way in ways:
+        if id(way) not in found:
+            alike = [raw for raw, other in zip(raws, ways, strict=True) if other is way]
+            found[id(way)] = find_readings(connection, contract, alike, way, zone, notes)
+    return [found[id(way)] for way in ways]
 
 
 def find_readings(
@@ -75,47 +102,6 @@ def find_readings(
     return Readings(numbers, times, cents)
 
 
-def apply_expressions(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, raw: RawFile, source: Source, notes: list[str]
-) -> RawFile:
-    """Leave out the records that the setting `rows` does not choose, and compute the amount where a setting says how.
-
-    Raises
-    ------
-    InputError
-        An expression cannot be used, or chooses no record.
-    """
-    section = f"formats.{contract.table}"
-    if source.amount is not None and contract.table != "transactions":
-        raise InputError(f"{section}.amount is set, but {contract.table} has no amount; transactions have.")
-
-    def as_number(position: int) -> str:
-        return _number_of(connection, contract, raw, position, source)
-
-    def as_words(position: int) -> str:
-        return f"trim(c{position})" if raw.types[position] == "VARCHAR" else f"c{position}"
-
-    if source.rows is not None:
-        raw = _choose_rows(connection, contract, raw, source.rows, as_number, as_words)
-        if raw.left_out:
-            setting = f"rows = {toml_text(source.rows)}"
-            notes.append(f"{contract.table}: rows left out of {raw.name} by {setting}: {raw.left_out:,}.")
-    if source.amount is not None:
-        expression = compile_expression(
-            connection,
-            f"{section}.amount",
-            source.amount,
-            raw.relation,
-            raw.header,
-            as_number,
-            as_words,
-            is_number=True,
-        )
-        columns = {name: at for name, at in raw.columns.items() if name != "amount"}
-        raw = replace(raw, columns=columns, computed={"amount": expression})
-    return raw
-
-
 def near_miss_note(contract: Contract, raw: RawFile) -> str | None:
     """Say which columns that are not read are named nearly like an optional one."""
     near = find_near_misses(contract, (*raw.header, *raw.unread), raw.columns)
@@ -128,61 +114,6 @@ def near_miss_note(contract: Contract, raw: RawFile) -> str | None:
         f"{contract.table}: these columns of {raw.name} are not read, but are named nearly like ours: {told}. "
         f"If they are meant, say so in revealed.toml: {lines}."
     )
-
-
-def _choose_rows(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    raw: RawFile,
-    rows: str,
-    as_number: Callable[[int], str],
-    as_words: Callable[[int], str],
-) -> RawFile:
-    """Leave records out of a file's relation; those of a wrong shape stay, as their cells are not known."""
-    setting = f"formats.{contract.table}.rows"
-    expression = compile_expression(
-        connection, setting, rows, raw.relation, raw.header, as_number, as_words, is_number=False
-    )
-    chosen = f"(shape > 0 OR coalesce({expression.sql}, false))"
-    try:
-        total, kept = _first(connection, f"SELECT count(*), count(*) FILTER ({chosen}) FROM {raw.relation}")
-    except duckdb.Error as error:
-        raise InputError(f"{setting} = {rows!r} cannot be computed: {str(error).splitlines()[0]}.") from None
-    if total and not kept:
-        values = [
-            f"{raw.header[k]} has {', '.join(map(repr, _commonest(connection, raw, k)))}" for k in expression.columns
-        ]
-        raise InputError(f"{setting} = {rows!r} chooses no row of {raw.name}: {'; '.join(values)}.")
-    connection.execute(f"ALTER {'VIEW' if raw.is_view else 'TABLE'} {raw.relation} RENAME TO {raw.relation}_all")
-    connection.execute(f"CREATE VIEW {raw.relation} AS SELECT * FROM {raw.relation}_all WHERE {chosen}")
-    return replace(raw, left_out=total - kept)
-
-
-def _commonest(connection: duckdb.DuckDBPyConnection, raw: RawFile, position: int) -> list[str]:
-    rows = connection.execute(
-        f"SELECT CAST(c{position} AS VARCHAR) FROM {raw.relation} WHERE c{position} IS NOT NULL "
-        f"GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT {_EXAMPLES}"
-    ).fetchall()
-    return [str(row[0]) for row in rows]
-
-
-def _number_of(
-    connection: duckdb.DuckDBPyConnection, contract: Contract, raw: RawFile, position: int, source: Source
-) -> str:
-    """Write SQL for a column of an expression as a number, by the evidence of this file."""
-    column, sql_type = f"c{position}", raw.types[position]
-    if sql_type == "NUMERIC":
-        return f"CASE WHEN is_number({column}) THEN TRY_CAST({column} AS {NUMBER}) END"
-    if sql_type != "VARCHAR":
-        return column
-    cells = f"SELECT 0 AS file, line, trim(present({column})) AS cell FROM {raw.relation} WHERE shape = 0"
-    name = f"{contract.table}.{raw.header[position]}"
-    reading = find_number_reading(connection, cells, _asked(source), name, [raw.name])
-    if reading is None:
-        raise refuse_to_guess(connection, cells, name, [raw.name])
-    text = f"trim(present({column}))"
-    plain = text if reading.plain else reading.cell(text)
-    return f"CASE WHEN is_number({plain}) THEN TRY_CAST({plain} AS {NUMBER}) END"
 
 
 def _read_numbers(

@@ -12,6 +12,7 @@ from data.intake.databases.address import split_addresses
 from data.intake.databases.reading import describe_tables
 from data.intake.raw import read_columns
 from data.intake.reading.matching import check_mapping
+from data.intake.reading.workbooks import part_by_sheet
 from data.intake.sources import Source, find_files
 
 _MOST = 8
@@ -43,14 +44,17 @@ def check_headers(sources: Mapping[str, Source]) -> dict[str, tuple[str, ...]]:
             if table not in sources:
                 continue
             source = sources[table]
-            check_mapping(contract, source.columns)
+            for each in (source, *source.own.values()):
+                check_mapping(contract, each.columns)
             addresses, paths = split_addresses(source.paths)
             local = [path for path in paths if "://" not in str(path)]
             files = find_files(replace(source, paths=local), table, Path(name))[0] if local else []
+            files = part_by_sheet(files, source)
             names = dict.fromkeys(describe_tables(source, addresses, contract))
             for number, file in enumerate(files[:_MOST]):
                 relation = f"raw_{table}_{number}"
-                names |= dict.fromkeys(read_columns(connection, file, source, contract, relation, Path(name)))
+                own = source.of(file)
+                names |= dict.fromkeys(read_columns(connection, file, own, contract, relation, Path(name)))
             if local == paths and len(files) <= _MOST:
                 columns[table] = tuple(names)
     return columns

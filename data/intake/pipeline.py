@@ -11,7 +11,7 @@ import duckdb
 
 from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
-from data.intake.casting import Readings, create_macros
+from data.intake.casting import Readings, create_macros, describe_all
 from data.intake.checks import (
     check_currency,
     check_known_customers,
@@ -25,9 +25,10 @@ from data.intake.checks import (
 from data.intake.clean.clean_table import names_in_files, write_clean, write_parquet
 from data.intake.clean.kept_rows import KeptRows
 from data.intake.databases.reading import find_files_and_tables, without_rows
-from data.intake.evidence import apply_expressions, find_readings, near_miss_note
+from data.intake.evidence import find_readings_by_way, near_miss_note
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
 from data.intake.raw import RawFile, load, unreadable
+from data.intake.reading.computed import apply_expressions
 from data.intake.reading.matching import check_mapping
 from data.intake.reading.times import check_time_format
 from data.intake.report import Intake, Overlap, TableReport
@@ -122,16 +123,20 @@ def _take_tables(
         if table not in sources:
             continue
         source = sources[table]
-        check_mapping(contract, source.columns)
-        check_time_format(connection, table, source.time_format)
+        for each in (source, *source.own.values()):
+            check_mapping(contract, each.columns)
+            check_time_format(connection, table, each.time_format)
         raws, files, later = _load_files(connection, contract, source, working, rules.timezone, notes, unchanged)
-        readings = find_readings(connection, contract, raws, source, rules.timezone, notes)
+        ways = [source.of(file) for file in files]
+        unused = [pattern for pattern, way in source.own.items() if not any(way is each for each in ways)]
+        notes += [f"{table}: files.{table} names {pattern!r}, and no file that is read." for pattern in unused]
+        readings = find_readings_by_way(connection, contract, raws, ways, rules.timezone, notes)
         attributes = _attributes(contract, raws)
         create_staged(connection, contract, attributes)
         for number, raw in enumerate(raws):
-            _stage_file(connection, contract, raw, number, readings, rules, attributes)
+            _stage_file(connection, contract, raw, number, readings[number], rules, attributes)
             if len(files) > 1:
-                unchanged.keep(connection, files[number], source, contract, raw, number)
+                unchanged.keep(connection, files[number], ways[number], contract, raw, number)
         dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
         _check_across_rows(connection, contract, attributes)
         remember_later_customers(connection, contract, later)
@@ -146,7 +151,7 @@ def _take_tables(
             first, newest = _days(connection)
         report = write_clean(connection, contract, raws, rows, reasons, attributes, source, working)
         reports[table] = replace(
-            report, left_out=report.left_out + dropped, overlaps=overlaps, forms=readings.describe()
+            report, left_out=report.left_out + dropped, overlaps=overlaps, forms=describe_all(readings)
         )
         for raw in raws:
             raw.drop(connection)
@@ -169,16 +174,16 @@ def _load_files(
     notes += file_notes
     raws, loaded = [], []
     for number, file in enumerate(files):
-        relation = f"raw_{contract.table}_{number}"
+        relation, own = f"raw_{contract.table}_{number}", source.of(file)
         # A table in one file changes as a whole.
-        rows = unchanged.find(file, source) if len(files) > 1 else None
+        rows = unchanged.find(file, own) if len(files) > 1 else None
         if rows is None:
-            raw = load(connection, file, source, contract, relation, working)
+            raw = load(connection, file, own, contract, relation, working)
         else:
-            raw = load(connection, replace(file, path=rows), replace(source, columns={}), contract, relation, working)
+            raw = load(connection, replace(file, path=rows), replace(own, columns={}), contract, relation, working)
             raw = raw and unchanged.name_as_written(raw, rows)
         if raw is not None:
-            raws.append(apply_expressions(connection, contract, raw, source, notes))
+            raws.append(apply_expressions(connection, contract, raw, own, notes))
             loaded.append(file)
             notes += raw.notes
             note = near_miss_note(contract, raws[-1])

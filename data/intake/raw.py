@@ -1,6 +1,6 @@
 """A file as DuckDB reads it: one row per record; the cells of a CSV file are still text."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -15,7 +15,15 @@ from data.intake.reading.csv_files import load_csv, start_csv, start_text
 from data.intake.reading.expressions import Expression
 from data.intake.reading.json_lines import is_json, load_json
 from data.intake.reading.matching import match_columns
-from data.intake.reading.workbooks import cell_text, header_row, is_workbook, load_sheet, notes_on, read_sheet
+from data.intake.reading.workbooks import (
+    cell_text,
+    header_row,
+    is_workbook,
+    load_sheet,
+    notes_on,
+    read_sheet,
+    without_leftovers,
+)
 from data.intake.sources import File, Source
 from data.intake.sql import identifier, quote
 
@@ -106,12 +114,12 @@ def load(
         return None
     if is_json(text[0]):
         return _load_json(connection, chain([text[0]], text[1]), file, source, contract, relation)
-    start = start_csv(*text, file, source, contract, _computed(source))
-    width = len(start.header)
-    load_csv(connection, start.blocks, start.separator, width, relation, file)
+    start = start_csv(*text, file, source, contract, tuple(source.computed))
+    notes = load_csv(connection, start.blocks, start.separator, start.header, relation, file)
     tab_or_sign = "a tab" if start.separator == "\t" else f'"{start.separator}"'
     written = f"{name_encoding(file, source.encoding)}, separator {tab_or_sign}"
-    return RawFile(file.name, relation, start.header, ("VARCHAR",) * width, start.columns, written=written)
+    types = ("VARCHAR",) * len(start.header)
+    return RawFile(file.name, relation, start.header, types, start.columns, written=written, notes=notes)
 
 
 def read_columns(
@@ -143,16 +151,18 @@ def read_columns(
         return tuple(
             _load_json(connection, text[0][:_JSON_START].rsplit(b"\n", 1)[:1], file, source, contract, relation).columns
         )
-    return tuple(start_csv(*text, file, source, contract, _computed(source)).columns)
+    return tuple(start_csv(*text, file, source, contract, tuple(source.computed)).columns)
 
 
 def _load_workbook(
     connection: duckdb.DuckDBPyConnection, file: File, source: Source, contract: Contract, relation: str
 ) -> RawFile | None:
-    sheet = read_sheet(file, source.sheet)
+    wanted = file.sheet or (source.sheet if isinstance(source.sheet, str) else None)
+    sheet = read_sheet(file, wanted)
     at = header_row(sheet.rows, source.header_line)
     if at < 0:
         return None
+    sheet, leftovers = without_leftovers(sheet, at, file)
     header = tuple(cell_text(cell).strip() for cell in sheet.rows[at])
     types = load_sheet(connection, sheet.rows, at, relation)
     columns = match_columns(
@@ -160,7 +170,7 @@ def _load_workbook(
         header,
         source.columns,
         file.name,
-        computed=_computed(source),
+        computed=tuple(source.computed),
         contents=lambda: [_KINDS[kind] for kind in types],
     )
     written = f"sheet {sheet.name!r} of a workbook"
@@ -171,7 +181,7 @@ def _load_workbook(
         types,
         columns,
         written=written,
-        notes=notes_on(sheet, file, types, asked=source.sheet is not None),
+        notes=(*notes_on(sheet, file, types, asked=wanted is not None), *leftovers),
     )
 
 
@@ -184,7 +194,7 @@ def _load_json(
     relation: str,
 ) -> RawFile:
     header, types = load_json(connection, blocks, relation, file)
-    columns = match_columns(contract, header, source.columns, file.name, computed=_computed(source))
+    columns = match_columns(contract, header, source.columns, file.name, computed=tuple(source.computed))
     return RawFile(file.name, relation, header, types, columns, written="JSON lines")
 
 
@@ -211,7 +221,7 @@ def _load_parquet(
         header,
         source.columns,
         file.name,
-        computed=_computed(source),
+        computed=tuple(source.computed),
         contents=lambda: kinds_of_parquet(connection, parquet, header, types),
     )
     selected = "".join(f", {identifier(name)} AS c{k}" for k, name in enumerate(header))
@@ -226,7 +236,3 @@ def unreadable(name: str, error: duckdb.Error) -> InputError:
     """Make the error that says in one line that a Parquet file is damaged."""
     reason = str(error).splitlines()[0].partition(": ")[2] or type(error).__name__
     return InputError(f"{name} cannot be read as Parquet ({reason}); fetch or write it again.")
-
-
-def _computed(source: Source) -> Sequence[str]:
-    return ("amount",) if source.amount is not None else ()

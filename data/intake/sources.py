@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from glob import glob, has_magic
 from http.client import HTTPException
 from pathlib import Path
@@ -23,6 +24,9 @@ SUFFIXES = (
     *(".parquet", ".pq", ".xlsx", ".xlsm", ".xlsb", ".xls", ".ods"),
 )
 """Endings of the files that are read from a folder; a path or a glob may name any file."""
+
+COMPUTED = ("amount", "ts", "answered_at")
+"""Contract columns that an expression over the files' columns may give."""
 
 _SCHEMES = ("file", "s3", "gs", "abfs", "hdfs")
 _BLOCK = 16 * 2**20
@@ -54,11 +58,13 @@ class Source:
     separator
         The separator of CSV files; found from the header where None.
     sheet
-        The sheet of a workbook that is read; the first that holds anything where None.
+        The sheet of a workbook that is read, or several by their names or by patterns such as ``*``; the first that
+        holds anything where None.
     header_line
         The line or row with the names of the columns, from 1; the first that is not blank where None.
-    amount
-        SQL expression over the files' columns that gives the amount of a transaction; the column amount where None.
+    amount, ts, answered_at
+        SQL expressions over the files' columns that give these columns of the contract; the columns themselves where
+        None.
     rows
         SQL expression over the files' columns that is true for the rows to read; all rows where None.
     repeated
@@ -67,6 +73,9 @@ class Source:
         SQL query that is run in the databases among the paths, in the place of a table; none where None.
     before
         The as_of that is asked for: of databases only the rows before it are read; all rows where None.
+    own
+        Name of a file, or a pattern -> how such files are written that are written otherwise: it takes the place of all
+        of this but for `paths`, `repeated`, `query` and `before`.
     """
 
     # A URL may hold a password: it is kept out of the repr.
@@ -78,13 +87,16 @@ class Source:
     unit: str | None = None
     encoding: str | None = None
     separator: str | None = None
-    sheet: str | None = None
+    sheet: str | Sequence[str] | None = None
     header_line: int | None = None
     amount: str | None = None
+    ts: str | None = None
+    answered_at: str | None = None
     rows: str | None = None
     repeated: str = "keep"
     query: str | None = None
     before: date | None = None
+    own: Mapping[str, "Source"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
@@ -107,6 +119,19 @@ class Source:
                     f'encoding {self.encoding!r} is not known; give one of Python\'s names, e.g. "cp1252".'
                 ) from None
 
+    @property
+    def computed(self) -> dict[str, str]:
+        """Contract column -> the expression that gives it, of those that have one."""
+        return {name: text for name in COMPUTED if (text := getattr(self, name)) is not None}
+
+    def of(self, file: "File") -> "Source":
+        """Return how a file is written: as its own settings say, or those of its workbook, where there are any."""
+        for name in (file.name, file.name.removesuffix(f"/{file.sheet}")):
+            for pattern, other in self.own.items():
+                if f"/{name}".endswith(f"/{pattern}") or fnmatchcase(f"/{name}", f"*/{pattern}"):
+                    return other
+        return self
+
 
 @dataclass(frozen=True)
 class File:
@@ -126,6 +151,8 @@ class File:
         A file with the ids of customers who have rows from as_of on; None where there are none apart.
     written
         What a Parquet file was before, in words.
+    sheet
+        The sheet that this is of a workbook; None where the source tells it.
     """
 
     table: str
@@ -135,6 +162,7 @@ class File:
     unread: tuple[str, ...] = ()
     later: Path | None = None
     written: str = "Parquet"
+    sheet: str | None = None
 
 
 def find_files(source: Source, table: str, folder: Path) -> tuple[list[File], list[str]]:

@@ -1,5 +1,6 @@
 """The options that commands share, and the settings made of them."""
 
+import re
 import tomllib
 from collections.abc import Callable
 from datetime import datetime
@@ -14,6 +15,10 @@ from data.errors import InputError
 
 if TYPE_CHECKING:
     from flows.settings import Settings
+
+_PAIR = re.compile(r'(?P<name>(?:"[^"]*"|[^"=])+)=(?P<value>.*)', re.DOTALL)
+_PART = re.compile(r'"[^"]*"|[^.]+')
+"""A setting and its value; a part of a name with points in it stands in quotes, as in TOML."""
 
 INPUT, TIME, STORE = "Input", "Time and horizon", "Store and other settings"
 Transactions = Annotated[
@@ -182,10 +187,11 @@ def read_pairs(pairs: list[str]) -> dict[str, Any]:
     """Read NAME=VALUE pairs; a value is TOML where it can be, else text, and a point leads into a section."""
     settings: dict[str, Any] = {}
     for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not (name and sign):
+        found = _PAIR.fullmatch(pair)
+        if found is None:
             raise InputError(f"--set must be NAME=VALUE, such as margin=0.3; got {pair!r}")
-        *sections, last = name.split(".")
+        name, value = found["name"], found["value"]
+        *sections, last = (part.strip('"') for part in _PART.findall(name))
         place = settings
         for section in sections:
             place = place.setdefault(section, {})

@@ -44,9 +44,9 @@ def columns_section(intake: Intake, settings: Settings) -> Section:
     for name, report in intake.tables.items():
         columns = report.columns
         pairs = [ours if ours == theirs else f"{ours} = {theirs}" for ours, theirs in columns.items()]
-        computed = settings.formats[name].amount if name in settings.formats else None
-        pairs += [f"amount = {computed}"] if computed and "amount" not in columns else []
-        absent = [ours for ours in CONTRACTS[name].names if ours not in columns and not (ours == "amount" and computed)]
+        computed = settings.formats[name].computed if name in settings.formats else {}
+        pairs += [f"{ours} = {text}" for ours, text in computed.items() if ours not in columns]
+        absent = [ours for ours in CONTRACTS[name].names if ours not in columns and ours not in computed]
         kinds = {column.name: column.kind for column in CONTRACTS[name].columns}
         times = _by_form({ours: form for ours, form in report.forms.items() if kinds[ours] == "time"})
         numbers = _by_form({ours: form for ours, form in report.forms.items() if kinds[ours] != "time"})
@@ -56,6 +56,9 @@ def columns_section(intake: Intake, settings: Settings) -> Section:
             + (f" Not found: {', '.join(absent)}." if absent else "")
             + (f" Of yours, not read: {_some(report.unread)}." if report.unread else "")
         )
+        for pattern, own in settings.files.get(name, {}).items():  # type: ignore[call-overload]
+            pairs = [f"{ours} = {theirs}" for ours, theirs in (own.columns | own.computed).items()]
+            sentences.append(f"{name}, {pattern}: {', '.join(pairs) or 'written in a way of its own'}.")
     return Section("What was understood (ours = yours)", tuple(sentences))
 
 

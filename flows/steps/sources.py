@@ -33,7 +33,12 @@ def named_sources(settings: Settings) -> dict[str, Source]:
 
 def _source(settings: Settings, table: str, paths: list[str]) -> Source:
     written = settings.formats.get(table, Format())  # type: ignore[call-overload]
-    return Source(tuple(paths), columns=settings.columns.get(table, {}), before=settings.as_of, **written.model_dump())  # type: ignore[call-overload]
+    own = {
+        pattern: Source((), before=settings.as_of, **each.model_dump())
+        for pattern, each in settings.files.get(table, {}).items()  # type: ignore[call-overload]
+    }
+    columns = settings.columns.get(table, {})  # type: ignore[call-overload]
+    return Source(tuple(paths), columns=columns, before=settings.as_of, own=own, **written.model_dump())
 
 
 def check_scores_location(settings: Settings) -> Path:

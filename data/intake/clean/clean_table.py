@@ -60,8 +60,8 @@ def write_clean(
 
 
 def names_in_files(raws: Sequence[RawFile]) -> dict[str, str]:
-    """Return the name in the files of each column that was read."""
-    return {name: raw.header[at] for raw in raws for name, at in raw.columns.items()}
+    """Return the name in the files of each column that was read: that of the first file where they differ."""
+    return {name: raw.header[at] for raw in reversed(raws) for name, at in raw.columns.items()}
 
 
 def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:

@@ -139,7 +139,7 @@ def _why_not(file: File, source: Source) -> str:
         return "this table is small"
     if file.written != "Parquet" or file.path.stat().st_size == 0 or not is_parquet(file):
         return "only Parquet files say by themselves how they are to be read"
-    if source.rows is not None or source.amount is not None or source.unit is not None:
+    if source.rows is not None or source.computed or source.unit is not None:
         return "a setting of formats computes with their columns"
     return ""
 

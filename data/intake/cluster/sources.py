@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 
 from data.errors import InputError
 from data.intake.cluster.session import ClusterBackend, first_line
-from data.intake.sources import Source
+from data.intake.sources import COMPUTED, Source
 
 FORMATS = ("parquet", "delta", "iceberg", "orc")
 """What may stand before a path, as in delta:/lake/orders."""
@@ -17,7 +17,8 @@ FORMATS = ("parquet", "delta", "iceberg", "orc")
 _NAME = re.compile(r"[\w`-]+(\.[\w`-]+){0,3}")
 _TEXT_FILES = (".csv", ".tsv", ".txt", ".gz", ".zip", ".zst", ".bz2", ".xz")
 _OF_FILES = (
-    *("time_format", "decimal", "thousands", "unit", "encoding", "separator", "amount", "rows", "query"),
+    *("time_format", "decimal", "thousands", "unit", "encoding", "separator", "query", "rows"),
+    *COMPUTED,
     "repeated",
 )
 
@@ -66,6 +67,8 @@ def read_source(backend: ClusterBackend, source: Source, table: str) -> tuple[ir
 
 def _check_settings(source: Source, table: str) -> None:
     default = Source("")
+    if source.own:
+        raise InputError(f'files.{table} is set, which says how single files are written; engine = "spark" reads none.')
     said = [name for name in _OF_FILES if getattr(source, name) != getattr(default, name)]
     if said:
         raise InputError(

@@ -106,19 +106,18 @@ def select(
         A column is missing, or a setting names one that is not there.
     """
     names = [column.name for column in header]
-    computed = ("amount",) if source.amount is not None else ()
     places = match_columns(
         contract,
         names,
         source.columns,
         name,
-        computed=computed,
+        computed=tuple(source.computed),
         contents=lambda: [_KINDS.get(column.sql_type, "?") for column in header],
     )
     chosen = set(places.values()) | {k for k, other in enumerate(names) if tells_state(other)}
-    for setting, text in (("amount", source.amount), ("rows", source.rows)):
-        if text is not None:
-            chosen |= set(columns_of(f"formats.{contract.table}.{setting}", text, names))
+    expressions = source.computed | ({"rows": source.rows} if source.rows is not None else {})
+    for setting, text in expressions.items():
+        chosen |= set(columns_of(f"formats.{contract.table}.{setting}", text, names))
     return (
         Selection(
             columns=tuple(header[k] for k in sorted(chosen)),

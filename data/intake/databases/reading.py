@@ -16,6 +16,7 @@ from data.intake.databases.columns import Database, NotDescribedError, Selection
 from data.intake.databases.duckdb_file import DuckDB
 from data.intake.databases.postgresql import PostgreSQL
 from data.intake.databases.sqlite import SQLite
+from data.intake.reading.workbooks import part_by_sheet
 from data.intake.sources import File, Source, find_files
 
 _MOST_TABLES = 20
@@ -43,6 +44,7 @@ def find_files_and_tables(source: Source, contract: Contract, folder: Path, zone
     notes: list[str] = []
     if paths or not addresses:
         files, notes = find_files(replace(source, paths=paths), contract.table, folder)
+        files = part_by_sheet(files, source)
     return [*files, *read_tables(source, addresses, contract, folder, zone)], notes
 
 

@@ -12,6 +12,7 @@ from data.errors import InputError
 from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
 from data.intake.reading.column_kinds import kinds_of_text
 from data.intake.reading.content import read_text
+from data.intake.reading.leftovers import count_marks, is_header, tell, unmark, without_marks
 from data.intake.reading.matching import match_columns
 from data.intake.sources import File, Source
 
@@ -45,7 +46,7 @@ def start_csv(
     named = re.match(rb"sep=([ -~\t])\r?\n", first)
     first = first[len(named[0]) - 1 :] if named else first
     separator = source.separator or (named[1].decode() if named else find_separator(first, required))
-    header = read_header(first, separator)
+    header = list(map(unmark, read_header(first, separator)))
     columns = match_columns(
         contract,
         header,
@@ -61,42 +62,34 @@ def load_csv(
     connection: duckdb.DuckDBPyConnection,
     blocks: Iterable[bytes],
     separator: str,
-    width: int,
+    header: Sequence[str],
     relation: str,
     file: File,
-) -> None:
+) -> tuple[str, ...]:
     """Read the records of a CSV file into a table as `data.intake.raw.RawFile` describes it.
+
+    Returns
+    -------
+    tuple of str
+        What was taken out of its cells and rows, in sentences.
 
     Raises
     ------
     InputError
         The file was cut short.
     """
-    names = [f"c{k}" for k in range(width)]
+    names = [f"c{k}" for k in range(len(header))]
     connection.execute(
         f"CREATE TABLE {relation} (line BIGINT, shape TINYINT, odd VARCHAR[], "
         + ", ".join(f"{name} VARCHAR" for name in names)
         + ")"
     )
     open_end = False
+    marked = 0
     for batch in read_records(blocks, separator, file.name):
         open_end = b"open_end" in (batch.schema.metadata or {})
         connection.register("batch", batch)
-        connection.execute(
-            f"""
-            INSERT INTO {relation}
-            SELECT line, shape, CASE WHEN shape > 0 THEN cells END, {", ".join(f"cells[{k + 1}]" for k in range(width))}
-            FROM (
-                SELECT line, cells,
-                       CASE WHEN broken THEN 1 WHEN len(cells) < {width} THEN 2
-                            WHEN len(cells) > {width} THEN 3 ELSE 0 END AS shape
-                FROM (
-                    SELECT line, broken, string_split(text, '{CELL_END}') AS cells
-                    FROM batch WHERE trim(text) <> ''
-                )
-            )
-            """
-        )
+        marked += _insert(connection, relation, len(header))
         connection.unregister("batch")
     connection.execute(f"DELETE FROM {relation} WHERE line = (SELECT min(line) FROM {relation})")
     if open_end:
@@ -106,3 +99,32 @@ def load_csv(
                 f"{file.name} was cut short: its last record, line {last[0]}, is incomplete and has no line end. "
                 "Fetch or write the file again."
             )
+    condition = is_header(header)
+    repeated = _first(connection, f"DELETE FROM {relation} WHERE shape = 0 AND {condition}") if condition else 0
+    return tell(file.table, file.name, marked, repeated)
+
+
+def _insert(connection: duckdb.DuckDBPyConnection, relation: str, width: int) -> int:
+    """Insert the records of `batch`; return how many of their cells were marked for spreadsheets."""
+    split = f"string_split(text, '{CELL_END}')"
+    marked = _first(connection, f"SELECT {count_marks(split, 'text')} FROM batch")
+    cells = without_marks(split) if marked else split
+    connection.execute(
+        f"""
+        INSERT INTO {relation}
+        SELECT line, shape, CASE WHEN shape > 0 THEN cells END, {", ".join(f"cells[{k + 1}]" for k in range(width))}
+        FROM (
+            SELECT line, cells,
+                   CASE WHEN broken THEN 1 WHEN len(cells) < {width} THEN 2
+                        WHEN len(cells) > {width} THEN 3 ELSE 0 END AS shape
+            FROM (SELECT line, broken, {cells} AS cells FROM batch WHERE trim(text) <> '')
+        )
+        """
+    )
+    return marked
+
+
+def _first(connection: duckdb.DuckDBPyConnection, query: str) -> int:
+    row = connection.execute(query).fetchone()
+    assert row is not None, "a count has one row"
+    return int(row[0])

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal
 
 import duckdb
 import sqlglot
@@ -11,6 +12,9 @@ from sqlglot import exp
 
 from data.errors import InputError
 from data.intake.reading.matching import normalise_name
+
+Kind = Literal["number", "condition", "time"]
+"""What an expression must give for each row: a number, true or false, or a time, which may be a text."""
 
 _ALLOWED: tuple[type[exp.Expr], ...] = (
     *(exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Tuple, exp.Case, exp.If),
@@ -54,7 +58,7 @@ def compile_expression(
     as_number: Callable[[int], str],
     as_text: Callable[[int], str],
     *,
-    is_number: bool,
+    kind: Kind,
 ) -> Expression:
     """Check an expression and write it as SQL.
 
@@ -73,8 +77,8 @@ def compile_expression(
         The file's table in the database, and the names of its columns.
     as_number, as_text
         Give SQL for the column at a position as a number and as a text.
-    is_number
-        Whether the expression must be a number; else it must be true or false.
+    kind
+        What the expression must give.
 
     Raises
     ------
@@ -88,7 +92,7 @@ def compile_expression(
     positions: list[int] = []
     for column in list(tree.find_all(exp.Column)):
         position = _find(named, column, header)
-        numeric = _is_numeric(column, is_number=is_number)
+        numeric = _is_numeric(column, is_number=kind == "number")
         name = f"\x1f{position}{'n' if numeric else 't'}"
         stand_ins[name] = as_number(position) if numeric else as_text(position)
         positions.append(position)
@@ -96,7 +100,7 @@ def compile_expression(
     sql = tree.sql(dialect="duckdb")
     for name, replacement in stand_ins.items():
         sql = sql.replace(f'"{name}"', f"({replacement})")
-    sql_type = _type_of(connection, named, sql, relation, is_number=is_number)
+    sql_type = _type_of(connection, named, sql, relation, kind)
     return Expression(sql, sql_type, tuple(dict.fromkeys(positions)))
 
 
@@ -189,13 +193,16 @@ def _holds_number(node: exp.Expr) -> bool:
     return isinstance(node.unnest(), _NUMERIC) or (isinstance(node, exp.Literal) and not node.is_string)
 
 
-def _type_of(connection: duckdb.DuckDBPyConnection, named: str, sql: str, relation: str, *, is_number: bool) -> str:
+def _type_of(connection: duckdb.DuckDBPyConnection, named: str, sql: str, relation: str, kind: Kind) -> str:
     try:
         sql_type = str(connection.execute(f"DESCRIBE SELECT {sql} AS value FROM {relation}").fetchall()[0][1])
     except duckdb.Error as error:
         raise InputError(f"{named} cannot be computed: {str(error).splitlines()[0].partition(': ')[2]}.") from None
-    if not is_number and sql_type != "BOOLEAN":
+    is_time = sql_type == "DATE" or sql_type.startswith("TIMESTAMP")
+    if kind == "condition" and sql_type != "BOOLEAN":
         raise InputError(f"{named} must be true or false for each row, such as \"status = 'paid'\"; it is {sql_type}.")
-    if is_number and (sql_type in ("BOOLEAN", "DATE") or sql_type.startswith("TIMESTAMP")):
+    if kind == "number" and (sql_type == "BOOLEAN" or is_time):
         raise InputError(f'{named} must be a number for each row, such as "quantity * unit_price"; it is {sql_type}.')
+    if kind == "time" and not is_time and sql_type != "VARCHAR":
+        raise InputError(f"{named} must be a time for each row, such as \"date || ' ' || time\"; it is {sql_type}.")
     return sql_type

@@ -30,12 +30,14 @@ _FIRST_DAY, _LAST_DAY = 32_874, 73_051
 
 _DATES = (
     *("%d/%m/%Y", "%m/%d/%Y", "%d.%m.%Y", "%m.%d.%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y.%m.%d", "%Y-%m-%d"),
+    "%Y%m%d",
     *("%d/%m/%y", "%m/%d/%y", "%d.%m.%y", "%m.%d.%y", "%d-%m-%y", "%m-%d-%y"),
     *("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%b %d %Y", "%d %B %Y", "%B %d, %Y", "%B %d %Y", "%d-%b-%y", "%d %b %y"),
 )
 _CLOCKS = (
     *("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p", " %I:%M%p", " %I:%M:%S%p"),
     *(", %H:%M", ", %H:%M:%S", ", %I:%M %p", ", %I:%M:%S %p", "T%H:%M:%S", "T%H:%M", " %H:%M:%S %z", " %H:%M %z"),
+    *(" %H%M%S", " %H%M", " %H.%M", " %H.%M.%S", " %Hh%M", ", %H:%M Uhr", " %H:%M Uhr"),
 )
 _SAMPLE, _SHAPES = 2_000, 200
 _PARTS = {"%Y": r"\d{4}", "%y": r"\d\d", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]+", "%p": "[APap][Mm]", "%z": r"[-+\d:Z]+"}
@@ -231,10 +233,16 @@ def _strptime_forms(connection: duckdb.DuckDBPyConnection, sample: str) -> list[
     cells = {re.sub(r"\d", "0", str(row[0])) for row in rows}
     forms = []
     for form in (date + clock for date in _DATES for clock in _CLOCKS):
-        shape = re.compile(re.sub("%.", lambda part: _PARTS[part[0]], re.escape(form).replace(r"\ ", " +")))
+        shape = re.compile(re.sub("%Y%m%d|%H%M%S|%H%M|%.", _part, re.escape(form).replace(r"\ ", " +")))
         if any(shape.fullmatch(cell) for cell in cells):
             forms.append(form)
     return forms
+
+
+def _part(part: re.Match[str]) -> str:
+    """Give the shape of a part of a format; parts without a sign between them have all of their digits."""
+    widths = {"%Y%m%d": 8, "%H%M%S": 6, "%H%M": 4}
+    return rf"\d{{{widths[part[0]]}}}" if part[0] in widths else _PARTS[part[0]]
 
 
 def _count_fits(connection: duckdb.DuckDBPyConnection, cells: str, forms: Sequence[str], zone: str) -> dict[str, int]:

@@ -1,10 +1,13 @@
 """Workbooks of spreadsheets (.xlsx, .xlsb, .xls, .ods): one sheet becomes a table of numbers, times and text."""
 
 import zipfile
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from glob import has_magic
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,9 @@ import pyarrow as pa
 from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, ZipError
 
 from data.errors import InputError
+from data.intake.reading.leftovers import tell, unmark
 from data.intake.reading.pasting import paste
-from data.intake.sources import File
+from data.intake.sources import File, Source
 
 _OLE = b"\xd0\xcf\x11\xe0"
 _ARROW = {"DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us"), "BOOLEAN": pa.bool_(), "VARCHAR": pa.string()}
@@ -31,7 +35,7 @@ class Sheet:
     name
         Its name.
     others
-        Names of the other sheets that hold anything.
+        Names of the other sheets that hold anything; none where this one was asked for.
     rows
         All rows from the first row of the sheet on, as wide as the sheet; an empty cell holds an empty text.
     """
@@ -57,6 +61,72 @@ def is_workbook(path: Path) -> bool:
     return any(name.startswith("xl/") for name in names) or "content.xml" in names
 
 
+def part_by_sheet(files: Sequence[File], source: Source) -> list[File]:
+    """Part workbooks of which several sheets are read into one file for each sheet, named FILE/SHEET.
+
+    Parameters
+    ----------
+    files
+        Files of any kind.
+    source
+        How they are written; a file with settings of its own is parted as these say.
+
+    Raises
+    ------
+    InputError
+        A workbook cannot be read, or has no sheet of such a name.
+    """
+    parted: list[File] = []
+    for file in files:
+        wanted = source.of(file).sheet
+        patterns = [wanted] if isinstance(wanted, str) else wanted or []
+        several = len(patterns) > 1 or any(map(has_magic, patterns))
+        if not patterns or not is_workbook(file.path):
+            parted.append(file)
+        elif not several:
+            parted.append(replace(file, sheet=patterns[0]))
+        else:
+            names = _sheets_that_fit(file, patterns)
+            parted += [replace(file, name=f"{file.name}/{name}", sheet=name) for name in names]
+    return parted
+
+
+def _sheets_that_fit(file: File, patterns: Sequence[str]) -> list[str]:
+    with _opened(file) as workbook:
+        names = _filled(workbook)
+    fitting = {pattern: [name for name in names if fnmatchcase(name, pattern)] for pattern in patterns}
+    for pattern, found in fitting.items():
+        if not found:
+            raise _no_sheet(file, pattern, names)
+    return [name for name in names if any(name in found for found in fitting.values())]
+
+
+@contextmanager
+def _opened(file: File) -> Iterator[CalamineWorkbook]:
+    try:
+        with CalamineWorkbook.from_path(str(file.path)) as workbook:
+            yield workbook
+    except PasswordError:
+        raise InputError(f"{file.name} is locked by a password: save it without one, and give that file.") from None
+    except (CalamineError, ZipError, OSError, zipfile.BadZipFile) as error:
+        raise InputError(f"{file.name} cannot be read as a workbook ({error}); save it again, or as CSV.") from None
+
+
+def _sheets(workbook: CalamineWorkbook) -> list[str]:
+    return [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
+
+
+def _filled(workbook: CalamineWorkbook) -> list[str]:
+    names = _sheets(workbook)
+    return [name for name in names if workbook.get_sheet_by_name(name).height] if len(names) > 1 else names
+
+
+def _no_sheet(file: File, wanted: str, names: Sequence[str]) -> InputError:
+    close = get_close_matches(wanted, names, n=1)
+    near = f" Nearest: {close[0]!r}." if close else ""
+    return InputError(f"{file.name} has no sheet {wanted!r}. Its sheets: {', '.join(names)}.{near}")
+
+
 def read_sheet(file: File, wanted: str | None) -> Sheet:
     """Read one sheet of a workbook: the one that is wanted, else the first that holds anything.
 
@@ -65,21 +135,14 @@ def read_sheet(file: File, wanted: str | None) -> Sheet:
     InputError
         The workbook cannot be read, is locked by a password, or has no such sheet.
     """
-    try:
-        with CalamineWorkbook.from_path(str(file.path)) as workbook:
-            names = [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
-            if wanted is not None and wanted not in names:
-                close = get_close_matches(wanted, names, n=1)
-                near = f" Nearest: {close[0]!r}." if close else ""
-                raise InputError(f"{file.name} has no sheet {wanted!r}. Its sheets: {', '.join(names)}.{near}")
-            filled = [name for name in names if workbook.get_sheet_by_name(name).height] if len(names) > 1 else names
-            chosen = wanted or next(iter(filled), "")
-            rows = workbook.get_sheet_by_name(chosen).to_python(skip_empty_area=False) if chosen else []
-    except PasswordError:
-        raise InputError(f"{file.name} is locked by a password: save it without one, and give that file.") from None
-    except (CalamineError, ZipError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file.name} cannot be read as a workbook ({error}); save it again, or as CSV.") from None
-    return Sheet(chosen, tuple(name for name in filled if name != chosen), rows)
+    with _opened(file) as workbook:
+        names = _sheets(workbook) if wanted is not None else _filled(workbook)
+        if wanted is not None and wanted not in names:
+            raise _no_sheet(file, wanted, names)
+        chosen = wanted or next(iter(names), "")
+        rows = workbook.get_sheet_by_name(chosen).to_python(skip_empty_area=False) if chosen else []
+    others = () if wanted is not None else tuple(name for name in names if name != chosen)
+    return Sheet(chosen, others, rows)
 
 
 def header_row(rows: Sequence[Sequence[Any]], asked: int | None) -> int:
@@ -95,6 +158,23 @@ def header_row(rows: Sequence[Sequence[Any]], asked: int | None) -> int:
     if asked is not None:
         return min(asked, len(rows)) - 1
     return next((place for place, row in enumerate(rows) if any(cell != "" for cell in row)), -1)
+
+
+def without_leftovers(sheet: Sheet, header_at: int, file: File) -> tuple[Sheet, tuple[str, ...]]:
+    """Take marks off cells, and empty rows that repeat the header; say so in sentences."""
+    marked = repeated = 0
+    header: Sequence[Any] = []
+    rows: list[Sequence[Any]] = []
+    for place, row in enumerate(sheet.rows):
+        plain = [unmark(cell) if isinstance(cell, str) else cell for cell in row]
+        marked += sum(cell != other for cell, other in zip(row, plain, strict=True))
+        if place == header_at:
+            header = [cell_text(cell).strip() for cell in plain]
+        elif place > header_at and sum(map(bool, header)) > 1 and [cell_text(c).strip() for c in plain] == header:
+            plain = [""] * len(row)
+            repeated += 1
+        rows.append(plain)
+    return replace(sheet, rows=rows), tell(file.table, file.name, marked, repeated)
 
 
 def load_sheet(
@@ -124,8 +204,8 @@ def notes_on(sheet: Sheet, file: File, types: Sequence[str], *, asked: bool) -> 
     if sheet.others and not asked:
         others = ", ".join(map(repr, sheet.others[:5])) + (" and more" if len(sheet.others) > 5 else "")
         notes.append(
-            f"{file.table}: of {file.name} the sheet {sheet.name!r} is read, and not {others}. "
-            + paste(f"formats.{file.table}", {"sheet": sheet.others[0]})
+            f"{file.table}: of {file.name} the sheet {sheet.name!r} is read, and not {others}. Name another, or all "
+            + paste(f"formats.{file.table}", {"sheet": sheet.others[0]}, {'sheet = "*"': "all sheets"})
         )
     for place, sql_type in enumerate(types):
         long = (row[place] for row in sheet.rows if isinstance(row[place], float) and abs(row[place]) >= _EXACT)

@@ -60,11 +60,11 @@ class Names:
         self.theirs = report.columns
         self.rows = own.rows if own else None
         self.unit = own.unit if own else None
-        self._amount = own.amount if own else None
+        self._computed = own.computed if own else {}
 
     def __getitem__(self, ours: str) -> str:
-        if ours == "amount" and self._amount:
-            return f"({self._amount})"
+        if ours in self._computed:
+            return f"({self._computed[ours]})"
         return in_expression(self.theirs.get(ours, ours))
 
     def leave_out(self, condition: str) -> dict[str, Any]:

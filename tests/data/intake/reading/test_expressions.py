@@ -89,7 +89,7 @@ def test_an_expression_that_cannot_be_used_is_named(take, amount, message):
 def test_rows_must_be_true_or_false_and_only_transactions_have_an_amount(take, write):
     with pytest.raises(InputError, match=r"formats\.transactions\.rows = 'status' must be true or false"):
         take(SHOP, amount="unit_price", rows="status")
-    with pytest.raises(InputError, match=r"formats\.events\.amount is set, but events has no amount"):
+    with pytest.raises(InputError, match=r"formats\.events\.amount is set, but events has no column amount"):
         from data.intake.pipeline import Source
 
         take(events=Source(write("customer_id,ts,kind\nA,2024-01-02,x\n", "e.csv"), amount="1"))
