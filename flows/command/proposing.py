@@ -141,8 +141,10 @@ def _show(draft: Draft, console: Console) -> None:
             files = ", ".join(draft.paths[table][:5])
             _say(console, f"{files}: {draft.why[table]}.")
             for line in draft.lines.values():
-                if line.section.endswith(f".{table}"):
-                    _say(console, f"  {line.key} = {line.value}: {line.reason}")
+                kind, _, rest = line.section.partition(".")
+                own = f"{rest.removeprefix(f'{table}.')}: " if kind == "files" else ""
+                if rest == table or (own and rest.startswith(f"{table}.")):
+                    _say(console, f"  {own}{line.key} = {line.value}: {line.reason}")
     for line in draft.lines.values():
         if not line.section or "." not in line.section:
             _say(console, f"  {line.section and f'{line.section}.'}{line.key} = {line.value}: {line.reason}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 
 import duckdb
 
@@ -28,7 +29,7 @@ class Order:
 
 
 def settle_order(
-    connection: duckdb.DuckDBPyConnection, raw: RawFile, profile: Profile, language: str
+    connection: duckdb.DuckDBPyConnection, raw: RawFile, profile: Profile, language: str, joined: str | None = None
 ) -> Order | str | None:
     """Settle the order of days and months; None where the column itself tells it.
 
@@ -38,6 +39,8 @@ def settle_order(
         The working database, the file, and the column of times.
     language
         "de", "ru", "zh" or "" by the names of the columns.
+    joined
+        SQL for the time that the column is a part of; None where it holds the time itself.
 
     Returns
     -------
@@ -46,7 +49,7 @@ def settle_order(
     """
     if profile.sql_type != "VARCHAR":
         return None
-    cells = f"SELECT 0 AS file, line, {profile.text} AS cell FROM {raw.relation} WHERE shape = 0"
+    cells = f"SELECT 0 AS file, line, {joined or profile.text} AS cell FROM {raw.relation} WHERE shape = 0"
     try:
         reading = find_time_reading(connection, cells, f"transactions.{profile.name}", [raw.name], "UTC")
     except InputError as error:
@@ -54,6 +57,33 @@ def settle_order(
     if isinstance(reading, TimeReading):
         return None
     return _by_evidence(connection, cells, reading, language)
+
+
+def describe_days(
+    connection: duckdb.DuckDBPyConnection, raw: RawFile, profile: Profile, joined: str | None
+) -> tuple[str | None, tuple[date, date] | None]:
+    """Return how the times of a column are written, where its cells tell it, and their first and last day.
+
+    Parameters
+    ----------
+    connection, raw, profile, joined
+        As in `settle_order`.
+    """
+    cells = f"SELECT 0 AS file, line, {joined or profile.text} AS cell FROM {raw.relation} WHERE shape = 0"
+    form, value = None, f"TRY_CAST({profile.column} AS DATE)"
+    if joined or profile.sql_type == "VARCHAR":
+        try:
+            reading = find_time_reading(connection, cells, f"transactions.{profile.name}", [raw.name], "UTC")
+        except InputError:
+            return None, None
+        told = isinstance(reading, TimeReading)
+        form = reading.form if isinstance(reading, TimeReading) else reading[0]
+        value, form = TimeReading(form).value("cell", "UTC"), form if told else None
+        relation = f"({cells})"
+    else:
+        relation = f"(SELECT * FROM {raw.relation} WHERE shape = 0)"
+    first, last = connection.execute(f"SELECT min({value})::DATE, max({value})::DATE FROM {relation}").fetchall()[0]
+    return form, (first, last) if first else None
 
 
 def _by_evidence(connection: duckdb.DuckDBPyConnection, cells: str, forms: Sequence[str], language: str) -> Order:

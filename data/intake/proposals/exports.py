@@ -121,7 +121,6 @@ EXPORTS: Sequence[Export] = (
             "store": ("Location",),
         },
         amounts=("{Net Sales}",),
-        notes=("Square writes the time of day into a column of its own, which is not read: days are enough.",),
     ),
     Export(
         "Amazon's report of orders",

@@ -24,6 +24,9 @@ from data.intake.reading.workbooks import cell_text, is_workbook, read_sheet
 from data.intake.sources import File, Source
 
 _BLOCK, _LINES, _BYTES = 2**24, 60, 2**18
+_KNOWN, _WHOLE = 2, 0.7
+"""So many cells that are known names as a whole, which score so high, make a line the header wherever it stands."""
+
 _ANY = Contract("transactions", (), {})
 """A contract that asks for no column."""
 
@@ -196,6 +199,12 @@ def _find_header(records: Sequence[tuple[int, Sequence[str]]], file: File) -> tu
     if not widths:
         raise InputError(f"{file.name} is empty.")
     usual = widths[len(widths) // 2]
+    # Of several lines of words, the header is the one whose words are known: above it banks and marketplaces write
+    # whose file it is, and for which days.
+    known = [(sum(map(_is_known, cells)), -number, len(cells)) for number, cells in filled]
+    most, place, width = max(known)
+    if most >= _KNOWN and width >= 0.6 * usual:
+        return -place, width
     for number, cells in filled:
         if len(cells) >= max(0.6 * usual, min(usual, 2)):
             if sum(kind_of_cells([cell]) in ("time", "number") for cell in cells) >= max(1, 0.4 * len(cells)):
@@ -206,6 +215,10 @@ def _find_header(records: Sequence[tuple[int, Sequence[str]]], file: File) -> tu
                 )
             return number, len(cells)
     return filled[0][0], len(filled[0][1])
+
+
+def _is_known(cell: str) -> bool:
+    return any(fit(role, cell) >= _WHOLE for role in ROLES)
 
 
 def _header_setting(line: int, first: int) -> list[Setting]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 
 from data.intake.proposals.profiles import Profile
 from data.intake.sources import File
@@ -75,6 +76,16 @@ class Proposal:
         What else is said of it, in sentences.
     relation, customers
         Where its rows are in the database, and the columns that may name the customer, the likeliest first.
+    header
+        Names of its columns.
+    written
+        The settings time_format and decimal as its cells tell them, where they do.
+    days
+        The first and the last day of its times.
+    sheet, sheets
+        The sheet that this is of a workbook, and all of its sheets that hold anything.
+    section
+        The section of its own that its lines are in; empty where they are those of its table.
     """
 
     file: File
@@ -85,3 +96,14 @@ class Proposal:
     notes: tuple[str, ...] = ()
     relation: str = ""
     customers: tuple[Profile, ...] = ()
+    header: tuple[str, ...] = ()
+    written: Mapping[str, str] = field(default_factory=dict)
+    days: tuple[date, date] | None = None
+    sheet: str | None = None
+    sheets: tuple[str, ...] = ()
+    section: str = ""
+
+    @property
+    def several(self) -> bool:
+        """Whether it is one of several sheets of a workbook."""
+        return len(self.sheets) > 1

@@ -8,7 +8,8 @@ import duckdb
 from data.contracts import CONTRACTS
 from data.errors import InputError
 from data.intake.proposals.amounts import propose_amount
-from data.intake.proposals.days import Order, settle_order
+from data.intake.proposals.clocks import join_clock
+from data.intake.proposals.days import Order, describe_days, settle_order
 from data.intake.proposals.exports import Known, recognise
 from data.intake.proposals.flags import rows_by_flags, rows_without_totals
 from data.intake.proposals.opening import Opened
@@ -46,13 +47,11 @@ def propose(connection: duckdb.DuckDBPyConnection, opened: Opened) -> Proposal:
     name = f"{opened.file.path.stem} {opened.sheet or ''}"
     table, reason = ("transactions", f"it is {known.export.name}") if known else find_table(profiles, name)
     if not table:
-        return Proposal(opened.file, "", reason)
+        return Proposal(opened.file, "", reason, sheet=opened.sheet)
     section = f"formats.{table}"
     lines = [
         Line(section, each.name, each.value, each.reason, _comments(each.name, each.others)) for each in opened.settings
     ]
-    if opened.sheet is not None and opened.sheets:
-        lines.append(Line(section, "sheet", opened.sheet, f"the workbook also has {', '.join(opened.sheets)}"))
     questions: list[Question] = []
     roles = _known_roles(known) if known else find_roles(profiles, _ROLES[table])
     marks = readings_of_mark(connection, opened.raw, profiles)
@@ -69,7 +68,10 @@ def propose(connection: duckdb.DuckDBPyConnection, opened: Opened) -> Proposal:
         unread = amount.unread
         rows += [(str(line.value), line.reason) for line in lines if line.key == "rows"]
         lines = [line for line in lines if line.key != "rows"]
-    lines += _columns(table, roles, unread)
+    time = next((name for name in ("ts", "answered_at") if name in roles and name in CONTRACTS[table].names), None)
+    joined = join_clock(connection, opened.raw, f"{section}.{time}", roles[time].column, profiles) if time else None
+    lines += _columns(table, roles, unread | {time} if joined and time else unread)
+    lines += [joined.line] if joined else []
     if table == "transactions":
         rows += list(rows_by_flags(profiles))
         totals = rows_without_totals(connection, opened.raw, profiles, roles["ts"].column) if "ts" in roles else None
@@ -80,14 +82,24 @@ def propose(connection: duckdb.DuckDBPyConnection, opened: Opened) -> Proposal:
         why = "; ".join(dict.fromkeys(reason for _, reason in rows))
         text = conditions[0] if len(conditions) == 1 else " and ".join(f"({each})" for each in conditions)
         lines.append(Line(section, "rows", text, why))
-    settled, open_times = _times(connection, opened, table, roles, profiles)
+    settled, open_times = _times(connection, opened, table, roles, profiles, joined.text if joined else None)
     unclear, open_numbers = _numbers(connection, opened, table, roles, marks)
     notes = (*(known.export.notes if known else ()), *_notes(roles))
     every = (*lines, *settled, *unclear)
     asked = (*questions, *open_times, *open_numbers)
     named = roles.get("customer_id")
     customers = (named.column, *named.others) if named else ()
-    return Proposal(opened.file, table, reason, every, asked, notes, opened.raw.relation, customers)
+    written = {"decimal": mark} if mark else {}
+    days = None
+    if time is not None:
+        form, days = describe_days(connection, opened.raw, roles[time].column, joined.text if joined else None)
+        written |= {"time_format": form} if form and "%" in form else {}
+    return Proposal(
+        *(opened.file, table, reason, every, asked, notes, opened.raw.relation, customers, opened.raw.header),
+        written=written,
+        days=days,
+        sheet=opened.sheet,
+    )
 
 
 def _comments(setting: str, others: Mapping[str, str]) -> dict[str, str]:
@@ -163,13 +175,16 @@ def _times(
     table: str,
     roles: Mapping[str, Role],
     profiles: Sequence[Profile],
+    joined: str | None,
 ) -> tuple[list[Line], list[Question]]:
-    """Settle the order of days and months of the times of a table, or ask."""
+    """Settle the order of days and months of the times of a table, or ask; the first may be joined of two columns."""
     names = [column.name for column in CONTRACTS[table].columns if column.kind == "time" and column.name in roles]
     language = _language(profiles)
     for name in names:
         column = roles[name].column
-        order = settle_order(connection, opened.raw, column, language)
+        order = settle_order(
+            connection, opened.raw, column, language, joined if name in ("ts", "answered_at") else None
+        )
         if not isinstance(order, Order):
             continue
         line = Line(f"formats.{table}", "time_format", order.form, order.reason or "you chose it")

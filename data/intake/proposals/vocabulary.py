@@ -46,7 +46,8 @@ ROLES: Mapping[str, Words] = {
         "ordercreatedat saledate salesdate solddate soldat invoicedate transactiondate transactiontime "
         "transactiondatetime createdat created created(utc) createddate(utc) createddate createddatetime "
         "datecreated paidat paiddate paymentdate date datetime timestamp ts time day when bestelldatum "
-        "rechnungsdatum auftragsdatum kaufdatum verkaufsdatum belegdatum buchungsdatum datum zeitpunkt "
+        "rechnungsdatum auftragsdatum buchungstag "
+        "verkaufstag kauftag kaufdatum verkaufsdatum belegdatum buchungsdatum datum zeitpunkt "
         "fechapedido fecha datecommande датазаказа датапродажи датапокупки датадокумента датавремя датаивремя "
         "датачека дата период 下单时间 下单日期 订单日期 订单时间 订单创建时间 创建时间 付款时间 支付时间 "
         "订单付款时间 成交时间 交易时间 销售日期 日期 时间",
@@ -54,6 +55,13 @@ ROLES: Mapping[str, Words] = {
         "updated modified deliver ship due birth estimated cancel refund expire available delivery lieferdatum "
         "geburt lieferung fällig доставки отгрузки рождения изменения 发货 收货 更新 生日 修改 заверш approved "
         "closed carrier limit timezone",
+    ),
+    "clock": _words(
+        "time timeofday saletime salestime transactiontime ordertime receipttime postingtime uhrzeit zeit verkaufszeit "
+        "bestellzeit belegzeit buchungszeit время времяпродажи времязаказа времячека 时间 销售时间 交易时间 下单时间 "
+        "heure hora ora",
+        "uhrzeit time время 时间",
+        "zone zeitzone shipping delivery update",
     ),
     "amount": _words(
         "linetotal itemtotal orderlinetotal lineamount netsales netamount "
@@ -185,8 +193,11 @@ TABLE_HINTS: Mapping[str, str] = {
 }
 """Parts of names of files and sheets, for regular expressions; a tie between tables is broken by them."""
 
-TOTALS = r"(?i)(grand |sub)?total|итого|всего|summe|gesamt(summe)?|zwischensumme|合计|总计|小计|sum"
-"""What stands in the first cell of a line of totals."""
+TOTALS = (
+    r"(?i)((grand |sub[ -]?)?totals?|итого|всего|(zwischen|gesamt|end)?summe|gesamt|合计|总计|小计|本页合计|sum|"
+    r"totale|total général|suma)([\s:.,/-].{0,40})?"
+)
+"""What stands in a cell of a line of totals that has no time: the word, and what it is the total of."""
 
 
 def fit(role: str, name: str) -> float:

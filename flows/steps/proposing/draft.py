@@ -1,13 +1,22 @@
 """A draft of `revealed.toml`: the files of each table, and lines with their reasons."""
 
+import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
+from data.errors import InputError
 from data.intake.proposals.proposal import Line, Question
+from data.intake.reading.expressions import columns_of
+from data.intake.reading.pasting import toml_text
+from data.intake.sources import COMPUTED
 from flows.settings import TABLES, Settings
+
+_PART = re.compile(r'"(?:[^"\\]|\\.)*"|[^.]+')
+"""A part of the name of a section."""
 
 
 class OwnSettings(Settings):
@@ -43,6 +52,8 @@ class Draft:
         Questions that nobody answered and that must not be guessed.
     notes
         What else was found, in sentences.
+    headers
+        Table -> sections of its formats, each with the columns of its files.
     whole
         URL as it is written -> as it was given, with its password; only of those that differ.
     """
@@ -54,10 +65,14 @@ class Draft:
     open: list[Question] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     whole: dict[str, str] = field(default_factory=dict, repr=False)
+    headers: dict[str, list[tuple[str, tuple[str, ...]]]] = field(default_factory=dict)
 
     def add(self, lines: Iterable[Line]) -> None:
         """Add lines; conditions on rows are joined, of other settings the newest counts."""
         for line in lines:
+            if not line.section and line.key in TABLES:
+                self.paths.setdefault(line.key, []).extend(map(str, line.value if isinstance(line.value, list) else []))
+                continue
             place = (line.section, line.key)
             known = self.lines.get(place)
             if known is not None and line.key == "rows" and str(known.value) not in str(line.value):
@@ -67,13 +82,23 @@ class Draft:
                 line = replace(line, reason=f"{known.reason}; {line.reason}")
             self.lines[place] = line
 
+    def placed(self, line: Line) -> list[Line]:
+        """Put an expression that names columns of some files only into the sections of these."""
+        places = self.headers.get(line.section.rpartition(".")[2], [])
+        if len(places) < 2 or not line.section.startswith("formats.") or line.key not in ("rows", *COMPUTED):
+            return [line]
+        known = self.lines.get((line.section, line.key))
+        text = str(line.value).removeprefix(f"({known.value}) and ") if known is not None else str(line.value)
+        fitting = [section for section, header in places if _has_columns(text, header)]
+        return [replace(line, section=section, value=text) for section in fitting] or [line]
+
     def values(self) -> dict[str, Any]:
         """Return the settings as a mapping, as `revealed.toml` would give them."""
         values: dict[str, Any] = {table: list(self.paths[table]) for table in TABLES if table in self.paths}
         for line in self.lines.values():
             section = values
-            for name in filter(None, line.section.split(".")):
-                section = section.setdefault(name, {})
+            for name in filter(None, _PART.findall(line.section)):
+                section = section.setdefault(json.loads(name) if name.startswith('"') else name, {})
             section[line.key] = line.value
         return values
 
@@ -90,12 +115,20 @@ class Draft:
         }
 
 
+def _has_columns(text: str, header: tuple[str, ...]) -> bool:
+    try:
+        return bool(columns_of("rows", text, header))
+    except InputError:
+        return False
+
+
 def lines_of(values: Mapping[str, Any], reason: str, section: str = "") -> list[Line]:
     """Write nested settings as lines with one reason."""
     lines = []
     for key, value in values.items():
         if isinstance(value, Mapping):
-            lines += lines_of(value, reason, f"{section}.{key}" if section else key)
+            part = key if re.fullmatch(r"[\w-]+", key, re.ASCII) else toml_text(key)
+            lines += lines_of(value, reason, f"{section}.{part}" if section else part)
         else:
             lines.append(Line(section, key, value, reason))
     return lines

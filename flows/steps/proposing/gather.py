@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
@@ -12,11 +13,19 @@ from data.intake.databases.address import split_addresses, without_password
 from data.intake.databases.reading import read_first_rows
 from data.intake.proposals.joining import join_customers
 from data.intake.proposals.opening import open_file
-from data.intake.proposals.proposal import Proposal
+from data.intake.proposals.proposal import Choice, Line, Proposal, Question
 from data.intake.proposals.proposing import propose
 from data.intake.rules import Rules
 from data.intake.sources import File, Source, find_files
 from flows.steps.proposing.draft import Draft
+from flows.steps.proposing.grouping import (
+    Group,
+    group,
+    may_tell_the_same,
+    name_of,
+    sheet_line,
+    with_own_settings,
+)
 
 _ORDER = ("transactions", "answers", "events", "customers")
 
@@ -46,13 +55,14 @@ def look_at(given: Sequence[str]) -> list[tuple[str, Proposal]]:
         for place, file in _files(given, Path(name)):
             number = len(proposals)
             opened = open_file(connection, file, f"raw_init_{number}", Path(name))
-            proposals.append((place, propose(connection, opened)))
+            sheets = (str(opened.sheet), *opened.sheets) if opened.sheets else ()
+            proposals.append((place, replace(propose(connection, opened), sheets=sheets)))
             for k, sheet in enumerate(opened.sheets):
                 try:
                     other = open_file(connection, file, f"raw_init_{number}_{k}", Path(name), sheet)
                 except InputError:
                     continue
-                proposals.append((place, propose(connection, other)))
+                proposals.append((place, replace(propose(connection, other), sheets=sheets)))
         joined = join_customers(connection, [proposal for _, proposal in proposals])
     return [(place, proposal) for (place, _), proposal in zip(proposals, joined, strict=True)]
 
@@ -70,51 +80,94 @@ def _files(given: Sequence[str], folder: Path) -> Iterator[tuple[str, File]]:
 def draft_of(proposals: Sequence[tuple[str, Proposal]]) -> tuple[Draft, list[Proposal]]:
     """Put the proposals for all files into one draft; return those whose questions are still to be asked as well.
 
-    Files of one table must be written alike: of those that are not, the first counts, and the others are told.
+    The files of a table that are written otherwise than most get settings of their own. Sales of the same days in two
+    files that are written otherwise may be the same sales, so that it is asked whether both count.
     """
     draft = Draft()
     taken: list[Proposal] = []
     for table in _ORDER:
-        first: Proposal | None = None
-        for given, proposal in proposals:
-            if proposal.table != table:
-                continue
-            if first is None:
-                first = proposal
-                draft.why[table] = proposal.reason
-                draft.add(proposal.lines)
-                draft.notes += [f"{table}: {note}" for note in proposal.notes]
-                taken.append(proposal)
-            elif (unlike := _unlike(first, proposal)) is not None:
-                draft.notes.append(
-                    f"{proposal.file.name} seems to be {table} as well ({proposal.reason}), but is written otherwise "
-                    f"than {first.file.name} ({unlike}), and is not read. Write the files alike, or join them."
-                )
-                continue
-            path = _written(given, proposal, proposals)
-            if "://" in given and path != given:
-                draft.whole[path] = given
-            paths = draft.paths.setdefault(table, [])
-            paths += [path] if path not in paths else []
+        mine = [proposal for _, proposal in proposals if proposal.table == table]
+        if not mine:
+            continue
+        first, *others = group(mine)
+        base = first.proposals[0]
+        sheet = next((line for each in first.proposals if (line := sheet_line(each, mine))), None)
+        draft.why[table] = base.reason
+        draft.add([*base.lines, *([sheet] if sheet else [])])
+        draft.notes += [f"{table}: {note}" for note in base.notes]
+        draft.headers[table] = [(f"formats.{table}", base.header)]
+        taken.append(base)
+        asked = [each for each in others if _is_asked(each, first)]
+        _add_paths(draft, [each for one in (first, *others) if one not in asked for each in one.proposals], proposals)
+        for unlike in others:
+            taken += _add_unlike(draft, unlike, first, mine, proposals, asked=unlike in asked)
     for _, proposal in proposals:
         if not proposal.table:
-            draft.notes.append(f"{proposal.file.name} is not read: {proposal.reason}.")
+            draft.notes.append(f"{name_of(proposal)} is not read: {proposal.reason}.")
     return draft, taken
 
 
-def _written(given: str, proposal: Proposal, proposals: Sequence[tuple[str, Proposal]]) -> str:
-    """Return what was given where all of its files are this table, else the file; without a password."""
+def _is_asked(unlike: Group, first: Group) -> bool:
+    """Whether files that are written otherwise may tell what others tell as well, and would count twice."""
+    table = unlike.proposals[0].table
+    same = any(may_tell_the_same(each, first.proposals) for each in unlike.proposals)
+    return table == "customers" or (table == "transactions" and same)
+
+
+def _add_unlike(
+    draft: Draft,
+    unlike: Group,
+    first: Group,
+    mine: Sequence[Proposal],
+    proposals: Sequence[tuple[str, Proposal]],
+    *,
+    asked: bool,
+) -> list[Proposal]:
+    """Add files with settings of their own to a draft, or give the question whether they count at all."""
+    table = unlike.proposals[0].table
+    names = ", ".join(map(name_of, unlike.proposals))
+    how = (
+        f"{names} seems to be {table} as well ({unlike.proposals[0].reason}), but is written otherwise than "
+        f"{name_of(first.proposals[0])} ({unlike.unlike})"
+    )
+    if table == "customers":
+        draft.notes.append(f"{how}, and is not read. Join the files.")
+        return []
+    placed = with_own_settings(unlike, [each for each in mine if each not in unlike.proposals], mine)
+    if asked:
+        paths = list(dict.fromkeys(_path(each, proposals) for each in unlike.proposals))
+        lines = (Line("", table, paths, ""), *(line for each in placed for line in each.lines))
+        choices = (Choice(f"leave out {names}"), Choice("read both, as they tell different sales", lines))
+        what = f"{how}, and both have sales of the same days. If they tell the same sales, these would count twice."
+        return [replace(placed[0], lines=(), questions=(Question(what, choices),))]
+    for each in placed:
+        draft.add(each.lines)
+        draft.headers[table].append((each.section, each.header))
+    draft.notes.append(f"{how}: it has settings of its own.")
+    return placed
+
+
+def _add_paths(draft: Draft, those: Sequence[Proposal], proposals: Sequence[tuple[str, Proposal]]) -> None:
+    """Add the files of some proposals to those of their table."""
+    for given, proposal in proposals:
+        if proposal in those:
+            path = _written(given, proposal, those, proposals)
+            if "://" in given and path != given:
+                draft.whole[path] = given
+            paths = draft.paths.setdefault(proposal.table, [])
+            paths += [path] if path not in paths else []
+
+
+def _path(proposal: Proposal, proposals: Sequence[tuple[str, Proposal]]) -> str:
+    given = next(place for place, each in proposals if each is proposal)
+    return without_password(given) if "://" in given else str(proposal.file.path)
+
+
+def _written(
+    given: str, proposal: Proposal, those: Sequence[Proposal], proposals: Sequence[tuple[str, Proposal]]
+) -> str:
+    """Return what was given where all of its files are among those that are read, else the file; without a password."""
     if "://" in given:
         return without_password(given)
-    tables = {each.table for place, each in proposals if place == given}
-    return given if len(tables) == 1 else str(proposal.file.path)
-
-
-def _unlike(first: Proposal, other: Proposal) -> str | None:
-    """Say in which line two proposals differ; None where they do not."""
-    values = {(line.section, line.key): line.value for line in first.lines if line.key != "rows"}
-    for line in other.lines:
-        known = values.pop((line.section, line.key), None)
-        if line.key not in ("rows", "decimal", "thousands", "time_format") and known != line.value:
-            return f"{line.key} = {line.value!r} against {known!r}"
-    return None
+    is_whole = all(each in those for place, each in proposals if place == given)
+    return given if is_whole else str(proposal.file.path)

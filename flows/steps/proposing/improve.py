@@ -67,11 +67,10 @@ def _apply_all(draft: Draft, findings: list[Finding], ask: Ask, asked: set[str])
 
 def _apply(draft: Draft, finding: Finding, ask: Ask) -> bool:
     """Apply one finding as its advice says; return whether a line was added."""
-    values = dict(finding.values)
     if finding.advice == "take":
-        draft.add(lines_of(values, finding.what.rstrip("."), finding.section))
+        draft.add(_lines(draft, finding))
         return True
-    lines = tuple(lines_of(values, finding.what.rstrip("."), finding.section))
+    lines = _lines(draft, finding)
     named = ", ".join(f"{line.key} = {line.value!r}" for line in lines)
     mend, leave = Choice(f"yes: {named}", lines), Choice("no: leave it as it is")
     choices = (mend, leave) if finding.advice == "assume" else (leave, mend)
@@ -80,6 +79,11 @@ def _apply(draft: Draft, finding: Finding, ask: Ask) -> bool:
         return False
     draft.add(answer.lines)
     return True
+
+
+def _lines(draft: Draft, finding: Finding) -> tuple[Line, ...]:
+    lines = lines_of(finding.values, finding.what.rstrip("."), finding.section)
+    return tuple(placed for line in lines for placed in draft.placed(line))
 
 
 def _allow_guests(draft: Draft, folder: Path) -> bool:

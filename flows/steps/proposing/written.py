@@ -36,7 +36,7 @@ def to_toml(draft: Draft) -> str:
     lines += [each for line in draft.lines.values() if not line.section for each in _with_reason(line)]
     lines += list(_usual(draft))
     for section in sorted({line.section for line in draft.lines.values() if line.section}):
-        lines += ["", f"[{section}]" + ("   # our name = yours" if section.startswith("columns.") else "")]
+        lines += ["", f"[{section}]" + ("   # our name = yours" if "columns" in section.split(".") else "")]
         lines += [each for line in draft.lines.values() if line.section == section for each in _with_reason(line)]
     return "\n".join(lines) + "\n"
 

@@ -21,12 +21,12 @@ SHOP = HEADER + "".join(LINES)
 
 
 def test_files_that_are_written_otherwise_are_read_by_settings_of_their_own(take, write):
-    one = write("client;at;net\nA;05.01.2024;1.200,50\n", "de_1.csv")
+    one = write("client;at;net\nA;25.01.2024;1.200,50\n", "de_1.csv")
     other = write("customer_id,ts,amount\nB,01/31/2024,7.25\n", "en.csv")
     own = {"de_*.csv": Source((), columns={"customer_id": "client", "ts": "at", "amount": "net"}), "fr.csv": Source(())}
     taken = take(Source([one, other], own=own))
     assert sorted(taken.rows("transactions", "customer_id, strftime(ts, '%Y-%m-%d'), amount::DOUBLE")) == [
-        ("A", "2024-01-05", 1200.5),
+        ("A", "2024-01-25", 1200.5),
         ("B", "2024-01-31", 7.25),
     ]
     assert any("'fr.csv', and no file" in note for note in taken.intake.notes)
