@@ -153,7 +153,9 @@ def _backtest(fitted: Fitted, judged: Judged) -> Section:
     title = f"Backtest: fitted before {fitted.cutoff}, judged on the {fitted.recipe.horizon} days after it"
     beaten = [f"A baseline wins here: {sentence}." for sentence in wins(judged.backtest)]
     told = [*beaten, *([] if judged.nearly_sure is None else [judged.nearly_sure.sentence])]
-    return Section(f"{title} ({len(judged.holdout.customers):,} customers)", tuple(told), table)
+    judged_by, base = len(judged.holdout.customers), judged.holdout.base or len(judged.holdout.customers)
+    of_base = f"{judged_by:,}" if judged_by == base else f"{judged_by:,}, drawn by a hash of their ids, of {base:,}"
+    return Section(f"{title} ({of_base} customers)", tuple(told), table)
 
 
 def _figure(measure: str, value: float) -> str:

@@ -33,14 +33,22 @@ class Holdout:
     Attributes
     ----------
     customers : pandas.DataFrame
-        One row per customer with a purchase before the cutoff: customer_id, the columns that the scorer reads as of
-        the cutoff, and the realised ``purchases`` and ``revenue``.
+        One row per customer with a purchase before the cutoff: customer_id, the columns that the scorer's purchase
+        forecast reads as of the cutoff, and the realised ``purchases`` and ``revenue``. Of a large base a sample.
     answers : pandas.DataFrame or None
         One row per answer asked for within the holdout: customer_id, category and the features at that time.
+    base : int or None
+        Customers with a purchase before the cutoff; None where these are all of them.
     """
 
     customers: pd.DataFrame
     answers: pd.DataFrame | None = None
+    base: int | None = None
+
+    @property
+    def weight(self) -> float:
+        """Customers whom each one stands for."""
+        return (self.base or len(self.customers)) / max(len(self.customers), 1)
 
 
 @dataclass(frozen=True)
@@ -128,11 +136,11 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
     """
     if not scorer.has_forecast:
         return {}, None, None
-    scores = scorer.score(holdout.customers)
+    scores = scorer.score_purchases(holdout.customers)
     predicted, actual = float(scores["expected_purchases"].sum()), float(holdout.customers["purchases"].sum())
     metrics = {"purchases_expected": predicted, "purchases_actual": actual}
     # p_alive is null where the model cannot judge a customer.
-    numbers = scores.loc[:, :"next_purchase_index"].assign(p_alive=scores["p_alive"].fillna(1.0))
+    numbers = scores.assign(p_alive=scores["p_alive"].fillna(1.0))
     strange = [str(name) for name in numbers if not np.isfinite(numbers[name]).all()]
     if strange:
         return metrics, f"refused: the twin's scores are not finite: {', '.join(strange)}", None

@@ -80,10 +80,14 @@ class Scorer:
         ValueError
             Where a purchase column is missing or holds what cannot be: the message names column and rows.
         """
-        check_purchase_columns(features)
-        purchases = self._at_each_date(features, partial(self.forecast.all_figures, with_intervals=with_intervals))
+        purchases = self.score_purchases(features, with_intervals=with_intervals)
         scores = pd.concat([purchases, self._score_category(features)], axis=1)
         return scores[list(SCORE_COLUMNS)]
+
+    def score_purchases(self, features: pd.DataFrame, *, with_intervals: bool = True) -> pd.DataFrame:
+        """Give the columns of `score` that forecast purchases and their value, `FORECAST_COLUMNS`, alone."""
+        check_purchase_columns(features)
+        return self._at_each_date(features, partial(self.forecast.all_figures, with_intervals=with_intervals))
 
     def _at_each_date(
         self, features: pd.DataFrame, predict: Callable[[pd.DataFrame, Future], pd.DataFrame]

@@ -144,10 +144,10 @@ def described_now(
     return described, fit.predict(described, horizon)
 
 
-def sampled(tables: Tables, as_of: date, seed: int) -> Tables:
+def sampled(tables: Tables, as_of: date, seed: int, largest: int = LARGEST_SAMPLE) -> Tables:
     """Give the tables of the customers to learn from: all of a small shop, else those whose hashed ids are low.
 
-    Of a base above 16,000 customers a half, a quarter, ... is taken, until no more are left. So the samples of two
+    Of a base above `largest` customers a half, a quarter, ... is taken, until no more are left. So the samples of two
     dates are mostly the same, and what is computed of them is computed once a run.
 
     Parameters
@@ -158,14 +158,20 @@ def sampled(tables: Tables, as_of: date, seed: int) -> Tables:
         Customers with a purchase before it are counted.
     seed : int
         Of the hash.
+    largest : int
+        Customers of the largest sample.
     """
-    customers = tables.workspace.once(
-        ("customers", as_of), lambda: int(purchase_summary(tables, as_of).count().to_pyarrow().as_py())
-    )
-    halvings = max(int(np.ceil(np.log2(max(customers, 1) / LARGEST_SAMPLE))), 0)
+    halvings = max(int(np.ceil(np.log2(max(count_customers(tables, as_of), 1) / largest))), 0)
     if not halvings:
         return tables
     return tables.workspace.once(("sample", halvings, seed), lambda: _sample(tables, halvings, seed))
+
+
+def count_customers(tables: Tables, as_of: date) -> int:
+    """Count the customers with a purchase before a date, once a run."""
+    return tables.workspace.once(
+        ("customers", as_of), lambda: int(purchase_summary(tables, as_of).count().to_pyarrow().as_py())
+    )
 
 
 def _sample(tables: Tables, halvings: int, seed: int) -> Tables:

@@ -8,6 +8,7 @@ import pytest
 from features.describe import feature_names
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
+from models.purchases.second_stage.cuts import sampled
 from models.recipe import Recipe
 from models.release.holdout import build_holdout, cutoff_of
 
@@ -98,3 +99,40 @@ def test_without_answers_there_are_none(tables):
 def test_nobody_is_in_the_holdout_of_a_history_that_begins_after_the_cutoff(tables):
     holdout = build_holdout(tables, AS_OF, Recipe(horizon=120), learn_vocabulary(tables, AS_OF))
     assert holdout.customers.empty
+
+
+@pytest.fixture(scope="module")
+def large(take_frames):
+    """Four hundred customers, of whom about a half buy in the holdout, with rows in some order."""
+
+    def taken(seed):
+        days = [f"2024-02-{day:02d}" for day in range(1, 29)]
+        rows = [(f"c{i}", f"{days[i % 28]} 10:00", 5 + i % 7) for i in range(400)]
+        rows += [(f"c{i}", f"2024-03-{3 + i % 25:02d} 10:00", 1 + i % 11) for i in range(0, 400, 2)]
+        frame = pd.DataFrame(rows, columns=["customer_id", "ts", "amount"]).sample(frac=1.0, random_state=seed)
+        visits = pd.DataFrame([(f"c{i}", "2024-02-20", "visit") for i in range(0, 400, 3)])
+        return take_frames(transactions=frame, events=visits.set_axis(["customer_id", "ts", "kind"], axis=1))
+
+    return taken(1), taken(2)
+
+
+@pytest.mark.parametrize("behaviour", [False, True])
+def test_of_a_large_base_a_sample_is_judged_the_same_for_any_order_of_rows(large, behaviour, monkeypatch):
+    tables, shuffled = large
+    vocabulary = learn_vocabulary(tables, CUTOFF)
+    whole = build_holdout(tables, AS_OF, RECIPE, vocabulary, behaviour=behaviour)
+    assert (len(whole.customers), whole.base, whole.weight) == (400, 400, 1.0)
+    monkeypatch.setattr("models.release.holdout.LARGEST_SAMPLE", 200)
+    some = build_holdout(tables, AS_OF, RECIPE, vocabulary, behaviour=behaviour)
+    assert some.base == 400
+    # A half of them, give or take four standard deviations of 10.
+    assert abs(len(some.customers) - 200) <= 40
+    assert some.weight == 400 / len(some.customers)
+    is_drawn = whole.customers["customer_id"].isin(some.customers["customer_id"])
+    expected = whole.customers[is_drawn].reset_index(drop=True)
+    pd.testing.assert_frame_equal(some.customers, expected, check_exact=True)
+    again = build_holdout(shuffled, AS_OF, RECIPE, vocabulary, behaviour=behaviour)
+    pd.testing.assert_frame_equal(again.customers, some.customers, check_exact=True)
+    # They are not those whom the second stage learns from.
+    learned = sampled(tables, CUTOFF, RECIPE.seed, 200).transactions.customer_id.to_pyarrow().to_pylist()
+    assert 60 <= len(set(learned) & set(some.customers["customer_id"])) <= 140
