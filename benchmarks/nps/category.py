@@ -26,8 +26,8 @@ from models.nps.answers import Answers, ranked_levels
 from models.nps.candidates import smoothed_shares
 from models.nps.model import publishable
 from models.nps.pool import blend
+from models.scoring.boosted.trees import Trees
 from models.scoring.nps import blended_probabilities
-from models.scoring.trees import Trees
 from models.stats.folds import customer_folds
 from models.stats.typing import Floats
 

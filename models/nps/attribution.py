@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from models.scoring.boosted.trees import Trees
 from models.scoring.members import (
     CategoryParameters,
     Member,
@@ -24,7 +25,6 @@ from models.scoring.members import (
     Shares,
 )
 from models.scoring.nps import latent_probabilities, proportional_odds_terms, shifted_probabilities
-from models.scoring.trees import Trees
 from models.stats.typing import Floats
 
 Boosters = Mapping[str, Trees]

@@ -6,8 +6,8 @@ import numpy.typing as npt
 from models.nps.answers import FEWEST_ANSWERS, Answers, ranked_levels, why_no_model, why_nothing
 from models.nps.candidates import smoothed_shares
 from models.nps.pool import Blend, Members, blend
+from models.scoring.boosted.trees import Trees
 from models.scoring.nps import blended_probabilities, median_category
-from models.scoring.trees import Trees
 from models.stats import metrics
 from models.stats.folds import customer_folds
 from models.stats.typing import Flags, Floats, Integers, Strings

@@ -8,10 +8,10 @@ import pandas as pd
 
 from features.tables import StoredTable
 from models.release.release import Release
+from models.scoring.boosted.trees import Trees
 from models.scoring.members import CategoryParameters
 from models.scoring.nps import NO_OFFSETS, latent_probabilities, latent_scores, shifted_probabilities
 from models.scoring.scorer import parse_trees
-from models.scoring.trees import Trees
 from models.stats.typing import Floats
 
 # What the names of an NPS model's trees begin with in a release.

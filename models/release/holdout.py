@@ -13,8 +13,8 @@ from models.release.promotion_gate import Holdout
 
 # Customers whom the gate judges by at most: of a larger base a half, a quarter, ... Of the 97,000 that are drawn of
 # 193,000 simulated ones the log loss of p_purchase is .2906 (of all .2907), and its difference between a twin and that
-# twin without its second stage has a standard error of .0011: the gate's 1 % are 2.6 of them, and of two twins, which are
-# more alike, more. Building and judging takes 11 processor seconds instead of 17.
+# twin without its second stage has a standard error of .0011: the gate's 1 % are 2.6 of them, and of two twins, which
+# are more alike, more. Building and judging takes 11 processor seconds instead of 17.
 LARGEST_SAMPLE = 128_000
 # Other customers than those whom the second stage learns from, who are drawn with the recipe's seed.
 _OTHER_SEED = 1

@@ -17,6 +17,7 @@ from .bg_nbd import (
     p_purchase_of_the_living,
     purchases_of_the_living,
 )
+from .boosted.trees import Trees
 from .clock.future import Future
 from .columns import FORECAST_COLUMNS, PURCHASE_COLUMNS
 from .gamma_gamma import expected_spend, kept_spend
@@ -25,7 +26,6 @@ from .parameters import PurchaseParameters, ScorerParameters
 from .second_stage.correction import SECOND_STAGE_BOOSTERS, is_behaviour_known, second_stage
 from .second_stage.evidence import Evidence, at_level, by_share, p_none_beyond, reach
 from .second_stage.first import FIRST_STAGE, first_stage
-from .trees import Trees
 
 
 class Forecast:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
 from .arrays import Floats
+from .boosted.trees import Trees
 from .columns import CATEGORIES
 from .members import (
     CategoryParameters,
@@ -19,7 +20,6 @@ from .members import (
     ProportionalOddsMember,
     RiditTreesMember,
 )
-from .trees import Trees
 
 # A category that trees never saw gets a log probability near -35, which would carry a calibration map away.
 LOWEST_LOG_PROBABILITY = -10.0

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .arrays import Floats
+from .boosted.trees import Trees
 from .clock.clock import Clock
 from .clock.future import Future
 from .clock.rows import AS_OF, numbered_dates
@@ -19,7 +20,6 @@ from .forecast import Forecast
 from .members import CategoryParameters
 from .nps import categories, category_probabilities
 from .parameters import ScorerParameters, scorer_sections
-from .trees import Trees
 
 
 @lru_cache(maxsize=64)

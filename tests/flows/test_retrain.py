@@ -30,7 +30,7 @@ from models.registry.scorers import (
 )
 from models.registry.store import open_store
 from models.release.promotion_gate import Verdict
-from models.scoring import trees
+from models.scoring.boosted import trees
 
 # Without looking back, for what has nothing to do with it.
 QUICK = ("--set", "second_stage=off")

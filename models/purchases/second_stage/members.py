@@ -11,10 +11,10 @@ from models.purchases.second_stage.levels import level_of_buyers
 from models.purchases.second_stage.logistic import fit_logistic
 from models.purchases.second_stage.stacking import JudgedOutcomes
 from models.purchases.second_stage.trees import Objective, Target, grow
+from models.scoring.boosted.trees import Trees
 from models.scoring.parameters import LogisticParameters
 from models.scoring.second_stage.correction import regression
 from models.scoring.second_stage.first import Offsets, second_stage_matrix
-from models.scoring.trees import Trees
 from models.stats.typing import Floats
 
 # Who buys, how often those who buy, and at which value.

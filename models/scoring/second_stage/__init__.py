@@ -1,4 +1,4 @@
 """The second stage as it is served: how trees and a regression correct the purchase and spend models.
 
-Imports `parameters`, `bg_nbd`, `gamma_gamma`, `columns` and `arrays`.
+Imports `parameters`, `bg_nbd`, `gamma_gamma`, `boosted`, `columns` and `arrays`.
 """

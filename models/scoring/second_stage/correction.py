@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from ..arrays import Floats
+from ..boosted.trees import Trees
 from ..columns import PURCHASE_COLUMNS
 from ..parameters import LogisticParameters, SecondStageParameters
-from ..trees import Trees
 from .first import FIRST_STAGE, Offsets, second_stage_matrix
 
 SECOND_STAGE_BOOSTERS = ("buys", "purchases", "revenue")

@@ -14,6 +14,7 @@ from scipy.special import expit
 
 from models.nps import attribution
 from models.nps.attribution import NpsExplainer
+from models.scoring.boosted.trees import Trees
 from models.scoring.members import (
     CategoryParameters,
     CumulativeTreesMember,
@@ -23,7 +24,6 @@ from models.scoring.members import (
     RiditTreesMember,
 )
 from models.scoring.nps import NO_OFFSETS, category_probabilities, latent_probabilities
-from models.scoring.trees import Trees
 
 NAMES = ["mean_days_late_of_delivered", "events_90d_of_delivered", "returns_90d", "orders_90d", "weekend_share"]
 EFFECTS = np.array([-1.0, -0.5, -0.5, 0.3, 0.0])

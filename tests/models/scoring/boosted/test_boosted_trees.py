@@ -4,8 +4,8 @@ import lightgbm
 import numpy as np
 import pytest
 
-from models.scoring import trees
-from models.scoring.trees import Trees
+from models.scoring.boosted import trees
+from models.scoring.boosted.trees import Trees
 
 SETTINGS = {"verbosity": -1, "num_threads": 1, "deterministic": True, "min_data_in_leaf": 1, "learning_rate": 0.3}
 

@@ -1,0 +1,4 @@
+"""Boosted trees: read from LightGBM's text, and evaluated.
+
+Imports `arrays`.
+"""
