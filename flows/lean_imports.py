@@ -6,6 +6,8 @@ Each of them is imported later, as ever, by whoever asks for it.
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
@@ -15,6 +17,7 @@ _ENGINES = "ibis.backends.sql.compilers"
 # Mako, which comes with Alembic, looks whether it can colour its error pages.
 _COLOURS = "mako.ext.pygmentplugin"
 _SCIKIT_LEARN = "sklearn"
+_SPARK = "pyspark"
 
 
 def import_lean() -> None:
@@ -36,6 +39,19 @@ def import_trees_only() -> None:
         importlib.import_module("lightgbm")
     finally:
         del sys.modules[_SCIKIT_LEARN]
+
+
+@contextmanager
+def without_spark() -> Iterator[None]:
+    """Let MLflow take pyspark for not installed: it imports its client, .6 s, to ask whether there is a session."""
+    if _SPARK in sys.modules:
+        yield
+        return
+    sys.modules[_SPARK] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[_SPARK]
 
 
 class _OnDemand(ModuleType):

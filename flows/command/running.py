@@ -5,7 +5,7 @@ import importlib
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from data.errors import RefusedError
 from flows.environment import set_prefect_home
-from flows.lean_imports import import_lean, import_trees_only
+from flows.lean_imports import import_lean, import_trees_only, without_spark
 from flows.settings import Settings
 from flows.steps.progress import shown_on
 from flows.steps.store_place import locate_store
@@ -64,13 +64,14 @@ def has_prefect() -> bool:
 def run_plainly(name: str, settings: Settings, console: Console, *, verbose: bool = True, is_told: bool = True) -> Any:
     """Run a flow as the plain function it is; its steps are functions too, with the same retries."""
     import_lean()
-    with _without_garbage():
-        if name == SCORE:
-            import_trees_only()
-        module = importlib.import_module(f"flows.{name}")
-    flow = getattr(module, name)
-    with _shown_on(console, name, verbose, is_told):
-        return flow(settings)
+    with nullcontext() if settings.engine == "spark" else without_spark():
+        with _without_garbage():
+            if name == SCORE:
+                import_trees_only()
+            module = importlib.import_module(f"flows.{name}")
+        flow = getattr(module, name)
+        with _shown_on(console, name, verbose, is_told):
+            return flow(settings)
 
 
 def _run_in_prefect(name: str, settings: Settings, console: Console, *, verbose: bool = True) -> Any:

@@ -5,14 +5,16 @@ import sys
 
 ASK = """
 import sys
-from flows.lean_imports import import_lean, import_trees_only
+from flows.lean_imports import import_lean, import_trees_only, without_spark
 import_lean()
 import_trees_only()
 import ibis, lightgbm
+with without_spark():
+    import mlflow.pyfunc
 assert ibis.duckdb.connect().execute(ibis.literal(1) + 1) == 2
-heavy = {"sklearn", "pygments", "ibis.backends.sql.compilers.snowflake"}
+heavy = {"pyspark", "sklearn", "pygments", "ibis.backends.sql.compilers.snowflake"}
 print(sorted(heavy & set(sys.modules)))
-import sklearn.cluster
+import pyspark.sql, sklearn.cluster
 from ibis.backends.sql.compilers import PySparkCompiler
 import ibis.backends.sql.compilers as compilers
 print(PySparkCompiler.__name__, compilers.snowflake.compiler.dialect.__name__, hasattr(compilers, "nothing"))
