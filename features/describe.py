@@ -20,8 +20,8 @@ from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
 from features.engine.compiled import Rows, compiled
 from features.events import event_features
 from features.purchases import summarise_purchases
-from features.returns.kept import everyone_matched, everyone_read, tables_to_read
-from features.spine import Spine, left_joined
+from features.returns.kept import everyone_matched, everyone_read, pairs_read, tables_to_read, with_matching
+from features.spine import Spine, left_joined, pairs
 from features.standing import standing_features
 from features.tables import StoredTable, Tables, give_memory_back, to_frame
 from features.vocabulary import Vocabulary
@@ -177,16 +177,54 @@ def everyone_described(tables: Tables, as_of: date, vocabulary: Vocabulary) -> S
         if vocabulary.question is not None:
             # Stores are judged at many dates, whose returns are matched on the way.
             return in_order(describe(tables, spine, vocabulary))
-        others = {name: getattr(tables, name) for name in _OTHER_TABLES if getattr(tables, name) is not None}
-        return compiled(_everyone, tables_to_read(tables.transactions, spine) | others, [as_of], [names_from])
+        return compiled(_everyone, _to_read(tables, spine), [as_of], [names_from])
 
     return tables.workspace.table(("everyone", as_of, names_from), rows)
 
 
+def described_beside(tables: Tables, rows: ir.Table, vocabulary: Vocabulary) -> pd.DataFrame:
+    """Return rows of customers, such as their answers, beside their features as of the date of each row.
+
+    Parameters
+    ----------
+    tables
+        Clean tables.
+    rows
+        customer_id, as_of and other columns; those whose customer has no purchase then are left out.
+    vocabulary
+        As for `describe`.
+
+    Returns
+    -------
+    DataFrame
+        As `materialise` gives the rows joined with what `describe` says of their pairs.
+    """
+    if vocabulary.question is not None:
+        described = describe(tables, with_matching(tables, pairs(rows)), vocabulary)
+        return materialise(rows.inner_join(described, ["customer_id", "as_of"]))
+    kept = rows.cache()
+    read = _to_read(tables, with_matching(tables, pairs(kept)))
+    return materialised(compiled(_beside, {**read, "rows": kept}, (), [json.dumps(vocabulary.to_dict())]))
+
+
+def _to_read(tables: Tables, spine: Spine) -> dict[str, ir.Table]:
+    others = {name: getattr(tables, name) for name in _OTHER_TABLES if getattr(tables, name) is not None}
+    return tables_to_read(tables.transactions, spine) | others
+
+
 def _everyone(tables: Mapping[str, ir.Table], as_of: date, names_from: str) -> ir.Table:
+    return in_order(_described(tables, everyone_read(tables, as_of), names_from))
+
+
+def _beside(tables: Mapping[str, ir.Table], names_from: str) -> ir.Table:
+    rows = tables["rows"]
+    described = _described(tables, pairs_read(tables, rows), names_from)
+    return in_order(rows.inner_join(described, ["customer_id", "as_of"]))
+
+
+def _described(tables: Mapping[str, ir.Table], spine: Spine, names_from: str) -> ir.Table:
     others = {name: tables.get(name) for name in _OTHER_TABLES}
-    vocabulary = Vocabulary.from_dict(json.loads(names_from))
-    return in_order(describe(Tables(tables["transactions"], **others), everyone_read(tables, as_of), vocabulary))
+    return describe(Tables(tables["transactions"], **others), spine, Vocabulary.from_dict(json.loads(names_from)))
 
 
 def describe_everyone(tables: Tables, as_of: date, vocabulary: Vocabulary) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from features.returns.matching import (
     needed_columns,
 )
 from features.returns.pairing import sums_by_lag
-from features.spine import Spine, everyone
+from features.spine import Spine, everyone, pairs
 from features.tables import Tables
 
 
@@ -80,7 +80,15 @@ def tables_to_read(transactions: ir.Table, spine: Spine, when: str = "") -> dict
 
 def everyone_read(tables: Mapping[str, ir.Table], as_of: date, when: str = "") -> Spine:
     """Give everyone at a date with the matching, from what `tables_to_read` names."""
-    spine = everyone(tables["transactions"], as_of)
+    return _with_what_came_back(everyone(tables["transactions"], as_of), tables, when)
+
+
+def pairs_read(tables: Mapping[str, ir.Table], rows: ir.Table) -> Spine:
+    """Give the pairs of some rows with the matching, from what `tables_to_read` names."""
+    return _with_what_came_back(pairs(rows), tables)
+
+
+def _with_what_came_back(spine: Spine, tables: Mapping[str, ir.Table], when: str = "") -> Spine:
     parts = {part.name: tables.get(f"{when}{part.name}") for part in fields(Matching)}
     return spine if parts["by_day"] is None else replace(spine, matching=Matching(**parts))
 

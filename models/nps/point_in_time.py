@@ -8,10 +8,8 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from features.describe import describe, feature_names, materialise
+from features.describe import described_beside, feature_names
 from features.labels import CATEGORY_CUTS, Cuts, labelled_answers
-from features.returns.kept import with_matching
-from features.spine import pairs
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 from models.nps.model import NpsModel, NpsTraining, train_nps_category
@@ -69,8 +67,7 @@ def answers_with_features(
         and its scale, category (0, 1, 2) and the columns of `features.describe.describe`.
     """
     labels = labelled_answers(tables.answers, question, before=before, since=since, gap_days=gap_days, cuts=cuts)
-    described = describe(tables, with_matching(tables, pairs(labels)), vocabulary)
-    return materialise(labels.inner_join(described, ["customer_id", "as_of"]))
+    return described_beside(tables, labels, vocabulary)
 
 
 def train_on_answers(

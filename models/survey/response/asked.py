@@ -9,7 +9,7 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from features.describe import describe, materialise
+from features.describe import describe, described_beside, materialise
 from features.labels import invitations
 from features.returns.kept import with_matching
 from features.spine import is_drawn, pairs
@@ -79,7 +79,7 @@ def describe_asked(
             of_samples = ibis.memtable(samples[["customer_id"]].drop_duplicates())
             kept |= asked.customer_id.isin(of_samples.customer_id)
         asked = asked.filter(kept)
-    invited = materialise(_with_features(tables, release, asked))
+    invited = described_beside(tables, asked, release.vocabulary)
     others, of_samples = invited, invited.iloc[:0]
     if samples is not None:
         invited = invited.join(match_samples(invited, samples))

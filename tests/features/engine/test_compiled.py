@@ -16,6 +16,7 @@ from features.purchases import purchase_summary
 from features.spine import everyone, midnight
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
+from models.nps.point_in_time import answers_with_features
 from models.purchases.fit import fit_purchases_at
 from models.purchases.returns_to_come import kept_by_age
 from models.segments.rfm import rfm_cuts
@@ -38,7 +39,9 @@ def whole_shop(shop):
     ]
     events = [row(kind="visit", value=int(random.integers(0, 9))) for _ in range(300)]
     customers = [{"customer_id": str(k), "age": k, "region": channels[k % 2]} for k in range(50)]
-    return lambda: shop(sales, events=events, customers=customers)
+    answers = [row(score=int(random.integers(0, 11))) for _ in range(200)]
+    answers = [{**answer, "answered_at": answer["ts"]} for answer in answers]
+    return lambda: shop(sales, events=events, customers=customers, answers=answers)
 
 
 def everything(tables: Tables, dates: Sequence[date]) -> dict[str, pd.DataFrame]:
@@ -50,6 +53,7 @@ def everything(tables: Tables, dates: Sequence[date]) -> dict[str, pd.DataFrame]
         fit = fit_purchases_at(tables, as_of, "bg_nbd")
         results |= {
             f"described {as_of}": describe_everyone(tables, as_of, vocabulary),
+            f"answers {as_of}": answers_with_features(tables, "nps", vocabulary, before=until),
             f"summary {as_of}": purchase_summary(tables, as_of).order_by("customer_id").to_pandas(),
             f"outcomes {as_of}": realised_outcomes(tables, as_of, 10, until, kept),
             f"summary and outcomes {as_of}": summary_with_outcomes(tables, as_of, 10, until),
