@@ -20,13 +20,13 @@ NO_COST = "no cost is known: give cost of transactions, or cost_to_serve of cust
 
 
 def _mean(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
-    sums = _accounts(tables, windows, grouping, options)
+    sums = account_sums(tables, windows, grouping, options)
     _, low, high = mean_interval(sums["n"], sums["rounded"], sums["squares"])
     return _figures(sums.assign(value=sums["profit"] / sums["n"], low=low, high=high), grouping.column)
 
 
 def _total(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
-    sums = _accounts(tables, windows, grouping, options)
+    sums = account_sums(tables, windows, grouping, options)
     return _figures(sums.assign(value=sums["profit"], low=np.nan, high=np.nan), grouping.column)
 
 
@@ -58,20 +58,44 @@ def _share(part: int, whole: int) -> str:
 
 
 @shared
-def _accounts(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
-    """Add up revenue and costs of the customers of each window, and how many of the costs are known."""
+def account_sums(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+    """Add up activity, revenue and costs of the customers of each window, in one query for all measures that need any.
+
+    Parameters
+    ----------
+    tables, windows, grouping, options
+        As every measure takes them.
+
+    Returns
+    -------
+    DataFrame
+        By window and group: n customers; active at the start, and kept, who of these are so at the end; halves, the
+        number of ends at which they are active; revenue, its squares (revenue2) and its products with halves (cross),
+        and those of halves (halves2); cost, cost_to_serve and profit, its rounded sum and squares; lines, costed and
+        served, how many of the costs are known.
+    """
     active = active_customers(tables, windows, grouping, options.inactivity_days)
     lines = windows.of(grouping.of(tables.transactions))
     money, zero = "decimal(18, 4)", ibis.literal(0).cast("int64")
     nothing, unknown = ibis.literal(0).cast(money), ibis.null(money)
     rows = ibis.union(
-        active.select("customer_id", *BY, amount=nothing, cost=unknown, lines=zero),
+        active.select(
+            "customer_id",
+            *BY,
+            amount=nothing,
+            cost=unknown,
+            lines=zero,
+            start=active.at_start.cast("int64"),
+            end=active.at_end.cast("int64"),
+        ),
         lines.select(
             "customer_id",
             *BY,
             amount=lines.amount.cast(money),
             cost=lines["cost"].cast(money),
             lines=ibis.literal(1).cast("int64"),
+            start=zero,
+            end=zero,
         ),
     )
     accounts = rows.group_by(["customer_id", *BY]).agg(
@@ -79,6 +103,8 @@ def _accounts(tables: Tables, windows: Windows, grouping: Grouping, options: Mea
         cost=rows["cost"].sum().fill_null(nothing),
         lines=rows.lines.sum(),
         costed=rows["cost"].count(),
+        start=rows.start.sum(),
+        end=rows.end.sum(),
     )
     accounts = _with_cost_to_serve(accounts, tables.customers, windows, grouping)
     # Rounded to the last digit of money, so that its sums and squares are exact whatever the order of rows.
@@ -86,9 +112,17 @@ def _accounts(tables: Tables, windows: Windows, grouping: Grouping, options: Mea
     part_of_year = windows.days / DAYS_A_YEAR
     rounded = (accounts.revenue - accounts["cost"]).cast("float64") - served.cast("float64") * part_of_year
     rounded = rounded.cast(SQUARED)
+    # Active at both ends is 2 halves of a customer, at one is 1.
+    exact, halves = accounts.revenue.cast(SQUARED), accounts.start + accounts.end
     sums = run_by_window(
         accounts.group_by(BY).agg(
             n=accounts.count(),
+            active=accounts.start.sum(),
+            kept=(accounts.start * accounts.end).sum(),
+            halves=halves.sum(),
+            revenue2=(exact * exact).sum(),
+            cross=(exact * halves).sum(),
+            halves2=(halves * halves).sum(),
             revenue=accounts.revenue.sum(),
             cost=accounts["cost"].sum(),
             cost_to_serve=served.sum(),
@@ -98,7 +132,7 @@ def _accounts(tables: Tables, windows: Windows, grouping: Grouping, options: Mea
             costed=accounts.costed.sum(),
             served=accounts.cost_to_serve.count(),
         )
-    ).astype(dict.fromkeys(("cost_to_serve", "rounded", "squares"), float))
+    ).astype(dict.fromkeys(("revenue2", "cross", "cost_to_serve", "rounded", "squares"), float))
     net = (sums["revenue"] - sums["cost"]).astype(float)
     return sums.assign(profit=net - sums["cost_to_serve"] * part_of_year)
 

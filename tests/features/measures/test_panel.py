@@ -4,7 +4,7 @@ import ibis
 import pandas as pd
 import pytest
 
-from features.measures import answer_sums, retention
+from features.measures import answer_sums, profitability
 from features.measures.definition import FIGURES, Measure, MeasureOptions, shared, sharing
 from features.measures.intervals import change_interval, nps_interval
 from features.measures.panel import MEASURE_COLUMNS, MEASURES, measure
@@ -119,10 +119,12 @@ def test_measures_that_are_views_of_one_count_take_it_once(shop, monkeypatch):
         real = getattr(module, name)
         monkeypatch.setattr(module, name, lambda *arguments: taken.append(name) or real(*arguments))
 
-    count(retention, "active_customers")
+    count(profitability, "active_customers")
     count(answer_sums, "sums_by_scale")
     tables = shop(SALES, answers=[row | {"question": "csat"} for row in ANSWERS])
-    together = named("retention", "churn", "arpu", "csat", "net_satisfaction", "ces", "miss_us")
+    together = named(
+        "retention", "churn", "arpu", "customer_profitability", "csat", "net_satisfaction", "ces", "miss_us"
+    )
     figures = measure(tables, WINDOWS, measures=together)
     # Nobody answered ces or miss_us, so nothing is added up for them.
     assert sorted(taken) == ["active_customers", "sums_by_scale"]
