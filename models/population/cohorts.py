@@ -14,7 +14,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from scipy.stats import gamma
+from scipy.special import gammaincinv
 
 from features.describe import materialise
 from features.outcomes import monthly_cohorts
@@ -253,5 +253,5 @@ def _axes(covariance: Floats) -> Iterator[Floats]:
 def _interval(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
     """Give the quantiles of gamma distributions with these means and variances, (c, k) each."""
     safe, spread = np.maximum(mean, 1e-12), np.maximum(variance, 1e-12)
-    low, high = (gamma.ppf(level, safe**2 / spread, scale=spread / safe) for level in QUANTILES)
+    low, high = (gammaincinv(safe**2 / spread, level) * (spread / safe) for level in QUANTILES)
     return np.nan_to_num(low), np.nan_to_num(high)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from features.definition import Feature
 from models.segments.personas.space import Coordinate
@@ -106,6 +105,9 @@ def same_people(clusters: Integers, k: int, before: Sequence[str], before_names:
     both = np.bincount(clusters * shape[1] + earlier, minlength=shape[0] * shape[1]).reshape(shape)
     either = both.sum(axis=1, keepdims=True) + both.sum(axis=0, keepdims=True) - both
     overlap = both / np.maximum(either, 1)
+    # A scoring names nothing anew, and needs no optimiser.
+    from scipy.optimize import linear_sum_assignment
+
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return {i: before_names[j] for i, j in pairs if overlap[i, j] >= SAME_PEOPLE and before_names[j] != ALL}
