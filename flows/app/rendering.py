@@ -60,7 +60,7 @@ class Asked:
         return f"/{language or self.language}/{place}{query}"
 
 
-def write(template: str, asked: Asked, edition: Edition | None, **more: Any) -> str:
+def write(template: str, asked: Asked, edition: Edition | None, *, has_figures: bool = False, **more: Any) -> str:
     """Write a page.
 
     Parameters
@@ -71,13 +71,15 @@ def write(template: str, asked: Asked, edition: Edition | None, **more: Any) -> 
         What is asked for.
     edition : Edition or None
         The version of the scores that is shown; None where there is none.
+    has_figures : bool
+        Whether the template shows figures of the report.
     **more
-        What the template shows beside the figures of the report.
+        What it shows beside them.
     """
     words = words_of(edition, asked.language)
     context: dict[str, Any] = writers(words)
-    if edition is not None and edition.score is not None:
-        pictures = {name: _image(asked, edition, name) for name in specifications_of(edition, words)}
+    if has_figures and edition is not None and edition.score is not None:
+        pictures = {name: _image(asked, edition, name) for name in specifications_of(edition, asked.language)}
         context = shown(edition.score, edition.retrain, words, pictures)
     languages = [
         {"tag": each, "name": _LANGUAGE_NAMES[each], "address": asked.address(asked.place, asked.fields, each)}
@@ -107,9 +109,12 @@ def words_of(edition: Edition | None, language: Language) -> Words:
     return Words(language, None if edition is None else edition.metadata.get("currency") or None)
 
 
-def specifications_of(edition: Edition, words: Words) -> dict[str, Spec]:
+@lru_cache(maxsize=2 * len(LANGUAGES))
+def specifications_of(edition: Edition, language: Language) -> Mapping[str, Spec]:
     """Give the charts of the report by name."""
-    return {} if edition.score is None else dict(specifications(edition.score, edition.retrain, words))
+    if edition.score is None:
+        return {}
+    return dict(specifications(edition.score, edition.retrain, words_of(edition, language)))
 
 
 def image(address: str) -> Markup:

@@ -33,6 +33,6 @@ class Visit:
     tables: ShopTables
     places: Mapping[str, Any]
 
-    def write(self, template: str, **more: Any) -> str:
+    def write(self, template: str, *, has_figures: bool = False, **more: Any) -> str:
         """Write a page of the version."""
-        return write(template, self.asked, self.edition, **more)
+        return write(template, self.asked, self.edition, has_figures=has_figures, **more)

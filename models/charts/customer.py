@@ -78,7 +78,7 @@ def course(rows: Sequence[Row], title: str) -> Spec:
     title : str
         Of the axis of the index.
     """
-    x = field("day", "temporal", axis={"title": None, "format": "%Y-%m-%d", "tickCount": 6, "labelFlush": True})
+    x = field("day", "temporal", axis={"title": None, "format": "%Y-%m-%d", "tickCount": 4, "labelFlush": True})
     y = field("index", axis=number_axis(title), scale={"domain": [0, 100]})
     mark = {"type": "line", "color": BLUE, "strokeWidth": 2.2, "point": {"filled": True, "color": BLUE, "size": 46}}
-    return chart([layer(rows, mark, x=x, y=y)], _WIDE, 150)
+    return chart([layer(rows, mark, x=x, y=y)], height=150)

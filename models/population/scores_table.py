@@ -77,6 +77,9 @@ METADATA_KEYS = (
     "run_id",
     "input_digest",
 )
+# Rows are in the order of ids, and each group knows its first and last: one customer is found without reading the
+# others. So many are also what DuckDB gives a thread.
+_GROUP_ROWS = 122_880
 _PREFIX = "revealed."
 # Where the convention of Parquet puts the schema of a folder of files. Readers of the folder pass it over.
 COMMON = "_common_metadata"
@@ -117,7 +120,7 @@ def read_metadata(table: pa.Table | pa.Schema) -> dict[str, str]:
 def write_scores(table: pa.Table, file: Path) -> None:
     """Write scores to a new file; an existing file is never overwritten."""
     with file.open("xb") as sink:
-        pq.write_table(table, sink, compression="zstd")
+        pq.write_table(table, sink, compression="zstd", row_group_size=_GROUP_ROWS)
 
 
 def read_scores_at(place: Path, columns: Sequence[str] | None = None, customer: str | None = None) -> pa.Table:

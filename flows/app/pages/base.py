@@ -18,7 +18,8 @@ def base(visit: Visit) -> Response:
     """Show the base now and since the last time, and the sections of the report that tell of everyone."""
     told = _sections(visit)
     shown = [section for section in told if section.name not in _ELSEWHERE]
-    return HTMLResponse(visit.write("base.html", sections=shown, total=visit.edition.scores.total()))
+    customers = None if visit.edition.score else visit.edition.scores.total()["customers"]
+    return HTMLResponse(visit.write("base.html", has_figures=True, sections=shown, customers=customers))
 
 
 def segments(visit: Visit) -> Response:
@@ -33,21 +34,21 @@ def segments(visit: Visit) -> Response:
         )
     ]
     shown = [section for section in _sections(visit) if section.name in ("rfm", "personas")]
-    return HTMLResponse(visit.write("segments.html", groups=groups, sections=shown))
+    return HTMLResponse(visit.write("segments.html", has_figures=True, groups=groups, sections=shown))
 
 
 def cohorts(visit: Visit) -> Response:
     """Show the report's grids of cohorts, and each month of first purchase with its customers as they are scored."""
     rows = visit.edition.scores.months()
     shown = [section for section in _sections(visit) if section.name == "cohorts"]
-    return HTMLResponse(visit.write("cohorts.html", months=rows, sections=shown))
+    return HTMLResponse(visit.write("cohorts.html", has_figures=True, months=rows, sections=shown))
 
 
 def versions(visit: Visit) -> Response:
     """Show the versions of scores and scorer: when, by what, which are in use, and what the gate said of them."""
     listed = visit.shelf.versions
     told: dict[str, Any] = {"published": listed.versions(SCORES), "scorers": listed.versions(SCORER)}
-    return HTMLResponse(visit.write("versions.html", **told))
+    return HTMLResponse(visit.write("versions.html", has_figures=True, **told))
 
 
 def _sections(visit: Visit) -> list[SectionView]:

@@ -34,7 +34,7 @@ def picture(visit: Visit) -> Response:
 
 @lru_cache(maxsize=128)
 def _of_report(edition: Edition, language: Language, name: str) -> bytes:
-    specifications = specifications_of(edition, words_of(edition, language))
+    specifications = specifications_of(edition, language)
     if name not in specifications:
         raise no_such_page()
     return _draw(specifications[name])

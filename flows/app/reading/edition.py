@@ -139,6 +139,8 @@ class Shelf:
         with self._lock:
             if self._edition is None or self._edition.number != number:
                 self._before, self._edition = self._edition, open_edition(self.versions, number)
+                # Pages are answered meanwhile.
+                threading.Thread(target=self._edition.scores.hold, name="hold", daemon=True).start()
             return self._edition
 
     def held(self, number: int) -> Edition | None:

@@ -12,7 +12,7 @@ from flows.settings import Settings
 from flows.steps.store_place import locate_store
 
 READERS = ("check", "retrain", "score", "backtest", "measures", "sample --margin 3")
-COMMANDS = ("demo", "report", "init", "check", "retrain", "score", "backtest", "settings", "scores", "rollback")
+COMMANDS = ("demo", "report", "app", "init", "check", "retrain", "score", "backtest", "settings", "scores", "rollback")
 
 
 def test_help_names_every_command_and_exit_code(revealed):

@@ -5,8 +5,8 @@ import re
 import altair as alt
 import pytest
 
-from models.charts import by_group, forecasts, nps
-from models.charts.drawing import to_svg
+from models.charts import by_group, customer, forecasts, nps
+from models.charts.drawing import to_svg, to_svg_file
 from models.charts.style import DETRACTORS, PASSIVES, PROMOTERS
 
 CATEGORIES = ("detractors", "passives", "promoters")
@@ -39,6 +39,14 @@ SPECIFICATIONS = {
     "tracking": forecasts.tracking(DAYS, ("came", "expected"), "purchases"),
     "calibration": forecasts.calibration(MEANS, ("came", "expected"), ("group", "mean")),
     "tenths": forecasts.shares_by_tenth([{"tenth": k, "share": 0.1} for k in range(1, 11)], ("tenth", "share")),
+    "timeline": customer.timeline(
+        [{"day": "2024-01-02", "amount": 20.0}, {"day": "2024-02-03", "amount": -5.0}],
+        [{"day": "2024-01-05", "series": "answers"}],
+        ["answers"],
+        ("amount", "scored"),
+        "2024-03-01",
+    ),
+    "course": customer.course([{"day": "2024-01-01", "index": 20.0}, {"day": "2024-02-01", "index": 30.0}], "index"),
     "season": forecasts.season([{"day": "2023-01-15", "index": 1.1, "low": 0.9, "high": 1.3}], "index"),
 }
 
@@ -46,7 +54,8 @@ SPECIFICATIONS = {
 @pytest.mark.parametrize("name", SPECIFICATIONS)
 def test_a_chart_is_valid_vega_lite(name):
     specification = SPECIFICATIONS[name]
-    chart = (alt.HConcatChart if "hconcat" in specification else alt.LayerChart).from_dict(specification)
+    kinds = {"hconcat": alt.HConcatChart, "vconcat": alt.VConcatChart, "layer": alt.LayerChart}
+    chart = next(kind for name, kind in kinds.items() if name in specification).from_dict(specification)
     assert chart.to_dict()["config"]["aria"] is False
 
 
@@ -56,6 +65,7 @@ def test_a_chart_is_valid_vega_lite(name):
         ("gauge", ["base", "low", "high", "the scale", "−100", "+50"]),
         ("shares", ["detractors", "20%", "30%", "50%"]),
         ("intervals", ["loyal", "lost", "points"]),
+        ("timeline", ["answers", "amount", "scored", "−5"]),
         ("tracking", ["came", "expected", "2024-01-02"]),
     ],
 )
@@ -71,3 +81,9 @@ def test_a_picture_holds_its_words_and_stands_in_a_page(name, words):
 def test_bars_of_categories_have_colours_that_everyone_tells_apart():
     svg = to_svg(SPECIFICATIONS["shares"], "shares")
     assert all(colour.lower() in svg.lower() for colour in (DETRACTORS, PASSIVES, PROMOTERS))
+
+
+def test_a_picture_is_also_a_file_of_its_own():
+    drawn = to_svg_file(SPECIFICATIONS["course"])
+    assert drawn.startswith(b"<svg")
+    assert b'xmlns="http://www.w3.org/2000/svg"' in drawn
