@@ -16,7 +16,7 @@ help:
 	@echo "make cover      run all tests and say which lines none of them runs; slower by half"
 	@echo "make lint       check style, types and the direction of imports"
 	@echo "make bench      time the job beside its peers, and judge the NPS on customers of known truth: an hour and a half"
-	@echo "make consumers  check the schedules on a Prefect server, tables in PostgreSQL, the report in a browser, the wheel, and what consumers get in environments of theirs"
+	@echo "make consumers  check the schedules on a Prefect server, tables in PostgreSQL, the report and the app in a browser, the wheel, and what consumers get in environments of theirs"
 	@echo "make faults     kill commands while they write, fill the disk, stop servers: 200 kills and 20 rounds at once, half an hour"
 
 setup: $(READY)
