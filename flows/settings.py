@@ -28,10 +28,12 @@ from data.errors import InputError
 from data.intake.databases.address import start_at
 from data.intake.sources import redact
 from flows.formats import FileFormat, Format, Scale, Scores
+from flows.mistakes import describe_mistakes
 from models.segments.segment_names import Segments, segment_names
 
 SETTINGS_FILE = "revealed.toml"
 TableName = Literal["transactions", "answers", "events", "customers"]
+Retained = Literal["scores", "reports", "lists", "samples", "kept_rows", "runs"]
 TABLES: tuple[TableName, ...] = ("transactions", "answers", "events", "customers")
 Paths = Annotated[list[str], NoDecode]
 Names = Annotated[list[str], NoDecode]
@@ -82,6 +84,14 @@ class Settings(BaseSettings):
         dict.fromkeys(TABLES, 0.05), description="share of bad rows above which a run is refused: one, or per table"
     )
     quarantine_retention_days: int = Field(90, ge=0, description="how long the rows set aside stay with their runs")
+    retention_days: dict[Retained, Annotated[int, Field(ge=0)]] = Field(
+        {},
+        description="how long `revealed prune` leaves scores, reports, lists, samples, kept_rows and runs (their other "
+        "files); what is not named stays",
+    )
+    pseudonymise: bool = Field(
+        False, description="keyed hashes stand for the ids of customers in all that is kept and published"
+    )
 
     keep_rows: bool = Field(
         True, description="keep the checked rows of Parquet files in the store, to read only files that changed"
@@ -232,25 +242,6 @@ class Settings(BaseSettings):
                 f"the environment variable REVEALED_{field.upper()} must be JSON, such as "
                 f'{{"NAME": "VALUE"}}; or name single parts, such as REVEALED_{field.upper()}__NAME=VALUE'
             ) from None
-
-
-def describe_mistakes(error: ValidationError) -> str:
-    """Describe each mistake of pydantic's report in one line: the setting, what it must be, and its value."""
-    lines = []
-    for mistake in error.errors(include_url=False):
-        name = ".".join(str(part) for part in mistake["loc"]) or "settings"
-        if mistake["type"] == "extra_forbidden":
-            lines.append(f"setting '{name}' is not known; see `revealed settings` for those that are")
-        else:
-            must = mistake["msg"].removeprefix("Value error, ").replace("Input should", "must")
-            lines.append(f"setting '{name}' {must}, got {_shown(mistake['input'])}")
-    return "\n".join(lines)
-
-
-def _shown(value: Any) -> str:
-    """Write a wrong value, but not one that may hold a password."""
-    text = repr(value)
-    return "a value with a URL or an address, which is not shown" if "://" in text or "@" in text else text
 
 
 def nearest_settings_file() -> Path | None:

@@ -7,6 +7,7 @@ from typing import Literal
 import duckdb
 
 from data.contracts import NUMBER, SCALES, Column
+from data.intake.privacy.customers import create_customer_macros
 from data.intake.reading.numbers import NumberReading, create_number_macros
 from data.intake.reading.times import TimeReading, create_time_macros
 from data.intake.rules import Rules
@@ -44,6 +45,7 @@ def create_macros(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     create_number_macros(connection)
     create_time_macros(connection)
     create_id_macros(connection, rules)
+    create_customer_macros(connection, rules.protection)
     for macro in (
         *(
             f"{name}(x) AS CASE WHEN {_SURELY_PRESENT} THEN x "
@@ -129,7 +131,8 @@ def text_cell(column: Column, raw_column: str, sql_type: str) -> str:
         return f"filled({text})"
     if column.kind == "id":
         # Settings of ids speak of customers and orders, not of kinds of events.
-        return f"{'clean' if column.name.endswith('_id') else 'trimmed'}_id(present({text}))"
+        clean = f"{'clean' if column.name.endswith('_id') else 'trimmed'}_id(present({text}))"
+        return f"customer({clean})" if column.name == "customer_id" else clean
     present = "present_or_nan" if column.kind == "number" and column.required else "present"
     return f"trim({present}({text}))"
 

@@ -26,6 +26,7 @@ from data.intake.clean.clean_table import names_in_files, write_clean, write_par
 from data.intake.clean.kept_rows import KeptRows
 from data.intake.databases.reading import find_files_and_tables, without_rows
 from data.intake.evidence import find_readings_by_way, near_miss_note
+from data.intake.privacy.customers import drop_forgotten
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
 from data.intake.raw import RawFile, load, unreadable
 from data.intake.reading.computed import apply_expressions
@@ -133,9 +134,12 @@ def _take_tables(
         readings = find_readings_by_way(connection, contract, raws, ways, rules.timezone, notes)
         attributes = _attributes(contract, raws)
         create_staged(connection, contract, attributes)
+        forgotten = 0
         for number, raw in enumerate(raws):
-            _stage_file(connection, contract, raw, number, readings[number], rules, attributes)
-            if len(files) > 1:
+            left_out = _stage_file(connection, contract, raw, number, readings[number], rules, attributes)
+            forgotten += left_out
+            # A file with rows of forgotten customers is read each time, so that they are counted.
+            if len(files) > 1 and not left_out:
                 unchanged.keep(connection, files[number], ways[number], contract, raw, number)
         dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
         _check_across_rows(connection, contract, attributes)
@@ -143,7 +147,7 @@ def _take_tables(
         rows = _count(connection, "SELECT count(*) FROM staged")
         if not rows:
             raise without_rows(source, contract, [raw.name for raw in raws])
-        set_aside(connection, table, raws, violations_of(contract))
+        set_aside(connection, table, raws, violations_of(contract), rules.protection)
         reasons = count_reasons(connection, table)
         judge(connection, table, rows, reasons, rules, names_in_files(raws))
         if table == "transactions":
@@ -151,8 +155,14 @@ def _take_tables(
             first, newest = _days(connection)
         report = write_clean(connection, contract, raws, rows, reasons, attributes, source, working)
         reports[table] = replace(
-            report, left_out=report.left_out + dropped, overlaps=overlaps, forms=describe_all(readings)
+            report,
+            left_out=report.left_out + dropped,
+            overlaps=overlaps,
+            forms=describe_all(readings),
+            forgotten=forgotten,
         )
+        if forgotten:
+            notes.append(f"{table}: rows left out, as their customers are forgotten: {forgotten:,}.")
         for raw in raws:
             raw.drop(connection)
     unchanged.forget_unused()
@@ -216,7 +226,8 @@ def _stage_file(
     readings: Readings,
     rules: Rules,
     attributes: Sequence[str],
-) -> None:
+) -> int:
+    """Read a file into `staged`, but for the rows of forgotten customers, whose number is returned."""
     try:
         stage(connection, contract, raw, number, readings, rules, attributes)
     except duckdb.OutOfMemoryException:
@@ -226,6 +237,7 @@ def _stage_file(
         if raw.is_view:
             raise unreadable(raw.name, error) from None
         raise
+    return drop_forgotten(connection, raw, number, rules.protection)
 
 
 def _compare_rows(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import duckdb
 
 from data.errors import InputError, RefusedError
+from data.intake.privacy.customers import kept_of_record, shown_cell
 from data.intake.raw import SHAPES, RawFile
 from data.intake.reading.expressions import in_expression
 from data.intake.reading.pasting import paste
@@ -14,6 +15,7 @@ from data.intake.rules import Rules
 from data.intake.sameness.ids import setting_that_joins
 from data.intake.sql import quote
 from data.intake.violations import UNKNOWN_CUSTOMER, Violation
+from data.pseudonyms import Protection
 
 GUESTS = (
     "Sales without a customer_id, such as those to guests, belong to nobody who can be scored: they are set aside and "
@@ -34,28 +36,38 @@ def create_quarantine(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def set_aside(
-    connection: duckdb.DuckDBPyConnection, table: str, files: Sequence[RawFile], violations: Sequence[Violation]
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    files: Sequence[RawFile],
+    violations: Sequence[Violation],
+    protection: Protection,
 ) -> None:
-    """Copy each row of `staged` that has a violation into `quarantine`, as it stands in its file."""
+    """Copy each row of `staged` that has a violation into `quarantine`, as it stands in its file.
+
+    Where pseudonyms stand for ids, a row keeps only columns that are read, and a torn one nothing.
+    """
+    torn = "NULL" if protection.is_pseudonymous else "to_json(odd)"
     numbered = list(enumerate(violations, start=1))
     reasons = " ".join(f"WHEN {k} THEN {quote(each.reason)}" for k, each in numbered)
     columns = " ".join(f"WHEN {k} THEN {quote(each.column)}" for k, each in numbered if each.column)
     for number, raw in enumerate(files):
         cells = " ".join(
-            f"WHEN {k} THEN CAST(c{raw.columns[each.column]} AS VARCHAR)"
+            f"WHEN {k} THEN {shown_cell(each.column, raw.columns[each.column], protection)}"
             for k, each in numbered
             if each.column in raw.columns
         )
         counted = f"len(odd) || ' cells instead of {len(raw.header)}'"
-        record = ", ".join(f"{quote(name)}, CAST(c{k} AS VARCHAR)" for k, name in enumerate(raw.header))
+        kept = kept_of_record(raw, table, protection)
+        record = ", ".join(f"{quote(name)}, {cell}" for name, cell in kept.items())
         connection.execute(
             f"""
             INSERT INTO quarantine
             SELECT {quote(table)}, {quote(raw.name)}, line, CASE violation {columns} END,
                    CASE WHEN shape IN (2, 3) THEN {counted} WHEN shape = 0 THEN CASE violation {cells} END END,
                    CASE violation {reasons} END,
-                   CASE WHEN shape = 0 THEN json_object({record}) ELSE to_json(odd) END
-            FROM (SELECT line, violation FROM staged WHERE file = {number} AND violation IS NOT NULL)
+                   CASE WHEN shape = 0 THEN json_object({record}) ELSE {torn} END
+            FROM (
+                SELECT line, violation, customer_id AS who FROM staged WHERE file = {number} AND violation IS NOT NULL)
             JOIN {raw.relation} USING (line)
             """
         )

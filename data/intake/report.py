@@ -72,6 +72,8 @@ class TableReport:
         How the files are written: encodings and separators, or Parquet.
     forms
         Column -> how its times or numbers are written; only those read from text.
+    forgotten
+        Rows of customers who are forgotten; they are not among the rows read.
     """
 
     files: tuple[str, ...]
@@ -89,6 +91,7 @@ class TableReport:
     overlaps: tuple[Overlap, ...] = ()
     written: tuple[str, ...] = ()
     forms: Mapping[str, str] = field(default_factory=dict)
+    forgotten: int = 0
 
 
 @dataclass(frozen=True)

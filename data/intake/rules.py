@@ -7,6 +7,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from data.errors import InputError
+from data.pseudonyms import Protection
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Rules:
         they are then written in small letters.
     id_point_zero
         "drop" where a `.0` at the end of a whole number is no part of such an id.
+    protection
+        Whether pseudonyms stand for the ids of customers, and who is forgotten.
     """
 
     timezone: str = "UTC"
@@ -44,6 +47,7 @@ class Rules:
     scales: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     id_case: Literal["keep", "fold"] = "keep"
     id_point_zero: Literal["keep", "drop"] = "keep"
+    protection: Protection = field(default=Protection())
 
     def __post_init__(self) -> None:
         try:

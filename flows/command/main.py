@@ -14,10 +14,14 @@ from flows.command.init import init
 from flows.command.options import (
     BACKTEST,
     MEASURES,
+    OPEN,
     RETRAIN,
     SAMPLE,
     SCORE,
+    SINCE,
     TABLES,
+    TO,
+    TOLERANCE,
     Language,
     Mlruns,
     Options,
@@ -27,6 +31,7 @@ from flows.command.options import (
     settings_from,
     takes,
 )
+from flows.command.privacy.commands import add_commands
 from flows.command.published.opening import APP, open_app
 from flows.command.settings_list import settings
 
@@ -136,10 +141,6 @@ app.command()(settings)
 app.command("app")(takes(TABLES, APP)(open_app))
 
 
-SINCE = typer.Option(metavar="VERSION", help="Only rows that are new, gone or moved since this published version.")
-TOLERANCE = typer.Option(min=0, max=1, help="With --since: smaller changes are none. \\[default: 0.01]")
-
-
 @app.command()
 def scores(
     output: Annotated[Path | None, typer.Option(help="Write them to this .csv or .parquet file.")] = None,
@@ -171,9 +172,6 @@ def scores(
     pull(settings, output, customer, console(), raw=raw)
 
 
-OPEN = typer.Option("--open", help="Show it in the browser.")
-
-
 @app.command()
 def report(
     output: Annotated[Path, typer.Option(help="Write it to this file.")] = Path("report.html"),
@@ -190,12 +188,6 @@ def report(
     from flows.command.published.page import write_report
 
     write_report(settings, output, console(), is_opened=is_opened)
-
-
-TO = typer.Option(
-    metavar="ADDRESS",
-    help="postgresql://USER@HOST/DATABASE/SCHEMA.TABLE, or a SQLite or DuckDB file with /TABLE behind it.",
-)
 
 
 @app.command()
@@ -219,6 +211,9 @@ def rollback(mlruns: Mlruns = None) -> None:
     from flows.command.rollback import roll_back_all
 
     roll_back_all(settings, console())
+
+
+add_commands(app)
 
 
 def main(arguments: list[str] | None = None) -> int:

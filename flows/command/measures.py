@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from rich.console import Console
 
 from data.errors import InputError
+from data.pseudonyms import Protection
 from features.measures.definition import Measure
 from features.measures.panel import measure
 from features.measures.windows import Grouping, Windows
@@ -22,6 +23,7 @@ from flows.steps.progress import shown_on
 from flows.steps.stores import open_existing_store
 from models.population.purchase_index import purchase_index_measure
 from models.population.segment_labels import segmentations_of, todays_segmentations
+from models.registry.privacy.forgotten import protection_of
 from models.registry.scorers import read_champion
 from models.release.release import Release
 from models.segments.segment_names import SEGMENTS
@@ -80,7 +82,16 @@ def run_measures(
 def _opened(settings: Settings, console: Console | None) -> Iterator[Inputs]:
     """Read the tables that the settings name; they exist for as long as the block lasts."""
     with TemporaryDirectory(prefix="revealed-measures-") as folder, shown_on(console):
-        yield open_inputs(read_inputs(settings, Path(folder)), settings)
+        yield open_inputs(read_inputs(settings, Path(folder), protection=_protection(settings)), settings)
+
+
+def _protection(settings: Settings) -> Protection | None:
+    """Say which customers the store has forgotten; None where there is no store. Nothing is kept of what is read."""
+    try:
+        store = open_existing_store(settings)
+    except InputError:
+        return None
+    return protection_of(store, is_pseudonymous=False)
 
 
 def _champion(settings: Settings) -> Release | None:

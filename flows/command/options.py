@@ -84,6 +84,15 @@ RETRAIN = RUN | LOUDNESS | {"without_answers": Annotated[bool | None, WITHOUT_AN
 SCORE = RUN | LOUDNESS | {"scorer": Annotated[int | None, SCORER], "wait": Wait}
 BACKTEST = RUN | {"cuts": Annotated[int | None, CUTS]}
 
+# Options of commands about published scores.
+SINCE = typer.Option(metavar="VERSION", help="Only rows that are new, gone or moved since this published version.")
+TOLERANCE = typer.Option(min=0, max=1, help="With --since: smaller changes are none. \\[default: 0.01]")
+OPEN = typer.Option("--open", help="Show it in the browser.")
+TO = typer.Option(
+    metavar="ADDRESS",
+    help="postgresql://USER@HOST/DATABASE/SCHEMA.TABLE, or a SQLite or DuckDB file with /TABLE behind it.",
+)
+
 # Options of `revealed measures`.
 FROM = typer.Option(
     "--from", formats=["%Y-%m-%d"], metavar="DATE", help="First day of the window.", rich_help_panel=TIME

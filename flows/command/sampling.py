@@ -18,6 +18,7 @@ from flows.steps.progress import shown_on, step
 from flows.steps.scoring import choose_scorer
 from flows.steps.stores import open_existing_store
 from models.population.segment_labels import segment_of, segmentations_of
+from models.registry.privacy.forgotten import protection_of
 from models.registry.stored_samples import SAMPLE, is_drawn, read_probability_samples, write_probability_sample
 from models.registry.tracking import grouped, tracked
 from models.registry.upkeep.workspaces import workspace
@@ -76,7 +77,8 @@ def run_sample(
     store = open_existing_store(settings)
     chosen = choose_scorer(store, settings)
     with workspace(store) as folder, shown_on(console):
-        intake = read_inputs(settings, folder)
+        protection = protection_of(store, is_pseudonymous=settings.pseudonymise)
+        intake = read_inputs(settings, folder, protection=protection)
         inputs = open_inputs(intake, settings)
         with step("draw whom to invite"):
             segment = None

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from data.errors import InputError
 from data.intake.pipeline import Intake, Rules, Source, take_in
+from data.pseudonyms import Protection
 from data.samples.olist import write_olist
 from features.tables import Tables, open_tables
 from flows.settings import Settings
@@ -24,7 +25,9 @@ class Inputs:
     as_of: date
 
 
-def read_inputs(settings: Settings, folder: Path, kept: Path | None = None) -> Intake:
+def read_inputs(
+    settings: Settings, folder: Path, kept: Path | None = None, protection: Protection | None = None
+) -> Intake:
     """Read, check and type the tables the settings name.
 
     Parameters
@@ -35,6 +38,8 @@ def read_inputs(settings: Settings, folder: Path, kept: Path | None = None) -> I
         The clean tables are written here.
     kept : Path, optional
         Where the checked rows of unchanged files are kept between runs; None: every file is read.
+    protection : Protection, optional
+        What the store asks for the privacy of customers; None where nothing is kept of what is read.
 
     Raises
     ------
@@ -47,10 +52,10 @@ def read_inputs(settings: Settings, folder: Path, kept: Path | None = None) -> I
         raise only_flows()
     sources = _sources(settings, folder / "source")
     with step(f"read and check {', '.join(sources)}"):
-        return take_in(sources, folder, rules_of(settings), kept)
+        return take_in(sources, folder, rules_of(settings, protection), kept)
 
 
-def rules_of(settings: Settings) -> Rules:
+def rules_of(settings: Settings, protection: Protection | None = None) -> Rules:
     """Take from the settings what holds for all tables of an intake."""
     limits = {str(table): share for table, share in settings.quarantine_limit.items()}
     return Rules(
@@ -61,6 +66,7 @@ def rules_of(settings: Settings) -> Rules:
         scales=settings.scales,
         id_case=settings.id_case,
         id_point_zero=settings.id_point_zero,
+        protection=protection or Protection(),
     )
 
 

@@ -11,10 +11,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from data.errors import ConnectionLostError, InputError, RefusedError, RevealedError
 from data.intake.pipeline import Intake
+from data.pseudonyms import Protection
 from flows.faults import describe_fault
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, open_inputs, read_inputs
 from flows.steps.store_place import locate_store
+from models.registry.privacy.beside import KEPT_ROWS
+from models.registry.privacy.forgotten import protection_of
 from models.registry.tracking import Run
 
 RETRIES = 2
@@ -83,11 +86,11 @@ def _as_step(function: Callable[P, T], retries: Callable[[], int]) -> Callable[P
 
 
 @io_task
-def extract(settings: Settings, folder: Path) -> Intake:
+def extract(settings: Settings, folder: Path, protection: Protection) -> Intake:
     """Read and check the inputs into a folder of clean tables; of large tables only the files that changed."""
     location = locate_store(settings.mlruns)
-    kept = location.folder / "kept_rows" if location.embedded and settings.keep_rows else None
-    return read_inputs(settings, folder, kept)
+    kept = location.folder / KEPT_ROWS if location.embedded and settings.keep_rows else None
+    return read_inputs(settings, folder, kept, protection)
 
 
 def take_inputs(run: Run, settings: Settings) -> Inputs:
@@ -109,7 +112,8 @@ def take_inputs(run: Run, settings: Settings) -> Inputs:
 
 def _from_files(run: Run, settings: Settings) -> Inputs:
     try:
-        intake = extract(settings, run.folder)
+        protection = protection_of(run.store, is_pseudonymous=settings.pseudonymise)
+        intake = extract(settings, run.folder, protection)
     except (InputError, RefusedError) as error:
         if not run.log_quarantine(run.folder):
             raise

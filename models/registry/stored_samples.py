@@ -14,7 +14,7 @@ LIST = "sample/invitations.csv"
 COLUMNS = ("customer_id", "drawn_on", "inclusion_probability", "quiet_days")
 # Older samples than the newest so many do not represent today's base any more, and each is a file to fetch.
 MOST_SAMPLES = 100
-_DRAWN_ON, _QUIET_DAYS = "drawn_on", "quiet_days"
+DRAWN_ON, _QUIET_DAYS = "drawn_on", "quiet_days"
 
 
 def write_probability_sample(run: Run, sample: pd.DataFrame, drawn_on: date, quiet_days: int) -> None:
@@ -32,7 +32,7 @@ def write_probability_sample(run: Run, sample: pd.DataFrame, drawn_on: date, qui
         Customers asked in so many days before could not be drawn.
     """
     run.log_csv(sample, LIST)
-    run.tag(**{_DRAWN_ON: drawn_on.isoformat(), _QUIET_DAYS: str(quiet_days)})
+    run.tag(**{DRAWN_ON: drawn_on.isoformat(), _QUIET_DAYS: str(quiet_days)})
 
 
 def read_probability_samples(store: Store, before: date) -> pd.DataFrame:
@@ -88,9 +88,9 @@ def _newest_runs(store: Store) -> dict[date, tuple[str, int]]:
         )
         for run in page:
             tags = run.data.tags
-            if _DRAWN_ON in tags:
+            if DRAWN_ON in tags:
                 newest = (str(run.info.run_id), int(tags[_QUIET_DAYS]))
-                runs.setdefault(date.fromisoformat(tags[_DRAWN_ON]), newest)
+                runs.setdefault(date.fromisoformat(tags[DRAWN_ON]), newest)
         token = page.token
         if not token:
             return runs

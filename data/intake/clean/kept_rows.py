@@ -125,7 +125,7 @@ class KeptRows:
     def _place(self, file: File, source: Source) -> Path:
         assert self.folder is not None, "nothing is kept"
         state = file.path.stat()
-        rules = (self.rules.timezone, self.rules.id_case, self.rules.id_point_zero)
+        rules = (self.rules.timezone, self.rules.id_case, self.rules.id_point_zero, self.rules.protection.state)
         parts = (
             *(file.table, file.path.resolve(), state.st_size, state.st_mtime_ns, *rules),
             *(json.dumps(dict(source.columns), sort_keys=True), version("revealed"), duckdb.__version__),

@@ -11,8 +11,11 @@ import duckdb
 
 from data.errors import RevealedError
 from data.intake.sql import quote
+from data.pseudonyms import Protection
 from flows.app.told import _
 from flows.settings import TABLES, Settings
+from flows.steps.store_place import locate_store
+from models.registry.privacy.key_file import read_key
 
 # Rows of a timeline, the newest.
 MOST_ROWS = 300
@@ -94,7 +97,9 @@ class ShopTables:
         from flows.steps.inputs import read_inputs
 
         clean = self._folder / "tables"
-        read_inputs(self._settings, clean)
+        # A customer who is forgotten has no scores, so no timeline is asked for.
+        key = read_key(locate_store(self._settings.mlruns)) if self._settings.pseudonymise else None
+        read_inputs(self._settings, clean, protection=Protection(key, is_pseudonymous=key is not None))
         connection = duckdb.connect()
         for statement in (
             f"SET memory_limit = '{_MEMORY}'",

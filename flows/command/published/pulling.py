@@ -9,12 +9,14 @@ import pyarrow.parquet as pq
 from rich.console import Console
 
 from data.errors import InputError
+from data.pseudonyms import clean_id, is_pseudonym
 from data.spreadsheet_cells import escape_formulas, told
 from flows.command.published.customer import show_customer
 from flows.settings import Settings
 from flows.steps.store_place import locate_existing_store
 from models.population.scores_table import read_metadata, read_scores_at
 from models.registry.location import StoreLocation
+from models.registry.privacy.key_file import read_key
 from models.registry.published_file import current_file, pull_line
 
 SHOWN = ("customer_id", "next_purchase_index", "expected_revenue", "clv", "p_churn", "segment", "nps_category")
@@ -31,6 +33,7 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
     """
     store = locate_existing_store(settings.mlruns)
     file = current_file(store)
+    names = () if customer is None else _names_of(customer, settings, store)
     if file is None:
         from flows.steps.stores import open_existing_store
         from models.registry.publication import read_current
@@ -38,9 +41,9 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
         table = read_current(open_existing_store(settings))
     else:
         # `read_table` imports pandas, which one customer does not need.
-        table = read_scores_at(file) if customer is None else _read_around(file, customer)
+        table = read_scores_at(file) if customer is None else _read_around(file, names)
     if customer is not None:
-        table = _of_customer(table, customer)
+        table = _of_customer(table, names)
     if output is not None:
         escaped = write_table(table, output, raw=raw)
         console.print(f"{table.num_rows:,} customers written to {output}{escaped}", markup=False)
@@ -50,22 +53,38 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
         _show_first(table, store, console)
 
 
-def _read_around(file: Path, customer: str) -> pa.Table:
+def _names_of(customer: str, settings: Settings, store: StoreLocation) -> tuple[str, ...]:
+    """Return the names by which scores may know a customer: the id as given, and its pseudonym where there is a key."""
+    key = read_key(store)
+    if key is None:
+        return (customer,)
+    return customer, key.pseudonym(clean_id(customer, settings.id_case, settings.id_point_zero))
+
+
+def _read_around(file: Path, names: tuple[str, ...]) -> pa.Table:
     """Read the group of rows that holds a customer; the ids of all where none does."""
     if file.is_dir():
-        row = read_scores_at(file, customer=customer)
+        row = read_scores_at(file, customer=names[0])
         return row if row.num_rows else read_scores_at(file, ["customer_id"])
     with pq.ParquetFile(file) as rows:
         for group in range(rows.num_row_groups):
-            if _rows_of(rows.read_row_group(group, columns=["customer_id"]), customer).num_rows:
+            ids = rows.read_row_group(group, columns=["customer_id"])
+            if any(_rows_of(ids, name).num_rows for name in names):
                 return rows.read_row_group(group)
         return rows.read(columns=["customer_id"])
 
 
-def _of_customer(table: pa.Table, customer: str) -> pa.Table:
-    row = _rows_of(table, customer)
-    if row.num_rows:
-        return row
+def _of_customer(table: pa.Table, names: tuple[str, ...]) -> pa.Table:
+    for name in names:
+        row = _rows_of(table, name)
+        if row.num_rows:
+            return row
+    customer = names[0]
+    if is_pseudonym(table["customer_id"][0].as_py()):
+        raise InputError(
+            f"customer {customer!r} has no scores: pseudonyms stand for ids in them"
+            + ("." if len(names) > 1 else ", and only who has the key of the store can look an id up.")
+        )
     near = _near(table["customer_id"], customer)
     raise InputError(f"customer {customer!r} has no scores: ids are texts, exactly as they came{near}")
 
