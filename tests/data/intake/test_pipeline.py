@@ -72,6 +72,7 @@ def test_the_report_of_an_intake_is_kept_as_json(take):
         "overlaps": [],
         "written": ['UTF-8, separator ","'],
         "forms": {"ts": "ISO", "amount": "1234.5"},
+        "forgotten": 0,
     }
     assert (stored["folder"], stored["currency"], stored["notes"]) == (str(intake.folder), None, [])
     assert (stored["first_day"], stored["newest_day"]) == ("2024-01-01", "2024-01-20")
