@@ -17,7 +17,7 @@ help:
 	@echo "make lint       check style, types and the direction of imports"
 	@echo "make bench      time the job beside its peers, and judge the NPS on customers of known truth: an hour and a half"
 	@echo "make consumers  check the schedules on a Prefect server, tables in PostgreSQL, the report and the app in a browser, the wheel, and what consumers get in environments of theirs"
-	@echo "make faults     kill commands while they write, fill the disk, stop servers: 200 kills and 20 rounds at once, half an hour"
+	@echo "make faults     kill commands while they write, fill the disk, stop servers, give broken input: two hours"
 
 setup: $(READY)
 
@@ -78,7 +78,7 @@ bench: $(READY)
 consumers: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist loadfile -rs tests/consumers
 
-# Kills processes, and mounts a disk in memory where it may. FAULTS_SEED, FAULTS_KILLS, FAULTS_MINUTES and FAULTS_ROUNDS
-# say which numbers are drawn, and how many.
+# Kills processes, and mounts a disk in memory where it may. FAULTS_SEED, FAULTS_KILLS, FAULTS_MINUTES, FAULTS_ROUNDS
+# and FAULTS_EXAMPLES (of broken inputs of each kind) say which numbers are drawn, and how many.
 faults: $(READY)
 	$(BIN)/python -m pytest -s -rs tests/faults

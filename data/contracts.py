@@ -9,6 +9,17 @@ Kind = Literal["id", "text", "time", "number", "score", "scale"]
 NUMBER = "DECIMAL(18, 4)"
 """Money and every other number: 14 digits before the point and 4 after it, summed exactly."""
 
+LONGEST_ID, LONGEST_NAME = 256, 1_000
+"""Most characters of an id (and of a kind of event), and of a name: a category, a question, a column of a file.
+
+Every id that is in use is far shorter (a UUID has 36, a hash in hexadecimal digits 128, an e-mail address at most 254);
+a longer one is the rest of a file that was read wrongly, such as lines after a quote that was never closed, and would
+stand in each table, message and report. Comments may be longer.
+"""
+
+MOST_COLUMNS = 1_000
+"""Most columns of a file. Wider ones are matrices, a column for each product or day, and no table of rows as here."""
+
 SCALES: Mapping[str, tuple[int, int]] = {
     "nps": (0, 10),
     "csat": (1, 5),

@@ -1,5 +1,6 @@
 """The settings of how a table is written and read, one section for each of the four; scales and scores in one text."""
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -97,3 +98,16 @@ def _read_scale(value: Any) -> Any:
 
 
 Scale = Annotated[tuple[int, int], BeforeValidator(_read_scale, json_schema_input_type=str)]
+
+
+def read_names(value: Any) -> Any:
+    """Read names in one text, or in a JSON list of texts; a repeated name counts once. Anything else stays as it is."""
+    if isinstance(value, str) and value.startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError('must be names, such as region,age or ["region", "age"]') from None
+    elif isinstance(value, str):
+        value = [name.strip() for name in value.split(",")]
+    is_names = isinstance(value, list) and all(isinstance(name, str) for name in value)
+    return list(dict.fromkeys(value)) if is_names else value

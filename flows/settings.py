@@ -4,7 +4,6 @@ The command line (or a deployment's parameters) comes first, then the environmen
 the nearest ``revealed.toml`` above the working folder, then the defaults below.
 """
 
-import json
 import os
 import tomllib
 from collections.abc import Mapping
@@ -27,7 +26,7 @@ from data.contracts import SCALES
 from data.errors import InputError
 from data.intake.databases.address import start_at
 from data.intake.sources import redact
-from flows.formats import FileFormat, Format, Scale, Scores
+from flows.formats import FileFormat, Format, Scale, Scores, read_names
 from flows.mistakes import describe_mistakes
 from models.segments.segment_names import Segments, segment_names
 
@@ -161,9 +160,7 @@ class Settings(BaseSettings):
     @classmethod
     def _names_may_stand_in_one_text(cls, value: Any) -> Any:
         """Read region,age as two names; a repeated name counts once."""
-        if isinstance(value, str):
-            value = json.loads(value) if value.startswith("[") else [name.strip() for name in value.split(",")]
-        return list(dict.fromkeys(value)) if isinstance(value, list) else value
+        return read_names(value)
 
     @field_validator("nps_question", "satisfaction_question")
     @classmethod
@@ -265,6 +262,8 @@ def read_settings_file() -> dict[str, Any]:
         settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{file} is not a TOML file in UTF-8: {error}") from None
+    except RecursionError:
+        raise InputError(f"{file} cannot be read: its brackets are nested too deep") from None
     # With Spark a table may have a name that is no path.
     paths = (
         ("olist", "mlruns", "scores_location") if settings.get("engine") == "spark" else (*TABLES, "olist", "mlruns")

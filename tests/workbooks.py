@@ -1,7 +1,7 @@
 """Writes small workbooks (.xlsx) for tests: the parts of the format that hold text, numbers and days."""
 
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,13 @@ _STYLES = (
 )
 
 
-def write_workbook(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]]) -> Path:
-    """Write sheets, each a sequence of rows of text, numbers, days and times; None is an empty cell."""
+def write_workbook(
+    path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]], change: Callable[[str], str] = str
+) -> Path:
+    """Write sheets, each a sequence of rows of text, numbers, days and times; None is an empty cell.
+
+    `change` is what is done to the XML of each sheet.
+    """
     numbered = list(enumerate(sheets.items(), start=1))
     kinds = "application/vnd.openxmlformats-officedocument.spreadsheetml"
     overrides = "".join(
@@ -44,7 +49,9 @@ def write_workbook(path: Path, sheets: Mapping[str, Sequence[Sequence[Any]]]) ->
             f'<row r="{r}">{"".join(_cell(r, c, value) for c, value in enumerate(row) if value is not None)}</row>'
             for r, row in enumerate(rows, start=1)
         )
-        parts[f"xl/worksheets/sheet{k}.xml"] = f'<worksheet xmlns="{_MAIN}"><sheetData>{body}</sheetData></worksheet>'
+        parts[f"xl/worksheets/sheet{k}.xml"] = change(
+            f'<worksheet xmlns="{_MAIN}"><sheetData>{body}</sheetData></worksheet>'
+        )
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in parts.items():
             archive.writestr(name, '<?xml version="1.0" encoding="UTF-8"?>' + text)

@@ -26,6 +26,7 @@ _MISSING = rf"{_NOTHING}|na|n/a|n\.a\.|#n/a|#na|#null!|\\N|-+|–|—"
 _SURELY_PRESENT = " OR ".join(f"(x >= '{first}' AND x < '{end}')" for first, end in ("0:", "AN", "O[", "an", "o{"))
 """SQL that is true where a cell starts with a digit, or with a letter that no missing value starts with: it is fast."""
 
+_AT_ONCE = 50
 _WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
 
 
@@ -213,16 +214,25 @@ def scale_from_the_worst(ces_version: Literal[1, 2] | None) -> str:
     return f"CASE WHEN question = 'ces' AND {of_effort} THEN [{written}[2], {written}[1]] ELSE {written} END"
 
 
-def attribute_value(connection: duckdb.DuckDBPyConnection, name: str, decimal: str) -> str:
-    """Write SQL for an attribute of `staged`: DOUBLE where every valid value is a number, else the text.
+def attribute_values(connection: duckdb.DuckDBPyConnection, names: Sequence[str], decimal: str) -> list[str]:
+    """Write SQL for attributes of `staged`: DOUBLE where every valid value is a number, else the text.
 
     A value with a leading zero, or with more than 15 digits before the point, is a code and no number.
     """
-    column = identifier(name)
-    text = f"translate({column}, ',.', '.,')" if decimal == "," else column
-    number = f"CASE WHEN regexp_full_match({text}, '{_ATTRIBUTE}') THEN TRY_CAST({text} AS DOUBLE) END"
-    row = connection.execute(
-        f"SELECT bool_and(coalesce(isfinite({number}), false)) FROM staged "
-        f"WHERE violation IS NULL AND {column} IS NOT NULL"
-    ).fetchone()
-    return f"{number} AS {column}" if row and row[0] else column
+    values = []
+    # A query for each of a thousand attributes takes long, and one for all of them much memory.
+    for at in range(0, len(names), _AT_ONCE):
+        columns = [identifier(name) for name in names[at : at + _AT_ONCE]]
+        texts = [f"translate({column}, ',.', '.,')" if decimal == "," else column for column in columns]
+        fits = [f"regexp_full_match({text}, '{_ATTRIBUTE}')" for text in texts]
+        numbers = [
+            f"CASE WHEN {fit} THEN TRY_CAST({text} AS DOUBLE) END" for fit, text in zip(fits, texts, strict=True)
+        ]
+        checks = ", ".join(
+            f"bool_and(coalesce(isfinite({number}), false)) FILTER ({column} IS NOT NULL)"
+            for number, column in zip(numbers, columns, strict=True)
+        )
+        row = connection.execute(f"SELECT {checks} FROM staged WHERE violation IS NULL").fetchone()
+        assert row is not None, "an aggregate has one row"
+        values += [f"{n} AS {c}" if is_number else c for n, c, is_number in zip(numbers, columns, row, strict=True)]
+    return values

@@ -37,6 +37,9 @@ _CLEAN = {
 }
 """Clean columns that are more than the value read."""
 
+_MANY = 50
+"""Attributes of customers from which on a query is not searched for what stands in it twice."""
+
 
 def create_staged(connection: duckdb.DuckDBPyConnection, contract: Contract, attributes: Sequence[str]) -> None:
     """Make the empty table `staged` that all files of a table are read into."""
@@ -86,6 +89,9 @@ def stage(
         names.append("currency")
     answers = contract.table == "answers"
     scale = f", {scale_from_the_worst(rules.ces_version)} AS scale" if answers else ""
+    if len(attributes) > _MANY:
+        # Looking for expressions that stand twice takes time with the square of the number of columns.
+        connection.execute("SET disabled_optimizers = 'common_subexpressions'")
     now = f"{quote(rules.local_now().isoformat(' '))}::TIMESTAMP"
     connection.execute(
         f"""

@@ -7,7 +7,7 @@ import duckdb
 
 from data.contracts import Column, Contract
 from data.intake.casting import Readings, is_typed, text_cell
-from data.intake.raw import RawFile, unreadable
+from data.intake.raw import RawFile
 from data.intake.reading.matching import find_near_misses
 from data.intake.reading.numbers import (
     NumberFormat,
@@ -79,18 +79,9 @@ def find_readings(
     InputError
         A column may be read in two ways that differ, or is written in both.
     """
-    try:
-        numbers = _read_numbers(connection, contract, raws, source)
-        times = _read_times(connection, contract, raws, source, zone)
-        changed = _count_changed_ids(connection, contract, raws)
-    except duckdb.OutOfMemoryException:
-        raise
-    except duckdb.Error as error:
-        # The pages of a Parquet file are read only now, and a damaged one gives errors of any kind.
-        views = [raw.name for raw in raws if raw.is_view]
-        if views:
-            raise unreadable(" or ".join(views[:5]), error) from None
-        raise
+    numbers = _read_numbers(connection, contract, raws, source)
+    times = _read_times(connection, contract, raws, source, zone)
+    changed = _count_changed_ids(connection, contract, raws)
     notes += [note for number in numbers.values() for note in number.notes]
     notes += [note for time in times.values() for note in time.notes]
     notes += changed

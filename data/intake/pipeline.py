@@ -11,7 +11,7 @@ import duckdb
 
 from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
-from data.intake.casting import Readings, create_macros, describe_all
+from data.intake.casting import create_macros, describe_all
 from data.intake.checks import (
     check_currency,
     check_known_customers,
@@ -28,7 +28,7 @@ from data.intake.databases.reading import find_files_and_tables, without_rows
 from data.intake.evidence import find_readings_by_way, near_miss_note
 from data.intake.privacy.customers import drop_forgotten
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
-from data.intake.raw import RawFile, load, unreadable
+from data.intake.raw import RawFile, load, telling_damage
 from data.intake.reading.computed import apply_expressions
 from data.intake.reading.matching import check_mapping
 from data.intake.reading.times import check_time_format
@@ -131,38 +131,39 @@ def _take_tables(
         ways = [source.of(file) for file in files]
         unused = [pattern for pattern, way in source.own.items() if not any(way is each for each in ways)]
         notes += [f"{table}: files.{table} names {pattern!r}, and no file that is read." for pattern in unused]
-        readings = find_readings_by_way(connection, contract, raws, ways, rules.timezone, notes)
-        attributes = _attributes(contract, raws)
-        create_staged(connection, contract, attributes)
-        forgotten = 0
-        for number, raw in enumerate(raws):
-            left_out = _stage_file(connection, contract, raw, number, readings[number], rules, attributes)
-            forgotten += left_out
-            # A file with rows of forgotten customers is read each time, so that they are counted.
-            if len(files) > 1 and not left_out:
-                unchanged.keep(connection, files[number], ways[number], contract, raw, number)
-        dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
-        _check_across_rows(connection, contract, attributes)
-        remember_later_customers(connection, contract, later)
-        rows = _count(connection, "SELECT count(*) FROM staged")
-        if not rows:
-            raise without_rows(source, contract, [raw.name for raw in raws])
-        set_aside(connection, table, raws, violations_of(contract), rules.protection)
-        reasons = count_reasons(connection, table)
-        judge(connection, table, rows, reasons, rules, names_in_files(raws))
-        if table == "transactions":
-            currency = check_currency(connection, rules)
-            first, newest = _days(connection)
-        report = write_clean(connection, contract, raws, rows, reasons, attributes, source, working)
-        reports[table] = replace(
-            report,
-            left_out=report.left_out + dropped,
-            overlaps=overlaps,
-            forms=describe_all(readings),
-            forgotten=forgotten,
-        )
-        if forgotten:
-            notes.append(f"{table}: rows left out, as their customers are forgotten: {forgotten:,}.")
+        with telling_damage(raws):
+            readings = find_readings_by_way(connection, contract, raws, ways, rules.timezone, notes)
+            attributes = _attributes(contract, raws)
+            create_staged(connection, contract, attributes)
+            forgotten = 0
+            for number, raw in enumerate(raws):
+                left_out = _stage_file(connection, contract, raw, number, readings[number], rules, attributes)
+                forgotten += left_out
+                # A file with rows of forgotten customers is read each time, so that they are counted.
+                if len(files) > 1 and not left_out:
+                    unchanged.keep(connection, files[number], ways[number], contract, raw, number)
+            dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
+            _check_across_rows(connection, contract, attributes)
+            remember_later_customers(connection, contract, later)
+            rows = _count(connection, "SELECT count(*) FROM staged")
+            if not rows:
+                raise without_rows(source, contract, [raw.name for raw in raws])
+            set_aside(connection, table, raws, violations_of(contract), rules.protection)
+            reasons = count_reasons(connection, table)
+            judge(connection, table, rows, reasons, rules, names_in_files(raws))
+            if table == "transactions":
+                currency = check_currency(connection, rules)
+                first, newest = _days(connection)
+            report = write_clean(connection, contract, raws, rows, reasons, attributes, source, working)
+            reports[table] = replace(
+                report,
+                left_out=report.left_out + dropped,
+                overlaps=overlaps,
+                forms=describe_all(readings),
+                forgotten=forgotten,
+            )
+            if forgotten:
+                notes.append(f"{table}: rows left out, as their customers are forgotten: {forgotten:,}.")
         for raw in raws:
             raw.drop(connection)
     unchanged.forget_unused()
@@ -193,7 +194,8 @@ def _load_files(
             raw = load(connection, replace(file, path=rows), replace(own, columns={}), contract, relation, working)
             raw = raw and unchanged.name_as_written(raw, rows)
         if raw is not None:
-            raws.append(apply_expressions(connection, contract, raw, own, notes))
+            with telling_damage([raw]):
+                raws.append(apply_expressions(connection, contract, raw, own, notes))
             loaded.append(file)
             notes += raw.notes
             note = near_miss_note(contract, raws[-1])
@@ -218,28 +220,27 @@ def _attributes(contract: Contract, raws: Sequence[RawFile]) -> list[str]:
     return list(names.values())
 
 
-def _stage_file(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    raw: RawFile,
-    number: int,
-    readings: Readings,
-    rules: Rules,
-    attributes: Sequence[str],
-) -> int:
-    """Read a file into `staged`, but for the rows of forgotten customers, whose number is returned."""
-    try:
-        stage(connection, contract, raw, number, readings, rules, attributes)
-    except duckdb.OutOfMemoryException:
-        raise
-    except duckdb.Error as error:
-        # The pages of a Parquet file are read only now, and a damaged one gives errors of any kind.
-        if raw.is_view:
-            raise unreadable(raw.name, error) from None
-        raise
-    return drop_forgotten(connection, raw, number, rules.protection)
-
-
+        with telling_damage(raws):
+    def _stage_file(
+        connection: duckdb.DuckDBPyConnection,
+        contract: Contract,
+        raw: RawFile,
+        number: int,
+        readings: Readings,
+        rules: Rules,
+        attributes: Sequence[str],
+    ) -> int:
+        """Read a file into `staged`, but for the rows of forgotten customers, whose number is returned."""
+        try:
+            stage(connection, contract, raw, number, readings, rules, attributes)
+        except duckdb.OutOfMemoryException:
+            raise
+        except duckdb.Error as error:
+            # The pages of a Parquet file are read only now, and a damaged one gives errors of any kind.
+            if raw.is_view:
+                raise unreadable(raw.name, error) from None
+            raise
+        return drop_forgotten(connection, raw, number, rules.protection)
 def _compare_rows(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,

@@ -63,7 +63,8 @@ def set_aside(
             f"""
             INSERT INTO quarantine
             SELECT {quote(table)}, {quote(raw.name)}, line, CASE violation {columns} END,
-                   CASE WHEN shape IN (2, 3) THEN {counted} WHEN shape = 0 THEN CASE violation {cells} END END,
+                   CASE WHEN shape IN (2, 3) AND len(odd) > 1 THEN {counted}
+                        WHEN shape = 0 THEN CASE violation {cells} END END,
                    CASE violation {reasons} END,
                    CASE WHEN shape = 0 THEN json_object({record}) ELSE {torn} END
             FROM (

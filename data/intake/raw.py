@@ -1,6 +1,7 @@
 """A file as DuckDB reads it: one row per record; the cells of a CSV file are still text."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -21,14 +22,14 @@ from data.intake.reading.workbooks import (
     is_workbook,
     load_sheet,
     notes_on,
-    read_sheet,
     without_leftovers,
 )
+from data.intake.sheets.asking import read_sheet
 from data.intake.sources import File, Source
 from data.intake.sql import identifier, quote
 
-SHAPES = ("quotes do not match", "too few cells", "too many cells", "not a JSON object")
-"""What may be wrong with a whole record. The column `shape` holds 1 to 4 for these, and 0 for a good record."""
+SHAPES = ("quotes do not match", "too few cells", "too many cells", "not a JSON object", "nested too deep")
+"""What may be wrong with a whole record. The column `shape` holds 1 to 5 for these, and 0 for a good record."""
 
 
 _KINDS = {"DOUBLE": "number", "TIMESTAMP": "time", "BOOLEAN": "text", "VARCHAR": "?"}
@@ -230,6 +231,27 @@ def _load_parquet(
         f"NULL::VARCHAR[] AS odd{selected} FROM {parquet}"
     )
     return RawFile(file.name, relation, header, types, columns, is_view=True, written=file.written, unread=file.unread)
+
+
+@contextmanager
+def telling_damage(raws: Sequence[RawFile]) -> Iterator[None]:
+    """Say which file is damaged where the engine fails: the pages of a Parquet file are read only when they are needed.
+
+    Raises
+    ------
+    InputError
+        An error of the engine came up, and a Parquet file is among those read.
+    """
+    try:
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
+    except duckdb.Error as error:
+        # A damaged page gives errors of any kind.
+        views = [raw.name for raw in raws if raw.is_view]
+        if not views:
+            raise
+        raise unreadable(" or ".join(views[:5]), error) from None
 
 
 def unreadable(name: str, error: duckdb.Error) -> InputError:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from data.contracts import Column, Contract
+from data.contracts import LONGEST_ID, LONGEST_NAME, Column, Contract
 from data.intake.raw import SHAPES
 
 REPEATED_LINE = "(order_id, line_id) is repeated"
@@ -72,6 +72,11 @@ def _column_violations(contract: Contract, column: Column) -> list[Violation]:
     # An answer without score and time is an invitation that was not answered.
     needed = column.required and (contract.table != "answers" or column.kind == "id")
     violations = [Violation(name, f"{name} is missing", f"cell_{name} IS NULL")] if needed else []
+    longest = longest_text(column)
+    if longest:
+        violations.append(
+            Violation(name, f"{name} is longer than {longest:,} characters", f"length({name}) > {longest}")
+        )
     if column.kind == "time":
         violations.append(Violation(name, f"{name} is not a time", unreadable))
     if name in ("ts", "answered_at", "invited_at"):
@@ -84,3 +89,10 @@ def _column_violations(contract: Contract, column: Column) -> list[Violation]:
     if column.kind == "scale":
         violations.append(Violation(name, "scale is not written like 0-10", f"cell_scale IS NOT NULL AND {_BAD_SCALE}"))
     return violations
+
+
+def longest_text(column: Column) -> int:
+    """Return how many characters an id or a name may have; 0 where a column holds neither."""
+    if column.kind == "id":
+        return LONGEST_ID
+    return LONGEST_NAME if column.kind == "text" and column.name != "comment" else 0

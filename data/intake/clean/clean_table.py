@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from data.contracts import Contract
-from data.intake.casting import attribute_value
+from data.intake.casting import attribute_values
 from data.intake.raw import RawFile
 from data.intake.report import TableReport
 from data.intake.sources import Source
@@ -27,7 +27,7 @@ def write_clean(
     """Write the valid rows of `staged` to the folder `clean`; count and digest them as they were written."""
     path = working / "clean" / f"{contract.table}.parquet"
     columns = [identifier(name) for name in contract.clean]
-    columns += [attribute_value(connection, name, source.decimal or ".") for name in attributes]
+    columns += attribute_values(connection, attributes, source.decimal or ".")
     write_parquet(connection, f"SELECT {', '.join(columns)} FROM staged WHERE violation IS NULL", path)
     names = [*contract.clean, *attributes]
     hashed = f"hash({quote(chr(10).join(names))}, {', '.join(map(identifier, names))})"

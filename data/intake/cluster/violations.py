@@ -59,6 +59,8 @@ def _of_column(table: ir.Table, name: str, ending: str, now: datetime) -> ir.Boo
         return ~filled
     if ending == "is in the future":
         return value > ibis.literal(now)
+    if ending.startswith("is longer than"):
+        return value.length() > int(ending.split()[3].replace(",", ""))
     if ending in ("is not a time", "is not a number", "has more than 18 digits"):
         # What is a number and has no value has too many digits.
         is_number = table[is_finite(name)] if is_finite(name) in table.columns else ibis.literal(False)

@@ -20,7 +20,8 @@ from data.intake.reading.column_kinds import kind_of_cells
 from data.intake.reading.content import is_parquet, open_packed, start_encoding, whole_lines
 from data.intake.reading.encodings import propose_encodings, propose_wide_encoding
 from data.intake.reading.json_lines import is_json
-from data.intake.reading.workbooks import cell_text, is_workbook, read_sheet
+from data.intake.reading.workbooks import cell_text, is_workbook
+from data.intake.sheets.asking import read_sheet
 from data.intake.sources import File, Source
 
 _BLOCK, _LINES, _BYTES = 2**24, 60, 2**18

@@ -7,7 +7,7 @@ from itertools import chain
 
 import duckdb
 
-from data.contracts import Contract
+from data.contracts import MOST_COLUMNS, Contract
 from data.errors import InputError
 from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
 from data.intake.reading.column_kinds import kinds_of_text
@@ -15,6 +15,8 @@ from data.intake.reading.content import read_text
 from data.intake.reading.leftovers import count_marks, is_header, tell, unmark, without_marks
 from data.intake.reading.matching import match_columns
 from data.intake.sources import File, Source
+
+_LONGEST_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ def load_csv(
     Returns
     -------
     tuple of str
-        What was taken out of its cells and rows, in sentences.
+        What was taken out of its cells and rows; and where the last line has no end,
+        that its last cell may be a part of what it was. In sentences.
 
     Raises
     ------
@@ -92,21 +95,18 @@ def load_csv(
         marked += _insert(connection, relation, len(header))
         connection.unregister("batch")
     connection.execute(f"DELETE FROM {relation} WHERE line = (SELECT min(line) FROM {relation})")
-    if open_end:
-        last = connection.execute(f"SELECT line, shape FROM {relation} ORDER BY line DESC LIMIT 1").fetchone()
-        if last is not None and last[1] == 2:
-            raise InputError(
-                f"{file.name} was cut short: its last record, line {last[0]}, is incomplete and has no line end. "
-                "Fetch or write the file again."
-            )
+    end = _judge_end(connection, relation, len(header), file) if open_end else ()
     condition = is_header(header)
     repeated = _first(connection, f"DELETE FROM {relation} WHERE shape = 0 AND {condition}") if condition else 0
-    return tell(file.table, file.name, marked, repeated)
+    return (*tell(file.table, file.name, marked, repeated), *end)
 
 
 def _insert(connection: duckdb.DuckDBPyConnection, relation: str, width: int) -> int:
     """Insert the records of `batch`; return how many of their cells were marked for spreadsheets."""
-    split = f"string_split(text, '{CELL_END}')"
+    # A line of a million separators, in a file that is no table, is not cut into a million cells: it stays one text.
+    ends = f"strlen(text) - strlen(replace(text, '{CELL_END}', ''))"
+    is_endless = f"strlen(text) > {MOST_COLUMNS} AND {ends} > {MOST_COLUMNS}"
+    split = f"CASE WHEN {is_endless} THEN [text] ELSE string_split(text, '{CELL_END}') END"
     marked = _first(connection, f"SELECT {count_marks(split, 'text')} FROM batch")
     cells = without_marks(split) if marked else split
     connection.execute(
@@ -115,9 +115,9 @@ def _insert(connection: duckdb.DuckDBPyConnection, relation: str, width: int) ->
         SELECT line, shape, CASE WHEN shape > 0 THEN cells END, {", ".join(f"cells[{k + 1}]" for k in range(width))}
         FROM (
             SELECT line, cells,
-                   CASE WHEN broken THEN 1 WHEN len(cells) < {width} THEN 2
+                   CASE WHEN broken THEN 1 WHEN endless THEN 3 WHEN len(cells) < {width} THEN 2
                         WHEN len(cells) > {width} THEN 3 ELSE 0 END AS shape
-            FROM (SELECT line, broken, {cells} AS cells FROM batch WHERE trim(text) <> '')
+            FROM (SELECT line, broken, {is_endless} AS endless, {cells} AS cells FROM batch WHERE trim(text) <> '')
         )
         """
     )
@@ -128,3 +128,22 @@ def _first(connection: duckdb.DuckDBPyConnection, query: str) -> int:
     row = connection.execute(query).fetchone()
     assert row is not None, "a count has one row"
     return int(row[0])
+
+
+def _judge_end(connection: duckdb.DuckDBPyConnection, relation: str, width: int, file: File) -> tuple[str, ...]:
+    """Judge a last record without a line end: it is incomplete, or its last cell may be."""
+    last = connection.execute(f"SELECT line, shape, c{width - 1} FROM {relation} ORDER BY line DESC LIMIT 1").fetchone()
+    if last is None:
+        return ()
+    line, shape, cell = last
+    if shape == 2:
+        raise InputError(
+            f"{file.name} was cut short: its last record, line {line}, is incomplete and has no line end. "
+            "Fetch or write the file again."
+        )
+    if shape or not cell:
+        return ()
+    return (
+        f"{file.table}: the last line of {file.name}, line {line}, has no line end. If the file was cut short, "
+        f"its last cell is only a part of what it was ({cell[:_LONGEST_SHOWN]!r}): fetch it again.",
+    )

@@ -1,6 +1,7 @@
 """JSON lines: an object a line becomes a row; the values of objects in objects get columns such as customer.id."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
@@ -9,10 +10,15 @@ import duckdb
 import pyarrow as pa
 
 from data.errors import InputError
+from data.intake.reading.matching import check_header
 from data.intake.sources import File
 from data.intake.sql import quote
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
+DEEPEST = 64
+"""Most objects and lists that may stand in each other; the engine's functions fail at a hundred."""
+
+_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 _TYPES = {"UBIGINT": "HUGEINT", "BIGINT": "HUGEINT", "HUGEINT": "HUGEINT", "DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN"}
 """Types in the structure of JSON values -> the SQL type that they are read as; all else stays text."""
 
@@ -28,7 +34,8 @@ def load_json(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Write the objects of a text into a table as `data.intake.raw.RawFile` describes it.
 
-    A line that is no object has the shape 4. An array of objects is read as well; its lines are counted by objects.
+    A line that is no object has the shape 4, and one that is nested deeper than `DEEPEST` the shape 5. An array of
+    objects is read as well; its lines are counted by objects.
 
     Parameters
     ----------
@@ -49,26 +56,30 @@ def load_json(
     Raises
     ------
     InputError
-        No line is an object, or the array cannot be read.
+        No line is an object, there are too many names in them, or the array cannot be read.
     """
     lines = f"{relation}_lines"
-    connection.execute(f"CREATE OR REPLACE TEMP TABLE {lines} (line BIGINT, text VARCHAR)")
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {lines} (line BIGINT, text VARCHAR, deep BOOLEAN DEFAULT false)")
     parts = iter(blocks)
     first = next(parts, b"")
     whole = chain([first], parts)
     objects = _array(whole, file) if first.lstrip(_BLANK).startswith(b"[") else _lines(whole)
     for batch in objects:
         connection.register("json_batch", batch)
-        connection.execute(f"INSERT INTO {lines} SELECT line, text FROM json_batch WHERE trim(text) <> ''")
+        connection.execute(f"INSERT INTO {lines} (line, text) SELECT line, text FROM json_batch WHERE trim(text) <> ''")
         connection.unregister("json_batch")
-    is_object = "json_valid(text) AND json_type(CASE WHEN json_valid(text) THEN text END) = 'OBJECT'"
+    _mark_deep(connection, lines)
+    is_object = "json_valid(text) AND json_type(CASE WHEN json_valid(text) THEN text END) = 'OBJECT' AND NOT deep"
     row = connection.execute(f"SELECT json_group_structure(text::JSON) FROM {lines} WHERE {is_object}").fetchone()
-    leaves = list(_leaves(json.loads(row[0]))) if row and row[0] else []
+    structure = json.loads(row[0]) if row and row[0] else {}
+    # Of objects that are all empty there is no structure.
+    leaves = list(_leaves(structure)) if isinstance(structure, Mapping) else []
     if not leaves:
         raise InputError(
             f"{file.name} looks like JSON, but no line of it is an object. Write one object a line (JSON lines), "
             "or an array of objects."
         )
+    check_header([name for name, _, _ in leaves], file.name)
     paths = ", ".join(quote(path) for _, path, _ in leaves)
     cells = "".join(
         f", {f'TRY_CAST(cells[{k}] AS {kind})' if kind != 'VARCHAR' else f'cells[{k}]'} AS c{k - 1}"
@@ -77,14 +88,37 @@ def load_json(
     connection.execute(
         f"""
         CREATE TABLE {relation} AS
-        SELECT line, CASE WHEN good THEN 0 ELSE 4 END::TINYINT AS shape,
+        SELECT line, CASE WHEN deep THEN 5 WHEN good THEN 0 ELSE 4 END::TINYINT AS shape,
                CASE WHEN NOT good THEN [text] END AS odd{cells}
-        FROM (SELECT line, text, good, json_extract_string(CASE WHEN good THEN text END, [{paths}]) AS cells
-              FROM (SELECT line, text, {is_object} AS good FROM {lines}))
+        FROM (SELECT line, text, deep, good, json_extract_string(CASE WHEN good THEN text END, [{paths}]) AS cells
+              FROM (SELECT line, text, deep, {is_object} AS good FROM {lines}))
         """
     )
     connection.execute(f"DROP TABLE {lines}")
     return tuple(name for name, _, _ in leaves), tuple(kind for _, _, kind in leaves)
+
+
+def _mark_deep(connection: duckdb.DuckDBPyConnection, lines: str) -> None:
+    """Mark the lines that are nested too deep: of the few that hold so many brackets each is looked at."""
+    brackets = "length(text) - length(translate(text, '[{', ''))"
+    found = connection.execute(f"SELECT line, text FROM {lines} WHERE {brackets} > {DEEPEST}")
+    deep = []
+    while rows := found.fetchmany(1_000):
+        deep += [line for line, text in rows if _depth(text) > DEEPEST]
+    if deep:
+        connection.execute(f"UPDATE {lines} SET deep = true WHERE line IN (SELECT unnest(?::BIGINT[]))", [deep])
+
+
+def _depth(text: str) -> int:
+    """Return how many brackets are open at most; what stands in quotes opens none."""
+    depth = deepest = 0
+    for match in _BRACKETS.finditer(text):
+        sign = text[match.start()]
+        depth += (sign in "[{") - (sign in "]}")
+        deepest = max(deepest, depth)
+        if deepest > DEEPEST:
+            break
+    return deepest
 
 
 def _leaves(structure: Mapping[str, Any], name: str = "", path: str = "") -> Iterator[tuple[str, str, str]]:
@@ -110,7 +144,9 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[pa.Table]:
 def _array(blocks: Iterable[bytes], file: File) -> Iterator[pa.Table]:
     try:
         objects = json.loads(b"".join(blocks))
+        texts = pa.array(map(json.dumps, objects), pa.string())
+    except RecursionError:
+        raise InputError(f"{file.name} cannot be read as JSON: it is nested too deep. Write it flatter.") from None
     except ValueError as error:
         raise InputError(f"{file.name} cannot be read as JSON: {error}. Fetch or write it again.") from None
-    texts = pa.array([json.dumps(each, ensure_ascii=False) for each in objects], pa.string())
     yield pa.table({"line": pa.array(range(1, len(objects) + 1), pa.int64()), "text": texts})

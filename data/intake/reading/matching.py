@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
-from data.contracts import Column, Contract
+from data.contracts import LONGEST_NAME, MOST_COLUMNS, Column, Contract
 from data.errors import InputError
 from data.intake.reading.pasting import paste
 
@@ -85,8 +85,10 @@ def match_columns(
     Raises
     ------
     InputError
-        A required or a mapped column is missing, the header names it twice, or two columns match the same name.
+        A required or a mapped column is missing, the header names it twice, or two columns match the same name; there
+        are too many columns, or one has too long a name.
     """
+    check_header(header, file)
     names = [name for name in contract.names if name not in computed]
     names += [name for name in mapping if name not in contract.names]
     matched: dict[str, str] = {}
@@ -108,6 +110,21 @@ def match_columns(
         if header.count(source) > 1:
             raise InputError(f"{file} has {header.count(source)} columns named {source!r}; name each once.")
     return {name: header.index(source) for name, source in matched.items()}
+
+
+def check_header(header: Sequence[str], file: str) -> None:
+    """Raise InputError where a file has too many columns, or one with too long a name."""
+    if len(header) > MOST_COLUMNS:
+        raise InputError(
+            f"{file} has {len(header):,} columns, and at most {MOST_COLUMNS:,} are read. Give a file with those that "
+            "matter; if they are days or products, write one row for each instead."
+        )
+    for place, name in enumerate(header, start=1):
+        if len(name) > LONGEST_NAME:
+            raise InputError(
+                f"{file}: the name of column {place} has {len(name):,} characters, and may have {LONGEST_NAME:,}: "
+                f"{name[:60]!r} …. Shorten it; if it is no name, a quote in the first line may never be closed."
+            )
 
 
 def find_near_misses(contract: Contract, header: Sequence[str], matched: Mapping[str, int]) -> dict[str, str]:

@@ -1,11 +1,9 @@
 """Workbooks of spreadsheets (.xlsx, .xlsb, .xls, .ods): one sheet becomes a table of numbers, times and text."""
 
 import zipfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from glob import has_magic
 from pathlib import Path
@@ -13,36 +11,16 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, ZipError
 
-from data.errors import InputError
 from data.intake.reading.leftovers import tell, unmark
 from data.intake.reading.pasting import paste
+from data.intake.sheets.asking import Sheet, filled_sheets, no_sheet
 from data.intake.sources import File, Source
 
 _OLE = b"\xd0\xcf\x11\xe0"
 _ARROW = {"DOUBLE": pa.float64(), "TIMESTAMP": pa.timestamp("us"), "BOOLEAN": pa.bool_(), "VARCHAR": pa.string()}
 _EXACT = 10**15
 """From here on a spreadsheet rounds whole numbers."""
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """One sheet of a workbook.
-
-    Parameters
-    ----------
-    name
-        Its name.
-    others
-        Names of the other sheets that hold anything; none where this one was asked for.
-    rows
-        All rows from the first row of the sheet on, as wide as the sheet; an empty cell holds an empty text.
-    """
-
-    name: str
-    others: tuple[str, ...]
-    rows: Sequence[Sequence[Any]]
 
 
 def is_workbook(path: Path) -> bool:
@@ -92,57 +70,12 @@ def part_by_sheet(files: Sequence[File], source: Source) -> list[File]:
 
 
 def _sheets_that_fit(file: File, patterns: Sequence[str]) -> list[str]:
-    with _opened(file) as workbook:
-        names = _filled(workbook)
+    names = filled_sheets(file)
     fitting = {pattern: [name for name in names if fnmatchcase(name, pattern)] for pattern in patterns}
     for pattern, found in fitting.items():
         if not found:
-            raise _no_sheet(file, pattern, names)
+            raise no_sheet(file, pattern, names)
     return [name for name in names if any(name in found for found in fitting.values())]
-
-
-@contextmanager
-def _opened(file: File) -> Iterator[CalamineWorkbook]:
-    try:
-        with CalamineWorkbook.from_path(str(file.path)) as workbook:
-            yield workbook
-    except PasswordError:
-        raise InputError(f"{file.name} is locked by a password: save it without one, and give that file.") from None
-    except (CalamineError, ZipError, OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{file.name} cannot be read as a workbook ({error}); save it again, or as CSV.") from None
-
-
-def _sheets(workbook: CalamineWorkbook) -> list[str]:
-    return [sheet.name for sheet in workbook.sheets_metadata if sheet.typ == SheetTypeEnum.WorkSheet]
-
-
-def _filled(workbook: CalamineWorkbook) -> list[str]:
-    names = _sheets(workbook)
-    return [name for name in names if workbook.get_sheet_by_name(name).height] if len(names) > 1 else names
-
-
-def _no_sheet(file: File, wanted: str, names: Sequence[str]) -> InputError:
-    close = get_close_matches(wanted, names, n=1)
-    near = f" Nearest: {close[0]!r}." if close else ""
-    return InputError(f"{file.name} has no sheet {wanted!r}. Its sheets: {', '.join(names)}.{near}")
-
-
-def read_sheet(file: File, wanted: str | None) -> Sheet:
-    """Read one sheet of a workbook: the one that is wanted, else the first that holds anything.
-
-    Raises
-    ------
-    InputError
-        The workbook cannot be read, is locked by a password, or has no such sheet.
-    """
-    with _opened(file) as workbook:
-        names = _sheets(workbook) if wanted is not None else _filled(workbook)
-        if wanted is not None and wanted not in names:
-            raise _no_sheet(file, wanted, names)
-        chosen = wanted or next(iter(names), "")
-        rows = workbook.get_sheet_by_name(chosen).to_python(skip_empty_area=False) if chosen else []
-    others = () if wanted is not None else tuple(name for name in names if name != chosen)
-    return Sheet(chosen, others, rows)
 
 
 def header_row(rows: Sequence[Sequence[Any]], asked: int | None) -> int:

@@ -1,0 +1,120 @@
+"""What must hold whatever is given to it: of an intake, that it refuses clearly or keeps or sets aside every row."""
+
+import os
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pyarrow.parquet as pq
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from data.errors import InputError, RefusedError
+from data.intake.pipeline import Rules, Source, take_in
+from flows.settings import SETTINGS_FILE, Settings
+from flows.steps.inputs import rules_of
+from flows.steps.sources import named_sources
+from models.registry.location import store_location
+from tests.faults.malformed.files import broken_files
+from tests.faults.malformed.settings import environments, settings_files
+
+SECONDS = 10
+"""Longest that an intake of a small file may take of a processor."""
+
+TAKEN = "taken"
+SALES = "customer_id,ts,amount\n" + "".join(f"{each},2024-01-02,1\n" for each in ("A", "B", "C-3", "0004"))
+RULES = Rules(now=datetime(2024, 6, 1, 12), quarantine_limit=1.0)
+
+
+def take_broken_files(name: str, written: str, folder: Path, examples: int, start: int) -> Counter[str]:
+    """Take in so many broken files of a table in a format; count how they ended."""
+    return _run(
+        broken_files(name, written, folder), lambda content: take(name, written, content, folder), examples, start
+    )
+
+
+def load_broken_settings(folder: Path, examples: int, start: int) -> Counter[str]:
+    """Load so many broken settings files; count how it ended."""
+    return _run(settings_files(), lambda text: load(text, {}, folder), examples, start)
+
+
+def load_broken_environments(folder: Path, examples: int, start: int) -> Counter[str]:
+    """Load the settings in so many broken environments; count how it ended."""
+    return _run(environments(), lambda variables: load(b"", variables, folder), examples, start)
+
+
+def _run(broken: st.SearchStrategy[Any], judge: Callable[[Any], str], examples: int, start: int) -> Counter[str]:
+    ended: Counter[str] = Counter()
+
+    @seed(start)
+    @settings(
+        max_examples=examples,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(broken)
+    def judge_each(example: Any) -> None:
+        ended[judge(example)] += 1
+
+    judge_each()
+    return ended
+
+
+def take(name: str, written: str, content: bytes, folder: Path) -> str:
+    """Take a file in, and tell how it ended: "taken", or the kind of refusal.
+
+    Raises
+    ------
+    AssertionError
+        A row is lost, a refusal says nothing, or it took too long.
+    """
+    file, sales = folder / f"input.{written}", folder / "sales.csv"
+    file.write_bytes(content)
+    sales.write_text(SALES)
+    with _judging() as ended:
+        intake = take_in({"transactions": Source(sales), name: Source(file)}, folder / "clean", RULES)
+        report = intake.tables[name]
+        kept = pq.ParquetFile(folder / "clean" / f"{name}.parquet").metadata.num_rows
+        quarantine = pq.read_table(folder / "clean" / "quarantine.parquet")["table"].to_pylist()
+        assert report.rows_read == kept + quarantine.count(name)
+        assert (report.rows_valid, report.set_aside) == (kept, quarantine.count(name))
+        shutil.rmtree(folder / "clean")
+    return ended[0]
+
+
+def load(text: bytes, variables: Mapping[str, str], folder: Path) -> str:
+    """Load the settings of a file and an environment, and all that is made of them before anything is read."""
+    (folder / SETTINGS_FILE).write_bytes(text)
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        with mock.patch.dict(os.environ, variables), _judging() as ended:
+            loaded = Settings.load()
+            rules_of(loaded)
+            named_sources(loaded)
+            store_location(loaded.mlruns, folder)
+    finally:
+        os.chdir(before)
+    return ended[0]
+
+
+@contextmanager
+def _judging() -> Any:
+    """Let only clear refusals end what is done; give a list with how it ended."""
+    ended = [TAKEN]
+    began = time.process_time()
+    try:
+        yield ended
+    except (InputError, RefusedError) as error:
+        assert len(str(error)) > 20, error
+        assert "Traceback" not in str(error)
+        ended[0] = type(error).__name__
+    assert time.process_time() - began < SECONDS

@@ -1,0 +1,39 @@
+"""A thousand broken inputs of each kind (FAULTS_EXAMPLES says how many): clear refusals, or no row is lost."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from data.contracts import CONTRACTS
+from tests.faults.conftest import ROOT, SEED
+from tests.faults.malformed.files import FORMATS
+from tests.faults.malformed.judging import TAKEN, load_broken_environments, load_broken_settings, take_broken_files
+from tests.faults.malformed.large import KINDS
+
+EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "1000"))
+
+
+@pytest.mark.parametrize("written", FORMATS)
+@pytest.mark.parametrize("name", CONTRACTS)
+def test_a_broken_file_is_refused_or_each_of_its_rows_is_kept_or_set_aside(name, written, tmp_path):
+    ended = take_broken_files(name, written, tmp_path, EXAMPLES, SEED)
+    sys.stdout.write(f"\n{name}, {written}: {dict(ended)}\n")
+    # A grammar of which everything is refused would test refusals only.
+    assert ended[TAKEN] > 0 or EXAMPLES < 100
+
+
+@pytest.mark.parametrize("load", [load_broken_settings, load_broken_environments])
+def test_broken_settings_are_read_or_refused(load, tmp_path):
+    ended = load(tmp_path, EXAMPLES, SEED)
+    sys.stdout.write(f"\n{load.__name__}: {dict(ended)}\n")
+    assert ended[TAKEN] > 0 or EXAMPLES < 100
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_large_broken_file_takes_little_time_and_memory(kind, tmp_path):
+    command = [sys.executable, "-m", "tests.faults.malformed.large", kind, tmp_path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    sys.stdout.write(f"\n{done.stdout}")
+    assert done.returncode == 0, done.stderr
