@@ -20,7 +20,7 @@ from flows.steps.tasks import io_task, plain_task, take_inputs
 from models.registry.scorers import promote, read_champion, refuse, register_scorer
 from models.registry.store import Store, holding
 from models.registry.tracking import forget_old_quarantine, tracked
-from models.registry.upkeep.killed_runs import drop_unjudged_challenger
+from models.registry.upkeep.killed_runs import mend_aliases
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def retrain(settings: Settings) -> Retrained:
     """
     store = open_settings_store(settings)
     with holding(store, "retrain"):
-        drop_unjudged_challenger(store)
+        mend_aliases(store)
         done = retrain_in(store, settings)
     if not done.promoted:
         raise RefusedError(done.reason)
@@ -74,12 +74,13 @@ def retrain_in(store: Store, settings: Settings) -> Retrained:
             version = register(store, run.run_id, fitted)
             sections = retrain_sections(settings, inputs, fitted, judged, base, version)
             log_retrain(run, inputs, fitted, judged, base, version, sections)
-            settle(store, version, judged)
         with step("write the report"):
             figures = retrain_figures(settings, inputs, fitted, judged, base, version)
             before = None if champion is None else champion.version
             kept = keep_page_of_retrain(run, figures, before, settings.language)
         forget_old_quarantine(store, settings.quarantine_retention_days)
+        # The alias moves after all that may fail.
+        settle(store, version, judged)
     alias = "the champion" if judged.verdict.promote else "refused; the champion stays"
     title = f"Trained scorer {version} as of {inputs.as_of}: it is {alias}."
     tell(sections, screen_of(title, None, kept.figures, {"Report": kept.place}))

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from flows.reports.page.keeping import keep_page_of_score
+from flows.reports.page.keeping import Kept, keep_page_of_score
 from flows.reports.page.scoring import score_figures
 from flows.reports.page.screen import screen_of
 from flows.reports.score import log_score, score_sections
 from flows.reports.sections import Section, tell
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
-from flows.steps.progress import step
 from flows.steps.scoring import Published, Scored, by_the_champion, choose_scorer, score_base
 from flows.steps.stores import open_settings_store
 from flows.steps.tasks import io_task, plain_task, take_inputs
@@ -53,18 +52,14 @@ def score(settings: Settings) -> Published:
     chosen, before = choose_scorer(store, settings), alias_version(store, CURRENT, SCORES)
     with tracked(store, "score", settings.tags) as run:
         inputs = take_inputs(run, settings)
-        chosen, scored, (done, why_not, sections) = by_the_champion(
+        chosen, _, (done, kept, sections) = by_the_champion(
             store,
             settings,
             inputs.as_of,
             chosen,
             lambda scorer: score_everyone(store, settings, inputs, scorer, run.run_id),
-            lambda scorer, outcome: publish_scored(store, run, settings, inputs, scorer, outcome),
+            lambda scorer, outcome: publish_scored(store, run, settings, inputs, scorer, outcome, before),
         )
-        with step("write the report"):
-            figures = score_figures(settings, inputs, chosen, scored, done.version, why_not)
-            kept = keep_page_of_score(run, figures, before, settings.language)
-        forget_old_quarantine(store, settings.quarantine_retention_days)
     title = f"Scored {done.customers:,} customers as of {inputs.as_of} with scorer {chosen.version}."
     places = {"Report": kept.place, "Pull the scores with": pull_line(store) if done.is_current else None}
     tell(sections, screen_of(title, kept.figures, kept.of_scorer, places))
@@ -72,20 +67,30 @@ def score(settings: Settings) -> Published:
 
 
 def publish_scored(
-    store: Store, run: Run, settings: Settings, inputs: Inputs, chosen: Registered, scored: Scored
-) -> tuple[Published, str | None, list[Section]]:
-    """Publish while the store is held: the alias moves last, and only where the scores may be the current ones.
+    store: Store,
+    run: Run,
+    settings: Settings,
+    inputs: Inputs,
+    chosen: Registered,
+    scored: Scored,
+    before: int | None,
+) -> tuple[Published, Kept, list[Section]]:
+    """Publish while the store is held: the alias moves only where the scores may be the current ones.
 
-    Also gives why they may not, if so, and what there is to tell.
+    It moves last, after all that may fail: the page and what is told of the run are written before. Also gives what was
+    kept of the page, and what there is to tell.
     """
     version = publish(store, run.run_id, scored.table, scored.described if settings.publish_features else None)
     why_not = why_not_current(store, chosen.version, inputs.as_of)
     sections = score_sections(store, settings, inputs, chosen, scored, version, why_not)
     log_score(run, chosen, scored, version, sections)
+    figures = score_figures(settings, inputs, chosen, scored, version, why_not)
+    kept = keep_page_of_score(run, figures, before, settings.language)
+    forget_old_quarantine(store, settings.quarantine_retention_days)
     if why_not is None:
         make_current(store, version)
     done = Published(version, why_not is None, chosen.version, scored.table.num_rows, run.run_id)
-    return done, why_not, sections
+    return done, kept, sections
 
 
 score_everyone = plain_task(score_base)

@@ -48,7 +48,6 @@ def score_on_cluster(settings: Settings) -> Published:
             lambda scorer: score_everyone(store, cluster, inputs, scorer, run.run_id),
             lambda scorer, scored: publish_scored(store, run, settings, cluster, inputs, scorer, scored),
         )
-        forget_old_quarantine(store, settings.quarantine_retention_days)
     tell(sections)
     return done
 
@@ -67,6 +66,7 @@ def publish_scored(
     why_not = why_not_current(store, chosen.version, inputs.as_of)
     sections = cluster_sections(store, settings, inputs, chosen, scored, version, why_not)
     log_cluster_score(run, chosen, scored, version, sections)
+    forget_old_quarantine(store, settings.quarantine_retention_days)
     if why_not is None:
         make_current(store, version)
     return Published(version, why_not is None, chosen.version, scored.customers, run.run_id), sections

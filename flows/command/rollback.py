@@ -7,7 +7,7 @@ from flows.steps.stores import open_existing_store
 from models.registry.publication import finish_rollback, is_rollback_unfinished
 from models.registry.scorers import roll_back
 from models.registry.store import holding
-from models.registry.upkeep.killed_runs import close_killed_runs, drop_unjudged_challenger
+from models.registry.upkeep.killed_runs import close_killed_runs, mend_aliases
 
 
 def roll_back_all(settings: Settings, console: Console) -> None:
@@ -21,7 +21,7 @@ def roll_back_all(settings: Settings, console: Console) -> None:
     store = open_existing_store(settings)
     close_killed_runs(store)
     with holding(store, "rollback"):
-        drop_unjudged_challenger(store)
+        mend_aliases(store)
         if is_rollback_unfinished(store):
             outcome = "the rollback that was interrupted is finished"
         else:

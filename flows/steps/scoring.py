@@ -27,7 +27,7 @@ from models.registry.past_predictions import judge_published
 from models.registry.publication import as_of_before, is_outdated
 from models.registry.scorers import Registered, load_predict, read_champion, read_scorer
 from models.registry.store import Store, holding
-from models.registry.upkeep.killed_runs import drop_unjudged_challenger
+from models.registry.upkeep.killed_runs import mend_aliases
 from models.release.release import Release
 
 # Retrains follow each other so closely only where something is wrong.
@@ -151,7 +151,7 @@ def by_the_champion(
     for _ in range(ATTEMPTS):
         outcome = score(chosen)
         with step("publish"), holding(store, "score", settings.wait_minutes):
-            drop_unjudged_challenger(store)
+            mend_aliases(store)
             if settings.scorer is not None or not is_outdated(store, chosen.version, as_of):
                 return chosen, outcome, publish(chosen, outcome)
             replaced, chosen = chosen.version, choose_scorer(store, settings)

@@ -37,6 +37,8 @@ from models.scoring.clock.rows import AS_OF
 from models.scoring.parameters import FORMAT
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+# Tag of a version that is being promoted: the version that is to become previous.
+_REPLACING = "replacing"
 REQUIREMENTS = ("mlflow", "lightgbm", "scipy", "numpy", "pandas")
 
 
@@ -186,7 +188,8 @@ def load_predict_from(uri: str, folder: str | None = None) -> Callable[[pd.DataF
 def promote(store: Store, version: int, reason: str) -> int | None:
     """Make a version the champion; the champion so far becomes ``previous``, unless it had been rolled back.
 
-    Until ``champion`` is set nothing changes for a consumer. A champion is no challenger any more.
+    Setting ``champion`` is the one move that consumers and later runs see; what follows it is finished by the next run
+    where this one is killed.
 
     Returns
     -------
@@ -197,11 +200,28 @@ def promote(store: Store, version: int, reason: str) -> int | None:
     before = alias_version(store, CHAMPION)
     _record_verdict(store, version, "Promoted", reason)
     if before is not None and before != version and not _is_rolled_back(store, before):
-        client.set_registered_model_alias(SCORER, PREVIOUS, str(before))
+        client.set_model_version_tag(SCORER, str(version), _REPLACING, str(before))
     client.set_registered_model_alias(SCORER, CHAMPION, str(version))
-    if alias_version(store, CHALLENGER) == version:
-        client.delete_registered_model_alias(SCORER, CHALLENGER)
+    finish_promotion(store)
     return before
+
+
+def finish_promotion(store: Store) -> None:
+    """Do what follows once a champion is set: the one it replaced becomes ``previous``, and it is no challenger.
+
+    To be called while the store is locked, by every run that changes aliases: a promotion may have been killed after
+    ``champion`` was set. Nothing happens where nothing is left to do.
+    """
+    client, champion = store.client, alias_version(store, CHAMPION)
+    if champion is None:
+        return
+    replaced = client.get_model_version(SCORER, str(champion)).tags.get(_REPLACING)
+    if replaced is not None:
+        client.set_registered_model_alias(SCORER, PREVIOUS, replaced)
+    if alias_version(store, CHALLENGER) == champion:
+        client.delete_registered_model_alias(SCORER, CHALLENGER)
+    if replaced is not None:
+        client.delete_model_version_tag(SCORER, str(champion), _REPLACING)
 
 
 def refuse(store: Store, version: int, reason: str) -> None:
@@ -234,7 +254,8 @@ def roll_back(store: Store) -> tuple[int, int]:
     left, target = alias_version(store, CHAMPION), alias_version(store, PREVIOUS)
     if left is None:
         raise InputError(f"there is no champion in {store.shown_uri} to roll back; run `revealed retrain` first")
-    # A crash just before the champion was set leaves both aliases on one version: then there is none to go back to.
+    # A rollback that was killed after the champion was set, or a promotion of an earlier release that was killed before
+    # it, leaves both aliases on one version: then there is none to go back to.
     if target is None or target == left:
         raise RefusedError(
             f"version {left} has no previous version to go back to: it is the first, or a rollback was the last thing "

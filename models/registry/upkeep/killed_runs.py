@@ -5,7 +5,7 @@ import logging
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from models.registry.scorers import CHALLENGER, SCORER, alias_version
+from models.registry.scorers import CHALLENGER, SCORER, alias_version, finish_promotion
 from models.registry.store import Store
 from models.registry.upkeep.workspaces import remove_abandoned
 
@@ -50,11 +50,12 @@ def _drop_challenger_of(store: Store, run_id: str) -> None:
         _drop_challenger(store)
 
 
-def drop_unjudged_challenger(store: Store) -> None:
-    """Take the alias ``challenger`` from a version without a verdict: its retrain ended before the gate.
+def mend_aliases(store: Store) -> None:
+    """Finish a promotion that was killed, and take ``challenger`` from a version whose retrain ended before the gate.
 
     To be called while the store is locked, when no version waits for its verdict.
     """
+    finish_promotion(store)
     version = alias_version(store, CHALLENGER)
     if version is not None and "verdict" not in store.client.get_model_version(SCORER, str(version)).tags:
         _drop_challenger(store)

@@ -12,7 +12,7 @@ from mlflow.tracking import MlflowClient
 from data.errors import InputError
 from models.registry.scorers import CHALLENGER, SCORER, alias_version
 from models.registry.tracking import tracked
-from models.registry.upkeep.killed_runs import close_killed_runs, drop_unjudged_challenger
+from models.registry.upkeep.killed_runs import close_killed_runs, mend_aliases
 from models.registry.upkeep.workspaces import WORK, leave_mark, workspace
 
 
@@ -100,5 +100,5 @@ def test_a_version_without_a_verdict_is_no_challenger(with_scorers, verdict):
     store.client.create_model_version(SCORER, source="nowhere", tags=tags)
     store.client.set_registered_model_alias(SCORER, CHALLENGER, "1")
     for _ in range(2):
-        drop_unjudged_challenger(store)
+        mend_aliases(store)
         assert alias_version(store, CHALLENGER) == (None if verdict is None else 1)
