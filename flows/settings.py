@@ -232,6 +232,10 @@ class Settings(BaseSettings):
             return cls(**{name: value for name, value in values.items() if value is not None})
         except ValidationError as error:
             raise InputError(describe_mistakes(error)) from None
+        except RecursionError:
+            raise InputError(
+                "an environment variable REVEALED_… holds JSON whose brackets are nested too deep"
+            ) from None
         except SettingsError as error:
             # Of a variable that is not JSON only its name is told.
             field = next((name for name in cls.model_fields if f'"{name}"' in str(error)), "")

@@ -107,3 +107,18 @@ def test_names_may_stand_in_one_text_and_count_once(own_environment, monkeypatch
     if isinstance(names, str):
         monkeypatch.setenv("REVEALED_SEGMENTS", names)
         assert Settings.load().segments == ["region", "age"]
+
+
+def test_brackets_without_end_are_a_mistake_wherever_they_stand(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("REVEALED_TAGS", "[" * 5_000)
+    with pytest.raises(InputError, match="nested too deep"):
+        Settings.load()
+    monkeypatch.delenv("REVEALED_TAGS")
+    with pytest.raises(InputError, match="must be names"):
+        Settings.load(segments="[" * 5_000)
+    with pytest.raises(InputError, match="segments"):
+        Settings.load(segments=[[]])
+    (tmp_path / "revealed.toml").write_text("tags = " + "[" * 5_000)
+    with pytest.raises(InputError, match="nested too deep"):
+        Settings.load()
