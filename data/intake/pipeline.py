@@ -137,7 +137,8 @@ def _take_tables(
             create_staged(connection, contract, attributes)
             forgotten = 0
             for number, raw in enumerate(raws):
-                left_out = _stage_file(connection, contract, raw, number, readings[number], rules, attributes)
+                stage(connection, contract, raw, number, readings[number], rules, attributes)
+                left_out = drop_forgotten(connection, raw, number, rules.protection)
                 forgotten += left_out
                 # A file with rows of forgotten customers is read each time, so that they are counted.
                 if len(files) > 1 and not left_out:
@@ -220,27 +221,6 @@ def _attributes(contract: Contract, raws: Sequence[RawFile]) -> list[str]:
     return list(names.values())
 
 
-        with telling_damage(raws):
-    def _stage_file(
-        connection: duckdb.DuckDBPyConnection,
-        contract: Contract,
-        raw: RawFile,
-        number: int,
-        readings: Readings,
-        rules: Rules,
-        attributes: Sequence[str],
-    ) -> int:
-        """Read a file into `staged`, but for the rows of forgotten customers, whose number is returned."""
-        try:
-            stage(connection, contract, raw, number, readings, rules, attributes)
-        except duckdb.OutOfMemoryException:
-            raise
-        except duckdb.Error as error:
-            # The pages of a Parquet file are read only now, and a damaged one gives errors of any kind.
-            if raw.is_view:
-                raise unreadable(raw.name, error) from None
-            raise
-        return drop_forgotten(connection, raw, number, rules.protection)
 def _compare_rows(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
