@@ -27,10 +27,14 @@ class Kept:
 
 
 def keep_page_of_retrain(run: Run, figures: Figures, champion: int | None, language: Language) -> Kept:
-    """Keep the figures of a retraining and its page; the figures of the champion so far begin the trend."""
+    """Keep the figures of a retraining and its page; the figures of the champion so far begin the trend.
+
+    A retraining scores nobody: cohorts, RFM and lists are those of the current scores, where there are any.
+    """
     figures = _finished(run, figures, _figures_of(run.store, SCORER, champion))
     log_figures(run, figures)
-    return Kept(figures, None, _keep(run, None, figures, language))
+    current = _figures_of(run.store, SCORES, alias_version(run.store, CURRENT, SCORES))
+    return Kept(figures, None, _keep(run, None, figures, language, current))
 
 
 def keep_page_of_score(run: Run, figures: Figures, before: int | None, language: Language) -> Kept:
@@ -93,9 +97,11 @@ def _finished(run: Run, figures: Figures, before: Figures | None) -> Figures:
     }
 
 
-def _keep(run: Run, score: Figures | None, retrain: Figures | None, language: Language) -> str:
+def _keep(
+    run: Run, score: Figures | None, retrain: Figures | None, language: Language, current: Figures | None = None
+) -> str:
     """Keep the page and say where it is: a file that a browser opens where the store is a folder, else in which run."""
-    run.log_text(_write(score, retrain, language), PAGE)
+    run.log_text(_write(score, retrain, language, current), PAGE)
     uri = f"{run.store.client.get_run(run.run_id).info.artifact_uri}/{PAGE}"
     parts = urlsplit(uri)
     if parts.scheme not in ("", "file"):
@@ -104,8 +110,8 @@ def _keep(run: Run, score: Figures | None, retrain: Figures | None, language: La
     return str(file.relative_to(Path.cwd()) if file.is_relative_to(Path.cwd()) else file)
 
 
-def _write(score: Figures | None, retrain: Figures | None, language: Language) -> str:
+def _write(score: Figures | None, retrain: Figures | None, language: Language, current: Figures | None = None) -> str:
     # Templates, languages and the engine of the pictures take half a second that the other steps need not wait for.
     from flows.reports.page.rendering import write_page
 
-    return write_page(score, retrain, language)
+    return write_page(score, retrain, language, current)

@@ -77,6 +77,10 @@ class Words:
         shown = round(float(value), decimals) + 0.0
         return format_decimal(shown, _pattern(decimals), locale=self._locale).replace("-", _MINUS)
 
+    def exact(self, value: float, digits: int) -> str:
+        """Write a number with all of its decimals."""
+        return format_decimal(value, _pattern(digits), locale=self._locale)
+
     def signed(self, value: float | None, digits: int = 1) -> str:
         """Write a number with its sign."""
         text = self.number(value, digits)

@@ -14,7 +14,8 @@ from flows.reports.page.attention import attention
 from flows.reports.page.headline import cards
 from flows.reports.page.language import Language, Words
 from flows.reports.page.pictures import specifications
-from flows.reports.page.views import contents, sections
+from flows.reports.page.sentences.telling import sentence
+from flows.reports.page.views import contents, of_current, sections
 from models.charts.drawing import to_svg
 
 Figures = Mapping[str, Any]
@@ -23,7 +24,9 @@ TEMPLATES = Path(__file__).parent / "templates"
 TAGS: Mapping[Language, str] = {"en": "en", "ru": "ru", "zh": "zh-Hans"}
 
 
-def write_page(score: Figures | None, retrain: Figures | None, language: Language = "en") -> str:
+def write_page(
+    score: Figures | None, retrain: Figures | None, language: Language = "en", current: Figures | None = None
+) -> str:
     """Write the page.
 
     Parameters
@@ -33,6 +36,9 @@ def write_page(score: Figures | None, retrain: Figures | None, language: Languag
         left out.
     language : str
         One of `flows.reports.page.language.LANGUAGES`.
+    current : Mapping or None
+        Figures of the current scores, for the page of a retraining: it scores nobody, so that cohorts, RFM segments and
+        lists are theirs, and say so.
 
     Returns
     -------
@@ -50,8 +56,9 @@ def write_page(score: Figures | None, retrain: Figures | None, language: Languag
         .render(
             policy=content_policy(style),
             style=Markup(style),  # noqa: S704 - it is the project's own file
-            sections=sections(score, retrain, words),
+            sections=[*sections(score, retrain, words), *of_current(current, words)],
             **shown(score, retrain, words, drawn),
+            **_beside(current, words),
         )
     )
 
@@ -73,7 +80,7 @@ def shown(
     now = score or retrain
     assert now is not None
     items = [
-        {"text": item.told(words.gettext), "is_foreign": item.is_foreign and words.language != "en"}
+        _said(item.told(), words) if item.is_foreign else {"text": item.told(words.gettext), "tag": Markup("")}
         for item in attention(score, retrain)
         if not (item.is_summary and words.language == "en")
     ]
@@ -93,6 +100,7 @@ def writers(words: Words) -> dict[str, Any]:
     """Give the templates what writes numbers, dates and names in a language."""
     return {
         "language_tag": TAGS[words.language],
+        "said": partial(_said, words=words),
         "foreign": Markup("") if words.language == "en" else Markup(' lang="en"'),
         "day": words.day,
         "month": words.month,
@@ -107,6 +115,20 @@ def writers(words: Words) -> dict[str, Any]:
         "told": words.told,
         "persona": words.persona,
     }
+
+
+def _beside(current: Figures | None, words: Words) -> dict[str, Any]:
+    """Give the templates what they show of the current scores beside a retraining."""
+    if current is None:
+        return {}
+    grids = contents(current, None, words)
+    return {"score_beside": current, **{name: grids[name] for name in ("cohort_grids", "rfm_grid")}}
+
+
+def _said(text: str, words: Words) -> dict[str, str]:
+    """Tell a sentence of a run, and the attribute that says it is in English where no pattern of the language fits."""
+    told = sentence(text, words)
+    return {"text": text if told is None else told, "tag": Markup("") if told is not None else Markup(' lang="en"')}
 
 
 def content_policy(style: str) -> str:

@@ -1,7 +1,7 @@
 """What each section of the page shows: its title, the sentence it is folded into, and its rows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -21,11 +21,15 @@ _TRACKED_ROWS = 7
 
 @dataclass(frozen=True)
 class SectionView:
-    """A section that opens: the name of its template, its title, and what it says when it is closed."""
+    """A section that opens: the name of its template, its title, and what it says when it is closed.
+
+    `is_beside` is set where the page of a retraining shows it of the current scores.
+    """
 
     name: str
     title: str
     lead: str = ""
+    is_beside: bool = False
 
 
 def sections(score: Figures | None, retrain: Figures | None, words: Words) -> list[SectionView]:
@@ -80,6 +84,14 @@ def _of_scores(score: Figures | None, words: Words) -> Iterator[SectionView]:
     yield SectionView("actions", _("Action lists"), lead)
     if score["drivers"]:
         yield SectionView("drivers", _("Drivers of the NPS"), _("which behaviour lifts and lowers it"))
+
+
+def of_current(current: Figures | None, words: Words) -> list[SectionView]:
+    """List the sections that the page of a retraining shows of the current scores."""
+    if current is None:
+        return []
+    names = ("cohorts", "rfm", "actions")
+    return [replace(each, is_beside=True) for each in sections(current, None, words) if each.name in names]
 
 
 def _of_run(now: Figures, words: Words) -> Iterator[SectionView]:

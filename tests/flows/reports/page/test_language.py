@@ -15,6 +15,7 @@ from features.measures.survey import answer_measures
 from flows.reports.page.language import CATALOGUES, Words
 from flows.reports.page.readings import NPS_READINGS
 from flows.reports.page.rendering import write_page
+from flows.reports.page.sentences.telling import sentence
 from models.scoring.columns import CATEGORIES
 from models.segments.segment_names import SEGMENTS
 from tests.flows.reports.page.test_rendering import Page
@@ -65,6 +66,28 @@ def test_a_translated_page_shows_no_message_in_english(figures, language, letter
     assert all(re.search(letters, label) or label in SAME for label in labels)
     tag = dict(page.tags)["html"]["lang"]
     assert tag.startswith(language)
+
+
+# Sentences of runs as they are kept with them, in each of which something else is told.
+WRITTEN = (Path(__file__).parent / "sentences.txt").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.parametrize("language", ["ru", "zh"])
+def test_sentences_that_runs_write_are_told_in_the_language(figures, language):
+    words = Words(language, "EUR")
+    assert [text for text in WRITTEN if sentence(text, words) is None] == []
+    assert sentence("transactions: something that no catalogue holds", words) is None
+    score, retrain = figures()
+    page, of_retrain = Page(write_page(score, retrain, language)), Page(write_page(None, retrain, language, score))
+    for shown in (page, of_retrain):
+        assert [name for name, attributes in shown.tags if attributes.get("lang") == "en"] == []
+    sections = {attributes.get("id") for name, attributes in of_retrain.tags if name == "details"}
+    assert {"cohorts", "rfm", "actions"} <= sections
+
+
+def test_numbers_in_sentences_are_written_as_the_language_does():
+    russian = sentence("1,956.91 bought so far", Words("ru"))
+    assert russian == "куплено на 1\u00a0956,91"
 
 
 def test_numbers_dates_and_money_are_written_as_the_language_does():
