@@ -1,6 +1,6 @@
 # Every target sets up what it needs: a virtual environment and the pinned packages, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover lint bench consumers faults
+.PHONY: help setup demo test cover lint docs bench consumers faults
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,6 +15,7 @@ help:
 	@echo "make test       run all tests"
 	@echo "make cover      run all tests and say which lines none of them runs; slower by half"
 	@echo "make lint       check style, types and the direction of imports"
+	@echo "make docs       build the site of docs into site, without a warning"
 	@echo "make bench      time the job beside its peers, and judge the NPS on customers of known truth: an hour and a half"
 	@echo "make consumers  check the schedules on a Prefect server, tables in PostgreSQL, the report and the app in a browser, the wheel, and what consumers get in environments of theirs"
 	@echo "make faults     kill commands while they write, fill the disk, stop servers, give broken input: two hours"
@@ -52,6 +53,10 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m features.catalogue --check
+
+# The pages of docs and the reference from docstrings; tests/consumers/test_docs.py looks at what is built.
+docs: $(READY)
+	$(BIN)/zensical build --clean --strict
 
 # With OLIST=FOLDER, the folder of the public Olist files, the NPS category is judged on real reviews too. With
 # ONLINE_RETAIL=FOLDER and GROCERY=FOLDER purchases are judged on the real shops of these names. With MILLION=1 the NPS
