@@ -122,6 +122,11 @@ class Settings(BaseSettings):
     label_gap_days: int = Field(0, ge=0, le=365, description="days between what is seen and the invitation")
     static_attributes: Names = Field([], description="customer attributes that never change: used as features")
     segments: Names = Field([], description="customer attributes by which the NPS is told, beside RFM segments")
+    cohorts_by: str | None = Field(
+        None,
+        description="what cohorts are grouped by, too: category, channel or store of the first purchase, or "
+        "an attribute; default: the first of these that is there",
+    )
     measure_days: int = Field(90, ge=1, le=3650, description="days of the window that measures are taken over")
     core_action: str | None = Field(None, description="the kind of event that is the core user action, such as order")
     core_action_times: int = Field(1, ge=1, description="how often it must be done in the window to count")

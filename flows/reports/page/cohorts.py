@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from flows.reports.page.language import Words
 
 if TYPE_CHECKING:
+    from models.population.cohort_groups import CohortGroups
     from models.population.cohorts import Cohorts
 
 Figures = dict[str, Any]
@@ -60,7 +61,7 @@ def _cells(cohorts: "Cohorts", cohort: int, size: int, as_of: date) -> Iterator[
 
 def cohort_grids(figures: Mapping[str, Any] | None, words: Words) -> list[Figures]:
     """Give the two grids as they are shown: of the share that buys, and of the value per customer so far."""
-    if figures is None:
+    if not figures or not figures["rows"]:
         return []
     rows, _ = figures["rows"], words.gettext
     ages = sorted({cell["age"] for row in rows for cell in row["cells"]})
@@ -87,6 +88,18 @@ def cohort_grids(figures: Mapping[str, Any] | None, words: Words) -> list[Figure
         }
         for title, shown in grids
     ]
+
+
+def group_figures(groups: "CohortGroups") -> Figures:
+    """Put the groups of customers into cells by age in months, all of them counted."""
+    from flows.reports.page.figures import plain
+
+    rows = []
+    for row in groups.groups.to_dict("records"):
+        own = groups.ages[(groups.ages["group"] == row["group"]) & (groups.ages["age"] <= _OLDEST)]
+        cells = [{**plain(cell), "is_ahead": False} for cell in own[["age", "share", "value"]].to_dict("records")]
+        rows.append({**plain(row), "cells": cells})
+    return {"by": groups.by, "rows": rows}
 
 
 def _by_age(cells: list[Figures], ages: list[int], shown: Any) -> list[Figures | None]:

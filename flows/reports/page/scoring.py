@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from features.measures.definition import Measure
-from flows.reports.page.cohorts import cohort_figures
+from flows.reports.page.cohorts import cohort_figures, group_figures
 from flows.reports.page.figures import Figures, plain, records
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
@@ -62,6 +62,7 @@ def score_figures(
         "drift": {"verdict": scored.drift.verdict, "why": scored.drift.why, "notes": list(scored.drift.notes)},
         "stability": _stability(scored.stability),
         "cohorts": None if scored.cohorts is None else cohort_figures(scored.cohorts, inputs.as_of),
+        "cohort_groups": None if scored.cohort_groups is None else group_figures(scored.cohort_groups),
         "drivers": [asdict(driver) for driver in scored.actions.drivers],
     }
 

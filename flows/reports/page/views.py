@@ -152,6 +152,7 @@ def _of_score(score: Figures, words: Words) -> dict[str, Any]:
     }
     return {
         "cohort_grids": cohort_grids(score["cohorts"], words),
+        "group_grids": cohort_grids(score.get("cohort_groups"), words),
         "rfm_grid": rfm_grid(score["rfm"]),
         "measures": [measure_row(row, words) for row in score["measures"]],
         "drift_title": titles[score["drift"]["verdict"]],

@@ -1,0 +1,64 @@
+"""Cohorts by groups, counted by hand."""
+
+from datetime import date
+
+import pandas as pd
+import pytest
+
+from data.errors import InputError
+from features.tables import open_tables
+from models.population.cohort_groups import OTHER, UNKNOWN, choose_grouping, follow_groups
+
+AS_OF = date(2024, 4, 10)
+ROWS = """customer_id,ts,amount,category,channel
+a,2024-01-05,10,tea,web
+a,2024-02-05,30,honey,web
+b,2024-01-20,20,tea,web
+c,2024-03-02,8,honey,shop
+d,2024-02-01,5,,shop
+d,2024-04-02,7,,shop
+"""
+
+
+@pytest.fixture
+def tables(tmp_path):
+    from data.intake.pipeline import Rules, Source, take_in
+
+    (tmp_path / "sales.csv").write_text(ROWS)
+    take_in({"transactions": Source(tmp_path / "sales.csv")}, tmp_path / "clean", Rules())
+    return open_tables(tmp_path / "clean")
+
+
+def test_ages_count_those_who_lived_through_them_and_the_first_purchase_tells_the_group(tables):
+    first = pd.to_datetime(["2024-01-05", "2024-01-20", "2024-03-02", "2024-02-01"])
+    scores = pd.DataFrame({"customer_id": list("abcd"), "first_purchase": first, "p_purchase": [0.2, 0.4, 0.6, 0.8]})
+    found = follow_groups(tables, AS_OF, "category", scores.assign(expected_revenue=1.0))
+    assert found.groups.values.tolist() == [
+        ["tea", 2, pytest.approx(0.3), 1.0],
+        ["honey", 1, 0.6, 1.0],
+        [UNKNOWN, 1, 0.8, 1.0],
+    ]
+    cells = {(row.group, row.age): (row.customers, row.share, row.value) for row in found.ages.itertuples()}
+    assert cells == {
+        ("tea", 0): (2, 1.0, 15.0),
+        ("tea", 1): (2, 0.5, 30.0),
+        ("tea", 2): (2, 0.0, 30.0),
+        ("honey", 0): (1, 1.0, 8.0),
+        (UNKNOWN, 0): (1, 1.0, 5.0),
+        (UNKNOWN, 1): (1, 0.0, 5.0),
+    }
+
+
+def test_few_groups_are_kept_and_the_rest_are_one(tables, monkeypatch):
+    monkeypatch.setattr("models.population.cohort_groups.MOST_GROUPS", 1)
+    first = pd.to_datetime(["2024-01-05", "2024-01-20", "2024-03-02", "2024-02-01"])
+    scores = pd.DataFrame({"customer_id": list("abcd"), "first_purchase": first, "p_purchase": 0.5})
+    found = follow_groups(tables, AS_OF, "category", scores.assign(expected_revenue=1.0))
+    assert set(found.groups["group"]) == {"tea", OTHER, UNKNOWN}
+
+
+def test_the_first_column_that_is_there_groups_unless_another_is_named(tables):
+    assert choose_grouping(tables, None, ["region"]) == "category"
+    assert choose_grouping(tables, "channel", []) == "channel"
+    with pytest.raises(InputError, match=r"cohorts_by is 'region'.*it has: category, channel"):
+        choose_grouping(tables, "region", [])
