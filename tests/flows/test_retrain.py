@@ -11,7 +11,7 @@ import pytest
 
 import flows.retrain
 from data.errors import RefusedError
-from features.describe import describe
+from features.engine.compiled import compiled
 from flows.settings import Settings
 from flows.steps.fitting import Fitted, Judged
 from flows.steps.recipe_choice import Decision
@@ -116,14 +116,16 @@ def test_a_retrain_beside_a_champion_promotes_it_and_a_rollback_goes_back_once(
 ):
     store = open_store(str(trained))
     with monkeypatch.context() as patch:
-        described = count_calls(patch, describe, lambda _, spine, names: (spine.as_of, vocabulary_of(names)))
+        described = count_calls(
+            patch, compiled, lambda query, _, dates=(), settings=(): (query.__name__, *dates, *settings)
+        )
         summarised = count_calls(patch, fit_histories, lambda statistics, _, model: (id(statistics), model))
         stages = count_calls(patch, _train, lambda _, cutoff, *rest: (cutoff, vocabulary_of(rest[-1])))
         parsed = count_parsed_trees(patch)
         code, out, _ = revealed("retrain", *tables, "--mlruns", trained)
     assert code == 0
-    # Everyone at a date under one vocabulary; what has no single date are the answers, each at a date of its own.
-    assert {calls for (as_of, _), calls in described.items() if as_of is not None} == {1}
+    # Everyone at a date under one vocabulary.
+    assert {calls for (query, *_), calls in described.items() if query == "_everyone"} == {1}
     assert set(summarised.values()) == {1}
     assert set(stages.values()) == {1}
     # Of the release and of its twin.
