@@ -23,10 +23,6 @@ from models.stats.typing import Floats
 
 # More are older than they are worth, and each costs a description of the customers.
 MOST_CUTS = 3
-# Customers learned from, all of a smaller shop. Measured at 20,000 simulated customers whose dropout 90 features
-# explain, three cuts: log loss of 20,000 others .3443, .3415, .3386, .3313 and .3303 from 1,250, 2,500, 5,000, 10,000
-# and 20,000 customers (first stage .4009), at a cost that grows in proportion.
-LARGEST_SAMPLE = 16_000
 # Of customers who bought in the horizon, and of those who did not.
 FEWEST_OF_EITHER = 30
 
@@ -144,7 +140,7 @@ def described_now(
     return described, fit.predict(described, horizon)
 
 
-def sampled(tables: Tables, as_of: date, seed: int, largest: int = LARGEST_SAMPLE) -> Tables:
+def sampled(tables: Tables, as_of: date, seed: int, largest: int) -> Tables:
     """Give the tables of the customers to learn from: all of a small shop, else those whose hashed ids are low.
 
     Of a base above `largest` customers a half, a quarter, ... is taken, until no more are left. So the samples of two

@@ -39,6 +39,11 @@ from models.scoring.second_stage.correction import is_behaviour_known, second_st
 from models.scoring.second_stage.evidence import p_none_beyond, reach
 from models.stats.typing import Floats
 
+# Customers learned from, all of a smaller shop. Measured at 20,000 simulated customers whose dropout 90 features
+# explain, three cuts: log loss of 20,000 others .3443, .3415, .3386, .3313 and .3303 from 1,250, 2,500, 5,000, 10,000
+# and 20,000 customers (first stage .4009), at a cost that grows in proportion.
+LARGEST_SAMPLE = 16_000
+
 
 @dataclass(frozen=True)
 class SecondStage:
@@ -147,7 +152,7 @@ def train_second_stage(
 
 
 def _train(tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary) -> SecondStage:
-    fit, sample = fit_first_stage_at(tables, as_of, recipe), sampled(tables, as_of, recipe.seed)
+    fit, sample = fit_first_stage_at(tables, as_of, recipe), sampled(tables, as_of, recipe.seed, LARGEST_SAMPLE)
     cuts = past_cuts(sample, as_of, recipe, vocabulary)
     catalogue = catalogue_of(vocabulary)
     names = tuple(catalogue)

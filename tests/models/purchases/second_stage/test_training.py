@@ -19,7 +19,7 @@ from features.purchases import summarise_purchases
 from features.spine import everyone
 from features.tables import open_tables
 from models.purchases.fit import fit_purchases_at
-from models.purchases.second_stage import cuts
+from models.purchases.second_stage import training
 from models.purchases.second_stage.comparison import compare_stages
 from models.purchases.second_stage.cuts import sampled
 from models.purchases.second_stage.members import OBJECTIVES
@@ -88,11 +88,11 @@ def test_it_says_what_it_was_trained_on(shop, stage):
 
 
 def test_a_large_base_is_sampled_by_customer_alike_at_all_dates(shop, monkeypatch):
-    monkeypatch.setattr(cuts, "LARGEST_SAMPLE", 1000)
+    monkeypatch.setattr(training, "LARGEST_SAMPLE", 1000)
     tables = replace(shop.tables)
-    now, then = (sampled(tables, day, seed=1) for day in (CUTOFF, CUTOFF - timedelta(days=30)))
+    now, then = (sampled(tables, day, seed=1, largest=1000) for day in (CUTOFF, CUTOFF - timedelta(days=30)))
     assert now is then
-    samples = {seed: sampled(tables, CUTOFF, seed).transactions for seed in (1, 2)}
+    samples = {seed: sampled(tables, CUTOFF, seed, largest=1000).transactions for seed in (1, 2)}
     ids = {seed: set(rows.customer_id.to_pyarrow().to_pylist()) for seed, rows in samples.items()}
     everybody = tables.transactions.customer_id.nunique().to_pyarrow().as_py()
     # A quarter of them, so that no more than 1,000 are left.
