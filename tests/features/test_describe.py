@@ -76,7 +76,8 @@ def test_materialise_keeps_the_order_of_a_table_without_keys(tables):
     assert materialise(patterns.order_by("frequency")).customers.tolist() == [9.0, 1.0]
 
 
-@pytest.mark.parametrize("dialect", ["postgres", "databricks", "trino"])
+# Spark's are run, in the tests of consumers.
+@pytest.mark.parametrize("dialect", ["postgres", "trino"])
 def test_the_expressions_are_not_duckdbs_alone(tables, dialect):
     vocabulary = learn_vocabulary(tables, AS_OF, ["age", "region"])
     spine = pairs(tables.transactions.select("customer_id", as_of=ibis.literal(AS_OF)))

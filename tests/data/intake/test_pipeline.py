@@ -190,7 +190,7 @@ CELLS = st.sampled_from(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(st.lists(st.lists(CELLS, min_size=1, max_size=6), max_size=12))
 def test_no_row_is_ever_lost(rows):
     good = "good,2024-01-02,1,1,{}\n"
