@@ -12,7 +12,7 @@ from data.intake.reading.numbers import NumberReading, create_number_macros
 from data.intake.reading.times import TimeReading, create_time_macros
 from data.intake.rules import Rules
 from data.intake.sameness.ids import create_id_macros
-from data.intake.sql import identifier, quote
+from data.intake.sql import identifier, only_row, quote
 
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
 _ATTRIBUTE = r"-?((0|[1-9]\d{0,14})(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
@@ -232,7 +232,6 @@ def attribute_values(connection: duckdb.DuckDBPyConnection, names: Sequence[str]
             f"bool_and(coalesce(isfinite({number}), false)) FILTER ({column} IS NOT NULL)"
             for number, column in zip(numbers, columns, strict=True)
         )
-        row = connection.execute(f"SELECT {checks} FROM staged WHERE violation IS NULL").fetchone()
-        assert row is not None, "an aggregate has one row"
+        row = only_row(connection, f"SELECT {checks} FROM staged WHERE violation IS NULL")
         values += [f"{n} AS {c}" if is_number else c for n, c, is_number in zip(numbers, columns, row, strict=True)]
     return values

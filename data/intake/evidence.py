@@ -1,7 +1,6 @@
 """What the cells of a table tell of how they are written: its numbers, its times, the rows and amounts to read."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import duckdb
 
@@ -19,6 +18,7 @@ from data.intake.reading.numbers import (
 from data.intake.reading.pasting import toml_text
 from data.intake.reading.times import TimeReading, find_time_reading, refuse_to_order
 from data.intake.sources import Source
+from data.intake.sql import only_row
 
 _EXAMPLES = 5
 
@@ -183,7 +183,7 @@ def _count_changed_ids(connection: duckdb.DuckDBPyConnection, contract: Contract
             at = raw.columns.get(column.name) if column.kind == "id" else None
             if at is not None and raw.types[at] == "VARCHAR":
                 condition = f"trimmed_id(c{at}) <> c{at} AND present(c{at}) IS NOT NULL AND shape = 0"
-                changed += _first(connection, f"SELECT count(*) FROM {raw.relation} WHERE {condition}")[0]
+                changed += only_row(connection, f"SELECT count(*) FROM {raw.relation} WHERE {condition}")[0]
         if changed:
             notes.append(
                 f"{contract.table}.{column.name}: {changed:,} ids were trimmed of blanks or "
@@ -193,14 +193,8 @@ def _count_changed_ids(connection: duckdb.DuckDBPyConnection, contract: Contract
 
 
 def _mark(connection: duckdb.DuckDBPyConnection, cells: str) -> str:
-    return "," if _first(connection, f"SELECT count(*) FROM ({cells}) WHERE contains(cell, ',')")[0] else "."
+    return "," if only_row(connection, f"SELECT count(*) FROM ({cells}) WHERE contains(cell, ',')")[0] else "."
 
 
 def _asked(source: Source) -> NumberFormat:
     return NumberFormat(source.decimal, source.thousands)
-
-
-def _first(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None, "an aggregate has one row"
-    return tuple(row)

@@ -37,7 +37,7 @@ from data.intake.rules import Rules
 from data.intake.sameness.ids import find_alike_ids
 from data.intake.sameness.rows import drop_repeated, find_overlaps
 from data.intake.sources import File, Source
-from data.intake.sql import quote
+from data.intake.sql import only_row, quote
 from data.intake.violations import violations_of
 
 __all__ = ["Intake", "Rules", "Source", "TableReport", "take_in"]
@@ -146,7 +146,7 @@ def _take_tables(
             dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
             _check_across_rows(connection, contract, attributes)
             remember_later_customers(connection, contract, later)
-            rows = _count(connection, "SELECT count(*) FROM staged")
+            rows = int(only_row(connection, "SELECT count(*) FROM staged")[0])
             if not rows:
                 raise without_rows(source, contract, [raw.name for raw in raws])
             set_aside(connection, table, raws, violations_of(contract), rules.protection)
@@ -251,12 +251,5 @@ def _check_across_rows(connection: duckdb.DuckDBPyConnection, contract: Contract
 
 
 def _days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
-    row = connection.execute("SELECT min(ts)::DATE, max(ts)::DATE FROM staged WHERE violation IS NULL").fetchone()
-    assert row is not None, "an aggregate has one row"
+    row = only_row(connection, "SELECT min(ts)::DATE, max(ts)::DATE FROM staged WHERE violation IS NULL")
     return row[0], row[1]
-
-
-def _count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    assert row is not None, "a count has one row"
-    return int(row[0])

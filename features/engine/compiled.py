@@ -19,6 +19,8 @@ import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from data.intake.sql import quote
+
 # Writes an expression of tables (by name), dates and settings; nothing else may decide what it writes.
 Write = Callable[..., ir.Table]
 
@@ -60,8 +62,7 @@ class Query:
 
     def to_parquet(self, file: Path, /) -> None:
         """Run it straight into a file."""
-        place = str(file).replace("'", "''")
-        self.engine.raw_sql(f"COPY ({self.sql}) TO '{place}' (FORMAT PARQUET)")
+        self.engine.raw_sql(f"COPY ({self.sql}) TO {quote(str(file))} (FORMAT PARQUET)")
 
     def cache(self) -> ir.Table:
         """Run it into a table of the engine, which stays as long as the engine."""

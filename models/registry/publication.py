@@ -16,13 +16,10 @@ from mlflow.entities.model_registry import ModelVersion
 
 from models.population.features_table import write_features
 from models.population.scores_table import check_scores, read_metadata, read_scores_at, write_scores
-from models.registry.published_file import CURRENT, FILE, SCORES, nothing_published
+from models.registry.published_file import CURRENT, FILE, PUBLISHED, SCORES, is_published, nothing_published
 from models.registry.scorers import CHAMPION, SCORER, alias_version, ensure_registered, model_versions
 from models.registry.store import Store
 
-PUBLISHED = "published"
-# Earlier releases set this tag on every version that was read back, and no other: in their stores it has to do.
-_READ_BACK = "checked"
 FEATURES = "features.parquet"
 
 
@@ -138,7 +135,7 @@ def make_current(store: Store, version: int) -> None:
 
 
 def _tag_published(store: Store, version: int) -> None:
-    if not _has_published_tag(store.client.get_model_version(SCORES, str(version))):
+    if not is_published(store.client.get_model_version(SCORES, str(version)).tags):
         now = datetime.now(UTC).isoformat(timespec="seconds")
         store.client.set_model_version_tag(SCORES, str(version), PUBLISHED, now)
 
@@ -261,11 +258,7 @@ def is_rollback_unfinished(store: Store) -> bool:
 
 def _published(store: Store) -> list[ModelVersion]:
     current = alias_version(store, CURRENT, SCORES)
-    return [each for each in model_versions(store, SCORES) if _has_published_tag(each) or int(each.version) == current]
-
-
-def _has_published_tag(version: ModelVersion) -> bool:
-    return PUBLISHED in version.tags or version.tags.get(_READ_BACK) == "true"
+    return [each for each in model_versions(store, SCORES) if is_published(each.tags) or int(each.version) == current]
 
 
 def _date_and_number(version: ModelVersion) -> tuple[str, int]:

@@ -4,6 +4,7 @@ MLflow takes seconds to be imported, and looking up one customer needs nothing e
 """
 
 import sqlite3
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -15,11 +16,19 @@ from models.registry.upkeep.moved_store import has_moved
 SCORES = "customer_scores"
 CURRENT = "current"
 FILE = "scores.parquet"
+PUBLISHED = "published"
+# Earlier releases set this tag on every version that was read back, and no other: in their stores it has to do.
+_READ_BACK = "checked"
 _PLACE = (
     "SELECT coalesce(nullif(version.storage_location, ''), version.source) FROM registered_model_aliases AS alias "
     "JOIN model_versions AS version ON version.name = alias.name AND version.version = alias.version "
     "WHERE alias.name = ? AND alias.alias = ?"
 )
+
+
+def is_published(tags: Mapping[str, str]) -> bool:
+    """Whether `current` has pointed to a version of the scores, by its tags."""
+    return PUBLISHED in tags or tags.get(_READ_BACK) == "true"
 
 
 def current_file(location: StoreLocation) -> Path | None:

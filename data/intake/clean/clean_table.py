@@ -10,7 +10,7 @@ from data.intake.casting import attribute_values
 from data.intake.raw import RawFile
 from data.intake.report import TableReport
 from data.intake.sources import Source
-from data.intake.sql import identifier, quote
+from data.intake.sql import identifier, only_row, quote
 from data.intake.unread import count_states, unread_columns
 
 
@@ -34,14 +34,14 @@ def write_clean(
     transactions = contract.table == "transactions"
     without_key = "order_id IS NULL OR line_id IS NULL" if transactions else "true"
     in_order = "loose AND order_id IS NOT NULL" if transactions else "false"
-    row = connection.execute(
+    row = only_row(
+        connection,
         f"""
         SELECT count(*), sum(hashed::HUGEINT), count(*) FILTER (loose) - count(DISTINCT hashed) FILTER (loose),
                count(*) FILTER ({in_order}) - count(DISTINCT hashed) FILTER ({in_order})
         FROM (SELECT *, {hashed} AS hashed, {without_key} AS loose FROM read_parquet({quote(str(path))}))
-        """
-    ).fetchone()
-    assert row is not None, "an aggregate has one row"
+        """,
+    )
     return TableReport(
         files=tuple(raw.name for raw in raws),
         columns=names_in_files(raws),

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import duckdb
 
@@ -12,6 +11,7 @@ from data.intake.proposals.proposal import Choice, Line, Question
 from data.intake.proposals.roles import Role, close_others
 from data.intake.raw import RawFile
 from data.intake.reading.expressions import in_expression
+from data.intake.sql import only_row
 
 _SURE, _FEWEST_ORDERS = 0.95, 2
 _COLUMNS, _FORMATS = "columns.transactions", "formats.transactions"
@@ -140,7 +140,7 @@ def _product_share(
     if None in numbers:
         return 0.0, 0
     t, p, q = numbers
-    row = _row(
+    row = only_row(
         connection,
         f"SELECT avg((abs(abs(t) - abs(q * p)) <= 0.011 + 0.001 * abs(t))::INT), count(*) FILTER (abs(q) <> 1) "
         f"FROM (SELECT {t} AS t, {p} AS p, {q} AS q FROM {raw.relation} WHERE shape = 0) "
@@ -152,7 +152,7 @@ def _product_share(
 def _orders(connection: duckdb.DuckDBPyConnection, raw: RawFile, total: Profile, order: Role | None) -> _Orders:
     if order is None:
         return _Orders(0, 0, 0)
-    row = _row(
+    row = only_row(
         connection,
         f"""
         SELECT count(*), count(*) FILTER (filled = lines AND different = 1), count(*) FILTER (filled = 1)
@@ -188,7 +188,7 @@ def _total_on_each_line(
 
 
 def _starts_at_one(connection: duckdb.DuckDBPyConnection, raw: RawFile, order: Role, line: Role) -> bool:
-    row = _row(
+    row = only_row(
         connection,
         f"SELECT bool_and(ones = 1) FROM (SELECT count(*) FILTER ({line.column.text} = '1') AS ones "
         f"FROM {raw.relation} WHERE shape = 0 AND {order.column.text} IS NOT NULL GROUP BY {order.column.text})",
@@ -217,11 +217,5 @@ def _sum(connection: duckdb.DuckDBPyConnection, raw: RawFile, column: Profile, m
     number = number_of(connection, raw, column, mark)
     if number is None:
         return "not clear"
-    value = _row(connection, f"SELECT sum({number}) FROM {raw.relation} WHERE shape = 0")[0]
+    value = only_row(connection, f"SELECT sum({number}) FROM {raw.relation} WHERE shape = 0")[0]
     return f"{value or 0:,.2f}"
-
-
-def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None, "an aggregate has one row"
-    return tuple(row)

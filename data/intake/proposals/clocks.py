@@ -14,6 +14,7 @@ from data.intake.raw import RawFile
 from data.intake.reading.computed import part_of_time
 from data.intake.reading.expressions import compile_expression, in_expression
 from data.intake.reading.times import TimeReading, find_time_reading
+from data.intake.sql import only_row
 
 _LEAST, _SURE = 0.3, 0.97
 _NO_DAY = re.compile(r"((?:1899-12-3[01]|1900-01-0[01]|3[01]\.12\.1899|0[01]\.01\.1900|12/30/1899)[ T])\d.*")
@@ -109,6 +110,5 @@ def _read_as_time(connection: duckdb.DuckDBPyConnection, raw: RawFile, setting: 
     except InputError:
         return None
     form = reading if isinstance(reading, TimeReading) else TimeReading(reading[0])
-    row = connection.execute(f"SELECT count({form.value('cell', 'UTC')}), count(cell) FROM ({cells})").fetchone()
-    assert row is not None, "a count has one row"
+    row = only_row(connection, f"SELECT count({form.value('cell', 'UTC')}), count(cell) FROM ({cells})")
     return written.sql if row[1] and row[0] >= _SURE * row[1] else None

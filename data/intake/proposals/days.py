@@ -10,6 +10,7 @@ from data.errors import InputError
 from data.intake.proposals.profiles import Profile
 from data.intake.raw import RawFile
 from data.intake.reading.times import TimeReading, find_time_reading, is_day_first
+from data.intake.sql import only_row
 
 _IN_ORDER = 0.97
 """Share of neighbouring rows in order of time from which a file counts as sorted."""
@@ -110,14 +111,14 @@ def _by_evidence(connection: duckdb.DuckDBPyConnection, cells: str, forms: Seque
 def _share_in_order(connection: duckdb.DuckDBPyConnection, cells: str, form: str) -> float:
     """Return the larger share of neighbouring rows with other times that rise, or that fall; 0 where these are few."""
     time = TimeReading(form).value("cell", "UTC")
-    row = connection.execute(
+    row = only_row(
+        connection,
         f"""
         SELECT count(*) FILTER (t > before), count(*) FILTER (t < before) FROM (
             SELECT t, lag(t) OVER (ORDER BY file, line) AS before
             FROM (SELECT file, line, {time} AS t FROM ({cells})) WHERE t IS NOT NULL)
-        """
-    ).fetchone()
-    assert row is not None, "a count has one row"
+        """,
+    )
     return max(row) / sum(row) if sum(row) >= _FEWEST else 0.0
 
 

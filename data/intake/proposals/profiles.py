@@ -10,6 +10,7 @@ from data.intake.casting import as_text
 from data.intake.raw import RawFile
 from data.intake.reading.column_kinds import kind_of_cells
 from data.intake.reading.numbers import NumberFormat, find_number_reading
+from data.intake.sql import only_row
 
 _SAMPLE, _FEW = 200, 20
 
@@ -62,7 +63,7 @@ def describe_columns(connection: duckdb.DuckDBPyConnection, raw: RawFile) -> lis
     places = [k for k, (name, kind) in enumerate(zip(raw.header, raw.types, strict=True)) if name and _is_plain(kind)]
     texts = [f"trim(present({as_text(f'c{k}', raw.types[k])}))" for k in places]
     counted = ", ".join(f"count({text}), approx_count_distinct({text})" for text in texts)
-    rows, *counts = _row(connection, f"SELECT count(*), {counted} FROM {raw.relation} WHERE shape = 0")
+    rows, *counts = only_row(connection, f"SELECT count(*), {counted} FROM {raw.relation} WHERE shape = 0")
     examples = _examples(connection, raw, texts, rows)
     profiles = []
     for k, place in enumerate(places):
@@ -99,12 +100,6 @@ def _examples(
     ).fetchall()
     spread = found[:: max(1, len(found) // (2 * _SAMPLE))]
     return [tuple(str(row[k]) for row in spread if row[k] is not None)[:_SAMPLE] for k in range(len(texts))]
-
-
-def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[int, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None, "an aggregate has one row"
-    return tuple(row)
 
 
 def _kind(sql_type: str, examples: Sequence[str]) -> str:

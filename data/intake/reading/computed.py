@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import duckdb
 
@@ -14,6 +13,7 @@ from data.intake.reading.expressions import compile_expression
 from data.intake.reading.numbers import NumberFormat, find_number_reading, refuse_to_guess
 from data.intake.reading.pasting import toml_text
 from data.intake.sources import Source
+from data.intake.sql import only_row
 
 _EXAMPLES = 5
 
@@ -88,7 +88,7 @@ def _choose_rows(
     )
     chosen = f"(shape > 0 OR coalesce({expression.sql}, false))"
     try:
-        total, kept = _first(connection, f"SELECT count(*), count(*) FILTER ({chosen}) FROM {raw.relation}")
+        total, kept = only_row(connection, f"SELECT count(*), count(*) FILTER ({chosen}) FROM {raw.relation}")
     except duckdb.Error as error:
         raise InputError(f"{setting} = {rows!r} cannot be computed: {str(error).splitlines()[0]}.") from None
     if total and not kept:
@@ -126,9 +126,3 @@ def _number_of(
     text = f"trim(present({column}))"
     plain = text if reading.plain else reading.cell(text)
     return f"CASE WHEN is_number({plain}) THEN TRY_CAST({plain} AS {NUMBER}) END"
-
-
-def _first(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None, "an aggregate has one row"
-    return tuple(row)

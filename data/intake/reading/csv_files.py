@@ -15,6 +15,7 @@ from data.intake.reading.content import read_text
 from data.intake.reading.leftovers import count_marks, is_header, tell, unmark, without_marks
 from data.intake.reading.matching import match_columns
 from data.intake.sources import File, Source
+from data.intake.sql import only_row
 
 _LONGEST_SHOWN = 40
 
@@ -97,7 +98,9 @@ def load_csv(
     connection.execute(f"DELETE FROM {relation} WHERE line = (SELECT min(line) FROM {relation})")
     end = _judge_end(connection, relation, len(header), file) if open_end else ()
     condition = is_header(header)
-    repeated = _first(connection, f"DELETE FROM {relation} WHERE shape = 0 AND {condition}") if condition else 0
+    repeated = (
+        int(only_row(connection, f"DELETE FROM {relation} WHERE shape = 0 AND {condition}")[0]) if condition else 0
+    )
     return (*tell(file.table, file.name, marked, repeated), *end)
 
 
@@ -107,7 +110,7 @@ def _insert(connection: duckdb.DuckDBPyConnection, relation: str, width: int) ->
     ends = f"strlen(text) - strlen(replace(text, '{CELL_END}', ''))"
     is_endless = f"strlen(text) > {MOST_COLUMNS} AND {ends} > {MOST_COLUMNS}"
     split = f"CASE WHEN {is_endless} THEN [text] ELSE string_split(text, '{CELL_END}') END"
-    marked = _first(connection, f"SELECT {count_marks(split, 'text')} FROM batch")
+    marked = int(only_row(connection, f"SELECT {count_marks(split, 'text')} FROM batch")[0])
     cells = without_marks(split) if marked else split
     connection.execute(
         f"""
@@ -122,12 +125,6 @@ def _insert(connection: duckdb.DuckDBPyConnection, relation: str, width: int) ->
         """
     )
     return marked
-
-
-def _first(connection: duckdb.DuckDBPyConnection, query: str) -> int:
-    row = connection.execute(query).fetchone()
-    assert row is not None, "a count has one row"
-    return int(row[0])
 
 
 def _judge_end(connection: duckdb.DuckDBPyConnection, relation: str, width: int, file: File) -> tuple[str, ...]:

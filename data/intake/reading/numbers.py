@@ -9,7 +9,7 @@ import duckdb
 from data.errors import InputError
 from data.intake.reading.currencies import CODES, CURRENCY, WORDS
 from data.intake.reading.pasting import paste
-from data.intake.sql import quote
+from data.intake.sql import only_row, quote
 
 MARKS = (".", ",", " ", "'")
 """Marks that may stand between thousands; a blank is any kind of space, an apostrophe any kind of it."""
@@ -142,7 +142,7 @@ def find_number_reading(
     patterns = {mark: number_pattern(mark, _marks(mark, asked)) for mark in decimals}
     fits = {mark: f"regexp_full_match(body, {quote(pattern)})" for mark, pattern in patterns.items()}
     both = f"{fits.get('.', 'false')} AS point, {fits.get(',', 'false')} AS comma"
-    row = _first(
+    row = only_row(
         connection,
         f"""
         SELECT count(*) FILTER (point AND NOT comma), count(*) FILTER (comma AND NOT point),
@@ -187,7 +187,7 @@ def as_asked(asked: NumberFormat, decimal: str) -> NumberReading:
 
 def refuse_to_guess(connection: duckdb.DuckDBPyConnection, cells: str, column: str, files: Sequence[str]) -> InputError:
     """Make the error of a column in which each number with a mark has exactly three digits after it."""
-    file, line, cell = _first(
+    file, line, cell = only_row(
         connection,
         f"""
         SELECT file, line, cell FROM ({cells}) WHERE regexp_matches(number_body(cell), '[.,]')
@@ -215,7 +215,7 @@ def _find_plain(connection: duckdb.DuckDBPyConnection, cells: str, asked: Number
     """Return the reading of cells that can all be cast as they are, which is the common case, and else None."""
     # A point before exactly three digits, after one to three of them.
     three = "strpos(cell, '.') = length(cell) - 3 AND regexp_full_match(cell, '[+-]?[1-9]\\d{0,2}\\.\\d{3}')"
-    odd, unclear, clear = _first(
+    odd, unclear, clear = only_row(
         connection,
         f"""
         SELECT count(*) FILTER (TRY_CAST(cell AS DOUBLE) IS NULL), count(*) FILTER ({three}),
@@ -257,7 +257,7 @@ def _one_currency(
         return next(iter(by_code), None)
     examples = []
     for sign in list(by_code.values())[:3]:
-        file, line, cell = _first(
+        file, line, cell = only_row(
             connection,
             f"SELECT file, line, cell FROM ({cells}) WHERE upper(currency_of(cell)) = {quote(sign)} "
             "ORDER BY file, line LIMIT 1",
@@ -289,9 +289,3 @@ def _notes(column: str, decimal: str, thousands: Sequence[str], behind: int, cur
     if decimal == "." and len(parts) == 1:
         return ()
     return (f"{column} was read {parts[0]}" + "".join(f"; {part}" for part in parts[1:]) + ".",)
-
-
-def _first(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None, "an aggregate has one row"
-    return tuple(row)

@@ -9,7 +9,7 @@ import duckdb
 
 from data.errors import InputError
 from data.intake.reading.pasting import paste, toml_text
-from data.intake.sql import quote
+from data.intake.sql import only_row, quote
 
 EPOCHS: Mapping[str, tuple[str, int]] = {
     "epoch_s": ("seconds", 1),
@@ -186,7 +186,7 @@ def _check_one_order(
 ) -> None:
     one, other = (TimeReading(each).value("cell", zone) for each in (form, swapped))
     only = [f"{one} IS NOT NULL AND {other} IS NULL", f"{other} IS NOT NULL AND {one} IS NULL"]
-    counts = _row(connection, f"SELECT {', '.join(f'count(*) FILTER ({each})' for each in only)} FROM ({cells})")
+    counts = only_row(connection, f"SELECT {', '.join(f'count(*) FILTER ({each})' for each in only)} FROM ({cells})")
     if not all(counts):
         return
     told = []
@@ -201,7 +201,7 @@ def _check_one_order(
 
 def _differ(connection: duckdb.DuckDBPyConnection, cells: str, form: str, swapped: str, zone: str) -> bool:
     one, other = (TimeReading(each).value("cell", zone) for each in (form, swapped))
-    return bool(_row(connection, f"SELECT count(*) FILTER ({one} <> {other}) FROM ({cells})")[0])
+    return bool(only_row(connection, f"SELECT count(*) FILTER ({one} <> {other}) FROM ({cells})")[0])
 
 
 def _notes(column: str, form: str, zone: str) -> tuple[str, ...]:
@@ -223,7 +223,7 @@ def _sample(connection: duckdb.DuckDBPyConnection, cells: str) -> str:
 
 
 def _size(connection: duckdb.DuckDBPyConnection, cells: str) -> int:
-    return int(_row(connection, f"SELECT count(cell) FROM ({cells})")[0])
+    return int(only_row(connection, f"SELECT count(cell) FROM ({cells})")[0])
 
 
 def _strptime_forms(connection: duckdb.DuckDBPyConnection, sample: str) -> list[str]:
@@ -247,17 +247,11 @@ def _part(part: re.Match[str]) -> str:
 
 def _count_fits(connection: duckdb.DuckDBPyConnection, cells: str, forms: Sequence[str], zone: str) -> dict[str, int]:
     counted = ", ".join(f"count({TimeReading(form).value('cell', zone)})" for form in forms)
-    return dict(zip(forms, _row(connection, f"SELECT {counted} FROM ({cells})"), strict=True))
+    return dict(zip(forms, only_row(connection, f"SELECT {counted} FROM ({cells})"), strict=True))
 
 
 def _first_row(connection: duckdb.DuckDBPyConnection, cells: str, condition: str) -> tuple[Any, ...]:
-    return _row(
+    return only_row(
         connection,
         f"SELECT file, line, cell FROM ({cells}) WHERE cell IS NOT NULL AND {condition} ORDER BY file, line LIMIT 1",
     )
-
-
-def _row(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[Any, ...]:
-    row = connection.execute(query).fetchone()
-    assert row is not None, "an aggregate has one row"
-    return tuple(row)

@@ -7,7 +7,7 @@ import duckdb
 from data.intake.reading.pasting import paste
 from data.intake.report import AlikeIds
 from data.intake.rules import Rules
-from data.intake.sql import quote
+from data.intake.sql import only_row, quote
 from data.intake.violations import UNKNOWN_CUSTOMER
 
 _SPACES = " \t\r\n\v\f\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"
@@ -48,14 +48,14 @@ def find_alike_ids(connection: duckdb.DuckDBPyConnection, rules: Rules) -> tuple
         if getattr(rules, setting) == value:
             continue
         one = form.format("customer_id")
-        row = connection.execute(
+        row = only_row(
+            connection,
             f"""
             SELECT coalesce(sum(ids - 1), 0), any_value(example ORDER BY one) FROM (
                 SELECT {one} AS one, count(*) AS ids, [min(customer_id), max(customer_id)] AS example
                 FROM known_customers GROUP BY one HAVING count(*) > 1)
-            """
-        ).fetchone()
-        assert row is not None, "an aggregate has one row"
+            """,
+        )
         rows = sum(_unknown_alike(connection, setting).values())
         if row[0] or rows:
             found.append(AlikeIds(setting, value, int(row[0]), tuple(row[1] or ()), rows))

@@ -18,7 +18,7 @@ from flows.app.reading.filters import CHOICES
 from flows.app.reading.scores import Scores, schema_file
 from flows.app.told import nothing_published, unreadable
 from models.population.scores_table import read_metadata
-from models.registry.published_file import CURRENT, FILE, SCORES
+from models.registry.published_file import CURRENT, FILE, SCORES, is_published
 from models.registry.version_list import SCORER, StoredVersion, VersionList
 
 if TYPE_CHECKING:
@@ -186,8 +186,7 @@ def _earlier(version: StoredVersion, listed: list[StoredVersion]) -> list[Stored
     """Choose the newest published version of each earlier date."""
     by_date: dict[str, StoredVersion] = {}
     for each in listed:
-        is_published = "published" in each.tags or each.tags.get("checked") == "true"
-        if is_published and each.tags.get("as_of", "") < version.tags["as_of"] and "as_of" in each.tags:
+        if is_published(each.tags) and each.tags.get("as_of", "") < version.tags["as_of"] and "as_of" in each.tags:
             by_date.setdefault(each.tags["as_of"], each)
     return [by_date[day] for day in sorted(by_date, reverse=True)][:_MOST_EARLIER]
 

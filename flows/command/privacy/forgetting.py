@@ -73,25 +73,26 @@ def _refuse_beside_runs(store: Store) -> None:
         for run in store.client.search_runs([store.experiment_id], filter_string=filters)
     ]
     if others or running_here(store):
+        who = "; ".join(others) or "a command or the app holds a folder in it"
         raise StoreBusyError(
-            f"another run is going on in this store ({'; '.join(others) or 'its process holds a folder in it'}), and "
-            "may have read the customer's rows. The customer is on the list of the forgotten now, so no later run "
-            "takes them in; run the same again when that run has ended. One that was killed is closed by the next run "
+            f"another run is going on in this store ({who}), and may have read the customer's rows. "
+            "The customer is on the list of the forgotten now, so no later run "
+            "takes them in; run the same again when that has ended. One that was killed is closed by the next run "
             "on its machine."
         )
 
 
 def _told(removed: Removed, kept: int, prefect: int) -> list[str]:
     lines = [
-        f"- {kind}: {removed.rows[kind]:,} rows or names, from {files:,} files" for kind, files in removed.files.items()
+        f"- {kind}: rows or names: {removed.rows[kind]:,}, in files: {files:,}" for kind, files in removed.files.items()
     ]
     if removed.versions:
         versions = ", ".join(map(str, sorted(removed.versions)))
         lines.append(f"- versions of the scores written anew, read back and compared: {versions}")
     if kept:
-        lines.append(f"- {KINDS['kept_rows']}: {kept:,} files, which the next run reads anew")
+        lines.append(f"- {KINDS['kept_rows']}: files, which the next run reads anew: {kept:,}")
     if prefect:
-        lines.append(f"- Prefect's database in the store: {prefect:,} rows or names")
+        lines.append(f"- Prefect's database in the store: rows or names: {prefect:,}")
     head = (
         ["The customer is forgotten. Removed:", *lines]
         if lines

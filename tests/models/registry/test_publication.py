@@ -12,7 +12,6 @@ import pytest
 from data.errors import InputError, RevealedError
 from models.population.scores_table import read_metadata
 from models.registry.publication import (
-    PUBLISHED,
     as_of_before,
     finish_rollback,
     is_outdated,
@@ -27,7 +26,7 @@ from models.registry.publication import (
     scores_as_of,
     why_not_current,
 )
-from models.registry.published_file import CURRENT, SCORES, pull_line
+from models.registry.published_file import CURRENT, PUBLISHED, SCORES, pull_line
 from models.registry.scorers import CHAMPION, PREVIOUS, SCORER, alias_version, roll_back
 from models.registry.store import Store
 
