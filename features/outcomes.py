@@ -1,6 +1,6 @@
 """What customers did: in the horizon, which predictions are judged by, and month by month."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -69,10 +69,17 @@ def outcomes(
     """
     _check_horizon(spine, horizon, known_before)
     shares = None if kept is None else ibis.memtable(_shares(kept))
-    return _outcomes(transactions, spine, known or everyone(transactions, known_before), horizon, shares)
+    known = known or everyone(transactions, known_before)
+    return _outcomes(transactions, spine, known, lambda days: days.day.delta(days.as_of, unit="day") < horizon, shares)
 
 
-def _outcomes(transactions: ir.Table, spine: Spine, known: Spine, horizon: int, shares: ir.Table | None) -> ir.Table:
+def _outcomes(
+    transactions: ir.Table,
+    spine: Spine,
+    known: Spine,
+    is_before_end: Callable[[ir.Table], ir.BooleanValue],
+    shares: ir.Table | None,
+) -> ir.Table:
     # Who has a purchase: no more of their summary is needed.
     customers = spine.with_as_of(purchase_days(transactions, spine).select(*spine.keys).distinct())
     days = purchase_days(transactions, known)
@@ -82,8 +89,7 @@ def _outcomes(transactions: ir.Table, spine: Spine, known: Spine, horizon: int, 
         # Decimals, so that the sums do not depend on the order of rows.
         days = days.mutate(net=days.net.cast(_EXACT) * days.kept.fill_null(ibis.literal(1).cast(_EXACT)))
     joined = customers.join(days.select("customer_id", "day", "net"), "customer_id", how="left")
-    offset = joined.day.delta(joined.as_of, unit="day")
-    within = (offset >= 0) & (offset < horizon)
+    within = (joined.day >= joined.as_of) & is_before_end(joined)
     sums = joined.group_by(["customer_id", "as_of"]).agg(
         purchases=joined.count(where=within), revenue=joined.net.sum(where=within)
     )
@@ -142,23 +148,25 @@ def _compiled(
     if kept is not None:
         rows, beside = _shares(kept), tables.transactions
         read["kept"] = tables.workspace.once(("kept", *kept.items()), lambda: given(rows, beside))
-    return compiled(write, read | dict(others or {}), [as_of, known_before], [horizon])
+    # Dates instead of the number of days: all horizons share one text.
+    span = timedelta(days=horizon)
+    return compiled(write, read | dict(others or {}), [as_of, known_before, as_of + span, as_of - span])
 
 
-def _realised(tables: Mapping[str, ir.Table], as_of: date, known_before: date, horizon: int) -> ir.Table:
+def _realised(tables: Mapping[str, ir.Table], as_of: date, known_before: date, end: date, _: date) -> ir.Table:
     spine, known = everyone_read(tables, as_of), everyone_read(tables, known_before, _KNOWN)
-    realised = _outcomes(tables["transactions"], spine, known, horizon, tables.get("kept"))
+    realised = _outcomes(tables["transactions"], spine, known, lambda days: days.day < end, tables.get("kept"))
     return realised.drop("as_of").order_by("customer_id")
 
 
-def _with_summary(tables: Mapping[str, ir.Table], as_of: date, known_before: date, horizon: int) -> ir.Table:
+def _with_summary(tables: Mapping[str, ir.Table], as_of: date, known_before: date, end: date, before: date) -> ir.Table:
     days = purchase_days(tables["transactions"], everyone_read(tables, as_of))
-    recent = days.filter(days.age <= horizon)
-    before = recent.group_by("customer_id").agg(
+    recent = days.filter(days.day >= before)
+    sums_before = recent.group_by("customer_id").agg(
         purchases_before=recent.count().cast("float64"), revenue_before=recent.net.sum().cast("float64")
     )
-    realised = _realised(tables, as_of, known_before, horizon)
-    described = left_joined(tables["summary"].inner_join(realised, "customer_id"), before, ["customer_id"])
+    realised = _realised(tables, as_of, known_before, end, before)
+    described = left_joined(tables["summary"].inner_join(realised, "customer_id"), sums_before, ["customer_id"])
     filled = {name: described[name].fill_null(0.0) for name in BEFORE}
     return in_order(described.mutate(**filled))
 

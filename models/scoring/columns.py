@@ -27,6 +27,7 @@ FORECAST_COLUMNS = (
     "clv_high",
     "next_purchase_index",
 )
+ENDS_OF_INTERVALS = ("revenue_low", "revenue_high", "clv_low", "clv_high")
 SCORE_COLUMNS = (
     *FORECAST_COLUMNS,
     *PROBABILITIES,
