@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from models.stats.folds import customer_folds
 from models.stats.typing import Flags, Floats
-from models.survey.response.candidates import Fit, Rows, Training, candidates
+from models.survey.response.candidates import FEWEST_ANSWERS_FOR_TREES, Fit, Rows, Training, candidates
 
 FEWEST_ANSWERS_PER_FOLD = 2
 # More non-respondents per answer add almost no information (King & Zeng 2001). Below the second number it is not worth
@@ -20,6 +20,8 @@ FEWEST_ANSWERS_PER_FOLD = 2
 # of the base that is .06 of its standard error from that of all (docs/scale.md).
 NON_RESPONDENTS_PER_ANSWER = 5
 FEWEST_NON_RESPONDENTS = 20_000
+# Share of the largest weight below which a candidate is left out.
+LEAST_WEIGHT = 0.01
 # A large base is predicted in parts, so that memory stays bounded.
 ROWS_AT_ONCE = 100_000
 # Penalty on the distance of the stacked slope from 1, in observations: a few answers do not change a slope.
@@ -78,7 +80,7 @@ def response_propensity(
         return np.full(len(R), _smoothed_share(R, share))
     # LightGBM's own setting for threads is not enough: other calls of it reset the number for the whole process.
     with threadpool_limits(limits=1):
-        log_odds = _stacked(rows, _out_of_fold(rows, candidates(int(rows.R.sum())), seed))
+        log_odds = _stacked(rows, _out_of_fold(rows, candidates(int(rows.R.sum())), seed)[1])
     propensity = np.empty(len(R))
     propensity[rows.order] = _probability(log_odds, share * rows.share)
     return propensity
@@ -136,12 +138,11 @@ def fit_response(features: pd.DataFrame, answered: npt.ArrayLike, customer: npt.
     if rows is None:
         return Response(names, 1.0 if R.all() else _smoothed_share(R))
     with threadpool_limits(limits=1):
-        kinds = candidates(int(rows.R.sum()))
-        each = _out_of_fold(rows, kinds, seed)[rows.learned]
-        constant, *weights = stack(each, rows.R[rows.learned])
+        fits, each = _out_of_fold(rows, candidates(int(rows.R.sum())), seed)
+        constant, *weights = stack(each[rows.learned], rows.R[rows.learned])
         training = Training(rows.X[rows.learned], rows.R[rows.learned], seed)
         # A candidate without weight is not fitted.
-        models = [(fit(training), b) for fit, b in zip(kinds.values(), weights, strict=True) if b > 0.0]
+        models = [(fit(training), b) for fit, b in zip(fits, weights, strict=True) if b > 0.0]
     shift = float(np.log(rows.share))
 
     def log_odds(values: Floats) -> Floats:
@@ -215,18 +216,31 @@ def _smoothed_share(R: Flags, share: float = 1.0) -> float:
     return float((R.sum() + 0.5) / (R.sum() + np.sum(~R) / share + 1.0))
 
 
-def _out_of_fold(rows: _Rows, kinds: Mapping[str, Fit], seed: int) -> Floats:
-    """Log odds of every row, (N, candidates), by models fitted on the sampled rows of the other folds."""
-    log_odds = np.empty((len(rows.R), len(kinds)))
+def _out_of_fold(rows: _Rows, kinds: Mapping[str, Fit], seed: int) -> tuple[list[Fit], Floats]:
+    """Predict every row by models fitted on the sampled rows of the other folds.
+
+    With many answers, a candidate that gets no weight on the rows of the first fold is not fitted for the others.
+
+    Returns
+    -------
+    tuple
+        The candidates that are left, and the log odds of every row by each of them, (N, candidates).
+    """
+    training = Training(rows.X[rows.learned], rows.R[rows.learned], seed)
+    fits, log_odds = list(kinds.values()), np.empty((len(rows.R), len(kinds)))
     for k in range(int(rows.fold.max()) + 1):
-        training, held_out = rows.learned & (rows.fold != k), np.flatnonzero(rows.fold == k)
-        learned_from = Training(rows.X[training], rows.R[training], seed)
-        models = [fit(learned_from) for fit in kinds.values()]
+        learned_from, held_out = training.some(rows.fold[rows.learned] != k), np.flatnonzero(rows.fold == k)
+        models = [fit(learned_from) for fit in fits]
         for first in range(0, len(held_out), ROWS_AT_ONCE):
             part = held_out[first : first + ROWS_AT_ONCE]
             predicted = Rows(rows.X[part])
             log_odds[part] = np.column_stack([model(predicted) for model in models])
-    return log_odds
+        if k == 0 and rows.R.sum() >= FEWEST_ANSWERS_FOR_TREES:
+            judged = held_out[rows.learned[held_out]]
+            _, *weights = stack(log_odds[judged], rows.R[judged])
+            left = np.flatnonzero(np.array(weights) >= max(weights) * LEAST_WEIGHT)
+            fits, log_odds = [fits[number] for number in left], log_odds[:, left]
+    return fits, log_odds
 
 
 def _stacked(rows: _Rows, each: Floats) -> Floats:
