@@ -7,6 +7,7 @@ artifact, and a refusal is a state that stands out in every list.
 import atexit
 import traceback
 from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 from prefect import State, Task, flow, get_client, task
@@ -18,9 +19,9 @@ from prefect.states import Failed
 import flows.backtest
 import flows.retrain
 import flows.score
-from data.errors import FaultError, RefusedError
+from data.errors import RefusedError
 from flows.environment import hide_tracebacks, let_go_of_engine
-from flows.faults import describe_fault
+from flows.faults import without_words
 from flows.reports.sections import Section, keeping_what_is_told, to_markdown
 from flows.retrain import Retrained
 from flows.run_settings import RunSettings
@@ -112,7 +113,7 @@ class TaskRunner(Runner):
             retry_delay_seconds=RETRY_DELAY_SECONDS,
             retry_condition_fn=_is_worth_a_retry,
         )
-        return cast(T, as_task(function)(*arguments, **named))
+        return cast(T, as_task(_saying_no_secret(function))(*arguments, **named))
 
     def rename(self, name: str) -> None:
         """Rename the run of Prefect's."""
@@ -131,14 +132,27 @@ def _run(kind: str, function: Callable[[Settings], T], settings: RunSettings) ->
         except RefusedError as error:
             _leave_summary(kind, runner.name, [Section(REFUSED, (str(error),)), *sections])
             return Failed(name=REFUSED, message=str(error))
+        except Exception as error:
+            _forget_locals(error)
+            raise without_words(error) from None
         except BaseException as error:
             _forget_locals(error)
-            told = describe_fault(error)
-            if told is not None:
-                raise FaultError(told) from None
             raise
     _leave_summary(kind, runner.name, sections)
     return result
+
+
+def _saying_no_secret(function: Callable[..., T]) -> Callable[..., T]:
+    """Let a step raise nothing whose words may hold a password: Prefect stores and logs them."""
+
+    @wraps(function)
+    def step(*arguments: Any, **named: Any) -> T:
+        try:
+            return function(*arguments, **named)
+        except Exception as error:
+            raise without_words(error) from None
+
+    return step
 
 
 def _forget_locals(error: BaseException | None) -> None:

@@ -5,7 +5,10 @@ Of what was raised nothing is repeated: it may hold a password, or a customer's 
 
 import errno
 import sqlite3
+import traceback
 from collections.abc import Iterator
+
+from data.errors import FaultError, RevealedError
 
 _FULL, _READ_ONLY = "the disk is full", "the store cannot be written"
 _GONE = "a server does not answer"
@@ -49,6 +52,38 @@ def describe_fault(error: BaseException) -> str | None:
                 f"{what}. Run it again when that is mended: what was published stays, and running again is always safe."
             )
     return None
+
+
+def describe_unforeseen(error: BaseException) -> str:
+    """Say where an error came up that nobody foresaw, without what it says, which may hold a password.
+
+    Parameters
+    ----------
+    error : BaseException
+        What was raised, with its causes.
+    """
+    places = [
+        line
+        for each in reversed(list(_causes(error)))
+        for line in (*traceback.format_tb(each.__traceback__), f"{type(each).__name__}\n")
+    ]
+    return (
+        "something failed that this program does not foresee. Please report these lines; what the error says is left "
+        f"out of them, as it may hold a password.\n{''.join(places)}".rstrip()
+    )
+
+
+def without_words(error: Exception) -> Exception:
+    """Make of an error one that may be stored and logged: of what was raised only what is known to be no secret.
+
+    Parameters
+    ----------
+    error : Exception
+        What was raised; one that was raised on purpose stays as it is.
+    """
+    if isinstance(error, RevealedError):
+        return error
+    return FaultError(describe_fault(error) or describe_unforeseen(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

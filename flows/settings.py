@@ -4,15 +4,19 @@ The command line (or a deployment's parameters) comes first, then the environmen
 the nearest ``revealed.toml`` above the working folder, then the defaults below.
 """
 
-import os
-import tomllib
 from collections.abc import Mapping
 from datetime import date
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, ValidationError, field_serializer, field_validator
+from pydantic import (
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -24,26 +28,35 @@ from pydantic_settings import (
 
 from data.contracts import SCALES
 from data.errors import InputError
-from data.intake.databases.address import start_at
-from data.intake.sources import redact
+from data.secrecy.location import GivenLocation, Location
+from data.secrecy.showing import nearest, shown_text
 from flows.formats import FileFormat, Format, Scale, Scores, read_names
-from flows.mistakes import describe_mistakes
+from flows.mistakes import check_no_address, describe_mistakes
+from flows.settings_file import LOCATIONS, read_settings_file
 from models.segments.segment_names import Segments, segment_names
 
-SETTINGS_FILE = "revealed.toml"
 TableName = Literal["transactions", "answers", "events", "customers"]
 Retained = Literal["scores", "reports", "lists", "samples", "kept_rows", "runs"]
 TABLES: tuple[TableName, ...] = ("transactions", "answers", "events", "customers")
-Paths = Annotated[list[str], NoDecode]
+Paths = Annotated[list[GivenLocation], NoDecode]
 Names = Annotated[list[str], NoDecode]
 Share = Annotated[float, Field(ge=0, le=1)]
+_KEPT_TEXTS = (
+    *("notes", "tags", "nps_question", "satisfaction_question", "scales", "core_action", "rfm_segments"),
+    *("static_attributes", "segments", "cohorts_by", "currency", "country"),
+)
+"""Settings whose texts are shown and kept as they are."""
 
 
 class Settings(BaseSettings):
     """All parameters of ``retrain`` and ``score``; the same model serves flows, command and deployments."""
 
     model_config = SettingsConfigDict(
-        extra="forbid", env_prefix="REVEALED_", env_nested_delimiter="__", env_ignore_empty=True
+        extra="forbid",
+        env_prefix="REVEALED_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
     )
 
     transactions: Paths = Field(
@@ -54,7 +67,9 @@ class Settings(BaseSettings):
     answers: Paths = Field([], description="the same of the survey's answers")
     events: Paths = Field([], description="the same of events: deliveries, support contacts, visits")
     customers: Paths = Field([], description="the same of customer attributes")
-    olist: str | None = Field(None, description="a folder with the public Olist files, instead of the four tables")
+    olist: GivenLocation | None = Field(
+        None, description="a folder with the public Olist files, instead of the four tables"
+    )
     columns: dict[TableName, dict[str, str]] = Field({}, description="our column name -> yours, per table")
     formats: dict[TableName, Format] = Field({}, description="how a table's files are written")
     files: dict[TableName, dict[str, FileFormat]] = Field(
@@ -64,10 +79,10 @@ class Settings(BaseSettings):
     engine: Literal["duckdb", "spark"] = Field(
         "duckdb", description="what reads and describes: duckdb, on this machine; or spark, on a cluster"
     )
-    spark_remote: str | None = Field(
+    spark_remote: GivenLocation | None = Field(
         None, description="with spark, its Spark Connect server, such as sc://HOST:15002; default: one on this machine"
     )
-    scores_location: str | None = Field(
+    scores_location: GivenLocation | None = Field(
         None, description="with spark, a folder that cluster, this machine and readers share: the scores are put there"
     )
 
@@ -143,7 +158,7 @@ class Settings(BaseSettings):
     without_answers: bool = Field(False, description="retrain without answers and carry the NPS model over")
 
     scorer: int | None = Field(None, ge=1, description="score with this version instead of the champion")
-    mlruns: str | None = Field(None, description="folder of the embedded store")
+    mlruns: GivenLocation | None = Field(None, description="folder of the embedded store")
     umask: str = Field(
         "077",
         pattern="^0?[0-7]{3}$",
@@ -159,7 +174,13 @@ class Settings(BaseSettings):
     @field_validator("transactions", "answers", "events", "customers", mode="before")
     @classmethod
     def _one_path_is_a_list(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
+        return [value] if isinstance(value, str | Location) else value
+
+    @field_validator(*_KEPT_TEXTS, mode="before")
+    @classmethod
+    def _what_is_shown_and_kept_holds_no_address(cls, value: Any) -> Any:
+        check_no_address(value)
+        return value
 
     @field_validator("static_attributes", "segments", mode="before")
     @classmethod
@@ -188,15 +209,13 @@ class Settings(BaseSettings):
             segment_names(value)
         return value
 
-    @field_serializer("transactions", "answers", "events", "customers", when_used="json")
-    def _without_secrets(self, paths: list[str]) -> list[str]:
-        """Keep passwords and signatures of URLs out of what Prefect stores; the run itself gets them."""
-        return [redact(path) if "://" in path else path for path in paths]
-
-    @field_serializer("spark_remote", when_used="json")
-    def _without_token(self, remote: str | None) -> str | None:
-        """Keep the token of an address out of what Prefect stores."""
-        return remote if remote is None else remote.partition("/;")[0]
+    @model_serializer(mode="wrap")
+    def _without_secrets(self, write: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """Keep addresses in other settings out of what Prefect stores, too; the run itself gets all."""
+        written: dict[str, Any] = write(self)
+        if info.mode != "json":
+            return written
+        return {name: value if name in LOCATIONS else _without_addresses(value) for name, value in written.items()}
 
     @field_validator("timezone")
     @classmethod
@@ -204,7 +223,8 @@ class Settings(BaseSettings):
         try:
             ZoneInfo(value)
         except (KeyError, ValueError, OSError):
-            raise ValueError("must be a time zone such as 'Europe/Berlin'") from None
+            near = nearest(value, available_timezones()).replace(" Nearest: ", ", the nearest is ").rstrip(".")
+            raise ValueError(f"must be a time zone such as 'Europe/Berlin'{near}") from None
         return value
 
     @classmethod
@@ -236,7 +256,7 @@ class Settings(BaseSettings):
         try:
             return cls(**{name: value for name, value in values.items() if value is not None})
         except ValidationError as error:
-            raise InputError(describe_mistakes(error)) from None
+            raise InputError(describe_mistakes(error, cls.model_fields)) from None
         except RecursionError:
             raise InputError(
                 "an environment variable REVEALED_… holds JSON whose brackets are nested too deep"
@@ -250,42 +270,9 @@ class Settings(BaseSettings):
             ) from None
 
 
-def nearest_settings_file() -> Path | None:
-    """Return the ``revealed.toml`` of the working folder or of the nearest folder above it."""
-    here = Path.cwd()
-    return next((f for folder in (here, *here.parents) if (f := folder / SETTINGS_FILE).is_file()), None)
-
-
-def read_settings_file() -> dict[str, Any]:
-    """Read the nearest settings file; its relative paths start at its own folder.
-
-    Raises
-    ------
-    InputError
-        Where the file is not TOML.
-    """
-    file = nearest_settings_file()
-    if file is None:
-        return {}
-    try:
-        settings = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is not a TOML file in UTF-8: {error}") from None
-    except RecursionError:
-        raise InputError(f"{file} cannot be read: its brackets are nested too deep") from None
-    # With Spark a table may have a name that is no path.
-    paths = (
-        ("olist", "mlruns", "scores_location") if settings.get("engine") == "spark" else (*TABLES, "olist", "mlruns")
-    )
-    for name in paths:
-        if isinstance(settings.get(name), str):
-            settings[name] = _from_folder(settings[name], file.parent)
-        elif isinstance(settings.get(name), list):
-            settings[name] = [_from_folder(path, file.parent) for path in settings[name]]
-    return settings
-
-
-def _from_folder(path: Any, folder: Path) -> Any:
-    if not isinstance(path, str):
-        return path
-    return start_at(path, folder) if "://" in path else os.path.join(folder, path)  # noqa: PTH118 - a glob is no Path
+def _without_addresses(value: Any) -> Any:
+    if isinstance(value, str):
+        return shown_text(value)
+    if isinstance(value, dict):
+        return {_without_addresses(name): _without_addresses(each) for name, each in value.items()}
+    return [_without_addresses(each) for each in value] if isinstance(value, list | tuple) else value

@@ -39,6 +39,7 @@ from data.intake.sameness.rows import drop_repeated, find_overlaps
 from data.intake.sources import File, Source
 from data.intake.sql import only_row, quote
 from data.intake.violations import violations_of
+from data.secrecy.showing import shown_location
 
 __all__ = ["Intake", "Rules", "Source", "TableReport", "take_in"]
 
@@ -130,7 +131,9 @@ def _take_tables(
         raws, files, later = _load_files(connection, contract, source, working, rules.timezone, notes, unchanged)
         ways = [source.of(file) for file in files]
         unused = [pattern for pattern, way in source.own.items() if not any(way is each for each in ways)]
-        notes += [f"{table}: files.{table} names {pattern!r}, and no file that is read." for pattern in unused]
+        notes += [
+            f"{table}: files.{table} names {shown_location(pattern)!r}, and no file that is read." for pattern in unused
+        ]
         with telling_damage(raws):
             readings = find_readings_by_way(connection, contract, raws, ways, rules.timezone, notes)
             attributes = _attributes(contract, raws)

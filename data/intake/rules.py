@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from data.errors import InputError
 from data.pseudonyms import Protection
+from data.secrecy.showing import describe
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ class Rules:
         try:
             ZoneInfo(self.timezone)
         except (ValueError, OSError, KeyError):
-            raise InputError(f'timezone must be an IANA name such as "Europe/Berlin", got {self.timezone!r}.') from None
+            raise InputError(
+                f'timezone must be an IANA name such as "Europe/Berlin", got {describe(self.timezone)}.'
+            ) from None
         limits = self.quarantine_limit
         for limit in limits.values() if isinstance(limits, Mapping) else [limits]:
             if not 0 <= limit <= 1:

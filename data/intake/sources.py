@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from difflib import get_close_matches
+from encodings.aliases import aliases
 from fnmatch import fnmatchcase
 from glob import glob, has_magic
 from http.client import HTTPException
@@ -15,7 +15,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from data.errors import InputError
-from data.redaction import shown_url
+from data.secrecy.reasons import reason_of
+from data.secrecy.showing import HIDDEN, describe, nearest, shown_location
 
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
 _TEXTS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".json")
@@ -100,23 +101,26 @@ class Source:
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):
-            raise InputError(f'decimal must be "." or ",", got {self.decimal!r}.')
+            raise InputError(f'decimal must be "." or ",", got {describe(self.decimal)}.')
         if self.thousands not in (None, "", ".", ",", " ", "'"):
-            raise InputError(f"thousands must be one of . , ' or a blank, or nothing, got {self.thousands!r}.")
+            raise InputError(f"thousands must be one of . , ' or a blank, or nothing, got {describe(self.thousands)}.")
         if self.thousands and self.thousands == self.decimal:
             raise InputError(f"decimal and thousands are both {self.decimal!r}; they must differ.")
         if self.repeated not in ("keep", "drop"):
-            raise InputError(f'repeated must be "keep" or "drop", got {self.repeated!r}.')
+            raise InputError(f'repeated must be "keep" or "drop", got {describe(self.repeated)}.')
         if self.unit not in (None, "cents"):
-            raise InputError(f'unit must be "cents" or left out, got {self.unit!r}.')
+            raise InputError(f'unit must be "cents" or left out, got {describe(self.unit)}.')
         if self.separator is not None and (len(self.separator) != 1 or not self.separator.isascii()):
-            raise InputError(f'separator must be one character such as ";" or a tab ("\\t"), got {self.separator!r}.')
+            raise InputError(
+                f'separator must be one character such as ";" or a tab ("\\t"), got {describe(self.separator)}.'
+            )
         if self.encoding is not None:
             try:
                 b"a".decode(self.encoding, errors="ignore")
             except LookupError:
                 raise InputError(
-                    f'encoding {self.encoding!r} is not known; give one of Python\'s names, e.g. "cp1252".'
+                    f'encoding is {describe(self.encoding)}, and not known; give one of Python\'s names, e.g. "cp1252".'
+                    f"{nearest(self.encoding, aliases.values())}"
                 ) from None
 
     @property
@@ -213,11 +217,12 @@ def _local_files(pattern: str, table: str, notes: list[str]) -> list[Path]:
         files = [file for match in matches for file in (_files_in(match, table, notes) if match.is_dir() else [match])]
         if files:
             return files
-        raise InputError(f"{table}: no file matches {pattern!r}.")
+        raise InputError(f"{table}: no file matches {shown_location(pattern)!r}.")
     siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-    close = get_close_matches(path.name, siblings, n=1)
-    near = f" Nearest: {str(path.parent / close[0])!r}." if close else ""
-    raise InputError(f"{table}: {pattern!r} is not there (looked in {Path.cwd()}).{near}")
+    near = nearest(path.name, siblings)
+    name = shown_location(pattern)
+    said = "" if HIDDEN not in name else f" Of {describe(pattern)} only what is there is shown: it may hold a password."
+    raise InputError(f"{table}: {name!r} is not there (looked in {Path.cwd()}).{near}{said}")
 
 
 def _files_in(folder: Path, table: str, notes: list[str]) -> list[Path]:
@@ -245,16 +250,9 @@ def _files_in(folder: Path, table: str, notes: list[str]) -> list[Path]:
     return readable
 
 
-def redact(url: str) -> str:
-    """Strip a URL of user, password, query and fragment, which may be secrets."""
-    shown = shown_url(url)
-    return f"{shown.scheme}://{shown.place}" if shown.scheme else shown.place
-
-
 def _fetch(url: str, table: str, target: Path) -> File:
-    name = "the URL"
+    name = shown_location(url)
     try:
-        name = redact(url)
         scheme = urlsplit(url).scheme
         if scheme in ("http", "https"):
             _fetch_http(url, target)
@@ -265,11 +263,11 @@ def _fetch(url: str, table: str, target: Path) -> File:
     except InputError:
         raise
     except urllib.error.HTTPError as error:
-        raise InputError(f"{name} cannot be fetched: the server answers {error.code} {error.reason}.") from None
+        raise InputError(f"{name} cannot be fetched: the server answers {error.code}.") from None
     except (OSError, ValueError, HTTPException) as error:
         # The message of a library about a failed request may repeat the whole address.
-        reason = error.reason if isinstance(error, urllib.error.URLError) else type(error).__name__
-        raise InputError(f"{name} cannot be fetched: {reason}.") from None
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        raise InputError(f"{name} cannot be fetched: {reason_of(reason, [url], [name])}.") from None
     return File(table, name, target)
 
 
@@ -287,7 +285,8 @@ def _fetch_http(url: str, target: Path) -> None:
         expected = response.headers.get("Content-Length")
     if expected is not None and int(expected) != target.stat().st_size:
         raise InputError(
-            f"{redact(url)} was cut short: {target.stat().st_size:,} of {int(expected):,} bytes came. Try again."
+            f"{shown_location(url)} was cut short: {target.stat().st_size:,} of {int(expected):,} bytes came. Try "
+            "again."
         )
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 import duckdb
 
 from data.errors import InputError
+from data.secrecy.showing import shown_location
 
 _log = logging.getLogger(__name__)
 
@@ -191,7 +192,7 @@ def find_olist(source: Path) -> dict[str, Path]:
         It is no folder, or a file is missing.
     """
     if not source.is_dir():
-        raise InputError(f"The Olist files are read from a folder; {source} is not one.")
+        raise InputError(f"The Olist files are read from a folder; {shown_location(str(source))} is not one.")
     return {name: _find(source, name) for name in FILES}
 
 

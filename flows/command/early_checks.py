@@ -1,15 +1,15 @@
 """What can be checked in an instant: mistakes that are told before anything heavy is imported."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 from data.contracts import CONTRACTS
 from data.errors import InputError
 from data.intake.databases.address import Address, find_address
 from data.intake.headers import check_headers
-from data.intake.sources import redact
 from data.samples.olist import find_olist
+from data.secrecy.location import text_of
+from data.secrecy.showing import describe, nearest, shown_location
 from flows.settings import Settings
 from flows.steps.sources import check_scores_location, named_sources, only_flows
 
@@ -44,7 +44,7 @@ def check_named_inputs(settings: Settings, by: str | None = None, *, on_cluster:
         check_scores_location(settings)
         return
     if settings.olist:
-        find_olist(Path(settings.olist))
+        find_olist(Path(str(text_of(settings.olist))))
         return
     columns = check_headers(sources)
     if "customers" in sources and "customers" not in columns:
@@ -66,9 +66,9 @@ def check_table_output(output: Path | None) -> None:
     if output is None:
         return
     if output.suffix not in (".csv", ".parquet"):
-        raise InputError(f"--output must end in .csv or .parquet, got {output.name!r}")
+        raise InputError(f"--output must end in .csv or .parquet, got {shown_location(output.name)!r}")
     if not output.absolute().parent.is_dir():
-        raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
+        raise _no_folder(output)
 
 
 def check_page_output(output: Path) -> None:
@@ -80,9 +80,9 @@ def check_page_output(output: Path) -> None:
         Saying which.
     """
     if output.suffix not in (".html", ".htm"):
-        raise InputError(f"--output must end in .html, got {output.name!r}")
+        raise InputError(f"--output must end in .html, got {shown_location(output.name)!r}")
     if not output.absolute().parent.is_dir():
-        raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
+        raise _no_folder(output)
 
 
 def check_target(to: str) -> Address:
@@ -97,10 +97,10 @@ def check_target(to: str) -> Address:
     if address is None:
         raise InputError(
             "--to must be postgresql://USER@HOST/DATABASE/SCHEMA.TABLE, sqlite:///FILE/TABLE or duckdb:///FILE/TABLE, "
-            f"got {redact(to) if '://' in to else to!r}"
+            f"got {shown_location(to)}"
         )
     if not address.table:
-        raise InputError(f"--to names no table; write {address.name}/TABLE or {address.name}/SCHEMA.TABLE")
+        raise InputError(f"--to names no table; write {address.shown}/TABLE or {address.shown}/SCHEMA.TABLE")
     return address
 
 
@@ -113,13 +113,17 @@ def check_list_output(output: Path) -> None:
         Saying which.
     """
     if output.suffix != ".csv":
-        raise InputError(f"--output must end in .csv, got {output.name!r}")
+        raise InputError(f"--output must end in .csv, got {shown_location(output.name)!r}")
     if output.exists():
         raise InputError(
             f"{output} is there already, and may be a list that was sent: name another file with --output, or delete it"
         )
     if not output.absolute().parent.is_dir():
-        raise InputError(f"{output} cannot be written: there is no folder {output.parent}")
+        raise _no_folder(output)
+
+
+def _no_folder(output: Path) -> InputError:
+    return InputError(f"{shown_location(str(output))} cannot be written: there is no such folder")
 
 
 def _check_attributes(columns: Mapping[str, Sequence[str]], wanted: Iterable[str], purpose: str) -> None:
@@ -128,8 +132,7 @@ def _check_attributes(columns: Mapping[str, Sequence[str]], wanted: Iterable[str
     available = [*clean, *attributes] if "customers" in columns else []
     missing = [name for name in wanted if name not in available]
     if missing:
-        near = get_close_matches(missing[0], available, n=1)
         has = f"it has {', '.join(available)}" if available else "no customers were given (--customers)"
         raise InputError(
-            f"{', '.join(missing)}: no column of customers {purpose}; {has}.{f' Nearest: {near[0]}.' if near else ''}"
+            f"{describe(missing[0])}: no column of customers {purpose}; {has}.{nearest(missing[0], available)}"
         )

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
+from typer.exceptions import Abort, TyperException
 
 from data.errors import FaultError, InputError, RevealedError
 from flows.command.console import console, tell_error
@@ -34,6 +35,7 @@ from flows.command.options import (
 from flows.command.privacy.commands import add_commands
 from flows.command.published.opening import APP, open_app
 from flows.command.settings_list import settings
+from flows.command.usage import describe_usage
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -230,21 +232,25 @@ def main(arguments: list[str] | None = None) -> int:
         The exit code.
     """
     try:
-        app(arguments, prog_name="revealed")
+        code = app(arguments, prog_name="revealed", standalone_mode=False)
     except RevealedError as error:
         tell_error(str(error))
         return error.exit_code
+    except TyperException as error:
+        if (told := describe_usage(error)) is not None:
+            tell_error(told)
+        return error.exit_code
+    except Abort:
+        tell_error("aborted")
+        return FaultError.exit_code
     except Exception as error:
-        from flows.faults import describe_fault
+        from flows.faults import describe_fault, describe_unforeseen
 
-        told = describe_fault(error)
-        if told is None:
-            raise
-        tell_error(told)
+        tell_error(describe_fault(error) or describe_unforeseen(error))
         return FaultError.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def run() -> NoReturn:

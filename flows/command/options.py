@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from data.errors import InputError
+from data.secrecy.showing import describe
 
 if TYPE_CHECKING:
     from flows.settings import Settings
@@ -186,7 +187,7 @@ def _columns(pairs: list[str]) -> dict[str, dict[str, str]]:
         table, dot, name = ours.partition(".")
         if not (sign and dot and name and yours):
             raise InputError(
-                f"--column must be TABLE.OURS=YOURS, such as transactions.customer_id=client; got {pair!r}"
+                f"--column must be TABLE.OURS=YOURS, such as transactions.customer_id=client; got {describe(pair)}"
             )
         columns.setdefault(table, {})[name] = yours
     return columns
@@ -198,14 +199,14 @@ def read_pairs(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         found = _PAIR.fullmatch(pair)
         if found is None:
-            raise InputError(f"--set must be NAME=VALUE, such as margin=0.3; got {pair!r}")
+            raise InputError(f"--set must be NAME=VALUE, such as margin=0.3; got {describe(pair)}")
         name, value = found["name"], found["value"]
         *sections, last = (part.strip('"') for part in _PART.findall(name))
         place = settings
         for section in sections:
             place = place.setdefault(section, {})
             if not isinstance(place, dict):
-                raise InputError(f"--set {name} names a part of {section}, which another --set gives as a whole")
+                raise InputError("two --set give the same setting, one of them a part of it and the other the whole")
         try:
             place[last] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:

@@ -15,7 +15,8 @@ from data.intake.proposals.proposing import check_one_table
 from flows.command.check import run_check, tell_check
 from flows.reports.overview import rows_sections
 from flows.reports.sections import show
-from flows.settings import SETTINGS_FILE, TABLES, Settings
+from flows.settings import TABLES, Settings
+from flows.settings_file import SETTINGS_FILE
 from flows.steps.progress import shown_on, step
 from flows.steps.proposing.draft import Draft, lines_of
 from flows.steps.proposing.gather import draft_of, look_at

@@ -6,6 +6,7 @@ from datetime import date
 import pandas as pd
 
 from data.errors import InputError, RefusedError
+from data.secrecy.showing import describe
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
@@ -75,7 +76,7 @@ def make_recipe(settings: Settings, inputs: Inputs, champion: Registered | None 
     kept = champion.release.parameters if champion and settings.without_answers else None
     if kept and "nps_question" in settings.model_fields_set and settings.nps_question != kept.nps_question:
         raise InputError(
-            f"nps_question is {settings.nps_question!r}, but the NPS model that is carried over predicts "
+            f"nps_question is {describe(settings.nps_question)}, but the NPS model that is carried over predicts "
             f"{kept.nps_question!r}: leave out --without-answers and name answers, or leave out nps_question"
         )
     return Recipe(

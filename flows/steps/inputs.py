@@ -110,4 +110,7 @@ def _sources(settings: Settings, folder: Path) -> dict[str, Source]:
     if not settings.olist:
         return sources
     with step("convert the Olist files to tables"):
-        return {table: Source((str(path),)) for table, path in write_olist(Path(settings.olist), folder).items()}
+        return {
+            table: Source((str(path),))
+            for table, path in write_olist(Path(settings.olist.get_secret_value()), folder).items()
+        }

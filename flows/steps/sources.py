@@ -4,6 +4,7 @@ from pathlib import Path
 
 from data.errors import InputError
 from data.intake.sources import Source
+from data.secrecy.location import Location, text_of
 from flows.formats import Format
 from flows.settings import TABLES, Settings
 
@@ -31,14 +32,20 @@ def named_sources(settings: Settings) -> dict[str, Source]:
     return {table: _source(settings, table, paths) for table, paths in named.items()}
 
 
-def _source(settings: Settings, table: str, paths: list[str]) -> Source:
+def _source(settings: Settings, table: str, paths: list[Location]) -> Source:
     written = settings.formats.get(table, Format())  # type: ignore[call-overload]
     own = {
         pattern: Source((), before=settings.as_of, **each.model_dump())
         for pattern, each in settings.files.get(table, {}).items()  # type: ignore[call-overload]
     }
     columns = settings.columns.get(table, {})  # type: ignore[call-overload]
-    return Source(tuple(paths), columns=columns, before=settings.as_of, own=own, **written.model_dump())
+    return Source(
+        tuple(path.get_secret_value() for path in paths),
+        columns=columns,
+        before=settings.as_of,
+        own=own,
+        **written.model_dump(),
+    )
 
 
 def check_scores_location(settings: Settings) -> Path:
@@ -49,19 +56,22 @@ def check_scores_location(settings: Settings) -> Path:
     InputError
         If it is not set, is a URL, or is no folder.
     """
-    if settings.scores_location is None:
+    location = text_of(settings.scores_location)
+    if location is None:
         raise InputError(
             'engine = "spark" needs scores_location: a folder that the cluster, this machine and whoever reads the '
             "scores see under the same path. The tables of a run are kept there while it runs, and its scores stay."
         )
-    if "://" in settings.scores_location:
+    if "://" in location:
         raise InputError(
             f"scores_location is {settings.scores_location}, and must be a folder: object stores are not written yet. "
             "Mount it under one path on the cluster and here."
         )
-    place = Path(settings.scores_location).expanduser().absolute()
+    place = Path(location).expanduser().absolute()
     if not place.is_dir():
-        raise InputError(f"scores_location is {place}, and there is no such folder. Make it, or name another.")
+        raise InputError(
+            f"scores_location is {settings.scores_location}, and there is no such folder. Make it, or name another."
+        )
     return place
 
 

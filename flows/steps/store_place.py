@@ -3,22 +3,24 @@
 from pathlib import Path
 
 from data.errors import InputError
-from flows.settings import nearest_settings_file
+from data.secrecy.location import Location, text_of
+from data.secrecy.showing import shown_location
+from flows.settings_file import nearest_settings_file
 from models.registry.location import StoreLocation, store_location
 
 
-def locate_store(mlruns: str | None) -> StoreLocation:
+def locate_store(mlruns: Location | str | None) -> StoreLocation:
     """Decide where the store is: where ``mlruns`` says, else beside the nearest settings file or in the working folder.
 
     Parameters
     ----------
-    mlruns : str or None
+    mlruns : Location, str or None
         The setting of this name.
     """
-    return store_location(mlruns, project_folder())
+    return store_location(text_of(mlruns), project_folder())
 
 
-def locate_existing_store(mlruns: str | None) -> StoreLocation:
+def locate_existing_store(mlruns: Location | str | None) -> StoreLocation:
     """Decide the same, and refuse a store that does not exist.
 
     Raises
@@ -29,8 +31,8 @@ def locate_existing_store(mlruns: str | None) -> StoreLocation:
     location = locate_store(mlruns)
     if location.database is not None and not location.database.exists():
         raise InputError(
-            f"there is no store in {location.folder}: run `revealed retrain` first, or name the folder of another "
-            "with --mlruns"
+            f"there is no store in {shown_location(str(location.folder))}: run `revealed retrain` first, or name the "
+            "folder of another with --mlruns"
         )
     return location
 

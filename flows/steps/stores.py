@@ -2,6 +2,7 @@
 
 import os
 
+from data.secrecy.location import text_of
 from flows.settings import Settings
 from flows.steps.store_place import locate_existing_store, project_folder
 from models.registry.store import Store, open_store
@@ -13,7 +14,7 @@ def open_settings_store(settings: Settings) -> Store:
     What this process writes from now on has the rights that the settings leave to the store's files.
     """
     os.umask(int(settings.umask, 8))
-    return open_store(settings.mlruns, project_folder())
+    return open_store(text_of(settings.mlruns), project_folder())
 
 
 def open_existing_store(settings: Settings) -> Store:

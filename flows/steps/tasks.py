@@ -9,7 +9,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from data.errors import ConnectionLostError, InputError, RefusedError, RevealedError
+from data.errors import ConnectionLostError, FaultError, InputError, RefusedError, RevealedError
 from data.intake.pipeline import Intake
 from data.pseudonyms import Protection
 from flows.faults import describe_fault
@@ -64,7 +64,7 @@ def steps_run_by(runner: Runner) -> Iterator[None]:
 
 def is_worth_a_retry(error: BaseException) -> bool:
     """Whether a failed step may succeed in another run: yes for disk and network, no for a user's mistake."""
-    return not isinstance(error, RevealedError) or isinstance(error, ConnectionLostError)
+    return not isinstance(error, RevealedError) or isinstance(error, ConnectionLostError | FaultError)
 
 
 def plain_task(function: Callable[P, T]) -> Callable[P, T]:

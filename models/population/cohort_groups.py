@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
+from data.secrecy.showing import describe, nearest
 from features.attributes import valid_attributes
 from features.describe import materialise
 from features.purchases import purchase_days
@@ -62,7 +63,10 @@ def choose_grouping(tables: Tables, wanted: str | None, segments: Sequence[str])
         return next(iter([*there, *(name for name in segments if name in attributes)]), None)
     if wanted not in (*there, *attributes):
         listed = ", ".join([*there, *(name for name in attributes if name not in ("customer_id", "valid_from"))])
-        raise InputError(f"cohorts_by is {wanted!r}, and the shop has no such column with values; it has: {listed}.")
+        raise InputError(
+            f"cohorts_by is {describe(wanted)}, and the shop has no such column with values; it has: {listed}."
+            f"{nearest(wanted, there + attributes)}"
+        )
     return wanted
 
 

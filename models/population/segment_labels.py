@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
 from data.errors import InputError
+from data.secrecy.showing import describe, nearest
 from features.attributes import valid_attributes
 from features.describe import everyone_described, materialise
 from features.purchases import purchase_summary
@@ -166,11 +166,10 @@ def check_attributes(tables: Tables, attributes: Sequence[str]) -> None:
     attribute_columns = [str(name) for name in columns if name not in ROW_KEYS]
     missing = [name for name in attributes if name not in attribute_columns]
     if missing:
-        near = get_close_matches(missing[0], attribute_columns, n=1)
         has = f"it has {', '.join(attribute_columns)}" if attribute_columns else "no customers were given (--customers)"
         raise InputError(
-            f"{', '.join(missing)}: no column of customers to segment by; {has}. There is also rfm and, if "
-            f"a retraining found personas, persona.{f' Nearest: {near[0]}.' if near else ''}"
+            f"segments names no column of customers ({describe(missing[0])}); {has}. There is also rfm and, if "
+            f"a retraining found personas, persona.{nearest(missing[0], attribute_columns)}"
         )
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from data.errors import ConnectionLostError, InputError
 from data.intake.databases.address import Address
-from data.intake.databases.postgresql import connect, is_lost, reason_of
+from data.intake.databases.postgresql import complaint_of, connect, is_lost
 from data.intake.sql import identifier, quote
 
 KEY = "customer_id"
@@ -79,12 +79,12 @@ def _write_postgresql(address: Address, scores: pa.RecordBatchReader, rows: int,
                 written = _exchange(cursor, address, scores, rows, comment)
             connection.commit()
         except (connection.Error, pa.ArrowException, OSError) as error:
-            reason = reason_of(address, error)
+            reason = complaint_of(address, error)
             if is_lost(error):
                 raise ConnectionLostError(
-                    f"the connection to {address.name} was lost ({reason}). The table is as it was; run it again."
+                    f"the connection to {address.shown} was lost ({reason}). The table is as it was; run it again."
                 ) from None
-            raise InputError(f"{address.name} cannot be written: {reason}. The table is as it was.") from None
+            raise InputError(f"{address.shown} cannot be written: {reason}. The table is as it was.") from None
     return written
 
 
@@ -138,7 +138,7 @@ def _place(cursor: Any, address: Address) -> tuple[str, str]:
     cursor.execute("SELECT current_schema()")
     schema = cursor.fetchone()[0]
     if schema is None:
-        raise InputError(f"{address.name} names no schema, and the user has none; write SCHEMA.TABLE.")
+        raise InputError(f"{address.shown} names no schema, and the user has none; write SCHEMA.TABLE.")
     return str(schema), address.table[0]
 
 
@@ -178,7 +178,9 @@ def _write_sqlite(address: Address, scores: pa.RecordBatchReader, rows: int, com
             cursor.execute(f"ALTER TABLE {draft} RENAME TO {identifier(address.table[-1])}")
             cursor.execute("COMMIT")
     except sqlite3.Error as error:
-        raise InputError(f"{address.name} cannot be written: {error}. The table is as it was.") from None
+        raise InputError(
+            f"{address.shown} cannot be written: {address.reason_of(error)}. The table is as it was."
+        ) from None
     return Written(rows, replaced)
 
 
@@ -206,8 +208,8 @@ def _write_duckdb(address: Address, scores: pa.RecordBatchReader, rows: int, com
             connection.execute(f"ALTER TABLE {draft} RENAME TO {identifier(address.table[-1])}")
             connection.execute("COMMIT")
     except duckdb.Error as error:
-        reason = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"{address.name} cannot be written: {reason}. The table is as it was.") from None
+        reason = address.reason_of(error)
+        raise InputError(f"{address.shown} cannot be written: {reason}. The table is as it was.") from None
     return Written(rows, replaced)
 
 
@@ -217,8 +219,8 @@ def _version_before(cursor: Any, address: Address, there: list[str]) -> int | No
         return None
     if not set(there) >= _OURS:
         raise InputError(
-            f"{address.name} is there and holds no scores: its columns are {', '.join(there[:8])}. It was not touched; "
-            "name another table."
+            f"{address.full_name} is there and holds no scores: its columns are {', '.join(there[:8])}. It was not "
+            "touched; name another table."
         )
     cursor.execute(f"SELECT max({VERSION}) FROM {address.relation}")
     row = cursor.fetchone()
@@ -227,7 +229,9 @@ def _version_before(cursor: Any, address: Address, there: list[str]) -> int | No
 
 def _check_rows(address: Address, written: int, rows: int) -> None:
     if written != rows:
-        raise InputError(f"{written:,} of {rows:,} rows came to {address.name}. The table is as it was; publish again.")
+        raise InputError(
+            f"{written:,} of {rows:,} rows came to {address.shown}. The table is as it was; publish again."
+        )
 
 
 def _draft(address: Address) -> str:

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import mlflow
 from filelock import FileLock, Timeout
@@ -23,7 +24,8 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from data.errors import InputError, StoreBusyError
-from models.registry.location import EXPERIMENT, StoreLocation, secret_words, store_location
+from data.secrecy.reasons import reason_of
+from models.registry.location import EXPERIMENT, StoreLocation, store_location
 from models.registry.upkeep.moved_store import follow_move
 from models.registry.upkeep.template import template_file
 
@@ -42,6 +44,7 @@ class Store(StoreLocation):
     """
 
     experiment_id: str
+    is_known: ClassVar[bool] = True
 
     @property
     def client(self) -> MlflowClient:
@@ -88,11 +91,10 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
 
 
 def _reason(error: Exception, location: StoreLocation) -> str:
-    """Return the first line of an error without the address; only its type where the line holds a part of a secret."""
-    line = next(iter(str(error).replace(location.uri, location.shown_uri).splitlines()), "") or type(error).__name__
-    if isinstance(error, ImportError):
-        return f"its driver is not installed ({line})"
-    return type(error).__name__ if any(word in line for word in secret_words(location.uri)) else line
+    """Say what happened, where that repeats nothing of the address that is not shown."""
+    known = (location.shown_uri, str(location.folder), str(location.database or ""))
+    reason = reason_of(error, [location.uri], known)
+    return f"its driver is not installed ({reason})" if isinstance(error, ImportError) else reason
 
 
 def _create_database(file: Path) -> None:

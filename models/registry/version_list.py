@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from data.errors import InputError
+from data.secrecy.reasons import reason_of
 from models.registry.location import EXPERIMENT, StoreLocation
 from models.registry.upkeep.moved_store import has_moved
 
@@ -181,5 +182,6 @@ class VersionList:
 
     def _unreadable(self, error: sqlite3.Error) -> InputError:
         return InputError(
-            f"the store {self.location.shown_uri} cannot be read: {error}. Name the folder of another with --mlruns."
+            f"the store {self.location.shown_uri} cannot be read: {reason_of(error)}. Name the folder of "
+            "another with --mlruns."
         )

@@ -1,6 +1,7 @@
 """The session with a cluster: Spark Connect, as a backend of Ibis that keeps tables as Parquet."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import ibis
 import ibis.expr.types as ir
 
 from data.errors import ConnectionLostError, InputError, RevealedError
+from data.secrecy.reasons import reason_of
+from data.secrecy.showing import shown_location
 
 try:
     from ibis.backends.pyspark import Backend
@@ -114,7 +117,9 @@ def connect(remote: str | None, folder: Path) -> ClusterBackend:
         Where the address is none, nothing answers there, or no server can be started.
     """
     if remote is not None and not remote.startswith("sc://"):
-        raise InputError(f"spark_remote must be the address of a Spark Connect server, sc://HOST:PORT, got {remote!r}.")
+        raise InputError(
+            f"spark_remote must be the address of a Spark Connect server, sc://HOST:PORT, got {shown_location(remote)}."
+        )
     try:
         session = SparkSession.builder.remote(remote or LOCAL).getOrCreate()
         # The first question to the server: it sets the session's time zone to UTC.
@@ -123,14 +128,22 @@ def connect(remote: str | None, folder: Path) -> ClusterBackend:
         raise _unreachable(remote, error) from None
 
 
-def mended(error: Exception) -> Exception:
-    """Turn an error of Spark's into one of ours, with its first line: below it stand plans and traces."""
+def mended(error: Exception, hidden: Iterable[str] = ()) -> Exception:
+    """Turn an error of Spark's into one of ours, with its first line: below it stand plans and traces.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+    hidden
+        What may hold a secret: a line that repeats a word of it is not shown.
+    """
     if isinstance(error, RevealedError):
         return error
     text = f"{type(error).__name__}: {error}"
     if any(sign in text for sign in ("UNAVAILABLE", "failed to connect", "Connection refused", "Socket closed")):
         return ConnectionLostError("the connection to the cluster was lost; nothing was published. Run it again.")
-    line = first_line(error)
+    line = reason_of(first_line(error), hidden)
     if "ModuleNotFoundError" in text:
         return InputError(
             f"the executors of the cluster lack a package ({line}): install revealed there, in the version of this "
@@ -154,8 +167,7 @@ def _unreachable(remote: str | None, error: Exception) -> InputError:
             f"no local session of Spark can be started ({first_line(error)}): it needs pyspark 4.0, not only "
             'pyspark-client, and Java. With a server, name it: spark_remote = "sc://HOST:15002".'
         )
-    # What follows /; are parameters, such as a token.
     return InputError(
-        f"spark_remote is {remote.partition('/;')[0]}, and no Spark Connect server answers there. "
+        f"spark_remote is {shown_location(remote)}, and no Spark Connect server answers there. "
         "Check the address, and that the server runs."
     )

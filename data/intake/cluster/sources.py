@@ -10,6 +10,8 @@ import ibis.expr.types as ir
 from data.errors import InputError
 from data.intake.cluster.session import ClusterBackend, first_line
 from data.intake.sources import COMPUTED, Source
+from data.secrecy.reasons import reason_of
+from data.secrecy.showing import shown_location
 
 FORMATS = ("parquet", "delta", "iceberg", "orc")
 """What may stand before a path, as in delta:/lake/orders."""
@@ -53,14 +55,15 @@ def read_source(backend: ClusterBackend, source: Source, table: str) -> tuple[ir
     """
     paths = [source.paths] if isinstance(source.paths, (str, Path)) else list(source.paths)
     _check_settings(source, table)
-    names = tuple(str(path) for path in paths)
-    for name in names:
+    for name in map(str, paths):
         if name.lower().endswith(_TEXT_FILES):
             raise InputError(
-                f"{table}: {name!r} is text, which a cluster is not asked to parse: its columns have no types. "
-                'Write it as Parquet, or read it with engine = "duckdb".'
+                f"{table}: {shown_location(name)!r} is text, which a cluster is not asked to parse: its columns "
+                'have no types. Write it as Parquet, or read it with engine = "duckdb".'
             )
-    tables = [_read(backend, name, table) for name in names]
+    tables = [_read(backend, str(path), table) for path in paths]
+    # What was read may be named; of a URL what may be shown.
+    names = tuple(shown_location(name) if "://" in name else name for name in map(str, paths))
     columns = list(dict.fromkeys(column for each in tables for column in each.columns))
     return _union(tables, columns, table, names), names
 
@@ -90,12 +93,12 @@ def _read(backend: ClusterBackend, name: str, table: str) -> ir.Table:
         is_there = bool(frame.columns)
         reason = "nothing is there"
     except Exception as error:
-        is_there, reason = False, first_line(error)
+        is_there, reason = False, reason_of(first_line(error), [name])
     if not is_there:
         what = "table" if is_table_name(name) else "path"
         raise InputError(
-            f"{table}: the cluster cannot read the {what} {name!r} ({reason}). A source is the name of a table, a path "
-            f"to Parquet that the cluster sees, or FORMAT:PATH with {', '.join(FORMATS)}."
+            f"{table}: the cluster cannot read the {what} {shown_location(name)!r} ({reason}). A source is "
+            f"the name of a table, a path to Parquet that the cluster sees, or FORMAT:PATH with {', '.join(FORMATS)}."
         )
     view = f"source_{table}_{abs(hash(name)):x}"
     frame.createOrReplaceTempView(view)

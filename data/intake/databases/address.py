@@ -3,15 +3,15 @@
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from difflib import get_close_matches
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode
 
 from data.errors import InputError
 from data.intake.sql import identifier
-from data.redaction import HIDDEN, shown_url
+from data.secrecy.reasons import reason_of
+from data.secrecy.showing import HIDDEN, describe, is_plain_name, nearest, shown_location, shown_url
 
 Kind = Literal["postgresql", "sqlite", "duckdb"]
 
@@ -41,20 +41,31 @@ class Address:
     kind
         What kind of database it is.
     name
-        The database and the table in messages, without secrets.
+        What may be shown of it: of a server its host and port, of a file its path.
     place
         A connection string of libpq, or the path of a file.
     table
         Name of the table, after the one of its schema where that is given; empty where no table is named.
-    secret
-        The password in the URL, to keep it out of the messages of others.
+    database
+        Name of the database on a server.
     """
 
     kind: Kind
     name: str
     place: str = field(repr=False)
-    table: tuple[str, ...] = ()
-    secret: str = field(default="", repr=False)
+    table: tuple[str, ...] = field(default=(), repr=False)
+    database: str = field(default="", repr=False)
+
+    @property
+    def full_name(self) -> str:
+        """The database and the table, for messages once they are known to be there."""
+        parts = (self.name, self.database, ".".join(self.table))
+        return "/".join(part for k, part in enumerate(parts) if part or k == 0)
+
+    @property
+    def shown(self) -> str:
+        """The database and the table, for messages before; of names that nobody knows yet nothing is told."""
+        return f"{self.name}/{HIDDEN}" if self.database or self.table else self.name
 
     @property
     def relation(self) -> str:
@@ -63,13 +74,20 @@ class Address:
 
     def of_table(self, table: str) -> "Address":
         """Name a table where the address names none."""
-        return self if self.table else Address(self.kind, f"{self.name}/{table}", self.place, (table,), self.secret)
+        return self if self.table else replace(self, table=(table,))
 
-    def clean(self, message: str) -> str:
-        """Take the password out of a message."""
-        for secret in {self.secret, quote(self.secret, safe="")} - {""}:
-            message = message.replace(secret, "***")
-        return message
+    def reason_of(self, error: BaseException | str, hidden: Sequence[str] = ()) -> str:
+        """Say what a driver complained of, where that repeats nothing that may be secret.
+
+        Parameters
+        ----------
+        error
+            What it raised, or its message.
+        hidden
+            Texts of the settings that it was given, besides the address.
+        """
+        known = (self.name, "postgresql", "postgres", "utf8", *(_DEFAULTS.values()))
+        return reason_of(error, (self.place, *self.table, *hidden), known)
 
 
 def find_address(path: str | Path, *, must_exist: bool = True) -> Address | None:
@@ -96,9 +114,9 @@ def find_address(path: str | Path, *, must_exist: bool = True) -> Address | None
     if kind is not None:
         return _read_file_url(kind, rest, must_exist=must_exist)
     if found:
-        close = get_close_matches(scheme.lower(), ("postgresql", "postgres", "sqlite", "duckdb"), n=1, cutoff=0.75)
-        if close:
-            raise InputError(f"URLs that start with {scheme}:// are not known. Nearest: {close[0]}://.")
+        near = nearest(scheme, _SCHEMES, cutoff=0.75)
+        if near:
+            raise InputError(f"a URL starts with a scheme that is not known ({describe(scheme)}).{near}")
         return None
     return _read_path(Path(text).expanduser())
 
@@ -131,6 +149,11 @@ def _read_url(rest: str) -> Address:
             "a URL of PostgreSQL has a / in its user or password: write it as %2F, or leave the password out of the "
             "URL and give it in PGPASSWORD or ~/.pgpass."
         )
+    if "@" in rest.partition("?")[2] and "@" not in rest.partition("?")[0]:
+        raise InputError(
+            "a URL of PostgreSQL has a ? in its user or password: write it as %3F, or leave the password out of the "
+            "URL and give it in PGPASSWORD or ~/.pgpass."
+        )
     if "?" in authority:
         authority, _, query = authority.partition("?")
         path = ""
@@ -147,13 +170,13 @@ def _read_url(rest: str) -> Address:
     database, _, table = path.partition("/")
     options = _DEFAULTS | dict(parse_qsl(query, keep_blank_values=True)) | {"client_encoding": "UTF8"}
     secret = options.pop("password", unquote(password))
-    name = f"postgresql://{hosts}/{unquote(database)}".rstrip("/")
+    name = f"postgresql://{shown_url(f'postgresql://{rest}').place.partition('/')[0]}"
     if not (database or os.environ.get("PGDATABASE") or any(key in options for key in _NO_DATABASE)):
         raise InputError(f"{name} names no database; write {_FORM}.")
-    parts = _parts(unquote(table), f"{name}/{unquote(table)}")
+    parts = _parts(unquote(table), f"{name}/{HIDDEN}")
     login = quote(unquote(user), safe="") + (f":{quote(secret, safe='')}" if secret else "")
     place = f"postgresql://{login}{'@' if login else ''}{hosts}/{database}?{urlencode(options, quote_via=quote)}"
-    return Address("postgresql", f"{name}/{'.'.join(parts)}" if parts else name, place, parts, secret)
+    return Address("postgresql", name, place, parts, unquote(database))
 
 
 def _read_file_url(kind: Kind, rest: str, *, must_exist: bool) -> Address:
@@ -168,9 +191,11 @@ def _read_file_url(kind: Kind, rest: str, *, must_exist: bool) -> Address:
     if not file.suffix or not file.parent.is_dir():
         file, table = file.parent, file.name
     if must_exist or not file.parent.is_dir():
-        raise InputError(f"{kind}:///{path} is not there: neither a file of {TITLES[kind]}, nor a table in one.")
-    parts = _parts(table, path)
-    return Address(kind, path, str(file), parts)
+        raise InputError(
+            f"{kind}:///{shown_location(path)} is not there: neither a file of {TITLES[kind]}, nor a table in one."
+        )
+    _check_plain(file)
+    return Address(kind, shown_location(str(file)), str(file), _parts(table, shown_location(path)))
 
 
 def _read_path(path: Path) -> Address | None:
@@ -180,9 +205,18 @@ def _read_path(path: Path) -> Address | None:
             kind = _kind_of(file)
             if kind is None:
                 return None
-            parts = _parts(path.name, str(path)) if file != path else ()
-            return Address(kind, str(path), str(file), parts)
+            parts = _parts(path.name, shown_location(str(path))) if file != path else ()
+            return Address(kind, str(file), str(file), parts)
     return None
+
+
+def _check_plain(file: Path) -> None:
+    """Refuse to make a file whose name may be a part of an address with a password."""
+    if not all(map(is_plain_name, file.parts)):
+        raise InputError(
+            f"a file named {shown_location(str(file))} is not made, for its name has a : @ ? # % & = or ; in it, as a "
+            "URL with a password may have; name another."
+        )
 
 
 def _kind_of(file: Path) -> Kind | None:
@@ -209,17 +243,18 @@ def _parts(text: str, name: str) -> tuple[str, ...]:
 
 
 def without_password(url: str) -> str:
-    """Write a URL without its password and what may be secret behind `?`, from the parts that are none; a path stays.
+    """Write a URL that was read without its password and what may be secret behind `?`; a path stays.
 
-    The user stays, and so do the usual settings of a connection. Of a URL that is malformed only the scheme is kept.
+    It is built from the parts that are no secret, which are the user of a database and the usual settings of a
+    connection, too. Of a URL that is malformed only the scheme is kept.
     """
-    shown = shown_url(url)
+    shown = shown_url(url, is_known=True)
     if not shown.scheme:
         return url
     if shown.place == HIDDEN:
         return f"{shown.scheme}://{HIDDEN}"
     login, query = url.partition("://")[2].rpartition("@")[0], url.partition("?")[2] if shown.has_query else ""
-    user = re.match(r"[\w.%+-]+(?=:|$)", login) if shown.has_login else None
+    user = re.match(r"[\w.%+-]+(?=:|$)", login) if shown.scheme.startswith("postgres") else None
     kept = [(name, value) for name, value in parse_qsl(query) if name in _NO_SECRETS]
     settings = f"?{urlencode(kept, safe='/')}" if kept else ""
     return f"{shown.scheme}://{f'{user[0]}@' if user else ''}{shown.place}{settings}"

@@ -8,6 +8,7 @@ import duckdb
 from data.intake.databases.address import Address
 from data.intake.databases.columns import NotDescribedError, TableColumn
 from data.intake.sql import identifier, quote
+from data.secrecy.reasons import reason_of
 
 _MEMORY = "1GB"
 _AS_THEY_ARE = ("DATE", "TIMESTAMP", "BOOLEAN", "DOUBLE", "FLOAT", "VARCHAR")
@@ -37,7 +38,7 @@ class DuckDB:
         try:
             rows = self._connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         except duckdb.Error as error:
-            raise NotDescribedError(str(error).splitlines()[0]) from None
+            raise NotDescribedError(reason_of(error, [relation])) from None
         return [_column(str(row[0]), str(row[1])) for row in rows]
 
     def tables(self) -> Sequence[str]:

@@ -47,20 +47,20 @@ def connect(address: Address) -> Any:
         driver = importlib.import_module("adbc_driver_postgresql.dbapi")
     except ModuleNotFoundError:
         raise InputError(
-            f"{address.name} needs the driver of PostgreSQL: python -m pip install 'revealed[postgresql]'."
+            f"{address.shown} needs the driver of PostgreSQL: python -m pip install 'revealed[postgresql]'."
         ) from None
     try:
         return driver.connect(address.place)
     except driver.Error as error:
-        reason = reason_of(address, error).removeprefix("[libpq] Failed to connect: ")
+        reason = complaint_of(address, error).removeprefix("[libpq] Failed to connect: ")
         hint = " Give it in PGPASSWORD or ~/.pgpass." if "password" in reason else ""
-        raise InputError(f"{address.name} cannot be reached: {reason}.{hint}") from None
+        raise InputError(f"{address.shown} cannot be reached: {reason}.{hint}") from None
 
 
-def reason_of(address: Address, error: Exception) -> str:
+def complaint_of(address: Address, error: Exception, sql: str = "") -> str:
     """Say in one line, without secrets, what the server or the driver complained of."""
     text = str(error).partition("ERROR:  ")[2] or str(error).partition("FATAL:  ")[2] or str(error).partition(": ")[2]
-    return address.clean((text or str(error)).strip().splitlines()[0]).rstrip(".")
+    return address.reason_of(text or str(error), [sql])
 
 
 def is_lost(error: Exception) -> bool:
@@ -90,7 +90,7 @@ class PostgreSQL:
             with self._connection.cursor() as cursor:
                 schema = cursor.adbc_execute_schema(f"SELECT * FROM {relation}")
         except self._connection.Error as error:
-            raise NotDescribedError(reason_of(self._address, error)) from None
+            raise NotDescribedError(complaint_of(self._address, error, relation)) from None
         return [_column(field) for field in schema]
 
     def tables(self) -> Sequence[str]:
@@ -132,11 +132,11 @@ class PostgreSQL:
             except (self._connection.Error, pa.ArrowException, OSError) as error:
                 if not is_lost(error):
                     raise InputError(
-                        f"{self._address.name} cannot be read: {reason_of(self._address, error)}."
+                        f"{self._address.full_name} cannot be read: {complaint_of(self._address, error, relation)}."
                     ) from None
                 raise ConnectionLostError(
-                    f"the connection to {self._address.name} was lost after {rows:,} rows "
-                    f"({reason_of(self._address, error)}). Nothing was published; run it again."
+                    f"the connection to {self._address.full_name} was lost after {rows:,} rows "
+                    f"({complaint_of(self._address, error, relation)}). Nothing was published; run it again."
                 ) from None
 
 

@@ -4,7 +4,6 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import duckdb
@@ -18,6 +17,7 @@ from data.intake.databases.postgresql import PostgreSQL
 from data.intake.databases.sqlite import SQLite
 from data.intake.reading.workbooks import part_by_sheet
 from data.intake.sources import File, Source, find_files
+from data.secrecy.showing import describe, nearest
 
 _MOST_TABLES = 20
 
@@ -87,13 +87,13 @@ def read_tables(
     _check_query(source, addresses, contract)
     for number, address in enumerate(addresses):
         with _opened(source, address, contract) as (database, relation, place, header):
-            selection, _ = select(contract, source, header, place.name, zone)
+            selection, _ = select(contract, source, header, place.full_name, zone)
             target = folder / f"database_{contract.table}_{number}.parquet"
             rest = f"WHERE {selection.condition}" if selection.condition else ""
             database.write_parquet(relation, selection.columns, rest, str(target))
             yield File(
                 contract.table,
-                place.name,
+                place.full_name,
                 target,
                 numerics=frozenset(column.name for column in selection.columns if column.sql_type == "NUMERIC"),
                 unread=selection.unread,
@@ -111,12 +111,12 @@ def read_first_rows(address: Address, target: Path, rows: int = 100_000) -> File
         As `read_tables`; or the address names no table.
     """
     if not address.table:
-        raise InputError(f"{address.name} names no table; write {address.name}/TABLE.")
+        raise InputError(f"{address.shown} names no table; write {address.shown}/TABLE.")
     contract = CONTRACTS["transactions"]
     with _opened(Source(address.name), address, contract) as (database, relation, place, header):
         database.write_parquet(relation, header, f"LIMIT {rows}", str(target))
         numerics = frozenset(column.name for column in header if column.sql_type == "NUMERIC")
-        return File("init", place.name, target, numerics=numerics, written=f"a table of {TITLES[address.kind]}")
+        return File("init", place.full_name, target, numerics=numerics, written=f"a table of {TITLES[address.kind]}")
 
 
 def _read_later(
@@ -142,7 +142,7 @@ def describe_tables(source: Source, addresses: list[Address], contract: Contract
     _check_query(source, addresses, contract)
     for address in addresses:
         with _opened(source, address, contract) as (_, _, place, header):
-            yield from select(contract, source, header, place.name, "UTC")[1]
+            yield from select(contract, source, header, place.full_name, "UTC")[1]
 
 
 def _check_query(source: Source, addresses: list[Address], contract: Contract) -> None:
@@ -153,7 +153,7 @@ def _check_query(source: Source, addresses: list[Address], contract: Contract) -
         raise InputError(f"{setting} is set, but {contract.table} names no database to run it in.")
     for address in addresses:
         if address.table:
-            raise InputError(f"{address.name} names a table, and {setting} is set, too; leave out one of them.")
+            raise InputError(f"{address.shown} names a table, and {setting} is set, too; leave out one of them.")
 
 
 @contextmanager
@@ -172,7 +172,7 @@ def _opened(
                 raise InputError(_not_described(source, address, place, contract, database, str(error))) from None
             yield database, relation, place, header
     except (sqlite3.Error, duckdb.Error) as error:
-        raise InputError(f"{place.name} cannot be read: {str(error).splitlines()[0].rstrip('.')}.") from None
+        raise InputError(f"{place.shown} cannot be read: {place.reason_of(error, [relation])}.") from None
 
 
 def _not_described(
@@ -180,17 +180,17 @@ def _not_described(
 ) -> str:
     reason = reason.rstrip(".")
     if source.query is not None:
-        return f"formats.{contract.table}.query cannot be run in {address.name}: {reason}."
+        return f"formats.{contract.table}.query cannot be run in {address.shown}: {reason}."
     tables = list(database.tables())
     wanted = ".".join(place.table)
     if wanted in tables:
-        return f"{contract.table}: {place.name} cannot be read: {reason}."
-    close = get_close_matches(wanted, tables, n=1) or [name for name in tables if name.endswith(f".{wanted}")][:1]
-    near = f" Nearest: {close[0]!r}." if close else ""
+        return f"{contract.table}: {place.full_name} cannot be read: {reason}."
+    near = nearest(wanted, [name for name in tables if name.endswith(f".{wanted}")] or tables)
     listed = ", ".join(tables[:_MOST_TABLES]) or "none that this user may read"
     listed += f" and {len(tables) - _MOST_TABLES} more" if len(tables) > _MOST_TABLES else ""
-    write = "" if address.table else f" Write the one to read after the database: {address.name}/TABLE."
-    return f"{contract.table}: {address.name} has no table {wanted!r}.{near} Its tables: {listed}.{write}"
+    write = "" if address.table else f" Write the one to read after the database: {address.shown}/TABLE."
+    what = f"table of the name given ({describe(wanted)})" if address.table else f"table {wanted!r}"
+    return f"{contract.table}: {address.shown} has no {what}.{near} Its tables: {listed}.{write}"
 
 
 _OPEN: Mapping[str, Callable[[Address], AbstractContextManager[Database]]] = {

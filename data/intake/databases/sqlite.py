@@ -12,6 +12,7 @@ from data.intake.databases.address import Address
 from data.intake.databases.columns import NotDescribedError, TableColumn
 from data.intake.databases.parquet import write_batches
 from data.intake.sql import identifier
+from data.secrecy.reasons import reason_of
 
 _ROWS = 2**16
 """Rows of a batch."""
@@ -38,7 +39,7 @@ class SQLite:
         try:
             header = self._connection.execute(f"SELECT * FROM {relation} LIMIT 0").description
         except sqlite3.Error as error:
-            raise NotDescribedError(str(error)) from None
+            raise NotDescribedError(reason_of(error, [relation])) from None
         return [TableColumn(name, "", identifier(name)) for name, *_ in header]
 
     def tables(self) -> Sequence[str]:

@@ -14,6 +14,7 @@ from data.intake.reading.numbers import NumberFormat, find_number_reading, refus
 from data.intake.reading.pasting import toml_text
 from data.intake.sources import Source
 from data.intake.sql import only_row
+from data.secrecy.reasons import reason_of
 
 _EXAMPLES = 5
 
@@ -90,12 +91,12 @@ def _choose_rows(
     try:
         total, kept = only_row(connection, f"SELECT count(*), count(*) FILTER ({chosen}) FROM {raw.relation}")
     except duckdb.Error as error:
-        raise InputError(f"{setting} = {rows!r} cannot be computed: {str(error).splitlines()[0]}.") from None
+        raise InputError(f"{setting} cannot be computed: {reason_of(error, [rows], raw.header)}.") from None
     if total and not kept:
         values = [
             f"{raw.header[k]} has {', '.join(map(repr, _commonest(connection, raw, k)))}" for k in expression.columns
         ]
-        raise InputError(f"{setting} = {rows!r} chooses no row of {raw.name}: {'; '.join(values)}.")
+        raise InputError(f"{setting} chooses no row of {raw.name}: {'; '.join(values)}.")
     connection.execute(f"ALTER {'VIEW' if raw.is_view else 'TABLE'} {raw.relation} RENAME TO {raw.relation}_all")
     connection.execute(f"CREATE VIEW {raw.relation} AS SELECT * FROM {raw.relation}_all WHERE {chosen}")
     return replace(raw, left_out=total - kept)

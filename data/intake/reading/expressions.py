@@ -12,6 +12,8 @@ from sqlglot import exp
 
 from data.errors import InputError
 from data.intake.reading.matching import normalise_name
+from data.secrecy.reasons import reason_of
+from data.secrecy.showing import describe
 
 Kind = Literal["number", "condition", "time"]
 """What an expression must give for each row: a number, true or false, or a time, which may be a text."""
@@ -85,13 +87,12 @@ def compile_expression(
     InputError
         It is no expression, uses what is not allowed, or a column that is not there.
     """
-    named = f"{setting} = {text!r}"
-    tree = _parse(named, text)
+    tree = _parse(setting, text)
     # Any SQL of ours stands in the tree as one name, and is put in its place when the tree is written.
     stand_ins: dict[str, str] = {}
     positions: list[int] = []
     for column in list(tree.find_all(exp.Column)):
-        position = _find(named, column, header)
+        position = _find(setting, column, header)
         numeric = _is_numeric(column, is_number=kind == "number")
         name = f"\x1f{position}{'n' if numeric else 't'}"
         stand_ins[name] = as_number(position) if numeric else as_text(position)
@@ -100,7 +101,8 @@ def compile_expression(
     sql = tree.sql(dialect="duckdb")
     for name, replacement in stand_ins.items():
         sql = sql.replace(f'"{name}"', f"({replacement})")
-    sql_type = _type_of(connection, named, sql, relation, kind)
+    known = [*header, *(node.sql_name() for node in tree.find_all(exp.Func) if not isinstance(node, exp.Anonymous))]
+    sql_type = _type_of(connection, setting, sql, relation, kind, lambda error: reason_of(error, [text], known))
     return Expression(sql, sql_type, tuple(dict.fromkeys(positions)))
 
 
@@ -118,15 +120,14 @@ def in_expression(name: str) -> str:
 
 def columns_of(setting: str, text: str, header: Sequence[str]) -> tuple[int, ...]:
     """Return the positions in the header of the columns that an expression uses; raises as `compile_expression`."""
-    named = f"{setting} = {text!r}"
-    return tuple(dict.fromkeys(_find(named, column, header) for column in _parse(named, text).find_all(exp.Column)))
+    return tuple(dict.fromkeys(_find(setting, column, header) for column in _parse(setting, text).find_all(exp.Column)))
 
 
 def _parse(named: str, text: str) -> exp.Expr:
     try:
         trees = sqlglot.parse(text, read="duckdb")
     except sqlglot.errors.SqlglotError as error:
-        reason = str(error).splitlines()[0].split(". Line")[0]
+        reason = reason_of(str(error).splitlines()[0].split(". Line")[0], [text])
         raise InputError(f"{named} is no SQL expression: {reason}.") from None
     tree = trees[0] if len(trees) == 1 else None
     if tree is None:
@@ -134,7 +135,7 @@ def _parse(named: str, text: str) -> exp.Expr:
     for node in tree.walk():
         if isinstance(node, exp.DataType):
             if node.this.name not in _TYPES:
-                raise InputError(f"{named} uses the type {node.sql()}; allowed are {', '.join(sorted(_TYPES))}.")
+                raise InputError(f"{named} uses the type {node.this.name}; allowed are {', '.join(sorted(_TYPES))}.")
         elif type(node) not in _ALLOWED or "\x1f" in node.name:
             raise InputError(
                 f"{named} uses {_what(node)}, which is not allowed: an expression may hold columns, literals, "
@@ -147,17 +148,19 @@ def _parse(named: str, text: str) -> exp.Expr:
 
 
 def _what(node: exp.Expr) -> str:
+    """Name what stands in an expression, by a word of SQL's own."""
     if isinstance(node, exp.Anonymous):
-        return f"the function {node.name}"
-    return (
-        f"the function {node.sql_name().lower()}" if isinstance(node, exp.Func) else f"{node.sql(dialect='duckdb')!r}"
-    )
+        with duckdb.connect() as connection:
+            rows = connection.execute("SELECT function_name FROM duckdb_functions()").fetchall()
+        name = node.name.lower()
+        return f"the function {name}" if (name,) in rows else f"a function that is not known ({describe(name)})"
+    return f"the function {node.sql_name().lower()}" if isinstance(node, exp.Func) else type(node).__name__.upper()
 
 
 def _find(named: str, column: exp.Column, header: Sequence[str]) -> int:
     name = column.name
     if column.table:
-        raise InputError(f"{named} names the column {column.sql()!r}; write a name with a point in double quotes.")
+        raise InputError(f"{named} names a column with a point; write its name in double quotes.")
     if name in header:
         return list(header).index(name)
     alike = [k for k, other in enumerate(header) if other and normalise_name(other) == normalise_name(name)]
@@ -166,7 +169,7 @@ def _find(named: str, column: exp.Column, header: Sequence[str]) -> int:
     plain = {normalise_name(other): other for other in header if other}
     close = get_close_matches(normalise_name(name), list(plain), n=1, cutoff=0.5)
     raise InputError(
-        f"{named}: the file has {'several columns' if alike else 'no column'} {name!r}."
+        f"{named}: the file has {'several columns' if alike else 'no column'} of a name in it ({describe(name)})."
         + (f" Nearest: {plain[close[0]]!r}." if close and not alike else "")
         + f" Its columns: {', '.join(other for other in header if other)}."
     )
@@ -193,11 +196,18 @@ def _holds_number(node: exp.Expr) -> bool:
     return isinstance(node.unnest(), _NUMERIC) or (isinstance(node, exp.Literal) and not node.is_string)
 
 
-def _type_of(connection: duckdb.DuckDBPyConnection, named: str, sql: str, relation: str, kind: Kind) -> str:
+def _type_of(
+    connection: duckdb.DuckDBPyConnection,
+    named: str,
+    sql: str,
+    relation: str,
+    kind: Kind,
+    told: Callable[[duckdb.Error], str],
+) -> str:
     try:
         sql_type = str(connection.execute(f"DESCRIBE SELECT {sql} AS value FROM {relation}").fetchall()[0][1])
     except duckdb.Error as error:
-        raise InputError(f"{named} cannot be computed: {str(error).splitlines()[0].partition(': ')[2]}.") from None
+        raise InputError(f"{named} cannot be computed: {told(error).partition(': ')[2] or told(error)}.") from None
     is_time = sql_type == "DATE" or sql_type.startswith("TIMESTAMP")
     if kind == "condition" and sql_type != "BOOLEAN":
         raise InputError(f"{named} must be true or false for each row, such as \"status = 'paid'\"; it is {sql_type}.")

@@ -8,6 +8,7 @@ from difflib import SequenceMatcher, get_close_matches
 from data.contracts import LONGEST_NAME, MOST_COLUMNS, Column, Contract
 from data.errors import InputError
 from data.intake.reading.pasting import paste
+from data.secrecy.showing import describe
 
 Contents = Callable[[], Sequence[str]]
 """Gives what each column of a file holds, in the header's order: "time", "number", "text", or "" where it is empty."""
@@ -42,7 +43,7 @@ def check_mapping(contract: Contract, mapping: Mapping[str, str]) -> None:
         if name not in contract.names:
             close = _nearest_name(name, contract.names)
             raise InputError(
-                f"columns.{contract.table}.{name} is set, but {contract.table} has no column {name!r}. "
+                f"columns.{contract.table} has a name that no column of {contract.table} has ({describe(name)}). "
                 f"It has: {', '.join(contract.names)}." + (f" Nearest: {close!r}." if close else "")
             )
 
@@ -173,16 +174,18 @@ def _missing_message(
     file: str,
     contents: Contents | None,
 ) -> str:
-    sources = [mapping.get(name, name) for name in missing]
+    # Of a name in the settings that is in no file nobody knows what it is.
+    sources = [
+        f"of the name in columns.{contract.table}.{name} ({describe(mapping[name])})" if name in mapping else repr(name)
+        for name in missing
+    ]
     proposals = _propose(contract, header, mapping, missing, matched, contents)
     columns = ", ".join(name for name in header if name) or "none"
     lines = {name: proposals.get(name, "its name in your file") for name in missing}
     return (
-        f"{contract.table}: {file} has no column {' and '.join(repr(source) for source in sources)}. "
+        f"{contract.table}: {file} has no column {' and '.join(sources)}. "
         f"Its columns: {columns}."
-        + "".join(
-            f" Nearest to {s!r}: {proposals[n]!r}." for n, s in zip(missing, sources, strict=True) if n in proposals
-        )
+        + "".join(f" Nearest to {name!r}: {proposals[name]!r}." for name in missing if name in proposals)
         + f" {paste(f'columns.{contract.table}', lines)}"
     )
 

@@ -10,6 +10,8 @@ import duckdb
 from data.errors import InputError
 from data.intake.reading.pasting import paste, toml_text
 from data.intake.sql import only_row, quote
+from data.secrecy.reasons import reason_of
+from data.secrecy.showing import describe
 
 EPOCHS: Mapping[str, tuple[str, int]] = {
     "epoch_s": ("seconds", 1),
@@ -99,10 +101,14 @@ def check_time_format(connection: duckdb.DuckDBPyConnection, table: str, time_fo
     try:
         connection.execute(f"SELECT try_strptime('', {quote(time_format)})")
     except duckdb.Error as error:
-        raise InputError(f"time_format of {table} is {time_format!r}, which is no strptime format: {error}") from None
+        reason = reason_of(error, [time_format])
+        raise InputError(
+            f"time_format of {table} is {describe(time_format)}, which is no strptime format: {reason}"
+        ) from None
     if "%" not in time_format:
         raise InputError(
-            f'time_format of {table} is {time_format!r}; it must be a format such as "%d/%m/%Y", or one of {counted}.'
+            f'time_format of {table} is {describe(time_format)}; it must be a format such as "%d/%m/%Y", or one of '
+            f"{counted}."
         )
 
 

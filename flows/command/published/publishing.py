@@ -37,7 +37,8 @@ def publish(settings: Settings, address: Address, console: Console) -> None:
     comment = f"Scores of customers: {origin}, horizon {metadata['horizon']} days, run {metadata['run_id']}"
     written = write_copy(address, reader, table.num_rows, comment)
     console.print(
-        f"{written.rows:,} customers written to {address.name}: {origin}.\n{_what_became_of(written)}", markup=False
+        f"{written.rows:,} customers written to {address.full_name}: {origin}.\n{_what_became_of(written)}",
+        markup=False,
     )
 
 

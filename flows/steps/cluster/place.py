@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from data.intake.cluster.session import ClusterBackend, connect, mended
+from data.secrecy.location import text_of
 from flows.settings import Settings
 from flows.steps.sources import check_scores_location
 
@@ -42,8 +43,8 @@ def cluster_of_run(settings: Settings, run_id: str) -> Iterator[Cluster]:
     work = place / f"work-{run_id}"
     work.mkdir()
     try:
-        yield Cluster(connect(settings.spark_remote, work), place / run_id)
+        yield Cluster(connect(text_of(settings.spark_remote), work), place / run_id)
     except Exception as error:
-        raise mended(error) from error
+        raise mended(error, [text_of(settings.spark_remote) or ""]) from None
     finally:
         shutil.rmtree(work, ignore_errors=True)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from flows.settings import nearest_settings_file, read_settings_file
+from data.secrecy.location import Location
+from flows.settings_file import nearest_settings_file, read_settings_file
 from flows.steps.findings.finding import Finding
 
 _SECRET = re.compile("pass|pwd|secret|token|sig|key|credential", re.IGNORECASE)
@@ -32,6 +33,8 @@ def find_tracked_passwords() -> Iterator[Finding]:
 
 def _holds_password(value: Any) -> bool:
     """Whether a setting is an address with a password, or with a query that signs it."""
+    if isinstance(value, Location):
+        value = value.get_secret_value()
     if isinstance(value, (list, dict)):
         return any(map(_holds_password, value.values() if isinstance(value, dict) else value))
     if not isinstance(value, str) or "://" not in value:

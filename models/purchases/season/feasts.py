@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import numpy as np
 
 from data.errors import InputError
+from data.secrecy.showing import describe
 from models.scoring.clock.clock import day_number
 from models.scoring.clock.parameters import Feast
 from models.stats.typing import Floats, Integers
@@ -60,7 +61,8 @@ def movable_feasts(country: str | None, first: date, as_of: date) -> Sequence[Mo
         days = holidays.country_holidays(country, years=years, observed=False)
     except NotImplementedError:
         raise InputError(
-            f"the setting country must be a code of ISO 3166 whose feasts are known, such as DE or US, got {country!r}"
+            f"the setting country must be a code of ISO 3166 whose feasts are known, such as DE or US, got "
+            f"{describe(country)}"
         ) from None
     by_name: dict[str, list[date]] = {}
     for day, names in sorted(days.items()):

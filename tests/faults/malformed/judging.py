@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from data.errors import InputError, RefusedError
 from data.intake.pipeline import Rules, Source, take_in
-from flows.settings import SETTINGS_FILE, Settings
+from flows.settings import Settings
+from flows.settings_file import SETTINGS_FILE
 from flows.steps.inputs import rules_of
 from flows.steps.sources import named_sources
 from models.registry.location import store_location
