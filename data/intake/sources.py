@@ -120,7 +120,7 @@ class Source:
             except LookupError:
                 raise InputError(
                     f'encoding is {describe(self.encoding)}, and not known; give one of Python\'s names, e.g. "cp1252".'
-                    f"{nearest(self.encoding, aliases.values())}"
+                    f"{nearest(self.encoding, (name for name in aliases.values() if not name.endswith('_codec')))}"
                 ) from None
 
     @property

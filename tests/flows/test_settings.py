@@ -1,6 +1,7 @@
 import pytest
 
 from data.errors import InputError
+from data.secrecy.location import Location
 from flows.settings import Settings
 
 
@@ -21,9 +22,9 @@ def test_the_nearest_file_above_is_found_and_its_paths_start_at_its_folder(own_e
     below.mkdir(parents=True)
     monkeypatch.chdir(below)
     settings = Settings.load()
-    assert settings.transactions == [str(own_environment / "sales/*.csv"), "s3://bucket/sales"]
-    assert settings.answers == [str(own_environment / "survey.csv")]
-    assert settings.mlruns == str(own_environment / "store")
+    assert settings.transactions == [Location(str(own_environment / "sales/*.csv")), Location("s3://bucket/sales")]
+    assert settings.answers == [Location(str(own_environment / "survey.csv"))]
+    assert settings.mlruns == Location(str(own_environment / "store"))
 
 
 def test_tables_and_environment_name_columns_and_formats(own_environment, monkeypatch):
@@ -35,7 +36,7 @@ def test_tables_and_environment_name_columns_and_formats(own_environment, monkey
     settings = Settings.load()
     assert settings.columns == {"transactions": {"customer_id": "client", "ts": "sold_at"}}
     assert settings.formats["answers"].encoding == "cp1251"
-    assert settings.transactions == ["sales.csv"]
+    assert settings.transactions == [Location("sales.csv")]
 
 
 def test_rfm_segments_are_named_in_the_settings_file(own_environment):
@@ -67,9 +68,12 @@ def test_one_quarantine_limit_is_for_all_tables_and_one_for_a_table_leaves_the_o
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"horizn": 3}, "setting 'horizn' is not known"),
+        ({"horizn": 3}, "a setting that is not known (a text of 6 characters). Nearest: 'horizon'."),
         ({"horizon": 0}, "setting 'horizon' must be greater than or equal to 1, got 0"),
-        ({"timezone": "Berlin"}, "setting 'timezone' must be a time zone such as 'Europe/Berlin', got 'Berlin'"),
+        (
+            {"timezone": "Berlin"},
+            "setting 'timezone' must be a time zone such as 'Europe/Berlin', the nearest is 'Europe/Berlin', got a",
+        ),
         ({"quarantine_limit": 2}, "must be less than or equal to 1, got 2"),
         ({"as_of": "soon"}, "setting 'as_of'"),
         (
@@ -77,7 +81,10 @@ def test_one_quarantine_limit_is_for_all_tables_and_one_for_a_table_leaves_the_o
             "must name all pairs of scores; recency 1 with 5, the mean of frequency",
         ),
         ({"rfm_segments": {"all": ["5-1", "1-5"]}}, "must have scores from 1 to 5, the lower one first"),
-        ({"rfm_segments": {"all": ["few", "1-5"]}}, "setting 'rfm_segments.all.0.0' must be a valid integer"),
+        (
+            {"rfm_segments": {"all": ["few", "1-5"]}},
+            "setting 'rfm_segments.(a text of 3 characters).0.0' must be a valid integer",
+        ),
         ({"columns": {"sales": {"ts": "x"}}}, "must be 'transactions', 'answers', 'events' or 'customers'"),
     ],
 )
@@ -90,7 +97,7 @@ def test_a_mistake_is_named_with_what_must_be_and_what_was_got(own_environment, 
 def test_what_prefect_stores_of_the_settings_holds_no_password(own_environment):
     secret = "https://bob:hunter2@example.org/sales.csv?sig=abc"
     settings = Settings.load(transactions=[secret, "local.csv"])
-    assert settings.transactions == [secret, "local.csv"]
+    assert settings.transactions == [Location(secret), Location("local.csv")]
     stored = settings.model_dump(mode="json")["transactions"]
     assert stored == ["https://example.org/sales.csv", "local.csv"]
 

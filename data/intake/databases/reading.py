@@ -164,15 +164,18 @@ def _opened(
     place = address if source.query is not None else address.of_table(contract.table)
     # A line comment may end the query.
     relation = place.relation if source.query is None else f"({source.query.strip().rstrip(';')}\n) AS queried"
+    # Until the table is found, its name may be anything.
+    name = place.shown
     try:
         with _OPEN[address.kind](address) as database:
             try:
                 header = database.describe(relation)
             except NotDescribedError as error:
                 raise InputError(_not_described(source, address, place, contract, database, str(error))) from None
+            name = place.full_name
             yield database, relation, place, header
     except (sqlite3.Error, duckdb.Error) as error:
-        raise InputError(f"{place.shown} cannot be read: {place.reason_of(error, [relation])}.") from None
+        raise InputError(f"{name} cannot be read: {place.reason_of(error, [relation])}.") from None
 
 
 def _not_described(

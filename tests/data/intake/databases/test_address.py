@@ -26,7 +26,9 @@ from data.intake.databases.address import find_address, split_addresses, start_a
 )
 def test_a_url_of_postgresql_names_a_server_a_database_and_a_table(url, name, table, place):
     address = find_address(url)
-    assert (address.kind, address.name, address.table) == ("postgresql", name, table)
+    assert (address.kind, address.full_name, address.table) == ("postgresql", name, table)
+    assert address.shown == f"{address.name}/***"
+    assert name.startswith(address.name)
     assert address.place.startswith(place)
     assert "client_encoding=UTF8" in address.place
     assert "connect_timeout=10" in address.place
@@ -50,8 +52,9 @@ def test_what_a_url_sets_comes_before_what_we_set():
 def test_a_password_reaches_the_driver_and_no_message(url):
     address = find_address(url)
     assert "ann:s3cret@db" in address.place
-    assert "s3cret" not in address.name + repr(address)
-    assert address.clean('server says "s3cret" to you') == 'server says "***" to you'
+    assert "s3cret" not in address.full_name + repr(address)
+    assert address.reason_of('server says "s3cret" to you') == "an unknown fault"
+    assert address.reason_of("the server starts up") == "the server starts up"
 
 
 @pytest.mark.parametrize(
@@ -59,10 +62,11 @@ def test_a_password_reaches_the_driver_and_no_message(url):
     [
         ("postgresql://ann:s3cr/et@db/shop/t", "has a / in its user or password: write it as %2F"),
         ("postgresql://ann:s3cr@et:x@db:port/shop/t", "what stands for HOST:PORT is none"),
+        ("postgresql://ann:123?s3cr@db/shop/t", "has a ? in its user or password: write it as %3F"),
         ("postgresql://db", "names no database; write postgresql://USER@HOST:PORT/DATABASE/SCHEMA.TABLE"),
         ("postgresql://db/shop/a.b.c", "must end in TABLE or SCHEMA.TABLE"),
         ("postgresql://db/shop/a/b", "must end in TABLE or SCHEMA.TABLE"),
-        ("postgresq://db/shop/t", "postgresq:// are not known. Nearest: postgresql://"),
+        ("postgresq://db/shop/t", "a scheme that is not known (a text of 9 characters). Nearest: 'postgresql'"),
         ("sqlite:///nowhere.db/t", "neither a file of SQLite, nor a table in one"),
     ],
 )
@@ -90,7 +94,7 @@ def test_files_of_databases_are_known_by_their_content(tmp_path, monkeypatch):
         address = find_address(path)
         assert (address.kind, address.table) == (kind, table)
     addresses, others = split_addresses(["till/t", "sales.csv", "https://db/x.csv", "sales/*.csv", tmp_path])
-    assert [address.name for address in addresses] == ["till/t"]
+    assert [address.full_name for address in addresses] == ["till/t"]
     assert others == ["sales.csv", "https://db/x.csv", "sales/*.csv", tmp_path]
     with pytest.raises(InputError, match=r"is a file of SQLite, not of DuckDB"):
         find_address("duckdb:///till/t")

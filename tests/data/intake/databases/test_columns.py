@@ -55,7 +55,7 @@ def test_a_column_that_is_missing_is_proposed_by_name_and_type():
         InputError, match=r"db/t has no column 'customer_id' and 'amount'.*Nearest to 'amount': 'price'"
     ):
         choose("transactions", SALES)
-    with pytest.raises(InputError, match=r"formats\.transactions\.amount = 'pieces \* price'.*no column 'pieces'"):
+    with pytest.raises(InputError, match=r"formats\.transactions\.amount: the file has no column of a name in it"):
         choose("transactions", SALES, columns={"customer_id": "client"}, amount="pieces * price")
 
 

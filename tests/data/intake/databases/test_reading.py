@@ -93,9 +93,7 @@ def test_a_query_takes_the_place_of_a_table(lake, till, tmp_path):
     assert taken(tmp_path, "transactions", "customer_id, amount::VARCHAR") == [("2", "1.0000")]
     with pytest.raises(InputError, match=r"names a table, and formats\.transactions\.query is set, too"):
         check_headers({"transactions": Source(f"{lake}/sales.orders", query=query)})
-    with pytest.raises(
-        InputError, match=r"formats\.transactions\.query cannot be run in .*no such table: sales\.orders"
-    ):
+    with pytest.raises(InputError, match=r"formats\.transactions\.query cannot be run in .*no such table\."):
         check_headers({"transactions": Source(till, query=query)})
     (tmp_path / "sales.csv").write_text("customer_id,ts,amount\n1,2024-01-01,1\n")
     with pytest.raises(InputError, match=r"query is set, but transactions names no database to run it in"):
@@ -114,11 +112,14 @@ def test_files_and_tables_may_stand_together(lake, tmp_path):
     [
         (
             "lake.duckdb/sales.order",
-            r"has no table 'sales\.order'\. Nearest: 'sales\.orders'\. Its tables: customers, events",
+            r"of the name given \(a text of 11 characters\)\. Nearest: 'sales\.orders'\. Its tables: customers, events",
         ),
-        ("lake.duckdb/orders", r"has no table 'orders'\. Nearest: 'sales\.orders'"),
+        ("lake.duckdb/orders", r"has no table of the name given \(a text of 6 characters\)\. Nearest: 'sales\.orders'"),
         ("lake.duckdb", r"has no table 'transactions'.*Write the one to read after the database: .*lake\.duckdb/TABLE"),
-        ("till.db/sale", r"has no table 'sale'\. Nearest: 'sales'\. Its tables: answers, sales\."),
+        (
+            "till.db/sale",
+            r"of the name given \(a text of 4 characters\)\. Nearest: 'sales'\. Its tables: answers, sales\.",
+        ),
         ("till.db/sales", r"till\.db/sales has no column 'customer_id' and 'ts' and 'amount'"),
     ],
 )

@@ -61,19 +61,19 @@ def test_rows_that_leave_nothing_are_told_with_the_values_there(take):
 @pytest.mark.parametrize(
     ("amount", "message"),
     [
-        ("quantity * unit_prise", "has no column 'unit_prise'. Nearest: 'Unit Price'"),
+        ("quantity * unit_prise", "has no column of a name in it (a text of 10 characters). Nearest: 'Unit Price'"),
         ("quantity *", "is no SQL expression"),
         ("quantity; drop table staged", "must be one SQL expression"),
         ("quantity * (select 1)", "is not allowed"),
         ("(select max(content) from read_text('/etc/passwd'))", "is not allowed"),
         ("read_csv('/etc/passwd')", "uses the function read_csv, which is not allowed"),
-        ("getenv('HOME')", "uses the function getenv"),
+        ("getenv('HOME')", "uses a function that is not known (a text of 6 characters)"),
         ("sum(quantity)", "uses the function sum"),
         ("row_number() over ()", "is not allowed"),
         ("*", "is not allowed"),
         ("columns('.*')", "is not allowed"),
         ("quantity::INET", "uses the type INET"),
-        ("staged.quantity", "names the column"),
+        ("staged.quantity", "names a column with a point"),
         ("status = 'paid'", "must be a number"),
         ("from 'x.csv'", "is n"),
         ("copy x to 'y'", "is n"),
@@ -82,12 +82,12 @@ def test_rows_that_leave_nothing_are_told_with_the_values_there(take):
 def test_an_expression_that_cannot_be_used_is_named(take, amount, message):
     with pytest.raises(InputError) as error:
         take(SHOP, amount=amount)
-    assert str(error.value).startswith(f"formats.transactions.amount = {amount!r}")
+    assert str(error.value).startswith("formats.transactions.amount")
     assert message in str(error.value)
 
 
 def test_rows_must_be_true_or_false_and_only_transactions_have_an_amount(take, write):
-    with pytest.raises(InputError, match=r"formats\.transactions\.rows = 'status' must be true or false"):
+    with pytest.raises(InputError, match=r"formats\.transactions\.rows must be true or false"):
         take(SHOP, amount="unit_price", rows="status")
     with pytest.raises(InputError, match=r"formats\.events\.amount is set, but events has no column amount"):
         from data.intake.pipeline import Source

@@ -80,5 +80,5 @@ def test_the_other_tables_are_looked_at_too(take, write):
 
 
 def test_an_unknown_word_is_no_way_to_treat_repeated_rows():
-    with pytest.raises(InputError, match='repeated must be "keep" or "drop", got \'once\''):
+    with pytest.raises(InputError, match='repeated must be "keep" or "drop", got a text of 4 characters'):
         Source("a.csv", repeated="once")
