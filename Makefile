@@ -1,6 +1,6 @@
 # Every target sets up what it needs: a virtual environment and the pinned packages, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover lint docs bench consumers faults
+.PHONY: help setup demo test cover lint docs bench consumers faults mutants
 
 PYTHON ?= python3
 VENV := .venv
@@ -19,6 +19,7 @@ help:
 	@echo "make bench      time the job beside its peers, and judge the NPS on customers of known truth: an hour and a half"
 	@echo "make consumers  check the schedules on a Prefect server, tables in PostgreSQL, the report and the app in a browser, the wheel, and what consumers get in environments of theirs"
 	@echo "make faults     kill commands while they write, fill the disk, stop servers, give broken input: two hours"
+	@echo "make mutants    put small faults into the code, one at a time, and count those that no test finds: an hour"
 
 setup: $(READY)
 
@@ -87,3 +88,7 @@ consumers: $(READY)
 # and FAULTS_EXAMPLES (of broken inputs of each kind) say which numbers are drawn, and how many.
 faults: $(READY)
 	$(BIN)/python -m pytest -s -rs tests/faults
+
+# Judges the tests. MUTANTS names groups of benchmarks/mutants/judged.toml, and may say --sample and --seed.
+mutants: $(READY)
+	$(BIN)/python -m benchmarks.mutants.run $(MUTANTS)
