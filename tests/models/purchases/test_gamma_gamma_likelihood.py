@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.stats import pearsonr
 
 from models.purchases.gamma_gamma_likelihood import (
     SpendHistories,
+    independence,
     log_likelihood_and_derivatives,
     log_parameters,
 )
@@ -32,6 +34,21 @@ def some_histories(rng, size=20_000):
     x = 1 + rng.poisson(2, size).astype(float)
     m = np.round(rng.gamma(6 * x) / (x * rng.gamma(3.0, 1 / 20, size)), 2) + 0.01
     return SpendHistories(x, m, rng.integers(1, 4, size).astype(float))
+
+
+def test_sums_by_hand_and_the_correlation_of_customers_counted_one_by_one():
+    shop = SpendHistories(np.array([1.0, 1, 3]), np.array([2.0, 4, 8]), np.array([3.0, 1, 2]))
+    assert (shop.customers, shop.mean) == (6.0, (6 + 4 + 16) / 6)
+    assert shop.frequencies[0].tolist() == [1, 3] and shop.frequencies[1].tolist() == [4, 2]
+    assert_allclose(shop.log_sums, [11 * np.log(2), 11 * np.log(2) + 2 * np.log(3)])
+    halves = shop.in_units_of(2.0)
+    assert (halves.x.tolist(), halves.m.tolist(), halves.weights.tolist()) == ([1, 1, 3], [1, 2, 4], [3, 1, 2])
+    x, m = (np.repeat(values, shop.weights.astype(int)) for values in (shop.x, shop.m))
+    peer, found = pearsonr(x, m), independence(shop)
+    assert_allclose([found.correlation, found.p_value, found.customers], [peer.statistic, peer.pvalue, 6.0])
+    assert np.isnan(independence(SpendHistories(np.ones(3), shop.m, shop.weights)).correlation)
+    two = SpendHistories(np.array([1.0, 2]), np.array([2.0, 3]), np.ones(2))
+    assert np.isnan(independence(two).p_value) and independence(two).warning is None
 
 
 def test_sums_over_customers_however_many(rng):

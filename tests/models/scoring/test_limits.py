@@ -16,7 +16,7 @@ from models.scoring.bg_nbd import (
     p_alive_if_judged,
     p_purchase,
 )
-from models.scoring.gamma_gamma import expected_spend
+from models.scoring.gamma_gamma import expected_share, expected_spend
 from models.scoring.intervals.revenue_and_value import clv_interval, revenue_interval
 from models.scoring.parameters import PurchaseParameters, SpendParameters, Uncertainty
 from tests.models.golden import limits
@@ -159,6 +159,15 @@ def test_expected_spend_is_the_mean_of_its_story(spend):
         mean_value = values_of(parameters, x, m, np.ones(200_000), rng)[1]
         error = 5 * mean_value.std() / np.sqrt(mean_value.size) + 1e-9
         assert abs(float(expected_spend(x, m, parameters)) - mean_value.mean()) < error
+
+
+@pytest.mark.parametrize("spend", [*SPENDS.values(), SpendParameters(6.25, 3.74, 15.44)], ids=[*SPENDS, "no limit"])
+def test_the_share_times_what_was_spent_is_what_is_expected(spend):
+    for x, m in ((0, 0.0), (1, 25.0), (7, 12.0)):
+        spent = (
+            m if x and spend.limits == ("equal_purchases",) else spend.v + ("equal_means" not in spend.limits) * x * m
+        )
+        assert expected_share(x, spend) * spent == pytest.approx(float(expected_spend(x, m, spend)), rel=1e-14)
 
 
 @pytest.mark.parametrize(("limit", "near"), [("equal purchases", (1e9, 4.0, 90e-9)), ("equal means", (2.0, 1e9, 15e9))])

@@ -10,7 +10,7 @@ import pytest
 
 from models.release.release import Release
 from models.scoring.bg_nbd import p_purchase
-from models.scoring.clock.clock import Clock, day_number, parts_of_year
+from models.scoring.clock.clock import Clock, day_number, parts_of_year, share_of_year
 from models.scoring.clock.future import Future
 from models.scoring.clock.parameters import ClockParameters, Feast
 from models.scoring.parameters import scorer_sections
@@ -41,6 +41,15 @@ def test_times_are_sums_of_daily_rates():
     assert clock.rates(np.array([FITTED - 1, FITTED - 8, FITTED - 15, FITTED - 500])) == pytest.approx(
         [INDEX[25], 1.1 * INDEX[24], 1.2 * INDEX[23], 1.2 * INDEX[parts_of_year(np.array([FITTED - 500]), 52)[0]]]
     )
+
+
+def test_a_feast_holds_on_its_days_and_on_no_other():
+    clock, start = Clock(replace(EVEN, feasts=(Feast("2023-12-01", 20, 1.5),))), day_number("2023-12-01")
+    rates = clock.rates(start + np.array([-40, -1, 0, 10, 19, 20, 40]))
+    assert rates.tolist() == [1.0, 1.0, 1.5, 1.5, 1.5, 1.0, 1.0]
+    # Noon of the first and of the last day of a year, and of the middle of one of 365 days.
+    days = np.array([day_number(day) for day in ("2024-01-01", "2023-12-31", "2023-07-02")])
+    assert share_of_year(days) == pytest.approx([0.5 / 366, 364.5 / 365, 0.5])
 
 
 def test_times_do_not_depend_on_what_was_asked_before():
