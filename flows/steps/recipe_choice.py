@@ -9,6 +9,7 @@ from flows.steps.progress import step
 from models.monitoring.rhythm import REGULAR, gap_variation
 from models.purchases.fit import MODEL_NAMES, PurchaseFit, fit_purchases_at
 from models.recipe import PurchaseModel, Recipe
+from models.release.holdout import sampled_tables
 from models.release.rolling import (
     backtest_at,
     choose_purchase_model,
@@ -68,7 +69,9 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
         wanted = CUTOFFS if any(wants.values()) else 1
         cutoffs = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, recipe.horizon, wanted)
         with step(f"look back: fit before {' and '.join(map(str, cutoffs))}, judge after"):
-            results = [backtest_at(inputs.tables, cutoff, recipe, with_second_stage=False) for cutoff in cutoffs]
+            # The first stage is judged by the customers by whom the gate judges: of a large base a sample.
+            judged = sampled_tables(inputs.tables, cutoffs[0], recipe)
+            results = [backtest_at(inputs.tables, each, recipe, False, judged) for each in cutoffs]
     except InputError as error:
         undecided = " and ".join(f"the {name.replace('_', ' ')}" for name, is_wanted in wants.items() if is_wanted)
         why_not = [f"The backtest cannot decide on {undecided}: {error}."] if undecided else []

@@ -98,7 +98,9 @@ def rolling_cutoffs(first_day: date, as_of: date, horizon: int, wanted: int) -> 
     return possible
 
 
-def backtest_at(tables: Tables, cutoff: date, recipe: Recipe, with_second_stage: bool = True) -> CutoffResult:
+def backtest_at(
+    tables: Tables, cutoff: date, recipe: Recipe, with_second_stage: bool = True, judged: Tables | None = None
+) -> CutoffResult:
     """Fit every model on what was available before a cutoff, and predict the horizon after it.
 
     Parameters
@@ -110,7 +112,9 @@ def backtest_at(tables: Tables, cutoff: date, recipe: Recipe, with_second_stage:
     recipe : Recipe
         Its horizon is used, and for the second stage also purchase model, seed and static attributes.
     with_second_stage : bool
-        Whether the second stage is trained too.
+        Whether the second stage is trained too; it needs everyone among the judged.
+    judged : Tables, optional
+        Tables of the customers to judge by; everyone unless given. Models are fitted on everyone.
 
     Returns
     -------
@@ -122,7 +126,7 @@ def backtest_at(tables: Tables, cutoff: date, recipe: Recipe, with_second_stage:
     InputError
         If nobody had bought before the cutoff.
     """
-    customers = _customers_at(tables, cutoff, recipe.horizon)
+    customers = _customers_at(tables if judged is None else judged, tables, cutoff, recipe.horizon)
     if customers.empty:
         raise InputError(
             f"no purchase is visible before the cutoff at {cutoff}: take a shorter horizon or fewer cutoffs"
@@ -277,7 +281,7 @@ def _without_second_stage(result: CutoffResult, why: str) -> CutoffResult:
     return replace(result, left_out={**result.left_out, SECOND_STAGE: why})
 
 
-def _customers_at(tables: Tables, cutoff: date, horizon: int) -> pd.DataFrame:
-    """Describe everyone's purchases at the cutoff, with those of the horizon and of as many days before the cutoff."""
+def _customers_at(judged: Tables, tables: Tables, cutoff: date, horizon: int) -> pd.DataFrame:
+    """Describe the purchases of the judged at the cutoff, with those of the horizon and of as many days before it."""
     end = cutoff + timedelta(days=horizon)
-    return summary_with_outcomes(tables, cutoff, horizon, end, kept_by_age(tables, end))
+    return summary_with_outcomes(judged, cutoff, horizon, end, kept_by_age(tables, end))

@@ -12,6 +12,7 @@ from flows.steps.inputs import open_inputs, read_inputs
 from flows.steps.recipe_choice import decide
 from models.purchases.fit import MODEL_NAMES, fit_purchases_at
 from models.recipe import Recipe
+from models.release.holdout import sampled_tables
 from models.release.rolling import backtest_at, choose_purchase_model, rolling_cutoffs
 from models.release.season_gate import add_season, judge_season
 
@@ -41,6 +42,22 @@ def test_the_backtest_decides_and_says_why(inputs):
     # What the second stage counts is a number, learned in its training: here it is only switched on.
     assert decision.recipe == replace(recipe, second_stage=True)
     assert decision.sentences == (f"Purchase model: {MODEL_NAMES[chosen]}; {why}.", season.why)
+
+
+def test_a_large_base_is_judged_by_a_sample_of_it(inputs, monkeypatch):
+    cutoffs = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, 90, 2)
+    result = backtest_at(inputs.tables, cutoffs[0], RECIPE, with_second_stage=False)
+    monkeypatch.setattr("models.release.holdout.LARGEST_SAMPLE", len(result.customers) // 3)
+    judged = sampled_tables(inputs.tables, cutoffs[0], RECIPE)
+    sample = backtest_at(inputs.tables, cutoffs[0], RECIPE, False, judged)
+    assert 0.15 < len(sample.customers) / len(result.customers) < 0.35
+    rows = result.customers.set_index("customer_id").loc[sample.customers["customer_id"]]
+    pd.testing.assert_frame_equal(rows, sample.customers.set_index("customer_id"))
+    for name, fit in result.fits.items():
+        assert sample.fits[name].purchases == fit.purchases
+    counts = [len(backtest_at(inputs.tables, each, RECIPE, False, judged).customers) for each in cutoffs]
+    decision = decide(Settings(purchase_model="auto"), inputs, RECIPE)
+    assert f"over {sum(counts):,} predictions at 2 cutoffs" in decision.sentences[0]
 
 
 def test_a_short_history_decides_nothing_and_says_so(inputs):
