@@ -66,6 +66,8 @@ class TableReport:
         Names in the files of the columns that nothing is read from.
     states
         Those of them that tell the state of an order -> value -> rows.
+    payment_ids
+        Rows with an id, in a column that is not read, as of payment systems that count in cents.
     overlaps
         Rows that stand in several files.
     written
@@ -88,6 +90,7 @@ class TableReport:
     identical_of_orders: int = 0
     unread: tuple[str, ...] = ()
     states: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    payment_ids: int = 0
     overlaps: tuple[Overlap, ...] = ()
     written: tuple[str, ...] = ()
     forms: Mapping[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The columns of the files that nothing is read from, and the states of orders that they hold."""
+"""The columns of the files that nothing is read from: states of orders, and ids of payment systems."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -7,6 +7,7 @@ import duckdb
 
 from data.intake.raw import RawFile
 from data.intake.reading.matching import normalise_name
+from data.intake.sql import only_row
 
 _STATES = {
     *("status", "orderstatus", "financialstatus", "paymentstatus", "transactionstatus", "paymentstate", "orderstate"),
@@ -26,6 +27,9 @@ _STATES = {
 KINDS = {"type", "transactiontype", "entrytype", "recordtype", "typ", "tipo"}
 """Names, as `normalise_name` writes them, of columns that say whether an order was paid, cancelled or refunded, and
 of columns that may say whether a row is a sale at all."""
+
+PAYMENT_ID = "^(ch|py|pi|in|txn|cus|sub|re|il|ii|cs|pyr)_[A-Za-z0-9]+"
+"""How ids begin in payment systems that count in cents."""
 
 _MOST_VALUES = 20
 """A column with more values tells something else."""
@@ -62,6 +66,18 @@ def count_states(connection: duckdb.DuckDBPyConnection, raws: Sequence[RawFile])
                 ).fetchall()
                 counts.setdefault(name, Counter()).update(dict(rows))
     return {name: dict(values.most_common()) for name, values in counts.items() if 0 < len(values) <= _MOST_VALUES}
+
+
+def count_payment_ids(connection: duckdb.DuckDBPyConnection, raws: Sequence[RawFile]) -> int:
+    """Count the rows with an id as of payment systems that count in cents, in an unread column that is named an id."""
+    rows = 0
+    for raw in raws:
+        places = [place for place, name in _unread(raw) if normalise_name(name).endswith("id")]
+        if places:
+            has_one = " OR ".join(f"regexp_matches(trim(c{place}::VARCHAR), '{PAYMENT_ID}')" for place in places)
+            query = f"SELECT count(*) FILTER ({has_one}) FROM {raw.relation} WHERE shape = 0"
+            rows += int(only_row(connection, query)[0])
+    return rows
 
 
 def _unread(raw: RawFile) -> list[tuple[int, str]]:

@@ -9,12 +9,12 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
+from data.intake.unread import PAYMENT_ID
 from features.describe import materialise
 from features.labels import invitations
 from features.tables import Tables
 
 _ROUNDED_ID = r"^\d([.,]\d+)?E\+\d\d+$"
-_PAYMENT_ID = "^(ch|py|pi|in|txn|cus|sub|re|il|ii|cs|pyr)_[A-Za-z0-9]+"
 _EARLY = 0.01
 """Sales before this quantile of days are looked at: a placeholder such as 1900-01-01 is rare, and far before it."""
 
@@ -112,7 +112,7 @@ def describe_sales(transactions: ir.Table) -> SalesOverview:
             broken_amounts=(amount != amount.round(0)).sum(),
             rounded_ids=transactions.customer_id.re_search(_ROUNDED_ID).sum(),
             payment_ids=ibis.or_(
-                *(transactions[name].re_search(_PAYMENT_ID) for name in ("order_id", "line_id", "customer_id"))
+                *(transactions[name].re_search(PAYMENT_ID) for name in ("order_id", "line_id", "customer_id"))
             ).sum(),
         )
     )

@@ -115,7 +115,7 @@ def test_a_url_in_a_section_is_not_told_of_it(name, url):
     assert SECRET not in loaded(**read_pairs([f"{name}={url}"]))
 
 
-@pytest.mark.parametrize("line", ['{} = 1', 'horizon = "{}"', "horizon = {}", '[tags]\n{} = ', 'transactions = ["{}'])
+@pytest.mark.parametrize("line", ["{} = 1", 'horizon = "{}"', "horizon = {}", "[tags]\n{} = ", 'transactions = ["{}'])
 def test_a_settings_file_that_is_none_is_told_without_what_it_holds(line, nowhere):
     (nowhere / SETTINGS_FILE).write_text(line.format(SECRET))
     try:
@@ -153,7 +153,11 @@ COMMANDS = st.sampled_from(
         (*WITH_SALES, "--column", "transactions.{}=ts"),
         (*WITH_SALES, "--set", "{}"),
         (*WITH_SALES, "--set", "{}=1"),
-        *((*WITH_SALES, "--set", f"{name}={{}}") for name in ("horizon", "segments", *SECTIONS) if name != "tags.owner"),
+        *(
+            (*WITH_SALES, "--set", f"{name}={{}}")
+            for name in ("horizon", "segments", *SECTIONS)
+            if name != "tags.owner"
+        ),
         ("score", "--transactions", "sales.csv", "--set", "engine=spark", "--set", "scores_location={}"),
         ("publish", "--to", "{}"),
         ("scores", "--output", "{}"),

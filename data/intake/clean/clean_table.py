@@ -11,7 +11,7 @@ from data.intake.raw import RawFile
 from data.intake.report import TableReport
 from data.intake.sources import Source
 from data.intake.sql import identifier, only_row, quote
-from data.intake.unread import count_states, unread_columns
+from data.intake.unread import count_payment_ids, count_states, unread_columns
 
 
 def write_clean(
@@ -55,6 +55,7 @@ def write_clean(
         digest=f"{int(row[1]):032x}",
         unread=unread_columns(raws),
         states=count_states(connection, raws),
+        payment_ids=count_payment_ids(connection, raws) if transactions else 0,
         written=tuple(sorted({raw.written for raw in raws})),
     )
 

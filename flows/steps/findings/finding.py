@@ -57,6 +57,7 @@ class Names:
         self.table = table
         self.unread = report.unread
         self.identical_of_orders = report.identical_of_orders
+        self.payment_ids = report.payment_ids
         self.theirs = report.columns
         self.rows = own.rows if own else None
         self.unit = own.unit if own else None

@@ -67,7 +67,7 @@ def _find_cents(sales: SalesOverview, names: Names) -> Iterator[Finding]:
         names.unit
         or sales.broken_amounts
         or sales.largest < 100
-        or not (says_so or 2 * sales.payment_ids > sales.lines)
+        or not (says_so or 2 * max(sales.payment_ids, names.payment_ids) > sales.lines)
     ):
         return
     why = "the column is named so" if says_so else "the ids are those of a payment system that counts in cents"

@@ -103,6 +103,12 @@ def test_plain_sales_have_nothing_wrong(findings):
             2250,
             22.5,
         ),
+        (
+            "id,customer_id,ts,amount\npi_1,c,2024-01-01,1250\npi_2,c,2024-01-02,900\npi_3,d,2024-01-02,100\n",
+            "ids are those of a payment system that counts in cents",
+            2250,
+            22.5,
+        ),
         ("customer_id,ts,Amount (cents)\nc,2024-01-01,1250\nc,2024-01-02,900\n", "the column is named so", 2150, 21.5),
         (
             "customer_id,ts,amount,Status\na,2024-01-01,10,wc-completed\nb,2024-01-02,20,wc-cancelled\n"
