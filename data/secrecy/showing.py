@@ -38,7 +38,9 @@ _FILE_NAME = re.compile(rf"[\w ()+.*-]{{0,80}}\.({'|'.join(_KINDS_OF_FILE)})(\.(
 _PLAIN_PATH = re.compile(r'[\w./ "%-]*')
 
 # What looks like an address where a name or a sentence is expected.
-_ADDRESS = re.compile(r"://\S*[:@?#&=%;]|://.*@|\S@\S|\w:\S.*@|\S[?&#;]\S*=|[/.:]\S*[?#]\S", re.DOTALL)
+_ADDRESS = re.compile(
+    r"(?<!http)(?<!https)://|://\S*[:@?#&=%;]|://.*@|\S@\S|@\S*[.:/]\S|\w:\S.*@|\S[?&#;]\S*=|[/.:]\S*[?#]\S", re.DOTALL
+)
 _SHORT_NUMBER = re.compile(r"-?\d{1,3}(\.\d{1,2})?")
 
 

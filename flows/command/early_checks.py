@@ -123,7 +123,7 @@ def check_list_output(output: Path) -> None:
 
 
 def _no_folder(output: Path) -> InputError:
-    return InputError(f"{shown_location(str(output))} cannot be written: there is no such folder")
+    return InputError(f"{shown_location(str(output))} cannot be written: there is no folder of that name")
 
 
 def _check_attributes(columns: Mapping[str, Sequence[str]], wanted: Iterable[str], purpose: str) -> None:

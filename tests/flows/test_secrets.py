@@ -9,7 +9,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from data.errors import InputError
@@ -83,13 +83,14 @@ def all_of(error: BaseException) -> str:
 def loaded(**values: object) -> str:
     """Load settings; give all that is told of them, in messages or where they are shown and stored."""
     try:
-        settings = Settings.load(**values)
+        taken = Settings.load(**values)
     except InputError as error:
         return all_of(error)
-    shown = "".join(f"{getattr(settings, name)!r}{getattr(settings, name)}" for name in LOCATIONS)
-    return shown + settings.model_dump_json() + RunSettings.of(settings).model_dump_json()
+    shown = "".join(f"{getattr(taken, name)!r}{getattr(taken, name)}" for name in LOCATIONS)
+    return shown + taken.model_dump_json() + RunSettings.of(taken).model_dump_json()
 
 
+@settings(deadline=None)
 @given(st.sampled_from(NAMES), URLS)
 @example("transactions", f"postgresql://user:123?{SECRET}@host")
 @example("mlruns", f"sqlite://user:{SECRET}@host/x")
@@ -99,17 +100,20 @@ def test_a_url_in_any_setting_is_not_told_of_it(name, url):
     assert SECRET not in loaded(**{name: {"transactions": url}})
 
 
+@settings(deadline=None)
 @given(st.sampled_from(NAMES), URLS)
 def test_a_url_in_any_variable_is_not_told_of_it(name, url):
     with patch.dict(os.environ, {f"REVEALED_{name.upper()}": url}):
         assert SECRET not in loaded()
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted({*NAMES} - OF_WORDS)), SECRETS)
 def test_a_word_is_not_told_of_a_setting_that_is_no_word(name, word):
     assert SECRET not in loaded(**{name: word})
 
 
+@settings(deadline=None)
 @given(st.sampled_from(SECTIONS), URLS)
 def test_a_url_in_a_section_is_not_told_of_it(name, url):
     assert SECRET not in loaded(**read_pairs([f"{name}={url}"]))
@@ -168,6 +172,7 @@ COMMANDS = st.sampled_from(
 )
 
 
+@settings(max_examples=60, deadline=None)
 @given(COMMANDS, st.one_of(URLS, SECRETS))
 def test_a_secret_anywhere_on_a_command_line_is_not_printed(command, text):
     with heard() as told:
@@ -178,6 +183,7 @@ def test_a_secret_anywhere_on_a_command_line_is_not_printed(command, text):
     assert "Traceback" not in told.getvalue()
 
 
+@settings(deadline=None)
 @given(st.one_of(URLS, st.builds("{}/{}.db".format, st.just("x"), URLS)))
 def test_a_tracking_uri_makes_no_folder_of_a_secret_and_is_not_shown(uri):
     with patch.dict(os.environ, {"MLFLOW_TRACKING_URI": uri}):
