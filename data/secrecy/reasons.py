@@ -13,9 +13,9 @@ PHRASES = (
     *("connection refused", "name or service not known", "timeout expired", "timed out", "too many connections"),
     *("no pg_hba.conf entry", "certificate verify failed", "server does not support ssl"),
     *("invalid port number", "invalid uri query parameter", "invalid percent-encoded token"),
-    *("permission denied", "read-only", "no such table", "no such column", "no such function", "syntax error"),
-    *("column does not exist", "relation does not exist", "does not exist", "not found in from clause", "not found"),
-    *("no function matches", "file is not a database", "unable to open database file", "database is locked"),
+    *("permission denied", "read-only transaction", "read-only", "no such table", "no such column", "no such function"),
+    *("syntax error", "not found in from clause", "no function matches", "does not exist", "not found"),
+    *("file is not a database", "unable to open database file", "database is locked"),
     *("no such file or directory", "is a directory", "invalid host", "invalid uri"),
 )
 """What may be told of a message that repeats something that may be secret."""
@@ -46,7 +46,8 @@ def reason_of(error: BaseException | str, hidden: Iterable[str] = (), known: Ite
     if not _repeats(line, _words([*hidden, *_secrets_in_environment()]) - _words(known)):
         return line.rstrip(".")
     lower = str(error).lower()
-    return next((phrase for phrase in PHRASES if phrase in lower), name)
+    phrase = next((phrase for phrase in PHRASES if phrase in lower), name)
+    return f"what was named there {phrase}" if phrase == "does not exist" else phrase
 
 
 def _repeats(line: str, words: set[str]) -> bool:

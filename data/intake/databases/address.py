@@ -86,7 +86,15 @@ class Address:
         hidden
             Texts of the settings that it was given, besides the address.
         """
-        known = (self.name, "postgresql", "postgres", "utf8", *(_DEFAULTS.values()))
+        known = (
+            self.name,
+            *_SCHEMES,
+            *_DEFAULTS,
+            *_DEFAULTS.values(),
+            *_NO_SECRETS,
+            "password",
+            "client_encoding UTF8",
+        )
         return reason_of(error, (self.place, *self.table, *hidden), known)
 
 

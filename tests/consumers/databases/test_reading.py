@@ -118,9 +118,12 @@ def test_nothing_can_be_written_while_tables_are_read(server, password, tmp_path
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("{0}@/postgres/shop.transaction?host={1}", "has no table 'shop.transaction'. Nearest: 'shop.transactions'."),
+        (
+            "{0}@/postgres/shop.transaction?host={1}",
+            "has no table of the name given (a text of 16 characters). Nearest: 'shop.transactions'.",
+        ),
         ("{0}@/postgres?host={1}", "has no table 'transactions'. Nearest: '"),
-        ("{0}@/postgre/shop.transactions?host={1}", 'database "postgre" does not exist'),
+        ("{0}@/postgre/shop.transactions?host={1}", "what was named there does not exist"),
         ("{0}:wr0ng@/postgres/shop.transactions?host={1}", "password authentication failed"),
         ("{0}@127.0.0.1:1/postgres/shop.transactions", "Connection refused"),
         ("{0}:s3cret:x/y@localhost/postgres/t", "write it as %2F"),

@@ -13,7 +13,7 @@ PLACE = "postgresql://ann:s3%63ret@db.example/shop"
         ("The disk is slow.\nDETAIL: nothing", "The disk is slow"),
         ('connection to server at "db.example" failed', 'connection to server at "db.example" failed'),
         ('FATAL: password authentication failed for user "ann"', "password authentication failed"),
-        ('database "shop" does not exist', "does not exist"),
+        ('database "shop" does not exist', "what was named there does not exist"),
         ("invalid value s3cret", "ValueError"),
         ("invalid value s3cr", "ValueError"),
         ("invalid value xs3cretx", "ValueError"),

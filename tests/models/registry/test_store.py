@@ -67,7 +67,7 @@ def test_two_processes_open_a_new_store_at_once_beside_the_draft_of_a_killed_one
 def test_a_folder_that_cannot_be_written_is_told(tmp_path, new_store):
     file = tmp_path / "a-file"
     file.write_text("not a folder")
-    with pytest.raises(InputError, match=r"a-file/mlruns/mlflow\.db cannot be opened: .*--mlruns"):
+    with pytest.raises(InputError, match=r"a-file/\*\*\*/mlflow\.db cannot be opened: .*--mlruns"):
         open_store(str(file / "mlruns"))
 
 
@@ -79,7 +79,7 @@ def test_a_file_that_is_no_database_is_told(tmp_path, new_store):
 
 def test_a_store_that_is_no_store_is_told_without_its_secrets(tmp_path, new_store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "carrier-pigeon://me:secret@loft/7")
-    with pytest.raises(InputError, match="carrier-pigeon") as caught:
+    with pytest.raises(InputError, match="must be the URL of an MLflow server") as caught:
         open_store(None, tmp_path)
     assert "secret" not in str(caught.value)
     assert "MLFLOW_TRACKING_URI" in str(caught.value)
