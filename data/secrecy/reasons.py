@@ -39,7 +39,9 @@ def reason_of(error: BaseException | str, hidden: Iterable[str] = (), known: Ite
     str
         Without a point at its end.
     """
-    line = next((each.strip() for each in str(error).splitlines() if each.strip()), "")
+    # What follows the words of the system is the path.
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    line = next((each.strip() for each in text.splitlines() if each.strip()), "")
     name = "an unknown fault" if isinstance(error, str) else type(error).__name__
     if not line:
         return name

@@ -92,8 +92,7 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
 
 def _reason(error: Exception, location: StoreLocation) -> str:
     """Say what happened, where that repeats nothing of the address that is not shown."""
-    known = (location.shown_uri, str(location.folder), str(location.database or ""))
-    reason = reason_of(error, [location.uri], known)
+    reason = reason_of(error, [location.uri], [location.shown_uri])
     return f"its driver is not installed ({reason})" if isinstance(error, ImportError) else reason
 
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from data.errors import InputError
 from flows.command.main import main
-from flows.command.options import read_pairs
 from flows.run_settings import RunSettings
 from flows.settings import Settings
 from flows.settings_file import LOCATIONS, SETTINGS_FILE
@@ -116,7 +115,11 @@ def test_a_word_is_not_told_of_a_setting_that_is_no_word(name, word):
 @settings(deadline=None)
 @given(st.sampled_from(SECTIONS), URLS)
 def test_a_url_in_a_section_is_not_told_of_it(name, url):
-    assert SECRET not in loaded(**read_pairs([f"{name}={url}"]))
+    first, *others = name.split(".")
+    value: object = url
+    for part in reversed(others):
+        value = {part: value}
+    assert SECRET not in loaded(**{first: value})
 
 
 @pytest.mark.parametrize("line", ["{} = 1", 'horizon = "{}"', "horizon = {}", "[tags]\n{} = ", 'transactions = ["{}'])

@@ -167,8 +167,8 @@ def test_too_many_bad_rows_stop_the_run_with_an_example(backend, tmp_path):
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (Source("no_such_table"), "cannot read the table 'no_such_table'"),
-        (Source("/no/such/folder"), "cannot read the path '/no/such/folder'"),
+        (Source("no_such_table"), r"cannot read the table '\*\*\*'"),
+        (Source("/no/such/folder"), r"cannot read the path '/\*\*\*'"),
         (Source("sales.csv"), "is text, which a cluster is not asked to parse"),
         (Source("orders", time_format="%d.%m.%Y"), "formats.transactions.time_format is set"),
     ],

@@ -21,7 +21,7 @@ from flows.settings import Settings
 from flows.settings_file import SETTINGS_FILE
 from flows.steps.inputs import rules_of
 from flows.steps.sources import named_sources
-from models.registry.location import store_location
+from flows.steps.store_place import locate_store
 from tests.faults.malformed.files import broken_files
 from tests.faults.malformed.settings import environments, settings_files
 
@@ -101,7 +101,7 @@ def load(text: bytes, variables: Mapping[str, str], folder: Path) -> str:
             loaded = Settings.load()
             rules_of(loaded)
             named_sources(loaded)
-            store_location(loaded.mlruns, folder)
+            locate_store(loaded.mlruns)
     finally:
         os.chdir(before)
     return ended[0]

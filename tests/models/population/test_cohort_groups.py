@@ -60,5 +60,5 @@ def test_few_groups_are_kept_and_the_rest_are_one(tables, monkeypatch):
 def test_the_first_column_that_is_there_groups_unless_another_is_named(tables):
     assert choose_grouping(tables, None, ["region"]) == "category"
     assert choose_grouping(tables, "channel", []) == "channel"
-    with pytest.raises(InputError, match=r"cohorts_by is 'region'.*it has: category, channel"):
+    with pytest.raises(InputError, match=r"cohorts_by is a text of 6 characters.*it has: category, channel"):
         choose_grouping(tables, "region", [])
