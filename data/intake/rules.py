@@ -89,5 +89,6 @@ def one_currency(currencies: Sequence[str], rules: Rules) -> str | None:
         )
     setting = rules.currency.strip().upper() if rules.currency else None
     if currencies and setting and currencies[0] != setting:
-        raise InputError(f"currency is set to {setting}, but the transactions are in {currencies[0]}.")
+        shown = setting if len(setting) == 3 else describe(setting)
+        raise InputError(f"currency is set to {shown}, but the transactions are in {currencies[0]}.")
     return setting or (currencies[0] if currencies else None)

@@ -16,6 +16,8 @@ import uvicorn
 from rich.console import Console
 
 from data.errors import InputError, RevealedError
+from data.secrecy.reasons import reason_of
+from data.secrecy.showing import shown_location
 from flows.app.reading.edition import Shelf
 from flows.app.reading.tables import ShopTables
 from flows.app.site import build
@@ -94,10 +96,10 @@ def _listen(host: str, port: int) -> socket.socket:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         return socket.create_server((host, port), family=family)
     except (OSError, OverflowError, UnicodeError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+        place = shown_location(f"http://{host}:{port}")
         raise InputError(
-            f"the app cannot listen on {host}, port {port}: {why}. Name another port with --port, or 0 for any that is "
-            "free."
+            f"the app cannot listen on {place}: {reason_of(error, [host], [place])}. Name another port with --port, or "
+            "0 for any that is free."
         ) from None
 
 

@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from data.errors import FaultError, InputError, RevealedError
+from data.secrecy.showing import describe
 from flows.command.console import console, tell_error
 from flows.command.init import init
 from flows.command.options import (
@@ -269,7 +270,7 @@ def run() -> NoReturn:
 def _one(by: list[str] | None) -> str | None:
     """Return the segmentation that --by names; None where it was left out."""
     if by and len(by) > 1:
-        raise InputError(f"--by takes one segmentation at a time, got {', '.join(by)}")
+        raise InputError(f"--by takes one segmentation at a time, got {describe(by)}")
     return by[0] if by else None
 
 

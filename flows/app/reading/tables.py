@@ -13,6 +13,7 @@ from data.errors import RevealedError
 from data.intake.sql import quote
 from data.pseudonyms import Protection
 from flows.app.told import _
+from flows.faults import describe_fault
 from flows.settings import TABLES, Settings
 from flows.steps.store_place import locate_store
 from models.registry.privacy.key_file import read_key
@@ -88,7 +89,8 @@ class ShopTables:
             self._read()
         except (RevealedError, duckdb.Error, OSError) as error:
             self.why_not = _("The shop's tables cannot be read, so there is no timeline:")
-            self.fault = str(error)
+            is_ours = isinstance(error, RevealedError)
+            self.fault = str(error) if is_ours else describe_fault(error) or type(error).__name__
             return
         self.why_not = None
 

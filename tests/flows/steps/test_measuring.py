@@ -150,7 +150,7 @@ def test_people_get_a_table_what_it_means_and_what_is_missing(revealed, tables):
     [
         (("--by", "planet"), "planet: no column of customers to segment by"),
         (("--by", "regoin"), "Nearest: region."),
-        (("--by", "region", "--by", "rfm"), "--by takes one segmentation at a time, got region, rfm"),
+        (("--by", "region", "--by", "rfm"), "--by takes one segmentation at a time, got a list of 2"),
         (("--by", "persona"), "persona: no column of customers to segment by"),
         (("--days", "800000"), "begin before the year 1"),
         (("--from", "2024-05-02", "--as-of", "2024-05-01"), "holds no day before its end"),

@@ -25,4 +25,4 @@ def test_an_address_that_cannot_be_listened_on_is_told(revealed, trained, host):
         port = taken.getsockname()[1]
         code, _, err = revealed("app", "--mlruns", trained, "--host", host, "--port", port)
     assert code == 2
-    assert f"the app cannot listen on {host}, port {port}:" in " ".join(err.split())
+    assert f"the app cannot listen on http://{host}:{port}:" in " ".join(err.split())
