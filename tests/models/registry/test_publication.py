@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import InputError, RevealedError
-from models.population.scores_table import read_metadata
+from models.population.scores_table import COMMON, read_metadata
 from models.registry.publication import (
     as_of_before,
     finish_rollback,
@@ -22,11 +22,12 @@ from models.registry.publication import (
     published_versions,
     read_current,
     read_scores,
+    register_dataset,
     register_scores,
     scores_as_of,
     why_not_current,
 )
-from models.registry.published_file import CURRENT, PUBLISHED, SCORES, pull_line
+from models.registry.published_file import CURRENT, PUBLISHED, SCORES, current_file, pull_line
 from models.registry.scorers import CHAMPION, PREVIOUS, SCORER, alias_version, roll_back
 from models.registry.store import Store
 
@@ -64,7 +65,34 @@ def test_what_is_published_is_current_and_read_back_equal(store, run_id, publish
     assert version.run_id == run_id
     assert version.tags["as_of"] == "2024-01-31"
     assert version.tags["scorer_version"] == "1"
+    assert version.description == "4 customers as of 2024-01-31, by scorer 1"
+    assert version.source.endswith("/artifacts/scores/1")
     assert scores_as_of(store, 1) == date(2024, 1, 31)
+
+
+def test_a_local_file_is_read_in_place_and_another_is_downloaded(store, run_id, published, monkeypatch):
+    import mlflow.artifacts
+
+    publish_scores(store, run_id, published())
+    with monkeypatch.context() as patched:
+        patched.setattr(mlflow.artifacts, "download_artifacts", lambda *_, **__: pytest.fail("a copy was made"))
+        assert read_scores(store, 1).equals(published())
+    monkeypatch.setattr("models.registry.publication._local_file", lambda uri: None)
+    assert read_scores(store, 1).equals(published())
+
+
+def test_scores_that_a_cluster_wrote_are_published_where_they_lie(store, run_id, published, tmp_path):
+    table, folder = published(), tmp_path / "on the cluster"
+    parts = folder / "scores.parquet"
+    parts.mkdir(parents=True)
+    for part in (0, 1):
+        pq.write_table(table.slice(2 * part, 2), parts / f"part-{part}.parquet")
+    pq.write_metadata(table.schema, parts / COMMON)
+    version = register_dataset(store, run_id, folder, 4, date(2024, 1, 31), read_metadata(table))
+    assert {stat.S_IMODE(part.stat().st_mode) for part in parts.iterdir()} == {0o444}
+    make_current(store, version)
+    assert current_file(store) == parts
+    assert read_current(store).equals(table)
 
 
 def test_the_file_is_write_protected(store, run_id, published):
