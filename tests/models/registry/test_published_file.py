@@ -6,13 +6,15 @@ import subprocess
 import sys
 from contextlib import closing
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
 from data.errors import InputError
 from models.registry.location import StoreLocation, store_location
 from models.registry.publication import make_current, read_current, register_scores
-from models.registry.published_file import current_file
+from models.registry.published_file import current_file, pull_line
+from models.registry.store import Store
 
 LOOK_UP = """
 import sys
@@ -70,3 +72,19 @@ def test_a_customer_is_looked_up_without_anything_heavy(two_versions):
     assert found.stdout.endswith("imported:\n")
     assert "customer '7 ' has no scores" in near.stderr
     assert "Nearest: 007" in near.stderr
+
+
+def test_one_line_pulls_the_table(two_versions, published):
+    table = published()
+    make_current(two_versions, 1)
+    *statements, expression = pull_line(two_versions).split("; ")
+    names: dict[str, object] = {}
+    exec("; ".join(statements), names)  # the line is what is tested
+    pulled = eval(expression, names)
+    pd.testing.assert_frame_equal(pulled, table.to_pandas())
+
+
+def test_the_line_shows_no_password(tmp_path):
+    remote = Store("https://me:secret@mlflow.example", tmp_path, embedded=False, experiment_id="1")
+    assert "secret" not in pull_line(remote)
+    assert "mlflow.example" in pull_line(remote)

@@ -1,7 +1,6 @@
 """Versions of the scorer, and that no crash moves an alias that consumers read."""
 
 import json
-from dataclasses import replace
 from importlib import import_module
 
 import mlflow
@@ -16,8 +15,6 @@ from models.registry.scorers import (
     CHAMPION,
     PREVIOUS,
     SCORER,
-    Registered,
-    alias_version,
     ensure_registered,
     finish_promotion,
     load_predict,
@@ -139,18 +136,6 @@ def test_a_version_of_one_code_file_still_scores_and_is_read_back(store, release
     pd.testing.assert_frame_equal(load_predict(1)(described), of_old)
 
 
-def test_a_version_that_is_not_there_is_told(store):
-    with pytest.raises(InputError, match=f"there is no version 7 of {SCORER} in sqlite:"):
-        read_scorer(store, 7)
-    assert alias_version(store, CHAMPION) is None
-
-
-def test_a_version_of_another_format_is_told(a_scorer):
-    Registered(7, Release(a_scorer(), {}), None).check_format()
-    with pytest.raises(InputError, match=r"scorer 7 .* \(format 1, this one reads 3\); run `revealed retrain` first"):
-        Registered(7, Release(replace(a_scorer(), format=1), {}), None).check_format()
-
-
 def test_a_version_of_somebody_else_is_told(versions):
     with pytest.raises(InputError, match=f"version 1 of {SCORER} holds no parameters"):
         read_scorer(versions, 1)
@@ -220,6 +205,23 @@ def test_there_must_be_something_to_roll_back(versions):
     promote(versions, 1, "")
     with pytest.raises(RefusedError, match="version 1 has no previous version"):
         roll_back(versions)
+
+
+def test_an_older_version_may_be_promoted_and_rolled_back(versions):
+    promote(versions, 3, "")
+    assert promote(versions, 2, "named by hand") == 3
+    assert aliases(versions) == {CHAMPION: 2, PREVIOUS: 3}
+    assert roll_back(versions) == (2, 3)
+
+
+@pytest.mark.parametrize("challenger", [1, 3])
+def test_another_challenger_than_the_champion_stays(versions, challenger):
+    versions.client.set_registered_model_alias(SCORER, CHALLENGER, str(challenger))
+    versions.client.set_model_version_tag(SCORER, "2", "as_of", "2024-02-05")
+    promote(versions, 2, "better")
+    assert aliases(versions) == {CHAMPION: 2, CHALLENGER: challenger}
+    told = versions.client.get_model_version(SCORER, "2").description
+    assert told == "Trained as of 2024-02-05. Promoted: better"
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

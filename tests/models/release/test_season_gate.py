@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -54,8 +55,32 @@ def test_a_clock_that_predicted_worse_stays_out(tables: Tables, results: list[Cu
     assert verdict.why.startswith("Season: no; over 1 cutoff log loss of p_purchase is")
 
 
+def test_the_verdict_is_the_mean_gain_of_the_cutoffs_by_hand(tables: Tables, results: list[CutoffResult]):
+    newest, names = results[0], ("BG/NBD", "BG/NBD in season")
+    # One with these two predictions and nothing else, and one that has no clock and does not count.
+    bare = replace(newest, predictions={name: newest.predictions[name] for name in names})
+    lacking = replace(newest, predictions={"BG/NBD": newest.predictions["BG/NBD"]})
+    told = judge_season(tables, AS_OF, RECIPE, [bare, lacking, newest]).why
+    bought = (newest.customers["purchases"] > 0).to_numpy()
+    p, q = (newest.predictions[name]["p_purchase"].to_numpy() for name in names)
+    gains = np.where(bought, np.log(q / p), np.log((1 - q) / (1 - p)))
+    # Both cutoffs have the same customers, so the error is that of one.
+    error = gains.std() / np.sqrt(gains.size)
+    assert f"Season: yes; over 2 cutoffs log loss of p_purchase is {gains.mean():.4f} lower" in told
+    assert float(told.partition("(standard error ")[2][:6]) == pytest.approx(error, abs=2e-4)
+
+
+def test_a_result_without_the_model_is_left_as_it_is(tables: Tables, results: list[CutoffResult]):
+    other = replace(results[0], predictions={"another": results[0].predictions["BG/NBD"]})
+    assert add_season(tables, other, RECIPE) is other
+    assert as_first_stage(RECIPE, other) is other
+    early = replace(results[0], cutoff=START + timedelta(days=100))
+    assert add_season(tables, early, RECIPE).left_out["BG/NBD in season"].endswith("shows no season")
+
+
 def test_without_a_cutoff_the_evidence_decides_and_within_a_year_nothing_does(tables: Tables):
-    assert "so no backtest could judge it" in judge_season(tables, AS_OF, RECIPE, []).why
+    alone = judge_season(tables, AS_OF, RECIPE, [])
+    assert alone.used and "so no backtest could judge it" in alone.why
     short = judge_season(tables, START + timedelta(days=300), RECIPE, [])
     assert not short.used
     assert "less than a year of history" in short.why
