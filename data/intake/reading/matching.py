@@ -236,8 +236,9 @@ def _likeness(name: str, source: str, column: Column | None, other: str, holds: 
         column.kind, holds != "time"
     )
     if not fits:
-        # Numbers may be days of a spreadsheet or seconds since 1970, where the name says that they are times.
-        return usual if column.kind == "time" and holds == "number" else 0.0
+        # Numbers may be days of a spreadsheet or seconds since 1970, where the name says that they are times; a column
+        # that holds times comes first.
+        return usual / 7 if column.kind == "time" and holds == "number" else 0.0
     return max(near, usual) + (0.2 if column.kind in ("time", "number", "score") else 0.05)
 
 

@@ -126,6 +126,8 @@ def test_columns_named_nearly_like_an_optional_one_are_found():
             "A;2024-01-02;5",
             {"ts": "total at", "amount": "date no"},
         ),
+        # Days of a spreadsheet are numbers.
+        ("customer_id;Date;Sum", "A;45338.5;12", {"ts": "Date", "amount": "Sum"}),
         ('"key ""x""";ts', "A;2024-01-02", {"customer_id": 'key "x"', "amount": "its name in your file"}),
     ],
 )
