@@ -37,10 +37,12 @@ _KINDS_OF_FILE = (
 _FILE_NAME = re.compile(rf"[\w ()+.*-]{{0,80}}\.({'|'.join(_KINDS_OF_FILE)})(\.(gz|bz2|xz|zst|zip))?", re.IGNORECASE)
 _PLAIN_PATH = re.compile(r'[\w./ "%-]*')
 
-# What looks like an address where a name or a sentence is expected.
-_ADDRESS = re.compile(
-    r"(?<!http)(?<!https)://|://\S*[:@?#&=%;]|://.*@|\S@\S|@\S*[.:/]\S|\w:\S.*@|\S[?&#;]\S*=|[/.:]\S*[?#]\S", re.DOTALL
-)
+# In a name or a sentence these begin what may be an address; one step each, so that a long text takes no longer.
+_STRANGE_SCHEME = re.compile(r"(?<!http)(?<!https)://")
+_IN_URL = re.compile(r"[:@?#&=%;]")
+_USER = re.compile(r"\w:\S")
+_VARIABLE = re.compile(r"\S[?&#;]")
+_PATH, _FRAGMENT, _HOST_BEGINS = re.compile(r"[/.:]"), re.compile(r"[?#]."), re.compile(r"[.:/].")
 _SHORT_NUMBER = re.compile(r"-?\d{1,3}(\.\d{1,2})?")
 
 
@@ -113,7 +115,11 @@ def describe(value: Any) -> str:
         return f"a section of {len(value)}"
     if isinstance(value, list | tuple | set | frozenset):
         return f"a list of {len(value)}"
-    text = str(value)
+    try:
+        text = str(value)
+    except ValueError:
+        # Python writes no whole number of more than 4,300 digits.
+        return "a number of thousands of digits"
     if _SHORT_NUMBER.fullmatch(text):
         return text if not isinstance(value, str) else repr(text)
     kind = "a number" if isinstance(value, int | float) else "a text"
@@ -129,7 +135,25 @@ def nearest(value: Any, names: Iterable[str], cutoff: float = 0.6) -> str:
 
 def looks_like_address(text: str) -> bool:
     """Whether a text that should be a name or a sentence looks like an address, which may hold a password."""
-    return _ADDRESS.search(text) is not None
+    user = _USER.search(text)
+    return (
+        _STRANGE_SCHEME.search(text) is not None
+        or "@" in text.partition("://")[2]
+        or (user is not None and "@" in text[user.end() :])
+        or any(map(_is_part_of_address, text.split()))
+    )
+
+
+def _is_part_of_address(word: str) -> bool:
+    """Whether a word is a URL with more than host and path, or has a login, a query or a fragment without a scheme."""
+    variable, path = _VARIABLE.search(word), _PATH.search(word)
+    return (
+        _IN_URL.search(word.partition("://")[2]) is not None
+        or "@" in word.strip("@")
+        or _HOST_BEGINS.search(word.partition("@")[2]) is not None
+        or (variable is not None and "=" in word[variable.end() :])
+        or (path is not None and _FRAGMENT.search(word[path.end() :]) is not None)
+    )
 
 
 def shown_text(text: str) -> str:
