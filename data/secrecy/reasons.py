@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote
 
-_WORD = re.compile(r"[^\W_]+")
+# Words, and what stands between the signs of an address: a secret may be of single letters, such as a-b-c.
+_WORD, _PART = re.compile(r"[^\W_]+"), re.compile(r"""[^\s/:@?#&=;,'"`()\[\]{}<>]+""")
 _LONG = 4
 _SECRET_VARIABLE = re.compile("PASS|SECRET|TOKEN|CREDENTIAL|AUTH|KEY|URL|URI", re.IGNORECASE)
 PHRASES = (
@@ -62,9 +63,10 @@ def _repeats(line: str, words: set[str]) -> bool:
 
 
 def _words(texts: Iterable[str]) -> set[str]:
-    """Give the words of texts, as they are written and unquoted; a single sign is no word."""
+    """Give the words and parts of texts, as they are written and unquoted; a single sign is none."""
     both = [each for text in texts for each in (text, unquote(text))]
-    return {word for text in both for word in _WORD.findall(text.casefold()) if len(word) > 1}
+    found = [word for text in both for sign in (_WORD, _PART) for word in sign.findall(text.casefold())]
+    return {word for word in found if len(word) > 1}
 
 
 def _secrets_in_environment() -> list[str]:

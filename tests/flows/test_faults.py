@@ -9,8 +9,9 @@ import pytest
 import requests
 from sqlalchemy.exc import OperationalError
 
-from flows.faults import describe_fault
-from flows.steps.tasks import Runner
+from data.errors import InputError
+from flows.faults import describe_fault, describe_unforeseen, without_words
+from flows.steps.tasks import Runner, is_worth_a_retry
 
 SECRET = "open-sesame"
 
@@ -52,8 +53,23 @@ def test_a_fault_is_told_without_what_was_raised(error, sentence):
 @pytest.mark.parametrize(
     "error", [ValueError("x"), KeyError("x"), FileNotFoundError(errno.ENOENT, "x"), sqlite3.Error()]
 )
-def test_what_is_no_fault_of_the_machine_keeps_its_traceback(error):
+def test_what_is_no_fault_of_the_machine_is_none(error):
     assert describe_fault(error) is None
+
+
+def test_an_error_that_nobody_foresaw_is_told_by_its_place_and_kind_without_its_words():
+    for told in (describe_unforeseen(caused(ValueError(SECRET))), str(without_words(caused(ValueError(SECRET))))):
+        assert SECRET not in told
+        assert "does not foresee" in told
+        assert "test_faults.py" in told
+        assert told.index("ValueError") < told.index("RuntimeError")
+
+
+def test_an_error_that_was_raised_on_purpose_keeps_its_words():
+    error = InputError("the file is not there")
+    assert without_words(error) is error
+    assert is_worth_a_retry(without_words(ValueError("x")))
+    assert not is_worth_a_retry(error)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from data.secrecy.reasons import reason_of
 
-PLACE = "postgresql://ann:s3%63ret@db.example/shop"
+PLACE = "postgresql://ann:s3%63ret@db.example/shop?x-y-z"
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ PLACE = "postgresql://ann:s3%63ret@db.example/shop"
         ("invalid value s3cret", "ValueError"),
         ("invalid value s3cr", "ValueError"),
         ("invalid value xs3cretx", "ValueError"),
+        ('no such value: "x-y-z"', "ValueError"),
         ("", "ValueError"),
     ],
 )

@@ -118,6 +118,13 @@ def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
         (("publish", "--to", "postgresql://db/shop"), "--to names no table; write postgresql://db/***/TABLE"),
         (("check", "--transactions", "postgresq://db/shop"), "Nearest: 'postgresql'"),
         (("sample", "--transactions", "x.csv"), "--margin is missing"),
+        (("scor",), "there is no command as it was given. Nearest: 'score'. There are: demo, init"),
+        (("score", "--scorr", "1"), "(a text of 7 characters). Nearest: '--scorer'. See `revealed score --help`."),
+        (("score", "--scorer"), "--scorer is given without its value"),
+        (("score", "--scorer", "one"), "--scorer must be a valid integer. See `revealed score --help`."),
+        (("score", "--as-of", "today"), "--as-of must be a date such as 2026-07-01"),
+        (("score", "sales.csv"), "the command is given more than it takes"),
+        (("publish",), "--to is missing"),
     ],
 )
 def test_a_mistake_of_the_users_is_one_message_and_exit_code_2(revealed, arguments, message):
