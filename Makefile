@@ -1,10 +1,11 @@
 # Every target sets up what it needs: a virtual environment and the pinned packages, once.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test cover lint docs bench consumers faults mutants
+.PHONY: help setup demo test cover lint docs audit bench consumers faults mutants
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := build/audit
 READY := $(VENV)/.ready
 # What commands import after their start, from the folder of installed packages.
 LATE := alembic cryptography duckdb git gitdb ibis importlib_metadata mako markupsafe opentelemetry pyarrow rich smmap \
@@ -16,6 +17,7 @@ help:
 	@echo "make cover      run all tests and say which lines none of them runs; slower by half"
 	@echo "make lint       check style, types and the direction of imports"
 	@echo "make docs       build the site of docs into site, without a warning"
+	@echo "make audit      write a bill of materials (build/sbom.json), and look for known holes in what is locked; asks PyPI"
 	@echo "make bench      time the job beside its peers, and judge the NPS on customers of known truth: an hour and a half"
 	@echo "make consumers  check the schedules on a Prefect server, tables in PostgreSQL, the report and the app in a browser, the wheel, and what consumers get in environments of theirs"
 	@echo "make faults     kill commands while they write, fill the disk, stop servers, give broken input: two hours"
@@ -58,6 +60,16 @@ lint: $(READY)
 # The pages of docs and the reference from docstrings; tests/consumers/test_docs.py looks at what is built.
 docs: $(READY)
 	$(BIN)/zensical build --clean --strict
+
+# Its tools live in an environment of their own. A package that cannot be looked up ends it with an error, too: silence
+# would look like safety. AUDIT_SERVICE=osv asks another service.
+audit: $(READY)
+	@test -x $(AUDIT)/bin/python || $(BIN)/uv venv --quiet --python $(BIN)/python $(AUDIT)
+	@$(BIN)/uv pip sync --quiet --python $(AUDIT)/bin/python --require-hashes audit.lock
+	$(AUDIT)/bin/python -W ignore -m cyclonedx_py requirements requirements.lock --pyproject pyproject.toml --output-reproducible \
+		--of JSON --output-file build/sbom.json
+	$(AUDIT)/bin/pip-audit --strict --disable-pip --progress-spinner off \
+		--vulnerability-service $(or $(AUDIT_SERVICE),pypi) --requirement requirements.lock
 
 # With OLIST=FOLDER, the folder of the public Olist files, the NPS category is judged on real reviews too. With
 # ONLINE_RETAIL=FOLDER and GROCERY=FOLDER purchases are judged on the real shops of these names. With MILLION=1 the NPS
