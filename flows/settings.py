@@ -75,6 +75,9 @@ class Settings(BaseSettings):
     files: dict[TableName, dict[str, FileFormat]] = Field(
         {}, description="columns and formats of files that are written otherwise, by the file's name or a pattern"
     )
+    url_redirects: Literal["public", "any"] = Field(
+        "public", description="any: the server of a URL may lead on to this machine and to private networks"
+    )
 
     engine: Literal["duckdb", "spark"] = Field(
         "duckdb", description="what reads and describes: duckdb, on this machine; or spark, on a cluster"

@@ -1,21 +1,15 @@
 """Where tables come from: paths, folders, globs and URLs. Finds or fetches the files."""
 
-import shutil
-import urllib.error
-import urllib.request
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from encodings.aliases import aliases
 from fnmatch import fnmatchcase
 from glob import glob, has_magic
-from http.client import HTTPException
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
 
 from data.errors import InputError
-from data.secrecy.reasons import reason_of
+from data.intake.urls.fetching import fetch
 from data.secrecy.showing import HIDDEN, describe, nearest, shown_location
 
 _PACKED = ("", ".gz", ".bz2", ".xz", ".zst")
@@ -28,10 +22,6 @@ SUFFIXES = (
 
 COMPUTED = ("amount", "ts", "answered_at")
 """Contract columns that an expression over the files' columns may give."""
-
-_SCHEMES = ("file", "s3", "gs", "abfs", "hdfs")
-_BLOCK = 16 * 2**20
-_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -74,9 +64,11 @@ class Source:
         SQL query that is run in the databases among the paths, in the place of a table; none where None.
     before
         The as_of that is asked for: of databases only the rows before it are read; all rows where None.
+    redirects
+        "any" where the server of a URL may lead on to this machine and to private networks; else "public".
     own
         Name of a file, or a pattern -> how such files are written that are written otherwise: it takes the place of all
-        of this but for `paths`, `repeated`, `query` and `before`.
+        of this but for `paths`, `repeated`, `query`, `before` and `redirects`.
     """
 
     # A URL may hold a password: it is kept out of the repr.
@@ -97,6 +89,7 @@ class Source:
     repeated: str = "keep"
     query: str | None = None
     before: date | None = None
+    redirects: str = "public"
     own: Mapping[str, "Source"] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -198,7 +191,10 @@ def find_files(source: Source, table: str, folder: Path) -> tuple[list[File], li
     notes: list[str] = []
     for path in paths:
         if "://" in str(path):
-            matches = [_fetch(str(path), table, folder / f"fetched_{table}_{len(files)}")]
+            target = folder / f"fetched_{table}_{len(files)}"
+            name = shown_location(str(path))
+            fetch(str(path), name, target, any_redirect=source.redirects == "any")
+            matches = [File(table, name, target)]
         else:
             matches = [File(table, str(local), local) for local in _local_files(str(path), table, notes)]
         for file in matches:
@@ -248,52 +244,3 @@ def _files_in(folder: Path, table: str, notes: list[str]) -> list[Path]:
     if unread:
         notes.append(f"{table}: not read, for their endings: {', '.join(map(str, unread[:5]))} ({len(unread)} files).")
     return readable
-
-
-def _fetch(url: str, table: str, target: Path) -> File:
-    name = shown_location(url)
-    try:
-        scheme = urlsplit(url).scheme
-        if scheme in ("http", "https"):
-            _fetch_http(url, target)
-        elif scheme not in _SCHEMES:
-            raise InputError(f"{name} cannot be fetched: URLs of http, https, {', '.join(_SCHEMES)} are.")
-        else:
-            _fetch_other(url, target)
-    except InputError:
-        raise
-    except urllib.error.HTTPError as error:
-        raise InputError(f"{name} cannot be fetched: the server answers {error.code}.") from None
-    except (OSError, ValueError, HTTPException) as error:
-        # The message of a library about a failed request may repeat the whole address.
-        reason = error.reason if isinstance(error, urllib.error.URLError) else error
-        raise InputError(f"{name} cannot be fetched: {reason_of(reason, [url], [name])}.") from None
-    return File(table, name, target)
-
-
-def _fetch_http(url: str, target: Path) -> None:
-    parts = urlsplit(url)
-    request = urllib.request.Request(  # noqa: S310 (the scheme is http or https)
-        urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], fragment=""))
-    )
-    if parts.username is not None:
-        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-        # Not sent on to another host that the server may redirect to.
-        request.add_unredirected_header("Authorization", f"Basic {b64encode(pair.encode()).decode()}")
-    with urllib.request.urlopen(request, timeout=_SECONDS) as response, target.open("wb") as out:  # noqa: S310
-        shutil.copyfileobj(response, out, _BLOCK)
-        expected = response.headers.get("Content-Length")
-    if expected is not None and int(expected) != target.stat().st_size:
-        raise InputError(
-            f"{shown_location(url)} was cut short: {target.stat().st_size:,} of {int(expected):,} bytes came. Try "
-            "again."
-        )
-
-
-def _fetch_other(url: str, target: Path) -> None:
-    """Fetch a file from any of the file systems that Arrow reads."""
-    import pyarrow.fs
-
-    system, path = pyarrow.fs.FileSystem.from_uri(url)
-    with system.open_input_stream(path) as stream, target.open("wb") as out:
-        shutil.copyfileobj(stream, out, _BLOCK)

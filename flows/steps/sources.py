@@ -43,6 +43,7 @@ def _source(settings: Settings, table: str, paths: list[Location]) -> Source:
         tuple(path.get_secret_value() for path in paths),
         columns=columns,
         before=settings.as_of,
+        redirects=settings.url_redirects,
         own=own,
         **written.model_dump(),
     )
