@@ -9,11 +9,12 @@ import duckdb
 
 from data.contracts import CONTRACTS
 from data.intake.databases.address import split_addresses
-from data.intake.databases.reading import describe_tables
+from data.intake.databases.reading import describe_tables, files_on_disk
 from data.intake.raw import read_columns
 from data.intake.reading.matching import check_mapping
 from data.intake.reading.workbooks import part_by_sheet
 from data.intake.sources import Source, find_files
+from data.intake.sql import confine
 
 _MOST = 8
 """Files of a table whose headers are read: of a thousand files only the intake reads all."""
@@ -40,6 +41,7 @@ def check_headers(sources: Mapping[str, Source]) -> dict[str, tuple[str, ...]]:
     """
     columns: dict[str, tuple[str, ...]] = {}
     with tempfile.TemporaryDirectory(prefix="revealed-headers-") as name, duckdb.connect() as connection:
+        confine(connection, [Path(name)], files_on_disk(sources))
         for table, contract in CONTRACTS.items():
             if table not in sources:
                 continue

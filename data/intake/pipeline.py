@@ -24,7 +24,7 @@ from data.intake.checks import (
 )
 from data.intake.clean.clean_table import names_in_files, write_clean, write_parquet
 from data.intake.clean.kept_rows import KeptRows
-from data.intake.databases.reading import find_files_and_tables, without_rows
+from data.intake.databases.reading import files_on_disk, find_files_and_tables, without_rows
 from data.intake.evidence import find_readings_by_way, near_miss_note
 from data.intake.privacy.customers import drop_forgotten
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
@@ -37,7 +37,7 @@ from data.intake.rules import Rules
 from data.intake.sameness.ids import find_alike_ids
 from data.intake.sameness.rows import drop_repeated, find_overlaps
 from data.intake.sources import File, Source
-from data.intake.sql import only_row, quote
+from data.intake.sql import confine, only_row, quote
 from data.intake.violations import violations_of
 from data.secrecy.showing import shown_location
 
@@ -83,6 +83,7 @@ def take_in(
     with tempfile.TemporaryDirectory(prefix=".intake-", dir=folder) as name:
         working = Path(name)
         with _open_database(working, rules) as connection:
+            confine(connection, [folder, *([kept] if kept else [])], files_on_disk(sources))
             try:
                 intake = _take_tables(connection, sources, working, folder, rules, KeptRows(kept, rules))
             finally:

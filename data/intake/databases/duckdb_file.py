@@ -5,12 +5,28 @@ from contextlib import contextmanager
 
 import duckdb
 
+from data.errors import InputError
 from data.intake.databases.address import Address
 from data.intake.databases.columns import NotDescribedError, TableColumn
-from data.intake.sql import identifier, quote
+from data.intake.databases.parquet import write_batches
+from data.intake.sql import identifier
 from data.secrecy.reasons import reason_of
 
 _MEMORY = "1GB"
+_ALONE: dict[str, str | bool | int | float | list[str]] = dict.fromkeys(
+    (
+        # A table that is not there must not be taken for a variable of this name.
+        "python_enable_replacements",
+        # A query or view reads what is in this file: no other file, no URL, no extension, no secret kept for these.
+        "enable_external_access",
+        "autoinstall_known_extensions",
+        "autoload_known_extensions",
+        "allow_persistent_secrets",
+    ),
+    False,
+)
+_ROWS = 100_000
+"""Rows of a batch."""
 _AS_THEY_ARE = ("DATE", "TIMESTAMP", "BOOLEAN", "DOUBLE", "FLOAT", "VARCHAR")
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 
@@ -18,27 +34,28 @@ _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "
 class DuckDB:
     """An open file of DuckDB."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, name: str) -> None:
         self._connection = connection
+        self._name = name
 
     @classmethod
     @contextmanager
     def open(cls, address: Address) -> Iterator["DuckDB"]:
         """Open a file for reading: all that is read is of one moment."""
-        # A table that is not there must not be taken for a variable of this name.
-        with duckdb.connect(address.place, read_only=True, config={"python_enable_replacements": False}) as connection:
+        with duckdb.connect(address.place, read_only=True, config=_ALONE) as connection:
             connection.execute(f"SET memory_limit = '{_MEMORY}'")
             connection.execute("SET TimeZone = 'UTC'")
             connection.execute("SET preserve_insertion_order = false")
+            connection.execute("SET lock_configuration = true")
             connection.execute("BEGIN")
-            yield cls(connection)
+            yield cls(connection, address.shown)
 
     def describe(self, relation: str) -> Sequence[TableColumn]:
         """List the columns; see `Database`."""
         try:
             rows = self._connection.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()
         except duckdb.Error as error:
-            raise NotDescribedError(reason_of(error, [relation])) from None
+            raise NotDescribedError(_reason(error, [relation])) from None
         return [_column(str(row[0]), str(row[1])) for row in rows]
 
     def tables(self) -> Sequence[str]:
@@ -54,11 +71,29 @@ class DuckDB:
     def write_parquet(self, relation: str, columns: Sequence[TableColumn], rest: str, target: str) -> int:
         """Write rows into a Parquet file; see `Database`."""
         selected = ", ".join(f"{column.value} AS {identifier(column.name)}" for column in columns)
-        written = self._connection.execute(
-            f"COPY (SELECT {selected} FROM {relation} {rest}) TO {quote(target)} (FORMAT parquet)"
-        ).fetchone()
-        assert written is not None, "COPY counts its rows"
-        return int(written[0])
+        # Written by Arrow: the engine itself reaches no file.
+        try:
+            reader = self._connection.sql(f"SELECT {selected} FROM {relation} {rest}").to_arrow_reader(_ROWS)
+            return write_batches(reader.schema, reader, target)
+        except duckdb.PermissionException as error:
+            raise InputError(f"{self._name} cannot be read: {_reason(error, [relation])}.") from None
+
+
+def is_one_statement(query: str) -> bool:
+    """Whether a query is one statement by itself, before it stands in brackets within another."""
+    try:
+        return len(duckdb.extract_statements(query)) == 1
+    except duckdb.Error:
+        return False
+
+
+def _reason(error: duckdb.Error, hidden: Sequence[str]) -> str:
+    if isinstance(error, duckdb.PermissionException):
+        return (
+            "it reads files, URLs or extensions outside of the database, which is not allowed; name such files as "
+            "paths of their own"
+        )
+    return reason_of(error, hidden)
 
 
 def _column(name: str, sql_type: str) -> TableColumn:

@@ -81,6 +81,8 @@ class PostgreSQL:
         """Open a database for reading: all that is read is of one moment, and nothing can be written."""
         with closing(connect(address)) as connection:
             with connection.cursor() as cursor:
+                cursor.execute("SET default_transaction_read_only = on")
+                connection.commit()
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
             yield cls(address, connection)
 

@@ -12,7 +12,7 @@ from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
 from data.intake.databases.address import TITLES, Address, split_addresses
 from data.intake.databases.columns import Database, NotDescribedError, Selection, TableColumn, select
-from data.intake.databases.duckdb_file import DuckDB
+from data.intake.databases.duckdb_file import DuckDB, is_one_statement
 from data.intake.databases.postgresql import PostgreSQL
 from data.intake.databases.sqlite import SQLite
 from data.intake.reading.workbooks import part_by_sheet
@@ -46,6 +46,15 @@ def find_files_and_tables(source: Source, contract: Contract, folder: Path, zone
         files, notes = find_files(replace(source, paths=paths), contract.table, folder)
         files = part_by_sheet(files, source)
     return [*files, *read_tables(source, addresses, contract, folder, zone)], notes
+
+
+def files_on_disk(sources: Mapping[str, Source]) -> Iterator[Path]:
+    """List the files of all sources that lie on this machine; raises as `find_files`."""
+    for table, source in sources.items():
+        local = [path for path in split_addresses(source.paths)[1] if "://" not in str(path)]
+        if local:
+            # They are only listed: nothing is fetched.
+            yield from (file.path for file in find_files(replace(source, paths=local), table, Path())[0])
 
 
 def without_rows(source: Source, contract: Contract, names: Sequence[str]) -> InputError:
@@ -154,6 +163,9 @@ def _check_query(source: Source, addresses: list[Address], contract: Contract) -
     for address in addresses:
         if address.table:
             raise InputError(f"{address.shown} names a table, and {setting} is set, too; leave out one of them.")
+        # The drivers of the others take one statement at a time.
+        if address.kind == "duckdb" and not is_one_statement(source.query):
+            raise InputError(f"{setting} cannot be run in {address.shown}: it must be one SELECT.")
 
 
 @contextmanager

@@ -31,6 +31,10 @@ class SQLite:
         uri = f"{Path(address.place).absolute().as_uri()}?mode=ro"
         with closing(sqlite3.connect(uri, uri=True, isolation_level=None)) as connection:
             connection.text_factory = lambda text: text.decode("utf-8", errors="replace")
+            # A query reads what is in this file; what its views call is trusted no more than the file.
+            connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
+            connection.execute("PRAGMA query_only = on")
+            connection.execute("PRAGMA trusted_schema = off")
             connection.execute("BEGIN")
             yield cls(connection)
 

@@ -17,6 +17,7 @@ from data.intake.proposals.proposal import Choice, Line, Proposal, Question
 from data.intake.proposals.proposing import propose
 from data.intake.rules import Rules
 from data.intake.sources import File, Source, find_files
+from data.intake.sql import confine
 from flows.steps.proposing.draft import Draft
 from flows.steps.proposing.grouping import (
     Group,
@@ -52,7 +53,9 @@ def look_at(given: Sequence[str]) -> list[tuple[str, Proposal]]:
     with tempfile.TemporaryDirectory(prefix="revealed-init-") as name, duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
         create_macros(connection, Rules())
-        for place, file in _files(given, Path(name)):
+        files = list(_files(given, Path(name)))
+        confine(connection, [Path(name)], [file.path for _, file in files])
+        for place, file in files:
             number = len(proposals)
             opened = open_file(connection, file, f"raw_init_{number}", Path(name))
             sheets = (str(opened.sheet), *opened.sheets) if opened.sheets else ()
