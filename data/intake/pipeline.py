@@ -135,7 +135,7 @@ def _take_tables(
         notes += [
             f"{table}: files.{table} names {shown_location(pattern)!r}, and no file that is read." for pattern in unused
         ]
-        with telling_damage(raws):
+        with telling_damage(connection, raws):
             readings = find_readings_by_way(connection, contract, raws, ways, rules.timezone, notes)
             attributes = _attributes(contract, raws)
             create_staged(connection, contract, attributes)
@@ -199,7 +199,7 @@ def _load_files(
             raw = load(connection, replace(file, path=rows), replace(own, columns={}), contract, relation, working)
             raw = raw and unchanged.name_as_written(raw, rows)
         if raw is not None:
-            with telling_damage([raw]):
+            with telling_damage(connection, [raw]):
                 raws.append(apply_expressions(connection, contract, raw, own, notes))
             loaded.append(file)
             notes += raw.notes

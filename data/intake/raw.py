@@ -234,24 +234,37 @@ def _load_parquet(
 
 
 @contextmanager
-def telling_damage(raws: Sequence[RawFile]) -> Iterator[None]:
-    """Say which file is damaged where the engine fails: the pages of a Parquet file are read only when they are needed.
+def telling_damage(connection: duckdb.DuckDBPyConnection, raws: Sequence[RawFile]) -> Iterator[None]:
+    """Say which file or expression is at fault where the engine fails.
+
+    The pages of a Parquet file are read only when they are needed, and an expression may overflow in some row.
 
     Raises
     ------
     InputError
-        An error of the engine came up, and a Parquet file is among those read.
+        An error of the engine came up, and an expression fails or a Parquet file is among those read.
     """
     try:
         yield
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
+        if isinstance(error, (duckdb.OutOfRangeException, duckdb.ConversionException, duckdb.InvalidInputException)):
+            _blame_expression(connection, raws)
         # A damaged page gives errors of any kind.
         views = [raw.name for raw in raws if raw.is_view]
         if not views:
             raise
         raise unreadable(" or ".join(views[:5]), error) from None
+
+
+def _blame_expression(connection: duckdb.DuckDBPyConnection, raws: Sequence[RawFile]) -> None:
+    for raw in raws:
+        for expression in raw.computed.values():
+            try:
+                connection.execute(f"SELECT count({expression.sql}) FROM {raw.relation}")
+            except duckdb.Error as error:
+                raise expression.blame(error) from None
 
 
 def unreadable(name: str, error: duckdb.Error) -> InputError:

@@ -14,7 +14,6 @@ from data.intake.reading.numbers import NumberFormat, find_number_reading, refus
 from data.intake.reading.pasting import toml_text
 from data.intake.sources import Source
 from data.intake.sql import only_row
-from data.secrecy.reasons import reason_of
 
 _EXAMPLES = 5
 
@@ -91,7 +90,7 @@ def _choose_rows(
     try:
         total, kept = only_row(connection, f"SELECT count(*), count(*) FILTER ({chosen}) FROM {raw.relation}")
     except duckdb.Error as error:
-        raise InputError(f"{setting} cannot be computed: {reason_of(error, [rows], raw.header)}.") from None
+        raise expression.blame(error) from None
     if total and not kept:
         values = [
             f"{raw.header[k]} has {', '.join(map(repr, _commonest(connection, raw, k)))}" for k in expression.columns

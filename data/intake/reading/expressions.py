@@ -1,8 +1,9 @@
 """Expressions of the settings over a file's columns, as SQL that computes a value of one row and nothing else."""
 
+import logging
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal
 
@@ -14,6 +15,18 @@ from data.errors import InputError
 from data.intake.reading.matching import normalise_name
 from data.secrecy.reasons import reason_of
 from data.secrecy.showing import describe
+
+# It writes a line to the terminal for what it does not know, which is refused here in a sentence.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+_LONGEST = 10_000
+"""Most characters of an expression."""
+
+_GROWTH = 100
+"""Most times that all `replace` of an expression together may lengthen a text."""
+
+_SHOWN = 300
+"""Most characters that are shown of what the engine complains of."""
 
 Kind = Literal["number", "condition", "time"]
 """What an expression must give for each row: a number, true or false, or a time, which may be a text."""
@@ -28,6 +41,21 @@ _ALLOWED: tuple[type[exp.Expr], ...] = (
     *(exp.StartsWith, exp.EndsWith, exp.Contains, exp.StrPosition, exp.RegexpLike, exp.RegexpFullMatch),
 )
 _TYPES = {"DECIMAL", "DOUBLE", "FLOAT", "INT", "BIGINT", "VARCHAR", "TEXT", "BOOLEAN", "DATE", "TIMESTAMP"}
+_NUMBERS = {
+    *(
+        "TINYINT",
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "HUGEINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "UHUGEINT",
+    ),
+    *("FLOAT", "DOUBLE", "BIGNUM", '"NULL"'),
+}
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)
 _NUMERIC = (*_ARITHMETIC, exp.Abs, exp.Sign, exp.Round, exp.Floor, exp.Ceil)
 _COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.In, exp.Between, exp.NullSafeEQ, exp.NullSafeNEQ)
@@ -44,11 +72,14 @@ class Expression:
         The expression, and the SQL type of its value.
     columns
         Positions in the header of the columns it uses.
+    blame
+        Makes the error that names the setting where the engine cannot compute it.
     """
 
     sql: str
     sql_type: str
     columns: tuple[int, ...]
+    blame: Callable[[duckdb.Error], InputError] = field(repr=False, compare=False)
 
 
 def compile_expression(
@@ -87,6 +118,7 @@ def compile_expression(
     InputError
         It is no expression, uses what is not allowed, or a column that is not there.
     """
+    _check_length(setting, text)
     tree = _parse(setting, text)
     # Any SQL of ours stands in the tree as one name, and is put in its place when the tree is written.
     stand_ins: dict[str, str] = {}
@@ -98,12 +130,17 @@ def compile_expression(
         stand_ins[name] = as_number(position) if numeric else as_text(position)
         positions.append(position)
         column.set("this", exp.to_identifier(name, quoted=True))
-    sql = tree.sql(dialect="duckdb")
+    sql = _written(setting, tree)
     for name, replacement in stand_ins.items():
         sql = sql.replace(f'"{name}"', f"({replacement})")
     known = [*header, *(node.sql_name() for node in tree.find_all(exp.Func) if not isinstance(node, exp.Anonymous))]
-    sql_type = _type_of(connection, setting, sql, relation, kind, lambda error: reason_of(error, [text], known))
-    return Expression(sql, sql_type, tuple(dict.fromkeys(positions)))
+
+    def blame(error: duckdb.Error) -> InputError:
+        reason = reason_of(error, [text], known)
+        return InputError(f"{setting} cannot be computed: {(reason.partition(': ')[2] or reason)[:_SHOWN]}.")
+
+    sql_type = _type_of(connection, setting, sql, relation, kind, blame)
+    return Expression(sql, sql_type, tuple(dict.fromkeys(positions)), blame)
 
 
 def in_expression(name: str) -> str:
@@ -120,12 +157,31 @@ def in_expression(name: str) -> str:
 
 def columns_of(setting: str, text: str, header: Sequence[str]) -> tuple[int, ...]:
     """Return the positions in the header of the columns that an expression uses; raises as `compile_expression`."""
+    _check_length(setting, text)
     return tuple(dict.fromkeys(_find(setting, column, header) for column in _parse(setting, text).find_all(exp.Column)))
+
+
+def _check_length(setting: str, text: str) -> None:
+    if len(text) > _LONGEST:
+        raise InputError(f"{setting} has {len(text):,} characters; an expression may have {_LONGEST:,}.")
+
+
+def _too_deep(named: str) -> InputError:
+    return InputError(f"{named} is nested too deep.")
+
+
+def _written(named: str, tree: exp.Expr) -> str:
+    try:
+        return str(tree.sql(dialect="duckdb", comments=False))
+    except RecursionError:
+        raise _too_deep(named) from None
 
 
 def _parse(named: str, text: str) -> exp.Expr:
     try:
         trees = sqlglot.parse(text, read="duckdb")
+    except RecursionError:
+        raise _too_deep(named) from None
     except sqlglot.errors.SqlglotError as error:
         reason = reason_of(str(error).splitlines()[0].split(". Line")[0], [text])
         raise InputError(f"{named} is no SQL expression: {reason}.") from None
@@ -134,17 +190,30 @@ def _parse(named: str, text: str) -> exp.Expr:
         raise InputError(f'{named} must be one SQL expression, such as "quantity * unit_price".')
     for node in tree.walk():
         if isinstance(node, exp.DataType):
-            if node.this.name not in _TYPES:
+            if node.this.name.removesuffix("NTZ") not in _TYPES:
                 raise InputError(f"{named} uses the type {node.this.name}; allowed are {', '.join(sorted(_TYPES))}.")
         elif type(node) not in _ALLOWED or "\x1f" in node.name:
             raise InputError(
                 f"{named} uses {_what(node)}, which is not allowed: an expression may hold columns, literals, "
                 "operators, CASE and functions of one row's values, such as round, coalesce, lower or trim."
             )
+    _check_growth(named, tree)
     for cast in tree.find_all(exp.Cast):
         if not isinstance(cast, exp.TryCast):
             cast.replace(exp.TryCast(this=cast.this, to=cast.args["to"]))
     return tree if not isinstance(tree, exp.Cast) else exp.TryCast(this=tree.this, to=tree.args["to"])
+
+
+def _check_growth(named: str, tree: exp.Expr) -> None:
+    """Refuse texts that grow with each of several `replace`: ten times, six times over, fills any memory."""
+    growth = 1.0
+    for node in tree.find_all(exp.Replace):
+        old, new = node.args.get("expression"), node.args.get("replacement")
+        if not isinstance(old, exp.Literal) or not isinstance(new, exp.Literal):
+            raise InputError(f"{named}: replace must be given two texts in quotes, such as replace(price, ',', '.').")
+        growth *= max(1.0, len(new.name) / max(1, len(old.name)))
+    if growth > _GROWTH:
+        raise InputError(f"{named}: its replace lengthen a text up to {growth:,.0f} times; {_GROWTH} is the most.")
 
 
 def _what(node: exp.Expr) -> str:
@@ -202,16 +271,16 @@ def _type_of(
     sql: str,
     relation: str,
     kind: Kind,
-    told: Callable[[duckdb.Error], str],
+    blame: Callable[[duckdb.Error], InputError],
 ) -> str:
     try:
         sql_type = str(connection.execute(f"DESCRIBE SELECT {sql} AS value FROM {relation}").fetchall()[0][1])
     except duckdb.Error as error:
-        raise InputError(f"{named} cannot be computed: {told(error).partition(': ')[2] or told(error)}.") from None
+        raise blame(error) from None
     is_time = sql_type == "DATE" or sql_type.startswith("TIMESTAMP")
     if kind == "condition" and sql_type != "BOOLEAN":
         raise InputError(f"{named} must be true or false for each row, such as \"status = 'paid'\"; it is {sql_type}.")
-    if kind == "number" and (sql_type == "BOOLEAN" or is_time):
+    if kind == "number" and not (sql_type == "VARCHAR" or sql_type.startswith("DECIMAL") or sql_type in _NUMBERS):
         raise InputError(f'{named} must be a number for each row, such as "quantity * unit_price"; it is {sql_type}.')
     if kind == "time" and not is_time and sql_type != "VARCHAR":
         raise InputError(f"{named} must be a time for each row, such as \"date || ' ' || time\"; it is {sql_type}.")
