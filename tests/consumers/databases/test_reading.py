@@ -168,3 +168,29 @@ def test_a_connection_that_is_cut_in_mid_read_publishes_nothing(server, tmp_path
     assert "Traceback" not in done.stderr
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path}/mlruns/mlflow.db")
     assert not client.search_registered_models()
+
+
+COLUMNS = "now() AS ts, 1 AS amount"
+NEXT = "nextval('shop.numbers')"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "WITH gone AS (DELETE FROM shop.events RETURNING *) SELECT * FROM gone",
+        f"SELECT {NEXT} AS customer_id, {COLUMNS}",
+        f"SELECT set_config('transaction_read_only', 'off', false) || {NEXT} AS customer_id, {COLUMNS}",
+        f"SELECT 1 AS customer_id, {COLUMNS}) AS x; COMMIT; DROP TABLE shop.events; SELECT * FROM (SELECT 1",
+        f"SELECT 1 AS customer_id, {COLUMNS}; DROP TABLE shop.events",
+        "COPY shop.events TO PROGRAM 'true'",
+        "SELECT 1 /*",
+    ],
+)
+def test_a_query_writes_nothing_whatever_it_says(server, password, shop, tmp_path, query):
+    server.run("CREATE SEQUENCE IF NOT EXISTS shop.numbers")
+    state = "SELECT count(*), (SELECT is_called FROM shop.numbers) FROM shop.events"
+    before = server.ask(state)
+    with pytest.raises(InputError, match=r"query cannot be run in|cannot be read") as error:
+        take_in({"transactions": Source(server.url(), query=query)}, tmp_path)
+    assert server.password not in str(error.value)
+    assert server.ask(state) == before
