@@ -112,6 +112,9 @@ def test_the_duplicate_known_last_is_kept(take):
     table = "customer_id,ts,amount,order_id,line_id,available_at\n"
     table += "A,2024-01-02,9,1,1,2024-01-03\nA,2024-01-02,1,1,1,2024-01-05\nA,2024-01-02,5,1,1,2024-01-04\n"
     assert take(table).rows("transactions", "amount") == [Decimal(1)]
+    # Of rows known at once the one that says more.
+    table = "customer_id,ts,amount,order_id,line_id,category\nA,2024-01-02,1,1,1,\nA,2024-01-02,1,1,1,tea\n"
+    assert take(table).rows("transactions", "category") == ["tea"]
 
 
 @pytest.mark.parametrize(
@@ -155,7 +158,7 @@ def test_each_known_question_has_its_scale(take, question, low, high):
 def test_a_scale_column_decides(take):
     rows = answer(question="Delivery", scale="1-5") + "".join(
         f"A,2024-01-03,{score},Delivery,{scale}\n"
-        for score, scale in ((5, " 1 - 5 "), (6, "1-5"), (9, "0 to 10"), (3, ""), (3, "five"), (3, "5-1"))
+        for score, scale in ((5, " 1 - 5 "), (6, "1-5"), (9, "0 to 10"), (3, ""), (3, "five"), (3, "5-5"), (3, "5-1"))
     )
     taken = take(answers=rows)
     # A scale is written from the worst to the best: on 5-1 the grade 3 stays, a 2 would be a 4.
@@ -165,7 +168,7 @@ def test_a_scale_column_decides(take):
         ("Delivery", 3, 1, 5),
     ]
     assert taken.reasons("answers") == {
-        "scale is not written like 0-10": 1,
+        "scale is not written like 0-10": 2,
         "score is outside its scale": 2,
         "question has no scale": 1,
     }
@@ -213,7 +216,7 @@ def test_clean_scores_rise_with_contentment(take, question, scale, version, expe
 def test_a_bad_answer_is_set_aside_with_its_reason(take, cells, reason):
     usual = {"customer_id": "A", "answered_at": "2024-01-03", "score": "9", "invited_at": "", "importance": ""}
     row = usual | cells
-    good = "A,2024-01-03,9.0,2024-01-01,2\nA,,,2024-01-01,\n"
+    good = "A,2024-01-03,9.0,2024-01-01,0\nA,,,2024-01-01,\n"
     taken = take(answers=",".join(row) + "\n" + good + ",".join(row.values()) + "\n")
     assert taken.reasons("answers") == {reason: 1}
     assert taken.rows("answers", "score") == [9, None]
@@ -282,7 +285,8 @@ def test_a_limit_holds_for_all_tables_or_for_one():
 def test_an_answer_of_which_only_the_day_is_known_is_not_early_on_the_day_of_its_invitation(take):
     header = "customer_id,answered_at,score,invited_at\n"
     rows = ["2024-01-05,9,2024-01-05 14:00", "2024-01-05,8,2024-01-06 00:01", "2024-01-05 13:59,7,2024-01-05 14:00"]
+    rows.append("2024-01-05 14:00,6,2024-01-05 14:00")
     taken = take(answers=header + "".join(f"A,{row}\n" for row in rows))
     assert taken.reasons("answers") == {"answered before invited": 2}
     at = datetime(2024, 1, 5, 14)
-    assert taken.rows("answers", "score, answered_at, invited_at") == [(9, at, at)]
+    assert taken.rows("answers", "score, answered_at, invited_at") == [(9, at, at), (6, at, at)]

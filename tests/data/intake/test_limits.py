@@ -17,6 +17,8 @@ def test_an_id_and_a_name_may_be_so_long_and_no_longer(take):
     rows = [f"{kept},2024-01-02,1,", f"{longer},2024-01-02,1,", f"A,2024-01-02,1,{'y' * (LONGEST_NAME + 1)}"]
     taken = take("\n".join([f"{HEADER},category", *rows, ""]))
     assert taken.rows("transactions", "customer_id") == [kept]
+    answers = f"customer_id,answered_at,score,comment\n{kept},2024-01-03,9,{'z' * (2 * LONGEST_NAME)}\n"
+    assert take("\n".join([HEADER, rows[0][:-1], ""]), answers=answers).reasons("answers") == {}
     assert taken.reasons() == {
         "category is longer than 1,000 characters": 1,
         "customer_id is longer than 256 characters": 1,

@@ -13,7 +13,7 @@ import pytest
 from data.errors import InputError
 from models.registry.location import StoreLocation, store_location
 from models.registry.publication import make_current, read_current, register_scores
-from models.registry.published_file import current_file, pull_line
+from models.registry.published_file import CURRENT, PUBLISHED, SCORES, current_file, is_published, pull_line
 from models.registry.store import Store
 
 LOOK_UP = """
@@ -34,7 +34,18 @@ def two_versions(store, published):
     return store
 
 
+def test_a_version_is_published_by_its_tag_or_by_that_of_an_earlier_release():
+    tags = ({}, {PUBLISHED: "then"}, {"checked": "true"}, {"checked": "false"}, {PUBLISHED: "then", "checked": "no"})
+    assert [is_published(each) for each in tags] == [False, True, True, False, True]
+
+
 def test_the_file_is_that_of_the_version_with_the_alias(two_versions):
+    client = two_versions.client
+    # Other aliases of the scores, and the same alias of another model, point elsewhere.
+    client.create_registered_model("another")
+    client.create_model_version("another", source="elsewhere")
+    client.set_registered_model_alias("another", CURRENT, "1")
+    client.set_registered_model_alias(SCORES, "a", "2")
     for version in (1, 2, 1):
         make_current(two_versions, version)
         file = current_file(two_versions)

@@ -146,6 +146,13 @@ def test_what_came_is_refused_just_outside_the_central_99_percent(end):
     assert check.note is None
 
 
+@pytest.mark.parametrize(("factor", "far"), [(0.3, True), (0.36, False), (1.0, False), (2.8, False), (3.4, True)])
+def test_revenue_may_be_off_by_a_factor_of_three_either_way(factor, far):
+    check = check_revenue(spends(50.0), *frames(6, 100.0 / factor))
+    assert (check.fault is not None) == far
+    assert check.note is None
+
+
 def test_chance_among_few_large_amounts_is_told():
     customers, predicted = frames(3, 0.0)
     totals = simulate_totals(spends(1.05, 0.6), customers, predicted, seed=0)
