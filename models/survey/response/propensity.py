@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import minimize
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from models.stats.folds import customer_folds
 from models.stats.typing import Flags, Floats
 from models.survey.response.candidates import FEWEST_ANSWERS_FOR_TREES, Fit, Rows, Training, candidates
+from models.survey.response.stacking import stack
 
 FEWEST_ANSWERS_PER_FOLD = 2
 # More non-respondents per answer add almost no information (King & Zeng 2001). Below the second number it is not worth
@@ -24,8 +24,6 @@ FEWEST_NON_RESPONDENTS = 20_000
 LEAST_WEIGHT = 0.01
 # A large base is predicted in parts, so that memory stays bounded.
 ROWS_AT_ONCE = 100_000
-# Penalty on the distance of the stacked slope from 1, in observations: a few answers do not change a slope.
-SLOPE_PENALTY = 5.0
 
 
 def response_propensity(
@@ -251,34 +249,6 @@ def _stacked(rows: _Rows, each: Floats) -> Floats:
         constant, *weights = stack(each[others], rows.R[others])
         log_odds[held_out] = constant + (each[held_out] * weights).sum(axis=1)
     return log_odds
-
-
-def stack(log_odds: Floats, R: Flags) -> Floats:
-    """Find the constant and the weights of the candidates of greatest likelihood, (1 + candidates,).
-
-    Parameters
-    ----------
-    log_odds
-        (n, candidates) out of fold.
-    R
-        (n,) whether the row was answered.
-
-    Notes
-    -----
-    Weights are not negative. A small penalty draws their sum to 1.
-    """
-    sign, kinds = np.where(R, -1.0, 1.0), log_odds.shape[1]
-
-    def loss(b: Floats) -> tuple[float, Floats]:
-        margin = sign * (b[0] + log_odds @ b[1:])
-        slope = sign * expit(margin)
-        excess = b[1:].sum() - 1.0
-        value = np.logaddexp(0.0, margin).sum() + 0.5 * SLOPE_PENALTY * excess**2
-        return float(value), np.r_[slope.sum(), slope @ log_odds + SLOPE_PENALTY * excess]
-
-    start = np.r_[0.0, np.full(kinds, 1.0 / kinds)]
-    bounds = [(None, None)] + [(0.0, None)] * kinds
-    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
 
 
 def _probability(log_odds: Floats, share: float) -> Floats:

@@ -6,8 +6,9 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
-from models.survey.response.candidates import Columns, candidates
-from models.survey.response.propensity import response_propensity, stack
+from models.survey.response.candidates import Columns, Rows, Training, candidates
+from models.survey.response.propensity import response_propensity
+from models.survey.response.stacking import stack
 
 
 def test_amounts_are_logarithms_and_gaps_have_flags():
@@ -52,3 +53,43 @@ def test_what_penalties_shrank_is_stretched_and_who_knows_nothing_gets_no_weight
 def test_trees_join_with_many_answers():
     assert list(candidates(999)) == ["strong ridge", "weak ridge"]
     assert len(candidates(1000)) == 4
+
+
+def test_who_gets_no_weight_in_the_first_fold_is_fitted_once_and_changes_nothing(monkeypatch):
+    rng = np.random.default_rng(3)
+    X = pd.DataFrame({"trait": rng.normal(size=4_000)})
+    answered = rng.random(4_000) < expit(X["trait"] - 0.5)
+    assert answered.sum() > 1000
+    fitted = []
+
+    def knows(training):
+        fitted.append("knows")
+        return lambda rows: rows.X[:, 0]
+
+    def knows_the_contrary(training):
+        fitted.append("contrary")
+        return lambda rows: -rows.X[:, 0]
+
+    def found(**kinds):
+        monkeypatch.setattr("models.survey.response.propensity.candidates", lambda answers: kinds)
+        return response_propensity(X, answered, np.arange(4_000))
+
+    alone = found(knows=knows)
+    fitted.clear()
+    beside = found(contrary=knows_the_contrary, knows=knows)
+    assert beside == pytest.approx(alone, abs=1e-4)
+    assert fitted.count("contrary") == 1
+    assert fitted.count("knows") == 5
+
+
+def test_trees_read_their_rows_once_for_all_choices():
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(2_000, 3))
+    R = rng.random(2_000) < expit(X[:, 0])
+    chosen = np.arange(2_000) % 5 != 0
+    some = Training(X, R, 0).some(chosen)
+    assert some.binned.num_data() == chosen.sum()
+    assert some.binned.get_label().tolist() == R[chosen].astype(float).tolist()
+    by_choice, alone = (candidates(1000)["trees"](each)(Rows(X)) for each in (some, Training(X[chosen], R[chosen], 0)))
+    # The borders of their bins differ by the rows that were not chosen.
+    assert np.corrcoef(by_choice, alone)[0, 1] > 0.9
