@@ -126,6 +126,11 @@ def describe(value: Any) -> str:
     return f"{kind} of {len(text)} {'character' if len(text) == 1 else 'characters'}"
 
 
+def name_or_kind(name: str, known: Iterable[str]) -> str:
+    """Write a wrong name where it is one that is known for something else; else say what kind of value it is."""
+    return name if name in known else describe(name)
+
+
 def nearest(value: Any, names: Iterable[str], cutoff: float = 0.6) -> str:
     """Write which of the names that may be given is nearest to a wrong one, as a sentence after a blank; or nothing."""
     by_lower_case = {name.lower(): name for name in names}

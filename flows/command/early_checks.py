@@ -9,7 +9,7 @@ from data.intake.databases.address import Address, find_address
 from data.intake.headers import check_headers
 from data.samples.olist import find_olist
 from data.secrecy.location import text_of
-from data.secrecy.showing import describe, nearest, shown_location
+from data.secrecy.showing import name_or_kind, nearest, shown_location
 from flows.settings import Settings
 from flows.steps.sources import check_scores_location, named_sources, only_flows
 
@@ -133,6 +133,5 @@ def _check_attributes(columns: Mapping[str, Sequence[str]], wanted: Iterable[str
     missing = [name for name in wanted if name not in available]
     if missing:
         has = f"it has {', '.join(available)}" if available else "no customers were given (--customers)"
-        raise InputError(
-            f"{describe(missing[0])}: no column of customers {purpose}; {has}.{nearest(missing[0], available)}"
-        )
+        shown = name_or_kind(missing[0], (*_SEGMENTATIONS, *CONTRACTS["customers"].names))
+        raise InputError(f"{shown}: no column of customers {purpose}; {has}.{nearest(missing[0], available)}")

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from data.errors import InputError
-from data.secrecy.showing import describe, nearest
+from data.secrecy.showing import name_or_kind, nearest
 from features.attributes import valid_attributes
 from features.describe import everyone_described, materialise
 from features.purchases import purchase_summary
@@ -167,8 +167,9 @@ def check_attributes(tables: Tables, attributes: Sequence[str]) -> None:
     missing = [name for name in attributes if name not in attribute_columns]
     if missing:
         has = f"it has {', '.join(attribute_columns)}" if attribute_columns else "no customers were given (--customers)"
+        shown = name_or_kind(missing[0], (PERSONA, *ROW_KEYS))
         raise InputError(
-            f"segments names no column of customers ({describe(missing[0])}); {has}. There is also rfm and, if "
+            f"{shown}: no column of customers to segment by; {has}. There is also rfm and, if "
             f"a retraining found personas, persona.{nearest(missing[0], attribute_columns)}"
         )
 

@@ -85,7 +85,7 @@ def test_a_run_that_fails_with_its_tables_open_leaves_no_lines_of_leaked_objects
     before = len(scheduler.worker)
     run = scheduler.trigger("retrain/weekly", segments=["nowhere"])
     assert (run["state"]["type"], run["state"]["name"]) == ("FAILED", "Failed")
-    assert "segments names no column of customers" in run["state"]["message"]
+    assert "a text of 7 characters: no column of customers" in run["state"]["message"]
     assert not [line for line in scheduler.worker[before:] if "nanobind: leaked" in line]
 
 

@@ -120,7 +120,7 @@ def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
         (("sample", "--transactions", "x.csv"), "--margin is missing"),
         (("scor",), "there is no command as it was given. Nearest: 'score'. There are: demo, init"),
         (("score", "--scorr", "1"), "(a text of 7 characters). Nearest: '--scorer'. See `revealed score --help`."),
-        (("score", "--scorer"), "--scorer is given without its value"),
+        (("score", "--quiet=yes"), "--quiet is given without its value, or with one that it does not take"),
         (("score", "--scorer", "one"), "--scorer must be a valid integer. See `revealed score --help`."),
         (("score", "--as-of", "today"), "--as-of must be a date such as 2026-07-01"),
         (("score", "sales.csv"), "the command is given more than it takes"),

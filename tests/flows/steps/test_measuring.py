@@ -148,8 +148,8 @@ def test_people_get_a_table_what_it_means_and_what_is_missing(revealed, tables):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--by", "planet"), "planet: no column of customers to segment by"),
-        (("--by", "regoin"), "Nearest: region."),
+        (("--by", "planet"), "a text of 6 characters: no column of customers to segment by"),
+        (("--by", "regoin"), "Nearest: 'region'."),
         (("--by", "region", "--by", "rfm"), "--by takes one segmentation at a time, got a list of 2"),
         (("--by", "persona"), "persona: no column of customers to segment by"),
         (("--days", "800000"), "begin before the year 1"),

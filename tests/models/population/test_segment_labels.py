@@ -43,7 +43,9 @@ def test_attributes_are_taken_as_they_are_and_numbers_with_many_values_in_fifths
 
 
 def test_an_attribute_that_is_not_there_is_told_with_those_that_are(simulated_shop, release):
-    with pytest.raises(InputError, match=r"segments names no column of customers.* it has cost_to_serve, region"):
+    with pytest.raises(
+        InputError, match=r"a text of 4 characters: no column of customers .* it has cost_to_serve, region"
+    ):
         segment_labels(simulated_shop.tables, simulated_shop.as_of, release, ["city"])
     bare = replace(simulated_shop.tables, customers=None)
     with pytest.raises(InputError, match="no customers were given"):
