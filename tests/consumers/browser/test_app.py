@@ -4,87 +4,20 @@ import csv
 import re
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import httpx
 import pandas as pd
 import pytest
 
-from data.simulation.shop import write_shop
 from flows.app.rendering import PAGES
-from tests.consumers.browser.conftest import LANGUAGES, PATIENCE
+from tests.consumers.browser.conftest import DATES, HOSTILE, LANGUAGES, PATIENCE, watched
 from tests.consumers.browser.test_report import LARGEST_PICTURE, ROOT, WIDTHS
-from tests.consumers.conftest import BIN, SHOP, clean_environment
+from tests.consumers.conftest import BIN, clean_environment
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
-TABLES = ("transactions", "answers", "events", "customers")
-HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(2)>',
-    "<svg onload=alert(3)>",
-    "=HYPERLINK(1)",
-)
-DATES = ("2024-02-01", "2024-03-01")
 # Places that the keyboard passes before the search.
 MOST_TABS = 20
-
-
-@dataclass
-class Watched:
-    """A page with all that its console said, that it asked for, and that it popped up."""
-
-    page: "Page"
-    said: list[str] = field(default_factory=list)
-    asked: list[str] = field(default_factory=list)
-    popped: list[str] = field(default_factory=list)
-
-    def is_quiet(self, base: str) -> bool:
-        return not self.said and not self.popped and all(url.startswith(base) for url in self.asked)
-
-
-@contextmanager
-def watched(browser: "Browser", width: int = 1120, height: int = 940, **more: object) -> Iterator[Watched]:
-    context = browser.new_context(viewport={"width": width, "height": height}, **more)
-    page = context.new_page()
-    seen = Watched(page)
-    page.on("console", lambda message: seen.said.append(message.text))
-    page.on("pageerror", lambda error: seen.said.append(str(error)))
-    page.on("request", lambda request: seen.asked.append(request.url))
-    page.on("dialog", lambda dialog: (seen.popped.append(dialog.message), dialog.dismiss()))
-    yield seen
-    context.close()
-
-
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trained and twice scored shop, some of whose ids, categories and comments a browser could take for code."""
-    folder = tmp_path_factory.mktemp("app")
-    files = write_shop(folder / "files", 800, seed=5, days=500, settings=SHOP)
-    everyone = pd.read_parquet(files["transactions"])["customer_id"].value_counts().index
-    answered = set(pd.read_parquet(files["answers"]).dropna(subset=["score"])["customer_id"])
-    renamed = dict(zip((each for each in everyone if each in answered), HOSTILE, strict=False))
-    for name in TABLES:
-        table = pd.read_parquet(files[name])
-        table["customer_id"] = table["customer_id"].replace(renamed)
-        if name == "transactions":
-            table.loc[table["customer_id"].isin(HOSTILE), "category"] = HOSTILE[1]
-        if name == "answers":
-            table["comment"] = table["customer_id"].where(table["customer_id"].isin(HOSTILE))
-        table.to_parquet(files[name])
-    named = "\n".join(f'{name} = "files/{name}.parquet"' for name in TABLES)
-    (folder / "revealed.toml").write_text(f'{named}\ncurrency = "EUR"\nsecond_stage = "off"\n')
-    commands = [("retrain", "--as-of", DATES[0]), *(("score", "--as-of", day) for day in DATES)]
-    for command in commands:
-        subprocess.run(
-            [BIN / "revealed", *command], cwd=folder, env=clean_environment(), check=True, timeout=PATIENCE, stdout=-3
-        )
-    return folder
 
 
 @pytest.fixture(scope="session")
