@@ -70,6 +70,8 @@ def test_order_of_rows_does_not_change_a_bit(rng):
         assert (getattr(one, name) == getattr(two, name)).all()
     assert one.mean == two.mean and one.log_sums == two.log_sums
     assert one.frequencies[0].size == np.unique(shop.x).size
+    falling = SpendHistories(np.array([2.0, 1]), np.array([3.0, 4]), np.ones(2)).in_order()
+    assert (falling.x.tolist(), falling.m.tolist()) == ([1, 2], [4, 3])
     distinct = SpendHistories(np.array([1.0, 1, 2]), np.array([3.0, 4, 1]), np.ones(3))
     assert distinct.in_order() is distinct
 

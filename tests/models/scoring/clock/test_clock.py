@@ -47,6 +47,9 @@ def test_a_feast_holds_on_its_days_and_on_no_other():
     clock, start = Clock(replace(EVEN, feasts=(Feast("2023-12-01", 20, 1.5),))), day_number("2023-12-01")
     rates = clock.rates(start + np.array([-40, -1, 0, 10, 19, 20, 40]))
     assert rates.tolist() == [1.0, 1.0, 1.5, 1.5, 1.5, 1.0, 1.0]
+    # The level is that of the oldest step before its steps, and 1 from the fit on, whatever the newest was.
+    stepped = Clock(replace(EVEN, level=(1.3, 1.1)))
+    assert stepped.rates(FITTED + np.array([-50, -8, -7, -1, 0, 7])).tolist() == [1.1, 1.1, 1.3, 1.3, 1.0, 1.0]
     # Noon of the first and of the last day of a year, and of the middle of one of 365 days.
     days = np.array([day_number(day) for day in ("2024-01-01", "2023-12-31", "2023-07-02")])
     assert share_of_year(days) == pytest.approx([0.5 / 366, 364.5 / 365, 0.5])
