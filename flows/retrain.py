@@ -17,8 +17,9 @@ from flows.steps.fitting import Fitted, Judged, check_inputs, fit, judge_fit
 from flows.steps.progress import step
 from flows.steps.stores import open_settings_store
 from flows.steps.tasks import io_task, plain_task, take_inputs
+from models.registry.locking.holding import holding
 from models.registry.scorers import promote, read_champion, refuse, register_scorer
-from models.registry.store import Store, holding
+from models.registry.store import Store
 from models.registry.tracking import forget_old_quarantine, tracked
 from models.registry.upkeep.killed_runs import mend_aliases
 

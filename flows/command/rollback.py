@@ -4,9 +4,9 @@ from rich.console import Console
 
 from flows.settings import Settings
 from flows.steps.stores import open_existing_store
+from models.registry.locking.holding import holding
 from models.registry.publication import finish_rollback, is_rollback_unfinished
 from models.registry.scorers import roll_back
-from models.registry.store import holding
 from models.registry.upkeep.killed_runs import close_killed_runs, mend_aliases
 
 

@@ -24,10 +24,11 @@ from models.monitoring.stability import Stability, Transitions, stability_of, tr
 from models.population.cohort_groups import CohortGroups, choose_grouping, follow_groups
 from models.population.cohorts import Cohorts, follow_cohorts
 from models.population.scored import score_described, scores_at, scores_table
+from models.registry.locking.holding import holding
 from models.registry.past_predictions import judge_published
 from models.registry.publication import as_of_before, is_outdated
 from models.registry.scorers import Registered, load_predict, read_champion, read_scorer
-from models.registry.store import Store, holding
+from models.registry.store import Store
 from models.registry.upkeep.killed_runs import mend_aliases
 from models.release.release import Release
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from data.errors import InputError
+from data.secrecy.reasons import reason_of
 from data.secrecy.showing import HIDDEN, describe, is_plain_name, shown_url
 
 DATABASE = "mlflow.db"
@@ -100,6 +101,12 @@ def shown_uri(uri: str, *, is_known: bool = False) -> str:
     scheme, login = f"{shown.scheme}://" if shown.scheme else "", f"{HIDDEN}@" if shown.has_login else ""
     place = f"{scheme}{login}{shown.place}" if shown.place != HIDDEN else f"{scheme}{HIDDEN}"
     return f"{place}?{HIDDEN}" if shown.has_query else place
+
+
+def why_not(error: Exception, location: StoreLocation) -> str:
+    """Say why a store cannot be reached, where that repeats nothing of the address that is not shown."""
+    reason = reason_of(error, [location.uri], [location.shown_uri])
+    return f"its driver is not installed ({reason})" if isinstance(error, ImportError) else reason
 
 
 def _move_credentials(uri: str) -> str:

@@ -16,6 +16,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from models.population.features_table import write_features
 from models.population.scores_table import check_scores, read_metadata, read_scores_at, write_scores
+from models.registry.locking.holding import ensure_held
 from models.registry.published_file import CURRENT, FILE, PUBLISHED, SCORES, is_published, nothing_published
 from models.registry.scorers import CHAMPION, SCORER, alias_version, ensure_registered, model_versions
 from models.registry.store import Store
@@ -130,6 +131,7 @@ def make_current(store: Store, version: int) -> None:
     before = alias_version(store, CURRENT, SCORES)
     if before is not None:
         _tag_published(store, before)
+    ensure_held(store)
     store.client.set_registered_model_alias(SCORES, CURRENT, str(version))
     _tag_published(store, version)
 

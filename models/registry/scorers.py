@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 
 from data.errors import InputError, RefusedError
+from models.registry.locking.holding import ensure_held
 from models.registry.scorer_files import (
     ENTRY,
     OPTIONAL,
@@ -201,6 +202,7 @@ def promote(store: Store, version: int, reason: str) -> int | None:
     _record_verdict(store, version, "Promoted", reason)
     if before is not None and before != version and not _is_rolled_back(store, before):
         client.set_model_version_tag(SCORER, str(version), _REPLACING, str(before))
+    ensure_held(store)
     client.set_registered_model_alias(SCORER, CHAMPION, str(version))
     finish_promotion(store)
     return before
@@ -262,6 +264,7 @@ def roll_back(store: Store) -> tuple[int, int]:
             "done. Run `revealed retrain`, or score with a version you name: `revealed score --scorer VERSION`."
         )
     client = store.client
+    ensure_held(store)
     client.set_model_version_tag(SCORER, str(left), "rolled_back", "true")
     client.set_registered_model_alias(SCORER, CHAMPION, str(target))
     client.delete_registered_model_alias(SCORER, PREVIOUS)

@@ -2,9 +2,10 @@
 
 from contextlib import contextmanager
 
+from models.registry.locking.holding import holding
 from models.registry.published_file import CURRENT, SCORES
 from models.registry.scorers import alias_version, model_versions, promote, read_champion, register_scorer
-from models.registry.store import holding, open_store
+from models.registry.store import open_store
 from models.registry.tracking import tracked
 
 

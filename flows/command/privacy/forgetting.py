@@ -6,12 +6,13 @@ from data.errors import InputError, StoreBusyError
 from data.pseudonyms import CustomerKey, clean_id, is_pseudonym
 from flows.settings import Settings
 from flows.steps.stores import open_existing_store
+from models.registry.locking.holding import holding
 from models.registry.privacy.beside import clear_prefect, drop_kept_rows, overwrite_freed_pages, running_here
 from models.registry.privacy.customer import Customer
 from models.registry.privacy.forgetting import Removed, forget_customer
 from models.registry.privacy.forgotten import customer_key, put_on_list
 from models.registry.privacy.kinds import KINDS
-from models.registry.store import Store, holding
+from models.registry.store import Store
 from models.registry.upkeep.killed_runs import HOST, PROCESS, close_killed_runs
 
 _REMAINS = (

@@ -4,9 +4,9 @@ from rich.console import Console
 
 from flows.settings import Settings
 from flows.steps.stores import open_existing_store
+from models.registry.locking.holding import holding
 from models.registry.privacy.forgotten import customer_key, renew_key
 from models.registry.privacy.key_file import key_file
-from models.registry.store import holding
 
 
 def run_key(settings: Settings, console: Console, *, is_new: bool) -> None:

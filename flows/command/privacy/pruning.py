@@ -7,10 +7,10 @@ from rich.console import Console
 
 from flows.settings import Settings
 from flows.steps.stores import open_existing_store
+from models.registry.locking.holding import holding
 from models.registry.privacy.kinds import Kind
 from models.registry.privacy.pruning import remove
 from models.registry.privacy.retention import Removal, find_removals
-from models.registry.store import holding
 from models.registry.upkeep.killed_runs import close_killed_runs
 
 

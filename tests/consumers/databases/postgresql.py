@@ -52,6 +52,12 @@ class Server:
                 cursor.execute(statement)
             connection.commit()
 
+    def run_alone(self, statement: str) -> None:
+        """Run a statement that may stand in no transaction."""
+        with self.connected() as connection, connection.cursor() as cursor:
+            connection.adbc_connection.set_autocommit(True)
+            cursor.execute(statement)
+
     def ask(self, query: str) -> list[tuple]:
         """Return the rows of a query."""
         with self.connected() as connection, connection.cursor() as cursor:

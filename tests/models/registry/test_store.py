@@ -16,7 +16,8 @@ from filelock import FileLock
 
 from data.errors import InputError, StoreBusyError
 from models.registry.location import EXPERIMENT
-from models.registry.store import holding, open_store
+from models.registry.locking.holding import holding
+from models.registry.store import open_store
 from models.registry.upkeep.moved_store import follow_move
 
 # A server without threads imports MLflow once and forks the children: a fork of the worker itself, which has threads,

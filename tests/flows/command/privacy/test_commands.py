@@ -8,9 +8,10 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
+from models.registry.locking.holding import holding
 from models.registry.privacy.key_file import key_file, read_key
 from models.registry.published_file import current_file
-from models.registry.store import holding, open_store
+from models.registry.store import open_store
 from models.registry.upkeep.workspaces import workspace
 
 MARK = "shopper-"
