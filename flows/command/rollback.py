@@ -21,8 +21,9 @@ def roll_back_all(settings: Settings, console: Console) -> None:
     store = open_existing_store(settings)
     close_killed_runs(store)
     with holding(store, "rollback"):
+        is_unfinished = is_rollback_unfinished(store)
         mend_aliases(store)
-        if is_rollback_unfinished(store):
+        if is_unfinished:
             outcome = "the rollback that was interrupted is finished"
         else:
             replaced, champion = roll_back(store)

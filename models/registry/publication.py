@@ -18,7 +18,15 @@ from models.population.features_table import write_features
 from models.population.scores_table import check_scores, read_metadata, read_scores_at, write_scores
 from models.registry.locking.holding import ensure_held
 from models.registry.published_file import CURRENT, FILE, PUBLISHED, SCORES, is_published, nothing_published
-from models.registry.scorers import CHAMPION, SCORER, alias_version, ensure_registered, model_versions
+from models.registry.scorers import (
+    CHAMPION,
+    PREVIOUS,
+    ROLLED_BACK,
+    SCORER,
+    alias_version,
+    ensure_registered,
+    model_versions,
+)
 from models.registry.store import Store
 
 FEATURES = "features.parquet"
@@ -248,14 +256,20 @@ def finish_rollback(store: Store) -> int | None:
 
 
 def is_rollback_unfinished(store: Store) -> bool:
-    """Whether a rollback changed the scorer but not the scores: the current ones are of the version rolled back."""
-    current = alias_version(store, CURRENT, SCORES)
+    """Whether a rollback was killed after the scorer had changed: before `previous` was removed, or the scores changed.
+
+    To be called before `mend_aliases`, which removes what tells the first.
+    """
+    champion, current = alias_version(store, CHAMPION), alias_version(store, CURRENT, SCORES)
+    if champion is not None and champion == alias_version(store, PREVIOUS):
+        return True
     if current is None:
         return False
     scorer = store.client.get_model_version(SCORES, str(current)).tags["scorer_version"]
-    if alias_version(store, CHAMPION) == int(scorer):
+    # A newer champion came after the rollback, which is over.
+    if champion is None or champion >= int(scorer):
         return False
-    return store.client.get_model_version(SCORER, scorer).tags.get("rolled_back") == "true"
+    return store.client.get_model_version(SCORER, scorer).tags.get(ROLLED_BACK) == "true"
 
 
 def _published(store: Store) -> list[ModelVersion]:

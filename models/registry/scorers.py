@@ -38,6 +38,8 @@ from models.scoring.clock.rows import AS_OF
 from models.scoring.parameters import FORMAT
 
 CHAMPION, CHALLENGER, PREVIOUS = "champion", "challenger", "previous"
+ROLLED_BACK = "rolled_back"
+"""Tag of a version that a rollback left."""
 # Tag of a version that is being promoted: the version that is to become previous.
 _REPLACING = "replacing"
 REQUIREMENTS = ("mlflow", "lightgbm", "scipy", "numpy", "pandas")
@@ -265,14 +267,14 @@ def roll_back(store: Store) -> tuple[int, int]:
         )
     client = store.client
     ensure_held(store)
-    client.set_model_version_tag(SCORER, str(left), "rolled_back", "true")
+    client.set_model_version_tag(SCORER, str(left), ROLLED_BACK, "true")
     client.set_registered_model_alias(SCORER, CHAMPION, str(target))
     client.delete_registered_model_alias(SCORER, PREVIOUS)
     return left, target
 
 
 def _is_rolled_back(store: Store, version: int) -> bool:
-    return "rolled_back" in store.client.get_model_version(SCORER, str(version)).tags
+    return ROLLED_BACK in store.client.get_model_version(SCORER, str(version)).tags
 
 
 def model_versions(store: Store, model: str) -> list[ModelVersion]:

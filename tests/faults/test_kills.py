@@ -13,7 +13,7 @@ import pytest
 from models.population.scores_table import check_scores, read_metadata
 from models.registry.publication import current_version, published_versions, read_scores
 from models.registry.published_file import SCORES
-from models.registry.scorers import CHALLENGER, PREVIOUS, SCORER, alias_version, read_champion
+from models.registry.scorers import CHALLENGER, CHAMPION, PREVIOUS, SCORER, alias_version, read_champion
 from models.registry.store import open_store
 from tests.faults import child
 from tests.faults.child import Kill
@@ -64,7 +64,9 @@ def check_recovered(store):
     challenger = alias_version(store, CHALLENGER)
     assert challenger is None or "verdict" in store.client.get_model_version(SCORER, str(challenger)).tags
     scorer = store.client.get_model_version(SCORES, str(current_version(store))).tags["scorer_version"]
-    assert int(scorer) == read_champion(store).version
+    champion = read_champion(store).version
+    assert int(scorer) == champion != alias_version(store, PREVIOUS)
+    assert "rolled_back" not in store.client.get_model_version(SCORER, str(champion)).tags
 
 
 def a_kill(rng: random.Random, calls: int, seconds: float) -> Kill:
@@ -88,27 +90,33 @@ def test_killed_commands_leave_nothing_half_done_and_the_next_run_clears_up(
 
     whole = {command: run(command) for command in ("retrain", "score", "publish", "rollback", "retrain", "score")}
     assert {command: done.code for command, (done, _) in whole.items()} == dict.fromkeys(whole, 0)
-    killed: Counter[str] = Counter()
+    killed, promoted = Counter[str](), 0
     until = time.monotonic() + 60 * MINUTES
     while killed.total() < KILLS and time.monotonic() < until:
         command = rng.choice(COMMANDS)
         if command == "rollback" and alias_version(store, PREVIOUS) is None:
             assert run("retrain")[0].code == 0
+        before = alias_version(store, CHAMPION)
         done, _ = run(command, a_kill(rng, len(whole[command][0].calls), whole[command][1]))
         assert done.code in (0, KILLED), f"{command} ended with {done.code}:\n{done.text}"
         killed[command] += done.code == KILLED
         check_store(store, customers)
-        if rng.random() < 0.2:
+        was_promoted = command == "retrain" and alias_version(store, CHAMPION) != before
+        if was_promoted or rng.random() < 0.2:
             done, _ = run("score")
             assert done.code == 0, done.text
             check_recovered(store)
+        if was_promoted:
+            # Killed between two aliases or not: who was champion before is not lost.
+            promoted += 1
+            assert alias_version(store, PREVIOUS) == before
     done, _ = run("score")
     assert done.code == 0, done.text
     check_recovered(store)
     assert run("publish")[0].code == 0
     seen = ended()
     pulled = f"{seen['polls']} pulls of scores, {seen['tables']} readings of the table"
-    sys.stdout.write(f"\n{killed.total()} kills {dict(killed)}; {pulled}\n")
+    sys.stdout.write(f"\n{killed.total()} kills {dict(killed)}; {promoted} promotions; {pulled}\n")
     assert seen["failures"] == []
     assert seen["polls"] > 0
     assert killed.total() >= min(KILLS, 20)

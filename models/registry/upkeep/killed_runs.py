@@ -5,7 +5,15 @@ import logging
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
-from models.registry.scorers import CHALLENGER, SCORER, alias_version, finish_promotion
+from models.registry.scorers import (
+    CHALLENGER,
+    CHAMPION,
+    PREVIOUS,
+    ROLLED_BACK,
+    SCORER,
+    alias_version,
+    finish_promotion,
+)
 from models.registry.store import Store
 from models.registry.upkeep.workspaces import remove_abandoned
 
@@ -47,23 +55,35 @@ def _close(store: Store, run: Run) -> None:
 def _drop_challenger_of(store: Store, run_id: str) -> None:
     version = alias_version(store, CHALLENGER)
     if version is not None and store.client.get_model_version(SCORER, str(version)).run_id == run_id:
-        _drop_challenger(store)
+        _drop_alias(store, CHALLENGER)
 
 
 def mend_aliases(store: Store) -> None:
-    """Finish a promotion that was killed, and take ``challenger`` from a version whose retrain ended before the gate.
+    """Settle a promotion and a rollback that were killed; a version that was not judged is no ``challenger`` any more.
 
     To be called while the store is locked, when no version waits for its verdict.
     """
     finish_promotion(store)
+    _settle_rollback(store)
     version = alias_version(store, CHALLENGER)
     if version is not None and "verdict" not in store.client.get_model_version(SCORER, str(version)).tags:
-        _drop_challenger(store)
+        _drop_alias(store, CHALLENGER)
 
 
-def _drop_challenger(store: Store) -> None:
+def _settle_rollback(store: Store) -> None:
+    """Take what a killed rollback left: its tag where the champion had not changed yet, else the alias ``previous``."""
+    champion = alias_version(store, CHAMPION)
+    if champion is None:
+        return
+    if alias_version(store, PREVIOUS) == champion:
+        _drop_alias(store, PREVIOUS)
+    if ROLLED_BACK in store.client.get_model_version(SCORER, str(champion)).tags:
+        store.client.delete_model_version_tag(SCORER, str(champion), ROLLED_BACK)
+
+
+def _drop_alias(store: Store, alias: str) -> None:
     try:
-        store.client.delete_registered_model_alias(SCORER, CHALLENGER)
+        store.client.delete_registered_model_alias(SCORER, alias)
     except MlflowException as error:
         # Another run was faster.
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":

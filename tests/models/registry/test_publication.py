@@ -284,6 +284,11 @@ def test_a_rollback_that_was_interrupted_before_the_scores_moved_can_be_finished
     assert not is_rollback_unfinished(store)
     roll_back(store)
     assert is_rollback_unfinished(store)
+    # A newer champion has nothing to do with it.
+    store.client.create_model_version(SCORER, source="nowhere")
+    store.client.set_registered_model_alias(SCORER, CHAMPION, "3")
+    assert not is_rollback_unfinished(store)
+    store.client.set_registered_model_alias(SCORER, CHAMPION, "1")
     # They may be of an earlier release, which knew fewer columns.
     (older,) = files_of(store)[:1]
     older.chmod(0o600)

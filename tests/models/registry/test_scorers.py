@@ -9,6 +9,7 @@ import pytest
 from mlflow.models import infer_signature
 
 from data.errors import InputError, RefusedError
+from models.registry.publication import is_rollback_unfinished
 from models.registry.scorer_files import write_release
 from models.registry.scorers import (
     CHALLENGER,
@@ -26,6 +27,7 @@ from models.registry.scorers import (
     register_scorer,
     roll_back,
 )
+from models.registry.upkeep.killed_runs import mend_aliases
 from models.release.release import Release
 
 
@@ -266,6 +268,11 @@ def test_a_crash_while_rolling_back_leaves_one_of_both_and_running_again_ends_th
         roll_back(versions)
     is_back = (n, when) in {(2, "after"), (3, "before"), (3, "after")}
     assert aliases(versions)[CHAMPION] == (1 if is_back else 2)
+    assert is_rollback_unfinished(versions) == ((n, when) in {(2, "after"), (3, "before")})
+    mend_aliases(versions)
+    # It went back, or it never began.
+    assert aliases(versions) == ({CHAMPION: 1} if is_back else {CHAMPION: 2, PREVIOUS: 1})
+    assert ("rolled_back" in tags(versions, 2)) == is_back
     if is_back:
         with pytest.raises(RefusedError, match="version 1 has no previous version"):
             roll_back(versions)
