@@ -30,6 +30,8 @@ import mlflow.store.tracking.sqlalchemy_store
 import pandas as pd
 from mlflow.tracking import MlflowClient
 
+import flows.command.privacy.forgetting
+import flows.command.privacy.pruning
 import flows.command.published.publishing
 import flows.command.rollback
 import flows.retrain
@@ -98,7 +100,7 @@ def _die() -> None:
 
 
 def _count_writes(kill: Kill) -> list[str]:
-    """Count the calls that write: to the tracking database, to folders and files, and to a table that is published."""
+    """Count the calls that write: to the tracking database, to folders and files, and to other databases."""
     calls: list[str] = []
 
     def counted(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -119,9 +121,15 @@ def _count_writes(kill: Kill) -> list[str]:
     for module, name in (
         (shutil, "rmtree"),
         (shutil, "copy2"),
+        (shutil, "copyfileobj"),
         (tempfile, "mkdtemp"),
-        (Path, "chmod"),
-        (Path, "replace"),
+        (tempfile, "mkstemp"),
+        (os, "chmod"),
+        (os, "replace"),
+        (os, "unlink"),
+        (os, "remove"),
+        (Path, "write_text"),
+        (Path, "write_bytes"),
     ):
         setattr(module, name, counted(name, getattr(module, name)))
 
@@ -133,10 +141,15 @@ def _count_writes(kill: Kill) -> list[str]:
         def cursor(self, factory: Any = Cursor) -> Any:
             return super().cursor(factory)
 
+        def execute(self, *values: Any) -> Any:
+            return self.cursor().execute(*values)
+
     connect = sqlite3.connect
     from models.registry import database_copy
+    from models.registry.privacy import beside
 
-    database_copy.sqlite3 = _Sqlite(connect, Connection)  # type: ignore[assignment]
+    for user in (database_copy, beside):
+        user.sqlite3 = _Sqlite(connect, Connection)  # type: ignore[assignment]
     return calls
 
 

@@ -5,6 +5,8 @@ import sys
 from datetime import timedelta
 from threading import Event
 
+import pytest
+
 from models.registry.publication import current_version, scores_as_of
 from models.registry.published_file import SCORES
 from models.registry.scorers import CHAMPION, alias_version
@@ -27,14 +29,15 @@ def wait_for_retrain(store):
     raise AssertionError("no retrain holds the store")
 
 
-def test_two_retrains_and_three_scores_at_once(place, start, inputs, rng):
+@pytest.mark.parametrize(("scores_at_once", "rounds"), [(3, ROUNDS), (8, max(1, ROUNDS // 5))], ids=["five", "ten"])
+def test_two_retrains_and_some_scores_at_once(place, start, inputs, rng, scores_at_once, rounds):
     folder, kept = place
     store = open_store(str(folder))
     newest = scores_as_of(store, current_version(store))
     again = 0
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         newest += timedelta(days=1)
-        days = [newest - timedelta(days=ago) for ago in (0, 1, 2)]
+        days = [newest - timedelta(days=ago) for ago in range(scores_at_once)]
         rng.shuffle(days)
         retrains = [start("retrain", *inputs["retrain"], "--mlruns", folder, kept=kept) for _ in range(2)]
         wait_for_retrain(store)
@@ -42,10 +45,11 @@ def test_two_retrains_and_three_scores_at_once(place, start, inputs, rng):
         ended = [each.wait() for each in retrains]
         assert DONE in {each.code for each in ended} <= {DONE, HELD}, [each.text for each in ended]
         ended = [each.wait() for each in scores]
-        assert [each.code for each in ended] == [DONE] * 3, [each.text for each in ended]
+        assert [each.code for each in ended] == [DONE] * scores_at_once, [each.text for each in ended]
         again += sum("all are scored again" in each.text for each in ended)
         current = store.client.get_model_version(SCORES, str(current_version(store)))
         assert current.tags["as_of"] == newest.isoformat()
         assert int(current.tags["scorer_version"]) == alias_version(store, CHAMPION)
-    sys.stdout.write(f"\n{ROUNDS} rounds; {again} of {3 * ROUNDS} scores were overtaken by a retrain and made again\n")
+    told = f"{rounds} rounds of {2 + scores_at_once} at once; {again} scores were overtaken and made again"
+    sys.stdout.write(f"\n{told}\n")
     assert again > 0

@@ -1,21 +1,16 @@
 """Faults of the machine, the store and the servers: one clear sentence, the right code, nothing published."""
 
-import os
 import shutil
-import signal
-import socket
 import subprocess
-import sys
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
 import pytest
 
 from models.population.scores_table import check_scores
 from models.registry.publication import current_version, read_scores
 from models.registry.store import open_store
-from tests.faults.conftest import PATIENCE
+from tests.faults.servers import free_port, tracking_server
 
 DONE, FAULT, MISTAKE, REFUSED = 0, 1, 2, 3
 
@@ -109,34 +104,6 @@ def test_a_tracking_server_whose_driver_is_missing(start, inputs):
     ended = start("score", *inputs["score"], environment=environment).wait()
     told(ended, MISTAKE, "cannot be opened")
     assert "sesame" not in ended.text
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as bound:
-        bound.bind(("127.0.0.1", 0))
-        return int(bound.getsockname()[1])
-
-
-@contextmanager
-def tracking_server(folder: Path, port: int):
-    """A tracking server of MLflow's on this machine; gives its process."""
-    options = ["--backend-store-uri", f"sqlite:///{folder}/server.db", "--artifacts-destination", folder / "files"]
-    options += ["--serve-artifacts", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
-    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    command = [Path(sys.executable).parent / "mlflow", "server", *options]
-    with (folder / "server.txt").open("a") as output:
-        server = subprocess.Popen(
-            command, stdout=output, stderr=output, start_new_session=True, cwd=folder, env=environment
-        )
-    try:
-        transport = httpx.HTTPTransport(retries=PATIENCE // 20)
-        with httpx.Client(transport=transport, timeout=PATIENCE) as client:
-            assert client.get(f"http://127.0.0.1:{port}/health").status_code == httpx.codes.OK
-        yield server
-    finally:
-        if server.poll() is None:
-            os.killpg(server.pid, signal.SIGKILL)
-        server.wait()
 
 
 def test_a_tracking_server_that_is_stopped_in_mid_run_and_comes_back(start, inputs, kept, tmp_path, monkeypatch):

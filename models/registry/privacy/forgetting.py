@@ -25,6 +25,7 @@ from models.registry.privacy.rewriting import may_name_customers, same_but_for, 
 from models.registry.published_file import FILE, SCORES
 from models.registry.scorers import model_versions
 from models.registry.store import Store
+from models.registry.upkeep.half_written import remove_half_written
 from models.registry.upkeep.workspaces import workspace
 
 FORGOTTEN_ON = "forgotten_on"
@@ -79,6 +80,8 @@ def forget_customer(store: Store, customer: Customer) -> Removed:
     versions = _places(store)
     with workspace(store):
         for run in all_runs(store):
+            # What a process that was killed left may hold the customer under a name that says no kind.
+            remove_half_written(run.info.artifact_uri)
             for artifact in artifacts_of(run):
                 if may_name_customers(artifact.name):
                     _exchange(store, run, artifact, customer, versions, removed)

@@ -15,6 +15,7 @@ from models.registry.scorers import (
     finish_promotion,
 )
 from models.registry.store import Store
+from models.registry.upkeep.half_written import remove_half_written
 from models.registry.upkeep.workspaces import remove_abandoned
 
 WORKSPACE, PROCESS, HOST = "workspace", "process", "host"
@@ -42,6 +43,7 @@ def _close(store: Store, run: Run) -> None:
     client, tags, run_id = store.client, run.data.tags, run.info.run_id
     holder = f"process {tags.get(PROCESS)} on {tags.get(HOST)}"
     _drop_challenger_of(store, run_id)
+    remove_half_written(run.info.artifact_uri)
     client.set_tag(run_id, "error", f"{holder} ended without closing the run, which was done by the next one")
     client.set_terminated(run_id, "KILLED")
     logger.warning(

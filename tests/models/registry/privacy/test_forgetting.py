@@ -15,6 +15,7 @@ from models.registry.publication import make_current, read_scores, register_scor
 from models.registry.published_file import SCORES
 from models.registry.stored_samples import SAMPLE, read_probability_samples, write_probability_sample
 from models.registry.tracking import tracked
+from models.registry.upkeep.half_written import HALF_WRITTEN
 
 IDS = ["007", "gone-1", "other", "ü"]
 
@@ -56,6 +57,9 @@ def is_in_store(store, name):
 def test_the_customer_is_gone_and_everything_else_stays(filled, whom):
     [name] = whom.ids
     before = {version: read_scores(filled, version) for version in (1, 2)}
+    # Killed while it wrote a file, which has no kind yet.
+    [scores, *_] = filled.folder.rglob("scores.parquet")
+    scores.with_name(f"{HALF_WRITTEN}x1").write_bytes(f"{name}".encode())
     removed = forget_customer(filled, whom)
     assert not is_in_store(filled, name)
     assert sorted(removed.versions) == [1, 2]

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.local_artifact_repo import _TEMP_ARTIFACT_PREFIX
 from mlflow.tracking import MlflowClient
 
 from data.errors import InputError
+from models.registry.privacy.artifacts import local_folder
 from models.registry.scorers import CHALLENGER, SCORER, alias_version
 from models.registry.tracking import tracked
 from models.registry.upkeep.killed_runs import close_killed_runs, mend_aliases
@@ -55,12 +57,16 @@ def with_scorers(store):
 def test_the_next_run_closes_a_killed_one_and_takes_away_what_it_left(with_scorers, caplog):
     store = with_scorers
     run_id = killed(store, "retrain").run_id
+    place = local_folder(store.client.get_run(run_id).info.artifact_uri)
+    store.client.log_text(run_id, "whole", "sub/whole.txt")
+    (place / "sub" / f"{_TEMP_ARTIFACT_PREFIX}half").write_text("half of a row")
     store.client.create_model_version(SCORER, source="nowhere", run_id=run_id)
     store.client.set_registered_model_alias(SCORER, CHALLENGER, "1")
     with tracked(store, "score", {}) as mine:
         assert folders(store) == [mine.folder]
         run = store.client.get_run(run_id)
         assert run.info.status == "KILLED"
+        assert [file.name for file in place.rglob("*") if file.is_file()] == ["whole.txt"]
         assert "ended without closing the run" in run.data.tags["error"]
         assert alias_version(store, CHALLENGER) is None
         # One that is alive is left alone.
