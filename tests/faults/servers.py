@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -35,14 +36,24 @@ def running(
             command, stdout=output, stderr=output, start_new_session=True, cwd=folder, env=variables
         )
     try:
-        transport = httpx.HTTPTransport(retries=PATIENCE // 20)
-        with httpx.Client(transport=transport, timeout=PATIENCE) as client:
-            assert client.get(health).status_code == httpx.codes.OK
+        _await(health, server)
         yield server
     finally:
         if server.poll() is None:
             os.killpg(server.pid, signal.SIGKILL)
         server.wait()
+
+
+def _await(health: str, server: subprocess.Popen[bytes]) -> None:
+    """Wait until a server answers: looked at twice a second, however busy the machine is."""
+    for _ in range(2 * PATIENCE):
+        assert server.poll() is None, "the server ended"
+        try:
+            if httpx.get(health, timeout=PATIENCE).status_code == httpx.codes.OK:
+                return
+        except httpx.TransportError:
+            threading.Event().wait(0.5)
+    raise AssertionError("the server does not answer")
 
 
 @contextmanager
