@@ -69,10 +69,13 @@ def check_recovered(store):
     assert "rolled_back" not in store.client.get_model_version(SCORER, str(champion)).tags
 
 
-def a_kill(rng: random.Random, calls: int, seconds: float) -> Kill:
-    if rng.random() < 0.5:
+def a_kill(rng: random.Random, calls: list[str], seconds: float) -> Kill:
+    """Draw when to kill: at any moment, at any call that writes, or at one that consumers and later runs see."""
+    kind, is_after = rng.randrange(3), rng.random() < 0.3
+    if kind == 0 or not calls:
         return Kill(seconds=rng.uniform(0, seconds))
-    return Kill(call=rng.randint(1, max(calls, 1)), is_after=rng.random() < 0.3)
+    moves = [number for number, name in enumerate(calls, 1) if name.endswith(("_alias", "_version_tag", "execute"))]
+    return Kill(call=rng.choice(moves) if kind == 1 and moves else rng.randint(1, len(calls)), is_after=is_after)
 
 
 def test_killed_commands_leave_nothing_half_done_and_the_next_run_clears_up(
@@ -97,7 +100,7 @@ def test_killed_commands_leave_nothing_half_done_and_the_next_run_clears_up(
         if command == "rollback" and alias_version(store, PREVIOUS) is None:
             assert run("retrain")[0].code == 0
         before = alias_version(store, CHAMPION)
-        done, _ = run(command, a_kill(rng, len(whole[command][0].calls), whole[command][1]))
+        done, _ = run(command, a_kill(rng, whole[command][0].calls, whole[command][1]))
         assert done.code in (0, KILLED), f"{command} ended with {done.code}:\n{done.text}"
         killed[command] += done.code == KILLED
         check_store(store, customers)
