@@ -1,6 +1,7 @@
 """`forget` and `prune` killed at each call that writes: what is seen is whole, and running again completes it."""
 
 import random
+import re
 import shutil
 import sys
 import time
@@ -77,7 +78,8 @@ def test_forget_that_is_killed_leaves_no_half_and_the_next_completes_it(place, s
         again = start("forget", customer, "--mlruns", folder).wait()
         assert again.code == DONE, again.text
         assert all(table.equals(without[version], check_metadata=True) for version, table in tables(store).items())
-        assert customer not in names_of(folder)
+        # As a word: digests have many figures.
+        assert not re.search(rf"(?<!\w){customer}(?!\w)", names_of(folder))
         assert [each.name for each in (folder / "work").iterdir()] == [".lock"]
     sys.stdout.write(f"\nforget: {killed} kills at {len(planned)} calls that write, {halfway} between two versions\n")
     assert killed >= min(len(planned), 20)
