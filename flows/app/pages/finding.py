@@ -12,6 +12,7 @@ def customers(visit: Visit) -> Response:
     wanted = Wanted.read(visit.asked.fields, visit.asked.words.gettext)
     conditions = wanted.conditions()
     total = visit.edition.scores.total(conditions)
+    last_page = wanted.last_page(total["customers"], visit.asked.words.gettext)
     rows = visit.edition.scores.page(conditions, wanted.order, wanted.first, ROWS)
     if [row["customer_id"] for row in rows] == [wanted.begin]:
         return RedirectResponse(visit.asked.address("customer", {"id": wanted.begin}), 303)
@@ -24,7 +25,7 @@ def customers(visit: Visit) -> Response:
             rows=rows,
             choices=choices,
             ranges=tuple(RANGES),
-            last_page=wanted.last_page(total["customers"]),
+            last_page=last_page,
         )
     )
 

@@ -9,17 +9,18 @@ from data.intake.sql import identifier
 from flows.app.told import _, not_a_value
 
 ROWS = 100
-# Rows that can be paged through; a download has all.
-_DEEPEST = 10_000
+# No page has a number with more digits.
+_MOST_DIGITS = 9
 
-# What customers are put in order by: name in the address -> SQL. Equal ones are in the order of their ids.
-ORDERS: Mapping[str, str] = {
-    "clv": "clv DESC NULLS LAST, customer_id",
-    "revenue": "expected_revenue DESC NULLS LAST, customer_id",
-    "index": "next_purchase_index DESC NULLS LAST, customer_id",
-    "churn": "p_churn DESC NULLS LAST, customer_id",
-    "last": "last_purchase DESC, customer_id",
-    "id": "customer_id",
+# What customers are put in order by, the largest first: name in the address -> column. Equal ones, and all where there
+# is no column, are in the order of their ids; those without a value are last.
+ORDERS: Mapping[str, str | None] = {
+    "clv": "clv",
+    "revenue": "expected_revenue",
+    "index": "next_purchase_index",
+    "churn": "p_churn",
+    "last": "last_purchase",
+    "id": None,
 }
 # Columns with few values, of which one is chosen.
 CHOICES: Mapping[str, str] = {
@@ -100,8 +101,8 @@ class Wanted:
         if order not in ORDERS:
             raise not_a_value("order", order, ", ".join(ORDERS))
         page = typed.get("page") or "1"
-        if not page.isdecimal() or not 1 <= int(page[:9]) <= _DEEPEST // ROWS:
-            raise not_a_value("page", page, gettext(_("a number from 1 to %(last)s")) % {"last": _DEEPEST // ROWS})
+        if not page.isdecimal() or not 1 <= int(page[: _MOST_DIGITS + 1]) < 10**_MOST_DIGITS:
+            raise not_a_value("page", page, gettext(_("a number from 1 on")))
         month = typed.get("month", "").strip()
         if month:
             _first_day(month, gettext)
@@ -117,9 +118,18 @@ class Wanted:
         """Whether anything narrows the customers down."""
         return bool(self.begin or self.chosen or self.month or self.ends)
 
-    def last_page(self, customers: int) -> int:
-        """Return the number of the last page that can be shown."""
-        return max(min(-(-customers // ROWS), _DEEPEST // ROWS), 1)
+    def last_page(self, customers: int, gettext: Callable[[str], str] = str) -> int:
+        """Return the number of the last page of so many customers.
+
+        Raises
+        ------
+        ToldError
+            With status 400, where the wanted page comes after it.
+        """
+        last = max(-(-customers // ROWS), 1)
+        if self.page > last:
+            raise not_a_value("page", str(self.page), gettext(_("a number from 1 to %(last)s")) % {"last": last})
+        return last
 
     def conditions(self) -> Conditions:
         """Give the conditions that the wanted customers fulfil."""

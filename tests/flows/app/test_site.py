@@ -89,8 +89,14 @@ def test_pages_of_a_table_hold_everyone_once(app, scores):
     shown = []
     for page in range(1, -(-len(wanted) // 100) + 1):
         fields = {"order": "id", "page": page, "segment": segment}
-        shown += re.findall(r"<bdi>(.*?)</bdi>", app.get("/en/customers", params=fields).text)
+        text = app.get("/en/customers", params=fields).text
+        shown += re.findall(r"<bdi>(.*?)</bdi>", text)
     assert shown == wanted
+    assert 'rel="next"' not in text
+    everyone = app.get("/en/customers").text
+    last = -(-scores.num_rows // 100)
+    assert re.search(r'<input id="page" [^>]*max="(\d+)"', everyone)[1] == str(last)
+    assert re.search(r'<a href="[^"]*page=(\d+)">Last<', everyone)[1] == str(last)
 
 
 def test_each_month_of_first_purchase_leads_to_its_customers(app, scores):
@@ -133,7 +139,8 @@ def test_versions_are_listed_with_what_the_gate_said(app):
     ("address", "status", "sentence"),
     [
         ("customer?id=nobody", 404, "Customer nobody has no scores: ids are texts, exactly as they came."),
-        ("customers?page=0", 400, "page must be a number from 1 to 100, got 0."),
+        ("customers?page=0", 400, "page must be a number from 1 on, got 0."),
+        ("customers?q=nobody&page=2", 400, "page must be a number from 1 to 1, got 2."),
         ("customers?order=name", 400, "order must be clv, revenue, index, churn, last, id, got name."),
         ("customers?clv_min=much", 400, "clv_min must be a number, got much."),
         ("customers?month=May", 400, "month must be a month such as 2026-03, got May."),
