@@ -21,8 +21,9 @@ from models.actions.plan import Actions, find_actions
 from models.monitoring.drift import Drift, measure_drift
 from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import Stability, Transitions, stability_of, transitions_since
-from models.population.cohort_groups import CohortGroups, choose_grouping, follow_groups
+from models.population.cohort_groups import CohortGroups, choose_groupings, follow_groups
 from models.population.cohorts import Cohorts, follow_cohorts
+from models.population.group_forecasts import HISTORY
 from models.population.scored import score_described, scores_at, scores_table
 from models.registry.locking.holding import holding
 from models.registry.past_predictions import judge_published
@@ -69,8 +70,8 @@ class Scored:
         Tables that the scorer's features come from, and that this run was not given.
     cohorts : Cohorts or None
         Who bought in each month since the first purchase, and what is to come; None without a forecast.
-    cohort_groups : CohortGroups or None
-        The same of groups of customers; None where nothing groups them.
+    cohort_groups : tuple of CohortGroups
+        The same of groups of customers, of each grouping; the report shows the first.
     """
 
     table: pa.Table
@@ -85,7 +86,7 @@ class Scored:
     without_purchase: int = 0
     not_given: tuple[str, ...] = ()
     cohorts: Cohorts | None = None
-    cohort_groups: CohortGroups | None = None
+    cohort_groups: tuple[CohortGroups, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -215,12 +216,12 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         )
     currency = release.parameters.currency or inputs.intake.currency or ""
     measured = measure_run(settings, inputs, release)
-    cohorts = groups = None
+    cohorts, groups = None, ()
     if release.scorer.has_forecast:
         with step("follow the cohorts"):
             cohorts = follow_cohorts(inputs.tables, as_of, release, described, scores)
-            by = choose_grouping(inputs.tables, settings.cohorts_by, settings.segments)
-            groups = None if by is None else follow_groups(inputs.tables, as_of, by, scores)
+            by = choose_groupings(inputs.tables, settings.cohorts_by, settings.segments)
+            groups = tuple(follow_groups(inputs.tables, as_of, by, release, described.frame(HISTORY), scores))
     provenance = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     table = scores_table(scores, release, chosen.version, as_of, provenance)
     return Scored(

@@ -5,7 +5,9 @@ from typing import Any
 from starlette.responses import HTMLResponse, Response
 
 from flows.app.rendering import words_of
+from flows.app.told import not_a_value
 from flows.app.visit import Visit
+from flows.reports.page.cohorts import group_tables
 from flows.reports.page.views import SectionView, sections
 from models.registry.published_file import SCORES
 from models.registry.version_list import SCORER
@@ -38,10 +40,25 @@ def segments(visit: Visit) -> Response:
 
 
 def cohorts(visit: Visit) -> Response:
-    """Show the report's grids of cohorts, and each month of first purchase with its customers as they are scored."""
+    """Show the report's grids of cohorts, and each month of first purchase with its customers as they are scored.
+
+    Beside those by month it shows the grids of one grouping, which the reader chooses.
+    """
     rows = visit.edition.scores.months()
     shown = [section for section in _sections(visit) if section.name == "cohorts"]
-    return HTMLResponse(visit.write("cohorts.html", has_figures=True, months=rows, sections=shown))
+    tables = group_tables(visit.edition.score or {}, words_of(visit.edition, visit.asked.language))
+    names = [table["by"] for table in tables]
+    by = visit.asked.fields.get("by") or next(iter(names), "")
+    if by not in names and (names or "by" in visit.asked.fields):
+        raise not_a_value("by", by, ", ".join(names) or "–")
+    choices = [
+        {"name": name, "address": f"{visit.asked.address('cohorts', {'by': name})}#groups", "is_here": name == by}
+        for name in names
+    ]
+    chosen = [table for table in tables if table["by"] == by]
+    return HTMLResponse(
+        visit.write("cohorts.html", has_figures=True, months=rows, sections=shown, groupings=chosen, choices=choices)
+    )
 
 
 def versions(visit: Visit) -> Response:

@@ -102,6 +102,22 @@ def group_figures(groups: "CohortGroups") -> Figures:
     return {"by": groups.by, "rows": rows}
 
 
+def group_tables(score: Mapping[str, Any], words: Words) -> list[Figures]:
+    """Give the grids of each grouping of the customers, that of the setting first, as they are shown."""
+    kept = score.get("cohort_groups") or []
+    # A scoring of an earlier release kept one grouping, without intervals.
+    kept = kept if isinstance(kept, list) else [kept]
+    with_ends = [{**each, "rows": [{**row, **_ends(row, words)} for row in each["rows"]]} for each in kept]
+    return [{"by": each["by"], "grids": cohort_grids(each, words)} for each in with_ends]
+
+
+def _ends(row: Figures, words: Words) -> Figures:
+    """Write the intervals of what comes of a group."""
+    chance = words.interval(row.get("buyers_low"), row.get("buyers_high"), lambda share: words.number(100 * share, 1))
+    revenue = words.interval(row.get("revenue_low"), row.get("revenue_high"), lambda amount: words.number(amount, 2))
+    return {"chance_ends": chance, "revenue_ends": revenue}
+
+
 def _by_age(cells: list[Figures], ages: list[int], shown: Any) -> list[Figures | None]:
     of_age = {cell["age"]: {**shown(cell), "is_ahead": cell["is_ahead"]} for cell in cells}
     return [of_age.get(age) for age in ages]

@@ -122,7 +122,7 @@ def _beside(current: Figures | None, words: Words) -> dict[str, Any]:
     if current is None:
         return {}
     grids = contents(current, None, words)
-    return {"score_beside": current, **{name: grids[name] for name in ("cohort_grids", "group_grids", "rfm_grid")}}
+    return {"score_beside": current, **{name: grids[name] for name in ("cohort_grids", "groupings", "rfm_grid")}}
 
 
 def _said(text: str, words: Words) -> dict[str, str]:

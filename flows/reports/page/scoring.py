@@ -62,7 +62,7 @@ def score_figures(
         "drift": {"verdict": scored.drift.verdict, "why": scored.drift.why, "notes": list(scored.drift.notes)},
         "stability": _stability(scored.stability),
         "cohorts": None if scored.cohorts is None else cohort_figures(scored.cohorts, inputs.as_of),
-        "cohort_groups": None if scored.cohort_groups is None else group_figures(scored.cohort_groups),
+        "cohort_groups": [group_figures(groups) for groups in scored.cohort_groups],
         "drivers": [asdict(driver) for driver in scored.actions.drivers],
     }
 

@@ -22,7 +22,11 @@ def scores(tmp_path):
     columns["customer_id"] = [f"c{k:03d}" for k in rng.permutation(CUSTOMERS)]
     columns["last_purchase"] = [date(2024, 1, 1) + timedelta(days=int(k)) for k in rng.integers(0, 9, CUSTOMERS)]
     columns["segment"] = rng.choice(["loyal", "lost"], CUSTOMERS).tolist()
-    arrays = [pa.array(columns.get(field.name, [None] * CUSTOMERS), field.type) for field in SCHEMA]
+    blank = {"string": "", "double": 0.0, "int64": 0, "date32[day]": date(2024, 2, 1)}
+    arrays = [
+        pa.array(columns.get(of.name, [None if of.nullable else blank[str(of.type)]] * CUSTOMERS), of.type)
+        for of in SCHEMA
+    ]
     write_scores(pa.table(arrays, schema=SCHEMA), tmp_path / "scores.parquet")
     return Scores(tmp_path / "scores.parquet")
 

@@ -107,6 +107,21 @@ def test_each_month_of_first_purchase_leads_to_its_customers(app, scores):
     assert f"{months.count(linked[0]):,} customers" in told(app.get(f"/en/customers?month={linked[0]}").text)
 
 
+def test_cohorts_are_told_by_what_the_reader_chooses_of_what_the_shop_has(app):
+    page = app.get("/en/cohorts").text
+    links = dict(re.findall(r'<a href="(/en/cohorts\?by=[^"]+)"[^>]*>([^<]+)</a>', page))
+    assert {"category", "channel"} <= set(links.values())
+    assert "By category" in told(page)
+    for address, name in links.items():
+        chosen = app.get(address.removesuffix("#groups")).text
+        assert f"By {name} " in " ".join(told(chosen).split())
+        assert f'<th scope="col">{name}</th>' in chosen
+        # What is predicted stands with its interval.
+        groups = chosen.split('id="groups"')[1].split("Customers by month")[0]
+        ends = re.findall(r'<td class="ahead">[^<]*<span class="sub">([\d.,]+) to ([\d.,]+)</span>', groups)
+        assert len(ends) == groups.count('class="ahead"') > 0
+
+
 def test_a_customer_is_told_with_forecast_place_and_reasons(app, scores):
     row = scores.filter(pc.is_valid(scores["reasons"])).slice(0, 1).to_pylist()[0]
     page = app.get("/en/customer", params={"id": row["customer_id"]})
@@ -144,6 +159,7 @@ def test_versions_are_listed_with_what_the_gate_said(app):
         ("customers?order=name", 400, "order must be clv, revenue, index, churn, last, id, got name."),
         ("customers?clv_min=much", 400, "clv_min must be a number, got much."),
         ("customers?month=May", 400, "month must be a month such as 2026-03, got May."),
+        ("cohorts?by=name", 400, "by must be category, "),
         ("lists?page=99", 400, "page must be 1"),
         ("picture/99/gauge.svg", 404, "There is no such page."),
         ("picture/1/nothing.svg", 404, "There is no such page."),

@@ -1,13 +1,16 @@
 """Cohorts by groups, counted by hand."""
 
+from dataclasses import replace
 from datetime import date
 
+import ibis
 import pandas as pd
 import pytest
 
 from data.errors import InputError
 from features.tables import open_tables
-from models.population.cohort_groups import OTHER, UNKNOWN, choose_grouping, follow_groups
+from models.population.cohort_groups import OTHER, UNKNOWN, choose_groupings, follow_groups
+from models.population.group_forecasts import HISTORY
 
 AS_OF = date(2024, 4, 10)
 ROWS = """customer_id,ts,amount,category,channel
@@ -29,15 +32,29 @@ def tables(tmp_path):
     return open_tables(tmp_path / "clean")
 
 
-def test_ages_count_those_who_lived_through_them_and_the_first_purchase_tells_the_group(tables):
+def followed(tables, release, by, scores):
+    """The only grouping, of customers who have bought once so long before."""
+    bought_once = pd.DataFrame(0.0, range(len(scores)), HISTORY)
+    history = bought_once.assign(T=(pd.Timestamp(AS_OF) - scores["first_purchase"]).dt.days - 1.0)
+    (found,) = follow_groups(tables, AS_OF, [by], release, history, scores)
+    return found
+
+
+def test_ages_count_those_who_lived_through_them_and_the_first_purchase_tells_the_group(tables, release):
     first = pd.to_datetime(["2024-01-05", "2024-01-20", "2024-03-02", "2024-02-01"])
     scores = pd.DataFrame({"customer_id": list("abcd"), "first_purchase": first, "p_purchase": [0.2, 0.4, 0.6, 0.8]})
-    found = follow_groups(tables, AS_OF, "category", scores.assign(expected_revenue=1.0))
-    assert found.groups.values.tolist() == [
+    found = followed(tables, release, "category", scores.assign(expected_revenue=1.0))
+    assert found.groups[["group", "customers", "p_purchase", "expected_revenue"]].values.tolist() == [
         ["tea", 2, pytest.approx(0.3), 1.0],
         ["honey", 1, 0.6, 1.0],
         [UNKNOWN, 1, 0.8, 1.0],
     ]
+    for mean, low, high in (
+        ("p_purchase", "buyers_low", "buyers_high"),
+        ("expected_revenue", "revenue_low", "revenue_high"),
+    ):
+        assert (found.groups[low] < found.groups[mean]).all()
+        assert (found.groups[high] > found.groups[mean]).all()
     cells = {(row.group, row.age): (row.customers, row.share, row.value) for row in found.ages.itertuples()}
     assert cells == {
         ("tea", 0): (2, 1.0, 15.0),
@@ -49,16 +66,23 @@ def test_ages_count_those_who_lived_through_them_and_the_first_purchase_tells_th
     }
 
 
-def test_few_groups_are_kept_and_the_rest_are_one(tables, monkeypatch):
+def test_few_groups_are_kept_and_the_rest_are_one(tables, release, monkeypatch):
     monkeypatch.setattr("models.population.cohort_groups.MOST_GROUPS", 1)
     first = pd.to_datetime(["2024-01-05", "2024-01-20", "2024-03-02", "2024-02-01"])
     scores = pd.DataFrame({"customer_id": list("abcd"), "first_purchase": first, "p_purchase": 0.5})
-    found = follow_groups(tables, AS_OF, "category", scores.assign(expected_revenue=1.0))
+    found = followed(tables, release, "category", scores.assign(expected_revenue=1.0))
     assert set(found.groups["group"]) == {"tea", OTHER, UNKNOWN}
 
 
-def test_the_first_column_that_is_there_groups_unless_another_is_named(tables):
-    assert choose_grouping(tables, None, ["region"]) == "category"
-    assert choose_grouping(tables, "channel", []) == "channel"
+def test_columns_of_few_values_group_customers_and_what_is_named_comes_first(tables):
+    assert choose_groupings(tables, None, ["region"]) == ["category", "channel"]
+    assert choose_groupings(tables, "channel", []) == ["channel", "category"]
+    who = {"customer_id": [f"c{k}" for k in range(60)], "valid_from": None, "email": [f"{k}@x" for k in range(60)]}
+    who |= {"plan": ["free", "paid"] * 30, "age": range(60), "country": ["DE"] * 60}
+    customers = ibis.memtable(pd.DataFrame(who))
+    assert choose_groupings(replace(tables, customers=customers), None, []) == ["category", "channel", "plan"]
+    assert choose_groupings(replace(tables, customers=customers), "email", ["country"]) == [
+        *("email", "category", "channel", "country", "plan")
+    ]
     with pytest.raises(InputError, match=r"cohorts_by is a text of 6 characters.*it has: category, channel"):
-        choose_grouping(tables, "region", [])
+        choose_groupings(tables, "region", [])

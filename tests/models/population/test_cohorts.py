@@ -10,8 +10,11 @@ import pytest
 from features.describe import materialise
 from features.outcomes import monthly_cohorts
 from features.purchases import purchase_summary
-from models.population.cohorts import HISTORY, MONTHS, cohorts_ahead, month_of
+from models.population.cohorts import MONTHS, cohorts_ahead, month_of
+from models.population.group_forecasts import HISTORY, forecast_groups
 from models.scoring.bg_nbd import expected_purchases, p_purchase
+from models.scoring.clock.clock import day_number
+from models.scoring.clock.future import Future
 from models.scoring.gamma_gamma import expected_spend
 from models.scoring.parameters import PurchaseParameters, SpendParameters
 from tests.models.kept_orders import kept_sales
@@ -57,12 +60,15 @@ def test_forecasts_add_up_to_the_published_ones(release):
 
 
 def test_ninety_percent_intervals_hold_nine_in_ten_of_what_comes(release):
-    inside = {"share": [], "value": []}
+    inside = {"share": [], "value": [], "share of a group": [], "value of a group": []}
     ends = np.array([(date(2024, 1 + k, 1) - AS_OF).days for k in range(1, MONTHS + 1)], dtype=float)
     for seed in range(12):
         rng = np.random.default_rng(seed)
         scores, history, truth = simulated(rng, 1200)
         ahead = cohorts_ahead(scores, history, known(release, 91), AS_OF, MONTHS)
+        # Two groupings whose groups cut through the cohorts, over the three months of the horizon.
+        groupings, of = [rng.integers(0, 6, 1200), rng.integers(0, 6, 1200)], Future(None, day_number(AS_OF))
+        forecasts = forecast_groups(scores, history, known(release, 91), of, ends[2:3], groupings)
         cohort = scores["first_purchase"].dt.year * 12 + scores["first_purchase"].dt.month - 1
         rate, alive = truth["lambda"].to_numpy(), truth["alive"].to_numpy()
         last = rng.geometric(truth["p"].to_numpy())
@@ -77,8 +83,17 @@ def test_ninety_percent_intervals_hold_nine_in_ten_of_what_comes(release):
             of_month = ahead[ahead["month"] == month_of(AS_OF) + k].set_index("cohort").loc[realised.index]
             inside["share"] += realised["share"].between(of_month["low"], of_month["high"]).tolist()
             inside["value"] += realised["value"].between(of_month["value_low"], of_month["value_high"]).tolist()
+            if k == 2:
+                for grouping, forecast in zip(groupings, forecasts, strict=True):
+                    buyers, brought = (np.bincount(grouping, weights=of_all) for of_all in (n > 0, paid))
+                    expected = np.bincount(grouping, weights=scores["p_purchase"])
+                    assert forecast.buyers[:, 0] == pytest.approx(expected)
+                    inside["share of a group"] += list((forecast.low.T[0] <= buyers) & (buyers <= forecast.high.T[0]))
+                    within = (forecast.value_low.T[0] <= brought) & (brought <= forecast.value_high.T[0])
+                    inside["value of a group"] += list(within)
             before, start = n, end
-    # 12 shops of 12 cohorts in 6 months, which depend on each other within a cohort: 144 independent ones at least.
+    # 12 shops of 12 cohorts in 6 months, which depend on each other within a cohort: 144 independent ones at least. Of
+    # groups as many, in two groupings of 6.
     for name, hits in inside.items():
         assert abs(np.mean(hits) - 0.9) < 3.5 * np.sqrt(0.9 * 0.1 / 144), name
 

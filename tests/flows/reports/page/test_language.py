@@ -81,7 +81,7 @@ def test_sentences_that_runs_write_are_told_in_the_language(figures, language):
     page, of_retrain = Page(write_page(score, retrain, language)), Page(write_page(None, retrain, language, score))
     for shown in (page, of_retrain):
         assert [name for name, attributes in shown.tags if attributes.get("lang") == "en"] == []
-    assert score["cohort_groups"]["rows"]
+    assert score["cohort_groups"][0]["rows"]
     sections = {attributes.get("id") for name, attributes in of_retrain.tags if name == "details"}
     assert {"cohorts", "rfm", "actions"} <= sections
 
