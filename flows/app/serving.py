@@ -78,8 +78,11 @@ def serve(settings: Settings, host: str, port: int, console: Console, *, is_open
             lifespan="off",
             timeout_graceful_shutdown=_PATIENCE,
         )
-        with suppress(KeyboardInterrupt):
-            uvicorn.Server(config).run(sockets=[listening])
+        try:
+            with suppress(KeyboardInterrupt):
+                uvicorn.Server(config).run(sockets=[listening])
+        finally:
+            tables.close()
 
 
 def _warm_up(shelf: Shelf, tables: ShopTables) -> None:

@@ -216,7 +216,8 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         )
     currency = release.parameters.currency or inputs.intake.currency or ""
     measured = measure_run(settings, inputs, release)
-    cohorts, groups = None, ()
+    cohorts: Cohorts | None = None
+    groups: tuple[CohortGroups, ...] = ()
     if release.scorer.has_forecast:
         with step("follow the cohorts"):
             cohorts = follow_cohorts(inputs.tables, as_of, release, described, scores)

@@ -4,10 +4,11 @@ import re
 
 from models.charts.style import Spec
 
+ENGLISH = "en-US"
 _NAMED = re.compile(r'(\bid="|url\(#|href="#)([^")]+)')
 
 
-def to_svg(spec: Spec, name: str) -> str:
+def to_svg(spec: Spec, name: str, locale: str = ENGLISH) -> str:
     """Draw a specification without a browser and without the network.
 
     Parameters
@@ -16,6 +17,8 @@ def to_svg(spec: Spec, name: str) -> str:
         Vega-Lite.
     name : str
         Of the picture, unlike that of any other in its page: ids inside the picture begin with it.
+    locale : str
+        How numbers are written, as D3 names it.
 
     Returns
     -------
@@ -23,11 +26,7 @@ def to_svg(spec: Spec, name: str) -> str:
         An ``svg`` element that screen readers pass over, as a page names the picture and repeats its numbers in a
         table.
     """
-    # It starts an engine of half a second of processor time, which a run that draws nothing need not pay.
-    import vl_convert
-
-    drawn: str = vl_convert.vegalite_to_svg(spec)
-    drawn = _NAMED.sub(rf"\g<1>{name}-\g<2>", drawn)
+    drawn = _NAMED.sub(rf"\g<1>{name}-\g<2>", _draw(spec, locale))
     # The page sets the size by the view box; the element's own namespaces are those of HTML.
     head, rest = drawn.split(">", 1)
     box = re.search(r'viewBox="[^"]+"', head)
@@ -36,15 +35,20 @@ def to_svg(spec: Spec, name: str) -> str:
     return f'<svg class="chart" {box.group()} width="{size.group(1)}" aria-hidden="true" focusable="false">{rest}'
 
 
-def to_svg_file(spec: Spec) -> bytes:
+def to_svg_file(spec: Spec, locale: str = ENGLISH) -> bytes:
     """Draw a specification as a file of its own, which a page shows as an image.
 
     Parameters
     ----------
-    spec : dict
-        Vega-Lite.
+    spec, locale
+        As for `to_svg`.
     """
+    return _draw(spec, locale).encode()
+
+
+def _draw(spec: Spec, locale: str) -> str:
+    # It starts an engine of half a second of processor time, which a run that draws nothing need not pay.
     import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(spec)
-    return drawn.encode()
+    drawn: str = vl_convert.vegalite_to_svg(spec, format_locale=locale)
+    return drawn

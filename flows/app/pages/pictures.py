@@ -10,7 +10,7 @@ from flows.app.reading.edition import Edition
 from flows.app.rendering import specifications_of, words_of
 from flows.app.told import no_such_page
 from flows.app.visit import Visit
-from flows.reports.page.language import Language
+from flows.reports.page.language import Language, Words
 from models.charts.customer import course, timeline
 from models.charts.drawing import to_svg_file
 from models.charts.style import Spec
@@ -26,7 +26,7 @@ def picture(visit: Visit) -> Response:
     if edition is None:
         raise no_such_page()
     if name in (TIMELINE, COURSE):
-        drawn = _draw(_of_customer(visit, edition, name))
+        drawn = _draw(_of_customer(visit, edition, name), visit.asked.words)
     else:
         drawn = _of_report(edition, visit.asked.language, name)
     return Response(drawn, media_type="image/svg+xml")
@@ -37,7 +37,7 @@ def _of_report(edition: Edition, language: Language, name: str) -> bytes:
     specifications = specifications_of(edition, language)
     if name not in specifications:
         raise no_such_page()
-    return _draw(specifications[name])
+    return _draw(specifications[name], words_of(edition, language))
 
 
 def _of_customer(visit: Visit, edition: Edition, name: str) -> Spec:
@@ -64,7 +64,7 @@ def _of_customer(visit: Visit, edition: Edition, name: str) -> Spec:
     return timeline(bought, marks, shown, (_("amount"), _("scored")), edition.as_of.isoformat())
 
 
-def _draw(spec: Spec) -> bytes:
+def _draw(spec: Spec, words: Words) -> bytes:
     # The engine of the pictures serves one at a time.
     with _lock:
-        return to_svg_file(spec)
+        return to_svg_file(spec, words.in_charts)

@@ -9,19 +9,13 @@ from typing import Any
 
 import duckdb
 
-from data.errors import RevealedError
-from data.intake.sql import quote
-from data.pseudonyms import Protection
+from data.intake.sql import identifier, quote
+from flows.app.reading.preparing import MEMORY, Preparation, prepare_or_tell
 from flows.app.told import _
-from flows.faults import describe_fault
 from flows.settings import TABLES, Settings
-from flows.steps.store_place import locate_store
-from models.registry.privacy.key_file import read_key
 
 # Rows of a timeline, the newest.
 MOST_ROWS = 300
-_GROUP_ROWS = 20_000
-_MEMORY = "1GB"
 _PURCHASES = (
     "SELECT ts::DATE AS day, sum(amount) FILTER (amount >= 0) AS bought, sum(amount) FILTER (amount < 0) AS returned, "
     "count(*) AS lines, list_sort(list_distinct(list(category)))[:5] AS categories FROM transactions "
@@ -74,52 +68,40 @@ class ShopTables:
         if self._is_named:
             self.why_not = _("The shop's tables are being read. Load this page again in a moment.")
         self.fault = ""
+        self._preparation: Preparation | None = None
 
     def read_in_background(self) -> threading.Thread | None:
-        """Begin to take the tables in; pages do not wait for it."""
+        """Begin to take the tables in, in a process of its own; pages do not wait for it."""
         if not self._is_named:
             return None
-        thread = threading.Thread(target=self.read, name="tables", daemon=True)
+        self._preparation = preparation = Preparation(self._settings, self._folder)
+        thread = threading.Thread(target=lambda: self._open(preparation.wait()), name="tables", daemon=True)
         thread.start()
         return thread
 
     def read(self) -> None:
         """Take the tables in; what goes wrong is told where a timeline would be."""
-        try:
-            self._read()
-        except (RevealedError, duckdb.Error, OSError) as error:
-            self.why_not = _("The shop's tables cannot be read, so there is no timeline:")
-            is_ours = isinstance(error, RevealedError)
-            self.fault = str(error) if is_ours else describe_fault(error) or type(error).__name__
+        self._open(prepare_or_tell(self._settings, self._folder))
+
+    def close(self) -> None:
+        """End what is read still."""
+        if self._preparation is not None:
+            self._preparation.stop()
+
+    def _open(self, fault: str) -> None:
+        """Open the tables that were prepared."""
+        if fault:
+            self.why_not, self.fault = _("The shop's tables cannot be read, so there is no timeline:"), fault
             return
-        self.why_not = None
-
-    def _read(self) -> None:
-        # It brings Ibis and pandas, which no other page needs.
-        from flows.steps.inputs import read_inputs
-
-        clean = self._folder / "tables"
-        # A customer who is forgotten has no scores, so no timeline is asked for.
-        key = read_key(locate_store(self._settings.mlruns)) if self._settings.pseudonymise else None
-        read_inputs(self._settings, clean, protection=Protection(key, is_pseudonymous=key is not None))
         connection = duckdb.connect()
-        for statement in (
-            f"SET memory_limit = '{_MEMORY}'",
-            f"SET temp_directory = {quote(str(self._folder / 'spilled'))}",
-            "SET autoinstall_known_extensions = false",
-        ):
-            connection.execute(statement)
-        named = [name for name in TABLES if (clean / f"{name}.parquet").exists() and name != "customers"]
-        for name in named:
-            file = self._folder / f"{name}.parquet"
-            connection.execute(
-                f"COPY (SELECT * FROM read_parquet({quote(str(clean / f'{name}.parquet'))}) ORDER BY customer_id) "
-                f"TO {quote(str(file))} (FORMAT parquet, ROW_GROUP_SIZE {_GROUP_ROWS})"
-            )
-            connection.execute(f"CREATE VIEW {name} AS SELECT * FROM read_parquet({quote(str(file))})")
-        for file in clean.glob("*.parquet"):
-            file.unlink()
-        self._connection, self._named = connection, tuple(named)
+        connection.execute(f"SET memory_limit = '{MEMORY}'")
+        connection.execute("SET autoinstall_known_extensions = false")
+        files = {name: self._folder / f"{name}.parquet" for name in TABLES}
+        self._named = tuple(name for name, file in files.items() if file.exists())
+        for name in self._named:
+            source = f"read_parquet({quote(str(files[name]))})"
+            connection.execute(f"CREATE VIEW {identifier(name)} AS SELECT * FROM {source}")
+        self._connection, self.why_not = connection, None
 
     def of_customer(self, customer: str, before: date) -> Timeline | None:
         """Look a customer up; only what was known before a date. None while there are no tables."""

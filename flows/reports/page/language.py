@@ -24,6 +24,8 @@ NOTHING = "–"
 _DAYS: dict[Language, str] = {"en": "medium", "ru": "d MMM y", "zh": "medium"}
 _MONTHS: dict[Language, str] = {"en": "MMM y", "ru": "LLL y", "zh": "y年M月"}
 _MINUS = "−"
+# Numbers in charts, as D3 names the way that they are written.
+_IN_CHARTS: dict[Language, str] = {"en": "en-US", "ru": "ru-RU", "zh": "zh-CN"}
 
 
 @lru_cache
@@ -56,6 +58,16 @@ class Words:
         self._locale = Locale.parse(language)
 
     @property
+    def in_charts(self) -> str:
+        """How numbers are written in charts, as D3 names it."""
+        return _IN_CHARTS[self.language]
+
+    @property
+    def percent_sign(self) -> str:
+        """The sign of percent with the space before it."""
+        return "%" if self.language == "zh" else "\u00a0%"
+
+    @property
     def gettext(self) -> Callable[[str], str]:
         """Translate a message of the page."""
         return self.catalogue.gettext
@@ -66,7 +78,7 @@ class Words:
 
     def persona(self, name: str) -> str:
         """Translate the name of a persona word by word."""
-        return ", ".join(self.told(word) for word in name.split(", "))
+        return ("、" if self.language == "zh" else ", ").join(self.told(word) for word in name.split(", "))
 
     def number(self, value: float | None, digits: int = 0) -> str:
         """Write a number with so many decimals; from 10,000 on with none."""
@@ -88,8 +100,7 @@ class Words:
 
     def percent(self, share: float | None, digits: int = 1) -> str:
         """Write a share as a percentage."""
-        space = "" if self.language == "zh" else "\u00a0"
-        return NOTHING if share is None else f"{self.number(100.0 * share, digits)}{space}%"
+        return NOTHING if share is None else f"{self.number(100.0 * share, digits)}{self.percent_sign}"
 
     def signed_percent(self, share: float | None, digits: int = 1) -> str:
         """Write a difference of shares, or a relative one, as a percentage with its sign."""

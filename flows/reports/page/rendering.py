@@ -48,7 +48,10 @@ def write_page(
     now = score or retrain
     assert now is not None
     words = Words(language, now["currency"])
-    drawn = {name: Markup(to_svg(spec, name)) for name, spec in specifications(score, retrain, words)}  # noqa: S704
+    drawn = {
+        name: Markup(to_svg(spec, name, words.in_charts))  # noqa: S704
+        for name, spec in specifications(score, retrain, words)
+    }
     style = read_style()
     return (
         environment(language)

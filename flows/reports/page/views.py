@@ -198,7 +198,7 @@ def measure_row(row: Figures, words: Words) -> dict[str, Any]:
     """Write one measure with its unit: newest value, interval, value before, change, and the windows as a line."""
     digits, unit = _DIGITS[row["unit"]], row["unit"]
     write = partial(words.signed, digits=digits) if unit == "points" else partial(words.number, digits=digits)
-    sign = {"%": "\u00a0%", "money": f"\u00a0{words.currency}" if words.currency else ""}.get(unit, "")
+    sign = {"%": words.percent_sign, "money": f"\u00a0{words.currency}" if words.currency else ""}.get(unit, "")
     known = [value for value in row["windows"] if value is not None]
     told = {name: "–" if row[name] is None else write(row[name]) + sign for name in ("value", "before")}
     return {

@@ -7,6 +7,7 @@ as the run wrote it.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ _PLACE = re.compile(r"%\((\w+)\)s")
 # What stands between the parts that a sentence is made of, and after which of their signs.
 _BETWEEN = re.compile(r"(?<=\.) |; |: | (?=Put )|\n")
 _AMOUNT = re.compile(r"([-+−]?)(\d[\d,]*)(?:\.(\d+))?( ?%)?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 # Places whose names begin so hold numbers, with and without a sign of percent.
 _NUMBER, _SHARE = r"[-+−]?\d[\d,]*(?:\.\d+)?", r"[-+−]?\d[\d,]*(?:\.\d+)?(?: ?%)?|unknown"
 # Others hold a name, and those of these names what is told by patterns.
@@ -93,7 +95,10 @@ def _place(name: str, value: str, words: "Words", depth: int) -> str | None:
     if amount is not None:
         sign, whole, decimals, percent = amount.groups(default="")
         digits = words.exact(float(f"{whole.replace(',', '')}.{decimals or 0}"), len(decimals))
-        return f"{sign.replace('-', '−')}{digits}{percent}"
+        return f"{sign.replace('-', '−')}{digits}{percent and words.percent_sign}"
+    if _DAY.fullmatch(value):
+        with suppress(ValueError):
+            return words.day(value)
     known = words.told(value)
     if known != value:
         return known
