@@ -15,7 +15,7 @@ from data.intake.reading.numbers import (
     find_number_reading,
     refuse_to_guess,
 )
-from data.intake.reading.pasting import toml_text
+from data.intake.reading.pasting import naming_section, toml_text
 from data.intake.reading.times import TimeReading, find_time_reading, refuse_to_order
 from data.intake.sources import Source
 from data.intake.sql import only_row
@@ -49,7 +49,8 @@ def find_readings_by_way(
     for way in ways:
         if id(way) not in found:
             alike = [raw for raw, other in zip(raws, ways, strict=True) if other is way]
-            found[id(way)] = find_readings(connection, contract, alike, way, zone, notes)
+            with naming_section(contract.table, way.section, notes):
+                found[id(way)] = find_readings(connection, contract, alike, way, zone, notes)
     return [found[id(way)] for way in ways]
 
 

@@ -12,6 +12,7 @@ from data.intake.databases.address import split_addresses
 from data.intake.databases.reading import describe_tables, files_on_disk
 from data.intake.raw import read_columns
 from data.intake.reading.matching import check_mapping
+from data.intake.reading.pasting import naming_section
 from data.intake.reading.workbooks import part_by_sheet
 from data.intake.sources import Source, find_files
 from data.intake.sql import confine
@@ -47,7 +48,8 @@ def check_headers(sources: Mapping[str, Source]) -> dict[str, tuple[str, ...]]:
                 continue
             source = sources[table]
             for each in (source, *source.own.values()):
-                check_mapping(contract, each.columns)
+                with naming_section(table, each.section, []):
+                    check_mapping(contract, each.columns)
             addresses, paths = split_addresses(source.paths)
             local = [path for path in paths if "://" not in str(path)]
             files = find_files(replace(source, paths=local), table, Path(name))[0] if local else []
@@ -56,7 +58,8 @@ def check_headers(sources: Mapping[str, Source]) -> dict[str, tuple[str, ...]]:
             for number, file in enumerate(files[:_MOST]):
                 relation = f"raw_{table}_{number}"
                 own = source.of(file)
-                names |= dict.fromkeys(read_columns(connection, file, own, contract, relation, Path(name)))
+                with naming_section(table, own.section, []):
+                    names |= dict.fromkeys(read_columns(connection, file, own, contract, relation, Path(name)))
             if local == paths and len(files) <= _MOST:
                 columns[table] = tuple(names)
     return columns

@@ -31,9 +31,11 @@ from data.intake.quarantine import count_reasons, create_quarantine, judge, set_
 from data.intake.raw import RawFile, load, telling_damage
 from data.intake.reading.computed import apply_expressions
 from data.intake.reading.matching import check_mapping
+from data.intake.reading.pasting import naming_section
 from data.intake.reading.times import check_time_format
 from data.intake.report import Intake, Overlap, TableReport
 from data.intake.rules import Rules
+from data.intake.sameness.customers import join_rows_of_customers
 from data.intake.sameness.ids import find_alike_ids
 from data.intake.sameness.rows import drop_repeated, find_overlaps
 from data.intake.sources import File, Source
@@ -127,8 +129,9 @@ def _take_tables(
             continue
         source = sources[table]
         for each in (source, *source.own.values()):
-            check_mapping(contract, each.columns)
-            check_time_format(connection, table, each.time_format)
+            with naming_section(table, each.section, notes):
+                check_mapping(contract, each.columns)
+                check_time_format(connection, table, each.time_format)
         raws, files, later = _load_files(connection, contract, source, working, rules.timezone, notes, unchanged)
         ways = [source.of(file) for file in files]
         unused = [pattern for pattern, way in source.own.items() if not any(way is each for each in ways)]
@@ -148,21 +151,23 @@ def _take_tables(
                 if len(files) > 1 and not left_out:
                     unchanged.keep(connection, files[number], ways[number], contract, raw, number)
             dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
+            joined = _join_customers(connection, contract, raws, attributes, notes)
             _check_across_rows(connection, contract, attributes)
             remember_later_customers(connection, contract, later)
-            rows = int(only_row(connection, "SELECT count(*) FROM staged")[0])
+            rows = joined + int(only_row(connection, "SELECT count(*) FROM staged")[0])
             if not rows:
                 raise without_rows(source, contract, [raw.name for raw in raws])
             set_aside(connection, table, raws, violations_of(contract), rules.protection)
             reasons = count_reasons(connection, table)
-            judge(connection, table, rows, reasons, rules, names_in_files(raws))
+            sections = {raw.name: way.section for raw, way in zip(raws, ways, strict=True)}
+            judge(connection, table, rows, reasons, rules, names_in_files(raws), sections)
             if table == "transactions":
                 currency = check_currency(connection, rules)
                 first, newest = _days(connection)
             report = write_clean(connection, contract, raws, rows, reasons, attributes, source, working)
             reports[table] = replace(
                 report,
-                left_out=report.left_out + dropped,
+                left_out=report.left_out + dropped + joined,
                 overlaps=overlaps,
                 forms=describe_all(readings),
                 forgotten=forgotten,
@@ -191,22 +196,23 @@ def _load_files(
     raws, loaded = [], []
     for number, file in enumerate(files):
         relation, own = f"raw_{contract.table}_{number}", source.of(file)
-        # A table in one file changes as a whole.
-        rows = unchanged.find(file, own) if len(files) > 1 else None
-        if rows is None:
-            raw = load(connection, file, own, contract, relation, working)
-        else:
-            raw = load(connection, replace(file, path=rows), replace(own, columns={}), contract, relation, working)
-            raw = raw and unchanged.name_as_written(raw, rows)
-        if raw is not None:
-            with telling_damage(connection, [raw]):
-                raws.append(apply_expressions(connection, contract, raw, own, notes))
-            loaded.append(file)
-            notes += raw.notes
-            note = near_miss_note(contract, raws[-1])
-            notes += [note] if note else []
-        elif len(files) > 1:
-            notes.append(f"{contract.table}: {file.name} is empty.")
+        with naming_section(contract.table, own.section, notes):
+            # A table in one file changes as a whole.
+            rows = unchanged.find(file, own) if len(files) > 1 else None
+            if rows is None:
+                raw = load(connection, file, own, contract, relation, working)
+            else:
+                raw = load(connection, replace(file, path=rows), replace(own, columns={}), contract, relation, working)
+                raw = raw and unchanged.name_as_written(raw, rows)
+            if raw is not None:
+                with telling_damage(connection, [raw]):
+                    raws.append(apply_expressions(connection, contract, raw, own, notes))
+                loaded.append(file)
+                notes += raw.notes
+                note = near_miss_note(contract, raws[-1])
+                notes += [note] if note else []
+            elif len(files) > 1:
+                notes.append(f"{contract.table}: {file.name} is empty.")
     if not raws:
         raise InputError(f"{contract.table}: {', '.join(file.name for file in files[:5])} is empty.")
     return raws, loaded, [file.later for file in files if file.later is not None]
@@ -241,6 +247,22 @@ def _compare_rows(
     if dropped:
         notes.append(f'{contract.table}: rows left out by repeated = "drop", as they equal another one: {dropped:,}.')
     return dropped, ()
+
+
+def _join_customers(
+    connection: duckdb.DuckDBPyConnection,
+    contract: Contract,
+    raws: Sequence[RawFile],
+    attributes: Sequence[str],
+    notes: list[str],
+) -> int:
+    """Join what several files tell of one customer; return how many rows became part of another."""
+    if contract.table != "customers" or len(raws) < 2:
+        return 0
+    joined = join_rows_of_customers(connection, [*contract.clean, *attributes])
+    if joined:
+        notes.append(f"customers: rows that were joined to those of the same customer in another file: {joined:,}.")
+    return joined
 
 
 def _check_across_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, attributes: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from data.errors import InputError, RefusedError
 from data.intake.privacy.customers import kept_of_record, shown_cell
 from data.intake.raw import SHAPES, RawFile
 from data.intake.reading.expressions import in_expression
-from data.intake.reading.pasting import paste
+from data.intake.reading.pasting import in_section, paste
 from data.intake.reading.times import TimeReading
 from data.intake.rules import Rules
 from data.intake.sameness.ids import setting_that_joins
@@ -89,6 +89,7 @@ def judge(
     reasons: Mapping[str, int],
     rules: Rules,
     columns: Mapping[str, str],
+    sections: Mapping[str, str],
 ) -> None:
     """Stop where no row is valid (InputError) or too many are set aside (RefusedError).
 
@@ -102,6 +103,8 @@ def judge(
         The limits.
     columns
         Name of ours -> name in the files.
+    sections
+        Name of a file -> the section of its own settings, or nothing.
     """
     bad = sum(reasons.values())
     if not is_too_many(table, rows, bad, rules):
@@ -109,6 +112,9 @@ def judge(
     commonest = next(iter(reasons))
     examples = _examples(connection, table, commonest)
     hint = _hint(connection, table, commonest, bad / rows, columns)
+    # Where only files with settings of one section have such rows, that is the section to mend.
+    places = {sections.get(file, "") for file in _files_with(connection, table, commonest)}
+    hint = in_section(hint, table, places.pop()) if len(places) == 1 else hint
     check_share(table, rows, reasons, rules, [*examples, hint] if hint else examples)
 
 
@@ -139,6 +145,13 @@ def check_share(table: str, rows: int, reasons: Mapping[str, int], rules: Rules,
     lines += [f"  {count:>9,}  {reason}" for reason, count in reasons.items()]
     lines += [f"For example ({next(iter(reasons))}):", *examples]
     raise (InputError if bad == rows else RefusedError)("\n".join(lines))
+
+
+def _files_with(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> list[str]:
+    rows = connection.execute(
+        'SELECT DISTINCT file FROM quarantine WHERE "table" = ? AND reason = ?', [table, reason]
+    ).fetchall()
+    return [str(row[0]) for row in rows]
 
 
 def _examples(connection: duckdb.DuckDBPyConnection, table: str, reason: str) -> list[str]:

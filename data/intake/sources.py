@@ -35,13 +35,11 @@ class Source:
     columns
         Name in the contract -> name in the files, for those that differ.
     time_format
-        `strptime` format of times written as text, or epoch_s, epoch_ms, epoch_us, epoch_ns or excel; found by
-        evidence where None.
+        `strptime` format of times as text, epoch_s, epoch_ms, epoch_us, epoch_ns or excel; found where None.
     decimal
         The decimal mark of numbers written as text, "." or ","; found by evidence where None.
     thousands
-        The mark between thousands of numbers written as text: ".", ",", " ", "'", or "" for none; found by evidence
-        where None.
+        The mark between thousands of numbers in text: ".", ",", " ", "'", or "" for none; found by evidence where None.
     unit
         "cents" where amounts of money are written in hundredths.
     encoding
@@ -54,8 +52,7 @@ class Source:
     header_line
         The line or row with the names of the columns, from 1; the first that is not blank where None.
     amount, ts, answered_at
-        SQL expressions over the files' columns that give these columns of the contract; the columns themselves where
-        None.
+        SQL expressions over the files' columns that give these columns; the columns themselves where None.
     rows
         SQL expression over the files' columns that is true for the rows to read; all rows where None.
     repeated
@@ -69,6 +66,8 @@ class Source:
     own
         Name of a file, or a pattern -> how such files are written that are written otherwise: it takes the place of all
         of this but for `paths`, `repeated`, `query`, `before` and `redirects`.
+    section
+        The section of the settings that says all this, where it is not that of the table.
     """
 
     # A URL may hold a password: it is kept out of the repr.
@@ -91,6 +90,7 @@ class Source:
     before: date | None = None
     redirects: str = "public"
     own: Mapping[str, "Source"] = field(default_factory=dict)
+    section: str = ""
 
     def __post_init__(self) -> None:
         if self.decimal not in (None, ".", ","):

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from data.errors import InputError
+from data.intake.reading.pasting import toml_text
 from data.intake.sources import Source
 from data.secrecy.location import Location, text_of
 from flows.formats import Format
@@ -35,7 +36,7 @@ def named_sources(settings: Settings) -> dict[str, Source]:
 def _source(settings: Settings, table: str, paths: list[Location]) -> Source:
     written = settings.formats.get(table, Format())  # type: ignore[call-overload]
     own = {
-        pattern: Source((), before=settings.as_of, **each.model_dump())
+        pattern: Source((), before=settings.as_of, section=f"files.{table}.{toml_text(pattern)}", **each.model_dump())
         for pattern, each in settings.files.get(table, {}).items()  # type: ignore[call-overload]
     }
     columns = settings.columns.get(table, {})  # type: ignore[call-overload]

@@ -1,4 +1,4 @@
-"""Which column names the customer in several files: the one by which they join."""
+"""Which column names the customer in several files: the one by which they join; and whether files of customers do."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -48,6 +48,54 @@ def join_customers(connection: duckdb.DuckDBPyConnection, proposals: Sequence[Pr
         changed[k] = _named(other, theirs, reason)
         changed[at] = _named(sales, ours, reason) if ours else sales
     return changed
+
+
+def tell_apart(connection: duckdb.DuckDBPyConnection, proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Say of each further file of customers why it is not joined to the first one by the customer, where it is not.
+
+    Files join where some of their customers are the same, and no column that both have contradicts the other.
+
+    Parameters
+    ----------
+    connection
+        The database in which the files were opened.
+    proposals
+        What is proposed for each file, with customers as they join the transactions.
+    """
+    first = next((each for each in proposals if each.table == "customers" and each.customers), None)
+    return [
+        replace(each, apart=_apart(connection, each, first))
+        if first is not None and each is not first and each.table == "customers" and each.customers
+        else each
+        for each in proposals
+    ]
+
+
+def _apart(connection: duckdb.DuckDBPyConnection, other: Proposal, first: Proposal) -> str:
+    ours, theirs = first.customers[0], other.customers[0]
+    if not _share(connection, other, theirs, first, ours):
+        return f"no {theirs.name!r} of it is one of {ours.name!r} of {first.file.name}"
+    places = {normalise_name(name): k for k, name in enumerate(first.header)}
+    for at, name in enumerate(other.header):
+        place = places.get(normalise_name(name))
+        if place is None or theirs.column == f"c{at}" or ours.column == f"c{place}":
+            continue
+        if name != first.header[place]:
+            return f"its column {name!r} is {first.header[place]!r} in {first.file.name}; write them alike"
+        sides = (_cells(first, ours, place), _cells(other, theirs, at))
+        row = connection.execute(
+            f"SELECT a.id, a.cell, b.cell FROM ({sides[0]}) AS a JOIN ({sides[1]}) AS b ON lower(a.id) = lower(b.id) "
+            "WHERE a.cell <> b.cell ORDER BY a.id LIMIT 1"
+        ).fetchone()
+        if row is not None:
+            return f"{name!r} of {row[0]} is {row[1]!r} in {first.file.name} and {row[2]!r} here"
+    return ""
+
+
+def _cells(proposal: Proposal, customer: Profile, place: int) -> str:
+    """Write SQL for the customers of a file with one of its columns, where that is filled."""
+    cell = f"nullif(trim(CAST(c{place} AS VARCHAR)), '')"
+    return f"SELECT {customer.text} AS id, {cell} AS cell FROM {proposal.relation}"
 
 
 def _share(

@@ -86,6 +86,8 @@ class Proposal:
         The sheet that this is of a workbook, and all of its sheets that hold anything.
     section
         The section of its own that its lines are in; empty where they are those of its table.
+    apart
+        Why a further file of customers is not joined to the first one; empty where it can be.
     """
 
     file: File
@@ -102,6 +104,7 @@ class Proposal:
     sheet: str | None = None
     sheets: tuple[str, ...] = ()
     section: str = ""
+    apart: str = ""
 
     @property
     def several(self) -> bool:

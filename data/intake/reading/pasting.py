@@ -1,7 +1,10 @@
 """Lines for `revealed.toml` in messages: they stand together, and are valid TOML."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from data.errors import InputError
 
 
 def paste(section: str, values: Mapping[str, str | float], alternatives: Mapping[str, str] | None = None) -> str:
@@ -21,6 +24,36 @@ def paste(section: str, values: Mapping[str, str | float], alternatives: Mapping
     lines += [f"{_key(key)} = {toml_text(value) if isinstance(value, str) else value}" for key, value in values.items()]
     lines += [f"# {line}   # {meaning}" for line, meaning in (alternatives or {}).items()]
     return "\n".join([f"Put {'into' if section else 'at the top of'} revealed.toml:", *lines])
+
+
+def in_section(text: str, table: str, section: str) -> str:
+    """Let a message name the section of files that have settings of their own, where it names that of their table.
+
+    Parameters
+    ----------
+    text
+        The message; what it says to put under ``formats.TABLE`` or ``columns.TABLE`` belongs to the section.
+    table, section
+        The table, and the section's name such as ``files.transactions."shop.csv"``; empty for none.
+    """
+    if not section:
+        return text
+    return text.replace(f"formats.{table}", section).replace(f"columns.{table}", f"{section}.columns")
+
+
+@contextmanager
+def naming_section(table: str, section: str, notes: list[str]) -> Iterator[None]:
+    """Let what is said within the block, and what is refused, name the section of the files that it is about."""
+    before = len(notes)
+    try:
+        yield
+    except InputError as error:
+        told = in_section(str(error), table, section)
+        if told == str(error):
+            raise
+        raise InputError(told) from None
+    finally:
+        notes[before:] = [in_section(note, table, section) for note in notes[before:]]
 
 
 def toml_text(text: str) -> str:

@@ -11,7 +11,7 @@ from data.errors import InputError
 from data.intake.casting import create_macros
 from data.intake.databases.address import split_addresses, without_password
 from data.intake.databases.reading import read_first_rows
-from data.intake.proposals.joining import join_customers
+from data.intake.proposals.joining import join_customers, tell_apart
 from data.intake.proposals.opening import open_file
 from data.intake.proposals.proposal import Choice, Line, Proposal, Question
 from data.intake.proposals.proposing import propose
@@ -66,7 +66,7 @@ def look_at(given: Sequence[str]) -> list[tuple[str, Proposal]]:
                 except InputError:
                     continue
                 proposals.append((place, replace(propose(connection, other), sheets=sheets)))
-        joined = join_customers(connection, [proposal for _, proposal in proposals])
+        joined = tell_apart(connection, join_customers(connection, [proposal for _, proposal in proposals]))
     return [(place, proposal) for (place, _), proposal in zip(proposals, joined, strict=True)]
 
 
@@ -113,8 +113,9 @@ def draft_of(proposals: Sequence[tuple[str, Proposal]]) -> tuple[Draft, list[Pro
 def _is_asked(unlike: Group, first: Group) -> bool:
     """Whether files that are written otherwise may tell what others tell as well, and would count twice."""
     table = unlike.proposals[0].table
-    same = any(may_tell_the_same(each, first.proposals) for each in unlike.proposals)
-    return table == "customers" or (table == "transactions" and same)
+    if table == "customers":
+        return any(each.apart for each in unlike.proposals)
+    return table == "transactions" and any(may_tell_the_same(each, first.proposals) for each in unlike.proposals)
 
 
 def _add_unlike(
@@ -133,8 +134,9 @@ def _add_unlike(
         f"{names} seems to be {table} as well ({unlike.proposals[0].reason}), but is written otherwise than "
         f"{name_of(first.proposals[0])} ({unlike.unlike})"
     )
-    if table == "customers":
-        draft.notes.append(f"{how}, and is not read. Join the files.")
+    apart = next((each.apart for each in unlike.proposals if each.apart), "")
+    if table == "customers" and apart:
+        draft.notes.append(f"{names} seems to be customers as well, and is not read: {apart}. Join the files yourself.")
         return []
     placed = with_own_settings(unlike, [each for each in mine if each not in unlike.proposals], mine)
     if asked:
@@ -146,7 +148,8 @@ def _add_unlike(
     for each in placed:
         draft.add(each.lines)
         draft.headers[table].append((each.section, each.header))
-    draft.notes.append(f"{how}: it has settings of its own.")
+    also = ", and is joined to it by the customer" if table == "customers" else ""
+    draft.notes.append(f"{how}: it has settings of its own{also}.")
     return placed
 
 

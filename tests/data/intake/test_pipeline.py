@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.contracts import CONTRACTS
-from data.errors import InputError
+from data.errors import InputError, RefusedError
 from data.intake.pipeline import Rules, Source, take_in
 
 HEADER = "customer_id,ts,amount\n"
@@ -30,6 +30,44 @@ def test_files_that_are_written_otherwise_are_read_by_settings_of_their_own(take
         ("B", "2024-01-31", 7.25),
     ]
     assert any("'fr.csv', and no file" in note for note in taken.intake.notes)
+
+
+@pytest.mark.parametrize(
+    ("text", "own", "line"),
+    [
+        ("who,ts,amount\nA,2024-01-02,1.5\n", {}, '[files.transactions."de.csv".columns]\ncustomer_id = "who"'),
+        ("customer_id,ts,amount\nA,01/02/2024,1.5\n", {}, '[files.transactions."de.csv"]\ntime_format = "%d/%m/%Y"'),
+        ("customer_id,ts,amount\nA,2024-01-02,1.500\n", {}, '[files.transactions."de.csv"]\nthousands = "."'),
+        ("customer_id,ts,amount\nJosé,2024-01-02,1.5\n", {}, '[files.transactions."de.csv"]\nencoding = '),
+        ("customer_id,ts,amount\nA,never,1.5\n", {}, 'files.transactions."de.csv".time_format = '),
+        (HEADER + "A,2024-01-02,1\n", {"rows": "amount > 5"}, 'files.transactions."de.csv".rows = '),
+        (HEADER + "A,2024-01-02,1\n", {"amount": "total"}, 'files.transactions."de.csv".amount'),
+    ],
+)
+def test_a_message_about_a_file_of_its_own_settings_names_their_section(take, write, text, own, line):
+    plain = write(SHOP, "en.csv")
+    other = write(text.encode("cp1252"), "de.csv")
+    source = Source([plain, other], own={"de.csv": Source((), section='files.transactions."de.csv"', **own)})
+    with pytest.raises((InputError, RefusedError)) as refused:
+        take(source, {"quarantine_limit": 0.0})
+    assert line in str(refused.value)
+    assert "formats.transactions" not in str(refused.value)
+
+
+def test_rows_of_a_customer_in_several_files_are_joined_where_none_contradicts(take, write):
+    one = write("customer_id,region\n001,north\n002,south\n003,\n004,west\n", "one.csv")
+    other = write("customer_id,tier,region\n001,gold,\n002,tin,north\n003,tin,east\n009,gold,west\n", "other.csv")
+    taken = take(SHOP, customers=Source([one, other]))
+    assert sorted(taken.rows("customers", "customer_id, region, tier")) == [
+        ("001", "north", "gold"),
+        ("002", "south", None),
+        ("003", "east", "tin"),
+        ("004", "west", None),
+        ("009", "west", "gold"),
+    ]
+    assert any("of the same customer in another file: 2." in note for note in taken.intake.notes)
+    report = taken.intake.tables["customers"]
+    assert (report.rows_read, report.rows_valid, report.left_out) == (8, 5, 2)
 
 
 def test_the_clean_tables_have_exactly_the_columns_and_types_agreed(take):

@@ -104,3 +104,31 @@ def test_a_preamble_blank_lines_headers_inside_and_totals_leave_the_right_sum(re
     assert figures(out)[2] == sum(Decimal(k) + Decimal("0.25") for k in range(48))
     assert tomllib.loads((own_environment / "revealed.toml").read_text())["formats"]["transactions"]["header_line"] == 5
     assert "repeat the names of the columns" in out
+
+
+PEOPLE = [f"k{k:02}" for k in range(12)]
+SALES = "customer;date;amount\n" + "".join(
+    f"{k};2024-0{m}-0{1 + n % 9};{n}.50\n" for m in (1, 3) for n, k in enumerate(PEOPLE)
+)
+
+
+@pytest.mark.parametrize("contradicts", [False, True])
+def test_two_files_of_customers_are_joined_unless_one_contradicts_the_other(revealed, own_environment, contradicts):
+    others = [f"{k};{'south' if contradicts and n == 4 else ''};{n % 3}" for n, k in enumerate(PEOPLE[3:])]
+    (own_environment / "sales.csv").write_text(SALES)
+    (own_environment / "clients.csv").write_text(
+        "customer;region\n" + "".join(f"{k};{'north' if n % 2 else 'west'}\n" for n, k in enumerate(PEOPLE[:10]))
+    )
+    (own_environment / "customers_loyalty.csv").write_text("Kundennummer;region;tier\n" + "\n".join(others) + "\n")
+    names = ("sales.csv", "clients.csv", "customers_loyalty.csv")
+    code, out, err = revealed("init", *names, "--yes")
+    assert code == 0, err
+    settings = tomllib.loads((own_environment / "revealed.toml").read_text())
+    if contradicts:
+        assert settings["customers"] == ["clients.csv"]
+        told = "is not read: 'region' of k07 is 'north' in clients.csv and 'south' here. Join the files yourself."
+        assert told in out
+        return
+    assert settings["customers"] == ["clients.csv", "customers_loyalty.csv"]
+    assert "and is joined to it by the customer" in out
+    assert "rows that were joined to those of the same customer in another file: 7" in " ".join(out.split())
