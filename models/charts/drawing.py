@@ -1,14 +1,15 @@
 """How a specification becomes an SVG picture that stands inside a page."""
 
 import re
+from typing import Literal
 
 from models.charts.style import Spec
 
-ENGLISH = "en-US"
+Locale = Literal["en-US", "ru-RU", "zh-CN"]
 _NAMED = re.compile(r'(\bid="|url\(#|href="#)([^")]+)')
 
 
-def to_svg(spec: Spec, name: str, locale: str = ENGLISH) -> str:
+def to_svg(spec: Spec, name: str, locale: Locale = "en-US") -> str:
     """Draw a specification without a browser and without the network.
 
     Parameters
@@ -17,7 +18,7 @@ def to_svg(spec: Spec, name: str, locale: str = ENGLISH) -> str:
         Vega-Lite.
     name : str
         Of the picture, unlike that of any other in its page: ids inside the picture begin with it.
-    locale : str
+    locale : Locale
         How numbers are written, as D3 names it.
 
     Returns
@@ -35,7 +36,7 @@ def to_svg(spec: Spec, name: str, locale: str = ENGLISH) -> str:
     return f'<svg class="chart" {box.group()} width="{size.group(1)}" aria-hidden="true" focusable="false">{rest}'
 
 
-def to_svg_file(spec: Spec, locale: str = ENGLISH) -> bytes:
+def to_svg_file(spec: Spec, locale: Locale = "en-US") -> bytes:
     """Draw a specification as a file of its own, which a page shows as an image.
 
     Parameters
@@ -46,7 +47,7 @@ def to_svg_file(spec: Spec, locale: str = ENGLISH) -> bytes:
     return _draw(spec, locale).encode()
 
 
-def _draw(spec: Spec, locale: str) -> str:
+def _draw(spec: Spec, locale: Locale) -> str:
     # It starts an engine of half a second of processor time, which a run that draws nothing need not pay.
     import vl_convert
 

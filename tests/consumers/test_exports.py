@@ -4,15 +4,15 @@ import csv
 
 import pytest
 
-from tests.exports import offices, platforms
+from tests.exports import markets, offices, platforms
 from tests.exports.shop import simulate, write_export
 
 from .conftest import BIN, call, clean_environment
 
-assert offices and platforms, "importing them registers the exports"
+assert markets and offices and platforms, "importing them registers the exports"
 
 
-@pytest.mark.parametrize("name", ["shopify", "1c", "excel"])
+@pytest.mark.parametrize("name", ["shopify", "1c", "datev"])
 def test_three_commands_lead_from_a_file_to_scores(name, tmp_path):
     written = write_export(name, tmp_path, simulate())
     for arguments in (("init", written.path.name, "--yes"), ("retrain",), ("score",)):

@@ -1,4 +1,4 @@
-"""The exports of Shopify, WooCommerce, Stripe, Square, Amazon and 1C, known by the names of their columns."""
+"""The exports of known systems, from Shopify to 1C, known by the names of their columns."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -139,6 +139,35 @@ EXPORTS: Sequence[Export] = (
             "{item-price}",
         ),
         notes=("Amazon's item-price is that of the whole line.",),
+    ),
+    Export(
+        "Magento's export of orders",
+        ("Purchase Date", "Grand Total (Base)", "Customer Email", "Status"),
+        {
+            "customer_id": ("Customer Email",),
+            "ts": ("Purchase Date",),
+            "order_id": ("ID",),
+            "store": ("Purchase Point",),
+        },
+        amounts=("{Grand Total (Base)} - coalesce({Total Refunded}, 0)", "{Grand Total (Base)}"),
+    ),
+    Export(
+        "DATEV's journal of bookings",
+        ("Umsatz (ohne Soll/Haben-Kz)", "Soll/Haben-Kennzeichen", "Konto", "Belegdatum"),
+        {
+            "customer_id": ("Konto",),
+            "ts": ("Belegdatum",),
+            "order_id": ("Belegfeld 1",),
+            "currency": ("WKZ Umsatz",),
+        },
+        amounts=(
+            "case when {Soll/Haben-Kennzeichen} = 'H' then -{Umsatz (ohne Soll/Haben-Kz)} "
+            "else {Umsatz (ohne Soll/Haben-Kz)} end",
+        ),
+        notes=(
+            "A journal holds other bookings as well: where not all accounts in Konto are customers, choose the rows "
+            "that are, such as those of their accounts or of a Buchungstext.",
+        ),
     ),
     Export(
         "1C's report of sales",

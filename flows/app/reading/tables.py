@@ -97,11 +97,11 @@ class ShopTables:
         connection.execute(f"SET memory_limit = '{MEMORY}'")
         connection.execute("SET autoinstall_known_extensions = false")
         files = {name: self._folder / f"{name}.parquet" for name in TABLES}
-        self._named = tuple(name for name, file in files.items() if file.exists())
-        for name in self._named:
-            source = f"read_parquet({quote(str(files[name]))})"
+        there = {name: file for name, file in files.items() if file.exists()}
+        for name, file in there.items():
+            source = f"read_parquet({quote(str(file))})"
             connection.execute(f"CREATE VIEW {identifier(name)} AS SELECT * FROM {source}")
-        self._connection, self.why_not = connection, None
+        self._connection, self._named, self.why_not = connection, tuple(there), None
 
     def of_customer(self, customer: str, before: date) -> Timeline | None:
         """Look a customer up; only what was known before a date. None while there are no tables."""

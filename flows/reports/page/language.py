@@ -6,14 +6,17 @@ from functools import lru_cache
 from gettext import NullTranslations
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from babel import Locale
+from babel import Locale as BabelLocale
 from babel.dates import format_date
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
 from babel.support import Translations
+
+if TYPE_CHECKING:
+    from models.charts.drawing import Locale
 
 Language = Literal["en", "ru", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "ru", "zh")
@@ -25,7 +28,7 @@ _DAYS: dict[Language, str] = {"en": "medium", "ru": "d MMM y", "zh": "medium"}
 _MONTHS: dict[Language, str] = {"en": "MMM y", "ru": "LLL y", "zh": "y年M月"}
 _MINUS = "−"
 # Numbers in charts, as D3 names the way that they are written.
-_IN_CHARTS: dict[Language, str] = {"en": "en-US", "ru": "ru-RU", "zh": "zh-CN"}
+_IN_CHARTS: "dict[Language, Locale]" = {"en": "en-US", "ru": "ru-RU", "zh": "zh-CN"}
 
 
 @lru_cache
@@ -55,10 +58,10 @@ class Words:
     def __init__(self, language: Language, currency: str | None = None) -> None:
         self.language, self.currency = language, currency
         self.catalogue = catalogue(language)
-        self._locale = Locale.parse(language)
+        self._locale = BabelLocale.parse(language)
 
     @property
-    def in_charts(self) -> str:
+    def in_charts(self) -> "Locale":
         """How numbers are written in charts, as D3 names it."""
         return _IN_CHARTS[self.language]
 
