@@ -112,6 +112,10 @@ def main() -> None:
                     f"{base}en/customers?segment={quote(segments[k % 5])}&clv_min={k}&order=churn"
                 ),
                 "page 50 of those likely to stay": lambda k: f"{base}en/customers?churn_max={90 - k}&page=50",
+                "a page in the middle of everyone": lambda k: f"{base}en/customers?page={asked.customers // 200 + k}",
+                "page 3,000 of those likely to stay": lambda k: (
+                    f"{base}en/customers?churn_max={90 - k}&page={min(3_000, asked.customers // 500)}&order=last"
+                ),
                 "one customer": lambda k: f"{base}en/customer?id=C{k:02d}70{k:03d}",
                 "segments": lambda k: f"{base}en/segments?k={k}",
                 "cohorts": lambda k: f"{base}en/cohorts?k={k}",

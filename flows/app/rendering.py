@@ -104,6 +104,14 @@ def write(template: str, asked: Asked, edition: Edition | None, *, has_figures: 
     return environment(asked.language, TEMPLATES).get_template(template).render(context)
 
 
+def compile_templates() -> None:
+    """Compile the pages of each language, before somebody waits for it."""
+    for language in LANGUAGES:
+        templates = environment(language, TEMPLATES)
+        for file in sorted(TEMPLATES.glob("*.html")):
+            templates.get_template(file.name)
+
+
 def words_of(edition: Edition | None, language: Language) -> Words:
     """Give how a language says things, with the currency of an edition."""
     return Words(language, None if edition is None else edition.metadata.get("currency") or None)

@@ -20,6 +20,7 @@ from data.secrecy.reasons import reason_of
 from data.secrecy.showing import shown_location
 from flows.app.reading.edition import Shelf
 from flows.app.reading.tables import ShopTables
+from flows.app.rendering import compile_templates
 from flows.app.site import build
 from flows.app.told import ToldError
 from flows.settings import Settings
@@ -86,11 +87,12 @@ def serve(settings: Settings, host: str, port: int, console: Console, *, is_open
 
 
 def _warm_up(shelf: Shelf, tables: ShopTables) -> None:
-    """Open the current version, and import what the page of a customer needs, before somebody waits for it."""
+    """Open the current version, and bring what pages need, before somebody waits for it."""
     with suppress(ToldError, RevealedError):
         edition = shelf.current()
-        edition.choices  # noqa: B018 - it is kept
-        edition.scorer_model  # noqa: B018
+        compile_templates()
+        edition.is_prepared.wait()
+        edition.scorer_model  # noqa: B018 - it is kept
     tables.read_in_background()
 
 

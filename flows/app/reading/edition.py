@@ -1,6 +1,7 @@
 """The version of the scores that a request shows, with all that its run and its scorer's kept, and how it is found."""
 
 import json
+import os
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,6 +33,7 @@ FIGURES, LISTS, PARAMETERS = "report/figures.json", "action_lists.json", "artifa
 _FORMAT = 2
 # Versions that the course of a customer's index is drawn from.
 _MOST_EARLIER = 12
+_NICENESS = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,8 @@ class Edition:
         The figures that the run and that of its scorer kept for the report; None where they kept none.
     earlier : tuple of StoredVersion
         Published versions of earlier dates, the newest version of each, the newest date first.
+    is_prepared : threading.Event
+        Set when all is held that pages filter and sort by.
     """
 
     version: StoredVersion
@@ -62,6 +66,7 @@ class Edition:
     retrain: Figures | None
     earlier: tuple[StoredVersion, ...]
     _versions: VersionList = field(repr=False)
+    is_prepared: threading.Event = field(default_factory=threading.Event, repr=False)
 
     @property
     def number(self) -> int:
@@ -84,7 +89,7 @@ class Edition:
     @cached_property
     def choices(self) -> Mapping[str, list[str]]:
         """The values of the columns that have few, in alphabetical order."""
-        return {column: sorted(row["name"] for row in self.scores.groups(column)) for column in CHOICES.values()}
+        return self.scores.values(tuple(CHOICES.values()))
 
     @cached_property
     def scorer_model(self) -> "Scorer | None":
@@ -98,6 +103,18 @@ class Edition:
             return None
         found = _json_of(self._versions, self.scorer.place, PARAMETERS)
         return found if isinstance(found, dict) else None
+
+    def prepare(self) -> None:
+        """Read what each page of customers shows, and then hold what pages filter and sort by."""
+        with suppress(duckdb.Error):
+            self.choices  # noqa: B018 - it is kept
+        with suppress(OSError, AttributeError):
+            # Of Linux: this thread alone yields to those that answer. It runs hardly any Python, so holds up nobody.
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        try:
+            self.scores.hold()
+        finally:
+            self.is_prepared.set()
 
     def at(self, version: StoredVersion) -> Scores | None:
         """Open the table of an earlier version; None where it cannot be read."""
@@ -140,7 +157,7 @@ class Shelf:
             if self._edition is None or self._edition.number != number:
                 self._before, self._edition = self._edition, open_edition(self.versions, number)
                 # Pages are answered meanwhile.
-                threading.Thread(target=self._edition.scores.hold, name="hold", daemon=True).start()
+                threading.Thread(target=self._edition.prepare, name="hold", daemon=True).start()
             return self._edition
 
     def held(self, number: int) -> Edition | None:

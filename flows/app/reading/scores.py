@@ -65,6 +65,8 @@ class Scores:
         self._connection = duckdb.connect()
         run = self._connection.execute
         run(f"SET memory_limit = '{MEMORY}'")
+        # Each thread answers its own request, so that what is held in the background takes one core and not all.
+        run("SET threads = 1")
         # Nothing is fetched, and no other file can be read.
         allowed = "allowed_directories" if place.is_dir() else "allowed_paths"
         run(f"SET {allowed} = [{quote(str(place))}]")
@@ -131,6 +133,14 @@ class Scores:
             "GROUP BY 1 ORDER BY 2 DESC, 1"
         )
         return self._rows(query)
+
+    def values(self, columns: Sequence[str]) -> dict[str, list[str]]:
+        """List the values of columns that have few, each in alphabetical order; all columns are read at once."""
+        lists = ", ".join(
+            f"list_sort(list(DISTINCT {(name := identifier(_known(each)))})) AS {name}" for each in columns
+        )
+        row = self._rows(f"SELECT {lists} FROM {self._everyone}")[0]
+        return {each: [value for value in row[each] or () if value is not None] for each in columns}
 
     def months(self) -> list[Row]:
         """Describe the customers of each month of first purchase, the newest first."""
