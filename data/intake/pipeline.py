@@ -1,6 +1,5 @@
 """Taking tables in: files become clean Parquet that everything else reads, bad rows are set aside."""
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -39,14 +38,12 @@ from data.intake.sameness.customers import join_rows_of_customers
 from data.intake.sameness.ids import find_alike_ids
 from data.intake.sameness.rows import drop_repeated, find_overlaps
 from data.intake.sources import File, Source
-from data.intake.sql import confine, only_row, quote
+from data.intake.sql import confine, only_row
 from data.intake.violations import violations_of
+from data.intake.working_database import LARGEST, allow_memory, open_database, size_of
 from data.secrecy.showing import shown_location
 
 __all__ = ["Intake", "Rules", "Source", "TableReport", "take_in"]
-
-_MEMORY = 4 * 2**30
-"""Most bytes that the working database takes; on a small machine, half of its memory."""
 
 
 def take_in(
@@ -80,6 +77,15 @@ def take_in(
     if "transactions" not in sources:
         raise InputError("transactions are needed and no source of them is given.")
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        return _take_in(sources, folder, rules, kept, 0)
+    except duckdb.OutOfMemoryException:
+        # Some files hold far more than their size tells, such as ones that are packed a thousandfold.
+        return _take_in(sources, folder, rules, kept, LARGEST)
+
+
+def _take_in(sources: Mapping[str, Source], folder: Path, rules: Rules, kept: Path | None, more: int) -> Intake:
+    """Take tables in as `take_in` does, in so many bytes of memory more than the files' size allows."""
     for name in (*CONTRACTS, "quarantine"):
         (folder / f"{name}.parquet").unlink(missing_ok=True)
     with tempfile.TemporaryDirectory(prefix=".intake-", dir=folder) as name:
@@ -87,7 +93,7 @@ def take_in(
         with _open_database(working, rules) as connection:
             confine(connection, [folder, *([kept] if kept else [])], files_on_disk(sources))
             try:
-                intake = _take_tables(connection, sources, working, folder, rules, KeptRows(kept, rules))
+                intake = _take_tables(connection, sources, working, folder, rules, KeptRows(kept, rules), more)
             finally:
                 write_parquet(
                     connection, 'SELECT * FROM quarantine ORDER BY "table", file, line', folder / "quarantine.parquet"
@@ -99,12 +105,7 @@ def take_in(
 
 
 def _open_database(working: Path, rules: Rules) -> duckdb.DuckDBPyConnection:
-    """Open a database that spills to the working folder, so that tables may be larger than memory."""
-    connection = duckdb.connect()
-    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    connection.execute(f"SET memory_limit = '{min(_MEMORY, machine // 2)}B'")
-    connection.execute(f"SET temp_directory = {quote(str(working / 'spilled'))}")
-    connection.execute("SET TimeZone = 'UTC'")
+    connection = open_database(working)
     connection.execute("CREATE TABLE known_customers (customer_id VARCHAR)")
     create_macros(connection, rules)
     create_quarantine(connection)
@@ -119,6 +120,7 @@ def _take_tables(
     folder: Path,
     rules: Rules,
     unchanged: KeptRows,
+    memory: int,
 ) -> Intake:
     reports: dict[str, TableReport] = {}
     notes: list[str] = []
@@ -132,7 +134,11 @@ def _take_tables(
             with naming_section(table, each.section, notes):
                 check_mapping(contract, each.columns)
                 check_time_format(connection, table, each.time_format)
-        raws, files, later = _load_files(connection, contract, source, working, rules.timezone, notes, unchanged)
+        found, file_notes = find_files_and_tables(source, contract, working, rules.timezone)
+        notes += file_notes
+        memory += size_of(found)
+        allow_memory(connection, memory)
+        raws, files = _load_files(connection, contract, source, found, working, notes, unchanged)
         ways = [source.of(file) for file in files]
         unused = [pattern for pattern, way in source.own.items() if not any(way is each for each in ways)]
         notes += [
@@ -153,7 +159,7 @@ def _take_tables(
             dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
             joined = _join_customers(connection, contract, raws, attributes, notes)
             _check_across_rows(connection, contract, attributes)
-            remember_later_customers(connection, contract, later)
+            remember_later_customers(connection, contract, [file.later for file in found if file.later is not None])
             rows = joined + int(only_row(connection, "SELECT count(*) FROM staged")[0])
             if not rows:
                 raise without_rows(source, contract, [raw.name for raw in raws])
@@ -185,14 +191,12 @@ def _load_files(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
     source: Source,
+    files: Sequence[File],
     working: Path,
-    zone: str,
     notes: list[str],
     unchanged: KeptRows,
-) -> tuple[list[RawFile], list[File], list[Path]]:
-    """Make all files and tables of a source readable; list them, and the files with customers of later rows as well."""
-    files, file_notes = find_files_and_tables(source, contract, working, zone)
-    notes += file_notes
+) -> tuple[list[RawFile], list[File]]:
+    """Make all files and tables of a source readable; list them without those that are empty."""
     raws, loaded = [], []
     for number, file in enumerate(files):
         relation, own = f"raw_{contract.table}_{number}", source.of(file)
@@ -215,7 +219,7 @@ def _load_files(
                 notes.append(f"{contract.table}: {file.name} is empty.")
     if not raws:
         raise InputError(f"{contract.table}: {', '.join(file.name for file in files[:5])} is empty.")
-    return raws, loaded, [file.later for file in files if file.later is not None]
+    return raws, loaded
 
 
 def _attributes(contract: Contract, raws: Sequence[RawFile]) -> list[str]:
