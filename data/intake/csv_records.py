@@ -98,7 +98,9 @@ def _cut(text: bytes, separator: str, line: int, file: str, *, final: bool) -> t
     newline = codes == _NEWLINE
     real = codes == ord(separator)
     dropped = np.empty(0, np.int64)
-    if b'"' in text:
+    # Where no cell starts with a quote, all quotes are ordinary characters.
+    is_quoted = b'"' in text and _opening_quote(separator).search(text) is not None
+    if is_quoted:
         quote = codes == _QUOTE
         # Sums of bytes wrap at 256, which leaves their parity as it is.
         outside = np.cumsum(quote, dtype=np.uint8) & 1 == 0
@@ -106,7 +108,7 @@ def _cut(text: bytes, separator: str, line: int, file: str, *, final: bool) -> t
         real &= outside
     ends = np.flatnonzero(newline)
     used = int(ends[-1]) + 1 if len(ends) else 0
-    if b'"' in text:
+    if is_quoted:
         quotes = np.flatnonzero(quote[:used])
         opening, closing = quotes[0::2], quotes[1::2]
         stuck = used == 0 and (final or len(text) > LONGEST_RECORD)
@@ -131,6 +133,11 @@ def _cut(text: bytes, separator: str, line: int, file: str, *, final: bool) -> t
     return _as_table(strings, line, None), used
 
 
+def _opening_quote(separator: str) -> re.Pattern[bytes]:
+    """Write the regular expression of a quote at the start of a cell, or of what may be one."""
+    return re.compile(rb"(?<![^\n" + re.escape(separator.encode()) + rb'])"')
+
+
 def _quotes_match(codes: Bytes, opening: Any, closing: Any, separator: int) -> bool:
     """Return whether each quote opens at the start of a cell and closes at its end, or is one of a pair."""
     if not len(opening):
@@ -149,17 +156,32 @@ def _cut_by_hand(text: bytes, separator: str, line: int, file: str, *, final: bo
 
     A quote inside a cell that does not start with one is an ordinary character.
     """
+    opening_quote = _opening_quote(separator)
     sep = re.escape(separator.encode())
     quoted = rb'"(?:[^"]++|"")*+"(?=' + sep + rb"|\r?\n)"
     cell = re.compile(rb"(?:" + quoted + rb'|(?!")[^\n' + sep + rb"]*+)")
     record = re.compile(cell.pattern + rb"(?:" + sep + cell.pattern + rb")*+\r?\n")
-    still_open = re.compile(rb"(?:" + cell.pattern + sep + rb')*+"(?:[^"]++|"")*+"?\r?\Z')
+    cells = re.compile(rb'(?:"((?:[^"]++|"")*+)"|((?!")[^\n' + sep + rb"]*+))(?:" + sep + rb"|\n)")
+    open_cell = rb'"(?:[^"]++|"")*+"?\r?\Z'
+    still_open = re.compile(rb"(?:" + cell.pattern + sep + rb")*+" + open_cell)
+    # Of the last record of a block, the rest may stand in the next one.
+    not_ended = re.compile(rb"(?:" + cell.pattern + sep + rb")*+(?:" + open_cell + rb'|(?!")[^\n' + sep + rb"]*+\Z)")
     texts: list[bytes] = []
     broken: list[bool] = []
     at = 0
     while (newline := text.find(b"\n", at)) >= 0:
+        opening = opening_quote.search(text, at)
+        quote = opening.start() if opening else len(text)
+        if quote > newline:
+            # The lines before the one with the next quote are cut at once.
+            end = text.rfind(b"\n", at, quote) + 1
+            lines = text[at : end - 1].replace(separator.encode(), CELL_END.encode()).split(b"\n")
+            texts += [each.removesuffix(b"\r") for each in lines]
+            broken += [False] * len(lines)
+            at = end
+            continue
         match = record.match(text, at)
-        if match is None and still_open.match(text, at):
+        if match is None and (still_open if final else not_ended).match(text, at):
             if final:
                 raise InputError(
                     f"{file} line {line + len(texts)}: a quote opens and is not closed before the file ends. "
@@ -169,20 +191,14 @@ def _cut_by_hand(text: bytes, separator: str, line: int, file: str, *, final: bo
                 break
         whole = text[at : match.end() if match else newline + 1].removesuffix(b"\n").removesuffix(b"\r")
         at += len(match[0]) if match else newline + 1 - at
-        texts.append(whole if match is None else CELL_END.encode().join(_cells(whole, cell)))
+        texts.append(whole if match is None else _join(cells.findall(whole + b"\n")))
         broken.append(match is None)
-    return _as_table(pa.array([t.decode() for t in texts], pa.string()), line, broken), at
+    return _as_table(pa.array(texts, pa.string()), line, broken), at
 
 
-def _cells(record: bytes, cell: re.Pattern[bytes]) -> Iterator[bytes]:
-    """Yield the cells of one record, unquoted."""
-    record, at = record + b"\n", 0
-    while at < len(record):
-        match = cell.match(record, at)
-        assert match, "the record was matched as a sequence of cells"
-        value = match[0]
-        yield value[1:-1].replace(b'""', b'"') if value.startswith(b'"') else value
-        at = match.end() + 1
+def _join(cells: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Join the cells of a record, each of them quoted or plain."""
+    return CELL_END.encode().join(quoted.replace(b'""', b'"') or plain for quoted, plain in cells)
 
 
 def _as_table(strings: pa.Array, first_line: int, broken: list[bool] | None) -> pa.Table:

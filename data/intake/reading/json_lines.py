@@ -3,13 +3,14 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from data.errors import InputError
+from data.intake.reading.json_array import JsonArray
 from data.intake.reading.matching import check_header
 from data.intake.sources import File
 from data.intake.sql import quote
@@ -18,6 +19,7 @@ _BLANK = b" \t\r\n\xef\xbb\xbf"
 DEEPEST = 64
 """Most objects and lists that may stand in each other; the engine's functions fail at a hundred."""
 
+_AT_ONCE = 50_000
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 _TYPES = {"UBIGINT": "HUGEINT", "BIGINT": "HUGEINT", "HUGEINT": "HUGEINT", "DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN"}
 """Types in the structure of JSON values -> the SQL type that they are read as; all else stays text."""
@@ -70,7 +72,14 @@ def load_json(
         connection.unregister("json_batch")
     _mark_deep(connection, lines)
     is_object = "json_valid(text) AND json_type(CASE WHEN json_valid(text) THEN text END) = 'OBJECT' AND NOT deep"
-    row = connection.execute(f"SELECT json_group_structure(text::JSON) FROM {lines} WHERE {is_object}").fetchone()
+    # The structures of all lines are those of one line of each; only a few stand in memory together then.
+    row = connection.execute(
+        f"""
+        SELECT json_structure('[' || string_agg(text, ',' ORDER BY line) || ']') -> 0 FROM (
+            SELECT min(line) AS line, arg_min(text, line) AS text FROM {lines} WHERE {is_object}
+            GROUP BY json_structure(text))
+        """
+    ).fetchone()
     structure = json.loads(row[0]) if row and row[0] else {}
     # Of objects that are all empty there is no structure.
     leaves = list(_leaves(structure)) if isinstance(structure, Mapping) else []
@@ -141,12 +150,14 @@ def _lines(blocks: Iterable[bytes]) -> Iterator[pa.Table]:
         number += len(lines)
 
 
-def _array(blocks: Iterable[bytes], file: File) -> Iterator[pa.Table]:
+def _array(blocks: Iterator[bytes], file: File) -> Iterator[pa.Table]:
+    number, values = 0, JsonArray(blocks).values()
     try:
-        objects = json.loads(b"".join(blocks))
-        texts = pa.array(map(json.dumps, objects), pa.string())
+        while texts := list(map(json.dumps, islice(values, _AT_ONCE))):
+            numbers = pa.array(range(number + 1, number + 1 + len(texts)), pa.int64())
+            yield pa.table({"line": numbers, "text": pa.array(texts, pa.string())})
+            number += len(texts)
     except RecursionError:
         raise InputError(f"{file.name} cannot be read as JSON: it is nested too deep. Write it flatter.") from None
     except ValueError as error:
         raise InputError(f"{file.name} cannot be read as JSON: {error}. Fetch or write it again.") from None
-    yield pa.table({"line": pa.array(range(1, len(objects) + 1), pa.int64()), "text": texts})

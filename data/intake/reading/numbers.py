@@ -16,6 +16,8 @@ MARKS = (".", ",", " ", "'")
 
 _INDIAN = r"[1-9]\d?(?:,\d\d)+,\d{3}(?:\.\d*)?"
 _SPACES = r"[\s\p{Zs}]+"
+_OF_NUMBERS = r"[-eE−–‒﹣－+()\d.,'’ʼ‘`´\s\p{Zs}]"
+"""A sign that a number may hold beside its currency: a cell with any other is none."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ class NumberReading:
         marks = "".join(self.thousands).replace(self.decimal, "")
         digits = f"translate({body}, {quote(self.decimal + marks)}, '.')"
         return (
-            f"CASE WHEN regexp_full_match({body}, {quote(number_pattern(self.decimal, self.thousands))}) "
+            f"CASE WHEN NOT is_like_number({text}) THEN '? ' || {text} "
+            f"WHEN regexp_full_match({body}, {quote(number_pattern(self.decimal, self.thousands))}) "
             f"THEN {digits} ELSE '? ' || {text} END"
         )
 
@@ -83,14 +86,18 @@ class NumberReading:
 def create_number_macros(connection: duckdb.DuckDBPyConnection) -> None:
     """Define the functions that strip a number of all but its sign, digits and marks."""
     currency, signs = f"(?:{CURRENCY})", "[-+(]"
+    like = quote(f"{_OF_NUMBERS}*{currency}?{_OF_NUMBERS}*{currency}?{_OF_NUMBERS}*")
     for macro in (
+        # Both are fast, and taking signs off is slow.
+        r"is_bare(x) AS regexp_full_match(x, '[-+]?\d([\d.,]*\d)?')",
+        f"is_like_number(x) AS is_bare(x) OR regexp_full_match(x, {like})",
         # Spaces, minus signs and apostrophes of all kinds become one kind.
         f"unified(x) AS trim(translate(regexp_replace(x, '{_SPACES}', ' ', 'g'), '−–‒﹣－’ʼ‘`´', '-----'''''''''''))",
         # 12.- and 12,-- are whole amounts, 12- and 12.50- negative ones.
-        rf"""number_body(x) AS regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(
-            regexp_replace(unified(x),
+        rf"""number_body(x) AS CASE WHEN is_bare(x) THEN x ELSE
+            regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(regexp_replace(unified(x),
             '^({signs}?) ?{currency} ?', '\1'), ' ?{currency} ?([-)]?)$', '\1'), '[.,] ?--?$', ''),
-            '^\( ?([^-+()]+?) ?\)$', '-\1'), '^([^-+()]+?) ?-$', '-\1'), '^([-+]) ', '\1')""",
+            '^\( ?([^-+()]+?) ?\)$', '-\1'), '^([^-+()]+?) ?-$', '-\1'), '^([-+]) ', '\1') END""",
         rf"currency_of(x) AS coalesce(nullif(regexp_extract(unified(x), '^{signs}? ?({currency})', 1), ''), "
         rf"nullif(regexp_extract(unified(x), '({currency}) ?[-)]?$', 1), ''))",
     ):
@@ -154,7 +161,7 @@ def find_number_reading(
                list(DISTINCT regexp_extract(body, '\\d([., ''])\\d', 1)) FILTER (
                    (point OR comma) AND regexp_matches(body, '\\d[., '']\\d\\d\\d'))
         FROM (SELECT *, {both}, regexp_matches(body, '[.,]') AS marked
-              FROM (SELECT *, number_body(cell) AS body FROM ({cells}) WHERE cell IS NOT NULL))
+              FROM (SELECT *, number_body(cell) AS body FROM ({cells}) WHERE is_like_number(cell)))
         """,
     )
     points, commas, either, a_point, a_comma, behind, signs, marks = row

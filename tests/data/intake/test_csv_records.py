@@ -1,5 +1,6 @@
 import csv
 import io
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -65,6 +66,22 @@ def test_a_broken_quote_costs_its_own_line_only(size):
         (3, ["4", "two\nlines"], False),
         (4, ["5", "z"], False),
     ]
+
+
+PIECES = st.sampled_from(['1,5" x\n', '"a",b\r\n', "a,b\n", '"a"b,c\n', '"two\nlines",c\n', "\n", '""",é\n'])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PIECES, max_size=12), st.booleans(), st.integers(1, 30))
+def test_lines_with_broken_quotes_are_cut_alike_whatever_the_blocks(pieces, ends, size):
+    text = "".join(pieces) + ("" if ends else "z,1")
+    try:
+        whole = records(text)
+    except InputError as error:
+        with pytest.raises(InputError, match=re.escape(str(error))):
+            records(text, size=size)
+    else:
+        assert records(text, size=size) == whole
 
 
 @pytest.mark.parametrize("size", [None, 4])

@@ -94,6 +94,7 @@ def test_amounts_in_several_currencies_are_refused_and_one_is_told(take):
     with pytest.raises(InputError, match=r"2 currencies: '€ 5' \(.* line 2\), '\$6'|'\$6' .*'€ 5'"):
         amounts(take, "€ 5", "$6")
     assert amounts(take, "€ 5", "6 EUR").intake.currency == "EUR"
+    assert amounts(take, "5", "EUR 1e2").intake.currency == "EUR"
     with pytest.raises(InputError, match="currency is set to USD, but the transactions are in EUR"):
         take("customer_id,ts,amount\nA,2024-01-02,€5\n", {"currency": "USD"})
 
