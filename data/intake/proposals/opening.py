@@ -13,7 +13,6 @@ import duckdb
 
 from data.contracts import Contract
 from data.errors import InputError
-from data.intake.csv_records import SEPARATORS
 from data.intake.proposals.vocabulary import ROLES, fit
 from data.intake.raw import RawFile, load
 from data.intake.reading.column_kinds import kind_of_cells
@@ -23,6 +22,7 @@ from data.intake.reading.json_lines import is_json
 from data.intake.reading.workbooks import cell_text, is_workbook
 from data.intake.sheets.asking import read_sheet
 from data.intake.sources import File, Source
+from data.intake.streaming.csv_records import SEPARATORS
 
 _BLOCK, _LINES, _BYTES = 2**24, 60, 2**18
 _KNOWN, _WHOLE = 2, 0.7

@@ -9,13 +9,13 @@ import duckdb
 
 from data.contracts import MOST_COLUMNS, Contract
 from data.errors import InputError
-from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
 from data.intake.reading.column_kinds import kinds_of_text
 from data.intake.reading.content import read_text
 from data.intake.reading.leftovers import count_marks, is_header, tell, unmark, without_marks
 from data.intake.reading.matching import match_columns
 from data.intake.sources import File, Source
 from data.intake.sql import only_row
+from data.intake.streaming.csv_records import CELL_END, find_separator, read_header, read_records
 
 _LONGEST_SHOWN = 40
 

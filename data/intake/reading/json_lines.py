@@ -10,10 +10,10 @@ import duckdb
 import pyarrow as pa
 
 from data.errors import InputError
-from data.intake.reading.json_array import JsonArray
 from data.intake.reading.matching import check_header
 from data.intake.sources import File
 from data.intake.sql import quote
+from data.intake.streaming.json_array import JsonArray
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
 DEEPEST = 64

@@ -3,7 +3,7 @@ import json
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from data.intake.reading.json_array import JsonArray
+from data.intake.streaming.json_array import JsonArray
 
 PIECES = ['{"a": [1, {"é": "\\u00e9"}]}', "3.5e1", "-12", '"x]"', "null", ",", ",", ",", "\n", "]", '"', "{", "tru"]
 

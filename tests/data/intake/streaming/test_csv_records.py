@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data.errors import InputError
-from data.intake.csv_records import CELL_END, find_separator, read_header, read_records
+from data.intake.streaming.csv_records import CELL_END, find_separator, read_header, read_records
 
 
 def records(text: str | bytes, separator: str = ",", size: int | None = None):
@@ -92,7 +92,7 @@ def test_a_quote_still_open_at_the_end_is_told_with_its_line(text, size):
 
 
 def test_a_stray_quote_does_not_swallow_a_long_file(monkeypatch):
-    monkeypatch.setattr("data.intake.csv_records.LONGEST_RECORD", 50)
+    monkeypatch.setattr("data.intake.streaming.csv_records.LONGEST_RECORD", 50)
     text = '1,"stray\n' + "".join(f"{k},b\n" for k in range(2, 200)) + '200,"c"\n'
     read = records(text, size=30)
     assert [line for line, _, broken in read if broken] == [1]
@@ -100,7 +100,7 @@ def test_a_stray_quote_does_not_swallow_a_long_file(monkeypatch):
 
 
 def test_a_file_without_line_ends_is_no_csv(monkeypatch):
-    monkeypatch.setattr("data.intake.csv_records.LONGEST_RECORD", 10)
+    monkeypatch.setattr("data.intake.streaming.csv_records.LONGEST_RECORD", 10)
     with pytest.raises(InputError, match="no line end"):
         records("x" * 200, size=20)
 
