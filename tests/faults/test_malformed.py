@@ -10,7 +10,10 @@ from data.contracts import CONTRACTS
 from tests.faults.conftest import ROOT, SEED
 from tests.faults.malformed.files import FORMATS
 from tests.faults.malformed.judging import TAKEN, load_broken_environments, load_broken_settings, take_broken_files
-from tests.faults.malformed.large import KINDS
+from tests.faults.malformed.large import KINDS, MEGABYTES
+
+LONG = ("good", "no number in any row", "too few cells", "quotes of each kind", "objects", "objects in a list")
+"""Kinds that are taken at five times the size as well, as memory that grows with the file shows only then."""
 
 EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "1000"))
 
@@ -31,9 +34,11 @@ def test_broken_settings_are_read_or_refused(load, tmp_path):
     assert ended[TAKEN] > 0 or EXAMPLES < 100
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_large_broken_file_takes_little_time_and_memory(kind, tmp_path):
-    command = [sys.executable, "-m", "tests.faults.malformed.large", kind, tmp_path]
+@pytest.mark.parametrize(
+    ("kind", "megabytes"), [*((kind, MEGABYTES) for kind in KINDS), *((kind, 5 * MEGABYTES) for kind in LONG)]
+)
+def test_a_large_broken_file_takes_little_time_and_memory(kind, megabytes, tmp_path):
+    command = [sys.executable, "-m", "tests.faults.malformed.large", kind, tmp_path, str(megabytes)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     sys.stdout.write(f"\n{done.stdout}")
     assert done.returncode == 0, done.stderr

@@ -9,10 +9,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from data.contracts import MOST_COLUMNS
 from data.errors import InputError
 from data.intake.reading.matching import check_header
 from data.intake.sources import File
-from data.intake.sql import quote
+from data.intake.sql import only_row, quote
 from data.intake.streaming.json_array import JsonArray
 
 _BLANK = b" \t\r\n\xef\xbb\xbf"
@@ -20,6 +21,9 @@ DEEPEST = 64
 """Most objects and lists that may stand in each other; the engine's functions fail at a hundred."""
 
 _AT_ONCE = 50_000
+_MANY = 10_000
+"""Structures of objects from which on their names are counted before all is put together."""
+
 _BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]')
 _TYPES = {"UBIGINT": "HUGEINT", "BIGINT": "HUGEINT", "HUGEINT": "HUGEINT", "DOUBLE": "DOUBLE", "BOOLEAN": "BOOLEAN"}
 """Types in the structure of JSON values -> the SQL type that they are read as; all else stays text."""
@@ -72,15 +76,7 @@ def load_json(
         connection.unregister("json_batch")
     _mark_deep(connection, lines)
     is_object = "json_valid(text) AND json_type(CASE WHEN json_valid(text) THEN text END) = 'OBJECT' AND NOT deep"
-    # The structures of all lines are those of one line of each; only a few stand in memory together then.
-    row = connection.execute(
-        f"""
-        SELECT json_structure('[' || string_agg(text, ',' ORDER BY line) || ']') -> 0 FROM (
-            SELECT min(line) AS line, arg_min(text, line) AS text FROM {lines} WHERE {is_object}
-            GROUP BY json_structure(text))
-        """
-    ).fetchone()
-    structure = json.loads(row[0]) if row and row[0] else {}
+    structure = _structure(connection, lines, is_object, file)
     # Of objects that are all empty there is no structure.
     leaves = list(_leaves(structure)) if isinstance(structure, Mapping) else []
     if not leaves:
@@ -128,6 +124,28 @@ def _depth(text: str) -> int:
         if deepest > DEEPEST:
             break
     return deepest
+
+
+def _structure(connection: duckdb.DuckDBPyConnection, lines: str, is_object: str, file: File) -> Any:
+    """Put the structures of all objects together; nothing where there is none."""
+    # One line of each structure does: the engine holds all of them at once.
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE structures AS
+        SELECT min(line) AS line, arg_min(text, line) AS text FROM {lines} WHERE {is_object}
+        GROUP BY json_structure(text)
+        """
+    )
+    try:
+        if only_row(connection, "SELECT count(*) FROM structures")[0] > _MANY:
+            keys = connection.execute("SELECT DISTINCT unnest(json_keys(text)) FROM structures").fetchall()
+            if len(keys) > MOST_COLUMNS:
+                check_header([str(key) for (key,) in keys], file.name)
+        query = "SELECT json_structure('[' || string_agg(text, ',' ORDER BY line) || ']') -> 0 FROM structures"
+        (structure,) = only_row(connection, query)
+    finally:
+        connection.execute("DROP TABLE structures")
+    return json.loads(structure) if structure else {}
 
 
 def _leaves(structure: Mapping[str, Any], name: str = "", path: str = "") -> Iterator[tuple[str, str, str]]:
