@@ -18,7 +18,7 @@ _MOST_BYTES, _LONGEST_EXAMPLE, _MOST_PROPOSALS = 65_536, 40, 3
 
 
 def propose_encodings(content: bytes) -> dict[str, str]:
-    """List encodings that a text may be in, the likeliest first, each with a line as it reads then.
+    """List encodings that a text may be in, the likeliest first, each with words as they read then.
 
     Parameters
     ----------
@@ -40,7 +40,9 @@ def propose_encodings(content: bytes) -> dict[str, str]:
         ),
     )
     names = list(dict.fromkeys(name for name, _ in ranked)) or [name for name in _USUAL if _decode(odd, name)]
-    return {name: _show(_decode(lines[0], name)) for name in names[:_MOST_PROPOSALS]}
+    # The words around may be of a file that is no table.
+    words = b" ".join(word for word in re.split(rb'[\s,;|"]+', lines[0]) if not word.isascii())
+    return {name: _show(_decode(words, name)) for name in names[:_MOST_PROPOSALS]}
 
 
 def _oddity(text: str) -> float:

@@ -13,6 +13,8 @@ from data.secrecy.showing import describe
 Contents = Callable[[], Sequence[str]]
 """Gives what each column of a file holds, in the header's order: "time", "number", "text", or "" where it is empty."""
 
+# Words and numbers, and between them the signs that headers have; a colon before a blank alone.
+_NAME = re.compile(r"(?=.{1,60}$)[^\W_]?([\w .,()\[\]%#№°&'\"*+?€£¥-]|: |(?<=\w)/(?=\w))*")
 _NEAR_MISS = 0.7
 _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
     "customer_id": (
@@ -123,8 +125,8 @@ def check_header(header: Sequence[str], file: str) -> None:
     for place, name in enumerate(header, start=1):
         if len(name) > LONGEST_NAME:
             raise InputError(
-                f"{file}: the name of column {place} has {len(name):,} characters, and may have {LONGEST_NAME:,}: "
-                f"{name[:60]!r} …. Shorten it; if it is no name, a quote in the first line may never be closed."
+                f"{file}: the name of column {place} has {len(name):,} characters, and may have {LONGEST_NAME:,}. "
+                "Shorten it; if it is no name, a quote in the first line may never be closed."
             )
 
 
@@ -179,8 +181,19 @@ def _missing_message(
         f"of the name in columns.{contract.table}.{name} ({describe(mapping[name])})" if name in mapping else repr(name)
         for name in missing
     ]
-    proposals = _propose(contract, header, mapping, missing, matched, contents)
-    columns = ", ".join(name for name in header if name) or "none"
+    # The first line of a file that is no table, such as one of passwords, is no header: it is not repeated.
+    named = [name for name in header if name]
+    if named and not matched and (len(named) < len(missing) or not any(map(_is_name, named))):
+        return (
+            f"{contract.table}: {file} has no column {' and '.join(sources)}, and its first line does not look like "
+            "the names of such columns: it is not shown. Is this the file that is meant, with a comma, a "
+            "semicolon, a tab or a bar between its cells?"
+        )
+    shown = [name if _is_name(name) else "" for name in header]
+    proposals = _propose(contract, shown, mapping, missing, matched, contents)
+    hidden = sum(not _is_name(name) for name in named)
+    columns = ", ".join(name for name in named if _is_name(name)) or "none"
+    columns += f", and {hidden} whose names are not shown, as they look like none" if hidden else ""
     lines = {name: proposals.get(name, "its name in your file") for name in missing}
     return (
         f"{contract.table}: {file} has no column {' and '.join(sources)}. "
@@ -188,6 +201,11 @@ def _missing_message(
         + "".join(f" Nearest to {name!r}: {proposals[name]!r}." for name in missing if name in proposals)
         + f" {paste(f'columns.{contract.table}', lines)}"
     )
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text may be the name of a column, and hardly a line of a file that is no table."""
+    return _NAME.fullmatch(text) is not None
 
 
 def _propose(

@@ -158,7 +158,7 @@ def test_missing_scores_of_parquet_are_invitations_not_answered(take, write_parq
         (gzip.compress(SHOP.encode(), mtime=0)[:-20], "was cut short"),
         (b"PAR1" + SHOP.encode(), "Parquet file that was cut short"),
         (b"PAR1" + SHOP.encode() + b"\x10\0\0\0PAR1", "cannot be read as Parquet"),
-        ("a,b\n1,2\n", "no column 'customer_id' and 'ts' and 'amount'. Its columns: a, b"),
+        ("a,b,c\n1,2,3\n", "no column 'customer_id' and 'ts' and 'amount'. Its columns: a, b, c"),
         ("customer;ts;amount\n1;2;3\n", r'\[columns\.transactions\]\ncustomer_id = "customer"'),
     ],
 )

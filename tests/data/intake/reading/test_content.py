@@ -1,5 +1,6 @@
 import bz2
 import lzma
+import re
 import tomllib
 import zipfile
 
@@ -48,13 +49,15 @@ def test_a_compressed_file_is_read_whatever_its_name_and_told_where_it_was_cut_s
 )
 def test_an_encoding_is_detected_and_shown_by_example(tmp_path, words, encoding):
     content = f"customer_id,city\nA,{words}\nB,{words}\n".encode(encoding)
-    assert next(iter(propose_encodings(content).items())) == (encoding, f"A,{words}") or encoding == "cp932"
+    odd = " ".join(word for word in re.split("[ ,]+", words) if not word.isascii())
+    assert next(iter(propose_encodings(content).items())) == (encoding, odd) or encoding == "cp932"
     path = tmp_path / "x.csv"
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"x\.csv line 2 is not UTF-8") as error:
         text(path)
     message = str(error.value)
-    assert f"A,{words}" in message
+    assert odd in message
+    assert "A," not in message
     assert tomllib.loads(message.split("revealed.toml:\n")[1]) == {"formats": {"transactions": {"encoding": encoding}}}
 
 
