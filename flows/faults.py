@@ -54,6 +54,12 @@ def describe_fault(error: BaseException) -> str | None:
     return None
 
 
+def is_refused_by_server(error: BaseException) -> bool:
+    """Whether a server of Prefect's does not know, or does not want, who asks."""
+    answers = (getattr(each, "response", None) for each in _causes(error))
+    return any(getattr(answer, "status_code", None) in (401, 403) for answer in answers)
+
+
 def describe_unforeseen(error: BaseException) -> str:
     """Say where an error came up that nobody foresaw, without what it says, which may hold a password.
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from rich.console import Console
 
-from data.errors import RefusedError
+from data.errors import InputError, RefusedError
 from flows.environment import set_prefect_home
+from flows.faults import is_refused_by_server
 from flows.lean_imports import import_lean, import_trees_only, without_spark
 from flows.settings import Settings
 from flows.steps.progress import shown_on
@@ -84,7 +85,15 @@ def _run_in_prefect(name: str, settings: Settings, console: Console, *, verbose:
         from flows import deployed
         from flows.run_settings import RunSettings
     with _shown_on(console, name, verbose):
-        state: Any = getattr(deployed, name)(RunSettings.of(settings), return_state=True)
+        try:
+            state: Any = getattr(deployed, name)(RunSettings.of(settings), return_state=True)
+        except Exception as error:
+            if is_refused_by_server(error):
+                raise InputError(
+                    "Prefect's server does not take this user and password: set PREFECT_API_AUTH_STRING=USER:PASSWORD, "
+                    "or PREFECT_API_KEY; or run without a server, with PREFECT_API_URL empty."
+                ) from None
+            raise
     if state.name == deployed.REFUSED:
         raise RefusedError(state.message or "refused")
     return state.result()

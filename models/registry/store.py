@@ -8,6 +8,7 @@ import logging
 import shutil
 import sqlite3
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
 
@@ -76,12 +77,28 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
         else:
             experiment_id = experiment.experiment_id
     except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error, ImportError) as error:
+        _check_welcome(error, location)
         reason = why_not(error, location)
         raise InputError(
             f"the store {location.shown_uri} cannot be opened: {reason}. "
             "Name a folder that can be written with --mlruns, or a running server with MLFLOW_TRACKING_URI."
         ) from None
     return Store(uri, folder, location.embedded, str(experiment_id))
+
+
+def _check_welcome(error: Exception, location: StoreLocation) -> None:
+    """Raise InputError where a server does not know, or does not want, who asks."""
+    status = error.get_http_status_code() if isinstance(error, MlflowException) else None  # type: ignore[no-untyped-call]
+    if status == HTTPStatus.UNAUTHORIZED:
+        raise InputError(
+            f"the store {location.shown_uri} does not take this user and password: set MLFLOW_TRACKING_USERNAME and "
+            "MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN."
+        ) from None
+    if status == HTTPStatus.FORBIDDEN:
+        raise InputError(
+            f"the store {location.shown_uri} knows this user and refuses what is asked: ask its owner for the right to "
+            f"edit the experiment {EXPERIMENT} and its registered models, or to make them."
+        ) from None
 
 
 def _create_database(file: Path) -> None:
