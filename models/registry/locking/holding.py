@@ -49,7 +49,15 @@ def holding(store: StoreLocation, what: str, wait_minutes: float = 0) -> Iterato
         raise StoreBusyError(f"another run holds the store {store.shown_uri}: {error}") from None
     except LostError as error:
         raise _busy(store, error) from None
-    except (OSError, MlflowException, SQLAlchemyError, ImportError) as error:
+    except MlflowException as error:
+        if error.error_code != "PERMISSION_DENIED":
+            # The server does not answer, which is a fault as it is at any other call.
+            raise
+        raise InputError(
+            f"the store {store.shown_uri} cannot be held: the user may not write the registered model {TICKETS}. Give "
+            "them EDIT there, as on the scores."
+        ) from None
+    except (OSError, SQLAlchemyError, ImportError) as error:
         raise InputError(f"the store {store.shown_uri} cannot be held: {_why(error, store)}") from None
     if before is not None:
         logger.warning("The store was held by %s, which ended without giving it back: this run goes on.", before)
@@ -96,6 +104,4 @@ def _busy(store: StoreLocation, error: LostError) -> StoreBusyError:
 def _why(error: Exception, store: StoreLocation) -> str:
     if isinstance(error, OSError):
         return f"{error.strerror or type(error).__name__}. Name a folder that can be written with --mlruns."
-    if isinstance(error, MlflowException) and error.error_code == "PERMISSION_DENIED":
-        return f"the user may not write the registered model {TICKETS}. Give them EDIT there, as on the scores."
     return f"{why_not(error, store)}. See that the server runs and that the user may write."
