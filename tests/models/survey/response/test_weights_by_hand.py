@@ -8,7 +8,8 @@ from scipy.special import expit, logit
 from models.stats.calibrated_weights import calibrated
 from models.survey.response import answer_weights as weighing
 from models.survey.response import propensity as response
-from models.survey.response.propensity import case_control_sample, fit_response, response_propensity, stack
+from models.survey.response.propensity import case_control_sample, fit_response, response_propensity
+from models.survey.response.stacking import stack
 
 MANY = np.arange(400)
 
