@@ -40,7 +40,7 @@ def test_files_that_are_written_otherwise_are_read_by_settings_of_their_own(take
         ("customer_id,ts,amount\nA,2024-01-02,1.500\n", {}, '[files.transactions."de.csv"]\nthousands = "."'),
         ("customer_id,ts,amount\nJosé,2024-01-02,1.5\n", {}, '[files.transactions."de.csv"]\nencoding = '),
         ("customer_id,ts,amount\nA,never,1.5\n", {}, 'files.transactions."de.csv".time_format = '),
-        (HEADER + "A,2024-01-02,1\n", {"rows": "amount > 5"}, 'files.transactions."de.csv".rows = '),
+        (HEADER + "A,2024-01-02,1\n", {"rows": "amount > 5"}, 'files.transactions."de.csv".rows chooses'),
         (HEADER + "A,2024-01-02,1\n", {"amount": "total"}, 'files.transactions."de.csv".amount'),
     ],
 )
