@@ -106,6 +106,7 @@ def test_the_report_of_an_intake_is_kept_as_json(take):
         "identical_of_orders": 0,
         "digest": report.digest,
         "unread": [],
+        "payment_ids": 0,
         "states": {},
         "overlaps": [],
         "written": ['UTF-8, separator ","'],
