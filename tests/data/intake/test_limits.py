@@ -29,7 +29,7 @@ def test_an_id_and_a_name_may_be_so_long_and_no_longer(take):
     ("names", "message"),
     [
         (["c"] * (MOST_COLUMNS - 2), r"has 1,001 columns, and at most 1,000 are read"),
-        (["n" * (LONGEST_NAME + 1)], r"the name of column 4 has 1,001 characters, and may have 1,000: 'nnn"),
+        (["n" * (LONGEST_NAME + 1)], r"the name of column 4 has 1,001 characters, and may have 1,000\. Shorten it"),
     ],
 )
 def test_a_header_may_be_so_wide_and_a_name_so_long(take, names, message):
