@@ -33,8 +33,9 @@ def app(scheduler: Scheduler, shared: Shared) -> Iterator[httpx.Client]:
 def test_the_app_shows_what_a_server_holds(app, shared):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", shared.uri)
+        # Both named: other tests of this process may have opened other stores.
         file = mlflow.artifacts.download_artifacts(
-            "models:/customer_scores@current/scores.parquet", tracking_uri=shared.uri
+            "models:/customer_scores@current/scores.parquet", tracking_uri=shared.uri, registry_uri=shared.uri
         )
     scores = pd.read_parquet(file)
     for place in PAGES:
