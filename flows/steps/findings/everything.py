@@ -1,6 +1,7 @@
 """All that looks wrong in the tables of a run."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from data.intake.report import Intake
@@ -56,9 +57,21 @@ def find_what_looks_wrong(intake: Intake, settings: Settings, sales: SalesOvervi
         *find_in_ids(intake, sales),
         *find_in_sizes(sales, names),
     ]
+    findings = _in_each_section(findings, names)
     if tables.answers is not None:
         own = Names("answers", intake.tables["answers"], settings)
-        findings += find_in_answers(intake.tables["answers"], tables, own, settings)
+        of_answers = find_in_answers(intake.tables["answers"], tables, own, settings)
+        findings += _in_each_section(of_answers, own)
     lines = [(each.section, dict(each.values)) for each in findings]
     # What the lines of an earlier finding mend is told once.
     return [each for k, each in enumerate(findings) if not each.values or lines[k] not in lines[:k]]
+
+
+def _in_each_section(findings: Iterable[Finding], names: Names) -> list[Finding]:
+    """Say of what files of a table have in common that files with settings of their own need it there."""
+    return [
+        replace(each, own_sections=names.own_sections)
+        if each.own_sections is None and each.section == f"formats.{names.table}"
+        else each
+        for each in findings
+    ]

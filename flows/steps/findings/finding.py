@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from data.intake.reading.expressions import in_expression
 from data.intake.reading.matching import normalise_name
-from data.intake.reading.pasting import paste
+from data.intake.reading.pasting import paste, toml_text
 from data.intake.report import TableReport
 from flows.settings import Settings, TableName
 
@@ -24,17 +24,25 @@ class Finding:
     advice
         What `revealed init` does with these lines where nobody is asked: it takes them; it takes them and says that
         this is an assumption; or it leaves them to be offered.
+    own_sections
+        Sections of files that have settings of their own, in which these lines have to stand as well; None where that
+        is not known yet.
     """
 
     what: str
     section: str = ""
     values: Mapping[str, str] = field(default_factory=dict)
     advice: Literal["take", "assume", "offer"] = "offer"
+    own_sections: tuple[str, ...] | None = None
 
     @property
     def text(self) -> str:
         """The finding with the lines to paste."""
-        return f"{self.what} {paste(self.section, self.values)}" if self.values else self.what
+        if not self.values:
+            return self.what
+        own = ", ".join(f"[{section}]" for section in self.own_sections or ())
+        there = f" A file with settings of its own needs these lines in its own section, too: {own}." if own else ""
+        return f"{self.what}{there} {paste(self.section, self.values)}"
 
 
 def join_lines(findings: Sequence[Finding]) -> str:
@@ -60,6 +68,10 @@ class Names:
         self.payment_ids = report.payment_ids
         self.theirs = report.columns
         self.rows = own.rows if own else None
+        ways = settings.files.get(table, {})
+        self.own_sections = tuple(f"files.{table}.{toml_text(pattern)}" for pattern in ways)
+        self._rows = {f"formats.{table}": self.rows}
+        self._rows |= {section: way.rows for section, way in zip(self.own_sections, ways.values(), strict=True)}
         self.unit = own.unit if own else None
         self._computed = own.computed if own else {}
 
@@ -68,10 +80,16 @@ class Names:
             return f"({self._computed[ours]})"
         return in_expression(self.theirs.get(ours, ours))
 
-    def leave_out(self, condition: str) -> dict[str, Any]:
+    def sections_without(self, column: str) -> list[str]:
+        """List the sections whose files count all rows, whatever this column says: that of all files comes first."""
+        plain = normalise_name(column)
+        return [section for section, rows in self._rows.items() if not rows or plain not in normalise_name(rows)]
+
+    def leave_out(self, condition: str, section: str | None = None) -> dict[str, Any]:
         """Return the setting `rows` that keeps what meets a condition, beside the one that is set."""
-        rows = f"({self.rows}) and {condition}" if self.rows else condition
-        return {"section": f"formats.{self.table}", "values": {"rows": rows}}
+        section = section or f"formats.{self.table}"
+        before = self._rows[section]
+        return {"section": section, "values": {"rows": f"({before}) and {condition}" if before else condition}}
 
 
 def in_words(name: str, parts: tuple[str, ...]) -> bool:

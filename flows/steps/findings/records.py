@@ -77,7 +77,8 @@ def find_in_rows(report: TableReport, sales: SalesOverview, names: Names) -> Ite
             yield from _find_transfers(name, states, names)
             continue
         other = [value for value in states if not _is_paid(value)]
-        if not other or (names.rows and normalise_name(name) in normalise_name(names.rows)):
+        sections = names.sections_without(name)
+        if not other or not sections:
             continue
         unclear = [value for value in other if not any(part in value.casefold() for part in _NOT_PAID)]
         paid = [value for value in states if _is_paid(value)] or unclear
@@ -88,8 +89,9 @@ def find_in_rows(report: TableReport, sales: SalesOverview, names: Names) -> Ite
         shown = ", ".join(f"{value} ({count:,})" for value, count in list(states.items())[:6])
         yield Finding(
             f"The column {name} holds {shown}, and all of these rows count as sales. Name those that do.",
-            **names.leave_out(f"{column} = {listed}" if len(paid) == 1 else f"{column} in ({listed})"),
+            **names.leave_out(f"{column} = {listed}" if len(paid) == 1 else f"{column} in ({listed})", sections[0]),
             advice="assume" if unclear else "take",
+            own_sections=tuple(sections[1:]),
         )
     if sales.customers == sales.orders >= _FEWEST_ORDERS:
         yield Finding(

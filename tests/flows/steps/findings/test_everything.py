@@ -178,6 +178,20 @@ def test_a_condition_joins_the_one_that_is_set(findings):
     assert finding.values == {"rows": "(customer_id <> 'c1') and amount <> 0"}
 
 
+def test_files_with_settings_of_their_own_are_told_until_their_section_says_which_rows_count(findings):
+    text = "customer_id,ts,amount,Status\na,2024-01-01,10,paid\nb,2024-01-02,20,void\n"
+    sold, own = {"rows": "Status = 'paid'"}, 'files.transactions."transactions.csv"'
+    first = only(findings(text, files={"transactions": {"transactions.csv": {}}})[0])
+    assert first.section == "formats.transactions"
+    assert f"needs these lines in its own section, too: [{own}]. Put" in first.text
+    # What stands for all files does not hold for this one.
+    general = {"formats": {"transactions": sold}}
+    found, intake = findings(text, files={"transactions": {"transactions.csv": {}}}, **general)
+    assert (only(found).section, only(found).values, total(intake)) == (own, sold, 30)
+    found, intake = findings(text, files={"transactions": {"transactions.csv": sold}}, **general)
+    assert (found, total(intake)) == ([], 10)
+
+
 def test_the_lines_of_all_findings_are_one_piece_of_toml_that_mends_them_together(findings):
     text = (
         "customer_id,ts,amount,Status,order_id\nAnn,2024-01-01,1000,paid,ch_1\nann,2024-01-02,2000,void,ch_2\n"
