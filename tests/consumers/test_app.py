@@ -6,7 +6,6 @@ import subprocess
 from collections.abc import Iterator
 
 import httpx
-import mlflow.artifacts
 import pandas as pd
 import pytest
 
@@ -31,12 +30,16 @@ def app(scheduler: Scheduler, shared: Shared) -> Iterator[httpx.Client]:
 
 
 def test_the_app_shows_what_a_server_holds(app, shared):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", shared.uri)
-        # Both named: other tests of this process may have opened other stores.
-        file = mlflow.artifacts.download_artifacts(
-            "models:/customer_scores@current/scores.parquet", tracking_uri=shared.uri, registry_uri=shared.uri
-        )
+    # In a process of its own: other tests of this one have opened other stores.
+    pull = "import mlflow; print(mlflow.artifacts.download_artifacts('models:/customer_scores@current/scores.parquet'))"
+    pulled = subprocess.run(
+        [BIN / "python", "-c", pull],
+        env=clean_environment(MLFLOW_TRACKING_URI=shared.uri),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    file = pulled.stdout.splitlines()[-1]
     scores = pd.read_parquet(file)
     for place in PAGES:
         answer = app.get(f"/en/{place}")
