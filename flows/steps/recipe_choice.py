@@ -71,7 +71,9 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
         with step(f"look back: fit before {' and '.join(map(str, cutoffs))}, judge after"):
             # The first stage is judged by the customers by whom the gate judges: of a large base a sample.
             judged = sampled_tables(inputs.tables, cutoffs[0], recipe)
-            results = [backtest_at(inputs.tables, each, recipe, False, judged) for each in cutoffs]
+            results = [
+                backtest_at(inputs.tables, each, recipe, with_second_stage=False, judged=judged) for each in cutoffs
+            ]
     except InputError as error:
         undecided = " and ".join(f"the {name.replace('_', ' ')}" for name, is_wanted in wants.items() if is_wanted)
         why_not = [f"The backtest cannot decide on {undecided}: {error}."] if undecided else []

@@ -67,10 +67,9 @@ class Names:
         self.identical_of_orders = report.identical_of_orders
         self.payment_ids = report.payment_ids
         self.theirs = report.columns
-        self.rows = own.rows if own else None
         ways = settings.files.get(table, {})
         self.own_sections = tuple(f"files.{table}.{toml_text(pattern)}" for pattern in ways)
-        self._rows = {f"formats.{table}": self.rows}
+        self._rows = {f"formats.{table}": own.rows if own else None}
         self._rows |= {section: way.rows for section, way in zip(self.own_sections, ways.values(), strict=True)}
         self.unit = own.unit if own else None
         self._computed = own.computed if own else {}
