@@ -26,8 +26,9 @@ from rich.console import Console
 from rich.table import Table
 
 from models.population.scores_table import read_metadata, write_scores
-from models.registry.publication import create_version, make_current, read_current
+from models.registry.publication import create_version, make_current
 from models.registry.published_file import CURRENT, FILE, SCORES
+from models.registry.reading import read_current
 from models.registry.store import open_store
 
 CUSTOMERS, TIMES = 1_000_000, 15
@@ -48,7 +49,7 @@ def enlarge(folder: Path, customers: int) -> None:
     large = large.replace_schema_metadata(small.schema.metadata)
     place = folder / "large"
     place.mkdir()
-    write_scores(large, place / FILE)
+    write_scores([large], place / FILE)
     # By the same run, so that the figures of the report are there.
     of = store.client.get_model_version_by_alias(SCORES, CURRENT)
     as_of = large["as_of"][0].as_py()

@@ -23,7 +23,7 @@ from data.simulation.shop import ShopSettings, write_shop
 from flows.retrain import retrain
 from flows.score import score
 from flows.settings import TABLES, Settings
-from models.registry.publication import read_scores
+from models.registry.reading import read_scores
 from models.registry.store import open_store
 
 

@@ -82,16 +82,23 @@ class StoredTable:
 
     def batches(self, columns: Sequence[str] | None = None, rows: int | None = None) -> Iterator[pd.DataFrame]:
         """Read some columns in batches of so many rows, at least one batch; the index counts the rows of the table."""
-        first, names = 0, None if columns is None else list(columns)
-        with pq.ParquetFile(self.file) as stored:
-            for chunks in gathered(stored.iter_batches(_CHUNK_ROWS, columns=names), rows or BATCH_ROWS):
-                frame = to_frame(pa.Table.from_batches(chunks))
-                frame.index = pd.RangeIndex(first, first + len(frame))
-                first += len(frame)
-                yield frame
+        first = 0
+        for part in self.parts(rows or BATCH_ROWS, columns):
+            frame = to_frame(part)
+            frame.index = pd.RangeIndex(first, first + len(frame))
+            first += len(frame)
+            yield frame
         pa.default_memory_pool().release_unused()
         if not first:
             yield self.frame(columns)
+
+    def parts(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Read some columns in parts of so many rows, as they are stored."""
+        with pq.ParquetFile(self.file) as stored:
+            metadata = stored.schema_arrow.metadata
+            names = None if columns is None else list(columns)
+            for chunks in gathered(stored.iter_batches(min(rows, _CHUNK_ROWS), columns=names), rows):
+                yield pa.Table.from_batches(chunks).replace_schema_metadata(metadata)
 
     def take(
         self, places: "Sequence[int] | npt.NDArray[Any] | pd.Index[Any]", columns: Sequence[str] | None = None

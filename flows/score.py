@@ -5,8 +5,6 @@ It is a plain function; `flows.deployed` makes it a flow of Prefect's.
 
 from pathlib import Path
 
-import pyarrow as pa
-
 from flows.reports.page.keeping import Kept, keep_page_of_score
 from flows.reports.page.scoring import score_figures
 from flows.reports.page.screen import screen_of
@@ -80,16 +78,16 @@ def publish_scored(
     It moves last, after all that may fail: the page and what is told of the run are written before. Also gives what was
     kept of the page, and what there is to tell.
     """
-    version = publish(store, run.run_id, scored.table, scored.described if settings.publish_features else None)
+    version = publish(store, run.run_id, scored.scores.file, scored.described if settings.publish_features else None)
     why_not = why_not_current(store, chosen.version, inputs.as_of)
     sections = score_sections(store, settings, inputs, chosen, scored, version, why_not)
-    log_score(run, chosen, scored, version, sections)
+    log_score(run, inputs.as_of, chosen, scored, version, sections)
     figures = score_figures(settings, inputs, chosen, scored, version, why_not)
     kept = keep_page_of_score(run, figures, before, settings.language)
     forget_old_quarantine(store, settings.quarantine_retention_days)
     if why_not is None:
         make_current(store, version)
-    done = Published(version, why_not is None, chosen.version, scored.table.num_rows, run.run_id)
+    done = Published(version, why_not is None, chosen.version, len(scored.scores), run.run_id)
     return done, kept, sections
 
 
@@ -97,6 +95,6 @@ score_everyone = plain_task(score_base)
 
 
 @io_task
-def publish(store: Store, run_id: str, table: pa.Table, described: Path | None) -> int:
-    """Publish the table as a new version, after it was read back and checked; the features beside it where asked."""
-    return register_scores(store, run_id, table, described)
+def publish(store: Store, run_id: str, scores: Path, described: Path | None) -> int:
+    """Publish the scores as a new version, after it was read back and checked; the features beside it where asked."""
+    return register_scores(store, run_id, scores, described)

@@ -5,7 +5,6 @@ from datetime import date
 
 import ibis.expr.types as ir
 import pandas as pd
-import pyarrow as pa
 
 from data.errors import InputError
 from features.describe import materialise
@@ -19,6 +18,8 @@ from models.scoring.bg_nbd import new_customer_expected_purchases
 from models.scoring.gamma_gamma import expected_spend
 
 TITLE = "Large accounts"
+ACCOUNT_COLUMNS = ("customer_id", "frequency", "expected_purchases", "expected_revenue", "clv")
+"""What is read of the scores."""
 
 
 def fitted_accounts_section(tables: Tables, as_of: date, recipe: Recipe) -> Section | None:
@@ -60,19 +61,17 @@ def fitted_accounts_section(tables: Tables, as_of: date, recipe: Recipe) -> Sect
     return Section(TITLE, (*sentences, _advice(names)), table)
 
 
-def scored_accounts_section(scores: pa.Table, currency: str | None) -> Section | None:
+def scored_accounts_section(scores: pd.DataFrame, currency: str | None) -> Section | None:
     """Name accounts with a large share of expected revenue or purchases, and show the totals without them.
 
     Parameters
     ----------
-    scores : pyarrow.Table
-        The published table.
+    scores : pandas.DataFrame
+        The columns `ACCOUNT_COLUMNS` of the published table.
     currency : str or None
         Of its amounts.
     """
-    columns = ["customer_id", "frequency", "expected_purchases", "expected_revenue", "clv"]
-    frame = scores.select(columns).to_pandas()
-    frame["orders"] = frame["frequency"] + 1.0
+    frame = scores.assign(orders=scores["frequency"] + 1.0)
     what = {"expected_revenue": "the expected revenue", "orders": "the purchases so far"}
     sentences: list[str] = []
     names: list[str] = []

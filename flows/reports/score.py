@@ -1,10 +1,10 @@
 """The report of a scoring, and what is logged with its run."""
 
+import math
 from collections.abc import Sequence
+from datetime import date
 
-import pyarrow.compute as pc
-
-from flows.cautions.accounts import scored_accounts_section
+from flows.cautions.accounts import ACCOUNT_COLUMNS, scored_accounts_section
 from flows.cautions.history import short_history
 from flows.reports.actions import action_sections, log_actions
 from flows.reports.drift import drift_metrics, drift_section
@@ -23,6 +23,9 @@ from models.registry.scorers import Registered
 from models.registry.store import Store
 from models.registry.tracking import Run, grouped
 
+_SUMMED = ("expected_purchases", "expected_revenue", "clv")
+_AVERAGED = ("next_purchase_index", "p_churn")
+
 
 def score_sections(
     store: Store,
@@ -35,7 +38,7 @@ def score_sections(
 ) -> list[Section]:
     """Write the report of a scoring: input, base, action lists, change, measures, drift, and where the scores are."""
     read, of = intake_section(inputs.intake), chosen.release.parameters
-    accounts = scored_accounts_section(scored.table, of.currency or inputs.intake.currency)
+    accounts = scored_accounts_section(scored.scores.frame(ACCOUNT_COLUMNS), of.currency or inputs.intake.currency)
     short = short_history(inputs.intake.first_day, inputs.as_of, of.horizon, of.churn_horizon, of.clv_horizon)
     return [
         Section(read.title, (*settings.notes, *read.sentences), read.table),
@@ -51,25 +54,27 @@ def score_sections(
     ]
 
 
-def log_score(run: Run, chosen: Registered, scored: Scored, version: int, sections: Sequence[Section]) -> None:
+def log_score(
+    run: Run, as_of: date, chosen: Registered, scored: Scored, version: int, sections: Sequence[Section]
+) -> None:
     """Log parameters, totals, action lists, change and the report with the run."""
     run.log(
-        parameters={"as_of": scored.table["as_of"][0], "scorer_version": chosen.version},
+        parameters={"as_of": as_of, "scorer_version": chosen.version},
         metrics=grouped("scores", _totals(scored))
         | grouped("drift", drift_metrics(scored.drift))
         | monitoring_metrics(scored.stability, scored.prospective),
     )
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
     log_actions(run, scored.actions)
-    log_segments(run, scored.table.select(list(SEGMENT_COLUMNS)).to_pandas(), scored.transitions)
+    log_segments(run, scored.scores.frame(SEGMENT_COLUMNS), scored.transitions)
     log_measures(run, scored.measured.history, scored.measured.by_segment)
     log_monitoring(run, scored.transitions, scored.stability, scored.prospective)
-    run.describe(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}: version {version}.")
+    run.describe(f"{len(scored.scores):,} customers scored with scorer {chosen.version}: version {version}.")
     run.log_text(to_markdown("Score", sections), "report.md")
 
 
 def _segments(chosen: Registered, scored: Scored) -> list[Section]:
-    scores = scored.table.select(list(SEGMENT_COLUMNS)).to_pandas()
+    scores = scored.scores.frame(SEGMENT_COLUMNS)
     personas = personas_section(scores)
     segments = segments_section(scores, tuple(chosen.release.rfm_segments))
     return [segments] if personas is None else [segments, personas]
@@ -114,7 +119,7 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
             f"WARNING: {scored.without_behaviour:,} customers are scored by the purchase models alone, without the "
             "second stage: events or attributes that the retraining read are missing here. Name them for this run too."
         )
-    return Section(f"{scored.table.num_rows:,} customers scored with scorer {chosen.version}", tuple(sentences))
+    return Section(f"{len(scored.scores):,} customers scored with scorer {chosen.version}", tuple(sentences))
 
 
 def where_section(store: Store, version: int, why_not_current: str | None) -> Section:
@@ -126,9 +131,10 @@ def where_section(store: Store, version: int, why_not_current: str | None) -> Se
 
 
 def _totals(scored: Scored) -> dict[str, float]:
-    table = scored.table
-    totals = {name: pc.sum(table[name]).as_py() for name in ("expected_purchases", "expected_revenue", "clv")}
-    totals |= {name: pc.mean(table[name]).as_py() for name in ("next_purchase_index", "p_churn")}
+    scores = scored.scores.frame([*_SUMMED, *_AVERAGED])
+    totals = {name: scores[name].sum(min_count=1) for name in _SUMMED} | {
+        name: scores[name].mean() for name in _AVERAGED
+    }
     # Without a purchase model these columns are null.
-    known = {name: float(total) for name, total in totals.items() if total is not None}
-    return {"customers": float(table.num_rows), **known}
+    known = {name: float(total) for name, total in totals.items() if not math.isnan(total)}
+    return {"customers": float(len(scores)), **known}

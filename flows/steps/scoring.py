@@ -1,13 +1,12 @@
 """The steps of a scoring: choose the scorer, describe the base, predict, explain, assemble the table."""
 
 import logging
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
-
-import pyarrow as pa
 
 from data.errors import InputError, RefusedError
 from features.describe import everyone_described
@@ -17,17 +16,19 @@ from flows.settings import Settings
 from flows.steps.inputs import Inputs, input_digest
 from flows.steps.measuring import Measured, measure_run
 from flows.steps.progress import step
-from models.actions.plan import Actions, find_actions
+from models.actions.plan import LISTED_BY, Actions, find_actions
 from models.monitoring.drift import Drift, measure_drift
 from models.monitoring.prospective_calibration import ProspectiveCalibration
-from models.monitoring.stability import Stability, Transitions, stability_of, transitions_since
+from models.monitoring.stability import MOVED_BY, Stability, Transitions, stability_of, transitions_since
 from models.population.cohort_groups import CohortGroups, choose_groupings, follow_groups
-from models.population.cohorts import Cohorts, follow_cohorts
+from models.population.cohorts import FOLLOWED_BY, Cohorts, follow_cohorts
 from models.population.group_forecasts import HISTORY
-from models.population.scored import score_described, scores_at, scores_table
+from models.population.scored import publishable, score_described, scores_at, scores_metadata
+from models.population.scores_table import write_scores
 from models.registry.locking.holding import holding
 from models.registry.past_predictions import judge_published
 from models.registry.publication import as_of_before, is_outdated
+from models.registry.published_file import FILE
 from models.registry.scorers import Registered, load_predict, read_champion, read_scorer
 from models.registry.store import Store
 from models.registry.upkeep.killed_runs import mend_aliases
@@ -46,8 +47,8 @@ class Scored:
 
     Attributes
     ----------
-    table : pyarrow.Table
-        The scores to publish.
+    scores : StoredTable
+        The scores to publish, in the run's workspace as they will be published.
     described : Path
         A Parquet file in the run's workspace with the features that the scorer read.
     actions : Actions
@@ -74,7 +75,7 @@ class Scored:
         The same of groups of customers, of each grouping; the report shows the first.
     """
 
-    table: pa.Table
+    scores: StoredTable
     described: Path
     actions: Actions
     transitions: Transitions | None
@@ -198,12 +199,13 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     with step(f"score {len(described):,} customers with scorer {chosen.version}"):
         earlier_date = as_of_before(store, as_of)
         before = None if earlier_date is None else scores_at(inputs.tables, earlier_date, release, as_of)
-        scores = score_described(described, load_predict(chosen.version), release, before)
+        place = Path(tempfile.mkdtemp(prefix="scores-", dir=inputs.tables.workspace.folder))
+        scores = score_described(described, load_predict(chosen.version), release, before, place / "draft.parquet")
     with step("make the action lists and explain the scores"):
-        actions = find_actions(scores, described, release, settings.reasons)
-        scores["reasons"] = actions.reasons
+        actions = find_actions(scores.frame(LISTED_BY), described, release, settings.reasons)
     with step("check whether a retrain is due"):
-        transitions = transitions_since(earlier_date, before, scores, release, as_of)
+        now = None if before is None else scores.frame(MOVED_BY)
+        transitions = transitions_since(earlier_date, before, now, release, as_of)
         stability = stability_of(inputs.tables, as_of, release, described, scores)
         prospective = judge_published(store, inputs.tables, as_of, release, described)
         drift = measure_drift(
@@ -220,13 +222,16 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     groups: tuple[CohortGroups, ...] = ()
     if release.scorer.has_forecast:
         with step("follow the cohorts"):
-            cohorts = follow_cohorts(inputs.tables, as_of, release, described, scores)
+            followed = scores.frame(FOLLOWED_BY)
+            cohorts = follow_cohorts(inputs.tables, as_of, release, described, followed)
             by = choose_groupings(inputs.tables, settings.cohorts_by, settings.segments)
-            groups = tuple(follow_groups(inputs.tables, as_of, by, release, described.frame(HISTORY), scores))
+            groups = tuple(follow_groups(inputs.tables, as_of, by, release, described.frame(HISTORY), followed))
     provenance = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
-    table = scores_table(scores, release, chosen.version, as_of, provenance)
+    metadata = scores_metadata(release, chosen.version, as_of, provenance)
+    write_scores(publishable(scores, actions.reasons, metadata), place / FILE)
+    scores.file.unlink()
     return Scored(
-        table,
+        StoredTable(place / FILE, described.folder),
         described.file,
         actions,
         transitions,

@@ -14,12 +14,17 @@ from models.actions.lists import QUOTED, ActionList, action_lists
 from models.actions.reasons import Reason, nps_reasons
 from models.nps.attribution import NpsExplainer
 from models.release.release import Release
-from models.scoring.columns import CATEGORIES
+from models.scoring.columns import CATEGORIES, PROBABILITIES
 
 # Customers who represent the base when a score is split into points.
 REFERENCE = 1000
 # Of these one in so many says what drives the NPS: splitting a score takes a third of a millisecond.
 DRIVERS_ONE_IN = 2
+LISTED_BY = (
+    *("customer_id", "segment", "nps_category", *PROBABILITIES, "frequency"),
+    *("p_alive", "p_purchase", "p_churn", "expected_revenue", "clv"),
+)
+"""What is read of the scores."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ def find_actions(
     Parameters
     ----------
     scores : pandas.DataFrame
-        Scores of `models.population.scored.assemble_scores`.
+        The columns `LISTED_BY` of everyone's scores.
     described : StoredTable
         The features of the same customers: the index of the scores counts its rows.
     release : Release

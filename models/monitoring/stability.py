@@ -17,6 +17,8 @@ from models.stats.population_stability import Columns, profile_of, stability
 # Columns of the scores that a profile holds, if the scorer gives them.
 SCORES = ("p_alive", "p_purchase", "expected_revenue", "p_churn", "clv", *PROBABILITIES, "p_satisfied")
 OF_BASE, OF_SCORES, OF_RESPONDENTS = "features", "scores", "respondents"
+MOVED_BY = ("customer_id", "segment", "nps_category", *PROBABILITIES, "recency", "T")
+"""What transitions are counted from in the scores."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,11 @@ class Stability:
 
 
 def transitions_since(
-    as_of: date | None, before: pd.DataFrame | None, scores: pd.DataFrame, release: Release, today: date | None = None
+    as_of: date | None,
+    before: pd.DataFrame | None,
+    scores: pd.DataFrame | None,
+    release: Release,
+    today: date | None = None,
 ) -> Transitions | None:
     """Count the transitions since the last scores; None if there are none.
 
@@ -78,14 +84,14 @@ def transitions_since(
         The date of the last scores.
     before : pandas.DataFrame or None
         Scores at that date, as `models.population.scored.scores_at` gives them.
-    scores : pandas.DataFrame
-        Today's scores, as `models.population.scored.assemble_scores` gives them.
+    scores : pandas.DataFrame or None
+        The columns `MOVED_BY` of today's scores; not needed where there are none of an earlier date.
     release : Release
         The release of the scorer that gave both.
     today : datetime.date, optional
         The date of today's scores; with it the transitions by the passing of time alone are counted.
     """
-    if as_of is None or before is None:
+    if as_of is None or before is None or scores is None:
         return None
     of_today, names = scores.set_index("customer_id"), tuple(release.rfm_segments)
     segments = count_transitions(before["segment_before"], of_today["segment"], names)
@@ -120,7 +126,7 @@ def profiles_of(described: StoredTable, scores: pd.DataFrame, release: Release) 
 
 
 def stability_of(
-    tables: Tables, as_of: date, release: Release, described: StoredTable, scores: pd.DataFrame
+    tables: Tables, as_of: date, release: Release, described: StoredTable, scores: StoredTable
 ) -> Stability:
     """Compare today's base, scores and new answers with the profiles of the release's training date.
 
@@ -132,7 +138,7 @@ def stability_of(
         Exclusive.
     release : Release
         With the profiles that `profiles_of` made; without them nothing is compared.
-    described, scores : StoredTable and pandas.DataFrame
+    described, scores : StoredTable
         Features and scores of everyone at ``as_of``.
     """
     profiles, parameters = release.parameters.profiles or {}, release.parameters

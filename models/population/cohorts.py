@@ -15,6 +15,8 @@ from models.scoring.clock.clock import day_number
 from models.scoring.clock.future import Future
 
 MONTHS = 6
+FOLLOWED_BY = ("customer_id", "first_purchase", "last_purchase", "p_purchase", "expected_revenue")
+"""What is read of the scores, of cohorts and of groups."""
 _NAMES = ["cohort", "month", "share", "low", "high", "value", "value_low", "value_high"]
 
 
@@ -51,7 +53,7 @@ def follow_cohorts(
     described : StoredTable
         The features of everyone.
     scores : pandas.DataFrame
-        The scores of everyone, in the same order.
+        The columns `FOLLOWED_BY` of everyone's scores, in the same order.
     """
     ahead = cohorts_ahead(scores, described.frame(HISTORY), release, as_of, MONTHS)
     sizes = pd.Series(months_of(scores["first_purchase"])).value_counts().sort_index()

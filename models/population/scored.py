@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pyarrow as pa
 from features.describe import everyone_described, materialise
 from features.purchases import purchase_summary
 from features.tables import StoredTable, Tables
-from models.population.scores_table import to_table
+from models.population.scores_table import GROUP_ROWS, schema_of, typed, write_scores
 from models.population.segment_labels import has_personas
 from models.release.release import Release
 from models.scoring.columns import PROBABILITIES, SCORE_COLUMNS
@@ -29,8 +30,9 @@ def score_described(
     predict: Callable[[pd.DataFrame], pd.DataFrame],
     release: Release,
     before: pd.DataFrame | None,
-) -> pd.DataFrame:
-    """Score everyone in batches, so that the features of all customers are never in memory at once.
+    file: Path,
+) -> StoredTable:
+    """Score everyone in batches, so that neither features nor scores of all customers are in memory at once.
 
     Parameters
     ----------
@@ -40,14 +42,17 @@ def score_described(
         Gives the scorer's output for rows of ``described``.
     release, before
         As in `assemble_scores`.
+    file : Path
+        Where the scores are kept.
 
     Returns
     -------
-    pandas.DataFrame
-        As `assemble_scores` gives it; the index counts the rows of ``described``.
+    StoredTable
+        The scores in the order of ``described``, with every column of the published table; ``reasons`` are null.
     """
-    parts = [assemble_scores(batch, predict(batch), release, before) for batch in described.batches()]
-    return pd.concat(parts)
+    batches = described.batches()
+    write_scores((typed(assemble_scores(batch, predict(batch), release, before)) for batch in batches), file)
+    return StoredTable(file, described.folder)
 
 
 def assemble_scores(
@@ -149,15 +154,31 @@ def scores_of_earlier(base: pd.DataFrame, release: Release, days: int | None) ->
     return scores
 
 
-def scores_table(
-    scores: pd.DataFrame, release: Release, version: int, as_of: date, provenance: Mapping[str, str]
-) -> pa.Table:
-    """Give a table of scores its types, and metadata on where it comes from.
+def publishable(scores: StoredTable, reasons: pd.Series, metadata: Mapping[str, str]) -> Iterator[pa.Table]:
+    """Give stored scores part by part as they are published.
 
     Parameters
     ----------
-    scores : pandas.DataFrame
-        As `assemble_scores` gives them.
+    scores : StoredTable
+        As `score_described` gives them.
+    reasons : pandas.Series
+        The text of each customer's reasons, or None, in the order of the scores.
+    metadata : Mapping of str to str
+        As `scores_metadata` gives it.
+    """
+    schema, first = schema_of(metadata), 0
+    place = schema.get_field_index("reasons")
+    for part in scores.parts(GROUP_ROWS):
+        texts = pa.array(reasons.iloc[first : first + len(part)], pa.string(), from_pandas=True)
+        first += len(part)
+        yield part.set_column(place, schema.field(place), texts).cast(schema)
+
+
+def scores_metadata(release: Release, version: int, as_of: date, provenance: Mapping[str, str]) -> dict[str, str]:
+    """Give the metadata of a table of scores: where it comes from.
+
+    Parameters
+    ----------
     release : Release
         The scorer's.
     version : int
@@ -167,11 +188,6 @@ def scores_table(
     provenance : Mapping of str to str
         ``run_id``, ``input_digest`` and ``currency``.
     """
-    return to_table(scores, scores_metadata(release, version, as_of, provenance))
-
-
-def scores_metadata(release: Release, version: int, as_of: date, provenance: Mapping[str, str]) -> dict[str, str]:
-    """Give the metadata of a table of scores; the parameters are those of `scores_table`."""
     parameters = release.parameters
     return {
         "horizon": str(parameters.horizon),

@@ -1,4 +1,4 @@
-"""The published table of scores: its contract, how it is written, and how it is checked.
+"""The published table of scores: its columns, and how it is written and read; `scores_contract` checks it.
 
 Grain: one row per customer with at least one purchase visible at ``as_of``. Adding a column is allowed,
 renaming is not.
@@ -6,27 +6,19 @@ renaming is not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-
-from data.errors import RevealedError
-from models.scoring.columns import FORECAST_COLUMNS, PROBABILITIES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _DATES = ("as_of", "first_purchase", "last_purchase")
-_PROBABILITIES = ("p_alive", "p_purchase", "p_any_revenue", "p_churn", *PROBABILITIES, "p_satisfied")
-_NPS = (*PROBABILITIES, "nps_category", "nps_source")
-# Null for everyone where the scorer holds no purchase model; of p_alive also for customers it cannot judge.
-_FORECAST = tuple(name for name in FORECAST_COLUMNS if name not in ("p_alive", "p_any_revenue"))
 
 SCHEMA = pa.schema(
     [
@@ -79,7 +71,7 @@ METADATA_KEYS = (
 )
 # Rows are in the order of ids, and each group knows its first and last: one customer is found without reading the
 # others. So many are also what DuckDB gives a thread.
-_GROUP_ROWS = 122_880
+GROUP_ROWS = 122_880
 _PREFIX = "revealed."
 # Where the convention of Parquet puts the schema of a folder of files. Readers of the folder pass it over.
 COMMON = "_common_metadata"
@@ -100,9 +92,17 @@ def to_table(scores: pd.DataFrame, metadata: Mapping[str, str]) -> pa.Table:
     pyarrow.Table
         Sorted by customer_id; missing values are nulls.
     """
-    schema = SCHEMA.with_metadata(as_metadata({key: metadata[key] for key in METADATA_KEYS}))
-    ordered = scores.sort_values("customer_id", kind="stable")[list(COLUMNS)]
-    return pa.Table.from_pandas(ordered, schema=schema.remove_metadata(), preserve_index=False).cast(schema)
+    return typed(scores.sort_values("customer_id", kind="stable")).cast(schema_of(metadata))
+
+
+def typed(scores: pd.DataFrame) -> pa.Table:
+    """Give scores the types of the contract, in their own order."""
+    return pa.Table.from_pandas(scores[list(COLUMNS)], schema=SCHEMA, preserve_index=False).replace_schema_metadata()
+
+
+def schema_of(metadata: Mapping[str, str]) -> pa.Schema:
+    """Return the schema of a published table with its metadata, of which all of `METADATA_KEYS` must be there."""
+    return SCHEMA.with_metadata(as_metadata({key: metadata[key] for key in METADATA_KEYS}))
 
 
 def as_metadata(metadata: Mapping[str, str]) -> dict[str, str]:
@@ -117,10 +117,15 @@ def read_metadata(table: pa.Table | pa.Schema) -> dict[str, str]:
     return {k.removeprefix(prefix).decode(): v.decode() for k, v in metadata.items() if k.startswith(prefix)}
 
 
-def write_scores(table: pa.Table, file: Path) -> None:
-    """Write scores to a new file; an existing file is never overwritten."""
-    with file.open("xb") as sink:
-        pq.write_table(table, sink, compression="zstd", row_group_size=_GROUP_ROWS)
+def write_scores(parts: Iterable[pa.Table], file: Path) -> int:
+    """Write scores part by part to a new file, an existing one is never overwritten; return the number of rows."""
+    rest = iter(parts)
+    first, rows = next(rest), 0
+    with file.open("xb") as sink, pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+        for part in chain([first], rest):
+            writer.write_table(part, row_group_size=GROUP_ROWS)
+            rows += part.num_rows
+    return rows
 
 
 def read_scores_at(place: Path, columns: Sequence[str] | None = None, customer: str | None = None) -> pa.Table:
@@ -145,78 +150,4 @@ def read_scores_at(place: Path, columns: Sequence[str] | None = None, customer: 
 
 def write_common(place: Path, metadata: Mapping[str, str]) -> None:
     """Write the schema and the metadata of scores into the folder of Parquet files that a cluster wrote."""
-    pq.write_metadata(SCHEMA.with_metadata(as_metadata({key: metadata[key] for key in METADATA_KEYS})), place / COMMON)
-
-
-def check_scores(table: pa.Table, customers: int | None = None, *, is_older: bool = False) -> None:
-    """Check a table of scores against its contract.
-
-    Parameters
-    ----------
-    table : pyarrow.Table
-        The table, preferably as read back after it was written.
-    customers : int, optional
-        The expected number of rows.
-    is_older : bool
-        Whether it may have been published by an earlier release: then nullable columns and metadata that the contract
-        gained since may be missing.
-
-    Raises
-    ------
-    RevealedError
-        The message names the column, the violation and the number of rows.
-    """
-    if is_older:
-        table = _with_later_columns(table)
-    _require(table.schema.remove_metadata().equals(SCHEMA), "schema", "differs from the contract", 0)
-    missing = [key for key in METADATA_KEYS if key not in read_metadata(table)] if not is_older else []
-    _require(not missing, "metadata", f"lacks {', '.join(missing)}", 0)
-    _require(table.num_rows > 0, "customer_id", "holds no customer", 0)
-    if customers is not None:
-        _require(table.num_rows == customers, "customer_id", f"holds {table.num_rows:,} of {customers:,} rows", 0)
-    for field in SCHEMA:
-        column = table[field.name]
-        if not field.nullable:
-            _require(column.null_count == 0, field.name, "is null", column.null_count)
-        if pa.types.is_floating(field.type):
-            not_finite = pc.sum(pc.invert(pc.is_finite(column))).as_py() or 0
-            _require(not_finite == 0, field.name, "is NaN or infinite", not_finite)
-    repeated = len(table) - len(pc.unique(table["customer_id"]))
-    _require(repeated == 0, "customer_id", "is repeated", repeated)
-    values = {name: table[name].to_numpy() for name in COLUMNS if pa.types.is_floating(SCHEMA.field(name).type)}
-    for name in _PROBABILITIES:
-        outside = int(np.sum((values[name] < 0) | (values[name] > 1)))
-        _require(outside == 0, name, "is outside 0..1", outside)
-    for low, middle, high in (("clv_low", "clv", "clv_high"), ("revenue_low", None, "revenue_high")):
-        ends = [values[name] for name in (low, middle, high) if name]
-        wrong = int(np.sum([lower > upper for lower, upper in pairwise(ends)]))
-        _require(wrong == 0, low, f"is not in order with {high}", wrong)
-    absent = [table[name].null_count for name in _FORECAST]
-    partly = int(max(absent)) if set(absent) not in ({0}, {len(table)}) else 0
-    _require(partly == 0, ", ".join(_FORECAST), "are null only in part", partly)
-    nulls = np.sum([pc.is_null(table[name]).to_numpy() for name in _NPS], axis=0)
-    partly = int(np.sum((nulls > 0) & (nulls < len(_NPS))))
-    _require(partly == 0, ", ".join(_NPS), "are null only in part", partly)
-    total = values["p_detractor"] + values["p_passive"] + values["p_promoter"]
-    off = int(np.sum(np.abs(total[~np.isnan(total)] - 1) > 1e-9))
-    _require(off == 0, "p_detractor", "does not sum to 1 with p_passive and p_promoter", off)
-
-
-def _with_later_columns(table: pa.Table) -> pa.Table:
-    """Add the nullable columns that a table of an earlier release lacks, and let columns be null that may be now."""
-    fields = [field.with_nullable(True) if _may_be_null(field) else field for field in table.schema]
-    table = table.cast(pa.schema(fields, table.schema.metadata))
-    for field in SCHEMA:
-        if field.nullable and field.name not in table.column_names:
-            table = table.append_column(field, pa.nulls(len(table), field.type))
-    return table.select([name for name in COLUMNS if name in table.column_names])
-
-
-def _may_be_null(field: pa.Field) -> bool:
-    return field.name in COLUMNS and SCHEMA.field(field.name).nullable
-
-
-def _require(holds: bool, column: str, violation: str, rows: int) -> None:
-    if not holds:
-        where = f" in {rows:,} rows" if rows else ""
-        raise RevealedError(f"the scores break their contract: {column} {violation}{where}; nothing was published")
+    pq.write_metadata(schema_of(metadata), place / COMMON)

@@ -19,7 +19,8 @@ from features.labels import labelled_answers
 from features.tables import StoredTable, Tables
 from models.monitoring.prospective_calibration import ProspectiveCalibration, prospective_calibration
 from models.monitoring.prospective_predictions import PRIORS, predictions_before_answers
-from models.registry.publication import published_before, read_scores
+from models.registry.publication import published_before
+from models.registry.reading import read_scores
 from models.registry.store import Store
 from models.release.release import Release
 from models.scoring.columns import PROBABILITIES

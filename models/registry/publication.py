@@ -8,16 +8,16 @@ import tempfile
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
-import mlflow
-import pyarrow as pa
+import pyarrow.parquet as pq
 from mlflow.entities.model_registry import ModelVersion
 
 from models.population.features_table import write_features
-from models.population.scores_table import check_scores, read_metadata, read_scores_at, write_scores
+from models.population.scores_contract import check_stored_scores
+from models.population.scores_table import read_metadata
 from models.registry.locking.holding import ensure_held
-from models.registry.published_file import CURRENT, FILE, PUBLISHED, SCORES, is_published, nothing_published
+from models.registry.published_file import CURRENT, FILE, PUBLISHED, SCORES, is_published
+from models.registry.reading import local_file, stored_scores
 from models.registry.scorers import (
     CHAMPION,
     PREVIOUS,
@@ -32,8 +32,8 @@ from models.registry.store import Store
 FEATURES = "features.parquet"
 
 
-def register_scores(store: Store, run_id: str, table: pa.Table, described: Path | None = None) -> int:
-    """Write a table of scores as a new version, read it back and check it. No alias changes.
+def register_scores(store: Store, run_id: str, file: Path, described: Path | None = None) -> int:
+    """Keep a file of scores as a new version, read it back and check it. No alias changes.
 
     Parameters
     ----------
@@ -41,8 +41,8 @@ def register_scores(store: Store, run_id: str, table: pa.Table, described: Path 
         Where the scores are published.
     run_id : str
         The scoring run.
-    table : pyarrow.Table
-        As `models.population.scores_table.to_table` gives it.
+    file : Path
+        As `models.population.scores_table.write_scores` writes it, of the name `FILE`.
     described : Path, optional
         The features of the same customers, to be published beside the scores.
 
@@ -52,21 +52,21 @@ def register_scores(store: Store, run_id: str, table: pa.Table, described: Path 
         The new version, which was read back and fulfils the contract.
     """
     client = store.client
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / FILE
-        write_scores(table, file)
-        # A retry of a run writes into a new folder: the earlier file may be in use already, and is write-protected.
-        place = f"scores/{len(client.list_artifacts(run_id, 'scores')) + 1}"
-        client.log_artifact(run_id, str(file), place)
-        if described is not None:
+    # A retry of a run writes into a new folder: the earlier file may be in use already, and is write-protected.
+    place = f"scores/{len(client.list_artifacts(run_id, 'scores')) + 1}"
+    client.log_artifact(run_id, str(file), place)
+    schema, rows = pq.read_schema(file), pq.read_metadata(file).num_rows
+    if described is not None:
+        with tempfile.TemporaryDirectory() as folder:
             features = Path(folder) / FEATURES
-            write_features(described, features, read_metadata(table))
+            write_features(described, features, read_metadata(schema))
             client.log_artifact(run_id, str(features), place)
     source = f"{client.get_run(run_id).info.artifact_uri}/{place}"
     for name in (FILE,) if described is None else (FILE, FEATURES):
         _protect(f"{source}/{name}")
-    version = create_version(store, run_id, source, table.num_rows, _as_of(table), read_metadata(table))
-    check_scores(read_scores(store, version), customers=table.num_rows)
+    version = create_version(store, run_id, source, rows, _as_of(file), read_metadata(schema))
+    with stored_scores(store, version) as kept:
+        check_stored_scores(kept, customers=rows)
     return version
 
 
@@ -150,42 +150,6 @@ def _tag_published(store: Store, version: int) -> None:
         store.client.set_model_version_tag(SCORES, str(version), PUBLISHED, now)
 
 
-def read_scores(store: Store, version: int) -> pa.Table:
-    """Read a published version back from the store."""
-    # A local file is read where it is: a copy would hold customers' data and outlive a process that is killed.
-    local = _local_file(f"{store.client.get_model_version_download_uri(SCORES, str(version))}/{FILE}")
-    if local is not None:
-        return read_scores_at(local)
-    uri = f"models:/{SCORES}/{version}/{FILE}"
-    with tempfile.TemporaryDirectory() as folder:
-        return read_scores_at(Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri)))
-
-
-def read_current(store: Store) -> pa.Table:
-    """Read the current scores.
-
-    Raises
-    ------
-    InputError
-        If nothing has been published yet.
-    """
-    return read_scores(store, current_version(store))
-
-
-def current_version(store: Store) -> int:
-    """Return the version of the current scores.
-
-    Raises
-    ------
-    InputError
-        If nothing has been published yet.
-    """
-    version = alias_version(store, CURRENT, SCORES)
-    if version is None:
-        raise nothing_published(store)
-    return version
-
-
 def scores_as_of(store: Store, version: int) -> date:
     """Return the date as of which a published version describes customers."""
     return date.fromisoformat(store.client.get_model_version(SCORES, str(version)).tags["as_of"])
@@ -250,7 +214,8 @@ def finish_rollback(store: Store) -> int | None:
     champion = alias_version(store, CHAMPION)
     newest = None if champion is None else newest_scores_of(store, champion)
     if newest is not None:
-        check_scores(read_scores(store, newest), is_older=True)
+        with stored_scores(store, newest) as place:
+            check_stored_scores(place, is_older=True)
         make_current(store, newest)
     return newest
 
@@ -281,20 +246,15 @@ def _date_and_number(version: ModelVersion) -> tuple[str, int]:
     return version.tags["as_of"], int(version.version)
 
 
-def _as_of(table: pa.Table) -> date:
-    as_of: date = table["as_of"][0].as_py()
+def _as_of(file: Path) -> date:
+    """Read the date of a file of scores, which all its rows have."""
+    with pq.ParquetFile(file) as stored:
+        as_of: date = next(stored.iter_batches(1, columns=["as_of"]))["as_of"][0].as_py()
     return as_of
 
 
 def _protect(uri: str) -> None:
     """Make a local artifact read-only: consumers get the path of the file itself, not a copy."""
-    file = _local_file(uri)
+    file = local_file(uri)
     if file is not None:
         file.chmod(file.stat().st_mode & 0o555)
-
-
-def _local_file(uri: str) -> Path | None:
-    """Return the file of an artifact that lies on this machine."""
-    parts = urlsplit(uri)
-    file = Path(unquote(parts.path))
-    return file if parts.scheme in ("", "file") and file.exists() else None

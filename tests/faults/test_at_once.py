@@ -7,8 +7,9 @@ from threading import Event
 
 import pytest
 
-from models.registry.publication import current_version, scores_as_of
+from models.registry.publication import scores_as_of
 from models.registry.published_file import SCORES
+from models.registry.reading import current_version
 from models.registry.scorers import CHAMPION, alias_version
 from models.registry.store import open_store
 from tests.faults.conftest import PATIENCE, ROUNDS

@@ -10,9 +10,11 @@ from contextlib import closing
 
 import pytest
 
-from models.population.scores_table import check_scores, read_metadata
-from models.registry.publication import current_version, published_versions, read_scores
+from models.population.scores_contract import check_scores
+from models.population.scores_table import read_metadata
+from models.registry.publication import published_versions
 from models.registry.published_file import SCORES
+from models.registry.reading import current_version, read_scores
 from models.registry.scorers import CHALLENGER, CHAMPION, PREVIOUS, SCORER, alias_version, read_champion
 from models.registry.store import open_store
 from tests.faults import child

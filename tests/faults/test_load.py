@@ -19,8 +19,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.registry.publication import current_version, published_versions, scores_as_of
+from models.registry.publication import published_versions, scores_as_of
 from models.registry.published_file import SCORES
+from models.registry.reading import current_version
 from models.registry.scorers import load_predict_from
 from models.registry.store import open_store
 from models.scoring.columns import PURCHASE_COLUMNS

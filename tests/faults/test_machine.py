@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from models.population.scores_table import check_scores
-from models.registry.publication import current_version, read_scores
+from models.population.scores_contract import check_scores
+from models.registry.reading import current_version, read_scores
 from models.registry.store import open_store
 from tests.faults.servers import free_port, tracking_server
 

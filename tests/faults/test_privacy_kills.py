@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from models.population.scores_table import check_scores
-from models.registry.publication import current_version, published_versions, read_scores, scores_as_of
+from models.population.scores_contract import check_scores
+from models.registry.publication import published_versions, scores_as_of
 from models.registry.published_file import SCORES
+from models.registry.reading import current_version, read_scores
 from models.registry.scorers import model_versions
 from models.registry.store import open_store
 from tests.faults.child import Kill

@@ -67,7 +67,7 @@ def test_a_crash_while_publishing_leaves_the_current_scores_and_running_again_wo
         def fail(*_, **__):
             raise ConnectionError("the disk is gone")
 
-        broken.setattr("models.registry.publication.read_scores", fail)
+        broken.setattr("models.registry.publication.stored_scores", fail)
         broken.setattr("flows.steps.tasks.RETRIES", 0)
         code, _, err = revealed("score", *tables, "--mlruns", trained)
         assert code == 1

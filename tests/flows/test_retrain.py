@@ -18,8 +18,8 @@ from flows.steps.recipe_choice import Decision
 from models.purchases.fit import fit_histories
 from models.purchases.second_stage.training import _train
 from models.recipe import Recipe
-from models.registry.publication import read_scores
 from models.registry.published_file import CURRENT, SCORES
+from models.registry.reading import read_scores
 from models.registry.scorers import (
     CHALLENGER,
     CHAMPION,

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.catalogue import document
-from models.population.scores_table import check_scores, read_metadata
+from models.population.scores_contract import check_scores
+from models.population.scores_table import read_metadata
 from models.registry.published_file import CURRENT, SCORES
 from models.registry.scorers import (
     CHAMPION,

@@ -12,7 +12,8 @@ from flows.settings import Settings
 from flows.steps.stores import open_existing_store
 from models.monitoring.changed_scores import SMALLEST, changed_scores
 from models.population.scores_table import read_metadata
-from models.registry.publication import current_version, published_versions, read_scores
+from models.registry.publication import published_versions
+from models.registry.reading import current_version, read_scores
 
 _FIRST = 20
 _MUST_AGREE = {

@@ -8,8 +8,8 @@ from flows.settings import Settings
 from flows.steps.stores import open_existing_store
 from models.population.scores_table import read_metadata
 from models.registry.database_copy import Written, with_versions, write_copy
-from models.registry.publication import current_version, read_scores
 from models.registry.published_file import SCORES
+from models.registry.reading import current_version, read_scores
 from models.registry.scorers import SCORER
 
 _ROWS = 2**16

@@ -36,7 +36,7 @@ def pull(settings: Settings, output: Path | None, customer: str | None, console:
     names = () if customer is None else _names_of(customer, settings, store)
     if file is None:
         from flows.steps.stores import open_existing_store
-        from models.registry.publication import read_current
+        from models.registry.reading import read_current
 
         table = read_current(open_existing_store(settings))
     else:

@@ -32,7 +32,7 @@ def score_figures(
 ) -> Figures:
     """Gather the figures of a scoring; ``nps`` and ``history`` are added where the scorer's own are known."""
     of = chosen.release.parameters
-    scores = scored.table.select(list(_COLUMNS)).to_pandas()
+    scores = scored.scores.frame(_COLUMNS)
     return {
         "kind": "score",
         "as_of": inputs.as_of.isoformat(),

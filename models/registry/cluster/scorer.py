@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from features.tables import BATCH_ROWS, gathered, to_frame
 from models.population.scored import assemble_scores, scores_metadata, scores_of_earlier
-from models.population.scores_table import SCHEMA, check_scores, to_table
+from models.population.scores_contract import check_scores
+from models.population.scores_table import SCHEMA, to_table
 from models.registry.scorer_files import read_release
 from models.registry.scorers import SCORER, load_predict_from
 from models.registry.store import Store
@@ -52,7 +53,7 @@ class ClusterScorer:
     as_of : datetime.date
         The date customers are described at.
     provenance : Mapping of str to str
-        As for `models.population.scored.scores_table`.
+        As for `models.population.scored.scores_metadata`.
     """
 
     files: bytes

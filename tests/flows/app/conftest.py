@@ -14,8 +14,9 @@ from flows.app.site import build
 from flows.settings import Settings
 from models.population.scores_table import read_metadata, write_scores
 from models.registry.location import store_location
-from models.registry.publication import create_version, make_current, read_current
+from models.registry.publication import create_version, make_current
 from models.registry.published_file import FILE
+from models.registry.reading import read_current
 from models.registry.store import open_store
 from models.registry.version_list import VersionList
 
@@ -48,7 +49,7 @@ def publish(trained: Path, tmp_path: Path) -> Callable[[pa.Table], int]:
         as_of: date = table["as_of"][0].as_py()
         place = tmp_path / f"scores-{len(list(tmp_path.iterdir()))}"
         place.mkdir()
-        write_scores(table, place / FILE)
+        write_scores([table], place / FILE)
         run = store.client.create_run(store.experiment_id).info.run_id
         version = create_version(store, run, place.as_uri(), table.num_rows, as_of, read_metadata(table))
         make_current(store, version)

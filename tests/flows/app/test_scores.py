@@ -27,7 +27,7 @@ def scores(tmp_path):
         pa.array(columns.get(of.name, [None if of.nullable else blank[str(of.type)]] * CUSTOMERS), of.type)
         for of in SCHEMA
     ]
-    write_scores(pa.table(arrays, schema=SCHEMA), tmp_path / "scores.parquet")
+    write_scores([pa.table(arrays, schema=SCHEMA)], tmp_path / "scores.parquet")
     return Scores(tmp_path / "scores.parquet")
 
 

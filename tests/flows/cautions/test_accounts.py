@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import pytest
 
 from flows.cautions.accounts import fitted_accounts_section, scored_accounts_section
@@ -78,8 +77,7 @@ def test_an_account_with_many_orders_is_named(opened):
 def scored(revenue, frequency):
     """A table with what the section reads of the published one."""
     columns = {"frequency": frequency, "expected_purchases": 0.5, "expected_revenue": revenue, "clv": 2.0}
-    frame = pd.DataFrame({"customer_id": [f"c{i:02}" for i in range(len(revenue))], **columns})
-    return pa.Table.from_pandas(frame, preserve_index=False)
+    return pd.DataFrame({"customer_id": [f"c{i:02}" for i in range(len(revenue))], **columns})
 
 
 def test_an_account_with_much_of_what_is_expected_is_named():

@@ -6,13 +6,16 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from features.describe import describe, everyone_described, materialise
 from features.spine import everyone
+from features.tables import StoredTable
 from models.monitoring.stability import transitions_since
-from models.population.scored import assemble_scores, score_described, scores_at, scores_table
-from models.population.scores_table import COLUMNS, check_scores, read_metadata
+from models.population.scored import assemble_scores, publishable, score_described, scores_at, scores_metadata
+from models.population.scores_contract import check_stored_scores
+from models.population.scores_table import COLUMNS, read_metadata, to_table, typed, write_scores
 from models.scoring.bg_nbd import p_purchase
 from models.scoring.columns import SCORE_COLUMNS
 from tests.models.kept_orders import kept_sales
@@ -133,14 +136,15 @@ def test_rows_in_another_order_get_the_same_change(simulated_shop, release, desc
     pd.testing.assert_frame_equal(turned.sort_index(), scores, check_exact=True)
 
 
-def test_the_size_of_batches_changes_no_bit(simulated_shop, release, predicted, monkeypatch):
+def test_the_size_of_batches_changes_no_bit(simulated_shop, release, predicted, tmp_path, monkeypatch):
     tables, as_of, before = simulated_shop.tables, simulated_shop.as_of, simulated_shop.cutoff
     described = everyone_described(tables, as_of, release.vocabulary)
 
     whole = assemble_scores(described.frame(), predicted, release, scores_at(tables, before, release))
     monkeypatch.setattr("features.tables.BATCH_ROWS", 2 * len(described) // 3)
-    in_two = score_described(described, release.scorer.score, release, scores_at(tables, before, release))
-    pd.testing.assert_frame_equal(in_two, whole, check_exact=True)
+    earlier = scores_at(tables, before, release)
+    in_two = score_described(described, release.scorer.score, release, earlier, tmp_path / "scores.parquet")
+    assert pq.read_table(in_two.file).equals(typed(whole))
 
 
 def test_rfm_by_the_cut_points_of_the_release(simulated_shop, release, scores):
@@ -161,9 +165,20 @@ def test_rfm_by_the_cut_points_of_the_release(simulated_shop, release, scores):
     assert scores["segment"].nunique() > 8
 
 
-def test_the_table_passes_its_contract_and_says_where_it_comes_from(simulated_shop, release, scores):
-    table = scores_table(scores, release, 3, simulated_shop.as_of, PROVENANCE)
-    check_scores(table, customers=len(scores))
+def test_what_is_published_passes_its_contract_and_says_where_it_comes_from(
+    simulated_shop, release, described, scores, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("models.population.scored.GROUP_ROWS", len(scores) // 3)
+    as_of = simulated_shop.as_of
+    metadata = scores_metadata(release, 3, as_of, PROVENANCE)
+    write_scores([typed(scores)], tmp_path / "draft.parquet")
+    reasons = pd.Series([None, "[]"] * (len(scores) // 2 + 1), dtype=object).iloc[: len(scores)]
+    file = tmp_path / "scores.parquet"
+    write_scores(publishable(StoredTable(tmp_path / "draft.parquet"), reasons, metadata), file)
+
+    check_stored_scores(file, customers=len(scores))
+    table = pq.read_table(file)
+    assert table.equals(to_table(scores.assign(reasons=reasons.to_numpy()), metadata), check_metadata=True)
     assert read_metadata(table) == {
         "scorer_version": "3",
         "scorer_trained_after_as_of": "false",
@@ -172,13 +187,12 @@ def test_the_table_passes_its_contract_and_says_where_it_comes_from(simulated_sh
         "clv_horizon": "365",
         "currency": "",
         "nps_question": "nps",
-        "nps_as_of": simulated_shop.as_of.isoformat(),
+        "nps_as_of": as_of.isoformat(),
         "nps_prior": str(list(release.parameters.nps.prior)),
         **PROVENANCE,
     }
 
 
-def test_the_table_says_that_the_scorer_was_trained_later(simulated_shop, release, scores):
+def test_the_metadata_say_that_the_scorer_was_trained_later(simulated_shop, release):
     a_day_before = simulated_shop.as_of - timedelta(days=1)
-    table = scores_table(scores, release, 3, a_day_before, PROVENANCE)
-    assert read_metadata(table)["scorer_trained_after_as_of"] == "true"
+    assert scores_metadata(release, 3, a_day_before, PROVENANCE)["scorer_trained_after_as_of"] == "true"

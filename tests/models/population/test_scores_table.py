@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from data.errors import RevealedError
+from models.population.scores_contract import check_scores, check_stored_scores
 from models.population.scores_table import (
     COLUMNS,
     METADATA_KEYS,
     SCHEMA,
-    check_scores,
     read_metadata,
     to_table,
     write_scores,
@@ -47,7 +47,7 @@ def test_a_good_table_passes_and_says_where_it_comes_from(table, tmp_path):
     assert table["next_purchase_index_change"].to_pylist() == [1.5, None, None, -2.0]
     assert table["p_satisfied"].null_count == 0
     assert read_metadata(table) == SAID
-    write_scores(table, tmp_path / "scores.parquet")
+    write_scores([table], tmp_path / "scores.parquet")
     back = pq.read_table(tmp_path / "scores.parquet")
     check_scores(back, customers=CUSTOMERS)
     assert back.equals(table)
@@ -67,10 +67,10 @@ def test_the_columns_are_those_of_the_contract():
 
 def test_a_file_is_written_once(table, tmp_path):
     file = tmp_path / "scores.parquet"
-    write_scores(table, file)
+    write_scores([table], file)
     before = file.read_bytes()
     with pytest.raises(FileExistsError):
-        write_scores(table.slice(0, 1), file)
+        write_scores([table.slice(0, 1)], file)
     assert file.read_bytes() == before
 
 
@@ -134,11 +134,7 @@ def test_each_breach_is_told_by_name(table, column, value, violation):
 
 def test_p_alive_may_be_null_in_part_and_a_forecast_as_a_whole(table):
     check_scores(with_cell(table, "p_alive", 0, None), customers=CUSTOMERS)
-    for name in ("p_alive", *FORECAST.split(", ")):
-        table = table.set_column(
-            table.schema.get_field_index(name), table.schema.field(name), pa.nulls(4, pa.float64())
-        )
-    check_scores(table, customers=CUSTOMERS)
+    check_scores(without_forecast(table), customers=CUSTOMERS)
 
 
 def test_a_table_of_an_earlier_release_may_forbid_nulls_that_are_allowed_now(table):
@@ -190,3 +186,34 @@ def test_a_table_of_an_earlier_release_may_lack_what_was_added_since(table):
         check_scores(table.drop_columns(["clv"]), is_older=True)
     with pytest.raises(RevealedError, match="differs from the contract"):
         check_scores(table.drop_columns(["segment"]), is_older=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "violation"),
+    [
+        (lambda parts: [*parts, parts[0]], "customer_id is repeated in 2 rows"),
+        (lambda parts: parts[:1], "customer_id holds 2 of 4 rows"),
+        (lambda parts: [parts[0], without_forecast(parts[1])], f"{FORECAST} are null only in part in 2 rows"),
+        (lambda parts: [parts[0], with_cell(parts[1], "p_churn", 1, 2.0)], "p_churn is outside 0..1 in 1 rows"),
+    ],
+)
+def test_a_stored_file_is_checked_across_its_parts(table, change, violation, tmp_path, monkeypatch):
+    monkeypatch.setattr("models.population.scores_contract.GROUP_ROWS", 2)
+    parts = [table.slice(0, 2), table.slice(2)]
+    write_scores(parts, tmp_path / "good.parquet")
+    check_stored_scores(tmp_path / "good.parquet", customers=CUSTOMERS)
+    # In another order it is the same table.
+    write_scores(parts[::-1], tmp_path / "turned.parquet")
+    check_stored_scores(tmp_path / "turned.parquet", customers=CUSTOMERS)
+    rows = write_scores(change(parts), tmp_path / "wrong.parquet")
+    with pytest.raises(RevealedError) as error:
+        check_stored_scores(tmp_path / "wrong.parquet", customers=max(rows, CUSTOMERS))
+    assert str(error.value) == f"the scores break their contract: {violation}; nothing was published"
+
+
+def without_forecast(table):
+    """The same table without a forecast, p_alive included."""
+    for name in ("p_alive", *FORECAST.split(", ")):
+        place = table.schema.get_field_index(name)
+        table = table.set_column(place, table.schema.field(name), pa.nulls(len(table), pa.float64()))
+    return table

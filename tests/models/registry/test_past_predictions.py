@@ -9,9 +9,10 @@ import pytest
 from features.describe import everyone_described
 from models.population.scores_table import METADATA_KEYS, to_table
 from models.registry.past_predictions import judge_published
-from models.registry.publication import make_current, register_scores
+from models.registry.publication import make_current
 from models.registry.scorers import SCORER
 from models.release.release import Release
+from tests.models.registering import register
 
 CUSTOMERS = 80
 METADATA = {key: f"the {key}" for key in METADATA_KEYS} | {"nps_question": "nps", "nps_prior": "[0.3, 0.3, 0.4]"}
@@ -29,7 +30,7 @@ def publish(store, four_customers):
         table = many.assign(as_of=pd.Timestamp(as_of).as_unit("us"))
         table[["p_detractor", "p_passive", "p_promoter"]] = SHARES[shares]
         metadata = METADATA | {"scorer_version": trained, "nps_as_of": trained}
-        make_current(store, register_scores(store, run.info.run_id, to_table(table.reset_index(drop=True), metadata)))
+        make_current(store, register(store, run.info.run_id, to_table(table.reset_index(drop=True), metadata)))
 
     return build
 

@@ -20,15 +20,14 @@ from models.registry.publication import (
     newest_scores_of,
     published_before,
     published_versions,
-    read_current,
-    read_scores,
     register_dataset,
-    register_scores,
     scores_as_of,
     why_not_current,
 )
 from models.registry.published_file import CURRENT, PUBLISHED, SCORES, current_file
+from models.registry.reading import read_current, read_scores
 from models.registry.scorers import CHAMPION, PREVIOUS, SCORER, alias_version, roll_back
+from tests.models.registering import register
 
 
 @pytest.fixture
@@ -44,7 +43,7 @@ def run_id(store):
 
 def publish_scores(store, run_id, table):
     """Do as a scoring does: register the scores, and make them current unless there is a reason not to."""
-    version = register_scores(store, run_id, table)
+    version = register(store, run_id, table)
     scorer, as_of = int(read_metadata(table)["scorer_version"]), table["as_of"][0].as_py()
     if why_not_current(store, scorer, as_of) is not None:
         return version, False
@@ -76,7 +75,7 @@ def test_a_local_file_is_read_in_place_and_another_is_downloaded(store, run_id, 
     with monkeypatch.context() as patched:
         patched.setattr(mlflow.artifacts, "download_artifacts", lambda *_, **__: pytest.fail("a copy was made"))
         assert read_scores(store, 1).equals(published())
-    monkeypatch.setattr("models.registry.publication._local_file", lambda uri: None)
+    monkeypatch.setattr("models.registry.reading.local_file", lambda uri: None)
     assert read_scores(store, 1).equals(published())
 
 
@@ -216,7 +215,7 @@ def test_the_newest_scores_of_a_scorer_are_those_of_its_latest_date(store, run_i
 def test_scores_that_were_never_current_count_nowhere(store, run_id, published):
     publish_scores(store, run_id, published())
     # A run that was killed before the alias moved, another scorer on purpose, and a past date.
-    register_scores(store, run_id, published("2024-02-01"))
+    register(store, run_id, published("2024-02-01"))
     assert publish_scores(store, run_id, published("2024-02-02", 2)) == (3, False)
     assert publish_scores(store, run_id, published("2024-01-02")) == (4, False)
     assert newest_scores_of(store, 1) == 1
@@ -228,7 +227,7 @@ def test_scores_that_were_never_current_count_nowhere(store, run_id, published):
 
 def test_in_a_store_of_an_earlier_release_what_was_read_back_counts(store, run_id, published):
     for as_of, tags in (("2024-01-31", {"checked": "true"}), ("2024-02-01", {"checked": "true"}), ("2024-02-02", {})):
-        version = register_scores(store, run_id, published(as_of))
+        version = register(store, run_id, published(as_of))
         for name, value in tags.items():
             store.client.set_model_version_tag(SCORES, str(version), name, value)
     assert published_versions(store) == [1, 2]

@@ -12,9 +12,11 @@ import pytest
 
 from data.errors import InputError
 from models.registry.location import StoreLocation, store_location
-from models.registry.publication import make_current, read_current, register_scores
+from models.registry.publication import make_current
 from models.registry.published_file import CURRENT, PUBLISHED, SCORES, current_file, is_published, pull_line
+from models.registry.reading import read_current
 from models.registry.store import Store
+from tests.models.registering import register
 
 LOOK_UP = """
 import sys
@@ -30,7 +32,7 @@ def two_versions(store, published):
     """A store with two versions of scores."""
     run = store.client.create_run(store.experiment_id)
     for day in ("2024-01-31", "2024-02-01"):
-        register_scores(store, run.info.run_id, published(day))
+        register(store, run.info.run_id, published(day))
     return store
 
 

@@ -16,16 +16,17 @@ from mlflow.store.artifact import artifact_repository_registry
 
 from data.errors import InputError
 from models.registry.location import store_location
-from models.registry.publication import make_current, register_scores
+from models.registry.publication import make_current
 from models.registry.published_file import CURRENT, FILE, SCORES
 from models.registry.version_list import SCORER, VersionList
+from tests.models.registering import register
 
 
 @pytest.fixture
 def two_versions(store, published):
     run = store.client.create_run(store.experiment_id)
     for day in ("2024-01-31", "2024-02-01"):
-        register_scores(store, run.info.run_id, published(day))
+        register(store, run.info.run_id, published(day))
     make_current(store, 1)
     store.client.log_text(run.info.run_id, json.dumps({"a": 1}), "report/figures.json")
     return store

@@ -15,10 +15,11 @@ import pytest
 
 import models.registry.scorer_files as scorer_files
 from models.population.scores_table import COLUMNS
-from models.registry.publication import make_current, register_scores
+from models.registry.publication import make_current
 from models.registry.published_file import pull_line
 from models.registry.scorers import promote, register_scorer
 from models.scoring.columns import PURCHASE_COLUMNS
+from tests.models.registering import register
 
 # mlflow depends on these two, yet neither pulling scores nor loading the scorer may need them.
 BESIDES = frozenset({"matplotlib", "sklearn"})
@@ -262,7 +263,7 @@ print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
 
 def test_the_line_pulls_the_scores_with_mlflow_pandas_and_pyarrow(store, published, tmp_path):
     run = store.client.create_run(store.experiment_id)
-    make_current(store, register_scores(store, run.info.run_id, published()))
+    make_current(store, register(store, run.info.run_id, published()))
     allowed = modules_of("mlflow", "pandas", "pyarrow")
     said = run_as_consumer(PULL, pull_line(store), allowed=allowed, folder=tmp_path)
     pulled = pd.read_csv(tmp_path / "pulled.csv", dtype={"customer_id": str, "rfm": str})

@@ -11,11 +11,13 @@ import pytest
 from models.registry.privacy.artifacts import replace
 from models.registry.privacy.customer import Customer
 from models.registry.privacy.forgetting import FORGOTTEN_ON, forget_customer
-from models.registry.publication import make_current, read_scores, register_scores
+from models.registry.publication import make_current
 from models.registry.published_file import SCORES
+from models.registry.reading import read_scores
 from models.registry.stored_samples import SAMPLE, read_probability_samples, write_probability_sample
 from models.registry.tracking import tracked
 from models.registry.upkeep.half_written import HALF_WRITTEN
+from tests.models.registering import register
 
 IDS = ["007", "gone-1", "other", "ü"]
 
@@ -31,7 +33,7 @@ def filled(store, published, whom):
     [name] = whom.ids
     for as_of in ("2024-01-31", "2024-02-29"):
         with tracked(store, "score", {}) as run:
-            make_current(store, register_scores(store, run.run_id, published(as_of, customer_id=IDS)))
+            make_current(store, register(store, run.run_id, published(as_of, customer_id=IDS)))
             aside = pa.table({"cell": [None, "x"], "record": [f'{{"id": " {name} "}}', '{"id": "other"}']})
             pq.write_table(aside, run.folder / "quarantine.parquet")
             run.log_quarantine(run.folder)

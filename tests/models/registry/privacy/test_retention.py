@@ -9,11 +9,13 @@ import pytest
 
 from models.registry.privacy.pruning import remove
 from models.registry.privacy.retention import find_removals, versions_to_keep
-from models.registry.publication import make_current, read_scores, register_scores
+from models.registry.publication import make_current
 from models.registry.published_file import CURRENT, SCORES
+from models.registry.reading import read_scores
 from models.registry.scorers import CHAMPION, SCORER, alias_version, model_versions
 from models.registry.stored_samples import SAMPLE, read_probability_samples, write_probability_sample
 from models.registry.tracking import tracked
+from tests.models.registering import register
 
 LATER = time.time() + 100 * 86_400
 EVERYTHING = dict.fromkeys(("scores", "quarantine", "reports", "lists", "samples", "kept_rows", "runs"), 30)
@@ -25,7 +27,7 @@ def filled(store, published):
     store.client.create_registered_model(SCORER)
     for number in range(1, 6):
         with tracked(store, "score", {}) as run:
-            version = register_scores(store, run.run_id, published(f"2024-0{number}-01"))
+            version = register(store, run.run_id, published(f"2024-0{number}-01"))
             run.log_text("page", "report/report.html")
             run.log_text("more", "fits.csv")
             run.log_csv(pd.DataFrame({"customer_id": ["a"]}), "action_lists.csv")
