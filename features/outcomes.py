@@ -259,12 +259,12 @@ def monthly_cohorts(tables: Tables, as_of: date) -> ir.Table:
         month) and value (net value of their purchases, DOUBLE); no row where nobody bought.
     """
     days = purchase_days(tables.transactions, everyone_matched(tables, as_of))
-    firsts = days.group_by("customer_id").agg(first=days.day.min())
-    joined = days.join(firsts, "customer_id")
-    cohort = (12 * joined["first"].year() + joined["first"].month() - 1).cast("int64")
-    month = (12 * joined.day.year() + joined.day.month() - 1).cast("int64")
-    in_months = joined.mutate(cohort=cohort, month=month)
-    sums = in_months.group_by(["cohort", "month"]).agg(buyers=in_months.customer_id.nunique(), net=in_months.net.sum())
+    # One row a customer and month, so that buyers are counted as rows.
+    dated = days.mutate(month=(12 * days.day.year() + days.day.month() - 1).cast("int64"))
+    by_month = dated.group_by(["customer_id", "month"]).agg(net=dated.net.sum())
+    firsts = by_month.group_by("customer_id").agg(cohort=by_month.month.min())
+    joined = by_month.join(firsts, "customer_id")
+    sums = joined.group_by(["cohort", "month"]).agg(buyers=joined.count(), net=joined.net.sum())
     return sums.select("cohort", "month", "buyers", value=sums.net.cast("float64")).order_by(["cohort", "month"])
 
 

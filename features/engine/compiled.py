@@ -118,6 +118,17 @@ def given(rows: pa.Table, beside: ir.Table) -> ir.Table:
 
 
 @contextmanager
+def given_meanwhile(rows: pa.Table, beside: ir.Table) -> Iterator[ir.Table]:
+    """Give rows as `given` does, for as long as they are needed."""
+    table = given(rows, beside)
+    try:
+        yield table
+    finally:
+        if beside.get_backend().name == _ENGINE:
+            beside.get_backend().drop_table(table.get_name(), force=True)
+
+
+@contextmanager
 def kept_meanwhile(rows: Rows) -> Iterator[ir.Table]:
     """Keep rows as a table of the engine for as long as they are needed."""
     table = rows.cache()

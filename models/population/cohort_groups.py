@@ -13,14 +13,15 @@ import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from data.errors import InputError
 from data.secrecy.showing import describe, nearest
 from features.attributes import valid_attributes
-from features.describe import materialise
+from features.engine.compiled import given_meanwhile
 from features.purchases import purchase_days
 from features.returns.kept import everyone_matched
-from features.spine import everyone
+from features.spine import everyone, left_joined, midnight
 from features.tables import Tables
 from models.population.cohorts import month_of, months_of
 from models.population.group_forecasts import forecast_groups
@@ -107,47 +108,77 @@ def follow_groups(
     """
     if not groupings:
         return []
-    followed = [_grouped(tables, as_of, by, scores) for by in groupings]
-    places = [pd.Categorical(group, categories=found.groups["group"]).codes for group, found in followed]
+    labels = _labels(tables, as_of, groupings, scores)
+    cohorts = months_of(scores["first_purchase"])
+    counted = _counted(tables, as_of, scores["customer_id"], cohorts, labels)
+    found = [
+        _followed(by, label, counted[number], cohorts, scores, month_of(as_of))
+        for number, (by, label) in enumerate(zip(groupings, labels, strict=True))
+    ]
+    places = [label.set_categories(of.groups["group"]).codes for label, of in zip(labels, found, strict=True)]
     future = Future(release.scorer.clock, day_number(as_of))
     days = np.array([float(release.parameters.horizon)])
     numbered = [place.astype(np.int64) for place in places]
     forecasts = forecast_groups(scores, history, release, future, days, numbered)
-    for (_, found), of in zip(followed, forecasts, strict=True):
-        size = found.groups["customers"].to_numpy(float)
-        found.groups["buyers_low"] = of.low[:, 0] / size
-        found.groups["buyers_high"] = np.minimum(of.high[:, 0] / size, 1.0)
-        found.groups["revenue_low"] = of.value_low[:, 0] / size
-        found.groups["revenue_high"] = of.value_high[:, 0] / size
-    return [found for _, found in followed]
+    for each, of in zip(found, forecasts, strict=True):
+        size = each.groups["customers"].to_numpy(float)
+        each.groups["buyers_low"] = of.low[:, 0] / size
+        each.groups["buyers_high"] = np.minimum(of.high[:, 0] / size, 1.0)
+        each.groups["revenue_low"] = of.value_low[:, 0] / size
+        each.groups["revenue_high"] = of.value_high[:, 0] / size
+    return found
 
 
-def _grouped(tables: Tables, as_of: date, by: str, scores: pd.DataFrame) -> tuple[pd.Series, CohortGroups]:
-    """Give each customer's group, and what became of the groups."""
-    values = materialise(_values(tables, as_of, by)).set_index("customer_id")["value"]
-    value = scores["customer_id"].map(values).astype(object)
-    value = value.where(value.notna(), UNKNOWN).astype(str)
-    largest = value.value_counts().sort_index(kind="stable").sort_values(ascending=False, kind="stable").index
-    kept = {name for name in largest if name != UNKNOWN}
-    kept = set([name for name in largest if name in kept][:MOST_GROUPS]) | {UNKNOWN}
-    customers = scores.assign(group=value.where(value.isin(kept), OTHER), cohort=months_of(scores["first_purchase"]))
-    counted = materialise(_counted(tables, as_of, customers)).set_index(["group", "age"])
-    groups = customers.groupby("group")[["p_purchase", "expected_revenue"]].mean()
-    groups.insert(0, "customers", customers["group"].value_counts())
+def _labels(tables: Tables, as_of: date, groupings: Sequence[str], scores: pd.DataFrame) -> list[pd.Categorical]:
+    """Give each customer's group of each grouping; the largest are kept by name."""
+    placed = pa.table({"customer_id": pa.array(scores["customer_id"]), "place": np.arange(len(scores), dtype=np.int32)})
+    with given_meanwhile(placed, tables.transactions) as customers:
+        values = _values(tables, as_of, groupings, customers).to_pyarrow()
+    place = values["place"].to_numpy()
+    labels = []
+    for number in range(len(groupings)):
+        column = values[f"value_{number}"].combine_chunks().dictionary_encode()
+        code = np.empty(len(scores), dtype=np.int64)
+        code[place] = column.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        labels.append(_named(code, [str(name) for name in column.dictionary.to_pylist()]))
+    return labels
+
+
+def _named(code: np.ndarray, names: Sequence[str]) -> pd.Categorical:
+    """Name the groups of codes, of which -1 is of no name: the largest by their own, the rest together."""
+    sizes = dict(zip(names, np.bincount(code[code >= 0], minlength=len(names)).tolist(), strict=True))
+    sizes.pop(UNKNOWN, None)
+    largest = sorted(sizes, key=lambda name: (-sizes[name], name))[:MOST_GROUPS]
+    shown = [name if name in (*largest, UNKNOWN) else OTHER for name in names]
+    groups = sorted({*shown, UNKNOWN})
+    # The last one is that of the code -1.
+    of_code = np.array([groups.index(name) for name in (*shown, UNKNOWN)])
+    return pd.Categorical.from_codes(of_code[code], groups).remove_unused_categories()
+
+
+def _followed(
+    by: str, label: pd.Categorical, counted: pd.DataFrame, cohorts: np.ndarray, scores: pd.DataFrame, here: int
+) -> CohortGroups:
+    """Say what became of the groups of one grouping."""
+    means = scores[["p_purchase", "expected_revenue"]].groupby(label, observed=True).mean()
+    groups = means.set_axis(pd.Index(list(means.index), dtype="str", name="group"))
+    groups.insert(0, "customers", np.bincount(label.codes, minlength=len(groups)))
     last = {name: int(name in (OTHER, UNKNOWN)) for name in groups.index}
     groups = groups.assign(last=pd.Series(last)).sort_values(["last", "customers"], ascending=[True, False])
-    here = month_of(as_of)
-    ages = [_ages(name, customers.loc[customers["group"] == name, "cohort"], counted, here) for name in groups.index]
-    followed = CohortGroups(by, pd.concat(ages, ignore_index=True), groups.drop(columns="last").reset_index())
-    return customers["group"], followed
+    codes = {name: code for code, name in enumerate(label.categories)}
+    ages = [
+        _ages(name, cohorts[label.codes == codes[name]], counted[counted["label"] == codes[name]], here)
+        for name in groups.index
+    ]
+    return CohortGroups(by, pd.concat(ages, ignore_index=True), groups.drop(columns="last").reset_index())
 
 
-def _ages(name: str, cohorts: pd.Series, counted: pd.DataFrame, here: int) -> pd.DataFrame:
-    lived = here - cohorts.to_numpy(int)
+def _ages(name: str, cohorts: np.ndarray, counted: pd.DataFrame, here: int) -> pd.DataFrame:
+    lived = here - cohorts
     ages = np.arange(max(int(lived.max()), 0))
-    people = np.array([(lived > age).sum() for age in ages], dtype=float)
-    own = counted.loc[name] if name in counted.index.get_level_values(0) else counted.iloc[:0].droplevel(0)
-    own = own.reindex(ages, fill_value=0)
+    # Who lived through a month lived through those before it.
+    people = np.bincount(np.maximum(lived, 0), minlength=ages.size + 1)[::-1].cumsum()[::-1][1:].astype(float)
+    own = counted.set_index("age").reindex(ages, fill_value=0)
     value = np.cumsum(own["net"].to_numpy(float) / people)
     share = own["buyers"].to_numpy(float) / people
     return pd.DataFrame({"group": name, "age": ages, "customers": people.astype(int), "share": share, "value": value})
@@ -164,27 +195,79 @@ def _has_few_values(customers: ir.Table, name: str) -> bool:
     return 1 < int(column.nunique().execute()) <= _MOST_VALUES
 
 
-def _values(tables: Tables, as_of: date, by: str) -> ir.Table:
-    """Give the value of each customer: of the first sale that has one (of several the first by name), or today's."""
-    if by not in OF_FIRST_PURCHASE:
+def _values(tables: Tables, as_of: date, groupings: Sequence[str], customers: ir.Table) -> ir.Table:
+    """Give what each customer is grouped by: of the first sale that has it (of several the first by name), or today's.
+
+    Returns
+    -------
+    Table
+        place of the customer, and value_0, value_1, ... of the groupings; null where there is none.
+    """
+    everyone_then = everyone(tables.transactions, as_of)
+    numbers = {by: f"value_{number}" for number, by in enumerate(groupings)}
+    of_sales = [by for by in groupings if by in OF_FIRST_PURCHASE]
+    others = [by for by in groupings if by not in OF_FIRST_PURCHASE]
+    rows = customers
+    if of_sales:
+        sales = tables.transactions
+        known = (sales.available_at < midnight(as_of)) & (sales.amount >= 0)
+        sales = sales.filter(known).select("customer_id", "ts", *of_sales)
+        has = {by: sales[by].notnull() for by in of_sales}  # noqa: PD004 - an expression of Ibis
+        firsts = sales.group_by("customer_id").agg(**{f"first_{by}": sales.ts.min(where=has[by]) for by in of_sales})
+        joined = sales.join(firsts, "customer_id")
+        is_first = {by: joined.ts == joined[f"first_{by}"] for by in of_sales}
+        joined = joined.filter(ibis.or_(*is_first.values()))
+        values = joined.group_by("customer_id").agg(
+            **{numbers[by]: joined[by].min(where=joined.ts == joined[f"first_{by}"]) for by in of_sales}
+        )
+        rows = left_joined(rows, values, ["customer_id"])
+    if others:
         assert tables.customers is not None, "an attribute was chosen"
-        valid = valid_attributes(tables.customers, everyone(tables.transactions, as_of), [by])
-        return valid.select("customer_id", value=valid[by].cast("string")).drop_null("value")
-    sales = tables.transactions
-    known = (sales.available_at < ibis.timestamp(as_of.isoformat())) & (sales.amount >= 0)
-    sales = sales.filter(known).select("customer_id", "ts", value=sales[by]).drop_null("value")
-    first = sales.group_by("customer_id").agg(first=sales.ts.min())
-    joined = sales.join(first, "customer_id")
-    joined = joined.filter(joined.ts == joined["first"])
-    return joined.group_by("customer_id").agg(value=joined.value.min())
+        valid = valid_attributes(tables.customers, everyone_then, others)
+        valid = valid.select("customer_id", **{numbers[by]: valid[by].cast("string") for by in others})
+        rows = left_joined(rows, valid, ["customer_id"])
+    return rows.select("place", *numbers.values())
 
 
-def _counted(tables: Tables, as_of: date, customers: pd.DataFrame) -> ir.Table:
-    """Count the buyers of each group at each age, in the months that were over, and add up what they bought."""
+def _counted(
+    tables: Tables, as_of: date, customer_id: pd.Series, cohorts: np.ndarray, labels: Sequence[pd.Categorical]
+) -> list[pd.DataFrame]:
+    """Count the buyers of each group at each age, in the months that were over, and add up what they bought.
+
+    Returns
+    -------
+    list of DataFrame
+        Of each grouping: label (code of the group), age, buyers and net; no row where nobody bought.
+    """
+    # Customers who are together in each grouping are counted as one.
+    codes = np.zeros(len(cohorts), dtype=np.int64)
+    for label in labels:
+        codes = codes * len(label.categories) + label.codes
+    _, first, cell = np.unique(codes, return_index=True, return_inverse=True)
+    celled = pa.table({"customer_id": pa.array(customer_id), "cell": cell.astype(np.int32), "cohort": cohorts})
+    # One number for a grouping and a group of it.
+    width = MOST_GROUPS + 2
+    numbers = {f"label_{k}": width * k + label.codes[first].astype(np.int32) for k, label in enumerate(labels)}
+    labelled = pa.table({"cell": np.arange(first.size, dtype=np.int32), **numbers})
+    with (
+        given_meanwhile(celled, tables.transactions) as customers,
+        given_meanwhile(labelled, tables.transactions) as cells,
+    ):
+        sums = _sums_by_label(tables, as_of, customers, cells, list(numbers)).to_pandas()
+    sums["net"] = sums["net"].astype(float)
+    return [sums[sums["label"] // width == k].assign(label=sums["label"] % width) for k in range(len(labels))]
+
+
+def _sums_by_label(
+    tables: Tables, as_of: date, customers: ir.Table, cells: ir.Table, labels: Sequence[str]
+) -> ir.Table:
     days = purchase_days(tables.transactions, everyone_matched(tables, as_of))
     dated = days.mutate(month=(12 * days.day.year() + days.day.month() - 1).cast("int64"))
     over = dated.filter(dated.month < month_of(as_of))
-    joined = over.join(ibis.memtable(customers[["customer_id", "group", "cohort"]]), "customer_id")
+    by_month = over.group_by(["customer_id", "month"]).agg(net=over.net.sum())
+    joined = by_month.join(customers, "customer_id")
     joined = joined.mutate(age=joined.month - joined.cohort)
-    sums = joined.group_by(["group", "age"]).agg(buyers=joined.customer_id.nunique(), net=joined.net.sum())
-    return sums.select("group", "age", "buyers", net=sums.net.cast("float64"))
+    by_cell = joined.group_by(["cell", "age"]).agg(buyers=joined.count(), net=joined.net.sum())
+    of_cell = by_cell.join(cells, "cell")
+    of_label = of_cell.select("age", "buyers", "net", label=ibis.array([of_cell[name] for name in labels]).unnest())
+    return of_label.group_by(["label", "age"]).agg(buyers=of_label.buyers.sum(), net=of_label.net.sum())
