@@ -19,7 +19,7 @@ import pandas as pd
 
 from benchmarks.purchases.second_stage_peers import PEERS, bg_nbd_of_lifetimes, predict_by_peers
 from benchmarks.purchases.second_stage_shops import CutShop, shops
-from features.describe import describe_everyone, materialise
+from features.describe import describe_everyone
 from features.outcomes import describe_with_outcomes, realised_outcomes
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
@@ -88,8 +88,8 @@ def year_ahead(
         return {}
     tables, vocabulary = shop.tables, learn_vocabulary(shop.tables, cut)
     described = describe_everyone(tables, cut, vocabulary)
-    realised = realised_outcomes(tables, cut, shop.year, shop.end, kept_by_age(tables, shop.end)).drop("as_of")
-    frame = described[["customer_id"]].merge(materialise(realised), on="customer_id")
+    realised = realised_outcomes(tables, cut, shop.year, shop.end, kept_by_age(tables, shop.end))
+    frame = described[["customer_id"]].merge(realised, on="customer_id")
     bought, revenue = frame["purchases"].to_numpy(float) > 0, frame["revenue"].sum()
     figures = {}
     for name, used in ((FIRST, SecondStageParameters(False)), (SECOND, stage)):
