@@ -5,7 +5,8 @@ error of the probabilities as trained and with the level of the base, the shares
 median class, and of how many on the list of likely detractors the answer would be a detractor's, beside the same number
 of those likeliest by p_detractor, and of those with the largest clv x p_detractor, as the list once was. The shares are
 judged beside what chance makes of so many answers: their standard error, the error of the same estimate with everyone's
-true chance to answer, and, with `--customers 240000`, that of four times the answers.
+true chance to answer, with everyone's true probabilities too, and, with `--customers 240000`, that of four times the
+answers.
 
 Run: python -m benchmarks.nps.everyone [--replicates 20] [--customers 60000]
 """
@@ -55,6 +56,7 @@ def replicate(seed: int, customers: int) -> pd.DataFrame:
         "share_error": errors.max(),
         "share_error_trained": 100.0 * np.abs(before.mean(axis=0) - truth).max(),
         "share_error_true_chances": 100.0 * np.abs(with_chances - truth).max(),
+        "share_error_all_known": 100.0 * np.abs(_with_all_known(world) - truth).max(),
         "standard_errors": (errors / _standard_errors(survey)).max(),
         "standard_error": _standard_errors(survey).max(),
         "share_error_median": 100.0 * np.abs(median - truth).max(),
@@ -70,6 +72,16 @@ def _standard_errors(survey: Survey) -> Floats:
     h = survey.weights / survey.weights.sum()
     residual = (survey.category[survey.answered][:, None] == np.arange(3)) - survey.probabilities[survey.answered]
     return np.asarray(100.0 * np.sqrt((h**2) @ (residual - h @ residual) ** 2))
+
+
+def _with_all_known(world: World) -> Floats:
+    """Give the shares by everyone's true probabilities, corrected by who answered what, weighted by true chances.
+
+    The estimator that knows all that behaviour could tell: what is left is the luck of who answered, and what.
+    """
+    R, h = world.answered, world.answered / world.chance
+    missed = (world.category[R][:, None] == np.arange(3)) - world.probabilities[R]
+    return np.asarray(world.probabilities.mean(axis=0) + h[R] @ missed / h.sum())
 
 
 def _precision(world: World, nps: CategoryParameters, p: Floats, named: np.ndarray) -> dict[str, float]:
@@ -133,6 +145,10 @@ def summarise(rows: pd.DataFrame) -> dict[str, str]:
         "worlds within 3 points": f"{(rows['share_error'] <= 3.0).sum()} of {len(rows)}",
         "the same with everyone's true chance to answer": (
             f"{mean(rows['share_error_true_chances'], '.1f')}; largest {rows['share_error_true_chances'].max():.1f}"
+        ),
+        "with everyone's true probabilities too": (
+            f"{mean(rows['share_error_all_known'], '.1f')}; largest {rows['share_error_all_known'].max():.1f}; within "
+            f"3 points in {(rows['share_error_all_known'] <= 3.0).sum()} worlds"
         ),
         "of the probabilities as trained": (
             f"{mean(rows['share_error_trained'], '.1f')}; largest {rows['share_error_trained'].max():.1f}"

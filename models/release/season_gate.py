@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from models.purchases.season.estimate import FEWEST_DAYS, LEAST_EVIDENCE
 from models.purchases.season.fit import estimate_season, fit_in_season
 from models.recipe import Recipe
 from models.release.rolling import FIRST_STAGE, CutoffResult, first_stage_name, in_season
+from models.scoring.clock.parameters import Closure
 from models.stats.metrics import clustered_standard_error, log_losses
 
 
@@ -60,10 +61,11 @@ def as_first_stage(recipe: Recipe, result: CutoffResult) -> CutoffResult:
 def judge_season(tables: Tables, as_of: date, recipe: Recipe, results: Sequence[CutoffResult]) -> SeasonVerdict:
     """Judge whether the season enters: the history must show one, and the clock must have predicted better.
 
-    The history shows a season where its marginal likelihood is at least e^2 times that without one. The clock must then
-    have the lower log loss of p_purchase over the cutoffs whose history showed a season; all customers of a cutoff
-    share its season, so a standard error over customers says nothing of the next one. With no such cutoff, as before 15
-    months of history at a horizon of 90 days, the evidence alone decides.
+    The history shows a season where its marginal likelihood is at least e^2 times that without one; a spell in which
+    the shop was closed for once is judged like one, as the clock stands still then. The clock must then have the lower
+    log loss of p_purchase over the cutoffs whose history showed either; all customers of a cutoff share its season, so
+    a standard error over customers says nothing of the next one. With no such cutoff, as before 15 months of history at
+    a horizon of 90 days, the evidence alone decides.
 
     Parameters
     ----------
@@ -84,10 +86,12 @@ def judge_season(tables: Tables, as_of: date, recipe: Recipe, results: Sequence[
             f" ({FEWEST_DAYS} days of purchases are needed).",
         )
     evidence = f"the log evidence for a season is {estimate.clock.evidence:.1f}, {LEAST_EVIDENCE:g} is needed"
-    if not estimate.is_season:
+    if not estimate.is_uneven:
         return SeasonVerdict(False, f"Season: none; {evidence}.")
     plain = MODEL_NAMES[recipe.purchase_model]
     both = [result for result in results if {plain, in_season(plain)} <= set(result.predictions)]
+    answer = "yes" if estimate.is_season else "none"
+    closed = "".join(f" {_told(closure)}" for closure in estimate.clock.closures)
     swing = (
         f"the rate of purchases goes from {min(estimate.clock.index):.2f} to {max(estimate.clock.index):.2f} times its "
         "mean over the year"
@@ -95,7 +99,8 @@ def judge_season(tables: Tables, as_of: date, recipe: Recipe, results: Sequence[
     if not both:
         return SeasonVerdict(
             True,
-            f"Season: yes; {swing}, and {evidence}; no cutoff has a year of history, so no backtest could judge it.",
+            f"Season: {answer}; {swing}, and {evidence}; no cutoff has a year of history, so no backtest could judge "
+            f"it.{closed}",
         )
     gains, people = [], []
     for result in both:
@@ -112,4 +117,14 @@ def judge_season(tables: Tables, as_of: date, recipe: Recipe, results: Sequence[
         f"over {len(both)} cutoff{'s' * (len(both) > 1)} log loss of p_purchase is {abs(gain):.4f} "
         f"{'lower' if gain > 0 else 'higher'} by the season's clock (standard error {error:.4f}, clustered by customer)"
     )
-    return SeasonVerdict(gain > 0, f"Season: {'yes' if gain > 0 else 'no'}; {told}; {swing}, and {evidence}.")
+    if gain <= 0:
+        return SeasonVerdict(False, f"Season: no; {told}; {swing}, and {evidence}.")
+    return SeasonVerdict(True, f"Season: {answer}; {told}; {swing}, and {evidence}.{closed}")
+
+
+def _told(closure: Closure) -> str:
+    last = date.fromisoformat(closure.start) + timedelta(days=closure.days - 1)
+    return (
+        f"Nothing was bought from {closure.start} to {last}, though it was on the same days of other years: the shop "
+        "is taken to have been closed then, and the clock stands still."
+    )

@@ -1,19 +1,20 @@
 """Estimating a clock: purchase model and season by turns, each given the other."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
+from models.purchases.season.closures import is_open
 from models.purchases.season.feasts import MovableFeast, as_stored, movable_feasts
 from models.purchases.season.living import expected_by_day
 from models.purchases.season.structure import PARTS, Series, Structure, decompose
 from models.scoring.arrays import as_tuples
 from models.scoring.clock.clock import Clock, day_number, share_of_year
-from models.scoring.clock.parameters import ClockParameters
+from models.scoring.clock.parameters import ClockParameters, Closure
 from models.scoring.parameters import PurchaseParameters
 from models.stats.typing import Flags, Floats
 
@@ -56,6 +57,11 @@ class SeasonEstimate:
         """Whether the purchases show a season."""
         return self.clock.evidence >= LEAST_EVIDENCE
 
+    @property
+    def is_uneven(self) -> bool:
+        """Whether the clock is another than the calendar: there is a season, or the shop was closed for once."""
+        return self.is_season or bool(self.clock.closures)
+
 
 def by_clock(statistics: SufficientStatistics, clock: Clock, as_of: date) -> SufficientStatistics:
     """Return histories as of a date with their times by the clock, in the same order."""
@@ -64,7 +70,12 @@ def by_clock(statistics: SufficientStatistics, clock: Clock, as_of: date) -> Suf
 
 
 def estimate_clock(
-    statistics: SufficientStatistics, repeats: Floats, as_of: date, fit: Fit, country: str | None = None
+    statistics: SufficientStatistics,
+    repeats: Floats,
+    as_of: date,
+    fit: Fit,
+    country: str | None = None,
+    closures: tuple[Closure, ...] = (),
 ) -> SeasonEstimate | None:
     """Estimate the clock of a shop from its purchases before a date.
 
@@ -80,6 +91,8 @@ def estimate_clock(
         Fits the purchase model to histories whose times are by the clock.
     country : str, optional
         Whose movable feasts the clock knows; none unless given.
+    closures : tuple of Closure
+        Days on which the shop was closed: the clock stands still then, and they say nothing of the season.
 
     Returns
     -------
@@ -98,13 +111,14 @@ def estimate_clock(
     counts = _summed(repeats, step)
     feasts = movable_feasts(country, as_of - timedelta(days=length), as_of)
     shares = np.array([feast.share(oldest, steps, step) for feast in feasts]).reshape(len(feasts), steps).T
-    parameters = ClockParameters(as_of.isoformat(), (1.0,) * PARTS, level_step=step)
+    parameters = ClockParameters(as_of.isoformat(), (1.0,) * PARTS, level_step=step, closures=closures)
+    open_days = is_open(closures, as_of, length)
     log_rate, scales, evidence = np.zeros(steps), None, 0.0
     with threadpool_limits(limits=1):
         for turn in range(_MOST_TURNS):
             clock = Clock(parameters)
             inside = by_clock(some, clock, as_of)
-            expected = _summed(expected_by_day(some, inside, fit(inside), length), step)
+            expected = _summed(open_days * expected_by_day(some, inside, fit(inside), length), step)
             kept = expected > _SMALLEST_SHARE * expected.max()
             series = Series(counts[kept], expected[kept], years[kept], season[kept], shares[kept])
             structure = decompose(series, log_rate[kept], scales)
@@ -112,7 +126,7 @@ def estimate_clock(
                 scales, evidence = structure.scales, structure.evidence
             log_rate[kept] = structure.log_rate
             change = np.abs(structure.log_index - np.log(parameters.index)).max()
-            parameters = _parameters(as_of, structure, kept, step, evidence, feasts)
+            parameters = replace(_parameters(as_of, structure, kept, step, evidence, feasts), closures=closures)
             if scales is not None and change < _SAME:
                 break
     return SeasonEstimate(parameters, structure, step)

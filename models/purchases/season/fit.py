@@ -9,6 +9,7 @@ from features.outcomes import everyones_purchases_by_day
 from features.tables import Tables
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
 from models.purchases.fit import MODELS, PurchaseFit, fit_purchases_at, fit_with_spend
+from models.purchases.season.closures import closed_spells
 from models.purchases.season.estimate import SeasonEstimate, by_clock, estimate_clock
 from models.purchases.season.total import total_purchases
 from models.recipe import PurchaseModel, Recipe
@@ -67,26 +68,31 @@ def estimate_season(
         plain = fit_purchases_at(tables, as_of, purchase_model)
         if plain.purchases is None:
             return None
-        return estimate_clock(plain.statistics, repeats_by_day(tables, as_of), as_of, fit, country)
+        purchases, repeats = purchases_by_day(tables, as_of)
+        closures = closed_spells(purchases, as_of)
+        return estimate_clock(plain.statistics, repeats, as_of, fit, country, closures)
 
     return tables.workspace.once(("season", as_of, purchase_model, country), estimate)
 
 
-def repeats_by_day(tables: Tables, as_of: date) -> Floats:
-    """Count the repeat purchases of each day from the first purchase of all to the last day seen."""
+def purchases_by_day(tables: Tables, as_of: date) -> tuple[Floats, Floats]:
+    """Count all purchases and the repeat ones of each day from the first purchase of all to the last day seen."""
     by_day = everyones_purchases_by_day(tables, as_of, as_of)
     days = by_day["date"].to_numpy("datetime64[D]")
     last = np.datetime64(as_of - timedelta(days=1), "D")
     length = int((last - days.min()).astype(np.int64)) + 1 if days.size else 0
     places = (days - days.min()).astype(np.int64) if days.size else np.zeros(0, dtype=np.int64)
     seen = places < length
-    repeats = by_day["repeat_purchases"].to_numpy(float)[seen]
-    return np.bincount(places[seen], repeats, minlength=length).astype(np.float64)
+    every, repeats = (
+        np.bincount(places[seen], by_day[name].to_numpy(float)[seen], minlength=length).astype(np.float64)
+        for name in ("purchases", "repeat_purchases")
+    )
+    return every, repeats
 
 
 def _fit(tables: Tables, as_of: date, purchase_model: PurchaseModel, country: str | None) -> PurchaseFit | None:
     estimate = estimate_season(tables, as_of, purchase_model, country)
-    if estimate is None or not estimate.is_season:
+    if estimate is None or not estimate.is_uneven:
         return None
     plain = fit_purchases_at(tables, as_of, purchase_model)
     inside = by_clock(plain.statistics, Clock(estimate.clock), as_of)

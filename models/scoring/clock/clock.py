@@ -66,6 +66,9 @@ class Clock:
         for feast in of.feasts:
             start = day_number(feast.start)
             rates = np.where((days >= start) & (days < start + feast.days), rates * feast.factor, rates)
+        for closure in of.closures:
+            start = day_number(closure.start)
+            rates = np.where((days >= start) & (days < start + closure.days), 0.0, rates)
         return rates
 
     def at(self, days: ArrayLike) -> Floats:

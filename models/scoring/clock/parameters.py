@@ -19,10 +19,19 @@ class Feast:
 
 
 @dataclass(frozen=True)
+class Closure:
+    """Days on which the shop was closed, for once: the first of them, ISO, and how many."""
+
+    start: str
+    days: int
+
+
+@dataclass(frozen=True)
 class ClockParameters:
     """How fast the shop's clock runs on each day, and how well that is known.
 
-    A living customer buys at the rate lambda s(t), with s = index x level x feasts. In the time u, the sum of s over
+    A living customer buys at the rate lambda s(t), with s = index x level x feasts, and 0 while
+    the shop is closed. In the time u, the sum of s over
     days, BG/NBD and MBG/NBD hold as they are.
 
     Parameters
@@ -37,6 +46,8 @@ class ClockParameters:
         Days of a step.
     feasts : tuple of Feast
         Past ones and those to come.
+    closures : tuple of Closure
+        Past days on which the clock stood still.
     index_errors : tuple of tuples of float
         Rows whose products add up to the covariance of the logarithm of the index.
     level_error, level_drift, noise : float
@@ -56,9 +67,12 @@ class ClockParameters:
     level_drift: float = 0.0
     noise: float = 0.0
     evidence: float = 0.0
+    closures: tuple[Closure, ...] = ()
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> ClockParameters:
         """Read it from its JSON."""
         section = as_tuples(values)
-        return ClockParameters(**{**section, "feasts": tuple(Feast(**feast) for feast in section.get("feasts", ()))})
+        feasts = tuple(Feast(**feast) for feast in section.get("feasts", ()))
+        closures = tuple(Closure(**closure) for closure in section.get("closures", ()))
+        return ClockParameters(**{**section, "feasts": feasts, "closures": closures})
