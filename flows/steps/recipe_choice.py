@@ -118,6 +118,6 @@ def _told_rhythm(variation: float | None) -> tuple[str, ...]:
         return ()
     return (
         f"Customers buy at regular times, as subscribers do: a customer's gaps vary by {100 * variation:.0f} % of "
-        "their mean, where the models expect random times, 100 %. So they wait too long before they give one up: "
-        "look at the backtest before relying on p_alive and p_purchase.",
+        "their mean, where the models expect random times, 100 %. So they wait too long before they give one up, "
+        "and more have left than they say: look at the backtest before relying on p_alive and p_purchase.",
     )

@@ -27,7 +27,7 @@ STARTS = np.log(np.array([[2.0, 3.0, 1.0], [6.0, 4.0, 0.5], [0.7, 2.0, 2.0], [30
 _LARGEST_MEAN = 3.0
 _MEAN_NOTE = "Spend is so unequal that Gamma-Gamma has no credible mean; it was held at the observed one."
 _LIMIT_NOTES = {
-    "equal_purchases": "Customers seem to spend the same every time: their expected spend is their own mean.",
+    "equal_purchases": "For the spend model each customer spends the same every time: it expects their own mean.",
     "equal_means": "Customers do not differ measurably in what they spend: all have one expected spend.",
 }
 _FEWEST_CUSTOMERS = 10
