@@ -9,7 +9,7 @@ import numpy.typing as npt
 from models.nps.answers import Answers
 from models.nps.calibration import fit_dirichlet_map
 from models.nps.proportional_odds import fit_proportional_odds, learn_columns
-from models.nps.trees import grow, grow_out_of_fold, ridits
+from models.nps.trees import FoldedRows, grow, grow_out_of_fold, ridits
 from models.scoring.members import CumulativeTreesMember, Member, PriorMember, RiditTreesMember
 from models.scoring.nps import cumulative_log_probabilities, latent_probabilities, latent_scores
 from models.stats.typing import Floats, Integers
@@ -50,7 +50,13 @@ class Candidate:
 
 def candidates(answers: Answers) -> list[Candidate]:
     """Fit every candidate out of fold: proportional odds, trees on the ridit, two cumulative trees, the prior."""
-    return [_proportional_odds(answers), _ridit_trees(answers), _cumulative_trees(answers), _prior(answers)]
+    folded = FoldedRows(answers.X, answers.fold, answers.seed)
+    return [
+        _proportional_odds(answers),
+        _ridit_trees(answers, folded),
+        _cumulative_trees(answers, folded),
+        _prior(answers),
+    ]
 
 
 def smoothed_shares(category: npt.NDArray[np.integer]) -> tuple[float, float, float]:
@@ -87,9 +93,9 @@ def _by_fold(answers: Answers, fits: list[Fitted]) -> Floats:
     return probabilities
 
 
-def _ridit_trees(answers: Answers) -> Candidate:
+def _ridit_trees(answers: Answers, folded: FoldedRows) -> Candidate:
     ridit = ridits(answers.level)
-    trees = grow_out_of_fold(answers.X, ridit, "regression", answers.fold, answers.seed)
+    trees = grow_out_of_fold(folded, ridit, "regression")
 
     def member(k: int) -> Member:
         rows = answers.fold != k
@@ -121,10 +127,10 @@ def ordinal_link(score: Floats, category: Integers) -> tuple[float, tuple[float,
     return 0.0, (float(fit.cuts[0]), float(fit.cuts[1]))
 
 
-def _cumulative_trees(answers: Answers) -> Candidate:
+def _cumulative_trees(answers: Answers, folded: FoldedRows) -> Candidate:
     names = ("above_detractor", "above_passive")
     targets = [(answers.category > cut).astype(float) for cut in range(2)]
-    both = [grow_out_of_fold(answers.X, target, "binary", answers.fold, answers.seed) for target in targets]
+    both = [grow_out_of_fold(folded, target, "binary") for target in targets]
     raw = np.column_stack([trees.raw for trees in both])
 
     def member(k: int) -> Member:

@@ -5,6 +5,7 @@ help.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import lightgbm
@@ -93,17 +94,43 @@ def grow(X: Floats, target: Floats, objective: Objective, rounds: int, seed: int
     return lightgbm.train(settings, lightgbm.Dataset(X, target), num_boost_round=rounds).model_to_string()
 
 
-def grow_out_of_fold(X: Floats, target: Floats, objective: Objective, fold: Integers, seed: int) -> Trees:
+@dataclass(frozen=True)
+class FoldedRows:
+    """Rows to grow trees on out of fold, of several targets one after the other: LightGBM reads them once for all.
+
+    Attributes
+    ----------
+    X, fold
+        (n, k) features; (n,) fold of each row.
+    seed
+        Of the trees.
+    """
+
+    X: Floats
+    fold: Integers
+    seed: int
+
+    @cached_property
+    def without_fold(self) -> list[lightgbm.Dataset]:
+        """The rows without each fold, as trees read them; how depends on no target."""
+        kept = [self.X[self.fold != k] for k in range(int(self.fold.max()) + 1)]
+        return [
+            lightgbm.Dataset(X, np.zeros(len(X)), params=parameters("regression", len(X), self.seed)).construct()
+            for X in kept
+        ]
+
+
+def grow_out_of_fold(rows: FoldedRows, target: Floats, objective: Objective) -> Trees:
     """Grow trees once per fold and choose their number by the loss out of fold.
 
     The number of rounds of a fold is chosen on the losses of the other folds, so that the choice adds no optimism.
     """
-    folds = int(fold.max()) + 1
+    X, fold = rows.X, rows.fold
     boosters = []
-    for k in range(folds):
-        settings = parameters(objective, int((fold != k).sum()), seed)
-        data = lightgbm.Dataset(X[fold != k], target[fold != k], params=settings)
-        boosters.append(lightgbm.Booster(settings, data))
+    for k, data in enumerate(rows.without_fold):
+        data.set_label(target[fold != k])
+        boosters.append(lightgbm.Booster(parameters(objective, data.num_data(), rows.seed), data))
+    folds = len(boosters)
     path: list[Floats] = []
     losses: list[Floats] = []
     for start, end in zip((0, *ROUNDS), ROUNDS, strict=False):

@@ -1,6 +1,6 @@
 """The members of the second stage, and what each adds to the first one: trees for three parts, a regression for one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,7 +30,9 @@ class Members:
     logistic: LogisticParameters
 
 
-def fit_members(cuts: Sequence[PastCut], names: Sequence[str], seed: int) -> Members:
+def fit_members(
+    cuts: Sequence[PastCut], names: Sequence[str], seed: int, parts: Collection[str] = tuple(OBJECTIVES)
+) -> Members:
     """Fit all members on the customers of some past cuts together.
 
     Parameters
@@ -41,9 +43,12 @@ def fit_members(cuts: Sequence[PastCut], names: Sequence[str], seed: int) -> Mem
         The features.
     seed : int
         Of the trees.
+    parts : collection of str
+        Those to grow trees of, all unless told.
     """
     boosters = {}
-    for part, objective in OBJECTIVES.items():
+    for part in (name for name in OBJECTIVES if name in parts):
+        objective = OBJECTIVES[part]
         targets = [at_realised_level(outcomes_of(cut, part)) for cut in cuts]
         X = np.vstack([_matrix(cut, part, names) for cut in cuts])
         weights = [target.weight for target in targets if target.weight is not None]

@@ -27,7 +27,7 @@ from models.purchases.second_stage.levels import (
     level_of_churn,
     levels_of_horizon,
 )
-from models.purchases.second_stage.members import OBJECTIVES, Members, fit_members, judged_out_of_time
+from models.purchases.second_stage.members import OBJECTIVES, fit_members, judged_out_of_time
 from models.purchases.second_stage.stacking import JudgedOutcomes, stacked_weights
 from models.purchases.second_stage.words import Learned, figures_at_past_cuts, in_words
 from models.recipe import Recipe
@@ -161,12 +161,14 @@ def _train(tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary) 
     needed = tuple(name for name in shown if all(cut.described[name].notna().all() for cut in cuts))
     judged = judged_out_of_time(cuts, names, recipe.seed)
     weights = _weights(judged, alone=len(cuts) == 1)
-    members = _those_that_count(fit_members(cuts, names, recipe.seed), weights)
+    parts = [part for part in OBJECTIVES if weights[part] > 0]
+    members = fit_members(cuts, names, recipe.seed, parts)
+    boosters, logistic = members.boosters, members.logistic if weights["logistic"] > 0 else None
     biases = _biases(sample, as_of, recipe, cuts, fit)
-    bare = SecondStageParameters(True, "", names, needed, weights, {}, members[1])
+    bare = SecondStageParameters(True, "", names, needed, weights, {}, logistic)
     described, first = described_now(sample, as_of, vocabulary, fit, recipe.horizon)
     known = is_behaviour_known(described, names, needed)
-    levels = _levels(bare, members[0], recipe, fit, described[known], first[known], biases)
+    levels = _levels(bare, boosters, recipe, fit, described[known], first[known], biases)
     metrics = {
         "customers": float(len(cuts[0].described)),
         "buyers": float(cuts[0].bought.sum()),
@@ -179,7 +181,7 @@ def _train(tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary) 
         for total, lasting in zip(("buyers", "purchases", "revenue"), lasting_bias(of_days), strict=True):
             metrics[f"lasting_bias_{days}_days_{total}"] = float(lasting)
     why = in_words(Learned(recipe, [cut.cutoff for cut in cuts], weights, metrics, biases))
-    return SecondStage(names, members[0], weights, levels, members[1], metrics, why, cuts[0].cutoff, vocabulary, needed)
+    return SecondStage(names, boosters, weights, levels, logistic, metrics, why, cuts[0].cutoff, vocabulary, needed)
 
 
 def _weights(judged: Mapping[str, list[JudgedOutcomes]], alone: bool) -> dict[str, float]:
@@ -191,13 +193,6 @@ def _weights(judged: Mapping[str, list[JudgedOutcomes]], alone: bool) -> dict[st
         names = ("buys", "logistic") if part == "buys" else (part,)
         weights |= dict.fromkeys(names, 0.0) | dict(zip(names, found.tolist(), strict=False))
     return weights
-
-
-def _those_that_count(
-    members: Members, weights: Mapping[str, float]
-) -> tuple[dict[str, str], LogisticParameters | None]:
-    boosters = {part: text for part, text in members.boosters.items() if weights[part] > 0}
-    return boosters, members.logistic if weights["logistic"] > 0 else None
 
 
 def _biases(
