@@ -3,6 +3,7 @@
 Ibis takes a tenth of a second and more to write the SQL of a wide expression: many times what the engine takes to run
 it for a small shop, and a retraining asks the same at up to seven dates. So the SQL is written once, for tables and
 dates that stand in for others, and these are put in their places: the text is the one that Ibis would have written.
+A store keeps it for the next run (`features.engine.kept_texts`).
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ import ibis.expr.types as ir
 import pyarrow as pa
 
 from data.intake.sql import quote
+from features.engine.kept_texts import kept_text
 
 # Writes an expression of tables (by name), dates and settings; nothing else may decide what it writes.
 Write = Callable[..., ir.Table]
@@ -146,9 +148,13 @@ def _text(
     write: Write, columns: tuple[tuple[str, ibis.Schema], ...], dates: int, settings: tuple[Hashable, ...]
 ) -> tuple[str, ibis.Schema]:
     """Write the SQL for tables and dates that stand in for others, and give the schema of its rows."""
-    tables = {name: ibis.table(schema, name=f"{_STANDS_IN}{name}") for name, schema in columns}
-    expression = write(tables, *(_standing_in(number) for number in range(dates)), *settings)
-    return str(ibis.to_sql(expression, dialect=_ENGINE, pretty=False)), expression.schema()
+
+    def written() -> tuple[str, ibis.Schema]:
+        tables = {name: ibis.table(schema, name=f"{_STANDS_IN}{name}") for name, schema in columns}
+        expression = write(tables, *(_standing_in(number) for number in range(dates)), *settings)
+        return str(ibis.to_sql(expression, dialect=_ENGINE, pretty=False)), expression.schema()
+
+    return kept_text(write, columns, dates, settings, written)
 
 
 def _standing_in(number: int) -> date:

@@ -10,7 +10,9 @@ import pytest
 
 import features.engine.compiled
 from features.describe import describe_everyone
+from features.engine import kept_texts
 from features.engine.compiled import Query, compiled, given, kept_meanwhile
+from features.engine.kept_texts import texts_kept_in
 from features.outcomes import everyones_purchases_by_day, realised_outcomes, summary_with_outcomes
 from features.purchases import purchase_summary
 from features.spine import everyone, midnight
@@ -72,6 +74,38 @@ def test_what_is_compiled_once_gives_what_each_expression_gives(whole_shop, monk
     for name, frame in plain.items():
         pd.testing.assert_frame_equal(quick[name], frame, check_exact=True, obj=name)
     assert all(map(len, plain.values()))
+
+
+def test_a_text_that_is_kept_is_not_written_again_and_a_damaged_one_is(shop, tmp_path, monkeypatch):
+    tables = {"lines": shop([{"customer_id": "a", "ts": "2024-01-03", "amount": 2}]).transactions}
+    written = []
+
+    def ask(days):
+        features.engine.compiled._text.cache_clear()
+        with texts_kept_in(tmp_path / "queries"):
+            query = compiled(_recent, tables, DATES, [days])
+        return query.sql, query.schema, query.to_pyarrow()
+
+    to_sql = ibis.to_sql
+    monkeypatch.setattr(ibis, "to_sql", lambda *asked, **how: written.append(asked) or to_sql(*asked, **how))
+    first = ask(3)
+    assert ask(3) == first
+    assert len(written) == 1
+    [file] = (tmp_path / "queries").iterdir()
+    file.write_text(file.read_text()[:40])
+    assert ask(3) == first
+    assert len(written) == 2
+    # Another setting, and other code, have texts of their own; the folder holds no more than it may.
+    monkeypatch.setattr(kept_texts, "MOST_KEPT", 2)
+    assert ask(30)[0] != first[0]
+    monkeypatch.setattr(kept_texts, "_code", lambda package: "other code")
+    assert ask(3) == first
+    assert len(written) == 4
+    assert len(list((tmp_path / "queries").iterdir())) == 2
+    # Where nothing can be kept, it is written.
+    (tmp_path / "queries").rename(tmp_path / "away")
+    (tmp_path / "queries").write_text("in the way")
+    assert ask(3) == first
 
 
 def _recent(tables, before, since, days):
