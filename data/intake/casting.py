@@ -214,15 +214,22 @@ def scale_from_the_worst(ces_version: Literal[1, 2] | None) -> str:
     return f"CASE WHEN question = 'ces' AND {of_effort} THEN [{written}[2], {written}[1]] ELSE {written} END"
 
 
+def attribute_columns(names: Sequence[str]) -> list[str]:
+    """Name the columns of `staged` that hold attributes: theirs may be those of other columns, such as line or file."""
+    return [f"attribute_{k}" for k in range(len(names))]
+
+
 def attribute_values(connection: duckdb.DuckDBPyConnection, names: Sequence[str], decimal: str) -> list[str]:
     """Write SQL for attributes of `staged`: DOUBLE where every valid value is a number, else the text.
 
     A value with a leading zero, or with more than 15 digits before the point, is a code and no number.
     """
     values = []
+    staged = attribute_columns(names)
     # A query for each of a thousand attributes takes long, and one for all of them much memory.
     for at in range(0, len(names), _AT_ONCE):
-        columns = [identifier(name) for name in names[at : at + _AT_ONCE]]
+        columns = staged[at : at + _AT_ONCE]
+        named = map(identifier, names[at : at + _AT_ONCE])
         texts = [f"translate({column}, ',.', '.,')" if decimal == "," else column for column in columns]
         fits = [f"regexp_full_match({text}, '{_ATTRIBUTE}')" for text in texts]
         numbers = [
@@ -233,5 +240,6 @@ def attribute_values(connection: duckdb.DuckDBPyConnection, names: Sequence[str]
             for number, column in zip(numbers, columns, strict=True)
         )
         row = only_row(connection, f"SELECT {checks} FROM staged WHERE violation IS NULL")
-        values += [f"{n} AS {c}" if is_number else c for n, c, is_number in zip(numbers, columns, row, strict=True)]
+        read = [number if fit else column for number, column, fit in zip(numbers, columns, row, strict=True)]
+        values += [f"{value} AS {name}" for value, name in zip(read, named, strict=True)]
     return values

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 
 from data.contracts import Contract
-from data.intake.casting import Readings, as_text, read_value, scale_from_the_worst, text_cell
+from data.intake.casting import Readings, as_text, attribute_columns, read_value, scale_from_the_worst, text_cell
 from data.intake.raw import RawFile
 from data.intake.reading.numbers import is_code
 from data.intake.rules import Rules, one_currency
@@ -43,7 +43,7 @@ _MANY = 50
 
 def create_staged(connection: duckdb.DuckDBPyConnection, contract: Contract, attributes: Sequence[str]) -> None:
     """Make the empty table `staged` that all files of a table are read into."""
-    columns = dict(contract.clean) | dict.fromkeys(attributes, "VARCHAR")
+    columns = dict(contract.clean) | dict.fromkeys(attribute_columns(attributes), "VARCHAR")
     if contract.table == "transactions":
         columns["currency"] = "VARCHAR"
     typed = ", ".join(f"{identifier(name)} {kind}" for name, kind in columns.items())
@@ -83,7 +83,7 @@ def stage(
         if violation.condition
     )
     clean = [_CLEAN.get(name, name) for name in contract.clean] + [f"a{k}" for k in range(len(attributes))]
-    names = [*contract.clean, *attributes]
+    names = [*contract.clean, *attribute_columns(attributes)]
     if contract.table == "transactions":
         clean.append(_currency(raw, readings))
         names.append("currency")
@@ -137,7 +137,7 @@ def check_repeated_customers(
     connection: duckdb.DuckDBPyConnection, contract: Contract, attributes: Sequence[str]
 ) -> None:
     """Keep one of several rows with the same (customer_id, valid_from), whatever the order of rows and files."""
-    ranked = [*contract.clean, *attributes]
+    ranked = [*contract.clean, *attribute_columns(attributes)]
     _mark_repeated(connection, contract, REPEATED_CUSTOMER, ("customer_id", "valid_from"), ranked, None)
 
 

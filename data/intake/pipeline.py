@@ -10,7 +10,7 @@ import duckdb
 
 from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
-from data.intake.casting import create_macros, describe_all
+from data.intake.casting import attribute_columns, create_macros, describe_all
 from data.intake.checks import (
     check_currency,
     check_known_customers,
@@ -244,7 +244,8 @@ def _compare_rows(
     notes: list[str],
 ) -> tuple[int, tuple[Overlap, ...]]:
     """Find the rows that stand in several files, or take out those that are repeated; return how many, and where."""
-    columns = [*contract.clean, *attributes, *(["currency"] if contract.table == "transactions" else [])]
+    columns = [*contract.clean, *attribute_columns(attributes)]
+    columns += ["currency"] if contract.table == "transactions" else []
     if source.repeated == "keep":
         return 0, find_overlaps(connection, contract.table, raws, columns)
     dropped = drop_repeated(connection, columns)
@@ -263,7 +264,7 @@ def _join_customers(
     """Join what several files tell of one customer; return how many rows became part of another."""
     if contract.table != "customers" or len(raws) < 2:
         return 0
-    joined = join_rows_of_customers(connection, [*contract.clean, *attributes])
+    joined = join_rows_of_customers(connection, [*contract.clean, *attribute_columns(attributes)])
     if joined:
         notes.append(f"customers: rows that were joined to those of the same customer in another file: {joined:,}.")
     return joined

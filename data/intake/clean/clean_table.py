@@ -32,6 +32,7 @@ def write_clean(
     names = [*contract.clean, *attributes]
     hashed = f"hash({quote(chr(10).join(names))}, {', '.join(map(identifier, names))})"
     transactions = contract.table == "transactions"
+    orders = "order_id" if transactions else "NULL AS order_id"
     without_key = "order_id IS NULL OR line_id IS NULL" if transactions else "true"
     in_order = "loose AND order_id IS NOT NULL" if transactions else "false"
     row = only_row(
@@ -39,7 +40,7 @@ def write_clean(
         f"""
         SELECT count(*), sum(hashed::HUGEINT), count(*) FILTER (loose) - count(DISTINCT hashed) FILTER (loose),
                count(*) FILTER ({in_order}) - count(DISTINCT hashed) FILTER ({in_order})
-        FROM (SELECT *, {hashed} AS hashed, {without_key} AS loose FROM read_parquet({quote(str(path))}))
+        FROM (SELECT {orders}, {hashed} AS hashed, {without_key} AS loose FROM read_parquet({quote(str(path))}))
         """,
     )
     return TableReport(

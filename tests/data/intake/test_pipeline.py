@@ -158,6 +158,18 @@ def test_attributes_keep_their_kind(take, write):
     ]
 
 
+def test_attributes_may_be_named_as_columns_of_the_working_tables_are(take, write):
+    names = ["line", "File", "violation", "rowid", "row", "place", "hashed", "loose", "order_id", "attribute_1", "now"]
+    header = ",".join(["customer_id", *names]) + "\n"
+    rows = [",".join([customer, *(f"{customer}{k}" for k in range(len(names)))]) for customer in "AABC"]
+    files = [write(header + "\n".join(part), f"{k}.csv") for k, part in enumerate((rows[:3], rows[3:]))]
+    taken = take(None, {"quarantine_limit": 1.0}, customers=files)
+    assert taken.intake.tables["customers"].set_aside == 1
+    assert sorted(taken.rows("customers", f'customer_id, "{names[3]}", {", ".join(names[7:])}')) == [
+        (customer, *(f"{customer}{k}" for k in (3, 7, 8, 9, 10))) for customer in "ABC"
+    ]
+
+
 def test_attributes_take_the_decimal_comma_too(take, write):
     path = write("customer_id;size;mark\nA;1,5;1.5\n")
     taken = take(customers=Source(path, decimal=","))
