@@ -12,7 +12,10 @@ from tests.faults.malformed.files import FORMATS
 from tests.faults.malformed.judging import TAKEN, load_broken_environments, load_broken_settings, take_broken_files
 from tests.faults.malformed.large import KINDS, MEGABYTES
 
-LONG = ("good", "no number in any row", "too few cells", "quotes of each kind", "objects", "objects in a list")
+LONG = (
+    *("good", "no number in any row", "too few cells", "quotes of each kind", "objects", "objects in a list"),
+    "objects, each with a key of its own",
+)
 """Kinds that are taken at five times the size as well, as memory that grows with the file shows only then."""
 
 EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "1000"))

@@ -9,9 +9,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from data.contracts import MOST_COLUMNS
 from data.errors import InputError
-from data.intake.reading.matching import check_header
+from data.intake.reading.matching import check_header, check_width
 from data.intake.sources import File
 from data.intake.sql import only_row, quote
 from data.intake.streaming.json_array import JsonArray
@@ -138,9 +137,8 @@ def _structure(connection: duckdb.DuckDBPyConnection, lines: str, is_object: str
     )
     try:
         if only_row(connection, "SELECT count(*) FROM structures")[0] > _MANY:
-            keys = connection.execute("SELECT DISTINCT unnest(json_keys(text)) FROM structures").fetchall()
-            if len(keys) > MOST_COLUMNS:
-                check_header([str(key) for (key,) in keys], file.name)
+            keys = "SELECT count(DISTINCT key) FROM (SELECT unnest(json_keys(text)) AS key FROM structures)"
+            check_width(only_row(connection, keys)[0], file.name)
         query = "SELECT json_structure('[' || string_agg(text, ',' ORDER BY line) || ']') -> 0 FROM structures"
         (structure,) = only_row(connection, query)
     finally:

@@ -115,13 +115,18 @@ def match_columns(
     return {name: header.index(source) for name, source in matched.items()}
 
 
-def check_header(header: Sequence[str], file: str) -> None:
-    """Raise InputError where a file has too many columns, or one with too long a name."""
-    if len(header) > MOST_COLUMNS:
+def check_width(columns: int, file: str) -> None:
+    """Raise InputError where a file has too many columns."""
+    if columns > MOST_COLUMNS:
         raise InputError(
-            f"{file} has {len(header):,} columns, and at most {MOST_COLUMNS:,} are read. Give a file with those that "
+            f"{file} has {columns:,} columns, and at most {MOST_COLUMNS:,} are read. Give a file with those that "
             "matter; if they are days or products, write one row for each instead."
         )
+
+
+def check_header(header: Sequence[str], file: str) -> None:
+    """Raise InputError where a file has too many columns, or one with too long a name."""
+    check_width(len(header), file)
     for place, name in enumerate(header, start=1):
         if len(name) > LONGEST_NAME:
             raise InputError(
