@@ -69,10 +69,13 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
         wanted = CUTOFFS if any(wants.values()) else 1
         cutoffs = rolling_cutoffs(inputs.intake.first_day, inputs.as_of, recipe.horizon, wanted)
         with step(f"look back: fit before {' and '.join(map(str, cutoffs))}, judge after"):
-            # The first stage is judged by the customers by whom the gate judges: of a large base a sample.
+            # The first stage is judged by the customers by whom the gate judges: of a large base a sample. The fits of
+            # the newest cutoff are those of the twin, on everyone; further back the sample is learned from, too.
             judged = sampled_tables(inputs.tables, cutoffs[0], recipe)
+            learned_from = {each: judged if number else inputs.tables for number, each in enumerate(cutoffs)}
             results = [
-                backtest_at(inputs.tables, each, recipe, with_second_stage=False, judged=judged) for each in cutoffs
+                backtest_at(learned_from[each], each, recipe, with_second_stage=False, judged=judged)
+                for each in cutoffs
             ]
     except InputError as error:
         undecided = " and ".join(f"the {name.replace('_', ' ')}" for name, is_wanted in wants.items() if is_wanted)
@@ -94,7 +97,7 @@ def decide(settings: Settings, inputs: Inputs, recipe: Recipe) -> Decision:
         )
     if wants["season"]:
         with step("judge the season"):
-            results = [add_season(inputs.tables, result, recipe) for result in results]
+            results = [add_season(learned_from[result.cutoff], result, recipe) for result in results]
             season = judge_season(inputs.tables, inputs.as_of, recipe, results)
         recipe = replace(recipe, season=season.used)
         sentences.append(season.why)

@@ -10,7 +10,7 @@ from models.purchases.second_stage.cuts import PastCut
 from models.purchases.second_stage.levels import level_of_buyers
 from models.purchases.second_stage.logistic import fit_logistic
 from models.purchases.second_stage.stacking import JudgedOutcomes
-from models.purchases.second_stage.trees import Objective, Target, grow
+from models.purchases.second_stage.trees import Objective, Target, binned, grow
 from models.scoring.boosted.trees import Trees
 from models.scoring.parameters import LogisticParameters
 from models.scoring.second_stage.correction import regression
@@ -47,10 +47,13 @@ def fit_members(
         Those to grow trees of, all unless told.
     """
     boosters = {}
+    everyone = np.vstack([second_stage_matrix(cut.first, cut.described, names) for cut in cuts])
+    # Two parts learn of those who bought, whose rows are put into bins once.
+    buyers = binned(everyone[np.concatenate([cut.bought for cut in cuts])], seed)
     for part in (name for name in OBJECTIVES if name in parts):
         objective = OBJECTIVES[part]
         targets = [at_realised_level(outcomes_of(cut, part)) for cut in cuts]
-        X = np.vstack([_matrix(cut, part, names) for cut in cuts])
+        X = everyone if part == "buys" else buyers
         weights = [target.weight for target in targets if target.weight is not None]
         y, offset = (np.concatenate([getattr(target, name) for target in targets]) for name in ("y", "offset"))
         text = grow(X, Target(objective, y, offset, np.concatenate(weights) if weights else None), seed)

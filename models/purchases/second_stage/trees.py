@@ -55,13 +55,14 @@ def parameters(objective: Objective, rows: int, seed: int) -> dict[str, Any]:
     }
 
 
-def grow(X: Floats, target: Target, seed: int) -> str | None:
+def grow(X: Floats | lightgbm.Dataset, target: Target, seed: int) -> str | None:
     """Grow trees that start from the first stage.
 
     Parameters
     ----------
-    X : numpy.ndarray
-        (n, k) features, one row a customer; NaN where not defined.
+    X : numpy.ndarray or lightgbm.Dataset
+        (n, k) features, one row a customer; NaN where not defined. What `binned` gives of them serves several targets,
+        one after the other.
     target : Target
         What to predict.
     seed : int
@@ -79,8 +80,14 @@ def grow(X: Floats, target: Target, seed: int) -> str | None:
     settings = parameters(target.objective, len(target.y), seed)
     # The setting num_threads alone does not hold: other calls of LightGBM reset it for the whole process.
     with threadpool_limits(limits=1):
-        data = lightgbm.Dataset(X, target.y, weight=target.weight, init_score=target.offset, params=settings)
+        data = X if isinstance(X, lightgbm.Dataset) else binned(X, seed)
+        data.set_label(target.y).set_weight(target.weight).set_init_score(target.offset)
         return str(lightgbm.train(settings, data, num_boost_round=TREES).model_to_string())
+
+
+def binned(X: Floats, seed: int) -> lightgbm.Dataset:
+    """Put rows into bins, as trees of every objective read them: bins do not depend on what is to be predicted."""
+    return lightgbm.Dataset(X, np.zeros(len(X)), params=parameters("binary", len(X), seed))
 
 
 def losses(objective: Objective, y: Floats, score: Floats) -> Floats:
