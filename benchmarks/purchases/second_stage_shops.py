@@ -1,7 +1,7 @@
 """The shops at which the second stage is judged, real ones and simulated ones, with their cuts."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -40,8 +40,18 @@ def shops(
     tables = _taken_in({name: str(file) for name, file in files.items()}, folder / "cdnow" / "clean")
     first_day, end = date(1997, 1, 1), date(1998, 7, 1)
     cuts = (date(1997, 7, 1), date(1997, 10, 1), date(1998, 1, 1), date(1998, 4, 2))
-    yield CutShop("CDNOW", tables, cuts, first_day, end, year=270)
+    cdnow = CutShop("CDNOW", tables, cuts, first_day, end, year=270)
+    yield cdnow
+    later = ("1997-08-15", "1997-11-15", "1998-02-15")
+    yield from _held_out(cdnow, {60: (*later, "1997-10-01"), 90: later})
     yield from _simulated(customers, seeds, folder / "simulated")
+
+
+def _held_out(shop: CutShop, cuts: Mapping[int, tuple[str, ...]]) -> Iterator[CutShop]:
+    """Give a shop at cuts by horizon that had no part in choosing a setting of the second stage."""
+    for horizon, days in cuts.items():
+        there = tuple(map(date.fromisoformat, days))
+        yield replace(shop, name=f"{shop.name}, held out", cuts=there, horizon=horizon)
 
 
 def _online_retail(source: Path, folder: Path) -> Iterator[CutShop]:
@@ -68,7 +78,10 @@ def _online_retail(source: Path, folder: Path) -> Iterator[CutShop]:
     first_day, end = date(2009, 12, 1), date(2011, 12, 10)
     yield CutShop("Online Retail", tables, cuts, first_day, end)
     # The last dates that are followed by a year, or nearly.
-    yield CutShop("Online Retail", tables, (date(2010, 9, 10), date(2010, 12, 9)), first_day, end)
+    shop = CutShop("Online Retail", tables, (date(2010, 9, 10), date(2010, 12, 9)), first_day, end)
+    yield shop
+    early = ("2010-10-01", "2010-12-01", "2011-02-15", "2011-05-01", "2011-07-25", "2011-08-20")
+    yield from _held_out(shop, {60: (*early, "2011-10-01"), 90: early})
 
 
 def _grocery(source: Path, folder: Path) -> Iterator[CutShop]:
@@ -82,6 +95,9 @@ def _grocery(source: Path, folder: Path) -> Iterator[CutShop]:
     cuts = (date(2006, 12, 31), date(2007, 7, 1), date(2007, 10, 2))
     for horizon in (14, 90):
         yield CutShop("grocery", tables, cuts, first_day, end, horizon)
+    middle = ("2007-03-01", "2007-05-15", "2007-08-15")
+    days = {30: ("2006-10-01", *middle, "2007-11-15"), 60: ("2006-10-01", *middle, "2007-10-25"), 90: middle}
+    yield from _held_out(CutShop("grocery", tables, (), first_day, end), days)
 
 
 def _simulated(customers: int, seeds: int, folder: Path) -> Iterator[CutShop]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from features.tables import Tables
 from models.purchases.fit import MODEL_NAMES
+from models.purchases.season.closures import is_open_throughout
 from models.purchases.season.estimate import FEWEST_DAYS, LEAST_EVIDENCE
 from models.purchases.season.fit import estimate_season, fit_in_season
 from models.recipe import Recipe
@@ -64,8 +65,8 @@ def judge_season(tables: Tables, as_of: date, recipe: Recipe, results: Sequence[
     The history shows a season where its marginal likelihood is at least e^2 times that without one; a spell in which
     the shop was closed for once is judged like one, as the clock stands still then. The clock must then have the lower
     log loss of p_purchase over the cutoffs whose history showed either; all customers of a cutoff share its season, so
-    a standard error over customers says nothing of the next one. With no such cutoff, as before 15 months of history at
-    a horizon of 90 days, the evidence alone decides.
+    a standard error over customers says nothing of the next one. A cutoff after which the shop was closed for once does
+    not count. With no cutoff, as before 15 months of history at a horizon of 90 days, the evidence alone decides.
 
     Parameters
     ----------
@@ -89,18 +90,21 @@ def judge_season(tables: Tables, as_of: date, recipe: Recipe, results: Sequence[
     if not estimate.is_uneven:
         return SeasonVerdict(False, f"Season: none; {evidence}.")
     plain = MODEL_NAMES[recipe.purchase_model]
-    both = [result for result in results if {plain, in_season(plain)} <= set(result.predictions)]
+    closures = estimate.clock.closures
+    foretold = [result for result in results if {plain, in_season(plain)} <= set(result.predictions)]
+    both = [each for each in foretold if is_open_throughout(closures, each.cutoff, each.horizon)]
     answer = "yes" if estimate.is_season else "none"
-    closed = "".join(f" {_told(closure)}" for closure in estimate.clock.closures)
+    closed = "".join(f" {_told(closure)}" for closure in closures)
     swing = (
         f"the rate of purchases goes from {min(estimate.clock.index):.2f} to {max(estimate.clock.index):.2f} times its "
         "mean over the year"
     )
     if not both:
+        lacking = "no cutoff has a year of history"
+        if foretold:
+            lacking = "the shop was closed after each cutoff that has a year of history"
         return SeasonVerdict(
-            True,
-            f"Season: {answer}; {swing}, and {evidence}; no cutoff has a year of history, so no backtest could judge "
-            f"it.{closed}",
+            True, f"Season: {answer}; {swing}, and {evidence}; {lacking}, so no backtest could judge it.{closed}"
         )
     gains, people = [], []
     for result in both:

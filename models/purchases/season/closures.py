@@ -56,6 +56,11 @@ def is_open(closures: tuple[Closure, ...], as_of: date, days: int) -> Flags:
     return opened
 
 
+def is_open_throughout(closures: tuple[Closure, ...], start: date, days: int) -> bool:
+    """Say whether the shop was open on all of the days from a date on: else they tell nothing of a forecast."""
+    return bool(is_open(closures, start + timedelta(days=days), days).all())
+
+
 def _silences(purchases: Floats) -> Iterator[tuple[int, int]]:
     """Give first day and end of each spell without a purchase that others follow."""
     for before, after in pairwise(np.flatnonzero(purchases)):

@@ -19,8 +19,10 @@ from data.errors import InputError
 from features.outcomes import summary_with_outcomes
 from features.tables import Tables
 from models.purchases.returns_to_come import kept_by_age
+from models.purchases.season.closures import is_open_throughout
 from models.purchases.season.fit import fit_first_stage_at
 from models.recipe import Recipe
+from models.scoring.clock.parameters import ClockParameters
 from models.scoring.second_stage.evidence import at_level
 from models.scoring.second_stage.first import Offsets
 from models.stats.typing import Floats
@@ -78,7 +80,9 @@ def lasting_bias(biases: Sequence[Bias]) -> Floats:
     return np.asarray(mean * np.maximum(left, 0.0) * count / (count + _CUTS_WITHOUT_BIAS))
 
 
-def biases_over(tables: Tables, as_of: date, recipe: Recipe, days: int, first_day: date, by_clock: bool) -> list[Bias]:
+def biases_over(
+    tables: Tables, as_of: date, recipe: Recipe, days: int, first_day: date, clock: ClockParameters | None
+) -> list[Bias]:
     """Return the first stage's biases over so many days at up to two past cuts, so many days apart.
 
     Parameters
@@ -93,9 +97,9 @@ def biases_over(tables: Tables, as_of: date, recipe: Recipe, days: int, first_da
         The horizon whose level is asked for.
     first_day : datetime.date
         Of the history.
-    by_clock : bool
-        Whether the first stage of today goes by the season's clock: cuts at which it did not, or did while it does not
-        today, have another bias and are left out.
+    clock : ClockParameters or None
+        The season's clock by which the first stage of today goes: cuts at which it did not, or did while it does not
+        today, have another bias and are left out, as are those after which the shop was closed for once.
     """
     biases = []
     for number in range(1, _MOST_CUTS + 1):
@@ -105,11 +109,16 @@ def biases_over(tables: Tables, as_of: date, recipe: Recipe, days: int, first_da
         try:
             fit = fit_first_stage_at(tables, cutoff, recipe)
             frame = summary_with_outcomes(tables, cutoff, days, as_of, kept_by_age(tables, as_of))
-            if (fit.clock is not None) == by_clock:
+            if (fit.clock is None) == (clock is None) and was_open(clock, cutoff, days):
                 biases.append(bias_of(fit.predict(frame, days), frame))
         except InputError:
             continue
     return biases
+
+
+def was_open(clock: ClockParameters | None, cutoff: date, days: int) -> bool:
+    """Say whether a first stage can be judged by what was bought in the days after a cutoff."""
+    return clock is None or is_open_throughout(clock.closures, cutoff, days)
 
 
 def level_of_buyers(log_odds: Floats, total: float) -> float:

@@ -26,6 +26,7 @@ from models.purchases.second_stage.levels import (
     lasting_bias,
     level_of_churn,
     levels_of_horizon,
+    was_open,
 )
 from models.purchases.second_stage.members import OBJECTIVES, fit_members, judged_out_of_time
 from models.purchases.second_stage.stacking import JudgedOutcomes, stacked_weights
@@ -199,17 +200,19 @@ def _biases(
     tables: Tables, as_of: date, recipe: Recipe, cuts: list[PastCut], fit: PurchaseFit
 ) -> dict[int, list[Bias]]:
     """Return the first stage's biases at past cuts, by horizon; none where no cut is that many days ago."""
-    by_clock, first_day = fit.clock is not None, first_day_of(tables, as_of)
+    first_day = first_day_of(tables, as_of)
     assert first_day is not None
     alike = [
         cut
         for cut in cuts
-        if cut.by_clock == by_clock and (cut.cutoff - first_day).days >= LEAST_HISTORY * recipe.horizon
+        if cut.by_clock == (fit.clock is not None)
+        and was_open(fit.clock, cut.cutoff, recipe.horizon)
+        and (cut.cutoff - first_day).days >= LEAST_HISTORY * recipe.horizon
     ]
     biases = {recipe.horizon: [bias_of(cut.first, cut.described) for cut in alike]}
     for days in (recipe.churn_horizon, recipe.clv_horizon):
         if days not in biases:
-            biases[days] = biases_over(tables, as_of, recipe, days, first_day, by_clock)
+            biases[days] = biases_over(tables, as_of, recipe, days, first_day, fit.clock)
     return biases
 
 

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 
 from features.tables import Tables
+from models.purchases.season.fit import estimate_season
 from models.recipe import Recipe
 from models.release.release import fit_release
 from models.release.rolling import CutoffResult, backtest_at, first_stage_name, in_season
 from models.release.season_gate import add_season, as_first_stage, judge_season
+from models.scoring.clock.parameters import Closure
 from tests.models.purchases.season.seasonal_shop import START, seasonal_shop
 
 RECIPE, LENGTH = Recipe(), 640
@@ -84,6 +86,22 @@ def test_without_a_cutoff_the_evidence_decides_and_within_a_year_nothing_does(ta
     short = judge_season(tables, START + timedelta(days=300), RECIPE, [])
     assert not short.used
     assert "less than a year of history" in short.why
+
+
+def test_a_closed_shop_is_told_and_the_cutoffs_before_it_judge_nothing(
+    tables: Tables, results: list[CutoffResult], monkeypatch: pytest.MonkeyPatch
+):
+    estimate = estimate_season(tables, AS_OF, RECIPE.purchase_model)
+    assert estimate is not None
+    newest, closure = results[0], Closure((AS_OF - timedelta(days=80)).isoformat(), 30)
+    closed = replace(estimate, clock=replace(estimate.clock, closures=(closure,), evidence=0.0))
+    monkeypatch.setattr("models.release.season_gate.estimate_season", lambda *_: closed)
+    verdict = judge_season(tables, AS_OF, RECIPE, [newest])
+    assert verdict.used
+    assert verdict.why.startswith("Season: none; ")
+    assert "the shop was closed after each cutoff" in verdict.why
+    last = AS_OF - timedelta(days=51)
+    assert f". Nothing was bought from {closure.start} to {last}, though" in verdict.why
 
 
 def test_a_release_in_season_says_what_it_expects_and_scores_by_the_day(tables: Tables):

@@ -20,6 +20,7 @@ from models.purchases.second_stage.levels import (
     level_of_churn,
     levels_of_horizon,
 )
+from models.scoring.clock.parameters import ClockParameters
 from models.scoring.parameters import SecondStageParameters
 from models.scoring.scorer import Scorer
 from models.scoring.second_stage.evidence import at_level
@@ -150,10 +151,10 @@ def test_a_quiet_quarter_does_not_say_that_customers_are_lost_over_a_year(stage,
 
 def test_a_year_has_a_level_of_its_own_where_a_cut_is_a_year_old(shop):
     first_day, as_of = START, START + timedelta(days=DAYS + 50)
-    [bias] = biases_over(shop.tables, as_of, RECIPE, 365, first_day, by_clock=False)
+    [bias] = biases_over(shop.tables, as_of, RECIPE, 365, first_day, None)
     assert bias.error[0] < 0.1
-    assert not biases_over(shop.tables, as_of, RECIPE, 365, first_day, by_clock=True)
-    assert not biases_over(shop.tables, CUTOFF, RECIPE, 365, first_day, by_clock=False)
+    assert not biases_over(shop.tables, as_of, RECIPE, 365, first_day, ClockParameters("2024-01-01", (1.0,)))
+    assert not biases_over(shop.tables, CUTOFF, RECIPE, 365, first_day, None)
     then = as_of - timedelta(days=365)
     fit = fit_purchases_at(shop.tables, then, "bg_nbd")
     realised = realised_outcomes(shop.tables, then, 365, as_of)
