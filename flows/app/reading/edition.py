@@ -19,6 +19,7 @@ from flows.app.reading.filters import CHOICES
 from flows.app.reading.scores import Scores, schema_file
 from flows.app.told import nothing_published, unreadable
 from models.population.scores_table import read_metadata
+from models.registry.privacy.open_apps import last_forgotten
 from models.registry.published_file import CURRENT, FILE, SCORES, is_published
 from models.registry.version_list import SCORER, StoredVersion, VersionList
 
@@ -137,6 +138,7 @@ class Shelf:
         self.versions = versions
         self._edition: Edition | None = None
         self._before: Edition | None = None
+        self._forgotten = last_forgotten(versions.location)
         self._lock = threading.Lock()
 
     def current(self) -> Edition:
@@ -150,10 +152,14 @@ class Shelf:
         number = self.versions.alias(SCORES, CURRENT)
         if number is None:
             raise nothing_published(self.versions.location.shown_uri)
-        held = self._edition
-        if held is not None and held.number == number:
+        held, forgotten = self._edition, last_forgotten(self.versions.location)
+        if held is not None and held.number == number and forgotten == self._forgotten:
             return held
         with self._lock:
+            if forgotten != self._forgotten:
+                # What is held was read before a customer was taken out of the files.
+                self._edition = self._before = None
+                self._forgotten = forgotten
             if self._edition is None or self._edition.number != number:
                 self._before, self._edition = self._edition, open_edition(self.versions, number)
                 # Pages are answered meanwhile.

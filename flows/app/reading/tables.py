@@ -13,6 +13,7 @@ from data.intake.sql import identifier, quote
 from flows.app.reading.preparing import MEMORY, Preparation, prepare_or_tell
 from flows.app.told import _
 from flows.settings import TABLES, Settings
+from models.registry.privacy.open_apps import settle
 
 # Rows of a timeline, the newest.
 MOST_ROWS = 300
@@ -73,6 +74,7 @@ class ShopTables:
     def read_in_background(self) -> threading.Thread | None:
         """Begin to take the tables in, in a process of its own; pages do not wait for it."""
         if not self._is_named:
+            settle(self._folder)
             return None
         self._preparation = preparation = Preparation(self._settings, self._folder)
         thread = threading.Thread(target=lambda: self._open(preparation.wait()), name="tables", daemon=True)
@@ -90,6 +92,7 @@ class ShopTables:
 
     def _open(self, fault: str) -> None:
         """Open the tables that were prepared."""
+        settle(self._folder)
         if fault:
             self.why_not, self.fault = _("The shop's tables cannot be read, so there is no timeline:"), fault
             return

@@ -12,6 +12,7 @@ from models.registry.privacy.customer import Customer
 from models.registry.privacy.forgetting import Removed, forget_customer
 from models.registry.privacy.forgotten import customer_key, put_on_list
 from models.registry.privacy.kinds import KINDS
+from models.registry.privacy.open_apps import take_out_of_apps
 from models.registry.store import Store
 from models.registry.upkeep.killed_runs import HOST, PROCESS, close_killed_runs
 
@@ -56,7 +57,8 @@ def run_forget(settings: Settings, customer: str, console: Console) -> None:
         removed = forget_customer(store, whom)
         kept, prefect = drop_kept_rows(store, whom), clear_prefect(store, whom)
         overwrite_freed_pages(store.database)
-    for line in _told(removed, kept, prefect):
+        apps = take_out_of_apps(store, whom)
+    for line in _told(removed, kept, prefect, apps):
         console.print(line, markup=False, soft_wrap=True)
 
 
@@ -74,7 +76,7 @@ def _refuse_beside_runs(store: Store) -> None:
         for run in store.client.search_runs([store.experiment_id], filter_string=filters)
     ]
     if others or running_here(store):
-        who = "; ".join(others) or "a command or the app holds a folder in it"
+        who = "; ".join(others) or "a command holds a folder in it, or an app that reads the tables still"
         raise StoreBusyError(
             f"another run is going on in this store ({who}), and may have read the customer's rows. "
             "The customer is on the list of the forgotten now, so no later run "
@@ -83,7 +85,7 @@ def _refuse_beside_runs(store: Store) -> None:
         )
 
 
-def _told(removed: Removed, kept: int, prefect: int) -> list[str]:
+def _told(removed: Removed, kept: int, prefect: int, apps: int) -> list[str]:
     lines = [
         f"- {kind}: rows or names: {removed.rows[kind]:,}, in files: {files:,}" for kind, files in removed.files.items()
     ]
@@ -94,6 +96,8 @@ def _told(removed: Removed, kept: int, prefect: int) -> list[str]:
         lines.append(f"- {KINDS['kept_rows']}: files, which the next run reads anew: {kept:,}")
     if prefect:
         lines.append(f"- Prefect's database in the store: rows or names: {prefect:,}")
+    if apps:
+        lines.append(f"- apps that are open on this machine: rows or names: {apps:,}")
     head = (
         ["The customer is forgotten. Removed:", *lines]
         if lines

@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from models.registry.location import StoreLocation
 from models.registry.privacy.customer import Customer
+from models.registry.privacy.open_apps import is_settled
 from models.registry.upkeep.workspaces import WORK
 
 KEPT_ROWS = "kept_rows"
@@ -28,7 +29,7 @@ _SAID = (
 
 
 def running_here(location: StoreLocation) -> list[str]:
-    """Name the private folders of runs that are going on, held by their processes."""
+    """Name the private folders of runs that are going on, held by their processes; an app counts while it reads."""
     work = location.folder / WORK
     held = []
     for folder in sorted(each for each in work.iterdir() if each.is_dir()) if work.is_dir() else ():
@@ -36,7 +37,7 @@ def running_here(location: StoreLocation) -> list[str]:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            held.append(folder.name)
+            held += [] if is_settled(folder) else [folder.name]
         else:
             lock.release()
     return held

@@ -13,6 +13,7 @@ from models.registry.privacy.key_file import key_file, read_key
 from models.registry.published_file import current_file
 from models.registry.store import open_store
 from models.registry.upkeep.workspaces import workspace
+from tests.flows.app.conftest import client_of
 
 MARK = "shopper-"
 
@@ -92,6 +93,32 @@ def test_beside_a_run_the_customer_is_listed_and_nothing_is_taken_out_yet(own, r
     assert "held nothing of this customer any more" in out
     with closing(sqlite3.connect(own.database)) as connection:
         assert connection.execute("PRAGMA freelist_count").fetchone() == (0,)
+
+
+def test_an_app_that_is_open_lets_go_of_the_customer(own, shop, revealed):
+    gone, stays = sorted(ids_of(own))[:2]
+    with workspace(own) as folder:
+        app = client_of(own.folder, folder, transactions=[str(shop["transactions"])])
+        address = "/en/customer?id={}".format
+        assert app.get(address(gone)).status_code == 200
+        # An app that reads the tables still is as a run.
+        code, _, err = revealed("forget", gone, "--mlruns", own.folder)
+        assert (code, "reads the tables still" in err) == (4, True)
+        app.app.state.tables.read()
+        file = folder / "transactions.parquet"
+        assert gone in pq.read_table(file)["customer_id"].to_pylist()
+        code, out, err = revealed("forget", gone, "--mlruns", own.folder)
+        assert code == 0, err
+        assert "apps that are open on this machine" in out
+        assert {app.get(address(name)).status_code for name in (gone, stays)} == {404, 200}
+        held = app.app.state.shelf.current()
+        held.prepare()
+        assert held.scores.total()["customers"] == len(ids_of(own))
+        left = pq.read_table(file)["customer_id"].to_pylist()
+        assert (gone in left, stays in left) == (False, True)
+        before = held.as_of
+        assert app.app.state.tables.of_customer(gone, before).purchases == []
+        assert app.app.state.tables.of_customer(stays, before).purchases != []
 
 
 def test_pruning_lists_first_and_removes_with_yes(own, revealed):
