@@ -2,15 +2,20 @@
 
 import contextlib
 import importlib
+import json
 import os
 import resource
 import shutil
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.mutants.drawing import Mutant
+from benchmarks.mutants.ordering import Noted, Order, Watch, statement
 
 _MEMORY = 16 << 30
 # What a mutant may take, in processor seconds: so many times what the tests take without a fault, and some more.
@@ -41,47 +46,59 @@ class Judge:
 
     def __init__(self, tree: Path, scratch: Path) -> None:
         self.tree, self.scratch = tree, scratch
+        self.noted: Noted = {}
+        self.killers = Counter[str]()
 
-    def prepare(self, tests: Sequence[str]) -> float:
-        """Run tests on the code as it is, load the libraries that they need, and return the seconds they take then.
+    def prepare(self, module: str, tests: Sequence[str]) -> float:
+        """Run a module's tests on the code as it is, and return the seconds they take then.
+
+        It loads the libraries that they need, and notes what lines of the module each test runs, and for how long.
 
         Raises
         ------
         RuntimeError
             The tests fail without a fault.
         """
+        noted = self.scratch / "noted"
+        self._pass(tests, Watch(self.tree / module, noted))
+        self.noted = json.loads(noted.read_text())
+        self.killers.clear()
+        # A test must not fail for the order alone.
+        return self._pass(tests, Order(self.noted, range(0), self.killers, self.scratch / "killer"))
+
+    def _pass(self, tests: Sequence[str], plugin: object) -> float:
         names = self.scratch / "libraries"
-        for _ in range(2):
-            ended = self._run(tests, 3600.0, names)
-            if ended.code != _PASSED:
-                shown = (self.scratch / "output").read_text()[-3000:]
-                raise RuntimeError(
-                    f"{' '.join(tests)} must pass on the code as it is, exit code {ended.code}:\n{shown}"
-                )
-            for name in names.read_text().split():
-                # Some can only be imported by another.
-                with contextlib.suppress(Exception):
-                    importlib.import_module(name)
+        ended = self._run(tests, 3600.0, names, plugin)
+        if ended.code != _PASSED:
+            shown = (self.scratch / "output").read_text()[-3000:]
+            raise RuntimeError(f"{' '.join(tests)} must pass on the code as it is, exit code {ended.code}:\n{shown}")
+        for name in names.read_text().split():
+            # Some can only be imported by another.
+            with contextlib.suppress(Exception):
+                importlib.import_module(name)
         return ended.seconds
 
-    def survives(self, module: str, code: str, tests: Sequence[str], seconds: float) -> bool:
-        """Whether all tests pass on a module whose code is another, where they take so long on its own."""
-        file = self.tree / module
+    def survives(self, mutant: Mutant, tests: Sequence[str], seconds: float) -> bool:
+        """Whether all tests pass on a mutant's module, where they take so long on its own code."""
+        file, killer = self.tree / mutant.module, self.scratch / "killer"
         own = file.read_text()
-        file.write_text(code)
+        file.write_text(mutant.code)
+        killer.write_text("")
         try:
-            ended = self._run(tests, _TIMES * seconds + _MORE)
+            order = Order(self.noted, statement(own, mutant.line), self.killers, killer)
+            ended = self._run(tests, _TIMES * seconds + _MORE, plugin=order)
+            self.killers[killer.read_text()] += 1
         finally:
             file.write_text(own)
         if ended.code in _NOTHING_TO_RUN:
             raise RuntimeError(f"no tests ran: {' '.join(tests)}")
         return ended.code == _PASSED
 
-    def _run(self, tests: Sequence[str], limit: float, names: Path | None = None) -> Ended:
+    def _run(self, tests: Sequence[str], limit: float, names: Path | None = None, plugin: object = None) -> Ended:
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         process = os.fork()
         if process == 0:
-            self._child(tests, int(limit), names)
+            self._child(tests, int(limit), names, plugin)
         try:
             code = _wait(process, _PATIENCE * limit)
         finally:
@@ -92,7 +109,7 @@ class Judge:
         shutil.rmtree(self.scratch / "gw0", ignore_errors=True)
         return Ended(code, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
-    def _child(self, tests: Sequence[str], limit: int, names: Path | None) -> None:
+    def _child(self, tests: Sequence[str], limit: int, names: Path | None, plugin: object) -> None:
         code = 70
         try:
             os.setsid()
@@ -117,7 +134,7 @@ class Judge:
                 "--hypothesis-seed=0",
                 f"--basetemp={self.scratch / 'gw0'}",
             ]
-            code = int(pytest.main([*options, *tests]))
+            code = int(pytest.main([*options, *tests], plugins=[plugin] if plugin else []))
             if names is not None:
                 names.write_text("\n".join(self._libraries()))
         finally:

@@ -52,10 +52,10 @@ def judge(group: dict[str, list[str]], with_sql: list[str], size: int, seed: int
         judge = Judge(copy_of_the_project(Path(folder) / "tree"), Path(folder) / "scratch")
         for module in drawn:
             tests = group[module]
-            seconds = judge.prepare(tests)
+            seconds = judge.prepare(module, tests)
             console.print(f"{module}: {drawn[module]} mutants, tests take {seconds:.1f} s", highlight=False)
             for mutant in mutants:
-                if mutant.module == module and judge.survives(module, mutant.code, tests, seconds):
+                if mutant.module == module and judge.survives(mutant, tests, seconds):
                     survivors.append(mutant)
                     console.print(f"  {module}:{mutant.line} {mutant.operator}\n    {mutant.change}", markup=False)
     table = Table("module", "mutants judged", "killed", "share", title=f"{total:,} mutants, seed {seed}")

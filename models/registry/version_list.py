@@ -156,7 +156,7 @@ class VersionList:
             )
             for each in found
         ]
-        return sorted(listed, key=lambda each: -each.version)
+        return sorted(listed, key=lambda each: each.version, reverse=True)
 
     def _aliases(self, client: "MlflowClient", model: str) -> dict[str, int]:
         from mlflow.exceptions import MlflowException

@@ -14,7 +14,7 @@ import pandas as pd
 
 from models.release.parameters import ReleaseParameters
 from models.release.release import Release
-from models.release.revenue_gate import MAX_BIAS, check_revenue, revenue_deviances
+from models.release.revenue_gate import check_revenue, is_far, revenue_deviances
 from models.scoring.columns import ENDS_OF_INTERVALS, PURCHASE_COLUMNS
 from models.scoring.scorer import Scorer
 from models.stats.metrics import clustered_standard_error, log_losses, ranked_probability_scores
@@ -130,7 +130,7 @@ def _changed(ours: ReleaseParameters, theirs: ReleaseParameters) -> list[str]:
 
 
 def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], str | None, str | None]:
-    """Absolute checks: every score finite, purchases and revenue in all not off by more than a factor of `MAX_BIAS`.
+    """Absolute checks: every score finite, purchases and revenue in all not off by more than a factor of three.
 
     Returns
     -------
@@ -152,8 +152,7 @@ def _check_alone(scorer: Scorer, holdout: Holdout) -> tuple[dict[str, float], st
     metrics |= {"revenue_expected": revenue.expected, "revenue_actual": revenue.actual}
     if max(actual, predicted) < MIN_PURCHASES:
         return metrics, None, None
-    ratio = max(predicted, 1e-9) / max(actual, 1e-9)
-    if not 1 / MAX_BIAS <= ratio <= MAX_BIAS:
+    if is_far(predicted, actual):
         reason = f"refused: the twin expected {predicted:,.0f} purchases in the holdout, {actual:,.0f} came"
         return metrics, reason, None
     return metrics, revenue.fault, revenue.note

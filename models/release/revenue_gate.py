@@ -59,19 +59,19 @@ def check_revenue(scorer: Scorer, customers: pd.DataFrame, predicted: pd.DataFra
     largest = int(np.argmax(np.maximum(actual, expected)))
     name = customers["customer_id"].iloc[largest]
     rest = check.expected - float(expected[largest]), check.actual - float(actual[largest])
-    if not (_is_far(check.expected, check.actual) or _is_far(*rest)):
+    if not (is_far(check.expected, check.actual) or is_far(*rest)):
         return check
     came = check.actual - float(actual.max())
     totals = simulate_totals(scorer, customers, predicted, seed)
     low, middle, high = np.quantile(totals, [0.5 * (1.0 - _LEVEL), 0.5, 0.5 * (1.0 + _LEVEL)])
-    if _is_far(middle, came) and not low <= came <= high:
+    if is_far(middle, came) and not low <= came <= high:
         fault = (
             f"refused: without the largest account, the twin expected {middle:,.0f} of revenue in the holdout "
             f"({low:,.0f} to {high:,.0f} with {_LEVEL:.0%}), {came:,.0f} came"
         )
         return RevenueCheck(check.expected, check.actual, fault)
     note = f"revenue of the holdout: {check.expected:,.0f} expected, {check.actual:,.0f} came"
-    if _is_far(*rest):
+    if is_far(*rest):
         return RevenueCheck(
             check.expected, check.actual, note=f"{note}, which chance allows among so few large amounts"
         )
@@ -137,5 +137,6 @@ def revenue_deviances(realised: Floats, expected: Floats) -> Floats:
     return np.asarray(4.0 * (realised / root - 2.0 * np.sqrt(np.maximum(realised, 0.0)) + root))
 
 
-def _is_far(expected: float, actual: float) -> bool:
-    return not 1 / MAX_BIAS <= max(expected, 1e-9) / max(actual, 1e-9) <= MAX_BIAS
+def is_far(expected: float, actual: float) -> bool:
+    """Whether one of two totals is more than `MAX_BIAS` times the other; what is below 0 counts as 0."""
+    return not max(expected, actual) <= MAX_BIAS * max(min(expected, actual), 0.0)

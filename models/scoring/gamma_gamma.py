@@ -106,5 +106,5 @@ def kept_spend(
         return np.full_like(x, 1.0 - returns.share)
     newest = to_come(returns, T - t_x + 1.0)
     others = (to_come_until(returns, T) - to_come_until(returns, T - t_x + 1.0)) / np.maximum(t_x - 1.0, 1.0)
-    own = np.where(x > 0, newest + np.maximum(x - 1.0, 0.0) * np.clip(others, 0.0, 1.0), 0.0)
+    own = newest + np.maximum(x - 1.0, 0.0) * np.clip(others, 0.0, 1.0)
     return np.asarray(1.0 - (purchase.r * returns.share + np.minimum(own, x)) / (purchase.r + x))

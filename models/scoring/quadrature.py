@@ -19,6 +19,8 @@ from .parameters import PurchaseParameters
 
 # Nodes come in a few sizes, so that customers of one frequency share them.
 _NODE_COUNTS = np.array([16, 24, 32, 48, 64, 96, 128, 192])
+# Steps of the trapezoid rule that replaces Gauss-Jacobi where that would need hundreds of nodes.
+_STEPS = 416
 _TERMS_AT_ONCE = 1 << 20
 # Stands for a dropout chance of 0: (1 - (1 + p z)^-k) / p has its limit there to the last digit.
 _LEAST = 1e-290
@@ -61,19 +63,11 @@ def mean_over_dropout(x: Floats, ratio: Floats, shares: Floats, parameters: Purc
                 values[part] = _weighted_terms(_of(shape, part), ratio[part], shares[part], p, weights)
         return values
     z = ratio.max(axis=1, initial=0.0)
-    if shape is None:
-        needed = 16 + np.minimum(4 * np.sqrt(z), 2 * z)
-    else:
-        needed = (6 + 2 * np.sqrt(shape)) * np.sqrt(z)
-        # The bound that does not grow with the shape fails beyond, where there is no customer's B to match it.
-        if parameters.r <= 30:
-            needed = np.minimum(needed, 6 * z)
-        needed += 16
-    size = np.searchsorted(_NODE_COUNTS, np.ceil(needed))
-    few = size < _NODE_COUNTS.size
-    for rows in groups(x, size, np.flatnonzero(few)):
+    counts = node_counts(x, z, parameters)
+    few = counts < _STEPS
+    for rows in groups(x, counts, np.flatnonzero(few)):
         B = parameters.b + x[rows[0]] + parameters.m
-        p, weights = beta_nodes(int(_NODE_COUNTS[size[rows[0]]]), parameters.a, B)
+        p, weights = beta_nodes(int(counts[rows[0]]), parameters.a, B)
         for part in _parts(rows, ratio.shape[1] * p.size):
             values[part] = _weighted_terms(_of(shape, part), ratio[part], shares[part], p, weights)
     for part in _parts(np.flatnonzero(~few), ratio.shape[1] * _STEPS):
@@ -81,6 +75,19 @@ def mean_over_dropout(x: Floats, ratio: Floats, shares: Floats, parameters: Purc
         p, weights = p[:, None, :], weights[:, None, :]
         values[part] = _weighted_terms(_of(shape, part), ratio[part], shares[part], p, weights)
     return values
+
+
+def node_counts(x: Floats, z: Floats, parameters: PurchaseParameters) -> NDArray[np.int64]:
+    """Nodes over the dropout chance, of rows with ratios up to z: `_STEPS` where the trapezoid rule takes over."""
+    if parameters.equal_rates:
+        needed = 16 + np.minimum(4 * np.sqrt(z), 2 * z)
+    else:
+        needed = (6 + 2 * np.sqrt(parameters.r + x)) * np.sqrt(z)
+        # The bound that does not grow with the shape fails beyond, where there is no customer's B to match it.
+        if parameters.r <= 30:
+            needed = np.minimum(needed, 6 * z)
+        needed += 16
+    return np.append(_NODE_COUNTS, _STEPS)[np.searchsorted(_NODE_COUNTS, np.ceil(needed))]
 
 
 def _of(shape: Floats | None, rows: NDArray[np.int64]) -> Floats | None:
@@ -149,10 +156,6 @@ def beta_nodes(count: int, a: float, B: float) -> tuple[Floats, Floats]:
     return np.clip(p, _LEAST, 1.0), weights / weights.sum()
 
 
-# Steps of the trapezoid rule that replaces Gauss-Jacobi where that would need hundreds of nodes.
-_STEPS = 416
-
-
 def beta_steps(x: Floats, z: Floats, parameters: PurchaseParameters) -> tuple[Floats, Floats]:
     """Nodes and weights of Beta(a, b + x + m), good for (1 - (1 + p s)^-(r + x)) / p at any s <= z.
 
@@ -172,7 +175,8 @@ def beta_steps(x: Floats, z: Floats, parameters: PurchaseParameters) -> tuple[Fl
     depth = 60.0 + rise
     left = np.maximum(-39.0 - rise, peak - 2 * np.sqrt(depth) * spread - 2 * depth / a)
     right = np.minimum(39.0 + np.log(np.maximum(shape, a + B)), peak + 2 * np.sqrt(depth) * spread + 2 * depth / B)
-    right = np.maximum(right, left + 1.0)
+    # So wide that rounding does not reach a step.
+    right = np.maximum(right, left + 1e-6)
     step = (right - left) / (_STEPS - 1)
     y = left[:, None] + np.arange(_STEPS) * step[:, None]
     log_density = -a * np.logaddexp(0.0, -y) - B[:, None] * np.logaddexp(0.0, y)

@@ -45,7 +45,7 @@ def calibrated(weights: Floats, columns: Floats, target: Floats) -> Floats:
         curvature = (z * h[:, None]).T @ z - np.outer(mean, mean)
         # Columns may say the same.
         step = np.linalg.lstsq(curvature, mean, rcond=_SAME)[0]
-        exponents = exponents - step * min(1.0, 1.0 / max(np.abs(z @ step).max(), 1e-300))
+        exponents = exponents - step / max(np.abs(z @ step).max(), 1.0)
         if np.abs(z @ exponents).max() > _LARGEST_EXPONENT:
             return weights
     return weights

@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit, logit
 
 from models.stats.typing import Floats
 from models.survey.response.propensity import response_propensity
@@ -37,7 +36,8 @@ def answer_weights(
         (n,) of those who answered, in the order of the rows, with mean 1.
     """
     R = np.asarray(answered).astype(bool)
-    among_rows = response_propensity(features, R, customer, seed)[R]
-    weights = 1.0 / expit(logit(np.clip(among_rows, 1e-9, 1.0 - 1e-9)) + np.log(share))
+    p = response_propensity(features, R, customer, seed)[R]
+    # Of all the odds of answering are those among the rows times the share; 1 / probability is 1 + 1 / odds.
+    weights = 1.0 + (1.0 - p) / (p * share)
     clipped = np.minimum(weights, LARGEST_RATIO * np.median(weights))
     return np.asarray(clipped / clipped.mean())

@@ -39,7 +39,7 @@ def test_a_twin_as_good_as_the_champions_is_promoted(inputs, fitted, champion):
 
 
 def test_a_twin_that_fails_the_absolute_checks_is_refused(inputs, fitted, monkeypatch):
-    monkeypatch.setattr("models.release.promotion_gate.MAX_BIAS", 1.0)
+    monkeypatch.setattr("models.release.revenue_gate.MAX_BIAS", 1.0)
     verdict = judge_fit(inputs, fitted, None).verdict
     assert not verdict.promote
     assert "the twin expected" in verdict.reason

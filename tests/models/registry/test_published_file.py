@@ -2,19 +2,22 @@
 
 import shutil
 import sqlite3
+import stat
 import subprocess
 import sys
 from contextlib import closing
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from data.errors import InputError
+from models.population.scores_table import read_metadata
 from models.registry.location import StoreLocation, store_location
-from models.registry.publication import make_current
-from models.registry.published_file import CURRENT, PUBLISHED, SCORES, current_file, is_published, pull_line
-from models.registry.reading import read_current
+from models.registry.publication import FEATURES, make_current
+from models.registry.published_file import CURRENT, FILE, PUBLISHED, SCORES, current_file, is_published, pull_line
+from models.registry.reading import read_current, read_scores
 from models.registry.store import Store
 from tests.models.registering import register
 
@@ -39,6 +42,18 @@ def two_versions(store, published):
 def test_a_version_is_published_by_its_tag_or_by_that_of_an_earlier_release():
     tags = ({}, {PUBLISHED: "then"}, {"checked": "true"}, {"checked": "false"}, {PUBLISHED: "then", "checked": "no"})
     assert [is_published(each) for each in tags] == [False, True, True, False, True]
+
+
+def test_features_lie_beside_the_scores_of_one_customer_too(store, published, tmp_path):
+    run = store.client.create_run(store.experiment_id).info.run_id
+    table, described = published().slice(0, 1), tmp_path / "described.parquet"
+    pq.write_table(pa.table({"customer_id": table["customer_id"], "frequency": [1.0]}), described)
+    assert read_scores(store, register(store, run, table, described)).equals(table)
+    (features,) = store.folder.rglob(FEATURES)
+    assert features.with_name(FILE).is_file()
+    assert stat.S_IMODE(features.stat().st_mode) & 0o222 == 0
+    read = pq.read_table(features)
+    assert read.equals(pq.read_table(described)) and read_metadata(read) == read_metadata(table)
 
 
 def test_the_file_is_that_of_the_version_with_the_alias(two_versions):

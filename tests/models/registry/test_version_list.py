@@ -34,9 +34,10 @@ def two_versions(store, published):
 
 def test_versions_are_those_of_mlflow(two_versions, tmp_path):
     listed = VersionList(two_versions, tmp_path)
+    two_versions.client.set_registered_model_alias(SCORES, "other", "2")
     versions = listed.versions(SCORES)
     assert [each.version for each in versions] == [2, 1]
-    assert [each.aliases for each in versions] == [(), (CURRENT,)]
+    assert [each.aliases for each in versions] == [("other",), (CURRENT,)]
     for each in versions:
         known = two_versions.client.get_model_version(SCORES, str(each.version))
         assert (each.run_id, each.tags) == (known.run_id, known.tags)
@@ -44,7 +45,7 @@ def test_versions_are_those_of_mlflow(two_versions, tmp_path):
         assert listed.file(each.place, FILE).is_file()
         assert listed.file(each.place, "nothing") is None
         assert json.loads(listed.file(each.artifacts, "report/figures.json").read_text()) == {"a": 1}
-    assert (listed.alias(SCORES, CURRENT), listed.alias(SCORES, "other")) == (1, None)
+    assert (listed.alias(SCORES, CURRENT), listed.alias(SCORES, "another")) == (1, None)
     make_current(two_versions, 2)
     assert listed.alias(SCORES, CURRENT) == 2
     assert (listed.versions(SCORER), listed.alias(SCORER, "champion")) == ([], None)

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.release.promotion_gate import Holdout, judge
+from models.release.promotion_gate import EVENLY_SPACED, Holdout, _at_the_edges, _compare, judge
 from models.release.release import Release
-from models.release.revenue_gate import check_revenue, revenue_deviances, simulate_totals
+from models.release.revenue_gate import check_revenue, is_far, revenue_deviances, simulate_totals
+from models.scoring.columns import PURCHASE_COLUMNS
 
 # Of so many customers of whom each buys with p, about 640 purchases are expected, and 30 of each.
 CUSTOMERS, AGE, P = 4000, 180.0, 0.15
@@ -86,6 +87,27 @@ def test_who_differs_most_is_left_out_wherever_they_stand(twin, largest):
     assert verdict.promote
 
 
+def test_without_the_account_of_the_largest_difference_it_must_be_worse_by_a_percent_too():
+    # All say .008 more of about 1; one says 1 more, and without it .8 % are left.
+    theirs = np.ones(250)
+    theirs[[0, 1]] = 0.001, 5.0
+    ours = theirs + 0.008
+    ours[7] = 2.0
+    metrics = {}
+    assert not _compare("loss", ours, theirs, np.arange(250), metrics, "loss")[0]
+    assert metrics["loss_bound"] > 0 and metrics["loss_challenger"] > 1.01 * metrics["loss_champion"]
+    assert _compare("loss", ours + 0.01, theirs, np.arange(250), metrics, "loss")[0]
+
+
+def test_intervals_are_looked_at_where_each_column_ends():
+    rng = np.random.default_rng(4)
+    customers = pd.DataFrame({name: rng.permutation(2000) for name in PURCHASE_COLUMNS})
+    chosen = _at_the_edges(customers)
+    ends = {at for name in PURCHASE_COLUMNS for at in (customers[name].argmin(), customers[name].argmax())}
+    assert {0, 1999} | ends <= set(chosen.index)
+    assert len(chosen) == EVENLY_SPACED + len(ends)
+
+
 def test_twins_without_purchases_are_compared_by_their_answers_and_without_both_by_nothing(twin):
     frame = answers(np.array([0, 1, 2, 2])[np.arange(400) % 4], np.arange(400))
     customers, _ = one_time_buyers(CUSTOMERS, 600, twin())
@@ -99,6 +121,12 @@ def test_twins_without_purchases_are_compared_by_their_answers_and_without_both_
 
 
 # --- Revenue ---
+
+
+def test_a_factor_of_three_is_not_far_and_more_is():
+    near, far = [(3.0, 1.0), (2.0, 6.0), (0.0, 0.0), (-5.0, -1.0)], [(3.1, 1.0), (2.0, 6.1), (1.0, 0.0), (-9.0, 1.0)]
+    assert [is_far(*each) for each in near] == [False] * 4
+    assert [is_far(*each) for each in [*far, (np.nan, 1.0)]] == [True] * 5
 
 
 def spends(q, p=50.0, individual=True):
@@ -164,7 +192,7 @@ def test_chance_among_few_large_amounts_is_told():
 
 def test_of_two_customers_the_smaller_is_judged_and_one_is_not():
     two, one = check_revenue(spends(50.0), *frames(2, 1000.0)), check_revenue(spends(50.0), *frames(1, 1000.0))
-    assert two.fault is not None and one.fault is None
+    assert two.fault is not None and one.fault is None and one.note is None
     assert (two.expected, two.actual, one.expected, one.actual) == (200.0, 2000.0, 100.0, 1000.0)
 
 

@@ -85,6 +85,20 @@ def test_discounting_is_the_integral():
     assert float(nodes.weights @ np.sqrt(nodes.lengths)) == pytest.approx(exact, rel=1e-4)
 
 
+def test_discounting_holds_ten_digits_of_what_is_even_and_takes_two_nodes_in_four_weeks():
+    rate = np.log(1.1) / 365.25
+    for days, pieces in ((28, 4), (112, 4), (113, 5), (365, 14), (392, 14)):
+        nodes = Future(Clock(EVEN), FITTED).discounting(days, 0.1)
+        assert nodes is not None
+        assert nodes.weights.size == nodes.lengths.size == 2 * pieces + 1
+        assert (nodes.lengths.min() > 0, nodes.lengths.max()) == (True, pytest.approx(days))
+        # Of E(h) = 1, and of E(h) = h, of which each day's share is worth e^(-d s).
+        assert nodes.weights.sum() == pytest.approx(1.0, rel=1e-10)
+        assert nodes.weights @ nodes.lengths == pytest.approx(-np.expm1(-rate * days) / rate, rel=1e-10)
+    assert Future(Clock(EVEN), FITTED).discounting(365, 0.0) is None
+    assert Future().discounting(365, 0.1) is None
+
+
 @pytest.fixture
 def base(described: pd.DataFrame) -> pd.DataFrame:
     return described.head(200)

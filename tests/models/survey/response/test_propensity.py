@@ -55,6 +55,10 @@ def test_without_a_regression_everyone_has_the_share():
     assert response_propensity(X, few, np.arange(20)) == pytest.approx(np.full(20, 3.5 / 21))
     assert response_propensity(X[[]], few, np.arange(20)) == pytest.approx(np.full(20, 3.5 / 21))
     assert (response_propensity(X, np.ones(20), np.arange(20)) == 1).all()
+    # Of two customers one says of the other, of one nobody.
+    odd = np.arange(40) % 4 < 2
+    assert np.ptp(response_propensity(pd.DataFrame({"a": np.arange(40) % 8}), odd, np.arange(40) % 2)) > 0.1
+    assert np.ptp(response_propensity(pd.DataFrame({"a": np.arange(40) % 8}), odd, np.zeros(40))) == 0.0
     with pytest.raises(ValueError, match="equally long"):
         response_propensity(X, few[:5], np.arange(20))
 

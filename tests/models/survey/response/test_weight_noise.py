@@ -15,6 +15,9 @@ def test_uncorrelated_features_by_hand():
     # 100 answers at a rate of .2: information 80, and the penalty is 10.
     assert noise.variance(100, 0.2) == pytest.approx(20 * 80 / 90**2)
     assert noise.among(3).variance(100, 0.2) == pytest.approx(20 * 240 / 250**2)
+    # In directions of more and of less information e: I e^2 / (I e + 10)^2.
+    by_hand = 80 * 2.0**2 / (80 * 2.0 + 10) ** 2 + 80 * 0.5**2 / (80 * 0.5 + 10) ** 2
+    assert ResponseNoise(np.array([2.0, 0.5])).variance(100, 0.2) == pytest.approx(by_hand)
     answers = np.array([1, 5, 10, 20, 100, 1000, 1e6])
     falling = [noise.variance(n, 0.2) for n in answers]
     assert (np.diff(falling) <= 0).all()

@@ -1,5 +1,7 @@
 """Parts of the weights computed by hand: the share where nothing can be learned, who is sampled, and the stack."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,7 +39,7 @@ def test_of_many_others_five_for_an_answer_are_learned_from_each_by_their_own_id
     whole, of_all = case_control_sample(np.arange(14) < 2, who[:14], 1)
     assert whole.all() and of_all == 1.0
     # Another seed draws others, and another order the same.
-    assert (case_control_sample(answered, who, 2)[0] != learned).any()
+    assert all((case_control_sample(answered, who, seed)[0] != learned).any() for seed in (2, 161, 2**32))
     order = np.random.default_rng(0).permutation(104)
     assert (case_control_sample(answered[order], who[order], 1)[0] == learned[order]).all()
 
@@ -48,6 +50,8 @@ def test_rows_that_are_only_predicted_keep_the_share_that_answers(shop, monkeypa
     assert (response_propensity(X, answered, MANY, learned=np.ones(400)) == whole).all()
     some = response_propensity(X, answered, MANY, learned=answered | (MANY % 2 == 0))
     assert some.mean() == pytest.approx(answered.mean(), rel=0.03)
+    half = response_propensity(X, answered, MANY, learned=~answered | (MANY % 2 == 0))
+    assert half.mean() == pytest.approx(answered.mean(), rel=0.1)
     # Of the others only a half are among the rows.
     assert response_propensity(X, answered, MANY, share=0.5) == pytest.approx(expit(logit(whole) + np.log(0.5)))
     monkeypatch.setattr(response, "ROWS_AT_ONCE", 7)
@@ -86,6 +90,18 @@ def test_the_stack_is_the_best_of_its_penalised_likelihood(shop):
             assert moved[1:].min() < 0 or loss(moved) > loss(found)
 
 
+def test_candidates_are_weighed_for_a_fold_by_the_answers_of_the_others(shop):
+    X, answered = shop
+    each, fold = np.column_stack([X["a"], X["b"]]), MANY % 4
+    rows = response._Rows(MANY, X.to_numpy(), answered, fold, MANY % 3 > 0, 1.0)
+    found = response._stacked(rows, each)
+    otherwise = response._stacked(replace(rows, R=answered ^ (fold == 2)), each)
+    assert (otherwise[fold == 2] == found[fold == 2]).all()
+    assert (otherwise[fold != 2] != found[fold != 2]).all()
+    constant, *weights = stack(each[(fold != 2) & rows.learned], answered[(fold != 2) & rows.learned])
+    assert found[fold == 2] == pytest.approx(constant + each[fold == 2] @ weights)
+
+
 def test_a_model_of_a_sample_says_it_of_all(shop, monkeypatch):
     monkeypatch.setattr(response, "FEWEST_NON_RESPONDENTS", 10)
     monkeypatch.setattr(response, "NON_RESPONDENTS_PER_ANSWER", 1)
@@ -109,6 +125,12 @@ def test_no_answer_weighs_more_than_ten_medians(monkeypatch):
     odds = np.array([2.0, 2.0, 2.0, 198.0, 6.0]) + np.array([1.0, 1.0, 1.0, 0.0, 1.0])
     by_hand = np.minimum(odds, 30.0)
     assert halved == pytest.approx(by_hand / by_hand.mean())
+
+
+def test_a_step_that_would_lead_too_far_is_shortened():
+    # One of a hundred has to weigh as fifteen: the whole first step would change its weight by e^12.
+    found = calibrated(np.ones(100), (np.arange(100) == 7)[:, None].astype(float), np.array([0.15]))
+    assert found == pytest.approx(np.where(np.arange(100) == 7, 15.0, 85.0 / 99.0))
 
 
 @pytest.mark.parametrize(("target", "reached"), [(0.94, True), (0.96, False)])
