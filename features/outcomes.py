@@ -6,6 +6,8 @@ from decimal import Decimal
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -235,6 +237,21 @@ def everyones_purchases_by_day(tables: Tables, as_of: date, known_before: date) 
     spine, known = everyone_matched(tables, as_of), everyone_matched(tables, known_before)
     read = {**tables_to_read(tables.transactions, spine), **tables_to_read(tables.transactions, known, _KNOWN)}
     return materialised(compiled(_by_day, read, [as_of, known_before]))
+
+
+def counts_by_day(tables: Tables, as_of: date) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Count all purchases and the repeat ones of each day from the first purchase of all to the last day seen."""
+    by_day = everyones_purchases_by_day(tables, as_of, as_of)
+    days = by_day["date"].to_numpy("datetime64[D]")
+    last = np.datetime64(as_of - timedelta(days=1), "D")
+    length = int((last - days.min()).astype(np.int64)) + 1 if days.size else 0
+    places = (days - days.min()).astype(np.int64) if days.size else np.zeros(0, dtype=np.int64)
+    seen = places < length
+    every, repeats = (
+        np.bincount(places[seen], by_day[name].to_numpy(float)[seen], minlength=length).astype(np.float64)
+        for name in ("purchases", "repeat_purchases")
+    )
+    return every, repeats
 
 
 def _by_day(tables: Mapping[str, ir.Table], as_of: date, known_before: date) -> ir.Table:

@@ -186,6 +186,25 @@ class Workspace:
 
 
 @dataclass(frozen=True)
+class Sample:
+    """What tables hold of a larger base: all rows of customers whom `features.spine.is_drawn` draws by one seed.
+
+    Attributes
+    ----------
+    customers : float
+        Share of the customers that is there, 0 to 1.
+    respondents : float
+        Share of those who answered that is in `surveyed`, at least that of the customers.
+    surveyed : Tables
+        The same customers, and so many of those who answered.
+    """
+
+    customers: float
+    respondents: float
+    surveyed: "Tables"
+
+
+@dataclass(frozen=True)
 class Tables:
     """The clean tables of one shop; a table that was not given is None.
 
@@ -194,6 +213,8 @@ class Tables:
 
     Attributes
     ----------
+    sample : Sample or None
+        What they hold of a larger base; None where they hold everyone. Their answers are those of `Sample.surveyed`.
     workspace : Workspace
         What was computed of these tables; tables made of others by `dataclasses.replace` begin with an empty one.
     """
@@ -202,7 +223,13 @@ class Tables:
     answers: ir.Table | None = None
     events: ir.Table | None = None
     customers: ir.Table | None = None
+    sample: Sample | None = field(default=None, repr=False, compare=False)
     workspace: Workspace = field(default_factory=Workspace, init=False, repr=False, compare=False)
+
+    @property
+    def surveyed(self) -> "Tables":
+        """The tables in which those who answered are all there, or as many as are learned from."""
+        return self if self.sample is None else self.sample.surveyed
 
 
 def open_tables(folder: Path) -> Tables:

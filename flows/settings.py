@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     scores_location: GivenLocation | None = Field(
         None, description="with spark, a folder that cluster, this machine and readers share: the scores are put there"
     )
+    learn_from: int = Field(
+        500_000, ge=1, description="with spark, customers whose rows a retraining learns from on this machine, at most"
+    )
 
     timezone: str = Field("UTC", description="the shop's time zone, such as Europe/Berlin")
     currency: str | None = Field(None, description="the currency of all amounts, such as EUR")

@@ -66,8 +66,9 @@ def answers_with_features(
         One row per answer of a customer with a visible purchase at that time: customer_id, as_of, answered_at, score
         and its scale, category (0, 1, 2) and the columns of `features.describe.describe`.
     """
-    labels = labelled_answers(tables.answers, question, before=before, since=since, gap_days=gap_days, cuts=cuts)
-    return described_beside(tables, labels, vocabulary)
+    surveyed = tables.surveyed
+    labels = labelled_answers(surveyed.answers, question, before=before, since=since, gap_days=gap_days, cuts=cuts)
+    return described_beside(surveyed, labels, vocabulary)
 
 
 def train_on_answers(

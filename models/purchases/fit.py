@@ -1,20 +1,18 @@
 """The purchase and spend models of one date, fitted together on sufficient statistics counted in the engine."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
 import ibis.expr.types as ir
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from data.errors import InputError
-from features.engine.compiled import compiled
-from features.purchases import purchase_statistics, purchase_summary, spend_statistics
 from features.tables import Tables
 from models.purchases.bg_nbd import BetaGeoModel, ModifiedBetaGeoModel
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
+from models.purchases.counts import SpendCounts, count_histories, count_spends, histories_at, spends_at
 from models.purchases.gamma_gamma import GammaGammaModel
 from models.purchases.returns_to_come import returns_to_come_at
 from models.recipe import PurchaseModel
@@ -166,7 +164,7 @@ def fit_purchases_at(tables: Tables, as_of: date, purchase_model: PurchaseModel)
         Which one to fit.
     """
     once = tables.workspace.once
-    statistics = once(("histories", as_of), lambda: count_histories(purchase_summary(tables, as_of)))
+    statistics = histories_at(tables, as_of)
     return once(
         ("purchase fit", as_of, purchase_model), lambda: fit_with_spend(tables, as_of, statistics, purchase_model)
     )
@@ -177,7 +175,7 @@ def fit_with_spend(
 ) -> PurchaseFit:
     """Fit a purchase model on histories as of a date, beside the spend model and the returns to come of that date."""
     once = tables.workspace.once
-    spend = once(("spend fit", as_of), lambda: fit_spend(purchase_summary(tables, as_of)))
+    spend = once(("spend fit", as_of), lambda: fit_spend(spends_at(tables, as_of)))
     returns = once(("returns to come", as_of), lambda: returns_to_come_at(tables, as_of))
     return _after_returns(fit_histories(statistics, spend, purchase_model), returns)
 
@@ -206,12 +204,7 @@ def fit_purchase_models(summary: ir.Table, purchase_model: PurchaseModel) -> Pur
     purchase_model : "bg_nbd" or "mbg_nbd"
         Which one to fit.
     """
-    return fit_histories(count_histories(summary), fit_spend(summary), purchase_model)
-
-
-def count_histories(summary: ir.Table) -> SufficientStatistics:
-    """Count equal purchase histories, times in days, in the engine that holds the summary."""
-    return SufficientStatistics(*_columns(summary, purchase_statistics, "frequency", "recency", "T", "customers"))
+    return fit_histories(count_histories(summary), fit_spend(count_spends(summary)), purchase_model)
 
 
 def fit_histories(statistics: SufficientStatistics, spend: SpendFit, purchase_model: PurchaseModel) -> PurchaseFit:
@@ -241,26 +234,12 @@ def fit_histories(statistics: SufficientStatistics, spend: SpendFit, purchase_mo
     )
 
 
-def _of_summary(tables: Mapping[str, ir.Table], count: Callable[[ir.Table], ir.Table]) -> ir.Table:
-    return count(tables["summary"])
-
-
-def _columns(summary: ir.Table, count: Callable[[ir.Table], ir.Table], *names: str) -> list[npt.NDArray[np.float64]]:
-    columns = compiled(_of_summary, {"summary": summary}, (), [count]).to_pyarrow()
-    return [columns[name].to_numpy().astype(np.float64) for name in names]
-
-
-def fit_spend(summary: ir.Table) -> SpendFit:
+def fit_spend(spends: SpendCounts) -> SpendFit:
     """Fit Gamma-Gamma, or say why not and take the mean value of a purchase for everybody."""
-    names = ("spend_frequency", "spend_value", "customers")
-    frequency, value, customers = _columns(summary, spend_statistics, *names)
     try:
-        model = GammaGammaModel().fit(frequency, value, weights=customers)
+        model = GammaGammaModel().fit(spends.frequency, spends.value, weights=spends.customers)
     except InputError as error:
-        # In decimals, so that the sum does not depend on the order of its terms.
-        value_sum = summary.total_value.cast("decimal(38, 4)").sum()
-        total = summary.aggregate(value=value_sum, purchases=(summary.frequency + 1).sum()).to_pyarrow().to_pylist()[0]
-        mean = max(float(total["value"]) / total["purchases"], SMALLEST_SPEND)
+        mean = max(spends.total_value / max(spends.purchases, 1.0), SMALLEST_SPEND)
         note = f"Gamma-Gamma was not fitted; everybody's expected spend is the mean purchase, {mean:,.2f}: {error}"
         constant = SpendParameters(1.0, 1.0, mean, individual=False, limits=("equal_purchases", "equal_means"))
         return SpendFit(constant, as_tuples(np.zeros((3, 3)).tolist()), pd.DataFrame(), (note,))

@@ -72,13 +72,14 @@ def kept_by_age(tables: Tables, as_of: date) -> Mapping[int, Decimal] | None:
 def _estimate(tables: Tables, as_of: date) -> ReturnsToCome | None:
     spine = everyone_matched(tables, as_of, with_lags=True)
     read = tables_to_read(tables.transactions, spine)
-    returned = compiled(_returned, read, [as_of]).to_pyarrow().to_pydict()
-    if sum(returned["returns"]) < FEWEST_RETURNS:
+    by_age, by_lag = (compiled(_returned, read, [as_of], [by]).to_pyarrow().to_pydict() for by in ("age", "lag"))
+    if sum(by_age["returns"]) < FEWEST_RETURNS:
         return None
     sold = compiled(_sold, read, [as_of]).to_pyarrow().to_pydict()
     curve = survival_of_money(
         *(np.array(sold[name], dtype=float) for name in ("age", "sold")),
-        *(np.array(returned[name], dtype=float) for name in ("age", "lag", "returned")),
+        *(np.array(by_age[name], dtype=float) for name in ("age", "returned")),
+        *(np.array(by_lag[name], dtype=float) for name in ("lag", "returned")),
     )
     drops = np.flatnonzero(np.diff(curve, prepend=1.0) < 0)
     if not drops.size:
@@ -90,8 +91,10 @@ def _estimate(tables: Tables, as_of: date) -> ReturnsToCome | None:
     return ReturnsToCome(without_share.lags, without_share.kept, share)
 
 
-def _returned(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
-    return returned_by_lag(tables["transactions"], everyone_read(tables, as_of))
+def _returned(tables: Mapping[str, ir.Table], as_of: date, by: str) -> ir.Table:
+    # Ages and lags apart are as many rows as there are days, their pairs as many as half of their square.
+    returned = returned_by_lag(tables["transactions"], everyone_read(tables, as_of))
+    return returned.group_by(by).agg(returned=returned.returned.sum(), returns=returned.returns.sum()).order_by(by)
 
 
 def _sold(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
@@ -102,15 +105,19 @@ def _repeats(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
     return repeat_value_by_age(tables["transactions"], everyone_read(tables, as_of))
 
 
-def survival_of_money(sold_age: Floats, sold: Floats, age: Floats, lag: Floats, returned: Floats) -> Floats:
+def survival_of_money(
+    sold_age: Floats, sold: Floats, age: Floats, of_age: Floats, lag: Floats, at_lag: Floats
+) -> Floats:
     """Return the share of what was sold that has not come back within each lag, from 0 days on.
 
     Parameters
     ----------
     sold_age, sold : numpy.ndarray, shape (n,)
         Ages of sales in days (1 is the last day seen) and the money sold at them.
-    age, lag, returned : numpy.ndarray, shape (m,)
-        Age of the sale, days from it to the return (at most age - 1) and the money that came back.
+    age, of_age : numpy.ndarray, shape (m,)
+        Ages of sales of which something came back, and the money that did.
+    lag, at_lag : numpy.ndarray, shape (k,)
+        Days from a sale to its return, less than the age of the sale, and the money that came back after so many.
 
     Returns
     -------
@@ -123,9 +130,9 @@ def survival_of_money(sold_age: Floats, sold: Floats, age: Floats, lag: Floats, 
     np.add.at(at_risk, np.zeros(len(sold), dtype=int), sold)
     np.add.at(at_risk, sold_age.astype(int), -sold)
     seen = np.cumsum(at_risk)
-    np.add.at(at_risk, lag.astype(int) + 1, -returned)
-    np.add.at(at_risk, age.astype(int), returned)
-    np.add.at(back, lag.astype(int), returned)
+    np.add.at(at_risk, lag.astype(int) + 1, -at_lag)
+    np.add.at(at_risk, age.astype(int), of_age)
+    np.add.at(back, lag.astype(int), at_lag)
     lags = np.flatnonzero(seen >= SMALLEST_SHARE_SEEN * sold.sum())
     there = np.cumsum(at_risk)[lags]
     hazard = np.divide(back[lags], there, out=np.zeros(len(lags)), where=there > 0)

@@ -15,7 +15,13 @@ from models.release.release import Release
 from models.stats.typing import Flags, Floats, Integers, Strings
 from models.survey.frame import MOST_UNLIKE, NO_ANSWER, POINTS, Survey
 from models.survey.probability_samples import centred_log_probability, design_weights, join_samples
-from models.survey.response.asked import describe_asked, everyone_asked, tells_who_was_asked, with_non_respondents
+from models.survey.response.asked import (
+    available_share,
+    describe_asked,
+    everyone_asked,
+    tells_who_was_asked,
+    with_non_respondents,
+)
 from models.survey.response.propensity import response_propensity
 
 FEWEST_WHO_ANSWERED = 2
@@ -79,7 +85,7 @@ def prepare_survey(
     frame_name = "invited"
     if not tells_who_was_asked(others) and (others["answered"].any() or sampled.empty):
         frame_name = "customers"
-        others, share = with_non_respondents(others[others["answered"]], base, seed)
+        others, share = with_non_respondents(others[others["answered"]], base, seed, available_share(tables))
     asked = others
     if len(sampled):
         asked = pd.concat([others, sampled.assign(represents=1.0)], ignore_index=True)

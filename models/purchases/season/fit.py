@@ -1,13 +1,11 @@
 """The first stage of one date: purchase and spend models, by a clock where the recipe has a season."""
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 
-import numpy as np
-
-from features.outcomes import everyones_purchases_by_day
 from features.tables import Tables
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
+from models.purchases.counts import by_day_at
 from models.purchases.fit import MODELS, PurchaseFit, fit_purchases_at, fit_with_spend
 from models.purchases.season.closures import closed_spells
 from models.purchases.season.estimate import SeasonEstimate, by_clock, estimate_clock
@@ -15,7 +13,6 @@ from models.purchases.season.total import total_purchases
 from models.recipe import PurchaseModel, Recipe
 from models.scoring.clock.clock import Clock
 from models.scoring.parameters import PurchaseParameters
-from models.stats.typing import Floats
 
 
 def fit_first_stage_at(tables: Tables, as_of: date, recipe: Recipe) -> PurchaseFit:
@@ -68,26 +65,11 @@ def estimate_season(
         plain = fit_purchases_at(tables, as_of, purchase_model)
         if plain.purchases is None:
             return None
-        purchases, repeats = purchases_by_day(tables, as_of)
+        purchases, repeats = by_day_at(tables, as_of)
         closures = closed_spells(purchases, as_of)
         return estimate_clock(plain.statistics, repeats, as_of, fit, country, closures)
 
     return tables.workspace.once(("season", as_of, purchase_model, country), estimate)
-
-
-def purchases_by_day(tables: Tables, as_of: date) -> tuple[Floats, Floats]:
-    """Count all purchases and the repeat ones of each day from the first purchase of all to the last day seen."""
-    by_day = everyones_purchases_by_day(tables, as_of, as_of)
-    days = by_day["date"].to_numpy("datetime64[D]")
-    last = np.datetime64(as_of - timedelta(days=1), "D")
-    length = int((last - days.min()).astype(np.int64)) + 1 if days.size else 0
-    places = (days - days.min()).astype(np.int64) if days.size else np.zeros(0, dtype=np.int64)
-    seen = places < length
-    every, repeats = (
-        np.bincount(places[seen], by_day[name].to_numpy(float)[seen], minlength=length).astype(np.float64)
-        for name in ("purchases", "repeat_purchases")
-    )
-    return every, repeats
 
 
 def _fit(tables: Tables, as_of: date, purchase_model: PurchaseModel, country: str | None) -> PurchaseFit | None:

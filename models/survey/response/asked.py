@@ -70,9 +70,11 @@ def describe_asked(
     samples = None
     if probability_samples is not None:
         samples = check_probability_samples(probability_samples, release.as_of, since)
+    reached = 1.0 if tables.sample is None else tables.sample.respondents
+    most, tables = available_share(tables), tables.surveyed
     asked = _invitations(tables, release, since)
-    share = _share_to_draw(asked) if sampled else 1.0
-    asked = asked.mutate(is_drawn=is_drawn(asked.customer_id, share, seed))
+    share = _share_to_draw(asked, is_drawn(asked.customer_id, most * reached, seed), most) if sampled else most
+    asked = asked.mutate(is_drawn=is_drawn(asked.customer_id, share * reached, seed))
     if share < 1.0:
         kept = asked.is_drawn | asked.customer_id.isin(asked.filter(asked.answered).customer_id)
         if samples is not None and len(samples):
@@ -118,7 +120,14 @@ def tells_who_was_asked(others: pd.DataFrame) -> bool:
     return unanswered >= max(FEWEST_UNANSWERED, SMALLEST_UNANSWERED_SHARE * float(represents.sum()))
 
 
-def with_non_respondents(answered: pd.DataFrame, base: StoredTable, seed: int) -> tuple[pd.DataFrame, float]:
+def available_share(tables: Tables) -> float:
+    """Share of those who did not answer that is there, where all who answered count as there: of a sample fewer."""
+    return 1.0 if tables.sample is None else tables.sample.customers / tables.sample.respondents
+
+
+def with_non_respondents(
+    answered: pd.DataFrame, base: StoredTable, seed: int, available: float = 1.0
+) -> tuple[pd.DataFrame, float]:
     """Add those of a base who did not answer, or a random sample where they are many; with the share in it.
 
     Parameters
@@ -129,6 +138,8 @@ def with_non_respondents(answered: pd.DataFrame, base: StoredTable, seed: int) -
         Everyone now.
     seed
         Of the sample.
+    available
+        `available_share` of the tables that the base comes from.
     """
     customer = base["customer_id"]
     places = np.flatnonzero(~customer.isin(answered["customer_id"]))
@@ -136,6 +147,7 @@ def with_non_respondents(answered: pd.DataFrame, base: StoredTable, seed: int) -
     if share < 1.0:
         hashed = pd.util.hash_array(customer.to_numpy(object)[places], hash_key=f"{seed % 10**16:016d}")
         places = places[hashed < np.uint64(share * 2.0**64)]
+    share *= available
     others = base.take(places).assign(answered=False, represents=1.0 / share, is_drawn=True)
     return pd.concat([answered, others], ignore_index=True), share
 
@@ -150,14 +162,16 @@ def _with_features(tables: Tables, release: Release, asked: ir.Table) -> ir.Tabl
     return asked.inner_join(described, ["customer_id", "as_of"])
 
 
-def _share_to_draw(asked: ir.Table) -> float:
-    """Share of the customers without an answer that still changes what is learned."""
+def _share_to_draw(asked: ir.Table, is_there: ir.BooleanValue, most: float) -> float:
+    """Share of the customers without an answer that still changes what is learned, at most the share that is there."""
     counts = asked.agg(
-        customers=asked.customer_id.nunique(), who_answered=asked.customer_id.nunique(where=asked.answered)
+        there=asked.customer_id.nunique(where=is_there),
+        there_answered=asked.customer_id.nunique(where=is_there & asked.answered),
+        who_answered=asked.customer_id.nunique(where=asked.answered),
     )
     row = counts.to_pyarrow().to_pylist()[0]
-    others = row["customers"] - row["who_answered"]
-    return float(min(1.0, _most_non_respondents(row["who_answered"]) / max(others, 1)))
+    others = (row["there"] - row["there_answered"]) / most
+    return float(min(most, _most_non_respondents(row["who_answered"]) / max(others, 1)))
 
 
 def _most_non_respondents(answers: int) -> int:

@@ -92,7 +92,7 @@ def test_young_sales_tell_of_short_lags_only():
     age = np.concatenate([ages[ages > 2], ages[ages > 5]])
     lag = np.concatenate([np.full(8, 2.0), np.full(5, 5.0)])
     back = np.where(lag == 2, 20.0, 40.0)
-    curve = survival_of_money(ages, np.full(10, 100.0), age, lag, back)
+    curve = survival_of_money(ages, np.full(10, 100.0), age, back, lag, back)
     np.testing.assert_allclose(curve, [1, 1, 0.8, 0.8, 0.8, 0.4, 0.4, 0.4, 0.4, 0.4], rtol=1e-12)
     # What came back over what was sold would say less, as most sales are too young to have shown it.
     assert back.sum() / 1000 == pytest.approx(0.36)
