@@ -1,6 +1,6 @@
 """Taking tables in on a cluster: checked by the contracts of all tables, and kept there for the run."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 
 from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
+from data.intake.cluster.joining import put_together
 from data.intake.cluster.session import ClusterBackend
-from data.intake.cluster.sources import read_source
+from data.intake.cluster.sources import read_sources
 from data.intake.cluster.staging import clean_table, stage
 from data.intake.cluster.violations import count_reasons
 from data.intake.quarantine import check_share
@@ -64,6 +65,7 @@ def take_in_on_cluster(
     clean: dict[str, ir.Table] = {}
     reports: dict[str, TableReport] = {}
     aside: list[pa.Table] = []
+    notes = [_NOTE]
     currency: str | None = None
     first = newest = date.min
     try:
@@ -71,10 +73,13 @@ def take_in_on_cluster(
             if table not in sources:
                 continue
             check_mapping(contract, sources[table].columns)
-            raw, names = read_source(backend, sources[table], table)
-            matched = _match(contract, raw, sources[table], names)
+            raws, names = read_sources(backend, sources[table], table)
+            matches = [_match(contract, *each, sources[table]) for each in zip(raws, names, strict=True)]
+            raw, matched = put_together(backend, raws, matches, names, table)
             known = _known(clean) if table in ("answers", "events") else None
-            staged = stage(backend, raw, contract, matched, rules, names[0], known)
+            staged, joined = stage(backend, raw, contract, matched, rules, names[0], known)
+            if joined:
+                notes.append(f"customers: rows that were joined to those of the same customer elsewhere: {joined:,}.")
             rows, reasons = count_reasons(staged, contract)
             aside.append(_set_aside(staged, contract, names[0], matched) if reasons else _NONE)
             _judge(table, rows, reasons, rules, aside[-1], names[0])
@@ -83,20 +88,21 @@ def take_in_on_cluster(
                 first, newest = _days(staged)
             attributes = [name for name in matched if name not in contract.names]
             clean[table] = clean_table(staged, contract, attributes)
-            reports[table] = _report(raw, clean[table], names, matched, rows, reasons)
+            unread = {column for each in raws for column in each.columns} - {n for m in matches for n in m.values()}
+            reports[table] = _report(clean[table], names, matches, rows, reasons, joined, unread)
     finally:
         pq.write_table(pa.concat_tables([_NONE, *aside]), folder / "quarantine.parquet")
-    return TakenIn(clean, Intake(folder, reports, currency, first, newest, _NOTES))
+    return TakenIn(clean, Intake(folder, reports, currency, first, newest, tuple(notes)))
 
 
-_NOTES = ("Read and checked on the cluster; lines that equal another one are kept and not counted there.",)
+_NOTE = "Read and checked on the cluster; lines that equal another one are kept and not counted there."
 _NONE = pa.schema({name: pa.string() for name in ("table", "file", "column", "cell", "reason", "record")}).empty_table()
 
 
-def _match(contract: Contract, raw: ir.Table, source: Source, names: tuple[str, ...]) -> dict[str, str]:
+def _match(contract: Contract, raw: ir.Table, name: str, source: Source) -> dict[str, str]:
     header = list(raw.columns)
     kinds = [_holds(raw[name]) for name in header]
-    matched = match_columns(contract, header, source.columns, names[0], contents=lambda: kinds)
+    matched = match_columns(contract, header, source.columns, name, contents=lambda: kinds)
     return {name: header[place] for name, place in matched.items()}
 
 
@@ -165,28 +171,29 @@ def xxhash64(text: str) -> int:  # type: ignore[empty-body]
 
 
 def _report(
-    raw: ir.Table,
     clean: ir.Table,
     names: tuple[str, ...],
-    matched: Mapping[str, str],
+    matches: Sequence[Mapping[str, str]],
     rows: int,
     reasons: Mapping[str, int],
+    joined: int,
+    unread: Collection[str],
 ) -> TableReport:
     """Count and digest the valid rows; the digest depends on neither their order nor their files."""
     cells = [clean[name].cast("string").fill_null("\x00") for name in clean.columns]
     hashed = clean.select(hashed=xxhash64(ibis.literal("\x1f").join(cells)).cast("decimal(38, 0)"))
     digest = hashed.hashed.sum().to_pyarrow().as_py()
-    used = set(matched.values())
+    columns = {name: column for match in reversed(matches) for name, column in match.items()}
     return TableReport(
         files=names,
-        columns=dict(matched),
-        left_out=0,
+        columns=columns,
+        left_out=joined,
         rows_read=rows,
         rows_valid=rows - sum(reasons.values()),
         set_aside=sum(reasons.values()),
         reasons=reasons,
         identical_lines=0,
         digest=f"{int(digest or 0) & (2**128 - 1):032x}",
-        unread=tuple(name for name in raw.columns if name not in used),
+        unread=tuple(sorted(unread)),
         written=("on the cluster",),
     )

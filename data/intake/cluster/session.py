@@ -61,8 +61,11 @@ class ClusterBackend(Backend):  # type: ignore[misc]
 
         Its name begins as it is told; other runs may share the session.
         """
+        return self.keep_frame(self.data_frame(table), name)
+
+    def keep_frame(self, frame: Any, name: str) -> ir.Table:
+        """Keep the rows of a data frame of Spark's, such as those of a function over batches, as `keep` does."""
         name = ibis.util.gen_name(name)
-        frame = self.data_frame(table)
         place = self._written(frame, name)
         self._session.read.schema(frame.schema).parquet(str(place)).createOrReplaceTempView(name)
         return self.table(name)

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Sequence
 from pathlib import Path
 
 import ibis.expr.types as ir
@@ -30,8 +29,8 @@ def is_table_name(path: str) -> bool:
     return _NAME.fullmatch(path) is not None and not path.lower().endswith((*_TEXT_FILES, ".parquet", ".pq", ".orc"))
 
 
-def read_source(backend: ClusterBackend, source: Source, table: str) -> tuple[ir.Table, tuple[str, ...]]:
-    """Open a source on the cluster; no row is read yet.
+def read_sources(backend: ClusterBackend, source: Source, table: str) -> tuple[list[ir.Table], tuple[str, ...]]:
+    """Open the sources of a table on the cluster; no row is read yet.
 
     Parameters
     ----------
@@ -45,8 +44,8 @@ def read_source(backend: ClusterBackend, source: Source, table: str) -> tuple[ir
 
     Returns
     -------
-    Table, tuple of str
-        All rows, matched by the names of columns where there are several sources; and the names of the sources.
+    list of Table, tuple of str
+        The rows of each, and its name.
 
     Raises
     ------
@@ -64,8 +63,7 @@ def read_source(backend: ClusterBackend, source: Source, table: str) -> tuple[ir
     tables = [_read(backend, str(path), table) for path in paths]
     # What was read may be named; of a URL what may be shown.
     names = tuple(shown_location(name) if "://" in name else name for name in map(str, paths))
-    columns = list(dict.fromkeys(column for each in tables for column in each.columns))
-    return _union(tables, columns, table, names), names
+    return tables, names
 
 
 def _check_settings(source: Source, table: str) -> None:
@@ -107,16 +105,3 @@ def _read(backend: ClusterBackend, name: str, table: str) -> ir.Table:
 
 def _absolute(path: str) -> str:
     return path if "://" in path else os.path.abspath(path)  # noqa: PTH100 - a glob is no Path
-
-
-def _union(tables: Sequence[ir.Table], columns: Sequence[str], table: str, names: Sequence[str]) -> ir.Table:
-    """Put several sources below each other."""
-    first, *others = tables
-    for other, name in zip(others, names[1:], strict=True):
-        if set(other.columns) != set(first.columns):
-            raise InputError(
-                f"{table}: {name} has the columns {', '.join(other.columns)}, but {names[0]} has "
-                f"{', '.join(first.columns)}. Give the sources of a table the same columns."
-            )
-        first = first.union(other.select(*first.columns))
-    return first.select(*columns)

@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 
 from data.contracts import NUMBER, SCALES, Contract
 from data.intake.cluster.columns import FILLED, MONEY, is_filled, read_columns, trimmed
+from data.intake.cluster.joining import SOURCE, join_customers
 from data.intake.cluster.session import ClusterBackend
 from data.intake.cluster.violations import answered_that_day, first_violation, number_of
 from data.intake.rules import Rules
@@ -29,7 +30,7 @@ def stage(
     rules: Rules,
     name: str,
     known: ir.Table | None,
-) -> ir.Table:
+) -> tuple[ir.Table, int]:
     """Read, check and keep a table.
 
     Parameters
@@ -45,25 +46,32 @@ def stage(
 
     Returns
     -------
-    Table
+    Table, int
         violation (its number, null for a valid row), the clean columns of the contract and the attributes; of
-        transactions also currency.
+        transactions also currency. And how many rows of customers became part of another source's.
     """
     values = read_columns(table, contract, matched, backend.moments(table), rules.timezone, name)
     for each in ("customer_id", "order_id"):
         if each in contract.names:
             values[each] = _written_alike(values[each], rules)
+    of_sources = {SOURCE: table[SOURCE]} if SOURCE in table.columns else {}
     typed = table.select(
-        **values, **{f"attribute_{k}": table[each] for k, each in enumerate(_attributes(contract, matched).values())}
+        **values,
+        **of_sources,
+        **{f"attribute_{k}": table[each] for k, each in enumerate(_attributes(contract, matched).values())},
     )
     typed = _with_scale(typed, rules) if contract.table == "answers" else typed
     staged = typed.mutate(violation=first_violation(typed, contract, rules.local_now()))
     attributes = list(_attributes(contract, matched))
-    staged = staged.select("violation", **_clean_values(staged, contract), **_attribute_texts(staged, attributes))
+    of_row = {name: staged[name] for name in ("violation", *of_sources)}
+    staged = staged.select(**of_row, **_clean_values(staged, contract), **_attribute_texts(staged, attributes))
     if known is not None:
         staged = _with_unknown(staged, known, contract)
-    kept = backend.keep(staged, f"staged_{contract.table}")
-    return _without_repeated(backend, kept, contract, attributes)
+    kept, joined = backend.keep(staged, f"staged_{contract.table}"), 0
+    if of_sources:
+        told = [name for name in (*contract.clean, *attributes) if name not in ("customer_id", "valid_from")]
+        kept, joined = join_customers(backend, kept, told)
+    return _without_repeated(backend, kept, contract, attributes), joined
 
 
 def _attributes(contract: Contract, matched: Mapping[str, str]) -> dict[str, str]:

@@ -115,6 +115,44 @@ def test_moments_are_told_by_the_clock_of_the_shop(backend, tmp_path):
     assert taken.intake.newest_day == date(2024, 3, 31)
 
 
+def test_files_of_several_shapes_are_joined_as_on_one_machine(backend, tmp_path):
+    """Sales of two tills that name their columns differently, and customers of whom two files tell different things."""
+    day = pa.array([datetime(2024, 1, 2)] * 2, pa.timestamp("us"))
+    sold = [
+        parquet(tmp_path, "till", customer_id=["a", "b"], ts=day, amount=[1.0, 2.0], channel=["web", "shop"]),
+        parquet(tmp_path, "other", client=["c", "a"], date=day, price=[3, 4]),
+    ]
+    people = [
+        parquet(tmp_path, "people", customer_id=["a", "b", "c", "c"], region=["north", "south", "east", "east"]),
+        parquet(tmp_path, "more", customer_id=["a", "b", "c"], age=[30.0, 40.0, 50.0], region=[None, "north", None]),
+    ]
+    columns = {"customer_id": "client", "ts": "date", "amount": "price"}
+    rules = Rules(now=NOW, quarantine_limit=1.0)
+    own = {"other.parquet": Source((), columns=columns)}
+    files = take_in(
+        {"transactions": Source(tuple(sold), own=own), "customers": Source(tuple(people))}, tmp_path / "files", rules
+    )
+    view = backend.session.read.parquet(sold[1]).withColumnsRenamed({old: new for new, old in columns.items()})
+    view.createOrReplaceTempView("other_till")
+    sources = {"transactions": Source((sold[0], "other_till")), "customers": Source(tuple(people))}
+    cluster = take_in_on_cluster(backend, sources, tmp_path, rules)
+    for name in sources:
+        assert dict(cluster.intake.tables[name].reasons) == dict(files.tables[name].reasons), name
+        own_rows = ibis.read_parquet(tmp_path / "files" / f"{name}.parquet")
+        assert rows_of(cluster.tables[name].select(own_rows.columns)) == rows_of(own_rows), name
+    assert cluster.intake.tables["customers"].left_out == files.tables["customers"].left_out == 1
+    assert cluster.intake.tables["customers"].rows_read == files.tables["customers"].rows_read
+
+
+def test_types_that_have_nothing_in_common_are_told(backend, tmp_path):
+    paths = [
+        parquet(tmp_path, f"sold{k}", customer_id=["a"], ts=[NOW], amount=[amount])
+        for k, amount in enumerate((1.0, "1"))
+    ]
+    with pytest.raises(InputError, match="transactions: the column 'amount' is of several types: float64 in"):
+        take_in_on_cluster(backend, {"transactions": Source(tuple(paths))}, tmp_path)
+
+
 @pytest.mark.parametrize("kind", ["table", "folder", "delta"])
 def test_tables_are_read_where_they_lie(backend, tmp_path, kind):
     day = datetime(2024, 1, 2)
