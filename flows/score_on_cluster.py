@@ -2,7 +2,10 @@
 
 from datetime import date
 
+from flows.reports.cluster.figures import cluster_figures
 from flows.reports.cluster.score import cluster_sections, log_cluster_score
+from flows.reports.page.keeping import Kept, keep_page_of_score
+from flows.reports.page.screen import screen_of
 from flows.reports.sections import Section, tell
 from flows.settings import Settings
 from flows.steps.cluster.inputs import take_cluster_inputs
@@ -13,7 +16,8 @@ from flows.steps.scoring import Published, by_the_champion, choose_scorer
 from flows.steps.stores import open_settings_store
 from flows.steps.tasks import io_task, plain_task
 from models.registry.publication import make_current, register_dataset, why_not_current
-from models.registry.scorers import Registered
+from models.registry.published_file import CURRENT, SCORES, pull_line
+from models.registry.scorers import Registered, alias_version
 from models.registry.store import Store
 from models.registry.tracking import Run, forget_old_quarantine, tracked
 
@@ -37,18 +41,20 @@ def score_on_cluster(settings: Settings) -> Published:
         If a limit stopped the run.
     """
     store = open_settings_store(settings)
-    chosen = choose_scorer(store, settings)
+    chosen, before = choose_scorer(store, settings), alias_version(store, CURRENT, SCORES)
     with tracked(store, "score", settings.tags) as run, cluster_of_run(settings, run.run_id) as cluster:
         inputs = take_cluster_inputs(run, settings, cluster)
-        _, _, (done, sections) = by_the_champion(
+        chosen, _, (done, kept, sections) = by_the_champion(
             store,
             settings,
             inputs.as_of,
             chosen,
-            lambda scorer: score_everyone(store, cluster, inputs, scorer, run.run_id),
-            lambda scorer, scored: publish_scored(store, run, settings, cluster, inputs, scorer, scored),
+            lambda scorer: score_everyone(store, settings, cluster, inputs, scorer, run.run_id),
+            lambda scorer, scored: publish_scored(store, run, settings, cluster, inputs, scorer, scored, before),
         )
-    tell(sections)
+    title = f"Scored {done.customers:,} customers as of {inputs.as_of} with scorer {chosen.version}, on the cluster."
+    places = {"Report": kept.place, "Pull the scores with": pull_line(store) if done.is_current else None}
+    tell(sections, screen_of(title, kept.figures, kept.of_scorer, places))
     return done
 
 
@@ -60,16 +66,19 @@ def publish_scored(
     inputs: Inputs,
     chosen: Registered,
     scored: ScoredThere,
-) -> tuple[Published, list[Section]]:
+    before: int | None,
+) -> tuple[Published, Kept, list[Section]]:
     """Publish while the store is held: the alias moves last, and only where the scores may be the current ones."""
     version = publish(store, run.run_id, cluster, scored, inputs.as_of)
     why_not = why_not_current(store, chosen.version, inputs.as_of)
     sections = cluster_sections(store, settings, inputs, chosen, scored, version, why_not)
     log_cluster_score(run, chosen, scored, version, sections)
+    figures = cluster_figures(settings, inputs, chosen, scored, version, why_not)
+    kept = keep_page_of_score(run, figures, before, settings.language)
     forget_old_quarantine(store, settings.quarantine_retention_days)
     if why_not is None:
         make_current(store, version)
-    return Published(version, why_not is None, chosen.version, scored.customers, run.run_id), sections
+    return Published(version, why_not is None, chosen.version, scored.customers, run.run_id), kept, sections
 
 
 score_everyone = plain_task(score_there)

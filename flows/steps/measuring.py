@@ -70,7 +70,7 @@ def measure_run(settings: Settings, inputs: Inputs, release: Release) -> Measure
         segmentations = segmentations_of(release)
         names = [name for name in settings.segments if name in columns]
         groupings = [(_by_customer(tables, inputs.as_of, segmentations, name), measures) for name in names]
-        if _is_given(tables.answers, "touchpoint"):
+        if has_values(tables.answers, "touchpoint"):
             groupings.append((Grouping("touchpoint", column="touchpoint"), answer_measures_of(settings)))
         windows = Windows(inputs.as_of, settings.measure_days)
         panels = [
@@ -91,7 +91,7 @@ def grouping_by(tables: Tables, as_of: date, segmentations: Segmentations, name:
     InputError
         If there is no such segmentation.
     """
-    if any(name in ROW_COLUMNS and _is_given(rows, name) for rows in (tables.transactions, tables.answers)):
+    if any(name in ROW_COLUMNS and has_values(rows, name) for rows in (tables.transactions, tables.answers)):
         return Grouping(name, column=name)
     if name in ROW_COLUMNS and name not in (() if tables.customers is None else tables.customers.columns):
         rows_of = "answers" if name == "touchpoint" else "transactions"
@@ -105,7 +105,7 @@ def _by_customer(tables: Tables, as_of: date, segmentations: Segmentations, name
     return Grouping(str(labels.name or name), customers=ibis.memtable(rows))
 
 
-def _is_given(rows: ir.Table | None, column: str) -> bool:
+def has_values(rows: ir.Table | None, column: str) -> bool:
     """Whether any row has a value in a column."""
     if rows is None or column not in rows.columns:
         return False

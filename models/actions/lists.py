@@ -7,13 +7,12 @@ from typing import Any
 
 import pandas as pd
 
+from models.actions.base_figures import BaseFigures, nps_score
 from models.actions.reasons import least_difference
 from models.release.release import Release
 
 # A list is no longer than a team can work through before the next scoring.
 LONGEST_LIST = 1000
-# One customer in so many counts as valuable: the top quintile, as in RFM.
-VALUABLE_ONE_IN = 5
 # A customer is lapsing after more than this many usual gaps between purchases. With purchases at random times a gap is
 # that long 14 times in 100 (e^-2).
 LAPSING_GAPS = 2.0
@@ -52,7 +51,17 @@ class ActionList:
     absent: str | None = None
 
 
-def action_lists(scores: pd.DataFrame, described: pd.DataFrame, release: Release) -> tuple[ActionList, ...]:
+def rank_of(each: "ActionList", scores: pd.DataFrame) -> pd.Series:
+    """Give what the customers of a list are ordered by, the largest first."""
+    value: pd.Series = each.customers["value"]
+    if each.name == "likely_detractors":
+        value = scores.loc[each.customers.index, "p_detractor"]
+    return value.astype(float)
+
+
+def action_lists(
+    scores: pd.DataFrame, described: pd.DataFrame, release: Release, figures: BaseFigures | None = None
+) -> tuple[ActionList, ...]:
     """Choose the customers of each list; a customer may be on several.
 
     Parameters
@@ -61,6 +70,8 @@ def action_lists(scores: pd.DataFrame, described: pd.DataFrame, release: Release
         As in `models.actions.plan.find_actions`.
     described
         The features `QUOTED` of the same customers, with the index of the scores.
+    figures
+        Of the whole base, where these customers are a part of it.
 
     Returns
     -------
@@ -77,7 +88,7 @@ def action_lists(scores: pd.DataFrame, described: pd.DataFrame, release: Release
         Customers without a positive value are not listed. A list holds at most `LONGEST_LIST`. The top fifth are the
         customers with the largest values, a fifth of the base (rounded up) and ties with the last of them.
     """
-    base = _Base(scores, described, release)
+    base = _Base(scores, described, release, figures or BaseFigures.of(scores, described, release))
     return _likely_detractors(base), _lapsing(base), _promoters(base), _second_purchase(base)
 
 
@@ -86,11 +97,12 @@ _NO_FORECAST = "The scorer has no purchase forecast, as nobody had bought on a s
 
 @dataclass(frozen=True)
 class _Base:
-    """All customers, to choose from."""
+    """The customers to choose from."""
 
     scores: pd.DataFrame
     described: pd.DataFrame
     release: Release
+    figures: BaseFigures
 
     @property
     def shares(self) -> pd.DataFrame:
@@ -126,13 +138,13 @@ class _Base:
 
     def beyond_noise(self, side: int) -> tuple[pd.Series, str]:
         """Flag customers with an NPS score beyond noise above (1) or below (-1) the base's, and word the condition."""
-        m = 100.0 * (self.shares["p_promoter"] - self.shares["p_detractor"])
+        m, of_base = nps_score(self.shares), self.figures.score
         noise = least_difference(self.release.parameters.nps)
         where = "above" if side > 0 else "below"
         condition = (
-            f"with an NPS score more than {noise:.1f} points {where} the mean prediction of the base, {m.mean():+.1f}"
+            f"with an NPS score more than {noise:.1f} points {where} the mean prediction of the base, {of_base:+.1f}"
         )
-        return side * (m - m.mean()) > noise, condition
+        return side * (m - of_base) > noise, condition
 
     def listed(
         self,
@@ -169,11 +181,11 @@ def _likely_detractors(base: _Base) -> ActionList:
     if base.why_no_nps:
         return base.absent(*names, base.why_no_nps)
     risk, (worth, column, words) = base.shares["p_detractor"], base.worth
-    (is_below, below), lowest = base.beyond_noise(-1), _lowest_valuable(worth)
+    (is_below, below), lowest = base.beyond_noise(-1), base.figures.lowest_worth
     return base.listed(
         *names,
         f"In the category of detractors, no likelier promoters than detractors, {below}, and a {column} among the top "
-        f"fifth ({lowest:,.2f} or more); the likeliest detractors first (base: {_percent(risk.mean())})",
+        f"fifth ({lowest:,.2f} or more); the likeliest detractors first (base: {_percent(base.figures.p_detractor)})",
         (worth * risk, f"{column} x p_detractor: {words} of a probable detractor, not what an action would save"),
         is_below & base.is_of("detractor") & (risk >= base.shares["p_promoter"]) & (worth >= lowest),
         lambda row: f"{words} of {row[column]:,.2f}, among the top fifth",
@@ -186,7 +198,7 @@ def _lapsing(base: _Base) -> ActionList:
     if not base.has_forecast:
         return base.absent(*names, _NO_FORECAST)
     scores, bought = base.scores, base.described["total_value"]
-    lowest, days = _lowest_valuable(bought), base.release.parameters.churn_horizon
+    lowest, days = base.figures.lowest_bought, base.release.parameters.churn_horizon
     return base.listed(
         *names,
         f"No purchase for more than {LAPSING_GAPS:g} times their usual gap between purchases (of {FEWEST_GAPS} gaps or "
@@ -210,18 +222,18 @@ def _promoters(base: _Base) -> ActionList:
     names = "promoters", "Promoters to ask for a referral"
     if base.why_no_nps:
         return base.absent(*names, base.why_no_nps)
-    chance, (is_above, above) = base.shares["p_promoter"], base.beyond_noise(1)
+    chance, (is_above, above), usual = base.shares["p_promoter"], base.beyond_noise(1), base.figures.p_promoter
     worth, column, words = base.worth
     return base.listed(
         *names,
-        f"In the category of promoters, likelier to be one than the base ({_percent(chance.mean())}), {above}, and not "
+        f"In the category of promoters, likelier to be one than the base ({_percent(usual)}), {above}, and not "
         f"lapsing (no purchase "
         f"for more than {LAPSING_GAPS:g} times their usual gap)",
         (
             worth * chance,
             f"{column} x p_promoter: {words} of a probable promoter; the value of a referral is not known",
         ),
-        is_above & base.is_of("promoter") & (chance > chance.mean()) & ~base.is_lapsing,
+        is_above & base.is_of("promoter") & (chance > usual) & ~base.is_lapsing,
         lambda row: f"{words} of {row[column]:,.2f}; last purchase {row['days_since_last_purchase']:,.0f} days ago",
     )
 
@@ -232,10 +244,11 @@ def _second_purchase(base: _Base) -> ActionList:
         return base.absent(*names, _NO_FORECAST)
     scores, days = base.scores, base.release.parameters.horizon
     once = scores["frequency"] == 0
-    usual = scores["p_purchase"][once].mean()
+    usual = base.figures.p_purchase_once
+    again = "" if math.isnan(usual) else f"; {_percent(usual)} of them buy again within {days} days"
     return base.listed(
         *names,
-        f"Bought on one day only{f'; {_percent(usual)} of them buy again within {days} days' if once.any() else ''}",
+        f"Bought on one day only{again}",
         (scores["expected_revenue"], f"expected_revenue: revenue of the next {days} days without any action"),
         once,
         lambda row: (
@@ -243,11 +256,6 @@ def _second_purchase(base: _Base) -> ActionList:
             f"buy again within {days} days; base of one-time buyers {_percent(usual)}"
         ),
     )
-
-
-def _lowest_valuable(value: pd.Series) -> float:
-    """Return the lowest value among the top fifth, rounded up to whole customers."""
-    return float(value.nlargest(math.ceil(len(value) / VALUABLE_ONE_IN)).min())
 
 
 def _percent(share: float) -> str:

@@ -1,11 +1,12 @@
 """The action lists, and the reasons of each customer in the scores table."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from features.tables import StoredTable
@@ -73,21 +74,65 @@ def find_actions(
     if reasons not in ("lists", "all", "off"):
         raise ValueError(f'reasons must be "lists", "all" or "off", got {reasons!r}')
     lists = action_lists(scores, described.frame(QUOTED), release)
-    listed: dict[Any, list[dict[str, Any]]] = {}
-    for each in lists:
-        for index, value, why in each.customers[["value", "why"]].itertuples():
-            # The keys are a contract of the published column.
-            listed.setdefault(index, []).append({"group": each.title, "worth": round(value, 2), "text": why})
-    reasons_of_nps: dict[Any, list[Reason]] = {}
-    texts: dict[Any, str] = {}
+    listed = list(reasons_of_lists(lists))
+    reference: Reference | None = None
+    customers: Iterable[pd.DataFrame] = ()
+    if explains(release, reasons):
+        reference = _reference(scores, described)
+        customers = [described.take(listed)] if reasons == "lists" else described.batches()
+    actions, texts = with_reasons(lists, release, reference, customers)
+    published = pd.Series([texts.get(index) for index in scores.index], index=scores.index, dtype=object)
+    return replace(actions, reasons=published)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Customers who represent the base, in the order of their scores, and the mean shares of the base."""
+
+    customers: pd.DataFrame
+    shares: Sequence[float]
+
+
+def explains(release: Release, reasons: str) -> bool:
+    """Whether anybody's NPS score is explained."""
+    return reasons != "off" and release.parameters.nps.source == "model"
+
+
+def reference_places(customers: int) -> npt.NDArray[np.int64]:
+    """Give the places of the customers who represent a base, in ascending order of the score, ties by their ids."""
+    count = min(REFERENCE, customers)
+    return ((np.arange(count) + 0.5) / max(count, 1) * customers).astype(np.int64)
+
+
+def with_reasons(
+    lists: Sequence[ActionList], release: Release, reference: Reference | None, customers: Iterable[pd.DataFrame]
+) -> tuple[Actions, dict[Any, str]]:
+    """Add the reasons of the NPS score to lists, and write the reasons of customers as JSON.
+
+    Parameters
+    ----------
+    lists : sequence of ActionList
+        As `models.actions.lists.action_lists` gives them.
+    release : Release
+        The release that scored them.
+    reference : Reference or None
+        The base that scores are explained relative to; None where none is.
+    customers : iterable of pandas.DataFrame
+        The features of those whose score is explained, with the index of the lists.
+
+    Returns
+    -------
+    tuple of Actions and dict
+        The actions, whose reasons are none yet; and by the index of the lists the text of each customer's reasons.
+    """
+    listed, reasons_of_nps, texts = reasons_of_lists(lists), dict[Any, list[Reason]](), dict[Any, str]()
     drivers: tuple[Driver, ...] = ()
-    if reasons != "off" and release.parameters.nps.source == "model":
-        reference, base = _reference(scores, described)
-        explainer = _explainer(reference, base, release)
-        drivers = tuple(nps_drivers(explainer, reference.iloc[::DRIVERS_ONE_IN], release.vocabulary))
-        for customers in [described.take(list(listed))] if reasons == "lists" else described.batches():
-            explained = nps_reasons(explainer, customers, release.vocabulary)
-            for index, explanation in zip(customers.index, explained, strict=True):
+    if reference is not None:
+        explainer = _explainer(reference, release)
+        drivers = tuple(nps_drivers(explainer, reference.customers.iloc[::DRIVERS_ONE_IN], release.vocabulary))
+        for batch in customers:
+            explained = nps_reasons(explainer, batch, release.vocabulary)
+            for index, explanation in zip(batch.index, explained, strict=True):
                 if index in listed:
                     reasons_of_nps[index] = explanation or []
                 elif explanation:
@@ -95,8 +140,18 @@ def find_actions(
     for index, of_lists in listed.items():
         by_value = sorted(of_lists, key=lambda reason: -reason["worth"])
         texts[index] = _to_json([*by_value, *reasons_of_nps.get(index, [])])
-    published = pd.Series([texts.get(index) for index in scores.index], index=scores.index, dtype=object)
-    return Actions(tuple(_with_nps(each, reasons_of_nps) for each in lists), published, drivers)
+    actions = Actions(tuple(_with_nps(each, reasons_of_nps) for each in lists), pd.Series(dtype=object), drivers)
+    return actions, texts
+
+
+def reasons_of_lists(lists: Sequence[ActionList]) -> dict[Any, list[dict[str, Any]]]:
+    """Give, by the index of the lists, why each customer is on which, and the value."""
+    listed: dict[Any, list[dict[str, Any]]] = {}
+    for each in lists:
+        for index, value, why in each.customers[["value", "why"]].itertuples():
+            # The keys are a contract of the published column.
+            listed.setdefault(index, []).append({"group": each.title, "worth": round(value, 2), "text": why})
+    return listed
 
 
 def to_table(lists: Sequence[ActionList]) -> pd.DataFrame:
@@ -111,20 +166,18 @@ def to_table(lists: Sequence[ActionList]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[columns]
 
 
-def _reference(scores: pd.DataFrame, described: StoredTable) -> tuple[pd.DataFrame, list[float]]:
-    """Draw customers evenly from the base in ascending order of the score, and give the base's mean shares."""
+def _reference(scores: pd.DataFrame, described: StoredTable) -> Reference:
+    """Draw customers evenly from the base in ascending order of the score."""
     shares = scores[[f"p_{name}" for name in CATEGORIES]].astype(float)
     m = shares["p_promoter"] - shares["p_detractor"]
     ordered = pd.DataFrame({"m": m, "customer_id": scores["customer_id"]}).sort_values(["m", "customer_id"]).index
-    count = min(REFERENCE, len(ordered))
-    places = ((np.arange(count) + 0.5) / count * len(ordered)).astype(int)
-    return described.take(ordered[places]), list(shares.mean())
+    return Reference(described.take(ordered[reference_places(len(ordered))]), list(shares.mean()))
 
 
-def _explainer(reference: pd.DataFrame, base: Sequence[float], release: Release) -> NpsExplainer:
+def _explainer(reference: Reference, release: Release) -> NpsExplainer:
     trees = release.scorer.boosters
     boosters = {name.removeprefix("nps_"): booster for name, booster in trees.items() if name.startswith("nps_")}
-    return NpsExplainer.of(release.parameters.nps, boosters, reference, base)
+    return NpsExplainer.of(release.parameters.nps, boosters, reference.customers, reference.shares)
 
 
 def _with_nps(each: ActionList, reasons_of_nps: Mapping[Any, Sequence[Reason]]) -> ActionList:

@@ -5,21 +5,26 @@ from collections.abc import Sequence
 import pandas as pd
 
 from flows.cautions.history import short_history
+from flows.reports.actions import action_sections, log_actions
 from flows.reports.drift import drift_metrics, drift_section
 from flows.reports.intake import intake_section
+from flows.reports.measures import log_measures, measures_sections
+from flows.reports.monitoring import log_monitoring, monitoring_metrics, monitoring_sections
 from flows.reports.score import where_section
 from flows.reports.sections import Section, to_markdown
 from flows.reports.segments import SEGMENT_MEANS, personas_of, segments_of
 from flows.settings import Settings
 from flows.steps.cluster.scoring import SUMMED, ScoredThere
 from flows.steps.inputs import Inputs
+from flows.steps.measuring import measures_of
 from models.registry.scorers import Registered
 from models.registry.store import Store
 from models.registry.tracking import Run, grouped
 
 _LEFT_OUT = (
-    "A scoring on a cluster makes no action lists, no reasons, no measures and no comparison of distributions with the "
-    'training: these look at everyone at once. `revealed score` with engine = "duckdb" makes them.'
+    "A scoring on a cluster follows no cohorts, measures by no attributes of customers, and does not compare those who "
+    "answered since the training. Distributions are compared by a sample of the customers, and reasons are given of "
+    'those on a list. `revealed score` with engine = "duckdb" does all of it.'
 )
 
 
@@ -32,17 +37,19 @@ def cluster_sections(
     version: int,
     why_not_current: str | None,
 ) -> list[Section]:
-    """Write the report: input, base, segments, transitions, drift, and where the scores are."""
-    read, of = intake_section(inputs.intake), chosen.release.parameters
+    """Write the report: input, base, segments, lists, change, measures, drift, and where the scores are."""
+    read, of, groups = intake_section(inputs.intake), chosen.release.parameters, scored.sums.groups
     short = short_history(inputs.intake.first_day, inputs.as_of, of.horizon, of.churn_horizon, of.clv_horizon)
-    personas = scored.groups.dropna(subset=["persona"])
+    personas = groups.dropna(subset=["persona"])
     return [
         Section(read.title, (*settings.notes, *read.sentences), read.table),
         _base(inputs, chosen, scored),
         *([Section("A short history", short)] if short else []),
-        segments_of(means_by(scored.groups, "segment"), tuple(chosen.release.rfm_segments)),
+        segments_of(means_by(groups, "segment"), tuple(chosen.release.rfm_segments)),
         *([personas_of(means_by(personas, "persona"))] if len(personas) else []),
-        *_transitions(scored),
+        *action_sections(scored.actions),
+        *monitoring_sections(scored.transitions, scored.stability, None),
+        *measures_sections(scored.measured.history, measures_of(settings), inputs.intake.currency, brief=True),
         drift_section(scored.drift),
         Section("What is left out", (_LEFT_OUT,)),
         where_section(store, version, why_not_current),
@@ -52,15 +59,20 @@ def cluster_sections(
 def log_cluster_score(
     run: Run, chosen: Registered, scored: ScoredThere, version: int, sections: Sequence[Section]
 ) -> None:
-    """Log parameters, totals, segments, transitions and the report with the run."""
+    """Log parameters, totals, lists, segments, change, measures and the report with the run."""
     run.log(
         parameters={"as_of": scored.drift.as_of, "scorer_version": chosen.version, "engine": "spark"},
-        metrics=grouped("scores", _totals(scored)) | grouped("drift", drift_metrics(scored.drift)),
+        metrics=grouped("scores", _totals(scored))
+        | grouped("drift", drift_metrics(scored.drift))
+        | monitoring_metrics(scored.stability, None),
     )
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
-    run.log_csv(means_by(scored.groups, "segment").reset_index(), "segments/segments.csv")
-    if len(scored.transitions):
-        run.log_csv(scored.transitions, "change/transitions.csv")
+    log_actions(run, scored.actions)
+    run.log_csv(means_by(scored.sums.groups, "segment").reset_index(), "segments/segments.csv")
+    if scored.transitions is not None:
+        run.log_csv(scored.transitions.segments.reset_index(), "change/segment_transitions.csv")
+    log_measures(run, scored.measured.history, scored.measured.by_segment)
+    log_monitoring(run, scored.transitions, scored.stability, None)
     run.describe(f"{scored.customers:,} customers scored with scorer {chosen.version}: version {version}.")
     run.log_text(to_markdown("Score", sections), "report.md")
 
@@ -91,25 +103,16 @@ def _base(inputs: Inputs, chosen: Registered, scored: ScoredThere) -> Section:
             f"WARNING: scorer {chosen.version} was trained with {' and '.join(scored.not_given)}, which this run does "
             "not have. Name these tables for this run too."
         )
+    if scored.without_behaviour:
+        sentences.append(
+            f"WARNING: {scored.without_behaviour:,} customers are scored by the purchase models alone, without the "
+            "second stage: events or attributes that the retraining read are missing here. Name them for this run too."
+        )
     return Section(f"{scored.customers:,} customers scored with scorer {chosen.version}", tuple(sentences))
 
 
-def _transitions(scored: ScoredThere) -> list[Section]:
-    if scored.since is None or not len(scored.transitions):
-        return []
-    counts = scored.transitions.groupby(["segment_before", "segment"])["customers"].sum().reset_index()
-    moved = counts[counts["segment_before"] != counts["segment"]].sort_values(
-        ["customers", "segment_before", "segment"], ascending=[False, True, True]
-    )
-    largest = "; ".join(
-        f"{row.segment_before} to {row.segment} {row.customers:,}" for row in moved.head(6).itertuples(index=False)
-    )
-    sentence = f"{moved['customers'].sum():,} of {counts['customers'].sum():,} customers changed the segment"
-    return [Section(f"Transitions between segments since {scored.since}", (f"{sentence}: {largest}.",))]
-
-
 def _totals(scored: ScoredThere) -> dict[str, float]:
-    sums = scored.groups[list(SUMMED)].sum(min_count=1)
+    sums = scored.sums.groups[list(SUMMED)].sum(min_count=1)
     means = {name: sums[name] / scored.customers for name in ("next_purchase_index", "p_churn")}
     totals = {name: float(value) for name, value in {**sums, **means}.items() if pd.notna(value)}
     return {"customers": float(scored.customers), **totals}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,10 @@ from models.scoring.columns import CATEGORIES, PROBABILITIES
 from models.stats.deciles import DECILES
 from models.stats.typing import Floats
 
+if TYPE_CHECKING:
+    # It imports pyspark.
+    from flows.steps.cluster.scoring import ScoredThere
+
 # Customers of each list that the page shows; the file of the run holds all.
 _SHOWN = 10
 _COLUMNS = ("segment", "persona", "rfm", "nps_category", *PROBABILITIES, *BASE_COLUMNS)
@@ -31,8 +36,30 @@ def score_figures(
     settings: Settings, inputs: Inputs, chosen: Registered, scored: Scored, version: int, why_not_current: str | None
 ) -> Figures:
     """Gather the figures of a scoring; ``nps`` and ``history`` are added where the scorer's own are known."""
-    of = chosen.release.parameters
     scores = scored.scores.frame(_COLUMNS)
+    return {
+        **shared_figures(settings, inputs, chosen, scored, version, why_not_current),
+        "base": base_totals(scores),
+        "categories": _categories(scores),
+        "segments": _groups(scores, "segment", tuple(chosen.release.rfm_segments)),
+        "personas": _groups(scores, "persona"),
+        "rfm": _rfm(scores),
+        "concentration": {name: _tenths(scores[name]) for name in ("clv", "expected_revenue")},
+        "cohorts": None if scored.cohorts is None else cohort_figures(scored.cohorts, inputs.as_of),
+        "cohort_groups": [group_figures(groups) for groups in scored.cohort_groups],
+    }
+
+
+def shared_figures(
+    settings: Settings,
+    inputs: Inputs,
+    chosen: Registered,
+    scored: "Scored | ScoredThere",
+    version: int,
+    why_not_current: str | None,
+) -> Figures:
+    """Gather the figures that are not made of the scores of everyone."""
+    of = chosen.release.parameters
     return {
         "kind": "score",
         "as_of": inputs.as_of.isoformat(),
@@ -50,19 +77,11 @@ def score_figures(
         "without_purchase": scored.without_purchase,
         "without_behaviour": scored.without_behaviour,
         "not_given": list(scored.not_given),
-        "base": base_totals(scores),
-        "categories": _categories(scores),
-        "segments": _groups(scores, "segment", tuple(chosen.release.rfm_segments)),
-        "personas": _groups(scores, "persona"),
-        "rfm": _rfm(scores),
-        "concentration": {name: _tenths(scores[name]) for name in ("clv", "expected_revenue")},
         "transitions": None if scored.transitions is None else _transitions(scored.transitions),
         "actions": [_action(each) for each in scored.actions.lists],
         "measures": _measures(scored.measured.history, measures_of(settings)),
         "drift": {"verdict": scored.drift.verdict, "why": scored.drift.why, "notes": list(scored.drift.notes)},
         "stability": _stability(scored.stability),
-        "cohorts": None if scored.cohorts is None else cohort_figures(scored.cohorts, inputs.as_of),
-        "cohort_groups": [group_figures(groups) for groups in scored.cohort_groups],
         "drivers": [asdict(driver) for driver in scored.actions.drivers],
     }
 

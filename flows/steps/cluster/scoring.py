@@ -1,6 +1,6 @@
 """The steps of a scoring on a cluster: describe everyone, score them there, write the scores, and sum them up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -10,27 +10,68 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from data.errors import RevealedError
+from data.intake.cluster.session import ClusterBackend
 from features.describe import describe
 from features.purchases import summarise_purchases
 from features.returns.kept import everyone_matched
 from features.spine import everyone, left_joined
 from features.tables import Tables
+from flows.settings import Settings
+from flows.steps.cluster.actions import find_actions_there
 from flows.steps.cluster.place import Cluster
+from flows.steps.cluster.ranks import tenths
+from flows.steps.cluster.watching import measure_there, stability_there, transitions_there
 from flows.steps.inputs import Inputs, input_digest
+from flows.steps.measuring import Measured
 from flows.steps.progress import step
 from flows.steps.scoring import check_currency, tables_not_given
+from models.actions.plan import Actions
 from models.monitoring.drift import Drift, measure_drift
+from models.monitoring.stability import Stability, Transitions
 from models.population.scored import needs_all_features, scores_metadata
 from models.population.scores_table import SCHEMA, as_metadata, write_common
-from models.registry.cluster.scorer import BEFORE, SPARK_SCHEMA, ClusterScorer, ContractCheck, pack_scorer
+from models.registry.cluster.lists import WithReasons
+from models.registry.cluster.scorer import (
+    BEFORE,
+    QUOTED_SCHEMA,
+    SPARK_SCHEMA,
+    ClusterScorer,
+    ContractCheck,
+    pack_scorer,
+)
 from models.registry.publication import as_of_before
 from models.registry.published_file import FILE
 from models.registry.scorers import Registered
 from models.registry.store import Store
 from models.release.release import Release
+from models.scoring.columns import PROBABILITIES
 
 SUMMED = ("expected_purchases", "expected_revenue", "clv", "next_purchase_index", "p_churn")
 """Columns of the scores of which sums by segment come to the driver."""
+CONCENTRATED = ("clv", "expected_revenue")
+"""Columns of which the report tells how much the first tenths of the customers bring."""
+
+
+@dataclass(frozen=True)
+class Sums:
+    """Counts and sums of the scores, which the cluster made.
+
+    Attributes
+    ----------
+    groups : pandas.DataFrame
+        A row for each pair of segment and persona: customers, and of each of `SUMMED` the sum.
+    rfm : pandas.DataFrame
+        A row for each triple of quintiles: rfm, customers and clv.
+    categories : pandas.DataFrame
+        A row for each NPS category: nps_category, customers and the sums of the probabilities.
+    tenths : dict of str to (list of float or None)
+        Of each of `CONCENTRATED` the share of each tenth of the customers, the first ones first.
+    """
+
+    groups: pd.DataFrame
+    rfm: pd.DataFrame
+    categories: pd.DataFrame
+    tenths: dict[str, list[float] | None]
 
 
 @dataclass(frozen=True)
@@ -45,15 +86,20 @@ class ScoredThere:
         Of the scores.
     customers : int
         Rows.
-    groups : pandas.DataFrame
-        A row for each pair of segment and persona: customers, and of each of `SUMMED` the sum.
-    transitions : pandas.DataFrame
-        A row for each of segment_before, segment, nps_category_before and nps_category: customers; empty without
-        earlier scores.
-    since : datetime.date or None
-        The date of the earlier scores.
+    sums : Sums
+        Of the scores.
+    actions : Actions
+        The action lists; their reasons are in the scores.
+    transitions : Transitions or None
+        Transitions between segments since the earlier scores; None without them.
+    stability : Stability
+        Of features and scores of a sample, since the training.
+    measured : Measured
+        The measures.
     drift : Drift
         Drift of the scorer's fit.
+    without_behaviour : int
+        Customers without the features that the second stage needs.
     without_purchase : int
         Customers with transactions who have kept nothing of what they bought.
     not_given : tuple of str
@@ -63,21 +109,28 @@ class ScoredThere:
     folder: Path
     metadata: dict[str, str]
     customers: int
-    groups: pd.DataFrame
-    transitions: pd.DataFrame
-    since: date | None
+    sums: Sums
+    actions: Actions
+    transitions: Transitions | None
+    stability: Stability
+    measured: Measured
     drift: Drift
+    without_behaviour: int
     without_purchase: int
     not_given: tuple[str, ...]
 
 
-def score_there(store: Store, cluster: Cluster, inputs: Inputs, chosen: Registered, run_id: str) -> ScoredThere:
+def score_there(
+    store: Store, settings: Settings, cluster: Cluster, inputs: Inputs, chosen: Registered, run_id: str
+) -> ScoredThere:
     """Describe and score everyone with a purchase before as_of, on the cluster, and check what was written.
 
     Parameters
     ----------
     store : Store
         It holds the scorer and the scores before.
+    settings : Settings
+        What to measure, and whether scores are explained.
     cluster : Cluster
         The session, and where the scores are written.
     inputs : Inputs
@@ -96,40 +149,47 @@ def score_there(store: Store, cluster: Cluster, inputs: Inputs, chosen: Register
     """
     check_currency(inputs, chosen)
     release, as_of, backend = chosen.release, inputs.as_of, cluster.backend
+    files, since = pack_scorer(store, chosen.version), as_of_before(store, as_of)
     with step(f"describe everyone as of {as_of}"):
         spine = everyone_matched(inputs.tables, as_of)
         described = backend.keep(describe(inputs.tables, spine, release.vocabulary), "described")
-        since = as_of_before(store, as_of)
-        if since is not None:
-            described = _beside_earlier(cluster, described, inputs.tables, since, release)
+        before = None if since is None else _earlier(cluster, inputs.tables, since, release)
     currency = release.parameters.currency or inputs.intake.currency or ""
     provenance = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     metadata = scores_metadata(release, chosen.version, as_of, provenance)
     with step(f"score everyone with scorer {chosen.version}"):
-        scorer = ClusterScorer(pack_scorer(store, chosen.version), chosen.version, as_of, provenance)
+        scorer = ClusterScorer(files, chosen.version, as_of, provenance)
+        rows = described if before is None else left_joined(described, before, ["customer_id"])
+        scored = backend.keep_frame(backend.data_frame(rows).mapInArrow(scorer, QUOTED_SCHEMA), "scored")
+    with step("make the action lists and explain the scores"):
+        actions, reasons = find_actions_there(backend, scored, described, release, files, settings.reasons)
+    with step("write the scores, read them back and check them"):
         folder = backend.folder / "published"
-        place = folder / FILE
-        # Rows of one customer's neighbours lie together, so that a reader finds a customer in a part of the files.
-        frame = backend.data_frame(described).mapInArrow(scorer, SPARK_SCHEMA)
-        frame.sort("customer_id").write.mode("overwrite").option("compression", "zstd").parquet(str(place))
-        write_common(place, metadata)
-    with step("read the scores back and check them"):
-        scores = backend.read_parquet(place, table_name="scores")
+        _write(backend, scored, reasons, folder / FILE, metadata)
+        scores = backend.read_parquet(folder / FILE, table_name="scores")
         customers = check_written(cluster, scores, metadata)
     with step("sum the scores up, and check whether a retrain is due"):
-        groups = _sums(scores, ("segment", "persona"))
-        changed = ("segment_before", "segment", "nps_category_before", "nps_category")
-        transitions = _counts(scores.drop_null("segment_before"), changed)
+        sums = _summed(scores, customers, has_forecast=release.scorer.has_forecast)
+        transitions = None
+        if since is not None and before is not None:
+            counts = _counts(scores, ("segment_before", "segment"))
+            transitions = transitions_there(backend, counts, before, described, since, release, files)
+        stable = stability_there(scored, described, release, customers)
         drift = drift_there(inputs, release)
+    with step("compute the measures"):
+        measured = measure_there(settings, inputs)
     all_customers = int(everyone(inputs.tables.transactions, as_of).table.count().to_pyarrow().as_py())
     return ScoredThere(
         folder,
         metadata,
         customers,
-        groups,
+        sums,
+        actions,
         transitions,
-        since,
+        stable,
+        measured,
         drift,
+        _count_without(described, release),
         all_customers - customers,
         tables_not_given(release, inputs),
     )
@@ -182,16 +242,35 @@ def check_written(cluster: Cluster, scores: ir.Table, metadata: dict[str, str]) 
     return rows
 
 
-def _beside_earlier(cluster: Cluster, described: ir.Table, tables: Tables, since: date, release: Release) -> ir.Table:
-    """Put the features of the earlier date beside those of today."""
+def _earlier(cluster: Cluster, tables: Tables, since: date, release: Release) -> ir.Table:
+    """Describe everyone at the earlier date, by the features that its scores need, whose names begin with `BEFORE`."""
     spine = everyone_matched(tables, since)
     if needs_all_features(release):
         earlier = describe(tables, spine, release.vocabulary)
     else:
         earlier = summarise_purchases(tables.transactions, spine)
     names = {f"{BEFORE}{name}": name for name in earlier.columns if name != "customer_id"}
-    kept = cluster.backend.keep(earlier.rename(names), "described_before")
-    return left_joined(described, kept, ["customer_id"])
+    return cluster.backend.keep(earlier.rename(names), "described_before")
+
+
+def _write(
+    backend: ClusterBackend, scored: ir.Table, reasons: Mapping[str, str], place: Path, metadata: Mapping[str, str]
+) -> None:
+    # Rows of one customer's neighbours lie together, so that a reader finds a customer in a part of the files.
+    frame = backend.data_frame(scored).mapInArrow(WithReasons(reasons), SPARK_SCHEMA)
+    frame.sort("customer_id").write.mode("overwrite").option("compression", "zstd").parquet(str(place))
+    write_common(place, metadata)
+
+
+def _count_without(described: ir.Table, release: Release) -> int:
+    """Count the customers who lack a feature that every customer had in the training of the second stage."""
+    needed = release.parameters.second_stage.needed
+    if not all(name in described.columns for name in needed):
+        return int(described.count().to_pyarrow().as_py())
+    everyone_there, whole = (
+        int(each.count().to_pyarrow().as_py()) for each in (described, described.drop_null(list(needed)))
+    )
+    return everyone_there - whole if needed else 0
 
 
 def _counts(scores: ir.Table, names: Sequence[str]) -> pd.DataFrame:
@@ -199,7 +278,12 @@ def _counts(scores: ir.Table, names: Sequence[str]) -> pd.DataFrame:
     return counted
 
 
-def _sums(scores: ir.Table, names: Sequence[str]) -> pd.DataFrame:
-    sums: dict[str, Any] = {name: scores[name].sum() for name in SUMMED}
-    summed: pd.DataFrame = scores.group_by(list(names)).agg(customers=scores.count(), **sums).to_pandas()
-    return summed.astype(dict.fromkeys(SUMMED, "float64"))
+def _summed(scores: ir.Table, customers: int, *, has_forecast: bool) -> Sums:
+    def by(names: Sequence[str], summed: Sequence[str]) -> pd.DataFrame:
+        sums: dict[str, Any] = {name: scores[name].sum() for name in summed}
+        table: pd.DataFrame = scores.group_by(list(names)).agg(customers=scores.count(), **sums).to_pandas()
+        return table.astype(dict.fromkeys(summed, "float64"))
+
+    shares = {name: tenths(scores, name, customers) if has_forecast else None for name in CONCENTRATED}
+    groups = by(("segment", "persona"), SUMMED)
+    return Sums(groups, by(["rfm"], ["clv"]), by(["nps_category"], PROBABILITIES), shares)

@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 
 from features.tables import BATCH_ROWS, gathered, to_frame
+from models.actions.lists import QUOTED
 from models.population.scored import assemble_scores, scores_metadata, scores_of_earlier
 from models.population.scores_contract import check_scores
 from models.population.scores_table import SCHEMA, to_table
@@ -35,11 +36,14 @@ _TYPES: Mapping[pa.DataType, str] = {
 }
 SPARK_SCHEMA = ", ".join(f"{field.name} {_TYPES[field.type]}" for field in SCHEMA)
 """The columns of the published table as Spark writes them."""
+_BESIDE = tuple(name for name in QUOTED if name not in SCHEMA.names)
+QUOTED_SCHEMA = ", ".join([SPARK_SCHEMA, *(f"{name} double" for name in _BESIDE)])
+"""The same, and beside them the features that lists quote."""
 
 
 @dataclass(frozen=True)
 class ClusterScorer:
-    """Scores batches of described customers: a function for `mapInArrow`, whose result has `SPARK_SCHEMA`.
+    """Scores batches of described customers: a function for `mapInArrow`, whose result has `QUOTED_SCHEMA`.
 
     It is pickled with the files of the scorer's version, so executors need no way to the registry. They need this
     project and what the scorer requires.
@@ -63,7 +67,7 @@ class ClusterScorer:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """Score batches of rows of `features.describe.describe`, with those of an earlier date under `BEFORE`."""
-        predict, release = _loaded(self.files)
+        predict, release = loaded(self.files)
         metadata = scores_metadata(release, self.version, self.as_of, self.provenance)
         for chunks in gathered(batches, BATCH_ROWS):
             rows = pa.Table.from_batches(chunks)
@@ -72,7 +76,10 @@ class ClusterScorer:
             before = _earlier(rows, release)
             table = to_table(assemble_scores(described, predict(described), release, before), metadata)
             check_scores(table)
-            yield from table.cast(SCHEMA).to_batches()
+            table, in_order = table.cast(SCHEMA), rows.sort_by("customer_id")
+            for name in _BESIDE:
+                table = table.append_column(name, in_order[name].cast(pa.float64()))
+            yield from table.to_batches()
 
 
 def _earlier(rows: pa.Table, release: Release) -> pd.DataFrame | None:
@@ -85,8 +92,30 @@ def _earlier(rows: pa.Table, release: Release) -> pd.DataFrame | None:
     return scores_of_earlier(base, release, None) if len(base) else None
 
 
+@dataclass(frozen=True)
+class SegmentsBefore:
+    """Tells the segments that customers were in at the earlier date: a function for `mapInArrow`, "segment string".
+
+    Attributes
+    ----------
+    files : bytes
+        As of `ClusterScorer`.
+    """
+
+    files: bytes
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Take rows of the features of that date, whose names begin with `BEFORE`."""
+        _, release = loaded(self.files)
+        for chunks in gathered(batches, BATCH_ROWS):
+            rows = pa.Table.from_batches(chunks)
+            rows = rows.rename_columns([name.removeprefix(BEFORE) for name in rows.column_names])
+            segments = release.rfm_scores(to_frame(rows))["segment"]
+            yield pa.RecordBatch.from_pydict({"segment": pa.array(segments.astype(object), pa.string())})
+
+
 @lru_cache(maxsize=2)
-def _loaded(files: bytes) -> tuple[Callable[[pd.DataFrame], pd.DataFrame], Release]:
+def loaded(files: bytes) -> tuple[Callable[[pd.DataFrame], pd.DataFrame], Release]:
     """Load a scorer once a process, as a consumer loads it."""
     with tempfile.TemporaryDirectory(prefix="revealed-scorer-") as folder:
         with zipfile.ZipFile(io.BytesIO(files)) as archive:

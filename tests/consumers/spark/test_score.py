@@ -12,15 +12,25 @@ import pytest
 from ibis.backends.pyspark import Backend
 
 from data.samples.cdnow import write_cdnow
+from features.measures.panel import MEASURES
 from flows.retrain import retrain
 from flows.score import score
 from flows.settings import TABLES, Settings
+from flows.steps.cluster import watching
+from models.actions import lists, plan
 from models.population.scores_table import SCHEMA, read_metadata, read_scores_at
 from models.registry.store import open_store
+from models.registry.tracking import read_json
 from tests.consumers.conftest import AS_OF, BIN, clean_environment
+from tests.consumers.spark.conftest import ENGINE
 
 # Counts, sums and samples; the base of the shop has more customers.
 MOST_ROWS_COLLECTED = 500
+# Of the page; cohorts are not followed on a cluster, and distributions are those of a sample.
+SAME_FIGURES = (
+    *("base", "categories", "segments", "personas", "rfm", "concentration", "transitions", "actions", "measures"),
+    *("drivers", "drift", "without_purchase", "without_behaviour", "not_given", "currency", "horizon", "as_of"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +55,11 @@ def of_cluster(project, remote):
 
 @pytest.fixture(scope="module")
 def published(project, named, remote):
-    """The scores of one machine and of the cluster, and the rows that each query brought to the driver."""
+    """The scores of one machine and of the cluster, and the rows that each query brought to the driver.
+
+    What is bounded by a number of customers is bounded by a smaller one than the shop has.
+    """
     settings = {**named, "mlruns": str(project / "mlruns"), "as_of": AS_OF}
-    here = score(Settings(**settings, reasons="off"))
     collected, execute = [], Backend.execute
 
     def counted(self, expr, **options):
@@ -56,6 +68,10 @@ def published(project, named, remote):
         return result
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lists, "LONGEST_LIST", 100)
+        patch.setattr(plan, "REFERENCE", 120)
+        patch.setattr(watching, "LARGEST_SAMPLE", 300)
+        here = score(Settings(**settings))
         patch.setattr(Backend, "execute", counted)
         there = score(Settings(**settings, **of_cluster(project, remote)))
     return here, there, collected
@@ -69,11 +85,11 @@ def pulled(project: Path, version: str) -> pd.DataFrame:
 
 def assert_scores_alike(there: pd.DataFrame, here: pd.DataFrame) -> None:
     assert list(there.columns) == list(here.columns) == SCHEMA.names
-    for name in here.drop(columns="reasons").columns:
+    for name in here.columns:
         if pd.api.types.is_float_dtype(here[name]):
             np.testing.assert_allclose(there[name], here[name], rtol=1e-9, atol=1e-9, err_msg=name)
         else:
-            assert there[name].astype(str).tolist() == here[name].astype(str).tolist(), name
+            assert there[name].fillna("").astype(str).tolist() == here[name].fillna("").astype(str).tolist(), name
 
 
 def test_the_one_line_reads_the_scores_that_one_machine_gives(project, published):
@@ -82,6 +98,48 @@ def test_the_one_line_reads_the_scores_that_one_machine_gives(project, published
     assert_scores_alike(pulled(project, "@current"), pulled(project, f"/{here.version}"))
     # The earlier scores are beside today's.
     assert pulled(project, "@current")["segment_before"].notna().mean() > 0.8
+
+
+def test_people_on_lists_have_the_same_reasons(project, published):
+    here, there, _ = published
+    rows = [pulled(project, f"/{each.version}") for each in (here, there)]
+    assert 100 < rows[0]["reasons"].notna().sum() < 400
+    assert '"points"' in "".join(rows[1]["reasons"].dropna())
+    store = open_store(str(project / "mlruns"))
+    listed = [store.client.download_artifacts(each.run_id, "action_lists.csv") for each in (here, there)]
+    assert Path(listed[0]).read_text() == Path(listed[1]).read_text()
+
+
+def is_unknown(figure):
+    """Whether it is the measure that Sail does not know (`test_engine`)."""
+    return ENGINE == "sail" and figure["title"] == next(each.title for each in MEASURES if each.name == "activity_time")
+
+
+def leaves(figures, path=""):
+    """Every figure by the path to it."""
+    if isinstance(figures, dict | list):
+        items = figures.items() if isinstance(figures, dict) else enumerate(figures)
+        return {place: value for name, each in items for place, value in leaves(each, f"{path}/{name}").items()}
+    return {path: figures}
+
+
+def test_the_page_has_the_figures_of_one_machine(project, published):
+    here, there, _ = published
+    store = open_store(str(project / "mlruns"))
+    own, theirs = (
+        {name: of[name] for name in SAME_FIGURES}
+        | {"measures": [each for each in of["measures"] if not is_unknown(each)]}
+        for of in (read_json(store, each.run_id, "report/figures.json") for each in (here, there))
+    )
+    numbers, texts = ({}, {}), ({}, {})
+    for side, figures in enumerate((own, theirs)):
+        for path, value in leaves(figures).items():
+            (numbers if isinstance(value, int | float) else texts)[side][path] = value
+    assert texts[0] == texts[1]
+    assert numbers[1] == pytest.approx(numbers[0], rel=1e-9, abs=1e-9)
+    assert len(numbers[0]) > 500
+    page = Path(store.client.download_artifacts(there.run_id, "report/report.html")).read_text()
+    assert "Likely detractors of high value" in page
 
 
 def test_cdnow_is_scored_alike(remote, tmp_path):

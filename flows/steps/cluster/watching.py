@@ -1,0 +1,118 @@
+"""What a scoring on a cluster looks at beside the scores: measures, transitions, and distributions of a sample."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date
+
+import ibis.expr.types as ir
+import pandas as pd
+from ibis.common.exceptions import OperationNotDefinedError, UnsupportedOperationError
+from pyspark.errors import UnsupportedOperationException
+
+from data.intake.cluster.session import ClusterBackend
+from features.describe import feature_names
+from features.measures.definition import Measure, MeasureOptions, absent, sharing
+from features.measures.panel import measure
+from features.measures.windows import Grouping, Windows
+from features.spine import is_drawn
+from features.tables import Tables, to_frame
+from flows.settings import Settings
+from flows.steps.inputs import Inputs
+from flows.steps.measuring import HISTORY, Measured, answer_measures_of, has_values, measures_of, options_of
+from models.monitoring.stability import OF_BASE, OF_SCORES, SCORES, Stability, Transitions
+from models.monitoring.transitions import GONE, NEW
+from models.registry.cluster.scorer import BEFORE, SegmentsBefore
+from models.release.release import Release
+from models.stats.population_stability import stability
+
+# Customers whose distributions are compared with the training's: as many as the other samples of a base have.
+LARGEST_SAMPLE = 20_000
+# What an engine says that does not know an operation: Ibis, before it asks, or the engine itself.
+NOT_DONE = (UnsupportedOperationError, OperationNotDefinedError, UnsupportedOperationException)
+
+
+def measure_there(settings: Settings, inputs: Inputs) -> Measured:
+    """Measure everyone over the windows of a scoring, and touchpoints over the newest two, by the cluster's counts.
+
+    A measure that the cluster's engine does not know the operations of has no value, and says so. Attributes of
+    customers are not measured by, as the labels of everyone would pass through the driver.
+    """
+    options, tables = options_of(settings), inputs.tables
+    windows = Windows(inputs.as_of, settings.measure_days, HISTORY)
+    with sharing():
+        measures = [_where_it_is_known(each) for each in measures_of(settings)]
+        history = measure(tables, windows, Grouping(), options, measures)
+        if not has_values(tables.answers, "touchpoint"):
+            return Measured(history, history[:0].assign(segmentation=""))
+        of_answers = [_where_it_is_known(each) for each in answer_measures_of(settings)]
+        grouping = Grouping("touchpoint", column="touchpoint")
+        by_touchpoint = measure(tables, Windows(inputs.as_of, settings.measure_days), grouping, options, of_answers)
+    by_touchpoint.insert(0, "segmentation", grouping.name)
+    return Measured(history, by_touchpoint)
+
+
+def _where_it_is_known(each: Measure) -> Measure:
+    def compute(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+        try:
+            return each.compute(tables, windows, grouping, options)
+        except NOT_DONE:
+            return absent("the engine of the cluster does not know an operation that this measure needs", windows)
+
+    return replace(each, compute=compute)
+
+
+def transitions_there(
+    backend: ClusterBackend,
+    counts: pd.DataFrame,
+    before: ir.Table,
+    described: ir.Table,
+    since: date,
+    release: Release,
+    files: bytes,
+) -> Transitions:
+    """Count the customers of each pair of segments, those who came and those who went.
+
+    Parameters
+    ----------
+    backend : ClusterBackend
+        The session with the cluster.
+    counts : pandas.DataFrame
+        segment_before (null for customers who were not there), segment and customers.
+    before, described : ibis.expr.types.Table
+        Kept features of the earlier date, with names that begin with `BEFORE`, and of today.
+    since : datetime.date
+        The earlier date.
+    release, files
+        Those of the scorer.
+    """
+    names = tuple(release.rfm_segments)
+    table = pd.DataFrame(0, index=pd.Index([*names, NEW], name="before"), columns=pd.Index([*names, GONE], name="now"))
+    for row in counts.fillna({"segment_before": NEW}).to_dict("records"):
+        if row["segment"] in names:
+            table.loc[row["segment_before"], row["segment"]] = int(row["customers"])
+    gone = before.anti_join(described, "customer_id").drop("customer_id")
+    frame = backend.data_frame(gone).mapInArrow(SegmentsBefore(files), "segment string")
+    frame.createOrReplaceTempView("gone_segments")
+    segments = backend.table("gone_segments")
+    for row in segments.group_by("segment").agg(customers=segments.count()).to_pyarrow().to_pylist():
+        if row["segment"] in names:
+            table.loc[row["segment"], GONE] = int(row["customers"])
+    return Transitions(since, table)
+
+
+def stability_there(scored: ir.Table, described: ir.Table, release: Release, customers: int) -> Stability:
+    """Compare the distributions of features and scores with the training's, by a sample drawn by a hash of the ids."""
+    profiles, share = release.parameters.profiles or {}, min(LARGEST_SAMPLE / max(customers, 1), 1.0)
+
+    def sample(table: ir.Table, names: Sequence[str]) -> Callable[[], pd.DataFrame]:
+        drawn = table.filter(is_drawn(table.customer_id, share, release.parameters.seed))
+        return lambda: to_frame(drawn.select(*names).to_pyarrow())
+
+    own = [name for name in feature_names(release.vocabulary) if not name.startswith(BEFORE)]
+    samples = {OF_BASE: sample(described, own), OF_SCORES: sample(scored, SCORES)}
+    compared = {
+        name: stability(profiles[name], take(), same_customers=True)
+        for name, take in samples.items()
+        if name in profiles
+    }
+    return Stability(release.as_of, compared, 0)
