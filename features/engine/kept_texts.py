@@ -13,17 +13,17 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import ibis
-import sqlglot
 
 # A run has about forty; more are left by other code or other settings.
 MOST_KEPT = 200
 # Whose code any text rests on, beside the package of the function that writes it.
 _BASIS = ("data", "features")
+_LIBRARIES = ("ibis-framework", "sqlglot", "duckdb")
 _folder: ContextVar[Path | None] = ContextVar("where texts are kept", default=None)
 
 
@@ -86,7 +86,7 @@ def _file(
 @cache
 def _code(package: str) -> str:
     """Give one digest of all code that decides the texts of a package, and of the libraries' versions."""
-    digest = hashlib.sha256(f"{ibis.__version__} {sqlglot.__version__} {duckdb.__version__}".encode())
+    digest = hashlib.sha256(" ".join(version(library) for library in _LIBRARIES).encode())
     for name in sorted({*_BASIS, package}):
         root = Path(sys.modules[name].__path__[0])
         for file in sorted(root.rglob("*.py")):

@@ -1,5 +1,6 @@
 """What is to come of each cohort: the share that buys in each month ahead, and the net value per customer by then."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -9,7 +10,7 @@ import pandas as pd
 from features.describe import materialise
 from features.outcomes import monthly_cohorts
 from features.tables import StoredTable, Tables
-from models.population.group_forecasts import HISTORY, forecast_groups
+from models.population.group_forecasts import HISTORY, GroupForecast, forecast_groups
 from models.release.release import Release
 from models.scoring.clock.clock import day_number
 from models.scoring.clock.future import Future
@@ -17,7 +18,7 @@ from models.scoring.clock.future import Future
 MONTHS = 6
 FOLLOWED_BY = ("customer_id", "first_purchase", "last_purchase", "p_purchase", "expected_revenue")
 """What is read of the scores, of cohorts and of groups."""
-_NAMES = ["cohort", "month", "share", "low", "high", "value", "value_low", "value_high"]
+_NAMES = ["place", "month", "share", "low", "high", "value", "value_low", "value_high"]
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,27 @@ def month_of(day: date) -> int:
 def cohorts_ahead(
     scores: pd.DataFrame, history: pd.DataFrame, release: Release, as_of: date, months: int
 ) -> pd.DataFrame:
-    """Forecast each cohort month by month, from the month that holds as_of.
+    """Forecast each cohort month by month, as `forecast_months` does, with its month as `cohort`."""
+    cohorts, place = np.unique(months_of(scores["first_purchase"]), return_inverse=True)
+    (ahead,) = forecast_months(scores, history, release, as_of, months, [place])
+    ahead.insert(0, "cohort", cohorts[ahead.pop("place")])
+    return ahead
+
+
+def forecast_months(
+    scores: pd.DataFrame,
+    history: pd.DataFrame,
+    release: Release,
+    as_of: date,
+    months: int,
+    groupings: Sequence[np.ndarray],
+) -> list[pd.DataFrame]:
+    """Forecast groups of customers month by month, from the month that holds as_of.
 
     Parameters
     ----------
     scores : pandas.DataFrame
-        first_purchase, last_purchase, p_purchase and expected_revenue of everyone.
+        last_purchase, p_purchase and expected_revenue of everyone.
     history : pandas.DataFrame
         The columns `HISTORY` of the same customers, row for row.
     release : Release
@@ -82,27 +98,34 @@ def cohorts_ahead(
         Exclusive: what was bought before it in its own month is known.
     months : int
         How many.
+    groupings : sequence of ndarray
+        Of each grouping the number of each customer's group, from 0 on; each group has customers.
 
     Returns
     -------
-    pandas.DataFrame
-        One row per cohort and month (numbered by `month_of`): share, low, high of its customers who buy in that month,
-        and value, value_low, value_high that a customer brings from as_of to the end of it; 90 % intervals.
+    list of pandas.DataFrame
+        For each grouping one row per group (its number is `place`) and month (numbered by `month_of`): share, low, high
+        of its customers who buy in that month, and value, value_low, value_high that a customer brings from as_of to
+        the end of it; 90 % intervals.
     """
     here = month_of(as_of)
     lasts = [date((here + k) // 12, (here + k) % 12 + 1, 1) for k in range(1, months + 1)]
     days = np.array([(last - as_of).days for last in lasts], dtype=float)
-    first, last = (months_of(scores[name]) for name in ("first_purchase", "last_purchase"))
-    cohorts, place = np.unique(first, return_inverse=True)
+    has_bought = months_of(scores["last_purchase"]) == here
     future = Future(release.scorer.clock, day_number(as_of))
-    (found,) = forecast_groups(scores, history, release, future, days, [place], last == here)
-    size = np.bincount(place).astype(float)
+    forecasts = forecast_groups(scores, history, release, future, days, groupings, has_bought)
+    return [_by_month(of, place, has_bought, here) for place, of in zip(groupings, forecasts, strict=True)]
+
+
+def _by_month(found: GroupForecast, place: np.ndarray, has_bought: np.ndarray, here: int) -> pd.DataFrame:
+    """Give what was forecast of each group a customer, with those who have bought in the first month already."""
+    size, months = np.bincount(place).astype(float), found.buyers.shape[1]
     known = np.zeros((size.size, months))
-    np.add.at(known[:, 0], place, (last == here).astype(float))
+    known[:, 0] = np.bincount(place, weights=has_bought.astype(float))
     low, high = (np.minimum(known + end, size[:, None]) for end in (found.low, found.high))
     columns = [known + found.buyers, low, high, found.value, found.value_low, found.value_high]
     rows = np.stack([column / size[:, None] for column in columns], axis=2).reshape(-1, 6)
-    keys = [np.repeat(cohorts, months), np.tile(here + np.arange(months), cohorts.size)]
+    keys = [np.repeat(np.arange(size.size), months), np.tile(here + np.arange(months), size.size)]
     return pd.DataFrame(dict(zip(_NAMES, [*keys, *rows.T], strict=True)))
 
 

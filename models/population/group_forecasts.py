@@ -5,7 +5,8 @@ the horizon, spending so much a purchase that the expected revenue of the horizo
 scores, whatever stages these were made by. The interval holds what customers happen to do (their outcomes are
 independent given the parameters), the errors of the fitted parameters (by the delta method, along the axes of their
 covariance) and the error of the season's clock; the total of a group follows a gamma distribution of that mean and
-variance.
+variance. Buyers are whole customers, so the ends of their intervals are, too; and where it may well be that nobody of a
+group buys, the interval of its value begins at nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -91,12 +92,16 @@ class _Kinds:
 
 @dataclass(frozen=True)
 class _Totals:
-    """Totals by group and period, (groups, periods) each: mean and variance of the buyers and of the value to come."""
+    """Totals by group and period, (groups, periods) each: mean and variance of the buyers and of the value to come.
+
+    `ever` counts the customers who buy at all from now to the end of the period.
+    """
 
     buyers: Floats
     buyers_variance: Floats
     value: Floats
     value_variance: Floats
+    ever: Floats
 
     def of(self, group: np.ndarray, groups: int) -> "_Totals":
         """Add the cells of each group up; variances are those of independent outcomes."""
@@ -106,7 +111,7 @@ class _Totals:
             np.add.at(totals, group, cells)
             return totals
 
-        return _Totals(*map(added, (self.buyers, self.buyers_variance, self.value, self.value_variance)))
+        return _Totals(*map(added, (self.buyers, self.buyers_variance, self.value, self.value_variance, self.ever)))
 
 
 def forecast_groups(
@@ -146,10 +151,11 @@ def forecast_groups(
     assert purchases is not None, "there is a forecast"
     ends = np.array([future.length(day) for day in days])
     # What is ahead is computed once for all groupings, of the customers who are together in each of them.
-    codes = np.zeros(len(scores), dtype=np.int64)
+    cell = np.zeros(len(scores), dtype=np.int64)
     for grouping in groupings:
-        codes = codes * (int(grouping.max()) + 1) + grouping
-    _, first, cell = np.unique(codes, return_index=True, return_inverse=True)
+        # Numbered anew each time, or the product of many groupings would be larger than a number may be.
+        cell = pd.factorize(cell * (int(grouping.max()) + 1) + grouping)[0]
+    first = np.unique(cell, return_index=True)[1]
     customers = _customers(scores, history, release, future, cell, has_bought)
     totals = _totals(customers, ends, purchases, release.scorer.spend)
     moved = list(_moved(customers, ends, release, future, days))
@@ -160,8 +166,9 @@ def forecast_groups(
         others = [each.of(group, groups) for each in moved]
         buyers_variance = own.buyers_variance + sum((each.buyers - own.buyers) ** 2 for each in others)
         value_variance = own.value_variance + sum((each.value - own.value) ** 2 for each in others)
-        ends_of = (_interval(own.buyers, buyers_variance), _interval(own.value, value_variance))
-        forecasts.append(GroupForecast(own.buyers, *ends_of[0], own.value, *ends_of[1]))
+        low, high = _interval(own.value, value_variance)
+        low = np.where(np.exp(-own.ever) < QUANTILES[0], low, 0.0)
+        forecasts.append(GroupForecast(own.buyers, *_whole(own.buyers, buyers_variance), own.value, low, high))
     return forecasts
 
 
@@ -216,7 +223,8 @@ def _totals(customers: _Customers, ends: Floats, parameters: PurchaseParameters,
     buys_twice = np.hstack([summed(later**2, ahead.buys[:, :1] ** 2), summed(alive**2, ahead.buys[:, 1:] ** 2)])
     value = summed(alive * mean, ahead.purchases)
     squares = summed(alive * mean**2 * own, ahead.purchases) + summed(alive * mean**2 * shared, ahead.pairs)
-    return _Totals(buys, buys - buys_twice, value, squares - summed((alive * mean) ** 2, ahead.purchases**2))
+    variance = squares - summed((alive * mean) ** 2, ahead.purchases**2)
+    return _Totals(buys, buys - buys_twice, value, variance, summed(alive, ahead.buys_by_end))
 
 
 def _spread(x: Floats, spend: SpendParameters) -> tuple[Floats, Floats]:
@@ -267,3 +275,9 @@ def _interval(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
     safe, spread = np.maximum(mean, 1e-12), np.maximum(variance, 1e-12)
     low, high = (gammaincinv(safe**2 / spread, level) * (spread / safe) for level in QUANTILES)
     return np.nan_to_num(low), np.nan_to_num(high)
+
+
+def _whole(mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
+    """Give the same quantiles of whole numbers: the gamma distribution is cut between them, half-way."""
+    low, high = (np.maximum(np.ceil(end - 0.5), 0.0) for end in _interval(mean, variance))
+    return np.minimum(low, np.floor(mean)), np.maximum(high, np.ceil(mean))

@@ -34,11 +34,14 @@ class Ahead:
     ----------
     buys : ndarray
         Probability of at least one purchase within the k-th period.
+    buys_by_end : ndarray
+        The same, from now to the end of the k-th period.
     purchases, pairs : ndarray
         E[N] and E[N (N - 1)] of the purchases N from now to the end of the k-th period.
     """
 
     buys: Floats
+    buys_by_end: Floats
     purchases: Floats
     pairs: Floats
 
@@ -56,7 +59,7 @@ def ahead_of_the_living(ends: Floats, x: Floats, T: Floats, parameters: Purchase
         Of any limit, too.
     """
     shape = (x.size, ends.size)
-    ahead = Ahead(np.zeros(shape), np.zeros(shape), np.zeros(shape))
+    ahead = Ahead(*(np.zeros(shape) for _ in range(4)))
     for rows, p, weights in _dropout_chances(x, parameters):
         for start in range(0, rows.size, _ROWS_AT_ONCE):
             part = rows[start : start + _ROWS_AT_ONCE]
@@ -117,5 +120,7 @@ def _add(
     triangles = np.where(none, first + second / 2.0, (1.0 - alive - (1.0 - p) * p * tilted) / safe**2)
     buys = staying(p * s0) - staying(p * s0 + (s1 - s0))
     ahead.buys[rows] = (buys * weights).sum(axis=2)
+    # Nobody leaves before the first purchase.
+    ahead.buys_by_end[rows] = 1.0 - staying(s1)[:, :, 0]
     ahead.purchases[rows] = (expected * weights).sum(axis=2)
     ahead.pairs[rows] = (2.0 * (triangles - expected) * weights).sum(axis=2)

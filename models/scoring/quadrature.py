@@ -87,7 +87,8 @@ def node_counts(x: Floats, z: Floats, parameters: PurchaseParameters) -> NDArray
         if parameters.r <= 30:
             needed = np.minimum(needed, 6 * z)
         needed += 16
-    return np.append(_NODE_COUNTS, _STEPS)[np.searchsorted(_NODE_COUNTS, np.ceil(needed))]
+    counts: NDArray[np.int64] = np.append(_NODE_COUNTS, _STEPS)[np.searchsorted(_NODE_COUNTS, np.ceil(needed))]
+    return counts
 
 
 def _of(shape: Floats | None, rows: NDArray[np.int64]) -> Floats | None:

@@ -33,10 +33,11 @@ def tables(tmp_path):
 
 
 def followed(tables, release, by, scores):
-    """The only grouping, of customers who have bought once so long before."""
+    """The only grouping, of customers who have bought once so long before; d also on the second of April."""
     bought_once = pd.DataFrame(0.0, range(len(scores)), HISTORY)
     history = bought_once.assign(T=(pd.Timestamp(AS_OF) - scores["first_purchase"]).dt.days - 1.0)
-    (found,) = follow_groups(tables, AS_OF, [by], release, history, scores)
+    last = scores["first_purchase"].mask(scores["customer_id"] == "d", pd.Timestamp("2024-04-02"))
+    (found,) = follow_groups(tables, AS_OF, [by], release, history, scores.assign(last_purchase=last))
     return found
 
 
@@ -64,10 +65,22 @@ def test_ages_count_those_who_lived_through_them_and_the_first_purchase_tells_th
         (UNKNOWN, 0): (1, 1.0, 5.0),
         (UNKNOWN, 1): (1, 0.0, 5.0),
     }
+    assert found.groups["value"].tolist() == [30.0, 8.0, 12.0]
+    # By the end of each month ahead, the first of which is under way: d has bought in it already.
+    months = found.ahead.set_index(["group", "month"])
+    assert list(months.index.unique("month")) == [12 * 2024 + 3 + k for k in range(6)]
+    assert months.loc[(UNKNOWN, 12 * 2024 + 3), ["share", "low", "high"]].tolist() == [1.0, 1.0, 1.0]
+    assert (months.loc["tea", "value"].diff().dropna() > 0).all()
+    # All of "tea" came in one month of first purchase, which therefore tells the same.
+    tea = found.cohorts["tea"]
+    assert tea.sizes.to_dict() == {12 * 2024: 2}
+    counted = tea.past.set_index(["cohort", "month"])[["buyers", "value"]]
+    assert counted.T.to_dict("list") == {(12 * 2024, 12 * 2024): [2, 30.0], (12 * 2024, 12 * 2024 + 1): [1, 30.0]}
+    assert tea.ahead["value"].tolist() == pytest.approx(months.loc["tea", "value"].tolist())
 
 
 def test_few_groups_are_kept_and_the_rest_are_one(tables, release, monkeypatch):
-    monkeypatch.setattr("models.population.cohort_groups.MOST_GROUPS", 1)
+    monkeypatch.setattr("models.population.counted_groups.MOST_GROUPS", 1)
     first = pd.to_datetime(["2024-01-05", "2024-01-20", "2024-03-02", "2024-02-01"])
     scores = pd.DataFrame({"customer_id": list("abcd"), "first_purchase": first, "p_purchase": 0.5})
     found = followed(tables, release, "category", scores.assign(expected_revenue=1.0))

@@ -10,7 +10,7 @@ import pytest
 from features.describe import materialise
 from features.outcomes import monthly_cohorts
 from features.purchases import purchase_summary
-from models.population.cohorts import MONTHS, cohorts_ahead, month_of
+from models.population.cohorts import MONTHS, cohorts_ahead, forecast_months, month_of
 from models.population.group_forecasts import HISTORY, forecast_groups
 from models.scoring.bg_nbd import expected_purchases, p_purchase
 from models.scoring.clock.clock import day_number
@@ -60,41 +60,48 @@ def test_forecasts_add_up_to_the_published_ones(release):
 
 
 def test_ninety_percent_intervals_hold_nine_in_ten_of_what_comes(release):
-    inside = {"share": [], "value": [], "share of a group": [], "value of a group": []}
+    customers, inside = 1200, {name: [] for name in ("share", "value")}
+    of_groups = {name: [] for name in ("buyers in the horizon", "share", "value", "share of few", "value of few")}
     ends = np.array([(date(2024, 1 + k, 1) - AS_OF).days for k in range(1, MONTHS + 1)], dtype=float)
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        scores, history, truth = simulated(rng, 1200)
-        ahead = cohorts_ahead(scores, history, known(release, 91), AS_OF, MONTHS)
-        # Two groupings whose groups cut through the cohorts, over the three months of the horizon.
-        groupings, of = [rng.integers(0, 6, 1200), rng.integers(0, 6, 1200)], Future(None, day_number(AS_OF))
-        forecasts = forecast_groups(scores, history, known(release, 91), of, ends[2:3], groupings)
-        cohort = scores["first_purchase"].dt.year * 12 + scores["first_purchase"].dt.month - 1
+        scores, history, truth = simulated(rng, customers)
+        shop = (scores, history, known(release, 91))
+        cohort = (scores["first_purchase"].dt.year * 12 + scores["first_purchase"].dt.month - 1).to_numpy()
+        # Two groupings whose groups cut through the cohorts, and each cohort of a group: of some sixteen customers.
+        groupings = [rng.integers(0, 6, customers), rng.integers(0, 6, customers)]
+        few = np.unique(groupings[0] * 100_000 + cohort, return_inverse=True)[1]
+        forecasts = forecast_groups(*shop, Future(None, day_number(AS_OF)), ends[2:3], groupings)
+        of_cohorts = np.unique(cohort, return_inverse=True)[1]
+        ahead = forecast_months(*shop, AS_OF, MONTHS, [*groupings, few, of_cohorts])
+        places = [(of_groups, "", groupings[0]), (of_groups, "", groupings[1])]
+        places += [(of_groups, " of few", few), (inside, "", of_cohorts)]
         rate, alive = truth["lambda"].to_numpy(), truth["alive"].to_numpy()
         last = rng.geometric(truth["p"].to_numpy())
-        bought, before, start = np.zeros(1200, dtype=int), np.zeros(1200, dtype=int), 0.0
-        paid = np.zeros(1200)
+        bought, before, start = np.zeros(customers, dtype=int), np.zeros(customers, dtype=int), 0.0
+        paid = np.zeros(customers)
         for k, end in enumerate(ends):
             bought = bought + rng.poisson(rate * (end - start))
             n = np.where(alive, np.minimum(bought, last), 0)
             new = n - before
             paid += np.where(new > 0, rng.gamma(SPEND.p * np.maximum(new, 1), 1 / truth["level"].to_numpy()), 0.0)
-            realised = pd.DataFrame({"share": (new > 0).astype(float), "value": paid}).groupby(cohort).mean()
-            of_month = ahead[ahead["month"] == month_of(AS_OF) + k].set_index("cohort").loc[realised.index]
-            inside["share"] += realised["share"].between(of_month["low"], of_month["high"]).tolist()
-            inside["value"] += realised["value"].between(of_month["value_low"], of_month["value_high"]).tolist()
+            for (hits, kind, place), months in zip(places, ahead, strict=True):
+                came = pd.DataFrame({"share": (new > 0).astype(float), "value": paid}).groupby(place).mean()
+                of_month = months[months["month"] == month_of(AS_OF) + k].set_index("place")
+                low, high = of_month["low"] - 1e-9, of_month["high"] + 1e-9
+                hits["share" + kind] += came["share"].between(low, high).tolist()
+                hits["value" + kind] += came["value"].between(of_month["value_low"], of_month["value_high"]).tolist()
             if k == 2:
                 for grouping, forecast in zip(groupings, forecasts, strict=True):
-                    buyers, brought = (np.bincount(grouping, weights=of_all) for of_all in (n > 0, paid))
+                    buyers = np.bincount(grouping, weights=n > 0)
                     expected = np.bincount(grouping, weights=scores["p_purchase"])
                     assert forecast.buyers[:, 0] == pytest.approx(expected)
-                    inside["share of a group"] += list((forecast.low.T[0] <= buyers) & (buyers <= forecast.high.T[0]))
-                    within = (forecast.value_low.T[0] <= brought) & (brought <= forecast.value_high.T[0])
-                    inside["value of a group"] += list(within)
+                    within = (forecast.low.T[0] <= buyers) & (buyers <= forecast.high.T[0])
+                    of_groups["buyers in the horizon"] += list(within)
             before, start = n, end
     # 12 shops of 12 cohorts in 6 months, which depend on each other within a cohort: 144 independent ones at least. Of
     # groups as many, in two groupings of 6.
-    for name, hits in inside.items():
+    for name, hits in [*inside.items(), *of_groups.items()]:
         assert abs(np.mean(hits) - 0.9) < 3.5 * np.sqrt(0.9 * 0.1 / 144), name
 
 

@@ -44,6 +44,7 @@ def test_it_is_what_a_simulation_of_living_customers_does(model, x, T):
         n = np.minimum(bought, last)
         for expected, drawn in (
             (ahead.buys[0, k], (n > before).astype(float)),
+            (ahead.buys_by_end[0, k], (n > 0).astype(float)),
             (ahead.purchases[0, k], n.astype(float)),
             (ahead.pairs[0, k], (n * (n - 1)).astype(float)),
         ):
