@@ -6,7 +6,8 @@ from typing import Any
 
 from flows.app.reading.edition import Edition, Shelf
 from flows.app.reading.tables import ShopTables
-from flows.app.rendering import Asked, write
+from flows.app.rendering import Asked, words_of, write
+from flows.reports.page.language import Words
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,11 @@ class Visit:
     shelf: Shelf
     tables: ShopTables
     places: Mapping[str, Any]
+
+    @property
+    def words(self) -> Words:
+        """How the language says things, with the currency of the version."""
+        return words_of(self.edition, self.asked.language)
 
     def write(self, template: str, *, has_figures: bool = False, **more: Any) -> str:
         """Write a page of the version."""

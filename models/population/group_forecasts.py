@@ -1,12 +1,13 @@
 """What groups of customers will do: how many of each buy in each period ahead, and the value they bring by its end.
 
 A customer's forecast is the published one: alive with p_purchase over the probability that a living customer buys in
-the horizon, spending so much a purchase that the expected revenue of the horizon comes out. So groups agree with the
-scores, whatever stages these were made by. The interval holds what customers happen to do (their outcomes are
-independent given the parameters), the errors of the fitted parameters (by the delta method, along the axes of their
-covariance) and the error of the season's clock; the total of a group follows a gamma distribution of that mean and
-variance. Buyers are whole customers, so the ends of their intervals are, too; and where it may well be that nobody of a
-group buys, the interval of its value begins at nothing.
+the horizon (a weight above 1 where later stages expect more than of a living customer), and spending so much a purchase
+that the expected revenue of the horizon comes out. So groups agree with the scores, whatever stages these were made by.
+The interval holds what customers happen to do (their outcomes are independent given the parameters), the errors of the
+fitted parameters (by the delta method, along the axes of their covariance) and the error of the season's clock; the
+total of a group follows a gamma distribution of that mean and variance. Buyers are whole customers, so the ends of
+their intervals are, too; and where it may well be that nobody of a group buys, the interval of its value begins at
+nothing.
 """
 
 from collections.abc import Iterator, Sequence
@@ -189,7 +190,8 @@ def _customers(
         spend_x = spend_m = np.zeros(x.size)
     length = future.length(release.parameters.horizon)
     buys, revenue = (scores[name].to_numpy(float) for name in ("p_purchase", "expected_revenue"))
-    alive = np.clip(buys / p_purchase_of_the_living(length, x, T, parameters), 0.0, 1.0)
+    # Above 1 where later stages expect more than of a living customer: then so much more, or groups would fall short.
+    alive = buys / p_purchase_of_the_living(length, x, T, parameters)
     expected = alive * purchases_of_the_living(length, x, T, parameters)
     spend = np.divide(revenue, expected, out=np.zeros_like(revenue), where=expected > 0)
     nobody = np.zeros(x.size, dtype=bool)
@@ -248,7 +250,7 @@ def _moved(customers: _Customers, ends: Floats, release: Release, future: Future
             factors = dict(zip(("r", "alpha", "a", "b"), np.exp(step), strict=True))
             moved = replace(purchases, **{name: getattr(purchases, name) * factors[name] for name in factors})
             ratio = p_alive(customers.x, customers.t_x, customers.T, moved) / np.maximum(before, 1e-300)
-            alive = np.clip(customers.alive * ratio, 0.0, 1.0)
+            alive = np.clip(customers.alive * ratio, 0.0, np.maximum(customers.alive, 1.0))
             yield _totals(replace(customers, alive=alive), ends, moved, spend)
     if uncertainty is not None and uncertainty.spend is not None:
         before = expected_spend(customers.spend_x, customers.spend_m, spend)

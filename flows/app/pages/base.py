@@ -1,10 +1,10 @@
 """The pages of the whole base: its figures with the sections of the report, segments, cohorts, and versions."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from starlette.responses import HTMLResponse, Response
 
-from flows.app.rendering import words_of
 from flows.app.told import not_a_value
 from flows.app.visit import Visit
 from flows.reports.page.cohorts import group_tables
@@ -42,23 +42,39 @@ def segments(visit: Visit) -> Response:
 def cohorts(visit: Visit) -> Response:
     """Show the report's grids of cohorts, and each month of first purchase with its customers as they are scored.
 
-    Beside those by month it shows the grids of one grouping, which the reader chooses.
+    Beside those of everyone it shows the grids of one grouping, and of one of its groups, which the reader chooses.
     """
     rows = visit.edition.scores.months()
     shown = [section for section in _sections(visit) if section.name == "cohorts"]
-    tables = group_tables(visit.edition.score or {}, words_of(visit.edition, visit.asked.language))
-    names = [table["by"] for table in tables]
-    by = visit.asked.fields.get("by") or next(iter(names), "")
-    if by not in names and (names or "by" in visit.asked.fields):
-        raise not_a_value("by", by, ", ".join(names) or "–")
-    choices = [
-        {"name": name, "address": f"{visit.asked.address('cohorts', {'by': name})}#groups", "is_here": name == by}
+    tables = {table["by"]: table for table in group_tables(visit.edition.score or {}, visit.words)}
+    by = _chosen("by", list(tables), visit)
+    groups = {group["name"]: group for group in tables[by]["groups"] if group["cohorts"]} if by else {}
+    of_group = _chosen("group", list(groups), visit)
+    told: dict[str, Any] = {
+        "groupings": lambda: [tables[by]] if by else [],
+        "choices": _choices(visit, tables, by, "groups", lambda name: {"by": name}),
+    }
+    if of_group:
+        chosen = _choices(visit, groups, of_group, "group", lambda name: {"by": by, "group": name})
+        told["group_choices"] = [{**groups[each["name"]], **each} for each in chosen]
+    return HTMLResponse(visit.write("cohorts.html", has_figures=True, months=rows, sections=shown, **told))
+
+
+def _chosen(field: str, names: list[str], visit: Visit) -> str:
+    """Give what the address chooses of these names, the first where it chooses none; nothing where there are none."""
+    name = visit.asked.fields.get(field) or next(iter(names), "")
+    if name not in names and (names or field in visit.asked.fields):
+        raise not_a_value(field, name, ", ".join(names) or "–")
+    return name
+
+
+def _choices(
+    visit: Visit, names: Iterable[str], here: str, place: str, fields: Callable[[str], dict[str, str]]
+) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "address": f"{visit.asked.address('cohorts', fields(name))}#{place}", "is_here": name == here}
         for name in names
     ]
-    chosen = [table for table in tables if table["by"] == by]
-    return HTMLResponse(
-        visit.write("cohorts.html", has_figures=True, months=rows, sections=shown, groupings=chosen, choices=choices)
-    )
 
 
 def versions(visit: Visit) -> Response:
@@ -72,4 +88,4 @@ def _sections(visit: Visit) -> list[SectionView]:
     edition = visit.edition
     if edition.score is None:
         return []
-    return sections(edition.score, edition.retrain, words_of(edition, visit.asked.language))
+    return sections(edition.score, edition.retrain, visit.words)

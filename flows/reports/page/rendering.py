@@ -124,8 +124,8 @@ def _beside(current: Figures | None, words: Words) -> dict[str, Any]:
     """Give the templates what they show of the current scores beside a retraining."""
     if current is None:
         return {}
-    grids = contents(current, None, words)
-    return {"score_beside": current, **{name: grids[name] for name in ("cohort_grids", "groupings", "rfm_grid")}}
+    grids, names = contents(current, None, words), ("cohort_grids", "groupings", "grids_of", "rfm_grid")
+    return {"score_beside": current, **{name: grids[name] for name in names}}
 
 
 def _said(text: str, words: Words) -> dict[str, str]:

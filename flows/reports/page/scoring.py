@@ -46,7 +46,7 @@ def score_figures(
         "rfm": _rfm(scores),
         "concentration": {name: _tenths(scores[name]) for name in ("clv", "expected_revenue")},
         "cohorts": None if scored.cohorts is None else cohort_figures(scored.cohorts, inputs.as_of),
-        "cohort_groups": [group_figures(groups) for groups in scored.cohort_groups],
+        "cohort_groups": [group_figures(groups, inputs.as_of) for groups in scored.cohort_groups],
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from flows.reports.page.cohorts import cohort_grids, group_tables
+from flows.reports.page.cohorts import cohort_grids, group_tables, unpacked
 from flows.reports.page.headline import points
 from flows.reports.page.language import Words
 from flows.reports.page.pictures import category_names, parts_of_change, shares_of_categories, topic_rows
@@ -151,8 +151,10 @@ def _of_score(score: Figures, words: Words) -> dict[str, Any]:
         "not available": _("Is a retrain due? Not available"),
     }
     return {
-        "cohort_grids": cohort_grids(score["cohorts"], words),
-        "groupings": group_tables(score, words)[:1],
+        # Long tables, which only the templates that show them have written.
+        "cohort_grids": partial(cohort_grids, score["cohorts"], words),
+        "groupings": lambda: group_tables(score, words)[:1],
+        "grids_of": lambda group: cohort_grids(unpacked(group["cohorts"]), words),
         "rfm_grid": rfm_grid(score["rfm"]),
         "measures": [measure_row(row, words) for row in score["measures"]],
         "drift_title": titles[score["drift"]["verdict"]],

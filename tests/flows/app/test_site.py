@@ -109,17 +109,21 @@ def test_each_month_of_first_purchase_leads_to_its_customers(app, scores):
 
 def test_cohorts_are_told_by_what_the_reader_chooses_of_what_the_shop_has(app):
     page = app.get("/en/cohorts").text
-    links = dict(re.findall(r'<a href="(/en/cohorts\?by=[^"]+)"[^>]*>([^<]+)</a>', page))
+    links = dict(re.findall(r'<a href="(/en/cohorts\?by=[^"]+#groups)"[^>]*>([^<]+)</a>', page))
     assert {"category", "channel"} <= set(links.values())
     assert "By category" in told(page)
     for address, name in links.items():
         chosen = app.get(address.removesuffix("#groups")).text
         assert f"By {name} " in " ".join(told(chosen).split())
         assert f'<th scope="col">{name}</th>' in chosen
-        # What is predicted stands with its interval.
-        groups = chosen.split('id="groups"')[1].split("Customers by month")[0]
-        ends = re.findall(r'<td class="ahead">[^<]*<span class="sub">([\d.,]+) to ([\d.,]+)</span>', groups)
-        assert len(ends) == groups.count('class="ahead"') > 0
+        # What is predicted stands with its interval: six months of each group, and the horizon.
+        groups, of_one = chosen.split('id="groups"')[1].split("Customers by month")[0].split('id="group"')
+        for text in (groups, of_one):
+            ends = re.findall(r'ahead">[^<]+<span class="sub">[\d.,]+(?:–| to )[\d.,]+</span>', text)
+            assert len(ends) == text.count('ahead">') > 0
+        assert groups.count('ahead">') == 7 * (groups.count("<tr>") - 2)
+        other = re.findall(r'<a href="([^"]+)#group"', of_one)[-1]
+        assert app.get(html.unescape(other)).text.split('id="group"')[1] != of_one
 
 
 def test_a_customer_is_told_with_forecast_place_and_reasons(app, scores):
@@ -160,6 +164,7 @@ def test_versions_are_listed_with_what_the_gate_said(app):
         ("customers?clv_min=much", 400, "clv_min must be a number, got much."),
         ("customers?month=May", 400, "month must be a month such as 2026-03, got May."),
         ("cohorts?by=name", 400, "by must be category, "),
+        ("cohorts?by=category&group=name", 400, "group must be "),
         ("lists?page=99", 400, "page must be 1"),
         ("picture/99/gauge.svg", 404, "There is no such page."),
         ("picture/1/nothing.svg", 404, "There is no such page."),

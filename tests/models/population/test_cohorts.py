@@ -57,6 +57,11 @@ def test_forecasts_add_up_to_the_published_ones(release):
     total = (by_end["value"].to_numpy() * sizes[periods].to_numpy()).sum()
     assert total == pytest.approx(scores["expected_revenue"].sum(), rel=1e-3)
     assert ahead["share"].between(ahead["low"], ahead["high"]).mean() > 0.9
+    # A second stage may expect more of a customer than of one who surely lives.
+    more, group = scores.assign(p_purchase=(2.5 * scores["p_purchase"]).clip(upper=1.0)), np.arange(3000) % 4
+    (of,) = forecast_groups(more, history, known(release, 91), Future(None, 0), np.array([91.0]), [group])
+    assert of.buyers[:, 0] == pytest.approx(np.bincount(group, weights=more["p_purchase"]))
+    assert of.value[:, 0] == pytest.approx(np.bincount(group, weights=more["expected_revenue"]))
 
 
 def test_ninety_percent_intervals_hold_nine_in_ten_of_what_comes(release):
