@@ -58,7 +58,7 @@ def join_clock(
     for clock in clocks if first else ():
         second = _clock_part(clock)
         text = f"{first} || ' ' || {second}"
-        if second and (joined := _read_as_time(connection, raw, setting, text)):
+        if second and (joined := read_as_time(connection, raw, setting, text)):
             section, _, key = setting.rpartition(".")
             shown = f"{day.examples[0]} and {clock.examples[0]}"
             reason = f"{clock.name!r} holds the time of day for the days in {day.name!r}, such as {shown}"
@@ -97,7 +97,7 @@ def _clock_part(clock: Profile) -> str | None:
     return name
 
 
-def _read_as_time(connection: duckdb.DuckDBPyConnection, raw: RawFile, setting: str, text: str) -> str | None:
+def read_as_time(connection: duckdb.DuckDBPyConnection, raw: RawFile, setting: str, text: str) -> str | None:
     """Return SQL for the text that an expression gives, where nearly all rows that give one can be read as times."""
 
     def as_text(place: int) -> str:

@@ -141,6 +141,32 @@ EXPORTS: Sequence[Export] = (
         notes=("Amazon's item-price is that of the whole line.",),
     ),
     Export(
+        "eBay's report of orders",
+        ("Sales Record Number", "Buyer Username", "Sold For", "Sale Date"),
+        {
+            "customer_id": ("Buyer Username", "Buyer Email"),
+            "ts": ("Sale Date", "Paid On Date"),
+            "order_id": ("Order Number", "Sales Record Number"),
+            "quantity": ("Quantity",),
+        },
+        amounts=("{Quantity} * {Sold For}",),
+        rows=("coalesce({Sale Date}, '') <> ''",),
+        notes=("eBay's Sold For is the price of one piece; lines without a day are no sales.",),
+    ),
+    Export(
+        "Lightspeed's (Vend's) history of sales",
+        ("Line Type", "Receipt Number", "Customer Name", "Total", "Paid"),
+        {
+            "customer_id": ("Customer Code", "Customer Name"),
+            "ts": ("Date",),
+            "order_id": ("Receipt Number",),
+            "store": ("Outlet", "Register"),
+        },
+        amounts=("{Total}",),
+        rows=("{Line Type} = 'Sale'", "{Status} not in ('VOIDED', 'SAVED')"),
+        notes=("Lightspeed tells a sale as a whole, by line and by payment; the whole is read.",),
+    ),
+    Export(
         "Magento's export of orders",
         ("Purchase Date", "Grand Total (Base)", "Customer Email", "Status"),
         {

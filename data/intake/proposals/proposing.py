@@ -8,14 +8,16 @@ import duckdb
 from data.contracts import CONTRACTS
 from data.errors import InputError
 from data.intake.proposals.amounts import propose_amount
-from data.intake.proposals.clocks import join_clock
+from data.intake.proposals.clocks import Joined, join_clock
 from data.intake.proposals.days import Order, describe_days, settle_order
 from data.intake.proposals.exports import Known, recognise
 from data.intake.proposals.flags import rows_by_flags, rows_without_totals
 from data.intake.proposals.opening import Opened
 from data.intake.proposals.profiles import Profile, describe_columns, is_unclear, readings_of_mark
 from data.intake.proposals.proposal import Choice, Line, Proposal, Question
+from data.intake.proposals.returned import as_returns
 from data.intake.proposals.roles import Role, close_others, find_roles, find_table
+from data.intake.proposals.yearless import add_year
 from data.intake.reading.expressions import in_expression
 from data.intake.reading.matching import normalise_name
 
@@ -68,8 +70,16 @@ def propose(connection: duckdb.DuckDBPyConnection, opened: Opened) -> Proposal:
         unread = amount.unread
         rows += [(str(line.value), line.reason) for line in lines if line.key == "rows"]
         lines = [line for line in lines if line.key != "rows"]
+    if table == "transactions" and not questions:
+        lines = as_returns(connection, opened.raw, profiles, roles, lines)
     time = next((name for name in ("ts", "answered_at") if name in roles and name in CONTRACTS[table].names), None)
-    joined = join_clock(connection, opened.raw, f"{section}.{time}", roles[time].column, profiles) if time else None
+    joined = None
+    if time:
+        setting, day = f"{section}.{time}", roles[time].column
+        year = add_year(connection, opened, setting, day)
+        questions += [year] if isinstance(year, Question) else []
+        joined = year if isinstance(year, Joined) else None
+        joined = joined or join_clock(connection, opened.raw, setting, day, profiles)
     lines += _columns(table, roles, unread | {time} if joined and time else unread)
     lines += [joined.line] if joined else []
     if table == "transactions":

@@ -51,6 +51,8 @@ def _oddity(text: str) -> float:
     mixed = sum(len({_alphabet(letter) for letter in word} - {""}) > 1 for word in words)
     # No language writes Latin words with an accent on each letter, as Cyrillic ones look in cp1252.
     mixed += sum(len(word) > 2 and all(ord(x) > 191 and _alphabet(x) == "LATIN" for x in word) for word in words)
+    # Nor a raised or a broken number inside a word, as ü of cp1252 looks in cp850.
+    mixed += sum(any(unicodedata.category(letter) == "No" for letter in word[1:-1]) for word in words)
     strange = [sign for sign in text if not sign.isascii()]
     # A shekel without a Hebrew letter is a euro of ISO 8859-15.
     no_money = "¤" if any("א" <= sign <= "ת" for sign in strange) else "¤₪"
