@@ -45,6 +45,9 @@ class Format(BaseModel):
     header_line: int | None = Field(
         None, ge=1, description="line or row with the names of the columns; default: the first that is not blank"
     )
+    customer_id: str | None = Field(
+        None, description="the customer as SQL over its columns, such as lower(trim(email)), the same in each table"
+    )
     amount: str | None = Field(
         None, description="of transactions: the amount as SQL over its columns, such as quantity * unit_price"
     )

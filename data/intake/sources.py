@@ -20,7 +20,7 @@ SUFFIXES = (
 )
 """Endings of the files that are read from a folder; a path or a glob may name any file."""
 
-COMPUTED = ("amount", "ts", "answered_at")
+COMPUTED = ("customer_id", "amount", "ts", "answered_at")
 """Contract columns that an expression over the files' columns may give."""
 
 
@@ -81,6 +81,7 @@ class Source:
     separator: str | None = None
     sheet: str | Sequence[str] | None = None
     header_line: int | None = None
+    customer_id: str | None = None
     amount: str | None = None
     ts: str | None = None
     answered_at: str | None = None

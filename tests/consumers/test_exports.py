@@ -4,12 +4,12 @@ import csv
 
 import pytest
 
-from tests.exports import markets, offices, platforms
+from tests.exports import markets, offices, platforms, tills
 from tests.exports.shop import simulate, write_export
 
 from .conftest import BIN, call, clean_environment
 
-assert markets and offices and platforms, "importing them registers the exports"
+assert markets and offices and platforms and tills, "importing them registers the exports"
 
 
 @pytest.mark.parametrize("name", ["shopify", "1c", "datev"])

@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from tests.exports import markets, offices, platforms
+from tests.exports import markets, offices, platforms, tills
 from tests.exports.shop import EXPORTS, simulate, write_export
 
-assert markets and offices and platforms, "importing them registers the exports"
+assert markets and offices and platforms and tills, "importing them registers the exports"
 
 for name in EXPORTS:
     each = write_export(name, Path(sys.argv[1]) / name, simulate())

@@ -25,6 +25,8 @@ class Export:
         Our name -> theirs, of which the first that is there and mostly filled is taken, else the first that is there.
     amounts, rows
         Expressions with names of columns in braces: the first amount, and all rows, whose columns are there.
+    customer
+        An expression for the customer, where no column names one.
     unit
         "cents" where its amounts are in hundredths.
     notes
@@ -36,6 +38,7 @@ class Export:
     columns: Mapping[str, tuple[str, ...]]
     amounts: tuple[str, ...] = ()
     rows: tuple[str, ...] = ()
+    customer: str | None = None
     unit: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -154,6 +157,19 @@ EXPORTS: Sequence[Export] = (
         notes=("eBay's Sold For is the price of one piece; lines without a day are no sales.",),
     ),
     Export(
+        "Ozon's report of orders",
+        ("Номер заказа", "Номер отправления", "Принят в обработку", "Количество"),
+        {"ts": ("Принят в обработку",), "order_id": ("Номер заказа",), "quantity": ("Количество",)}
+        | {"currency": ("Код валюты товара",)},
+        customer="left({Номер заказа}, greatest(strpos({Номер заказа}, '-') - 1, 0))",
+        amounts=("{Количество} * {Ваша цена}", "{Количество} * {Итоговая стоимость товара}"),
+        rows=("lower({Статус}) not in ('отменён', 'отменен')",),
+        notes=(
+            "Ozon names no buyers: the number of an order begins with that of its buyer, up to the hyphen. The price "
+            "is that of one piece.",
+        ),
+    ),
+    Export(
         "Lightspeed's (Vend's) history of sales",
         ("Line Type", "Receipt Number", "Customer Name", "Total", "Paid"),
         {
@@ -211,6 +227,17 @@ EXPORTS: Sequence[Export] = (
     ),
 )
 
+_NAMELESS: Mapping[str, tuple[str, ...]] = {
+    "Wildberries' report of sales": (
+        "Предмет",
+        "Код номенклатуры",
+        "Дата продажи",
+        "Вайлдберриз реализовал Товар (Пр)",
+    ),
+    "Wildberries' report of orders": ("Предмет", "Артикул WB", "Артикул продавца", "Srid"),
+}
+"""Reports of marketplaces by the names of their columns, of which none tells who bought."""
+
 
 @dataclass(frozen=True)
 class Known:
@@ -218,6 +245,7 @@ class Known:
 
     export: Export
     columns: Mapping[str, Profile]
+    customer: str | None
     amount: str | None
     amount_column: Profile | None
     rows: tuple[str, ...]
@@ -237,14 +265,25 @@ def recognise(profiles: Sequence[Profile]) -> Known | None:
             filled = [each for each in there if each.filled]
             if mostly or filled:
                 columns[ours] = (mostly or filled)[0]
-        if "customer_id" not in columns or "ts" not in columns:
+        customer = _write(export.customer, by_name) if export.customer else None
+        if ("customer_id" not in columns and customer is None) or "ts" not in columns:
             continue
         amount = next((each for text in export.amounts if (each := _write(text, by_name))), None)
         column = next((by_name[plain] for plain in by_name if amount == in_expression(by_name[plain].name)), None)
         rows = tuple(each for text in export.rows if (each := _write(text, by_name)))
-        also = (by_name[plain] for name in export.columns["customer_id"] if (plain := normalise_name(name)) in by_name)
+        named = export.columns.get("customer_id", ())
+        also = (by_name[plain] for name in named if (plain := normalise_name(name)) in by_name)
         others = tuple(each for each in also if each is not columns["customer_id"])
-        return Known(export, columns, amount, column, rows, others)
+        return Known(export, columns, customer, amount, column, rows, others)
+    return None
+
+
+def explain_nameless(profiles: Sequence[Profile]) -> str | None:
+    """Say why nobody can be scored from a report that is known to name no buyers; None of other files."""
+    names = {normalise_name(profile.name) for profile in profiles}
+    for name, needs in _NAMELESS.items():
+        if all(normalise_name(each) in names for each in needs):
+            return f"it is {name}, which names no buyers, so that nobody can be scored from it"
     return None
 
 

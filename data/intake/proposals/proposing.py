@@ -10,7 +10,7 @@ from data.errors import InputError
 from data.intake.proposals.amounts import propose_amount
 from data.intake.proposals.clocks import Joined, join_clock
 from data.intake.proposals.days import Order, describe_days, settle_order
-from data.intake.proposals.exports import Known, recognise
+from data.intake.proposals.exports import Known, explain_nameless, recognise
 from data.intake.proposals.flags import rows_by_flags, rows_without_totals
 from data.intake.proposals.opening import Opened
 from data.intake.proposals.profiles import Profile, describe_columns, is_unclear, readings_of_mark
@@ -48,6 +48,7 @@ def propose(connection: duckdb.DuckDBPyConnection, opened: Opened) -> Proposal:
     known = recognise(profiles)
     name = f"{opened.file.path.stem} {opened.sheet or ''}"
     table, reason = ("transactions", f"it is {known.export.name}") if known else find_table(profiles, name)
+    reason = (explain_nameless(profiles) or reason) if not table else reason
     if not table:
         return Proposal(opened.file, "", reason, sheet=opened.sheet)
     section = f"formats.{table}"
@@ -118,7 +119,8 @@ def _comments(setting: str, others: Mapping[str, str]) -> dict[str, str]:
 
 def _known_roles(known: Known) -> dict[str, Role]:
     roles = {ours: Role(column, 1.0) for ours, column in known.columns.items()}
-    roles["customer_id"] = Role(known.columns["customer_id"], 1.0, known.other_customers)
+    if "customer_id" in known.columns:
+        roles["customer_id"] = Role(known.columns["customer_id"], 1.0, known.other_customers)
     if known.amount_column is not None:
         roles["amount"] = Role(known.amount_column, 1.0)
     return roles
@@ -126,6 +128,8 @@ def _known_roles(known: Known) -> dict[str, Role]:
 
 def _known_lines(known: Known) -> Iterator[Line]:
     why = f"{known.export.name} has it so"
+    if known.customer is not None:
+        yield Line("formats.transactions", "customer_id", known.customer, why)
     if known.amount is not None:
         yield Line("formats.transactions", "amount", known.amount, why)
     if known.export.unit is not None:

@@ -1,6 +1,6 @@
 """Columns and rows that the settings compute: expressions are compiled for a file and applied to it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import duckdb
@@ -9,13 +9,14 @@ from data.contracts import NUMBER, Contract
 from data.errors import InputError
 from data.intake.casting import as_text
 from data.intake.raw import RawFile
-from data.intake.reading.expressions import compile_expression
+from data.intake.reading.expressions import Kind, compile_expression
 from data.intake.reading.numbers import NumberFormat, find_number_reading, refuse_to_guess
 from data.intake.reading.pasting import toml_text
 from data.intake.sources import Source
 from data.intake.sql import only_row
 
 _EXAMPLES = 5
+_KINDS: Mapping[str, Kind] = {"number": "number", "time": "time"}
 
 
 def apply_expressions(
@@ -56,8 +57,8 @@ def apply_expressions(
             raw.relation,
             raw.header,
             as_number,
-            as_words if kinds[name] == "number" else as_part_of_time,
-            kind="number" if kinds[name] == "number" else "time",
+            as_part_of_time if kinds[name] == "time" else as_words,
+            kind=_KINDS.get(kinds[name], "text"),
         )
         for name, text in source.computed.items()
     }

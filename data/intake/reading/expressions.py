@@ -28,8 +28,8 @@ _GROWTH = 100
 _SHOWN = 300
 """Most characters that are shown of what the engine complains of."""
 
-Kind = Literal["number", "condition", "time"]
-"""What an expression must give for each row: a number, true or false, or a time, which may be a text."""
+Kind = Literal["number", "condition", "time", "text"]
+"""What an expression must give for each row: a number, true or false, a time, which may be a text, or a text."""
 
 _ALLOWED: tuple[type[exp.Expr], ...] = (
     *(exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Tuple, exp.Case, exp.If),
@@ -284,4 +284,6 @@ def _type_of(
         raise InputError(f'{named} must be a number for each row, such as "quantity * unit_price"; it is {sql_type}.')
     if kind == "time" and not is_time and sql_type != "VARCHAR":
         raise InputError(f"{named} must be a time for each row, such as \"date || ' ' || time\"; it is {sql_type}.")
+    if kind == "text" and sql_type != "VARCHAR":
+        raise InputError(f'{named} must be a text for each row, such as "lower(email)"; it is {sql_type}.')
     return sql_type

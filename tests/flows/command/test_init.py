@@ -10,10 +10,10 @@ from decimal import Decimal
 import pytest
 
 from data.intake.databases.address import without_password
-from tests.exports import markets, offices, platforms
+from tests.exports import markets, offices, platforms, tills
 from tests.exports.shop import EXPORTS, simulate, write_export
 
-assert markets and offices and platforms, "importing them registers the exports"
+assert markets and offices and platforms and tills, "importing them registers the exports"
 
 SALES = "Kundennr;Bestelldatum;Betrag\nK1;15.01.2024;12,50\nK1;09.02.2024;1.081,53\nK2;11.03.2024;7,00\n"
 
@@ -35,7 +35,7 @@ def test_a_file_as_shops_get_it_is_read_with_its_right_total(revealed, own_envir
 
 
 def test_no_kind_of_export_is_left_out():
-    assert len(EXPORTS) == 17
+    assert len(EXPORTS) == 22
 
 
 def test_each_line_of_the_settings_has_its_reason(revealed, own_environment):

@@ -156,3 +156,31 @@ def test_files_are_joined_by_the_column_that_both_know(write, tmp_path):
     named = [next(line for line in each.lines if line.key == "customer_id") for each in (answers, transactions)]
     assert [line.value for line in named] == ["email", "email"]
     assert "100% of the customers are the same by 'email'" in named[0].reason
+
+
+def test_days_without_a_year_get_that_of_the_line_above_or_are_asked(proposed):
+    names = "Umsatz (ohne Soll/Haben-Kz);Soll/Haben-Kennzeichen;Konto;Belegdatum;Belegfeld 1\n"
+    table = names + rows("{k},50;S;1000{c};{d:02}{m:02};R{k}")
+    head = "EXTF;700;21;Buchungsstapel;13;20240731;;RE;;;12345;10001;20230701;4;20230701;20240630\n"
+    proposal, lines = proposed(head + table)
+    assert lines["ts"].startswith("case when right(right('0' || Belegdatum, 4), 2) >= '07' then '2023' else '2024' end")
+    assert [str(day)[:7] for day in proposal.days] == ["2023-07", "2024-06"]
+    proposal, lines = proposed(table)
+    (question,) = proposal.questions
+    assert question.what.endswith("and no year. Which year is it?")
+    assert not question.decided
+
+
+def test_amounts_of_returns_without_a_sign_are_negative_and_those_with_one_stay(proposed):
+    text = "Date,Customer,Type,Total\n"
+    _, lines = proposed(text + rows("2024-{m:02}-{d:02},c{c},Sale,{k}.50") + "2024-03-01,c1,Refund,1.50\n")
+    assert lines["amount"] == "case when Type in ('Refund') then -(Total) else Total end"
+    _, lines = proposed(text + rows("2024-{m:02}-{d:02},c{c},Sale,{k}.50") + "2024-03-01,c1,Refund,-1.50\n")
+    assert lines["amount"] == "Total"
+
+
+def test_a_report_that_names_no_buyers_is_told_so(proposed):
+    names = "Предмет;Код номенклатуры;Вайлдберриз реализовал Товар (Пр);Дата продажи\n"
+    proposal, _ = proposed(names + rows("Чай;{k};{k}.50;2024-{m:02}-{d:02}"))
+    assert proposal.table == ""
+    assert "names no buyers" in proposal.reason

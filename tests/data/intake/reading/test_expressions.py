@@ -35,6 +35,13 @@ def test_an_expression_comes_before_a_column_of_the_same_name(take):
     assert amounts(take(table, amount="amount - tax")) == ["1E+1"]
 
 
+def test_a_customer_may_be_computed_and_is_a_text(take):
+    taken = take(SHOP, customer_id="lower(customer_id) || left(status, 1)", amount="unit_price")
+    assert taken.rows("transactions", "customer_id") == ["ap", "bf", "cp"]
+    with pytest.raises(InputError, match="customer_id must be a text for each row"):
+        take(SHOP, customer_id="code + 1", amount="unit_price")
+
+
 def test_an_amount_of_parquet_may_be_computed(take, write_parquet):
     path = write_parquet("SELECT 'A' AS customer_id, DATE '2024-01-02' AS ts, 3 AS n, 1.5::DOUBLE AS price")
     assert take(path, amount="n * price", rows="ts > '2024-01-01'").rows("transactions", "amount") == [Decimal("4.5")]
