@@ -17,7 +17,8 @@ from pathlib import Path
 socket.gethostname = lambda: sys.argv[1]
 from models.registry.locking import tickets
 tickets.LEASE, tickets.RENEWAL = {lease}, {lease} / 6
-from models.registry.locking.holding import holding
+from data.errors import StoreBusyError
+from models.registry.locking.holding import ensure_held, holding
 from models.registry.store import open_store
 logging.basicConfig(level="WARNING", format="%(message)s")
 store = open_store(None, Path.cwd())
@@ -25,6 +26,10 @@ with holding(store, sys.argv[2], float(sys.argv[3])):
     print("held", flush=True)
     if sys.argv[4] == "stay":
         sys.stdin.read()
+        try:
+            ensure_held(store)
+        except StoreBusyError as error:
+            sys.exit(f"lost: {{error}}")
 """
 
 
