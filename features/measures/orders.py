@@ -4,6 +4,8 @@ from datetime import date
 
 import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
 
 from features.measures.windows import Grouping, Windows
 from features.returns.kept import everyone_matched
@@ -13,6 +15,8 @@ from features.tables import Tables
 
 # Of more than 18 digits, so that DuckDB gives the square 38, and sums of squares do not depend on the order of rows.
 SQUARED = "decimal(19, 4)"
+# Windows in which activity is judged at once: each is a bit, and their boundaries are one more.
+MOST_AT_ONCE = 60
 
 
 def sales(tables: Tables, until: date) -> ir.Table:
@@ -50,7 +54,8 @@ def orders(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
         customer_id, group, ordered_at (TIMESTAMP of its first line).
     """
     lines = grouping.of(sales(tables, until))
-    day = ibis.ifelse(lines.order_id.isnull(), lines.ts.date(), ibis.null("date"))
+    no_number = lines.order_id.isnull()  # noqa: PD003 - an expression of Ibis
+    day = ibis.ifelse(no_number, lines.ts.date(), ibis.null("date"))
     lines = lines.select("customer_id", "group", "order_id", "ts", unnumbered=day)
     whole = lines.group_by(["customer_id", "group", "order_id", "unnumbered"]).agg(ordered_at=lines.ts.min())
     return whole.select("customer_id", "group", "ordered_at")
@@ -69,8 +74,10 @@ def purchase_ages(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
     return lines.select("customer_id", "group", age=age).distinct()
 
 
-def active_customers(tables: Tables, windows: Windows, grouping: Grouping, inactivity_days: int) -> ir.Table:
-    """Say who was active when. Grain: one row per customer, group and window in which the customer was active.
+def active_customers(
+    tables: Tables, windows: Windows, grouping: Grouping, inactivity_days: int, first: int, last: int
+) -> ir.Table:
+    """Say who was active when. Grain: one row per customer and group, active in any of these windows.
 
     Trade without contracts has no date on which a customer leaves: active at a midnight is who bought within
     `inactivity_days` before it, active in a window who bought in it or was active at its start.
@@ -85,24 +92,31 @@ def active_customers(tables: Tables, windows: Windows, grouping: Grouping, inact
         By a column, a customer is active in those groups in which the purchases were.
     inactivity_days
         At least 1.
+    first, last
+        Numbers of the windows that are judged: at most `MOST_AT_ONCE`, as each is a bit.
 
     Returns
     -------
     Table
-        customer_id, group, window, at_start and at_end (INTEGER 1 or 0).
+        customer_id, group, and two BIGINT of bits: boundaries (bit k: active at the end of window first + k, which is
+        the start of the window before in number) and within (bit k: active in window first + k).
     """
-    ages = purchase_ages(tables, windows.until, grouping)
-    # Of all purchases between two boundaries only the newest can still count at a later one.
-    slot = (ages.age - 1) // windows.days
-    newest = ages.group_by(["customer_id", "group", slot.name("slot")]).agg(age=ages.age.min())
-    numbers = ibis.range(0, windows.count).unnest().name("window").as_table()
-    rows = newest.cross_join(numbers.select(window=numbers.window.cast("int32")))
-    end, start = rows.window * windows.days, (rows.window + 1) * windows.days
-    rows = rows.filter(rows.age > end, rows.age <= start + inactivity_days)
-    return rows.group_by(["customer_id", "window", "group"]).agg(
-        at_start=(rows.age > (rows.window + 1) * windows.days).cast("int32").max(),
-        at_end=(rows.age <= rows.window * windows.days + inactivity_days).cast("int32").max(),
-    )
+    lines = grouping.of(sales(tables, windows.until))
+    lines = lines.select("customer_id", "group", age=ibis.literal(windows.until).delta(lines.ts.date(), unit="day"))
+    seen = lines.join(ibis.memtable(_bits(windows, inactivity_days, first, last)), "age")
+    return seen.group_by(["customer_id", "group"]).agg(boundaries=seen.boundaries.bit_or(), within=seen.within.bit_or())
+
+
+def _bits(windows: Windows, inactivity_days: int, first: int, last: int) -> pd.DataFrame:
+    """Say by the age of a purchase at which boundaries and in which windows it makes a customer active, as bits."""
+    oldest = (last + 1) * windows.days + inactivity_days
+    ages = np.arange(first * windows.days + 1, oldest + 1)
+    ends = windows.days * np.arange(first, last + 2)
+    after = ages[:, None] > ends
+    at_boundary = after & (ages[:, None] <= ends + inactivity_days)
+    inside = after[:, :-1] & (ages[:, None] <= ends[1:] + inactivity_days)
+    bits = 1 << np.arange(ends.size, dtype=np.int64)
+    return pd.DataFrame({"age": ages, "boundaries": at_boundary @ bits, "within": inside @ bits[:-1]})
 
 
 def cost_to_serve_by_window(customers: ir.Table, windows: Windows) -> ir.Table:
@@ -124,7 +138,8 @@ def cost_to_serve_by_window(customers: ir.Table, windows: Windows) -> ir.Table:
         of a customer's rows do not overlap.
     """
     rows = customers.select("customer_id", "valid_from", "cost_to_serve")
-    rows = rows.filter(rows.valid_from.isnull() | (rows.valid_from < midnight(windows.until)))
+    always_valid = rows.valid_from.isnull()  # noqa: PD003 - an expression of Ibis
+    rows = rows.filter(always_valid | (rows.valid_from < midnight(windows.until)))
     age = ibis.literal(windows.until).delta(rows.valid_from.date(), unit="day")
     always = windows.count - 1
     rows = rows.mutate(last=ibis.least(((age - 1) // windows.days).fill_null(always), always).cast("int32"))

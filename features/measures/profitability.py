@@ -1,16 +1,20 @@
 """Customer profitability: what customers leave after the cost of goods and the cost of serving them."""
 
+from contextlib import ExitStack
+
 import ibis
 import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from features.engine.compiled import kept_meanwhile
 from features.measures.answer_sums import BY
 from features.measures.definition import FIGURES, Measure, MeasureOptions, shared
 from features.measures.figures import figures_of_purchases, run_by_window
 from features.measures.intervals import mean_interval
-from features.measures.orders import SQUARED, active_customers, cost_to_serve_by_window
+from features.measures.orders import MOST_AT_ONCE, SQUARED, active_customers, cost_to_serve_by_window
 from features.measures.windows import Grouping, Windows
+from features.spine import left_joined
 from features.tables import Tables
 
 __all__ = ["PROFITABILITY_MEASURES"]
@@ -74,80 +78,159 @@ def account_sums(tables: Tables, windows: Windows, grouping: Grouping, options: 
         and those of halves (halves2); cost, cost_to_serve and profit, its rounded sum and squares; lines, costed and
         served, how many of the costs are known.
     """
-    active = active_customers(tables, windows, grouping, options.inactivity_days)
-    lines = windows.of(grouping.of(tables.transactions))
-    money, zero = "decimal(18, 4)", ibis.literal(0).cast("int64")
-    nothing, unknown = ibis.literal(0).cast(money), ibis.null(money)
-    rows = ibis.union(
-        active.select(
-            "customer_id",
-            *BY,
-            amount=nothing,
-            cost=unknown,
-            lines=zero,
-            start=active.at_start.cast("int64"),
-            end=active.at_end.cast("int64"),
-        ),
-        lines.select(
-            "customer_id",
-            *BY,
-            amount=lines.amount.cast(money),
-            cost=lines["cost"].cast(money),
-            lines=ibis.literal(1).cast("int64"),
-            start=zero,
-            end=zero,
-        ),
-    )
-    accounts = rows.group_by(["customer_id", *BY]).agg(
-        revenue=rows.amount.sum(),
-        cost=rows["cost"].sum().fill_null(nothing),
-        lines=rows.lines.sum(),
-        costed=rows["cost"].count(),
-        start=rows.start.sum(),
-        end=rows.end.sum(),
-    )
-    accounts = _with_cost_to_serve(accounts, tables.customers, windows, grouping)
-    # Rounded to the last digit of money, so that its sums and squares are exact whatever the order of rows.
-    served = accounts.cost_to_serve.fill_null(nothing)
-    part_of_year = windows.days / DAYS_A_YEAR
-    rounded = (accounts.revenue - accounts["cost"]).cast("float64") - served.cast("float64") * part_of_year
-    rounded = rounded.cast(SQUARED)
-    # Active at both ends is 2 halves of a customer, at one is 1.
-    exact, halves = accounts.revenue.cast(SQUARED), accounts.start + accounts.end
-    sums = run_by_window(
-        accounts.group_by(BY).agg(
-            n=accounts.count(),
-            active=accounts.start.sum(),
-            kept=(accounts.start * accounts.end).sum(),
-            halves=halves.sum(),
-            revenue2=(exact * exact).sum(),
-            cross=(exact * halves).sum(),
-            halves2=(halves * halves).sum(),
-            revenue=accounts.revenue.sum(),
-            cost=accounts["cost"].sum(),
-            cost_to_serve=served.sum(),
-            rounded=rounded.sum(),
-            squares=(rounded * rounded).sum(),
-            lines=accounts.lines.sum(),
-            costed=accounts.costed.sum(),
-            served=accounts.cost_to_serve.count(),
-        )
-    ).astype(dict.fromkeys(("revenue2", "cross", "cost_to_serve", "rounded", "squares"), float))
+    parts = [
+        _sums_of_windows(tables, windows, grouping, options, first, min(first + MOST_AT_ONCE, windows.count) - 1)
+        for first in range(0, windows.count, MOST_AT_ONCE)
+    ]
+    sums = pd.concat(parts, ignore_index=True)
+    sums = sums.astype(dict.fromkeys(("revenue2", "cross", "cost_to_serve", "rounded", "squares"), float))
     net = (sums["revenue"] - sums["cost"]).astype(float)
-    return sums.assign(profit=net - sums["cost_to_serve"] * part_of_year)
+    return sums.assign(profit=net - sums["cost_to_serve"] * (windows.days / DAYS_A_YEAR))
 
 
-def _with_cost_to_serve(
-    accounts: ir.Table, customers: ir.Table | None, windows: Windows, grouping: Grouping
+def _sums_of_windows(
+    tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions, first: int, last: int
+) -> pd.DataFrame:
+    """Add up the accounts of some windows, from the first to the last number.
+
+    Most customers who are active in a window have no line in it: they are counted by the bits that they share, and
+    what serving them costs is summed. Accounts with lines are added up by themselves; what they have been counted with
+    as if they had none is taken off. All sums are exact.
+    """
+    active = active_customers(tables, windows, grouping, options.inactivity_days, first, last)
+    # What serving a customer costs belongs to no one channel or category.
+    customers = None if grouping.column is not None else tables.customers
+    bits = ibis.memtable(
+        pd.DataFrame(
+            {
+                "window": np.arange(first, last + 1, dtype=np.int32),
+                "of_end": 1 << np.arange(last - first + 1, dtype=np.int64),
+                "of_start": 2 << np.arange(last - first + 1, dtype=np.int64),
+            }
+        )
+    )
+    part_of_year = windows.days / DAYS_A_YEAR
+    with ExitStack() as kept:
+        active = kept.enter_context(kept_meanwhile(active))
+        sums = [_counts(active, bits)]
+        served = None
+        if customers is not None and customers.cost_to_serve.count().to_pyarrow().as_py():
+            served = kept.enter_context(kept_meanwhile(cost_to_serve_by_window(customers, windows)))
+            sums.append(_sums_without_lines(active, served, bits, part_of_year))
+        sums.append(_sums_of_lines(tables, windows, grouping, active, served, bits, part_of_year))
+        rows = ibis.union(*(_typed(part) for part in sums))
+        summed = rows.group_by(BY).agg(**{name: rows[name].sum() for name in _SUMS})
+        # What is told of squares has the digits of money.
+        return run_by_window(summed.mutate(**{name: summed[name].cast(_MONEY) for name in ("revenue2", "squares")}))
+
+
+_MONEY, _SQUARES = "decimal(38, 4)", "decimal(38, 8)"
+_SUMS = {
+    **dict.fromkeys(("n", "active", "kept", "halves", "halves2"), "int64"),
+    **dict.fromkeys(("revenue", "cost", "cost_to_serve", "rounded", "cross"), _MONEY),
+    **dict.fromkeys(("revenue2", "squares"), _SQUARES),
+    **dict.fromkeys(("lines", "costed", "served"), "int64"),
+}
+
+
+def _typed(part: ir.Table) -> ir.Table:
+    """Give sums all columns; those that are not there are zero."""
+    zero = ibis.literal(0)
+    columns = {name: (part[name] if name in part.columns else zero).cast(kind) for name, kind in _SUMS.items()}
+    return part.select(*BY, **columns)
+
+
+def _counts(active: ir.Table, bits: ir.Table) -> ir.Table:
+    """Count who is active in each window, at its start and at both ends, from the bits that customers share."""
+    shared_bits = active.group_by(["group", "boundaries", "within"]).agg(customers=active.count())
+    rows = shared_bits.cross_join(bits)
+    rows = rows.filter((rows.within & rows.of_end) != 0)
+    start, end = _at(rows, "of_start"), _at(rows, "of_end")
+    halves = start + end
+    return rows.group_by(BY).agg(
+        n=rows.customers.sum(),
+        active=(rows.customers * start).sum(),
+        kept=(rows.customers * start * end).sum(),
+        # Active at both ends is 2 halves of a customer, at one is 1.
+        halves=(rows.customers * halves).sum(),
+        halves2=(rows.customers * halves * halves).sum(),
+    )
+
+
+def _at(rows: ir.Table, boundary: str) -> ir.IntegerValue:
+    return ((rows.boundaries & rows[boundary]) != 0).cast("int64")
+
+
+def _rounded(net: ir.Value, served: ir.Value, part_of_year: float) -> ir.DecimalValue:
+    """Round a profit to the last digit of money, so that its sums and squares are exact whatever the order of rows."""
+    rounded: ir.DecimalValue = (net.cast("float64") - served.cast("float64") * part_of_year).cast(SQUARED)
+    return rounded
+
+
+def _sums_without_lines(active: ir.Table, served: ir.Table, bits: ir.Table, part_of_year: float) -> ir.Table:
+    """Add up what serving those active costs, as if nobody had a line in the window."""
+    rows = active.join(served.drop_null("cost_to_serve"), "customer_id")
+    loss = _rounded(ibis.literal(0), rows.cost_to_serve, part_of_year)
+    rows = rows.mutate(loss=loss, squares=loss * loss).cross_join(bits)
+    is_valid = (rows.window >= rows["first"]) & (rows.window <= rows["last"])
+    rows = rows.filter((rows.within & rows.of_end) != 0, is_valid)
+    return rows.group_by(BY).agg(
+        cost_to_serve=rows.cost_to_serve.sum(), rounded=rows.loss.sum(), squares=rows.squares.sum(), served=rows.count()
+    )
+
+
+def _sums_of_lines(
+    tables: Tables,
+    windows: Windows,
+    grouping: Grouping,
+    active: ir.Table,
+    served: ir.Table | None,
+    bits: ir.Table,
+    part_of_year: float,
 ) -> ir.Table:
-    """Give each account the newest cost_to_serve that was valid before its window's end, null where none was."""
-    if customers is None or grouping.column is not None:
-        # What serving a customer costs belongs to no one channel or category.
-        return accounts.mutate(cost_to_serve=ibis.null("decimal(18, 4)"))
-    valid = cost_to_serve_by_window(customers, windows).rename(served_customer="customer_id")
-    within = (accounts.window >= valid["first"]) & (accounts.window <= valid["last"])
-    joined = accounts.left_join(valid, [accounts.customer_id == valid.served_customer, within])
-    return joined.drop("served_customer", "first", "last")
+    """Add up the accounts with lines, and take off what those active were counted with without them."""
+    money, nothing = "decimal(18, 4)", ibis.literal(0).cast("decimal(18, 4)")
+    lines = windows.of(grouping.of(tables.transactions))
+    accounts = lines.group_by(["customer_id", *BY]).agg(
+        revenue=lines.amount.cast(money).sum(),
+        cost=lines["cost"].cast(money).sum().fill_null(nothing),
+        lines=lines.count(),
+        costed=lines["cost"].count(),
+    )
+    accounts = accounts.join(bits, "window")
+    accounts = left_joined(accounts, active, ["customer_id", "group"])
+    if served is None:
+        accounts = accounts.mutate(cost_to_serve=ibis.null(money))
+    else:
+        valid = served.rename(served_customer="customer_id")
+        within = (accounts.window >= valid["first"]) & (accounts.window <= valid["last"])
+        accounts = accounts.left_join(valid, [accounts.customer_id == valid.served_customer, within])
+    was_counted = ((accounts.within & accounts.of_end) != 0).fill_null(False)
+    accounts = accounts.mutate(
+        exact=accounts.revenue.cast(SQUARED),
+        halves=(_at(accounts, "of_start") + _at(accounts, "of_end")).fill_null(0),
+        new=(~was_counted).cast("int64"),
+        cost_to_serve=accounts.cost_to_serve.fill_null(nothing),
+        is_served=accounts.cost_to_serve.notnull().cast("int64"),  # noqa: PD004 - an expression of Ibis
+    )
+    net = accounts.revenue - accounts["cost"]
+    accounts = accounts.mutate(
+        rounded=_rounded(net, accounts.cost_to_serve, part_of_year),
+        loss=_rounded(ibis.literal(0), accounts.cost_to_serve * (1 - accounts.new), part_of_year),
+    )
+    return accounts.group_by(BY).agg(
+        n=accounts.new.sum(),
+        revenue=accounts.revenue.sum(),
+        cost=accounts["cost"].sum(),
+        cost_to_serve=accounts.cost_to_serve.sum(where=accounts.new == 1),
+        rounded=(accounts.rounded - accounts.loss).sum(),
+        cross=(accounts.exact * accounts.halves).sum(),
+        revenue2=(accounts.exact * accounts.exact).sum(),
+        squares=(accounts.rounded * accounts.rounded).sum() - (accounts.loss * accounts.loss).sum(),
+        lines=accounts.lines.sum(),
+        costed=accounts.costed.sum(),
+        served=(accounts.is_served * accounts.new).sum(),
+    )
 
 
 DEFINITION = (
