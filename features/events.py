@@ -43,7 +43,8 @@ def event_features(events: ir.Table, spine: Spine, features: Sequence[Feature]) 
         age=spine.date_of(visible).delta(day, unit="day"),
         days_late=day.delta(visible.due_at.date(), unit="day"),
     )
-    overdue = _overdue(visible, spine) if "overdue" in kinds else None
+    promising = list(dict.fromkeys([*kinds.get("overdue", []), *kinds.get("days_overdue", [])]))
+    overdue = _overdue(visible, spine, promising) if promising else None
     last = [
         _last(visible.filter(visible.kind.isin(kinds[f"last_{column}"])), spine, column)
         for column in ("value", "days_late")
@@ -100,14 +101,17 @@ def _last(visible: ir.Table, spine: Spine, column: str) -> ir.Table:
     return sums.select(*keys, **{f"last_{column}": mean(sums.total, sums.number)})
 
 
-def _overdue(visible: ir.Table, spine: Spine) -> ir.Table:
-    """Count promises that are due and open: no other kind with the same due_at has come at or after them."""
-    due = visible.filter(visible.due_at < spine.midnight_of(visible))
-    latest = due.group_by([*spine.keys, "due_at", "kind"]).agg(latest=due.ts.max())
+def _overdue(visible: ir.Table, spine: Spine, kinds: Sequence[str]) -> ir.Table:
+    """Count promises of these kinds that are due and open: no other with the same due_at has come at or after them."""
+    due = visible.filter(visible.due_at < spine.midnight_of(visible)).select(*spine.keys, "kind", "due_at", "ts")
+    promises = due.filter(due.kind.isin(kinds))
+    # Where one kind promises, only others can follow it.
+    others = due.filter(due.kind != kinds[0]) if len(kinds) == 1 else due
+    latest = others.group_by([*spine.keys, "due_at", "kind"]).agg(latest=others.ts.max())
     latest = latest.rename(other_kind="kind")
-    open_promises = due.anti_join(
+    open_promises = promises.anti_join(
         latest,
-        [*spine.keys, "due_at", due.kind != latest.other_kind, due.ts <= latest.latest],
+        [*spine.keys, "due_at", promises.kind != latest.other_kind, promises.ts <= latest.latest],
     )
     days = spine.date_of(open_promises).delta(open_promises.due_at.date(), unit="day")
     return open_promises.group_by([*spine.keys, "kind"]).agg(
