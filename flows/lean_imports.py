@@ -12,8 +12,17 @@ from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 from typing import Any
 
-# Ibis imports the compilers of all its engines with that of one.
-_ENGINES = "ibis.backends.sql.compilers"
+# Ibis imports the compilers of all its engines with that of one; MLflow what judges language models, with FastAPI,
+# of which its store needs two modules.
+_JUDGES = "mlflow.genai"
+_ON_DEMAND = (
+    "ibis.backends.sql.compilers",
+    _JUDGES,
+    f"{_JUDGES}.judges",
+    f"{_JUDGES}.scorers",
+    f"{_JUDGES}.scorers.online",
+    "mlflow.gateway",
+)
 # Mako, which comes with Alembic, looks whether it can colour its error pages.
 _COLOURS = "mako.ext.pygmentplugin"
 _SCIKIT_LEARN = "sklearn"
@@ -22,7 +31,8 @@ _SPARK = "pyspark"
 
 def import_lean() -> None:
     """Leave out what no command needs, in this process and from now on; called before the flows are imported."""
-    _leave_out_engines()
+    for name in _ON_DEMAND:
+        _leave_out(name)
     # Python takes a module that is None for one that is not installed, and Mako does without.
     sys.modules.setdefault(_COLOURS, None)  # type: ignore[arg-type]
 
@@ -69,14 +79,22 @@ class _OnDemand(ModuleType):
         return getattr(self, name)
 
 
-def _leave_out_engines() -> None:
-    """Put a package in the place of Ibis' own that imports each compiler on demand."""
-    spec = _spec_of(_ENGINES)
-    if spec is None or _ENGINES in sys.modules:
+def join_what_is_left_out() -> None:
+    """Give packages whose import left a part out that part as their attribute; called after the flows are imported."""
+    for name in _ON_DEMAND:
+        package, _, part = name.rpartition(".")
+        if package in sys.modules and name in sys.modules:
+            setattr(sys.modules[package], part, sys.modules[name])
+
+
+def _leave_out(name: str) -> None:
+    """Put a package in the place of one that imports all its parts; it imports each of them on demand."""
+    spec = _spec_of(name)
+    if spec is None or name in sys.modules:
         return
     package = importlib.util.module_from_spec(spec)
     package.__class__ = _OnDemand
-    sys.modules[_ENGINES] = package
+    sys.modules[name] = package
 
 
 def _spec_of(name: str) -> ModuleSpec | None:

@@ -14,7 +14,7 @@ from rich.console import Console
 from data.errors import InputError, RefusedError
 from flows.environment import set_prefect_home
 from flows.faults import is_refused_by_server
-from flows.lean_imports import import_lean, import_trees_only, without_spark
+from flows.lean_imports import import_lean, import_trees_only, join_what_is_left_out, without_spark
 from flows.settings import Settings
 from flows.steps.progress import shown_on
 from flows.steps.store_place import locate_store
@@ -70,6 +70,7 @@ def run_plainly(name: str, settings: Settings, console: Console, *, verbose: boo
             if name == SCORE:
                 import_trees_only()
             module = importlib.import_module(f"flows.{name}")
+            join_what_is_left_out()
         flow = getattr(module, name)
         with _shown_on(console, name, verbose, is_told):
             return flow(settings)
@@ -84,6 +85,8 @@ def _run_in_prefect(name: str, settings: Settings, console: Console, *, verbose:
     with _without_garbage():
         from flows import deployed
         from flows.run_settings import RunSettings
+
+        join_what_is_left_out()
     with _shown_on(console, name, verbose):
         try:
             state: Any = getattr(deployed, name)(RunSettings.of(settings), return_state=True)

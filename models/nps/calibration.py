@@ -9,7 +9,7 @@ from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
+import scipy
 
 from models.scoring.members import DirichletMap
 from models.stats.typing import Floats
@@ -56,7 +56,7 @@ def fit_dirichlet_map(log_probabilities: Floats, category: npt.NDArray[np.intege
         gradient = np.concatenate([(residual.T @ log_probabilities).ravel(), residual.sum(axis=0)])
         return float(loss) / n, (gradient + precision * deviation) / n
 
-    optimum = minimize(
+    optimum = scipy.optimize.minimize(
         objective, centre, jac=True, method="L-BFGS-B", options={"maxiter": 500, "gtol": 1e-9, "ftol": 1e-14}
     )
     return _as_map(optimum.x[: k * k].reshape(k, k), optimum.x[k * k :])

@@ -5,7 +5,7 @@ from itertools import product
 from typing import get_args
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 from scipy.special import logit
 
 from models.purchases.bg_nbd_likelihood import SufficientStatistics
@@ -104,7 +104,7 @@ def largest_dropout(fit: LimitFit, scaled: SufficientStatistics) -> float:
         high += 2.0
     if below(low) > 0 or high >= 14.0:
         return 1.0 / (1.0 + np.exp(-low)) if high < 14.0 else 1.0
-    return float(1.0 / (1.0 + np.exp(-brentq(below, low, high, xtol=0.01))))
+    return float(1.0 / (1.0 + np.exp(-scipy.optimize.brentq(below, low, high, xtol=0.01))))
 
 
 def _ages_alone(statistics: SufficientStatistics) -> SufficientStatistics:

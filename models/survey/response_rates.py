@@ -7,7 +7,7 @@ import ibis.expr.types as ir
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import brentq
+import scipy
 from scipy.special import expit, logit
 
 from data.errors import InputError
@@ -200,7 +200,7 @@ def _shifted(response: Floats, reference: Floats, share: float) -> Floats:
     odds = logit(reference)
     # With these two shifts every probability is below, or above, the share: the root lies between them.
     low, high = logit(share) - odds.max() - 1.0, logit(share) - odds.min() + 1.0
-    shift = brentq(lambda by: float(expit(odds + by).mean()) - share, low, high, xtol=1e-12)
+    shift = scipy.optimize.brentq(lambda by: float(expit(odds + by).mean()) - share, low, high, xtol=1e-12)
     return np.asarray(expit(logit(response) + shift))
 
 

@@ -1,7 +1,7 @@
 """Sensitivity of the NPS to non-response that depends on satisfaction itself, beyond what behaviour explains."""
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 
 from models.stats.typing import Floats
 from models.survey.frame import POINTS, Survey
@@ -30,7 +30,7 @@ def sign_gamma(survey: Survey) -> float | None:
     """Gamma nearest to 0 at which `tilted_nps` is 0; None if there is none from -3 to 3."""
     untilted = tilted_nps(survey, 0.0)
     ends = [end for end in (-LARGEST_GAMMA, LARGEST_GAMMA) if untilted * tilted_nps(survey, end) <= 0.0]
-    roots = [float(brentq(lambda gamma: tilted_nps(survey, gamma), 0.0, end)) for end in ends]
+    roots = [float(scipy.optimize.brentq(lambda gamma: tilted_nps(survey, gamma), 0.0, end)) for end in ends]
     return min(roots, key=abs, default=None)
 
 

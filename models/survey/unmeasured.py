@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import brentq
+import scipy
 from scipy.special import expit, stdtr, stdtrit
 from threadpoolctl import threadpool_limits
 
@@ -92,7 +92,7 @@ def gamma_of(survey: Survey, bias: float) -> float:
 
     if bias <= 0.0:
         return 0.0
-    return LARGEST_GAMMA if excess(LARGEST_GAMMA) < 0.0 else float(brentq(excess, 0.0, LARGEST_GAMMA))
+    return LARGEST_GAMMA if excess(LARGEST_GAMMA) < 0.0 else float(scipy.optimize.brentq(excess, 0.0, LARGEST_GAMMA))
 
 
 def wide_margin(error: float, freedom: float, bias: float) -> float:
@@ -107,7 +107,7 @@ def wide_margin(error: float, freedom: float, bias: float) -> float:
     def excess(c: float) -> float:
         return float(stdtr(freedom, c + 2.0 * within) - stdtr(freedom, -c)) - _WITHIN_95
 
-    return bias + error * float(brentq(excess, 0.0, stdtrit(freedom, 0.976)))
+    return bias + error * float(scipy.optimize.brentq(excess, 0.0, stdtrit(freedom, 0.976)))
 
 
 def _strengths(survey: Survey) -> Iterator[_Strength]:

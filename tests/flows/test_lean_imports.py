@@ -5,16 +5,19 @@ import sys
 
 ASK = """
 import sys
-from flows.lean_imports import import_lean, import_trees_only, without_spark
+from flows.lean_imports import import_lean, import_trees_only, join_what_is_left_out, without_spark
 import_lean()
 import_trees_only()
 import ibis, lightgbm
 with without_spark():
-    import mlflow.pyfunc
+    import mlflow.pyfunc, mlflow.store.tracking.sqlalchemy_store
+join_what_is_left_out()
 assert ibis.duckdb.connect().execute(ibis.literal(1) + 1) == 2
-heavy = {"pyspark", "sklearn", "pygments", "ibis.backends.sql.compilers.snowflake"}
+heavy = {"pyspark", "sklearn", "pygments", "fastapi", "mlflow.genai.judges.builtin"}
+heavy.add("ibis.backends.sql.compilers.snowflake")
 print(sorted(heavy & set(sys.modules)))
 import pyspark.sql, sklearn.cluster
+assert callable(mlflow.genai.evaluate) and mlflow.genai.scorers.Guidelines and mlflow.gateway.get_gateway_uri
 from ibis.backends.sql.compilers import PySparkCompiler
 import ibis.backends.sql.compilers as compilers
 print(PySparkCompiler.__name__, compilers.snowflake.compiler.dialect.__name__, hasattr(compilers, "nothing"))

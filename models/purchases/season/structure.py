@@ -8,8 +8,8 @@ Poisson; one step of penalised quasi-likelihood (Breslow & Clayton 1993, JASA 88
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from scipy.linalg import cho_factor, cho_solve, solve_triangular
-from scipy.optimize import minimize
 from scipy.special import ive
 
 from models.stats.typing import Floats
@@ -127,12 +127,12 @@ class _Model:
         """Return the best scales, and how much better they are than the best ones without a season."""
         bounds = [(_SMALLEST, _LARGEST)] * 4
         starts = ([-1.5, -1.5, -3.0, -2.0], [-4.0, -4.0, -3.0, -2.0])
-        found = [minimize(self.loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
+        found = [scipy.optimize.minimize(self.loss, start, method="L-BFGS-B", bounds=bounds) for start in starts]
 
         def without_season(two: Floats) -> float:
             return self.loss(np.array([_NONE, _NONE, *two]))
 
-        without = minimize(without_season, [-3.0, -2.0], method="L-BFGS-B", bounds=bounds[2:])
+        without = scipy.optimize.minimize(without_season, [-3.0, -2.0], method="L-BFGS-B", bounds=bounds[2:])
         best = min(found, key=lambda each: float(each.fun))
         return np.exp(best.x), float(without.fun - best.fun)
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-from scipy.optimize import brentq
+import scipy
 from scipy.special import expit
 
 from data.errors import InputError
@@ -190,4 +190,4 @@ def _root(missing: Callable[[float], float]) -> float:
         return -_FARTHEST
     if missing(_FARTHEST) <= 0:
         return _FARTHEST
-    return float(brentq(missing, -_FARTHEST, _FARTHEST))
+    return float(scipy.optimize.brentq(missing, -_FARTHEST, _FARTHEST))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import Bounds, LinearConstraint, minimize
+import scipy
 
 from models.purchases.second_stage.trees import Objective, losses, slopes
 from models.stats.typing import Floats
@@ -72,13 +72,15 @@ def stacked_weights(objective: Objective, judged: Sequence[JudgedOutcomes]) -> F
         return float(total) / scale, gradient / scale
 
     scale = float(sum(len(each.y) for each in judged))
-    found = minimize(
+    found = scipy.optimize.minimize(
         loss,
         np.zeros(members + cuts),
         jac=True,
         method="SLSQP",
-        bounds=Bounds(np.r_[np.zeros(members), np.full(cuts, -20.0)], np.r_[np.ones(members), np.full(cuts, 20.0)]),
-        constraints=[LinearConstraint(np.r_[np.ones(members), np.zeros(cuts)], -np.inf, 1.0)],
+        bounds=scipy.optimize.Bounds(
+            np.r_[np.zeros(members), np.full(cuts, -20.0)], np.r_[np.ones(members), np.full(cuts, 20.0)]
+        ),
+        constraints=[scipy.optimize.LinearConstraint(np.r_[np.ones(members), np.zeros(cuts)], -np.inf, 1.0)],
         options={"maxiter": 200, "ftol": 1e-10},
     )
     weights = np.clip(np.nan_to_num(found.x[:members]), 0.0, 1.0)

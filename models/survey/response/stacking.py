@@ -1,7 +1,7 @@
 """How much each candidate model of who answers counts: weights of greatest likelihood out of fold."""
 
 import numpy as np
-from scipy.optimize import minimize
+import scipy
 from scipy.special import expit
 
 from models.stats.typing import Flags, Floats
@@ -35,4 +35,4 @@ def stack(log_odds: Floats, R: Flags) -> Floats:
 
     start = np.r_[0.0, np.full(kinds, 1.0 / kinds)]
     bounds = [(None, None)] + [(0.0, None)] * kinds
-    return np.asarray(minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
+    return np.asarray(scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x)
