@@ -63,7 +63,7 @@ class Personas:
     @property
     def agreement(self) -> float:
         """Mean adjusted Rand index between bootstrap fits with the chosen number; 1 for a single persona."""
-        return next((trial.agreement for trial in self.trials if trial.k == len(self.names)), 1.0)
+        return next((trial.agreement or 0.0 for trial in self.trials if trial.k == len(self.names)), 1.0)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the personas as JSON types, with the criterion that chose their number."""
@@ -129,8 +129,9 @@ def fit_personas(
     with threadpool_limits(limits=1):
         space = fit_space(base, catalogue)
         placed = space.place(base)
-        trials = try_numbers(base, space, catalogue, seed)
-        k = chosen(trials, len(base), len(before.names) if before is not None else None)
+        number_before = len(before.names) if before is not None else None
+        trials = try_numbers(base, space, catalogue, seed, number_before)
+        k = chosen(trials, len(base), number_before)
         centres = cluster(placed, k, seed)[0] if k > 1 else np.zeros((1, placed.shape[1]))
     position = nearest(placed, centres.tolist())
     order = np.argsort(-np.bincount(position, minlength=k), kind="stable")
@@ -273,10 +274,10 @@ def _why(space: Space, trials: tuple[Trial, ...], k: int, customers: int) -> str
     if k == 1:
         if any(trial.holds(customers) for trial in trials):
             return f"Behaviour of {customers:,} customers forms no groups, and a split in two is not stable."
-        best = max(trials, key=lambda trial: trial.agreement)
+        best = max(trials, key=lambda trial: trial.agreement or 0.0)
         return (
             f"No number of personas of {customers:,} customers is stable: the best is {best.k}, with an adjusted Rand "
-            f"index of {best.agreement:.2f}."
+            f"index of {best.agreement or 0.0:.2f}."
         )
     spread = next(trial.spread for trial in trials if trial.k == k)
     if spread <= MOST_SPREAD:

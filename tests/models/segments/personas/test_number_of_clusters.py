@@ -4,14 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import spearmanr
+from sklearn.metrics import adjusted_rand_score
 from threadpoolctl import threadpool_limits
 
 from features.catalogue import catalogue_of
 from features.vocabulary import TRANSACTION_EXTRAS, Vocabulary
+from models.segments.personas import number_of_clusters
 from models.segments.personas.null_reference import null_reference
 from models.segments.personas.number_of_clusters import (
     CRITERION,
     Trial,
+    adjusted_rand_index,
     chosen,
     cluster,
     nearest,
@@ -83,6 +86,38 @@ def test_the_number_is_chosen_by_the_criterion():
     assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.1),), 100) == 2
     assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.1),), 90) == 1
     assert chosen((Trial(2, 1.0, 0.5, 0.5, 0.019),), 100_000) == 1
+
+
+def test_the_agreement_is_scikit_learns_to_the_last_bit(rng):
+    for k, noise in ((2, 0.0), (3, 0.2), (6, 1.0), (4, 0.01)):
+        one = rng.integers(0, k, 3000)
+        other = np.where(rng.random(3000) < noise, rng.integers(0, k, 3000), (one + 1) % k)
+        assert adjusted_rand_index(one, other, k) == adjusted_rand_score(one, other)
+    assert adjusted_rand_index(one, np.zeros_like(one), 4) == adjusted_rand_score(one, np.zeros_like(one)) == 0.0
+
+
+def test_numbers_that_cannot_be_chosen_are_not_refitted_and_the_choice_is_the_same(rng, monkeypatch):
+    common = rng.standard_normal(400)
+    names = ("last_purchase_value", "quantity_per_order")
+    orders = pd.DataFrame({name: np.exp(2 * common + rng.standard_normal(400)) for name in names})
+    space, asked = fit_space(orders, FEATURES), []
+    agreement = number_of_clusters._agreement
+    monkeypatch.setattr(
+        number_of_clusters, "_agreement", lambda fits, k, seed: asked.append(k) or agreement(fits, k, seed)
+    )
+    some, with_before = (try_numbers(orders, space, FEATURES, 0, before) for before in (None, 5))
+    monkeypatch.setattr(number_of_clusters, "MOST_SPREAD", np.inf)
+    every = try_numbers(orders, space, FEATURES, 0)
+    monkeypatch.undo()
+    assert (asked[:1], asked[1:3], asked[3:]) == ([2], [2, 5], [2, 3, 4, 5, 6])
+    assert chosen(some, 400) == chosen(every, 400) == 2
+    assert chosen(with_before, 400, 5) == chosen(every, 400, 5)
+    assert [trial.agreement for trial in with_before] == [
+        trial.agreement if trial.k in (2, 5) else None for trial in every
+    ]
+    # Where none is chosen, all are told.
+    monkeypatch.setattr(number_of_clusters, "LEAST_AGREEMENT", 1.1)
+    assert try_numbers(orders, space, FEATURES, 0) == every
 
 
 def test_the_silhouette_is_that_of_two_distances(rng):
