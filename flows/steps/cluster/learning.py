@@ -11,7 +11,7 @@ import ibis.expr.types as ir
 from data.intake.cluster.session import ClusterBackend
 from data.intake.sql import quote
 from features.returns.matching import NO_RETURNS
-from features.spine import everyone, is_drawn, left_joined
+from features.spine import everyone, is_drawn, left_joined, midnight
 from features.tables import ENGINE_MEMORY, Sample, Tables, open_tables
 from flows.settings import TABLES, Settings
 from flows.steps.cluster.inputs import take_cluster_inputs
@@ -70,7 +70,7 @@ def take_learning_inputs(run: Run, settings: Settings) -> Inputs:
         with step(f"count the purchases of {customers:,} customers on the cluster"):
             counts = {day: count_at(there, day) for day in _dates(run.kind, settings, inputs)}
         with step("bring the customers to learn from to this machine"):
-            shares = _bring_sample(backend, there, share, settings, folder)
+            shares = _bring_sample(backend, inputs, share, settings)
     tables = _open_sample(folder, shares)
     for day, of_everyone in counts.items():
         take_over(tables, day, of_everyone)
@@ -108,19 +108,19 @@ def bring(backend: ClusterBackend, tables: Mapping[str, ir.Table], folder: Path)
     engine.disconnect()
 
 
-def _bring_sample(backend: ClusterBackend, there: Tables, share: float, settings: Settings, folder: Path) -> Shares:
+def _bring_sample(backend: ClusterBackend, inputs: Inputs, share: float, settings: Settings) -> Shares:
     """Bring the customers drawn and those who answered into a folder of their own, and put the former apart."""
-    tables, seed = _given(there), settings.seed
-    surveyed = folder / _SURVEYED
-    surveyed.mkdir()
+    there, folder, seed = inputs.tables, inputs.intake.folder, settings.seed
+    tables, surveyed = _given(there), folder / _SURVEYED
     if there.answers is None:
         drawn = {name: table.filter(is_drawn(table.customer_id, share, seed)) for name, table in tables.items()}
         bring(backend, drawn, folder)
         return Shares(share, share)
-    ids = there.answers.filter(there.answers.score.notnull()).select("customer_id").distinct()
+    ids = _who_answered(there.answers, settings, inputs.as_of)
     who_answered = backend.keep(ids.mutate(has_answered=True), "who_answered")
     number = int(who_answered.count().to_pyarrow().as_py())
     shares = Shares(share, max(share, min(settings.learn_from / max(number, 1), 1.0)))
+    surveyed.mkdir()
     bring(backend, {name: _of_drawn(table, who_answered, shares, seed) for name, table in tables.items()}, surveyed)
     engine = ibis.duckdb.connect(memory_limit=ENGINE_MEMORY)
     for name in tables:
@@ -130,6 +130,13 @@ def _bring_sample(backend: ClusterBackend, there: Tables, share: float, settings
         _copy(engine, chosen, folder / f"{name}.parquet")
     engine.disconnect()
     return shares
+
+
+def _who_answered(answers: ir.Table, settings: Settings, as_of: date) -> ir.Table:
+    """Give customer_id of those with an answer that a category model learns from."""
+    questions = [settings.nps_question, settings.satisfaction_question]
+    given = answers.score.notnull() & (answers.answered_at < midnight(as_of)) & answers.question.isin(questions)
+    return answers.filter(given).select("customer_id").distinct()
 
 
 def _of_drawn(table: ir.Table, who_answered: ir.Table, shares: Shares, seed: int) -> ir.Table:
