@@ -234,6 +234,11 @@ def purchases_by_day(transactions: ir.Table, spine: Spine, known_before: date, k
 
 def everyones_purchases_by_day(tables: Tables, as_of: date, known_before: date) -> pd.DataFrame:
     """Return `purchases_by_day` of everyone at a date, with returns matched once a run, in the order of the dates."""
+    if as_of == known_before:
+        # Repeats are all purchases but the first ones, which the summary holds: nobody's days are joined.
+        read = tables_to_read(tables.transactions, everyone_matched(tables, as_of))
+        read["summary"] = purchase_summary(tables, as_of)
+        return materialised(compiled(_until_now_by_day, read, [as_of]))
     spine, known = everyone_matched(tables, as_of), everyone_matched(tables, known_before)
     read = {**tables_to_read(tables.transactions, spine), **tables_to_read(tables.transactions, known, _KNOWN)}
     return materialised(compiled(_by_day, read, [as_of, known_before]))
@@ -257,6 +262,17 @@ def counts_by_day(tables: Tables, as_of: date) -> tuple[npt.NDArray[np.float64],
 def _by_day(tables: Mapping[str, ir.Table], as_of: date, known_before: date) -> ir.Table:
     spine, known = everyone_read(tables, as_of), everyone_read(tables, known_before, _KNOWN)
     return in_order(purchases_by_day(tables["transactions"], spine, known_before, known))
+
+
+def _until_now_by_day(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
+    spine, summary = everyone_read(tables, as_of), tables["summary"]
+    days = purchase_days(tables["transactions"], spine)
+    by_day = days.group_by(days.day.name("date")).agg(purchases=days.count())
+    firsts = summary.group_by(summary.first_purchase.name("date")).agg(first_purchases=summary.count())
+    both = left_joined(by_day, firsts, ["date"])
+    repeats = both.purchases - both.first_purchases.fill_null(0)
+    counted = both.mutate(as_of=spine.date_of(both), repeat_purchases=repeats)
+    return in_order(counted.select("as_of", "date", "purchases", "repeat_purchases"))
 
 
 def monthly_cohorts(tables: Tables, as_of: date) -> ir.Table:

@@ -107,9 +107,17 @@ class StoredTable:
         self, places: "Sequence[int] | npt.NDArray[Any] | pd.Index[Any]", columns: Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Read some rows by their places, in the order of the places, which become the index."""
-        wanted = pd.Index(np.asarray(places, dtype=np.int64))
-        parts = [batch.loc[batch.index.intersection(wanted)] for batch in self.batches(columns, _CHUNK_ROWS)]
-        return pd.concat(parts).loc[wanted]
+        wanted, names = np.asarray(places, dtype=np.int64), None if columns is None else list(columns)
+        rows, first, parts = np.unique(wanted), 0, []
+        with pq.ParquetFile(self.file) as stored:
+            for chunk in stored.iter_batches(_CHUNK_ROWS, columns=names):
+                # Only the rows that are wanted become a frame.
+                start, end = np.searchsorted(rows, [first, first + len(chunk)])
+                parts.append(chunk.take(pa.array(rows[start:end] - first)))
+                first += len(chunk)
+        frame = to_frame(pa.Table.from_batches(parts)) if parts else self.frame(columns)
+        frame.index = pd.Index(rows)
+        return frame.loc[wanted]
 
 
 def gathered(chunks: Iterator[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:

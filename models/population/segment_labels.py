@@ -127,10 +127,11 @@ def segment_of(tables: Tables, as_of: date, segmentations: Segmentations, name: 
         If there is no such segmentation.
     """
     if name == PERSONA and segmentations.personas is not None:
-        described = everyone_described(tables, as_of, segmentations.vocabulary)
+        described, personas = everyone_described(tables, as_of, segmentations.vocabulary), segmentations.personas
+        columns = ["customer_id", *(name for name in personas.space.features if name in described.columns)]
         parts = [
-            pd.Series(assign_personas(segmentations.personas, batch), index=batch["customer_id"], name=PERSONA)
-            for batch in described.batches()
+            pd.Series(assign_personas(personas, batch), index=batch["customer_id"], name=PERSONA)
+            for batch in described.batches(columns)
         ]
         labels: pd.Series = pd.concat(parts)
         return labels
