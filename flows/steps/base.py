@@ -14,7 +14,7 @@ from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
 from models.monitoring.stability import SCORES, profiles_of
-from models.population.category_level import with_level
+from models.population.category_level import probabilities_of_everyone, with_level
 from models.population.segment_labels import segment_labels
 from models.population.totals import BASE_COLUMNS, base_totals
 from models.registry.scorers import SCORER, Registered
@@ -142,9 +142,8 @@ def survey_base(store: Store, inputs: Inputs, release: Release) -> Surveyed:
 def set_level(inputs: Inputs, release: Release, surveyed: Surveyed) -> Release:
     """Give the release's NPS probabilities the level of its whole base, and cut its scores into categories."""
     with step("set the level and the categories of the NPS model"):
-        described = everyone_described(inputs.tables, release.as_of, release.vocabulary)
         shares = None if surveyed.survey is None else level_shares(surveyed.survey)
-        return with_level(release, described, shares)
+        return with_level(inputs.tables, release, shares)
 
 
 def estimate(
@@ -178,9 +177,15 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
     with step("profile the base and find its personas"):
         described = everyone_described(inputs.tables, release.as_of, release.vocabulary)
         # Neither the profile nor the personas tell of intervals.
-        score = partial(release.scorer.score, with_intervals=False)
+        score, nps = (
+            partial(release.scorer.score, with_intervals=False),
+            probabilities_of_everyone(inputs.tables, release),
+        )
         kept = list(dict.fromkeys((*SCORES, *BASE_COLUMNS)))
-        scores = pd.concat([score(batch)[kept] for batch in described.batches()])
+        read = [name for name in release.scorer.columns if name in described.columns]
+        scores = pd.concat(
+            [score(batch, nps=None if nps is None else nps[batch.index])[kept] for batch in described.batches(read)]
+        )
         customer, seed = described["customer_id"], release.parameters.seed
         champions = None if champion is None else champion.release.parameters.personas
         some = described.take(drawn(customer, seed))

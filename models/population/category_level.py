@@ -1,12 +1,14 @@
 """The level of a release's NPS probabilities in its base, and the points that cut its scores into categories."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from features.tables import StoredTable
+from features.describe import everyone_described
+from features.tables import Tables
 from models.release.release import Release
 from models.scoring.boosted.trees import Trees
 from models.scoring.members import CategoryParameters
@@ -26,7 +28,36 @@ _LEAST_SHARE = 1e-4
 _DIGITS = 9
 
 
-def with_level(release: Release, described: StoredTable, shares: Floats | None) -> Release:
+def parts_of_everyone(tables: Tables, release: Release) -> list[Part]:
+    """Predict everyone at the release's as_of by each member of its NPS model, without offsets: once a run.
+
+    Returns
+    -------
+    list of tuple of (float, numpy.ndarray)
+        Weight and probabilities (M, 3) of each member, in the order of `features.describe.everyone_described`.
+    """
+    nps = release.parameters.nps
+    boosters = {
+        name.removeprefix(NPS_TREES): text for name, text in release.boosters.items() if name.startswith(NPS_TREES)
+    }
+
+    def predicted() -> list[Part]:
+        described = everyone_described(tables, release.as_of, release.vocabulary)
+        # Where a feature is not in the table it counts as missing.
+        columns = ["customer_id", *(name for name in nps.features if name in described.columns)]
+        return _parts_of_batches(nps, parse_trees(boosters), described.batches(columns))
+
+    key = ("parts", release.as_of, json.dumps(release.vocabulary.to_dict()), nps.features, nps.prior, nps.members)
+    return tables.workspace.once((*key, *boosters.items()), predicted)
+
+
+def probabilities_of_everyone(tables: Tables, release: Release) -> Floats | None:
+    """Give the NPS probabilities (M, 3) of everyone at the release's as_of; None where it has no NPS model."""
+    nps = release.parameters.nps
+    return None if nps.source is None else _moved(parts_of_everyone(tables, release), nps.offsets)
+
+
+def with_level(tables: Tables, release: Release, shares: Floats | None) -> Release:
     """Return a release whose probabilities sum to given shares over its base, and with its cut points.
 
     Those who answer differ from those who do not, and a model that is shrunk towards the shares of its answers is then
@@ -34,23 +65,19 @@ def with_level(release: Release, described: StoredTable, shares: Floats | None) 
 
     Parameters
     ----------
+    tables
+        The shop's checked tables.
     release
         Freshly fitted; one without an NPS model, or one whose model was carried over, is returned as it is.
-    described
-        (M rows) the features of its base.
     shares
         (3,) estimated shares of detractors, passives and promoters in the base (`models.survey.aipw.class_shares`);
         None leaves the level.
     """
     nps = release.parameters.nps
-    if nps.source is None or release.training is None or not len(described):
+    if nps.source is None or release.training is None:
         return release
-    boosters = {
-        name.removeprefix(NPS_TREES): text for name, text in release.boosters.items() if name.startswith(NPS_TREES)
-    }
-    # Where one is not in the table it counts as missing.
-    columns = ["customer_id", *(name for name in nps.features if name in described.columns)]
-    return release.with_nps(levelled(nps, parse_trees(boosters), described.batches(columns), shares))
+    parts = parts_of_everyone(tables, release)
+    return release.with_nps(_at_level(nps, parts, shares)) if len(parts[0][1]) else release
 
 
 def levelled(
@@ -63,13 +90,23 @@ def levelled(
 
     The base comes in batches, and only its probabilities are kept.
     """
-    of_batches = [_parts(nps, boosters, batch) for batch in batches]
-    parts = [
-        (of_member[0][0], np.concatenate([p for _, p in of_member])) for of_member in zip(*of_batches, strict=True)
-    ]
+    return _at_level(nps, _parts_of_batches(nps, boosters, batches), shares)
+
+
+def _at_level(nps: CategoryParameters, parts: Sequence[Part], shares: Floats | None) -> CategoryParameters:
     offsets = NO_OFFSETS if shares is None else level_offsets(parts, shares)
-    moved = np.asarray(sum(weight * shifted_probabilities(p, offsets) for weight, p in parts))
-    return replace(nps, offsets=offsets, cuts=category_cuts(moved) if nps.source == "model" else None)
+    return replace(nps, offsets=offsets, cuts=category_cuts(_moved(parts, offsets)) if nps.source == "model" else None)
+
+
+def _moved(parts: Sequence[Part], offsets: Sequence[float]) -> Floats:
+    return np.asarray(sum(weight * shifted_probabilities(p, offsets) for weight, p in parts))
+
+
+def _parts_of_batches(
+    nps: CategoryParameters, boosters: Mapping[str, Trees], batches: Iterable[pd.DataFrame]
+) -> list[Part]:
+    of_batches = [_parts(nps, boosters, batch) for batch in batches]
+    return [(of_member[0][0], np.concatenate([p for _, p in of_member])) for of_member in zip(*of_batches, strict=True)]
 
 
 def _parts(nps: CategoryParameters, boosters: Mapping[str, Trees], described: pd.DataFrame) -> list[Part]:

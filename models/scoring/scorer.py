@@ -58,7 +58,7 @@ class Scorer:
         values = json.loads(Path(parameters).read_text(encoding="utf-8"))
         return cls(ScorerParameters(**scorer_sections(values)), texts)
 
-    def score(self, features: pd.DataFrame, *, with_intervals: bool = True) -> pd.DataFrame:
+    def score(self, features: pd.DataFrame, *, with_intervals: bool = True, nps: Floats | None = None) -> pd.DataFrame:
         """Score each row of the features table.
 
         Parameters
@@ -69,6 +69,8 @@ class Scorer:
             (exclusive) that the row is described at. Other columns are ignored.
         with_intervals : bool
             Whether to simulate the ends of intervals; without them they are NaN.
+        nps : numpy.ndarray, optional
+            (n, 3) what `category_probabilities` gives for the rows, where it is known already.
 
         Returns
         -------
@@ -81,7 +83,7 @@ class Scorer:
             Where a purchase column is missing or holds what cannot be: the message names column and rows.
         """
         purchases = self.score_purchases(features, with_intervals=with_intervals)
-        scores = pd.concat([purchases, self._score_category(features)], axis=1)
+        scores = pd.concat([purchases, self._score_category(features, nps)], axis=1)
         return scores[list(SCORE_COLUMNS)]
 
     def score_purchases(self, features: pd.DataFrame, *, with_intervals: bool = True) -> pd.DataFrame:
@@ -155,10 +157,13 @@ class Scorer:
 
         return self._at_each_date(features, at_date)["p_silent"]
 
-    def _score_category(self, features: pd.DataFrame) -> pd.DataFrame:
+    def _score_category(self, features: pd.DataFrame, nps: Floats | None = None) -> pd.DataFrame:
         source, n = self.parameters.nps.source, len(features)
         scores = pd.DataFrame(index=features.index)
-        probabilities = self.category_probabilities(features) if source else np.full((n, 3), np.nan)
+        if source:
+            probabilities = self.category_probabilities(features) if nps is None else nps
+        else:
+            probabilities = np.full((n, 3), np.nan)
         for k, name in enumerate(PROBABILITIES):
             scores[name] = probabilities[:, k]
         scores["nps_category"] = pd.Series(

@@ -11,6 +11,7 @@ from features.catalogue import catalogue_of
 from features.describe import everyone_described, feature_names
 from features.tables import StoredTable, Tables
 from models.nps.model import NpsTraining, predict_nps_category
+from models.population.category_level import Part, parts_of_everyone
 from models.release.release import Release
 from models.stats.typing import Flags, Floats, Integers, Strings
 from models.survey.frame import MOST_UNLIKE, NO_ANSWER, POINTS, Survey
@@ -79,7 +80,7 @@ def prepare_survey(
         return None
     names, seed = feature_names(release.vocabulary), release.parameters.seed
     columns = ["customer_id", *names]
-    base = everyone_described(tables, release.as_of, release.vocabulary)
+    base, everyone = everyone_described(tables, release.as_of, release.vocabulary), parts_of_everyone(tables, release)
     found = describe_asked(tables, release, since, probability_samples, sampled=True)
     invited, others, sampled, share = found.invited, found.others, found.of_samples, found.share
     frame_name = "invited"
@@ -105,10 +106,10 @@ def prepare_survey(
         # An estimate for those who were asked gives each of them the same weight, however they were drawn.
         return prepare_survey(tables, release, since)
     if unlike > MOST_UNLIKE and frame_name == "invited":
-        base = everyone_asked(tables, release, since)
+        base, everyone = everyone_asked(tables, release, since), None
         some = base.take(sample_positions(len(base), seed), columns)
     trained_customer = answers["customer_id"].to_numpy(str)
-    survey = predict_survey(asked, base, names, training, trained_customer, row, seed, share, some)
+    survey = predict_survey(asked, base, names, training, trained_customer, row, seed, share, some, everyone)
     groups = {name: feature.group for name, feature in catalogue_of(release.vocabulary).items()}
     survey = replace(survey, frame=frame_name, unlike_share=unlike, feature_groups=groups)
     # A frame of all customers behaves as the base does: there is no shift to weight for.
@@ -132,6 +133,7 @@ def predict_survey(
     seed: int = 0,
     share: float = 1.0,
     some: pd.DataFrame | None = None,
+    parts: Sequence[Part] | None = None,
 ) -> Survey:
     """Predict the frame and the base, each customer by models that have not seen that customer's answers.
 
@@ -157,6 +159,8 @@ def predict_survey(
         Share of the non-respondents outside probability samples that is among `asked`.
     some
         The rows of the base at `sample_positions`, where they are read already.
+    parts
+        What the members of the model say of the base, where that is known already.
     """
     answered = asked["answered"].to_numpy(bool)
     assert training.out_of_fold is not None
@@ -165,9 +169,16 @@ def predict_survey(
     columns, places = ["customer_id", *names], sample_positions(len(base), seed)
     represents = asked["represents"].to_numpy(float) if "represents" in asked else np.ones(len(asked))
     if isinstance(base, pd.DataFrame):
-        batches, rows = iter([base]), base.iloc[places]
+        rows = base.iloc[places]
     else:
-        batches, rows = base.batches(columns), some if some is not None else base.take(places, columns)
+        rows = some if some is not None else base.take(places, columns)
+    if base is asked:
+        of_base = probabilities
+    elif parts is not None and isinstance(base, StoredTable):
+        of_base = _of_parts(parts, base, columns, training, trained_customer)
+    else:
+        batches = iter([base]) if isinstance(base, pd.DataFrame) else base.batches(columns)
+        of_base = predict_base(batches, training, trained_customer)
     return Survey(
         customer=asked["customer_id"].to_numpy(str),
         features=asked[list(names)],
@@ -177,7 +188,7 @@ def predict_survey(
         propensity=_propensity(asked, names, seed, share),
         base_customer=base["customer_id"].to_numpy(str),
         base_features=base,
-        base_probabilities=probabilities if base is asked else predict_base(batches, training, trained_customer),
+        base_probabilities=of_base,
         fold_points=fold_points(asked[answered], training),
         fold_base_points=fold_points(rows, training),
         base_sample=places,
@@ -219,6 +230,20 @@ def predict_base(batches: Iterable[pd.DataFrame], training: NpsTraining, trained
     """
     fold_of = {} if training.fold is None else dict(zip(trained_customer, training.fold, strict=True))
     return np.concatenate([_by_held_out_fold(batch, training, fold_of) for batch in batches])
+
+
+def _of_parts(
+    parts: Sequence[Part], base: StoredTable, columns: Sequence[str], training: NpsTraining, trained_customer: Strings
+) -> Floats:
+    """Predict as `predict_base` does, from what the members of the model say of everyone."""
+    probabilities = np.zeros(parts[0][1].shape)
+    # In the order in which a scorer adds them up, to the last bit.
+    for weight, of_member in parts:
+        probabilities += weight * of_member
+    own = np.flatnonzero(base["customer_id"].isin(trained_customer)) if training.fold_models else []
+    if len(own):
+        probabilities[own] = predict_base([base.take(own, columns)], training, trained_customer)
+    return probabilities
 
 
 def _by_held_out_fold(people: pd.DataFrame, training: NpsTraining, fold_of: Mapping[str, int]) -> Floats:
