@@ -130,6 +130,9 @@ def train_on_answers(
     if tables.answers is None:
         why = "There are no answers, so no category is predicted."
         return Trained(NpsTraining(NpsModel(source=None, why=why, answers=0), None))
+    not_asked = _why_not_asked(tables.answers, question)
+    if not_asked is not None:
+        return Trained(NpsTraining(NpsModel(source=None, why=not_asked, answers=0), None))
     try:
         answers = answers_with_features(
             tables, question, vocabulary, before=as_of, gap_days=recipe.label_gap_days, cuts=cuts
@@ -139,9 +142,6 @@ def train_on_answers(
             raise
         # A second question must not stop a run that does not need it.
         return Trained(NpsTraining(NpsModel(source=None, why=f"The answers were not used: {error}", answers=0), None))
-    not_asked = _why_not_asked(tables.answers, question) if answers.empty else None
-    if not_asked is not None:
-        return Trained(NpsTraining(NpsModel(source=None, why=not_asked, answers=0), None))
     training = train_nps_category(
         answers[feature_names(vocabulary)],
         answers["category"],

@@ -240,8 +240,8 @@ def _of_parts(
     # In the order in which a scorer adds them up, to the last bit.
     for weight, of_member in parts:
         probabilities += weight * of_member
-    own = np.flatnonzero(base["customer_id"].isin(trained_customer)) if training.fold_models else []
-    if len(own):
+    own = np.flatnonzero(base["customer_id"].isin(trained_customer))
+    if training.fold_models and len(own):
         probabilities[own] = predict_base([base.take(own, columns)], training, trained_customer)
     return probabilities
 

@@ -1,11 +1,12 @@
 from datetime import date
 
 import ibis
+import pandas as pd
 import pytest
 
 from data.errors import InputError
 from features.describe import materialise
-from features.outcomes import outcomes, purchases_by_day
+from features.outcomes import everyones_purchases_by_day, outcomes, purchases_by_day
 from features.spine import everyone, pairs
 
 AS_OF = date(2024, 1, 10)
@@ -73,6 +74,20 @@ def test_purchases_are_counted_day_by_day(transactions):
         ("2024-01-12", 1, 1),
         ("2024-01-19", 1, 1),
     ]
+
+
+def test_purchases_until_a_date_are_counted_by_day_without_following_anyone(shop):
+    rows = [("a", "2024-01-01", 10, "A"), ("a", "2024-01-03", 20, "B"), ("a", "2024-01-05", 5, "C")]
+    rows += [("a", "2024-01-06", -10, "A"), ("b", "2024-01-03", 7, "D"), ("c", "2024-01-11", 7, "E")]
+    tables = shop(
+        [{"customer_id": who, "ts": ts, "amount": amount, "order_id": order} for who, ts, amount, order in rows]
+    )
+    for as_of in (AS_OF, date(2024, 1, 20)):
+        followed = purchases_by_day(tables.transactions, everyone(tables.transactions, as_of), as_of)
+        got = everyones_purchases_by_day(tables, as_of, as_of)
+        pd.testing.assert_frame_equal(got, materialise(followed))
+    # What came back in full on the first day leaves the third as the first purchase.
+    assert got["repeat_purchases"].tolist() == [0, 1, 0]
 
 
 def test_a_horizon_that_is_not_over_is_refused(transactions):

@@ -55,9 +55,14 @@ def test_a_large_base_is_judged_by_a_sample_of_it(inputs, monkeypatch):
     pd.testing.assert_frame_equal(rows, sample.customers.set_index("customer_id"))
     for name, fit in result.fits.items():
         assert sample.fits[name].purchases == fit.purchases
-    counts = [len(backtest_at(inputs.tables, each, RECIPE, False, judged).customers) for each in cutoffs]
+    # The twin's fits are there at the newest cutoff; further back the sample is also what is learned from.
+    learned_from = (inputs.tables, judged)
+    results = [
+        backtest_at(each, cutoff, RECIPE, False, judged) for each, cutoff in zip(learned_from, cutoffs, strict=True)
+    ]
     decision = decide(Settings(purchase_model="auto"), inputs, RECIPE)
-    assert f"over {sum(counts):,} predictions at 2 cutoffs" in decision.sentences[0]
+    assert f"over {sum(len(each.customers) for each in results):,} predictions at 2 cutoffs" in decision.sentences[0]
+    assert choose_purchase_model(results)[1] in decision.sentences[0]
 
 
 def test_a_short_history_decides_nothing_and_says_so(inputs):

@@ -6,6 +6,7 @@ are asked, after as_of, and the product's promise holds. Before and after as_of 
 but a leak, and chance, makes a difference.
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import lightgbm
@@ -226,3 +227,13 @@ def test_folds_that_part_the_answers_of_a_customer_promise_more(answers, vocabul
     together = naively_promised(trained, names, folds_of_customers, shops=3)
     # The same trees and answers, so that the difference has little noise: it is there in each shop.
     assert (parted - together).min() > 0.01
+
+
+def test_answers_that_were_described_for_a_later_date_serve_an_earlier_one(planted, vocabulary, answers, monkeypatch):
+    cut = AS_OF - timedelta(days=60)
+    asked = {"before": cut}, {"before": AS_OF, "since": cut}
+    anew = [answers_with_features(replace(planted), "nps", vocabulary, **dates) for dates in asked]
+    assert len(anew[0]) + len(anew[1]) == len(answers[0]) and min(map(len, anew)) > 100
+    monkeypatch.setattr("models.nps.point_in_time.described_beside", None)
+    for expected, dates in zip(anew, asked, strict=True):
+        pd.testing.assert_frame_equal(answers_with_features(planted, "nps", vocabulary, **dates), expected)

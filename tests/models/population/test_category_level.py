@@ -7,7 +7,14 @@ import pandas as pd
 import pytest
 from scipy.optimize import root
 
-from models.population.category_level import category_cuts, level_offsets, levelled
+from features.describe import describe_everyone
+from models.population.category_level import (
+    category_cuts,
+    level_offsets,
+    levelled,
+    parts_of_everyone,
+    probabilities_of_everyone,
+)
 from models.scoring.members import CategoryParameters, PriorMember, ProportionalOddsMember
 from models.scoring.nps import categories, category_probabilities, shifted_probabilities
 
@@ -70,3 +77,15 @@ def test_it_is_stored_with_the_version():
     assert (again.offsets, again.cuts) == (found.offsets, found.cuts)
     old = {name: value for name, value in found.to_dict().items() if name not in ("offsets", "cuts")}
     assert CategoryParameters.from_dict(old).offsets == (0.0, 0.0, 0.0)
+
+
+def test_everyone_is_predicted_once_and_as_the_scorer_predicts(simulated_shop, release):
+    tables = simulated_shop.tables
+    everyone = describe_everyone(tables, release.as_of, release.vocabulary)
+    moved = release.with_nps(replace(release.parameters.nps, offsets=(0.2, 0.0, -0.1)))
+    for version in (release, moved):
+        predicted = probabilities_of_everyone(tables, version)
+        np.testing.assert_array_equal(predicted, version.scorer.category_probabilities(everyone))
+        scores = version.scorer.score(everyone, with_intervals=False)
+        pd.testing.assert_frame_equal(version.scorer.score(everyone, with_intervals=False, nps=predicted), scores)
+    assert parts_of_everyone(tables, moved) is parts_of_everyone(tables, release)

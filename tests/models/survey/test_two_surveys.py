@@ -3,11 +3,12 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from data.errors import InputError
-from features.describe import describe, materialise
+from features.describe import describe, everyone_described, materialise
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
@@ -106,3 +107,11 @@ def test_a_base_without_answers_is_predicted_like_one_with_them(simulated_shop, 
     assert now.base_sample.tolist() == with_answers.base_sample.tolist()
     assert now.fold_base_points == pytest.approx(with_answers.fold_base_points)
     assert now.fold_base_points.shape == (len(release.training.fold_models), 300)
+
+
+def test_members_of_the_model_that_are_known_change_no_prediction(simulated_shop, release):
+    base = everyone_described(simulated_shop.tables, release.as_of, release.vocabulary)
+    columns = ["customer_id", *release.training.model.features]
+    anew = prepare.predict_base(base.batches(columns), release.training, release.answers["customer_id"].to_numpy(str))
+    survey = prepare_survey(simulated_shop.tables, release)
+    np.testing.assert_array_equal(survey.base_probabilities, anew)
