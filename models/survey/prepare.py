@@ -80,7 +80,8 @@ def prepare_survey(
         return None
     names, seed = feature_names(release.vocabulary), release.parameters.seed
     columns = ["customer_id", *names]
-    base, everyone = everyone_described(tables, release.as_of, release.vocabulary), parts_of_everyone(tables, release)
+    base = everyone_described(tables, release.as_of, release.vocabulary)
+    everyone: Sequence[Part] | None = parts_of_everyone(tables, release)
     found = describe_asked(tables, release, since, probability_samples, sampled=True)
     invited, others, sampled, share = found.invited, found.others, found.of_samples, found.share
     frame_name = "invited"
