@@ -275,32 +275,6 @@ def _until_now_by_day(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
     return in_order(counted.select("as_of", "date", "purchases", "repeat_purchases"))
 
 
-def monthly_cohorts(tables: Tables, as_of: date) -> ir.Table:
-    """Count, for the customers of each month of first purchase, the buyers of each month and add up their purchases.
-
-    Parameters
-    ----------
-    tables
-        Clean tables.
-    as_of
-        Exclusive: the month that holds it is complete only where it is the first day of a month.
-
-    Returns
-    -------
-    Table
-        cohort and month (INT64: 12 times the year, plus the month from 0), buyers (customers with a purchase in that
-        month) and value (net value of their purchases, DOUBLE); no row where nobody bought.
-    """
-    days = purchase_days(tables.transactions, everyone_matched(tables, as_of))
-    # One row a customer and month, so that buyers are counted as rows.
-    dated = days.mutate(month=(12 * days.day.year() + days.day.month() - 1).cast("int64"))
-    by_month = dated.group_by(["customer_id", "month"]).agg(net=dated.net.sum())
-    firsts = by_month.group_by("customer_id").agg(cohort=by_month.month.min())
-    joined = by_month.join(firsts, "customer_id")
-    sums = joined.group_by(["cohort", "month"]).agg(buyers=joined.count(), net=joined.net.sum())
-    return sums.select("cohort", "month", "buyers", value=sums.net.cast("float64")).order_by(["cohort", "month"])
-
-
 def _check_horizon(spine: Spine, horizon: int, known_before: date) -> None:
     if horizon < 1:
         raise InputError(f"horizon must be at least 1 day, got {horizon}.")

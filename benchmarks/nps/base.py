@@ -22,10 +22,11 @@ from rich.table import Table
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import response_probability, simulate_behaviour
 from models.nps.model import train_nps_category
+from models.nps.out_of_fold import POINTS
 from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
-from models.survey.frame import NO_ANSWER, POINTS, Survey, clipped_weights
+from models.survey.frame import NO_ANSWER, Survey, clipped_weights
 from models.survey.prepare import predict_survey
 
 SURVEY, PREDICTIONS, IPW, RAKING, AIPW = (

@@ -25,10 +25,11 @@ from rich.table import Table
 from data.simulation.answers import NPS_CUTS, point_probabilities
 from data.simulation.behaviour import POINT_SHARES, response_probability, simulate_behaviour
 from models.nps.model import train_nps_category
+from models.nps.out_of_fold import POINTS
 from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats, Integers
 from models.survey.change import nps_change
-from models.survey.frame import NO_ANSWER, POINTS, Survey
+from models.survey.frame import NO_ANSWER, Survey
 from models.survey.prepare import predict_survey
 from models.survey.small_area import segment_nps
 

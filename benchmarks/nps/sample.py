@@ -25,11 +25,12 @@ from rich.table import Table
 from data.simulation.answers import NPS_CUTS
 from data.simulation.behaviour import response_probability, simulate_behaviour
 from models.nps.model import predict_nps_category, train_nps_category
+from models.nps.out_of_fold import POINTS
 from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 from models.survey.aipw import estimate_nps
 from models.survey.design import EVERYONE, design_sample, draw
-from models.survey.frame import NO_ANSWER, POINTS
+from models.survey.frame import NO_ANSWER
 from models.survey.prepare import predict_survey
 from models.survey.probability_samples import join_samples
 from models.survey.response.propensity import fit_response

@@ -22,10 +22,11 @@ from rich.console import Console
 from benchmarks.nps.change import Wave, surveys
 from benchmarks.nps.who_answers import mean, show
 from benchmarks.nps.who_answers_worlds import HALF_HIDDEN, VISIBLE, World, group_of, simulate_twice
+from models.nps.out_of_fold import POINTS
 from models.stats.typing import Floats, Integers
 from models.survey.aipw import estimate_nps
 from models.survey.change import nps_change
-from models.survey.frame import POINTS, Survey
+from models.survey.frame import Survey
 from models.survey.small_area import segment_nps
 
 BOTH, SECOND = "the trait acts at both dates", "the trait acts at the second date only"

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from models.nps.out_of_fold import POINTS
 from models.stats.balance import covariate_balance
 from models.stats.typing import Floats
-from models.survey.frame import BALANCED, POINTS, Survey
+from models.survey.frame import BALANCED, Survey
 from models.survey.sensitivity import GAMMAS, sign_gamma, tilted_nps
 from models.survey.unmeasured import unmeasured_trait, wide_margin
 

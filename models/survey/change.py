@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from models.nps.out_of_fold import POINTS
 from models.stats.typing import Flags, Floats
 from models.survey.aipw import Estimate, estimate_nps, training_variance
-from models.survey.frame import POINTS, Survey
+from models.survey.frame import Survey
 from models.survey.unmeasured import wide_margin
 
 # With fewer answers at one of the dates its NPS is too uncertain for a difference to say anything.

@@ -9,12 +9,11 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import logit
 
+from models.nps.out_of_fold import POINTS
 from models.stats.calibrated_weights import calibrated
 from models.stats.population_stability import Columns
 from models.stats.typing import Flags, Floats
 
-# Answer's contribution to NPS by category: detractor, passive, promoter.
-POINTS = np.array([-100.0, 0.0, 100.0])
 # No weight is above this many median weights: a few extreme weights add more variance than they remove bias.
 LARGEST_WEIGHT_RATIO = 10.0
 NO_ANSWER = -1

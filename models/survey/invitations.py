@@ -10,10 +10,10 @@ import pandas as pd
 from data.errors import InputError
 from features.describe import describe_everyone, feature_names
 from features.tables import Tables
+from models.nps.out_of_fold import POINTS
 from models.release.release import Release
 from models.stats.typing import Floats
 from models.survey.design import EVERYONE, Design, design_sample, draw
-from models.survey.frame import POINTS
 from models.survey.prepare import sample_positions
 from models.survey.response.weight_noise import ResponseNoise
 from models.survey.response_rates import recently_asked, response_rates

@@ -1,6 +1,6 @@
 """The survey of a release, prepared for the estimators: who was asked, who answered, and the base, all predicted."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -11,10 +11,11 @@ from features.catalogue import catalogue_of
 from features.describe import everyone_described, feature_names
 from features.tables import StoredTable, Tables
 from models.nps.model import NpsTraining, predict_nps_category
+from models.nps.out_of_fold import fold_points, predict_base
 from models.population.category_level import Part, parts_of_everyone
 from models.release.release import Release
 from models.stats.typing import Flags, Floats, Integers, Strings
-from models.survey.frame import MOST_UNLIKE, NO_ANSWER, POINTS, Survey
+from models.survey.frame import MOST_UNLIKE, NO_ANSWER, Survey
 from models.survey.probability_samples import centred_log_probability, design_weights, join_samples
 from models.survey.response.asked import (
     available_share,
@@ -217,22 +218,6 @@ def _propensity(asked: pd.DataFrame, names: Sequence[str], seed: int, share: flo
     return propensity
 
 
-def predict_base(batches: Iterable[pd.DataFrame], training: NpsTraining, trained_customer: Strings) -> Floats:
-    """Predict probabilities (M, 3): by the model, and for customers it was trained on by their held-out fold's model.
-
-    Parameters
-    ----------
-    batches
-        (M rows in all) customer_id and the features.
-    training
-        The model and the models of its folds.
-    trained_customer
-        Customer of each row it was trained on.
-    """
-    fold_of = {} if training.fold is None else dict(zip(trained_customer, training.fold, strict=True))
-    return np.concatenate([_by_held_out_fold(batch, training, fold_of) for batch in batches])
-
-
 def _of_parts(
     parts: Sequence[Part], base: StoredTable, columns: Sequence[str], training: NpsTraining, trained_customer: Strings
 ) -> Floats:
@@ -245,22 +230,6 @@ def _of_parts(
     if training.fold_models and len(own):
         probabilities[own] = predict_base([base.take(own, columns)], training, trained_customer)
     return probabilities
-
-
-def _by_held_out_fold(people: pd.DataFrame, training: NpsTraining, fold_of: Mapping[str, int]) -> Floats:
-    probabilities = predict_nps_category(training.model, people)
-    fold = people["customer_id"].astype(str).map(fold_of)
-    for k, model in enumerate(training.fold_models):
-        own = (fold == k).to_numpy()
-        if own.any():
-            probabilities[own] = predict_nps_category(model, people[own])
-    return probabilities
-
-
-def fold_points(people: pd.DataFrame, training: NpsTraining) -> Floats:
-    """Points m = 100 (p_promoter - p_detractor), (K, n), of n people with their features, by each of K fold models."""
-    points = [predict_nps_category(model, people) @ POINTS for model in training.fold_models]
-    return np.array(points).reshape(len(points), len(people))
 
 
 def sample_positions(customers: int, seed: int) -> Integers:

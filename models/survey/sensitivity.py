@@ -3,8 +3,9 @@
 import numpy as np
 import scipy
 
+from models.nps.out_of_fold import POINTS
 from models.stats.typing import Floats
-from models.survey.frame import POINTS, Survey
+from models.survey.frame import Survey
 
 # Changes of the log odds of answering per category for which the NPS is reported.
 GAMMAS = (-0.2, -0.1, 0.1, 0.2)

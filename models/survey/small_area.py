@@ -4,11 +4,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.nps.out_of_fold import POINTS
 from models.stats.fay_herriot import shrink
 from models.stats.normal import NORMAL_95
 from models.stats.typing import Floats
 from models.survey.aipw import training_variance
-from models.survey.frame import POINTS, Survey
+from models.survey.frame import Survey
 from models.survey.sensitivity import shift_of_points
 from models.survey.unmeasured import wide_margin
 

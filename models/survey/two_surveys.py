@@ -9,15 +9,11 @@ from data.errors import InputError
 from features.describe import everyone_described, feature_names
 from features.spine import everyone
 from features.tables import Tables
+from models.nps.out_of_fold import fold_points, predict_base
 from models.release.release import Release
 from models.survey.change import NpsChange, nps_change
 from models.survey.frame import Survey
-from models.survey.prepare import (
-    fold_points,
-    predict_base,
-    prepare_survey,
-    sample_positions,
-)
+from models.survey.prepare import prepare_survey, sample_positions
 
 
 def estimate_nps_change(

@@ -8,9 +8,8 @@ import pandas as pd
 import pytest
 
 from features.describe import materialise
-from features.outcomes import monthly_cohorts
 from features.purchases import purchase_summary
-from models.population.cohorts import MONTHS, cohorts_ahead, forecast_months, month_of
+from models.population.cohorts import MONTHS, cohorts_ahead, forecast_months, month_of, monthly_cohorts
 from models.population.group_forecasts import HISTORY, forecast_groups
 from models.scoring.bg_nbd import expected_purchases, p_purchase
 from models.scoring.clock.clock import day_number

@@ -9,9 +9,10 @@ import pytest
 from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 
+from models.nps.out_of_fold import POINTS
 from models.survey.aipw import estimate_nps
 from models.survey.change import FEWEST_ANSWERS, nps_change
-from models.survey.frame import POINTS, Survey
+from models.survey.frame import Survey
 
 
 def a_survey(ids, x, answered, category, predict, propensity=None, folds=()):

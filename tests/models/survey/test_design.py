@@ -6,8 +6,8 @@ import pytest
 from scipy.special import expit, softmax
 
 from data.errors import InputError
+from models.nps.out_of_fold import POINTS
 from models.survey.design import EVERYONE, design_sample, draw
-from models.survey.frame import POINTS
 
 
 def a_base(n, seed=0, **changes):

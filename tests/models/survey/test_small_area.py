@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.special import expit, softmax
 
-from models.survey.frame import POINTS, Survey
+from models.nps.out_of_fold import POINTS
+from models.survey.frame import Survey
 from models.survey.small_area import COLUMNS, FEWEST_ANSWERS, segment_nps
 
 SEGMENTS = 11

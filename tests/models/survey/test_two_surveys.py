@@ -12,6 +12,7 @@ from features.describe import describe, everyone_described, materialise
 from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import learn_vocabulary
+from models.nps.out_of_fold import predict_base
 from models.survey import prepare, two_surveys
 from models.survey.change import nps_change
 from models.survey.prepare import prepare_survey
@@ -112,6 +113,6 @@ def test_a_base_without_answers_is_predicted_like_one_with_them(simulated_shop, 
 def test_members_of_the_model_that_are_known_change_no_prediction(simulated_shop, release):
     base = everyone_described(simulated_shop.tables, release.as_of, release.vocabulary)
     columns = ["customer_id", *release.training.model.features]
-    anew = prepare.predict_base(base.batches(columns), release.training, release.answers["customer_id"].to_numpy(str))
+    anew = predict_base(base.batches(columns), release.training, release.answers["customer_id"].to_numpy(str))
     survey = prepare_survey(simulated_shop.tables, release)
     np.testing.assert_array_equal(survey.base_probabilities, anew)

@@ -10,8 +10,9 @@ from scipy.stats import norm
 from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from models.nps.out_of_fold import POINTS
 from models.survey.aipw import estimate_nps
-from models.survey.frame import NO_ANSWER, POINTS, Survey
+from models.survey.frame import NO_ANSWER, Survey
 from models.survey.response.candidates import Columns
 from models.survey.sensitivity import tilted_nps
 from models.survey.unmeasured import EXPLAINED_SHARE, gamma_of, unmeasured_trait, wide_margin
