@@ -78,10 +78,13 @@ def find_actions(
     reference: Reference | None = None
     customers: Iterable[pd.DataFrame] = ()
     if explains(release, reasons):
-        reference = _reference(scores, described)
-        customers = [described.take(listed)] if reasons == "lists" else described.batches()
+        read = [name for name in release.parameters.nps.features if name in described.columns]
+        reference = _reference(scores, described, read)
+        customers = [described.take(listed, read)] if reasons == "lists" else described.batches(read)
     actions, texts = with_reasons(lists, release, reference, customers)
-    published = pd.Series([texts.get(index) for index in scores.index], index=scores.index, dtype=object)
+    written = np.full(len(scores), None, dtype=object)
+    written[scores.index.get_indexer(list(texts))] = list(texts.values())
+    published = pd.Series(written, index=scores.index, dtype=object)
     return replace(actions, reasons=published)
 
 
@@ -166,7 +169,7 @@ def to_table(lists: Sequence[ActionList]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[columns]
 
 
-def _reference(scores: pd.DataFrame, described: StoredTable) -> Reference:
+def _reference(scores: pd.DataFrame, described: StoredTable, columns: Sequence[str]) -> Reference:
     """Draw customers evenly from the base in ascending order of the score."""
     shares = scores[[f"p_{name}" for name in CATEGORIES]].astype(float)
     m = shares["p_promoter"] - shares["p_detractor"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,8 @@ class IntervalGrid:
     expect: Callable[[float, Floats], Floats]
     draws: int
     seed: int
+    made: dict[tuple[int, ...], Floats] = field(default_factory=dict, repr=False)
+    """Tables that were made already, with all else but the seed equal, by stream and age: each is made once."""
 
     def quantiles(
         self, level: float, log_odds: Floats, x: Floats, T: Floats, spend_x: Floats, spend_m: Floats
@@ -97,14 +99,20 @@ class IntervalGrid:
     ) -> Floats:
         """Return the quantiles at both tails of rows as if all were of this frequency, shape (2, n)."""
         spend_x = frequency if few < 0 else few
-        figures = self._figures(frequency, spend_x, [self.seed, int(frequency), int(few) + 1], places)
+        stream = [self.seed, int(frequency), int(few) + 1]
         place = rows.place - places[0]
         if self.sets.size == 1:
+            figures = self._figures(frequency, spend_x, stream, places)
             figures.sort(axis=1)
             alive = np.asarray(expit(rows.log_odds))
             return np.stack([read_quantile(figures, place, tail, alive) for tail in tails])
         nodes = self._prior_shares(spend_x)
-        tables = self._tables(figures, frequency, places, nodes, tails)
+        missing = np.array([each for each in places if (*stream, each) not in self.made], dtype=np.int64)
+        if missing.size:
+            figures = self._figures(frequency, spend_x, stream, missing)
+            for number, table in enumerate(np.moveaxis(self._tables(figures, frequency, missing, nodes, tails), 2, 0)):
+                self.made[*stream, missing[number]] = table
+        tables = np.stack([self.made[*stream, each] for each in places], axis=2)
         ends = np.empty((2, place.size))
         for end, tail, by_node in zip(ends, tails, tables, strict=True):
             column = alive_column(rows.log_odds, tail)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit
@@ -21,6 +24,8 @@ from .grid import IntervalGrid
 from .traits import ParameterSets, Traits
 
 _MOST_PURCHASES = 1e15
+# Scorings of one release at one date differ in nothing that tables of quantiles depend on; the next one has others.
+_MOST_KEPT = 4
 _SAME_MULTIPLE = 0.05
 
 
@@ -95,7 +100,8 @@ def revenue_interval(
         return purchases_of_the_living(horizon, frequency, ages - purchase.alpha, purchase)
 
     sets = ParameterSets.of(purchase, spend, uncertainty)
-    grid = IntervalGrid(purchase, spend, sets, simulate, expect, draws, seed)
+    made = _made("revenue", level, draws, purchase, spend, uncertainty, (float(horizon), float(horizon_error)))
+    grid = IntervalGrid(purchase, spend, sets, simulate, expect, draws, seed, made)
     odds = _log_odds_left(log_odds_left, x, t_x, T, purchase)
     low, high = grid.quantiles(level, odds, x, T, spend_x, spend_m)
     low, high = low * scale, np.maximum(low, high) * scale
@@ -175,9 +181,17 @@ def clv_interval(
     odds = _log_odds_left(log_odds_left, x, t_x, T, purchase)
     clv = expit(-odds) * scale
     sets = ParameterSets.of(purchase, spend, uncertainty)
-    grid = IntervalGrid(purchase, spend, sets, simulate, expect, draws, seed)
+    lengths = (float(horizon), float(horizon_error), float(annual_rate))
+    made = _made("clv", level, draws, purchase, spend, uncertainty, lengths)
+    grid = IntervalGrid(purchase, spend, sets, simulate, expect, draws, seed, made)
     low, high = grid.quantiles(level, odds, x, T, spend_x, spend_m)
     return np.minimum(low * scale, clv), clv, np.maximum(high * scale, clv)
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _made(*_: Hashable) -> dict[tuple[int, ...], Floats]:
+    """Keep the tables of a figure, by all that they depend on: customers come in batches, and each would make them."""
+    return {}
 
 
 def lifetime_value(
