@@ -174,7 +174,7 @@ def _reference(scores: pd.DataFrame, described: StoredTable, columns: Sequence[s
     shares = scores[[f"p_{name}" for name in CATEGORIES]].astype(float)
     m = shares["p_promoter"] - shares["p_detractor"]
     ordered = pd.DataFrame({"m": m, "customer_id": scores["customer_id"]}).sort_values(["m", "customer_id"]).index
-    return Reference(described.take(ordered[reference_places(len(ordered))]), list(shares.mean()))
+    return Reference(described.take(ordered[reference_places(len(ordered))], columns), list(shares.mean()))
 
 
 def _explainer(reference: Reference, release: Release) -> NpsExplainer:

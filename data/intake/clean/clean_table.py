@@ -34,12 +34,15 @@ def write_clean(
     transactions = contract.table == "transactions"
     orders = "order_id" if transactions else "NULL AS order_id"
     without_key = "order_id IS NULL OR line_id IS NULL" if transactions else "true"
-    in_order = "loose AND order_id IS NOT NULL" if transactions else "false"
+    # Rows that a key tells apart are not compared; without a key all are.
+    repeated = "count(*) - count(DISTINCT hashed), 0"
+    if transactions:
+        kinds = ("loose", "loose AND order_id IS NOT NULL")
+        repeated = ", ".join(f"count(*) FILTER ({kind}) - count(DISTINCT hashed) FILTER ({kind})" for kind in kinds)
     row = only_row(
         connection,
         f"""
-        SELECT count(*), sum(hashed::HUGEINT), count(*) FILTER (loose) - count(DISTINCT hashed) FILTER (loose),
-               count(*) FILTER ({in_order}) - count(DISTINCT hashed) FILTER ({in_order})
+        SELECT count(*), sum(hashed::HUGEINT), {repeated}
         FROM (SELECT {orders}, {hashed} AS hashed, {without_key} AS loose FROM read_parquet({quote(str(path))}))
         """,
     )
