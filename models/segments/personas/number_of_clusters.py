@@ -154,8 +154,10 @@ def try_numbers(
 
     # Bootstrap fits are most of the cost, and of the other numbers the criterion asks for none.
     asked = [with_agreement(t) if t.k in (2, before) or t.spread <= MOST_SPREAD else t for t in trials]
-    # Where no number is chosen, it is told which one comes nearest.
-    return tuple(asked if chosen(asked, len(base), before) > 1 else map(with_agreement, asked))
+    if chosen(asked, len(base), before) == 1:
+        # Where no number is chosen, it is told which one comes nearest.
+        asked = [with_agreement(trial) for trial in asked]
+    return tuple(asked)
 
 
 def chosen(trials: Sequence[Trial], customers: int, before: int | None = None) -> int:
