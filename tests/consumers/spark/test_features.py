@@ -12,6 +12,7 @@ from features.returns.kept import everyone_matched
 from features.returns.lags import repeat_value_by_age, returned_by_lag, sold_by_age
 from features.spine import everyone
 from features.vocabulary import learn_vocabulary
+from models.purchases.counts import count_at
 from tests.consumers.spark.conftest import ATTRIBUTES
 
 
@@ -67,6 +68,18 @@ def test_sufficient_statistics_are_counted_alike(name, request):
         if len(table) or key != "returned":
             assert_alike(_in_order(there[key]), _in_order(table))
     assert len(here["returned"]) == len(there["returned"]) and (len(here["returned"]) > 0) == (name == "shop")
+
+
+@pytest.mark.parametrize("most", [1_000_000, 200])
+def test_what_models_learn_from_is_counted_alike_in_cells_too(shop, most):
+    here, there = (count_at(tables, as_of_of(shop), most) for tables in (shop.embedded, shop.cluster))
+    assert len(here.histories.x) > (200 if most > 200 else 50)
+    for part in ("x", "t_x", "T", "weights"):
+        np.testing.assert_allclose(getattr(there.histories, part), getattr(here.histories, part), rtol=1e-9)
+    for part in ("frequency", "value", "customers", "total_value", "purchases"):
+        np.testing.assert_allclose(getattr(there.spends, part), getattr(here.spends, part), rtol=1e-9)
+    np.testing.assert_array_equal(there.by_day, here.by_day)
+    assert there.returns == here.returns
 
 
 def _in_order(table: pd.DataFrame) -> pd.DataFrame:
