@@ -102,7 +102,7 @@ def join_customers(backend: ClusterBackend, staged: ir.Table, told: Sequence[str
     )
     agree = [sums[name] < 2 for name in counts]
     joined = sums.filter(sums.rows > 1, sums.rows == sums.sources, *agree)
-    joined = joined.select(**{name: joined[name].name(f"joined_{name}") for name in joined.columns})
+    joined = joined.select(**{f"joined_{name}": joined[name] for name in joined.columns})
     kept = backend.keep(joined, "joined_customers")
     removed = int((kept.joined_rows.sum() - kept.count()).to_pyarrow().as_py() or 0)
     rows = staged.drop(SOURCE)

@@ -81,6 +81,7 @@ def take_in_on_cluster(
             if joined:
                 notes.append(f"customers: rows that were joined to those of the same customer elsewhere: {joined:,}.")
             rows, reasons = count_reasons(staged, contract)
+            rows += joined
             aside.append(_set_aside(staged, contract, names[0], matched) if reasons else _NONE)
             _judge(table, rows, reasons, rules, aside[-1], names[0])
             if table == "transactions":
@@ -189,7 +190,7 @@ def _report(
         columns=columns,
         left_out=joined,
         rows_read=rows,
-        rows_valid=rows - sum(reasons.values()),
+        rows_valid=rows - joined - sum(reasons.values()),
         set_aside=sum(reasons.values()),
         reasons=reasons,
         identical_lines=0,
