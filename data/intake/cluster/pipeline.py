@@ -15,7 +15,7 @@ from data.errors import InputError
 from data.intake.cluster.joining import put_together
 from data.intake.cluster.session import ClusterBackend
 from data.intake.cluster.sources import read_sources
-from data.intake.cluster.staging import clean_table, stage
+from data.intake.cluster.staging import WORKING, clean_table, stage
 from data.intake.cluster.violations import count_reasons
 from data.intake.quarantine import check_share
 from data.intake.reading.matching import check_mapping, match_columns
@@ -104,6 +104,9 @@ def _match(contract: Contract, raw: ir.Table, name: str, source: Source) -> dict
     header = list(raw.columns)
     kinds = [_holds(raw[name]) for name in header]
     matched = match_columns(contract, header, source.columns, name, contents=lambda: kinds)
+    taken = [each for each in matched if each not in contract.names and each.lower() in WORKING]
+    if taken:
+        raise InputError(f"{name} has a column {taken[0]!r}, a name that checks on a cluster take; rename it.")
     return {name: header[place] for name, place in matched.items()}
 
 
@@ -123,8 +126,14 @@ def _set_aside(staged: ir.Table, contract: Contract, name: str, matched: Mapping
     """Collect some of the rows set aside, those of the commonest reasons as well as of the others."""
     bad = staged.filter(staged.violation.notnull())
     place = ibis.row_number().over(group_by="violation", order_by=list(contract.clean))
-    bad = bad.mutate(place=place)
-    rows = bad.filter(bad.place < MOST_ROWS_ASIDE // 10).drop("place").limit(MOST_ROWS_ASIDE).to_pyarrow().to_pylist()
+    bad = bad.mutate(place_of_the_row=place)
+    rows = (
+        bad.filter(bad.place_of_the_row < MOST_ROWS_ASIDE // 10)
+        .drop("place_of_the_row")
+        .limit(MOST_ROWS_ASIDE)
+        .to_pyarrow()
+        .to_pylist()
+    )
     violations = violations_of(contract)
     records = []
     for row in rows:

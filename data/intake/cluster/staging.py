@@ -21,6 +21,9 @@ _CLEAN = {"VARCHAR": dt.string, "TIMESTAMP": dt.Timestamp(), "INTEGER": dt.int32
 _ATTRIBUTE = "^-?((0|[1-9][0-9]{0,14})([.][0-9]*)?|[.][0-9]+)([eE][+-]?[0-9]+)?$"
 _SCALE = "^([0-9]{1,3}) *(-|–|to) *([0-9]{1,3})$"
 
+WORKING = frozenset({"violation", "is_compared_row", "place_of_the_row", SOURCE})
+"""Columns of the tables that rows are checked in; attributes of customers stand beside them under their own names."""
+
 
 def stage(
     backend: ClusterBackend,
@@ -180,11 +183,11 @@ def _without_repeated(
     is_compared = staged.violation.isnull()
     if contract.table == "transactions":
         is_compared = is_compared & staged.order_id.notnull() & staged.line_id.notnull()
-    marked = staged.mutate(is_compared=is_compared)
+    marked = staged.mutate(is_compared_row=is_compared)
     order = [ibis.desc(marked[name], nulls_first=False) for name in latest]
-    place = ibis.row_number().over(group_by=[*keys, "is_compared"], order_by=order)
-    marked = marked.mutate(place=place)
-    is_repeated = marked.is_compared & (marked.place > 0)
+    place = ibis.row_number().over(group_by=[*keys, "is_compared_row"], order_by=order)
+    marked = marked.mutate(place_of_the_row=place)
+    is_repeated = marked.is_compared_row & (marked.place_of_the_row > 0)
     marked = marked.mutate(violation=_numbered(marked, is_repeated, contract, reason))
     return backend.keep(marked.select(staged.columns), f"judged_{contract.table}")
 

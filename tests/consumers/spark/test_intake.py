@@ -12,7 +12,7 @@ import pytest
 from data.contracts import CONTRACTS
 from data.errors import InputError, RefusedError
 from data.intake.cluster.columns import trimmed
-from data.intake.cluster.pipeline import take_in_on_cluster
+from data.intake.cluster.pipeline import _match, take_in_on_cluster
 from data.intake.cluster.session import connect
 from data.intake.cluster.violations import OF_SEVERAL_ROWS, _condition
 from data.intake.pipeline import take_in
@@ -50,6 +50,15 @@ def test_every_violation_of_files_is_one_of_a_cluster_unless_it_is_of_text_or_of
     typed = typed_columns(CONTRACTS[table])
     without = {v.reason for v in violations_of(CONTRACTS[table]) if _condition(typed, v, NOW) is None}
     assert without <= {*SHAPES, *OF_SEVERAL_ROWS}
+
+
+def test_an_attribute_may_have_any_name_but_those_of_the_working_tables():
+    contract, source = CONTRACTS["customers"], Source("")
+    places = dict.fromkeys(("customer_id", "line", "place"), "string")
+    assert list(_match(contract, ibis.table(places, name="people"), "people", source)) == [*places]
+    taken = ibis.table(places | {"Violation": "string"}, name="people")
+    with pytest.raises(InputError, match="people has a column 'Violation', a name that checks on a cluster take"):
+        _match(contract, taken, "people", source)
 
 
 def test_the_simulated_shop_is_taken_in_as_files_are(shop):
