@@ -187,7 +187,8 @@ def published_before(store: Store, as_of: date, days: int, most: int) -> list[Mo
         In the order of their dates; of equal dates the newest version.
     """
     chosen: dict[int, ModelVersion] = {}
-    for version in sorted(_published(store), key=lambda version: (version.tags["as_of"], -int(version.version))):
+    # Of equal dates the newest comes first, as versions are listed.
+    for version in sorted(_published(store), key=lambda version: version.tags["as_of"]):
         ago = (as_of - date.fromisoformat(version.tags["as_of"])).days
         if 0 < ago <= days:
             chosen.setdefault((days - ago) * most // days, version)

@@ -24,22 +24,15 @@ def day_number(day: str | date) -> int:
 
 def parts_of_year(days: NDArray[np.int64], parts: int) -> NDArray[np.int64]:
     """Say in which of the equal parts of its calendar year each numbered day lies."""
-    of_year, length = _place_in_year(days)
-    return np.minimum((of_year + 0.5) / length * parts, parts - 1).astype(np.int64)
+    return (share_of_year(days) * parts).astype(np.int64)
 
 
 def share_of_year(days: NDArray[np.int64]) -> Floats:
     """Return how much of its calendar year has passed at noon of each numbered day."""
-    of_year, length = _place_in_year(days)
-    return (of_year + 0.5) / length
-
-
-def _place_in_year(days: NDArray[np.int64]) -> tuple[Floats, Floats]:
     dates = days.astype("datetime64[D]")
-    start = dates.astype("datetime64[Y]")
-    end = (start + 1).astype("datetime64[D]")
-    start = start.astype("datetime64[D]")
-    return (dates - start).astype(np.float64), (end - start).astype(np.float64)
+    year = dates.astype("datetime64[Y]")
+    start, end = year.astype("datetime64[D]"), (year + 1).astype("datetime64[D]")
+    return np.asarray(((dates - start).astype(np.float64) + 0.5) / (end - start).astype(np.float64))
 
 
 class Clock:

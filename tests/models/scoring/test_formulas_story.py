@@ -30,7 +30,7 @@ SPEND = SpendParameters(6.25, 3.74, 15.44)
 def test_the_story_told_forward_gives_the_same_figures(parameters):
     """Simulate from birth, keep those with so many repeat purchases and little silence, and watch the horizon."""
     rng = np.random.default_rng(11)
-    n, T, h = 1_500_000, 60.0, 120.0
+    n, T, h = 500_000, 60.0, 120.0
     discount = np.log(1.5) / DAYS_PER_YEAR
     rate = rng.gamma(parameters.r, 1 / parameters.alpha, n)
     p = rng.beta(parameters.a, parameters.b, n)

@@ -73,7 +73,7 @@ def live(family, n, until, rng):
 
 @pytest.mark.parametrize("family", limits.families(), ids=limits.name_of)
 def test_the_story_told_forward_gives_the_same_figures(family):
-    rng, n, T, h = np.random.default_rng(3), 300_000, 60.0, 120.0
+    rng, n, T, h = np.random.default_rng(3), 120_000, 60.0, 120.0
     parameters = limits.parameters_of(family)
     left, rows, when = live(family, n, T + h, rng)
     before = when <= T

@@ -67,7 +67,8 @@ def test_times_do_not_depend_on_what_was_asked_before():
 def test_the_error_of_a_horizon_is_that_of_index_level_drift_and_days():
     assert Clock(CLOCK).ahead_error(FITTED, 90) == pytest.approx(np.hypot(0.1, 0.05))
     drifting = Clock(replace(EVEN, level_drift=0.2, noise=0.6))
-    later = drifting.ahead_error(FITTED + 73, 90)
+    later = Future(drifting, FITTED + 73).error(90)
+    assert (Future().error(90), Future().length(90.0)) == (0.0, 90.0)
     assert later == pytest.approx(np.sqrt(0.04 * (73 / 365.25 + 90 / 365.25 / 3) + 0.36 / 90))
 
 
@@ -85,7 +86,7 @@ def test_discounting_is_the_integral():
     assert float(nodes.weights @ np.sqrt(nodes.lengths)) == pytest.approx(exact, rel=1e-4)
 
 
-def test_discounting_holds_ten_digits_of_what_is_even_and_takes_two_nodes_in_four_weeks():
+def test_discounting_takes_two_nodes_in_four_weeks_and_they_hold_ten_digits():
     rate = np.log(1.1) / 365.25
     for days, pieces in ((28, 4), (112, 4), (113, 5), (365, 14), (392, 14)):
         nodes = Future(Clock(EVEN), FITTED).discounting(days, 0.1)

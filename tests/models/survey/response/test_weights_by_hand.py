@@ -28,6 +28,10 @@ def test_a_share_of_the_others_counts_for_all_of_them():
     assert response_propensity(X, few, np.arange(20), share=0.5) == pytest.approx(np.full(20, 3.5 / (3 + 17 / 0.5 + 1)))
 
 
+def test_nobody_is_so_unlikely_to_answer_that_an_answer_has_no_bound():
+    assert response._probability(np.array([-50.0, 0.0, 50.0]), 0.5) == pytest.approx([1e-6, 1 / 3, 1.0])
+
+
 def test_of_many_others_five_for_an_answer_are_learned_from_each_by_their_own_id(monkeypatch):
     monkeypatch.setattr(response, "FEWEST_NON_RESPONDENTS", 12)
     who = np.array([f"c{k}" for k in range(104)])
