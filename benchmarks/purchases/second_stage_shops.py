@@ -73,7 +73,7 @@ def _online_retail(source: Path, folder: Path) -> Iterator[CutShop]:
         )
     earlier, later = parts
     rows = pd.concat([earlier[earlier["ts"] < "2010-12-01"], later])
-    tables = _taken_in_frame(rows, folder)
+    tables = taken_in_frame(rows, folder)
     cuts = tuple(map(date.fromisoformat, ("2011-01-01", "2011-03-15", "2011-06-13", "2011-09-11")))
     first_day, end = date(2009, 12, 1), date(2011, 12, 10)
     yield CutShop("Online Retail", tables, cuts, first_day, end)
@@ -90,7 +90,7 @@ def _grocery(source: Path, folder: Path) -> Iterator[CutShop]:
     rows = pd.DataFrame(
         {"customer_id": "g" + log["cust"].astype(str), "ts": pd.to_datetime(log["date"]), "amount": 1.0}
     )
-    tables = _taken_in_frame(rows, folder)
+    tables = taken_in_frame(rows, folder)
     first_day, end = date(2006, 1, 1), date(2007, 12, 31)
     cuts = (date(2006, 12, 31), date(2007, 7, 1), date(2007, 10, 2))
     for horizon in (14, 90):
@@ -117,7 +117,7 @@ def _simulated(customers: int, seeds: int, folder: Path) -> Iterator[CutShop]:
                 yield CutShop(f"{name}, seed {seed}", clean, cuts, START, end)
 
 
-def _taken_in_frame(rows: pd.DataFrame, folder: Path) -> Tables:
+def taken_in_frame(rows: pd.DataFrame, folder: Path) -> Tables:
     folder.mkdir(parents=True)
     rows.to_parquet(folder / "transactions.parquet")
     return _taken_in({"transactions": str(folder / "transactions.parquet")}, folder / "clean")

@@ -89,6 +89,8 @@ def _of_retrain(retrain: Figures) -> Iterator[Item]:
     elif retrain["nps_model"]["source"] == "prior":
         yield Item(_("Nothing in behaviour tells the categories apart: everyone has the shares of all answers."))
     held = retrain["holdout"]
+    if held is None:
+        yield Item(_("There is no backtest: the history is too short for one, or nobody bought again."))
     bias = None if held is None else held["measures"].get("model", {}).get("revenue_bias")
     if bias is not None and abs(bias) > LARGE_BIAS:
         message = _("The revenue forecast of the backtest was %(bias)s %% off in total.")

@@ -37,10 +37,13 @@ def test_a_run_with_much_to_tell_fits_one_screen(figures):
 
 def test_where_nothing_needs_attention_the_screen_says_so(figures):
     _, retrain = figures()
-    retrain |= {"nps": None, "holdout": None, "promoted": True}
+    retrain |= {"nps": None, "promoted": True}
+    retrain["holdout"]["measures"]["model"]["revenue_bias"] = 0.0
     retrain["nps_model"] |= {"source": None, "answers": 0}
     lines = screen_of("Trained.", None, retrain, {"Report": "report.html"})
     assert "Nothing needs attention: no refusal, no drift, no faulty data." in lines
+    lines = screen_of("Trained.", None, {**retrain, "holdout": None}, {"Report": "report.html"})
+    assert any(line.startswith("- There is no backtest: the history is too short") for line in lines)
 
 
 def test_a_refusal_comes_first_and_wide_intervals_last(figures):
