@@ -108,7 +108,8 @@ class StoredTable:
     ) -> pd.DataFrame:
         """Read some rows by their places, in the order of the places, which become the index."""
         wanted, names = np.asarray(places, dtype=np.int64), None if columns is None else list(columns)
-        rows, first, parts = np.unique(wanted), 0, []
+        rows, first = np.unique(wanted), 0
+        parts: list[pa.RecordBatch] = []
         with pq.ParquetFile(self.file) as stored:
             for chunk in stored.iter_batches(_CHUNK_ROWS, columns=names):
                 # Only the rows that are wanted become a frame.

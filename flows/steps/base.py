@@ -184,7 +184,10 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
         kept = list(dict.fromkeys((*SCORES, *BASE_COLUMNS)))
         read = [name for name in release.scorer.columns if name in described.columns]
         scores = pd.concat(
-            [score(batch, nps=None if nps is None else nps[batch.index])[kept] for batch in described.batches(read)]
+            [
+                score(batch, nps=None if nps is None else nps[batch.index.to_numpy()])[kept]
+                for batch in described.batches(read)
+            ]
         )
         customer, seed = described["customer_id"], release.parameters.seed
         champions = None if champion is None else champion.release.parameters.personas

@@ -53,10 +53,10 @@ def fit_members(
     for part in (name for name in OBJECTIVES if name in parts):
         objective = OBJECTIVES[part]
         targets = [at_realised_level(outcomes_of(cut, part)) for cut in cuts]
-        X = everyone if part == "buys" else buyers
         weights = [target.weight for target in targets if target.weight is not None]
         y, offset = (np.concatenate([getattr(target, name) for target in targets]) for name in ("y", "offset"))
-        text = grow(X, Target(objective, y, offset, np.concatenate(weights) if weights else None), seed)
+        target = Target(objective, y, offset, np.concatenate(weights) if weights else None)
+        text = grow(everyone if part == "buys" else buyers, target, seed)
         if text is not None:
             boosters[part] = text
     return Members(boosters, fit_logistic(cuts))
