@@ -21,8 +21,8 @@ Objective = Literal["regression", "binary"]
 
 # Numbers of boosting rounds to choose from. The loss is flat between neighbours: a finer choice would only fit noise.
 ROUNDS = (10, 20, 30, 45, 65, 95, 140, 200, 280, 400, 560, 800)
-# Growing ends after so many steps without a lower loss. With two, the number of trees is the same in 46 of 48 simulated
-# surveys of 500 to 9,700 answers, and growing takes a quarter longer.
+# Growing ends after so many steps without a lower loss. With two, the number of trees is the same in 34 of 36 simulated
+# surveys of 500 to 9,700 answers, and growing takes a quarter to a third longer (benchmarks/README.md).
 PATIENCE = 1
 
 
