@@ -28,11 +28,11 @@ def segments(visit: Visit) -> Response:
     """Show the groups of customers, each of which leads to its customers, and the report's sections on them."""
     _ = visit.asked.words.gettext
     groups = [
-        {"field": field, "title": title, "rows": visit.edition.scores.groups(column)}
-        for field, column, title in (
-            ("segment", "segment", _("RFM segments")),
-            ("persona", "persona", _("Personas")),
-            ("category", "nps_category", _("NPS categories")),
+        {"field": field, "title": title, "name": name, "rows": visit.edition.scores.groups(column)}
+        for field, column, title, name in (
+            ("segment", "segment", _("RFM segments"), _("segment")),
+            ("persona", "persona", _("Personas"), _("persona")),
+            ("category", "nps_category", _("NPS categories"), _("NPS category")),
         )
     ]
     shown = [section for section in _sections(visit) if section.name in ("rfm", "personas")]
