@@ -13,7 +13,8 @@ from data.intake.sql import identifier
 _ROWS, _BYTES, _SHARE = 200, 2**18, 0.8
 _TIME = re.compile(
     r"\d{4}[-/.]\d\d?[-/.]\d\d?([ T,].*)?|\d\d?[-/.]\d\d?[-/.](\d\d|\d{4})([ T,].*)?|(19|20)\d\d[01]\d[0-3]\d|"
-    r"1[0-9]{9}(\d{3}|\d{6}|\d{9})?|\d\d?[ -][A-Za-z]{3,9}[ -]\d{2,4}.*|[A-Za-z]{3,9} \d\d?,? \d{4}.*"
+    r"1[0-9]{9}(\d{3}|\d{6}|\d{9})?|\d\d?[ -][A-Za-z]{3,9}[ -]\d{2,4}.*|[A-Za-z]{3,9} \d\d?,? \d{4}.*|"
+    r"[A-Za-z]{3}-\d\d?-\d{2,4}|\d{4}年\d\d?月\d\d?日.*"
 )
 _SIGN = CURRENCY.replace(r"|\p{Sc}", "|[$¢-¥₠-⃀]")
 _NUMBER = re.compile(rf"[-+(]? ?({_SIGN})? ?[-+]?(\d[\d.,' \u00a0\u202f]*|[.,]\d+) ?({_SIGN})? ?[-)]?")
