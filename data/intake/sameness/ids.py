@@ -18,6 +18,9 @@ _FORMS: Mapping[str, tuple[str, str]] = {
 }
 """Setting -> its value that takes such ids for one, and SQL for the one form of an id."""
 
+JOINING = {setting: value for setting, (value, _) in _FORMS.items()}
+"""Setting -> its value that takes such ids for one."""
+
 
 def create_id_macros(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     """Define `trimmed_id`, which every id goes through, and `clean_id`, which follows the settings as well."""

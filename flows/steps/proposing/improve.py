@@ -7,6 +7,8 @@ from pathlib import Path
 
 from data.errors import InputError, RefusedError
 from data.intake.proposals.proposal import Choice, Line, Question
+from data.intake.reading.pasting import toml_text
+from data.intake.sameness.ids import JOINING
 from data.intake.sameness.rows import RepeatedFileError
 from flows.steps.findings.everything import Understood, understand
 from flows.steps.findings.finding import Finding
@@ -43,12 +45,11 @@ def improve(draft: Draft, ask: Ask, folder: Path) -> Understood | None:
         except RepeatedFileError as error:
             _leave_out(draft, error)
             continue
-        except RefusedError:
-            if not _allow_guests(draft, place):
+        except (RefusedError, InputError) as error:
+            is_mended = _join_ids(draft, str(error), ask, asked)
+            if not is_mended and not (isinstance(error, RefusedError) and _allow_guests(draft, place)):
                 return None
             continue
-        except InputError:
-            return None
         if not _apply_all(draft, understood.findings, ask, asked):
             return understood
         shutil.rmtree(place)
@@ -84,6 +85,18 @@ def _apply(draft: Draft, finding: Finding, ask: Ask) -> bool:
 def _lines(draft: Draft, finding: Finding) -> tuple[Line, ...]:
     lines = lines_of(finding.values, finding.what.rstrip("."), finding.section)
     return tuple(placed for line in lines for placed in draft.placed(line))
+
+
+def _join_ids(draft: Draft, refusal: str, ask: Ask, asked: set[str]) -> bool:
+    """Take ids for one that differ in how they are written, where a table is refused for it, and say so."""
+    told = next((line for line in refusal.splitlines() if "have an id that equals a known one" in line), None)
+    if told is None or told in asked:
+        return False
+    asked.add(told)
+    what = told.partition(" Put ")[0].replace("of these rows", "rows of customers who are not known")
+    setting = next(name for name, value in JOINING.items() if f"{name} = {toml_text(value)}" in refusal)
+    finding = Finding(f"{what} If they are the same customers:", "", {setting: JOINING[setting]}, advice="assume")
+    return _apply(draft, finding, ask)
 
 
 def _allow_guests(draft: Draft, folder: Path) -> bool:

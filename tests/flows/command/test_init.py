@@ -90,6 +90,16 @@ def test_what_nothing_tells_is_not_guessed_but_asked(revealed, own_environment, 
     assert figures(out)[2] == total
 
 
+def test_ids_that_no_table_shares_but_for_their_case_are_taken_for_one_and_it_is_said(revealed, own_environment):
+    (own_environment / "sales.csv").write_text(SALES)
+    survey = "kunde,datum,bewertung\n" + "".join(f"k{k},2024-04-0{k},{k + 7}\n" for k in (1, 2))
+    (own_environment / "umfrage.csv").write_text(survey)
+    code, out, err = revealed("init", "sales.csv", "umfrage.csv", "--yes")
+    assert code == 0, err
+    assert "2 rows of customers who are not known have an id that equals a known one" in out
+    assert tomllib.loads((own_environment / "revealed.toml").read_text())["id_case"] == "fold"
+
+
 def test_files_of_several_tables_are_told_apart_and_what_is_assumed_is_said(revealed, own_environment):
     files = {
         "sales.csv": "customer_id;Datum;Summe;Währung\n"
