@@ -83,7 +83,7 @@ def find_actions(
         customers = [described.take(listed, read)] if reasons == "lists" else described.batches(read)
     actions, texts = with_reasons(lists, release, reference, customers)
     written = np.full(len(scores), None, dtype=object)
-    written[scores.index.get_indexer(list(texts))] = list(texts.values())
+    written[scores.index.get_indexer(pd.Index(list(texts)))] = list(texts.values())
     published = pd.Series(written, index=scores.index, dtype=object)
     return replace(actions, reasons=published)
 

@@ -148,11 +148,10 @@ def count_spends(summary: ir.Table, most: int | None = None) -> SpendCounts:
     """Count equal spend histories in the engine that holds the summary, with the parameters of `count_histories`."""
     columns = _bounded(summary, _spends, _spend_cells, most)
     [total] = compiled(_totals, {"summary": summary}).to_pyarrow().to_pylist()
-    names = ("spend_frequency", "spend_value", "customers")
     # A table that is kept meanwhile has no order.
     order = np.lexsort((columns["spend_value"], columns["spend_frequency"]))
-    value, purchases = float(total["value"] or 0), float(total["purchases"] or 0)
-    return SpendCounts(*(columns[name][order] for name in names), value, purchases)
+    frequency, value, customers = (columns[name][order] for name in ("spend_frequency", "spend_value", "customers"))
+    return SpendCounts(frequency, value, customers, float(total["value"] or 0), float(total["purchases"] or 0))
 
 
 def _bounded(
