@@ -24,7 +24,7 @@ from models.purchases.season.fit import fit_first_stage_at
 from models.purchases.second_stage.training import train_second_stage
 from models.recipe import Recipe
 
-AS_OF, HORIZON = date(2026, 10, 1), 90
+AS_OF, HORIZON = date(2025, 10, 1), 90
 FASTEST = 4.0
 # A customer's purchase days, counted from AS_OF, of one who is first seen on a day.
 Story = Callable[[np.random.Generator, float], list[float]]
@@ -85,8 +85,8 @@ def winters(day: date) -> float:
     return 1.0 if 4 <= day.month <= 10 else 0.0
 
 
-QUARTER = closed(("2025-12-01", "2026-03-01"))
-TWICE = closed(("2024-09-01", "2024-10-15"), ("2026-05-01", "2026-07-15"))
+QUARTER = closed(("2024-12-01", "2025-03-01"))
+TWICE = closed(("2023-09-01", "2023-10-15"), ("2025-05-01", "2025-07-15"))
 # The story of a customer, the pace at which customers come first, how many, and days of history.
 SHOPS: dict[str, tuple[Story, Pace | None, int, int]] = {
     "subscribers": (monthly, None, 1500, 900),
