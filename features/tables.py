@@ -20,8 +20,8 @@ from features.returns.matching import NO_RETURNS
 
 T = TypeVar("T")
 
-# Rows that are read at once. At 100 columns of doubles they take 200 MB, and a batch costs the scorer about a second
-# for its tables of intervals, whatever its size.
+# Rows that are read at once. At 100 columns of doubles they take 200 MB. The scorer makes its tables of
+# intervals, about a second, with the first batch.
 BATCH_ROWS = 250_000
 # What the engine may hold before it spills to disk. Describing a million customers (5.4 million lines, 9.8 million
 # events) takes 4.4 GB and 41 processor seconds where it may; within 2 GB 48 seconds, within 1 GB 71.
