@@ -159,8 +159,7 @@ def estimate_nps(survey: Survey) -> Estimate:
     t, residual = survey.answers, survey.residuals
     if len(t) < 2:
         raise ValueError(f"An NPS needs at least two customers who answered, got {len(t)}")
-    w = survey.weights
-    m = survey.base_probabilities @ POINTS
+    w, m = survey.weights, survey.base_probabilities @ POINTS
     h = w / w.sum()
     theta = float(m.mean() + h @ residual)
     influence = _influence(survey, h, residual, m)
