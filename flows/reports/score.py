@@ -132,9 +132,8 @@ def where_section(store: Store, version: int, why_not_current: str | None) -> Se
 
 def _totals(scored: Scored) -> dict[str, float]:
     scores = scored.scores.frame([*_SUMMED, *_AVERAGED])
-    totals = {name: scores[name].sum(min_count=1) for name in _SUMMED} | {
-        name: scores[name].mean() for name in _AVERAGED
-    }
+    totals = {name: scores[name].sum(min_count=1) for name in _SUMMED}
+    totals |= {name: scores[name].mean() for name in _AVERAGED}
     # Without a purchase model these columns are null.
     known = {name: float(total) for name, total in totals.items() if not math.isnan(total)}
     return {"customers": float(len(scores)), **known}

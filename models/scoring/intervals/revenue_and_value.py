@@ -100,7 +100,8 @@ def revenue_interval(
         return purchases_of_the_living(horizon, frequency, ages - purchase.alpha, purchase)
 
     sets = ParameterSets.of(purchase, spend, uncertainty)
-    made = _made("revenue", level, draws, purchase, spend, uncertainty, (float(horizon), float(horizon_error)))
+    lengths = (float(horizon), float(horizon_error))
+    made = _made("revenue", level, draws, purchase, spend, _hashable(uncertainty), lengths)
     grid = IntervalGrid(purchase, spend, sets, simulate, expect, draws, seed, made)
     odds = _log_odds_left(log_odds_left, x, t_x, T, purchase)
     low, high = grid.quantiles(level, odds, x, T, spend_x, spend_m)
@@ -182,7 +183,7 @@ def clv_interval(
     clv = expit(-odds) * scale
     sets = ParameterSets.of(purchase, spend, uncertainty)
     lengths = (float(horizon), float(horizon_error), float(annual_rate))
-    made = _made("clv", level, draws, purchase, spend, uncertainty, lengths)
+    made = _made("clv", level, draws, purchase, spend, _hashable(uncertainty), lengths)
     grid = IntervalGrid(purchase, spend, sets, simulate, expect, draws, seed, made)
     low, high = grid.quantiles(level, odds, x, T, spend_x, spend_m)
     return np.minimum(low * scale, clv), clv, np.maximum(high * scale, clv)
@@ -192,6 +193,12 @@ def clv_interval(
 def _made(*_: Hashable) -> dict[tuple[int, ...], Floats]:
     """Keep the tables of a figure, by all that they depend on: customers come in batches, and each would make them."""
     return {}
+
+
+def _hashable(uncertainty: Uncertainty | None) -> Hashable:
+    """Give the covariances as they were fitted or as they were read as what can be looked up."""
+    known = Uncertainty() if uncertainty is None else uncertainty
+    return tuple(None if each is None else np.asarray(each).tobytes() for each in (known.purchases, known.spend))
 
 
 def lifetime_value(
