@@ -108,9 +108,7 @@ class _Totals:
         """Add the cells of each group up; variances are those of independent outcomes."""
 
         def added(cells: Floats) -> Floats:
-            totals = np.zeros((groups, cells.shape[1]))
-            np.add.at(totals, group, cells)
-            return totals
+            return _by_place(group, cells, groups)
 
         return _Totals(*map(added, (self.buyers, self.buyers_variance, self.value, self.value_variance, self.ever)))
 
@@ -215,9 +213,7 @@ def _totals(customers: _Customers, ends: Floats, parameters: PurchaseParameters,
 
     def summed(weights: Floats, of_pair: Floats) -> Floats:
         by_kind = np.bincount(kinds.kind, weights=weights, minlength=kinds.pair.size)[:, None] * of_pair[kinds.pair]
-        totals = np.zeros((kinds.cells, of_pair.shape[1]))
-        np.add.at(totals, kinds.cell, by_kind)
-        return totals
+        return _by_place(kinds.cell, by_kind, kinds.cells)
 
     # Who has bought in this period already is counted, and is not counted again.
     later = np.where(customers.has_bought, 0.0, alive)
@@ -227,6 +223,14 @@ def _totals(customers: _Customers, ends: Floats, parameters: PurchaseParameters,
     squares = summed(alive * mean**2 * own, ahead.purchases) + summed(alive * mean**2 * shared, ahead.pairs)
     variance = squares - summed((alive * mean) ** 2, ahead.purchases**2)
     return _Totals(buys, buys - buys_twice, value, variance, summed(alive, ahead.buys_by_end))
+
+
+def _by_place(place: np.ndarray, rows: Floats, places: int) -> Floats:
+    """Add up the rows of each place, column by column: several times as fast as `numpy.add.at`, in the same order."""
+    totals = np.empty((places, rows.shape[1]))
+    for k, column in enumerate(rows.T):
+        totals[:, k] = np.bincount(place, weights=column, minlength=places)
+    return totals
 
 
 def _spread(x: Floats, spend: SpendParameters) -> tuple[Floats, Floats]:
