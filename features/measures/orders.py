@@ -107,7 +107,7 @@ def active_customers(
     return seen.group_by(["customer_id", "group"]).agg(boundaries=bit_or(seen.boundaries), within=bit_or(seen.within))
 
 
-@ibis.udf.agg.builtin
+@ibis.udf.agg.builtin  # type: ignore[untyped-decorator]
 def bit_or(_: int) -> int:  # type: ignore[empty-body]
     """Put bits together: every engine has this function, but Ibis does not write it for Spark."""
 
