@@ -92,14 +92,14 @@ class StoredTable:
             first += len(frame)
             yield frame
         pa.default_memory_pool().release_unused()
-        if not first:
-            yield self.frame(columns)
 
     def parts(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
-        """Read some columns in parts of so many rows, as they are stored."""
+        """Read some columns in parts of so many rows, as they are stored, at least one part."""
+        names = None if columns is None else list(columns)
         with pq.ParquetFile(self.file) as stored:
             metadata = stored.schema_arrow.metadata
-            names = None if columns is None else list(columns)
+            if not stored.metadata.num_rows:
+                yield stored.read(columns=names)
             for chunks in gathered(stored.iter_batches(min(rows, _CHUNK_ROWS), columns=names), rows):
                 yield pa.Table.from_batches(chunks).replace_schema_metadata(metadata)
 

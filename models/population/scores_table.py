@@ -117,15 +117,13 @@ def read_metadata(table: pa.Table | pa.Schema) -> dict[str, str]:
     return {k.removeprefix(prefix).decode(): v.decode() for k, v in metadata.items() if k.startswith(prefix)}
 
 
-def write_scores(parts: Iterable[pa.Table], file: Path) -> int:
-    """Write scores part by part to a new file, an existing one is never overwritten; return the number of rows."""
+def write_scores(parts: Iterable[pa.Table], file: Path) -> None:
+    """Write scores part by part, one at least, to a new file; an existing file is never overwritten."""
     rest = iter(parts)
-    first, rows = next(rest), 0
+    first = next(rest)
     with file.open("xb") as sink, pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
         for part in chain([first], rest):
             writer.write_table(part, row_group_size=GROUP_ROWS)
-            rows += part.num_rows
-    return rows
 
 
 def read_scores_at(place: Path, columns: Sequence[str] | None = None, customer: str | None = None) -> pa.Table:

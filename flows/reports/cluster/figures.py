@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from flows.reports.cluster.score import means_by
 from flows.reports.page.figures import Figures, plain, records
-from flows.reports.page.scoring import shared_figures
+from flows.reports.page.scoring import in_order, shared_figures
 from flows.settings import Settings
 from flows.steps.cluster.scoring import SUMMED, ScoredThere
 from flows.steps.inputs import Inputs
@@ -65,15 +64,7 @@ def _categories(sums: pd.DataFrame, customers: int) -> list[Figures]:
 def _groups(groups: pd.DataFrame, column: str, customers: int, order: Sequence[str] | None = None) -> list[Figures]:
     if groups.empty:
         return []
-    means = means_by(groups, column)
-    revenue = means.pop("expected_revenue")
-    means["share"] = means["customers"] / customers
-    means["revenue_share"] = revenue / revenue.sum() if revenue.sum() > 0 else np.nan
-    if order is None:
-        means = means.sort_values("customers", ascending=False, kind="stable")
-    else:
-        means = means.loc[[name for name in order if name in means.index]]
-    return records(means.rename_axis("name").reset_index())
+    return in_order(means_by(groups, column), customers, order)
 
 
 def _rfm(sums: pd.DataFrame) -> list[Figures]:

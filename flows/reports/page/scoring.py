@@ -104,8 +104,24 @@ def _groups(scores: pd.DataFrame, column: str, order: Sequence[str] | None = Non
     groups = scores.groupby(column)
     table = groups[["next_purchase_index", "clv", "p_churn"]].mean()
     table["customers"] = groups.size()
-    table["share"] = table["customers"] / len(scores)
-    revenue = groups["expected_revenue"].sum()
+    table["expected_revenue"] = groups["expected_revenue"].sum()
+    return in_order(table, len(scores), order)
+
+
+def in_order(groups: pd.DataFrame, customers: int, order: Sequence[str] | None) -> list[Figures]:
+    """Give groups with their shares of the customers and of the revenue, in the order given, else the largest first.
+
+    Parameters
+    ----------
+    groups : pandas.DataFrame
+        By name of the group: customers, expected_revenue (in all), and means of scores.
+    customers : int
+        Of the base.
+    order : sequence of str or None
+        Of the names.
+    """
+    table, revenue = groups.drop(columns="expected_revenue"), groups["expected_revenue"]
+    table["share"] = table["customers"] / customers
     table["revenue_share"] = revenue / revenue.sum() if revenue.sum() > 0 else np.nan
     if order is None:
         table = table.sort_values("customers", ascending=False, kind="stable")

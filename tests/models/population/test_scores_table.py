@@ -202,10 +202,14 @@ def test_a_stored_file_is_checked_across_its_parts(table, change, violation, tmp
     parts = [table.slice(0, 2), table.slice(2)]
     write_scores(parts, tmp_path / "good.parquet")
     check_stored_scores(tmp_path / "good.parquet", customers=CUSTOMERS)
+    write_scores([table.slice(0, 0)], tmp_path / "nobody.parquet")
+    with pytest.raises(RevealedError, match="customer_id holds no customer"):
+        check_stored_scores(tmp_path / "nobody.parquet")
     # In another order it is the same table.
     write_scores(parts[::-1], tmp_path / "turned.parquet")
     check_stored_scores(tmp_path / "turned.parquet", customers=CUSTOMERS)
-    rows = write_scores(change(parts), tmp_path / "wrong.parquet")
+    write_scores(change(parts), tmp_path / "wrong.parquet")
+    rows = pq.read_metadata(tmp_path / "wrong.parquet").num_rows
     with pytest.raises(RevealedError) as error:
         check_stored_scores(tmp_path / "wrong.parquet", customers=max(rows, CUSTOMERS))
     assert str(error.value) == f"the scores break their contract: {violation}; nothing was published"
