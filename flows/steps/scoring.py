@@ -22,9 +22,9 @@ from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import MOVED_BY, Stability, Transitions, stability_of, transitions_since
 from models.population.cohort_groups import CohortGroups, choose_groupings, follow_groups
 from models.population.cohorts import FOLLOWED_BY, Cohorts, follow_cohorts
-from models.population.group_forecasts import HISTORY
 from models.population.scored import publishable, score_described, scores_at, scores_metadata
 from models.population.scores_table import write_scores
+from models.population.sums_ahead import HISTORY
 from models.registry.locking.holding import holding
 from models.registry.past_predictions import judge_published
 from models.registry.publication import as_of_before, is_outdated

@@ -107,7 +107,8 @@ def follow_groups(
     if not groupings:
         return []
     cohort = months_of(scores["first_purchase"])
-    found = [_in_order(each, scores) for each in count_groups(tables, as_of, groupings, scores["customer_id"], cohort)]
+    counted = count_groups(tables, as_of, groupings, scores["customer_id"], cohort)
+    found = [_described(each, scores) for each in counted]
     numbered = [each.label.codes.astype(np.int64) for each, _ in found]
     future = Future(release.scorer.clock, day_number(as_of))
     days = np.array([float(release.parameters.horizon)])
@@ -121,30 +122,68 @@ def follow_groups(
     ):
         names = groups["group"].to_numpy()
         group, month = names[key // cohorts.size], cohorts[key % cohorts.size]
-        of_cohort = by_cohort.assign(group=group[by_cohort["place"]], cohort=month[by_cohort["place"]])
-        ahead.insert(0, "group", names[ahead.pop("place")])
+        of_cohorts = by_cohort.assign(group=group[by_cohort["place"]], cohort=month[by_cohort["place"]])
         sizes = {name: pd.Series(cohort[each.label == name]).value_counts().sort_index() for name in names}
-        followed.append(
-            CohortGroups(
-                each.by,
-                pd.concat([_ages(name, sizes[name], each.past, month_of(as_of)) for name in names], ignore_index=True),
-                _with_horizon(groups, each.past, of),
-                ahead,
-                {name: Cohorts(_of(each.past, name), _of(of_cohort, name), sizes[name]) for name in names},
-            )
-        )
+        followed.append(put_together(each.by, groups, each.past, sizes, of, ahead, of_cohorts, month_of(as_of)))
     return followed
 
 
-def _in_order(each: Groups, scores: pd.DataFrame) -> tuple[Groups, pd.DataFrame]:
-    """Put the groups in the order of their sizes, and give of each the means of the scores."""
+def put_together(
+    by: str,
+    groups: pd.DataFrame,
+    past: pd.DataFrame,
+    sizes: Mapping[str, pd.Series],
+    in_horizon: GroupForecast,
+    ahead: pd.DataFrame,
+    of_cohorts: pd.DataFrame,
+    here: int,
+) -> CohortGroups:
+    """Put together what is known of the groups of one grouping.
+
+    Parameters
+    ----------
+    by : str
+        The grouping.
+    groups : pandas.DataFrame
+        group, customers, p_purchase and expected_revenue (means), in the order in which they are told.
+    past : pandas.DataFrame
+        As of `models.population.counted_groups.Groups`.
+    sizes : mapping of str to pandas.Series
+        Of each group the customers by month of first purchase.
+    in_horizon : GroupForecast
+        Of the groups, in the horizon of the scores.
+    ahead : pandas.DataFrame
+        Of the groups, as `models.population.cohorts.by_month` gives it.
+    of_cohorts : pandas.DataFrame
+        The same of each month of first purchase, with its group and cohort.
+    here : int
+        The number of the month that holds as_of.
+    """
+    names = groups["group"].to_numpy()
+    ahead = ahead.assign(group=names[ahead["place"]]).drop(columns="place")
+    return CohortGroups(
+        by,
+        pd.concat([_ages(name, sizes[name], past, here) for name in names], ignore_index=True),
+        _with_horizon(groups, past, in_horizon),
+        ahead[["group", *ahead.columns.drop("group")]],
+        {name: Cohorts(_of(past, name), _of(of_cohorts, name), sizes[name]) for name in names},
+    )
+
+
+def in_order(groups: pd.DataFrame) -> pd.DataFrame:
+    """Put groups, by name and with their customers, in the order in which they are told: the largest first."""
+    last = {name: int(name in (OTHER, UNKNOWN)) for name in groups.index}
+    ordered = groups.assign(last=pd.Series(last)).sort_values(["last", "customers"], ascending=[True, False])
+    return ordered.drop(columns="last")
+
+
+def _described(each: Groups, scores: pd.DataFrame) -> tuple[Groups, pd.DataFrame]:
+    """Put the groups in order, and give of each the means of the scores."""
     means = scores[["p_purchase", "expected_revenue"]].groupby(each.label.codes).mean()
     groups = means.set_axis(pd.Index(each.label.categories[means.index], dtype="str", name="group"))
     groups.insert(0, "customers", np.bincount(each.label.codes, minlength=len(groups)))
-    last = {name: int(name in (OTHER, UNKNOWN)) for name in groups.index}
-    groups = groups.assign(last=pd.Series(last)).sort_values(["last", "customers"], ascending=[True, False])
-    ordered = replace(each, label=each.label.set_categories(groups.index))
-    return ordered, groups.drop(columns="last").reset_index()
+    groups = in_order(groups)
+    return replace(each, label=each.label.set_categories(groups.index)), groups.reset_index()
 
 
 def _with_horizon(groups: pd.DataFrame, past: pd.DataFrame, of: GroupForecast) -> pd.DataFrame:

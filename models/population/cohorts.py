@@ -12,10 +12,12 @@ from features.describe import materialise
 from features.purchases import purchase_days
 from features.returns.kept import everyone_matched
 from features.tables import StoredTable, Tables
-from models.population.group_forecasts import HISTORY, GroupForecast, forecast_groups
+from models.population.group_forecasts import GroupForecast, forecast_groups
+from models.population.sums_ahead import HISTORY
 from models.release.release import Release
 from models.scoring.clock.clock import day_number
 from models.scoring.clock.future import Future
+from models.stats.typing import Floats
 
 MONTHS = 6
 FOLLOWED_BY = ("customer_id", "first_purchase", "last_purchase", "p_purchase", "expected_revenue")
@@ -136,20 +138,42 @@ def forecast_months(
         of its customers who buy in that month, and value, value_low, value_high that a customer brings from as_of to
         the end of it; 90 % intervals.
     """
+    here, has_bought = month_of(as_of), months_of(scores["last_purchase"]) == month_of(as_of)
+    future = Future(release.scorer.clock, day_number(as_of))
+    forecasts = forecast_groups(scores, history, release, future, month_ends(as_of, months), groupings, has_bought)
+    return [
+        by_month(of, np.bincount(place), np.bincount(place, weights=has_bought.astype(float)), here)
+        for place, of in zip(groupings, forecasts, strict=True)
+    ]
+
+
+def month_ends(as_of: date, months: int) -> Floats:
+    """Give the ends of months in days from as_of on, (months,); the first is that of the month that holds it."""
     here = month_of(as_of)
     lasts = [date((here + k) // 12, (here + k) % 12 + 1, 1) for k in range(1, months + 1)]
-    days = np.array([(last - as_of).days for last in lasts], dtype=float)
-    has_bought = months_of(scores["last_purchase"]) == here
-    future = Future(release.scorer.clock, day_number(as_of))
-    forecasts = forecast_groups(scores, history, release, future, days, groupings, has_bought)
-    return [_by_month(of, place, has_bought, here) for place, of in zip(groupings, forecasts, strict=True)]
+    return np.array([(last - as_of).days for last in lasts], dtype=float)
 
 
-def _by_month(found: GroupForecast, place: np.ndarray, has_bought: np.ndarray, here: int) -> pd.DataFrame:
-    """Give what was forecast of each group a customer, with those who have bought in the first month already."""
-    size, months = np.bincount(place).astype(float), found.buyers.shape[1]
+def by_month(found: GroupForecast, customers: np.ndarray, has_bought: np.ndarray, here: int) -> pd.DataFrame:
+    """Give what was forecast of each group a customer, with those who have bought in the first month already.
+
+    Parameters
+    ----------
+    found : GroupForecast
+        Of months that follow each other.
+    customers, has_bought : ndarray
+        (groups,) customers, and those of them who have bought in the first month before as_of.
+    here : int
+        The number of the first month.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `forecast_months` gives one.
+    """
+    size, months = customers.astype(float), found.buyers.shape[1]
     known = np.zeros((size.size, months))
-    known[:, 0] = np.bincount(place, weights=has_bought.astype(float))
+    known[:, 0] = has_bought
     low, high = (np.minimum(known + end, size[:, None]) for end in (found.low, found.high))
     columns = [known + found.buyers, low, high, found.value, found.value_low, found.value_high]
     rows = np.stack([column / size[:, None] for column in columns], axis=2).reshape(-1, 6)

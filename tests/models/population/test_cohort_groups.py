@@ -10,7 +10,7 @@ import pytest
 from data.errors import InputError
 from features.tables import open_tables
 from models.population.cohort_groups import OTHER, UNKNOWN, choose_groupings, follow_groups
-from models.population.group_forecasts import HISTORY
+from models.population.sums_ahead import HISTORY
 
 AS_OF = date(2024, 4, 10)
 ROWS = """customer_id,ts,amount,category,channel

@@ -10,7 +10,8 @@ import pytest
 from features.describe import materialise
 from features.purchases import purchase_summary
 from models.population.cohorts import MONTHS, cohorts_ahead, forecast_months, month_of, monthly_cohorts
-from models.population.group_forecasts import HISTORY, forecast_groups
+from models.population.group_forecasts import forecast_groups
+from models.population.sums_ahead import HISTORY
 from models.scoring.bg_nbd import expected_purchases, p_purchase
 from models.scoring.clock.clock import day_number
 from models.scoring.clock.future import Future
