@@ -131,7 +131,7 @@ def with_reasons(
     listed, reasons_of_nps, texts = reasons_of_lists(lists), dict[Any, list[Reason]](), dict[Any, str]()
     drivers: tuple[Driver, ...] = ()
     if reference is not None:
-        explainer = _explainer(reference, release)
+        explainer = explainer_of(reference, release)
         drivers = tuple(nps_drivers(explainer, reference.customers.iloc[::DRIVERS_ONE_IN], release.vocabulary))
         for batch in customers:
             explained = nps_reasons(explainer, batch, release.vocabulary)
@@ -139,10 +139,10 @@ def with_reasons(
                 if index in listed:
                     reasons_of_nps[index] = explanation or []
                 elif explanation:
-                    texts[index] = _to_json(explanation)
+                    texts[index] = to_json(explanation)
     for index, of_lists in listed.items():
         by_value = sorted(of_lists, key=lambda reason: -reason["worth"])
-        texts[index] = _to_json([*by_value, *reasons_of_nps.get(index, [])])
+        texts[index] = to_json([*by_value, *reasons_of_nps.get(index, [])])
     actions = Actions(tuple(_with_nps(each, reasons_of_nps) for each in lists), pd.Series(dtype=object), drivers)
     return actions, texts
 
@@ -177,7 +177,8 @@ def _reference(scores: pd.DataFrame, described: StoredTable, columns: Sequence[s
     return Reference(described.take(ordered[reference_places(len(ordered))], columns), list(shares.mean()))
 
 
-def _explainer(reference: Reference, release: Release) -> NpsExplainer:
+def explainer_of(reference: Reference, release: Release) -> NpsExplainer:
+    """Make what splits the NPS score of customers into points, relative to a base."""
     trees = release.scorer.boosters
     boosters = {name.removeprefix("nps_"): booster for name, booster in trees.items() if name.startswith("nps_")}
     return NpsExplainer.of(release.parameters.nps, boosters, reference.customers, reference.shares)
@@ -195,5 +196,6 @@ def _with_nps(each: ActionList, reasons_of_nps: Mapping[Any, Sequence[Reason]]) 
     return replace(each, customers=each.customers.assign(why=texts))
 
 
-def _to_json(reasons: Sequence[Mapping[str, Any]]) -> str:
+def to_json(reasons: Sequence[Mapping[str, Any]]) -> str:
+    """Write a customer's reasons as they are published."""
     return json.dumps(reasons, ensure_ascii=False)

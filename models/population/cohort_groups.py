@@ -161,6 +161,7 @@ def put_together(
     """
     names = groups["group"].to_numpy()
     ahead = ahead.assign(group=names[ahead["place"]]).drop(columns="place")
+    of_cohorts = of_cohorts.drop(columns="place")
     return CohortGroups(
         by,
         pd.concat([_ages(name, sizes[name], past, here) for name in names], ignore_index=True),

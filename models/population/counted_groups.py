@@ -74,7 +74,7 @@ def _labels(tables: Tables, as_of: date, groupings: Sequence[str], customer_id: 
     """Give each customer's group of each grouping; the largest are kept by name."""
     placed = pa.table({"customer_id": pa.array(customer_id), "place": np.arange(len(customer_id), dtype=np.int32)})
     with given_meanwhile(placed, tables.transactions) as customers:
-        values = _values(tables, as_of, groupings, customers).to_pyarrow()
+        values = grouped_by(tables, as_of, groupings, customers, "place").to_pyarrow()
     place = values["place"].to_numpy()
     labels = []
     for number in range(len(groupings)):
@@ -101,13 +101,22 @@ def _named(code: np.ndarray, names: Sequence[str]) -> pd.Categorical:
     return label
 
 
-def _values(tables: Tables, as_of: date, groupings: Sequence[str], customers: ir.Table) -> ir.Table:
+def grouped_by(tables: Tables, as_of: date, groupings: Sequence[str], customers: ir.Table, key: str) -> ir.Table:
     """Give what each customer is grouped by: of the first sale that has it (of several the first by name), or today's.
+
+    Parameters
+    ----------
+    tables, as_of, groupings
+        As for `count_groups`.
+    customers
+        With customer_id.
+    key
+        The column of `customers` that tells them apart in the result.
 
     Returns
     -------
     Table
-        place of the customer, and value_0, value_1, ... of the groupings; null where there is none.
+        The key, and value_0, value_1, ... of the groupings; null where there is none.
     """
     everyone_then = everyone(tables.transactions, as_of)
     numbers = {by: f"value_{number}" for number, by in enumerate(groupings)}
@@ -132,7 +141,7 @@ def _values(tables: Tables, as_of: date, groupings: Sequence[str], customers: ir
         valid = valid_attributes(tables.customers, everyone_then, others)
         valid = valid.select("customer_id", **{numbers[by]: valid[by].cast("string") for by in others})
         rows = left_joined(rows, valid, ["customer_id"])
-    return rows.select("place", *numbers.values())
+    return rows.select(key, *numbers.values())
 
 
 def _counted(
@@ -159,13 +168,43 @@ def _counted(
 def _sums_by_label(
     tables: Tables, as_of: date, customers: ir.Table, cells: ir.Table, labels: Sequence[str]
 ) -> ir.Table:
+    by_cell = sums_by_month(tables, as_of, customers, ["cell"])
+    return sums_of_labels(by_cell.join(cells, "cell"), labels)
+
+
+def sums_by_month(tables: Tables, as_of: date, customers: ir.Table, keys: Sequence[str]) -> ir.Table:
+    """Count the buyers of each month and add up what they bought, by columns of customers.
+
+    Parameters
+    ----------
+    tables, as_of
+        As for `count_groups`.
+    customers
+        customer_id, cohort and the keys.
+    keys
+        What to count by, beside cohort and month.
+
+    Returns
+    -------
+    Table
+        The keys, cohort, month, buyers and net.
+    """
     days = purchase_days(tables.transactions, everyone_matched(tables, as_of))
     dated = days.mutate(month=(12 * days.day.year() + days.day.month() - 1).cast("int64"))
     by_month = dated.group_by(["customer_id", "month"]).agg(net=dated.net.sum())
     joined = by_month.join(customers, "customer_id")
-    by_cell = joined.group_by(["cell", "cohort", "month"]).agg(buyers=joined.count(), net=joined.net.sum())
-    of_cell = by_cell.join(cells, "cell")
-    label = ibis.array([of_cell[name] for name in labels]).unnest()
-    of_label = of_cell.select("cohort", "month", "buyers", "net", label=label)
-    sums = of_label.group_by(["label", "cohort", "month"]).agg(buyers=of_label.buyers.sum(), net=of_label.net.sum())
-    return sums.select("label", "cohort", "month", buyers=sums.buyers.cast("int64"), value=sums.net.cast("float64"))
+    return joined.group_by([*keys, "cohort", "month"]).agg(buyers=joined.count(), net=joined.net.sum())
+
+
+def sums_of_labels(sums: ir.Table, labels: Sequence[str]) -> ir.Table:
+    """Add `sums_by_month` up by each of several labels.
+
+    Returns
+    -------
+    Table
+        label, cohort, month, buyers and value.
+    """
+    label = ibis.array([sums[name] for name in labels]).unnest()
+    of_label = sums.select("cohort", "month", "buyers", "net", label=label)
+    added = of_label.group_by(["label", "cohort", "month"]).agg(buyers=of_label.buyers.sum(), net=of_label.net.sum())
+    return added.select("label", "cohort", "month", buyers=added.buyers.cast("int64"), value=added.net.cast("float64"))

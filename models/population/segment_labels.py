@@ -19,6 +19,7 @@ from models.release.release import Release
 from models.segments.personas.model import Personas, assign_personas
 from models.segments.rfm import Rfm, rfm_cuts
 from models.segments.segment_names import PERSONA, Segments
+from models.stats.typing import Floats
 
 RFM = "RFM segment"
 # Columns of customers that identify its rows.
@@ -182,8 +183,7 @@ def _levels(values: pd.Series) -> pd.Series:
         return values.map({True: "yes", False: "no"}).where(has_value, NOT_KNOWN).astype(object)
     if pd.api.types.is_numeric_dtype(values) and values.nunique() > MOST_LEVELS:
         cut_points = np.unique(np.quantile(values[has_value], [0.2, 0.4, 0.6, 0.8], method="inverted_cdf"))
-        low, high = np.r_[values.min(), cut_points], np.r_[cut_points, values.max()]
-        names = np.array([f"{high[0]:g} or less", *(f"over {low[k]:g} to {high[k]:g}" for k in range(1, len(high)))])
+        names = np.array(names_of_fifths(values.min(), cut_points, values.max()))
         texts = pd.Series(
             names[np.searchsorted(cut_points, values.fillna(cut_points[0]), side="left")], index=values.index
         )
@@ -194,3 +194,9 @@ def _levels(values: pd.Series) -> pd.Series:
         frequent = counts.rename_axis("level").reset_index().sort_values(["count", "level"], ascending=[False, True])
         texts = values.where(values.isin(frequent["level"].head(MOST_SEGMENTS)), OTHERS).astype(str)
     return texts.where(has_value, NOT_KNOWN).astype(object)
+
+
+def names_of_fifths(lowest: float, cut_points: Floats, highest: float) -> list[str]:
+    """Name the parts of a numeric attribute that its cut points make, of which there is one more."""
+    low, high = np.r_[lowest, cut_points], np.r_[cut_points, highest]
+    return [f"{high[0]:g} or less", *(f"over {low[k]:g} to {high[k]:g}" for k in range(1, len(high)))]

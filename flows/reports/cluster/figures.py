@@ -6,7 +6,7 @@ import pandas as pd
 
 from flows.reports.cluster.score import means_by
 from flows.reports.page.figures import Figures, plain, records
-from flows.reports.page.scoring import in_order, shared_figures
+from flows.reports.page.scoring import cohorts_of, in_order, shared_figures
 from flows.settings import Settings
 from flows.steps.cluster.scoring import SUMMED, ScoredThere
 from flows.steps.inputs import Inputs
@@ -22,7 +22,7 @@ def cluster_figures(
     version: int,
     why_not_current: str | None,
 ) -> Figures:
-    """Gather the figures of a scoring, as `flows.reports.page.scoring.score_figures` does; there are no cohorts."""
+    """Gather the figures of a scoring, as `flows.reports.page.scoring.score_figures` does."""
     groups, order = scored.sums.groups, tuple(chosen.release.rfm_segments)
     return {
         **shared_figures(settings, inputs, chosen, scored, version, why_not_current),
@@ -32,8 +32,7 @@ def cluster_figures(
         "personas": _groups(groups.dropna(subset=["persona"]), "persona", scored.customers),
         "rfm": _rfm(scored.sums.rfm),
         "concentration": scored.sums.tenths,
-        "cohorts": None,
-        "cohort_groups": [],
+        **cohorts_of(scored, inputs.as_of),
     }
 
 

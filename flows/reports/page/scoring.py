@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -45,8 +46,15 @@ def score_figures(
         "personas": _groups(scores, "persona"),
         "rfm": _rfm(scores),
         "concentration": {name: _tenths(scores[name]) for name in ("clv", "expected_revenue")},
-        "cohorts": None if scored.cohorts is None else cohort_figures(scored.cohorts, inputs.as_of),
-        "cohort_groups": [group_figures(groups, inputs.as_of) for groups in scored.cohort_groups],
+        **cohorts_of(scored, inputs.as_of),
+    }
+
+
+def cohorts_of(scored: "Scored | ScoredThere", as_of: date) -> Figures:
+    """Gather the figures of the cohorts of everyone, and of groups of customers."""
+    return {
+        "cohorts": None if scored.cohorts is None else cohort_figures(scored.cohorts, as_of),
+        "cohort_groups": [group_figures(groups, as_of) for groups in scored.cohort_groups],
     }
 
 

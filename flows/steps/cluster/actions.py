@@ -23,7 +23,7 @@ from models.scoring.columns import CATEGORIES
 
 def find_actions_there(
     backend: ClusterBackend, scored: ir.Table, described: ir.Table, release: Release, files: bytes, reasons: str
-) -> tuple[Actions, dict[str, str]]:
+) -> tuple[Actions, dict[str, str], Reference | None]:
     """Make the lists and the reasons of those on a list.
 
     The rows that come to the driver are the lists, at most `models.actions.lists.LONGEST_LIST` customers each, their
@@ -42,12 +42,13 @@ def find_actions_there(
     files : bytes
         Its version, packed.
     reasons : str
-        The setting; of "all", too, only those on a list are explained.
+        The setting; with "all" the cluster explains the others while it writes the scores.
 
     Returns
     -------
-    tuple of Actions and dict
-        As `models.actions.plan.with_reasons` gives them, by customer_id.
+    tuple of Actions, dict and Reference or None
+        The first two as `models.actions.plan.with_reasons` gives them, by customer_id; and the base that everyone's
+        score is explained relative to, None where that of the others is not.
     """
     customers = int(scored.count().to_pyarrow().as_py())
     lists = _lists(backend, scored, release, files, _figures(scored, release, customers))
@@ -56,9 +57,8 @@ def find_actions_there(
         reference = _reference(scored, described, customers)
         listed = sorted({customer for each in lists for customer in each.customers.index})
         explained = _features(described, pa.table({"customer_id": pa.array(listed, pa.string())}))
-    return with_reasons(
-        lists, release, reference, [explained.set_index("customer_id", drop=False)] if reference else []
-    )
+    features = [explained.set_index("customer_id", drop=False)] if reference else []
+    return *with_reasons(lists, release, reference, features), reference if reasons == "all" else None
 
 
 def _figures(scored: ir.Table, release: Release, customers: int) -> BaseFigures:

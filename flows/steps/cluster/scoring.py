@@ -1,6 +1,6 @@
 """The steps of a scoring on a cluster: describe everyone, score them there, write the scores, and sum them up."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -9,8 +9,6 @@ from typing import Any
 import ibis.expr.types as ir
 import pandas as pd
 
-from data.errors import RevealedError
-from data.intake.cluster.session import ClusterBackend
 from features.describe import describe
 from features.purchases import summarise_purchases
 from features.returns.kept import everyone_matched
@@ -18,9 +16,11 @@ from features.spine import everyone, left_joined
 from features.tables import Tables
 from flows.settings import Settings
 from flows.steps.cluster.actions import find_actions_there
+from flows.steps.cluster.cohorts import follow_there
 from flows.steps.cluster.place import Cluster
 from flows.steps.cluster.ranks import tenths
 from flows.steps.cluster.watching import measure_there, stability_there, transitions_there
+from flows.steps.cluster.writing import check_written, with_features, write_there
 from flows.steps.inputs import Inputs, input_digest
 from flows.steps.measuring import Measured
 from flows.steps.progress import step
@@ -28,15 +28,14 @@ from flows.steps.scoring import check_currency, tables_not_given
 from models.actions.plan import Actions
 from models.monitoring.drift import Drift, measure_drift
 from models.monitoring.stability import Stability, Transitions
+from models.population.cohort_groups import CohortGroups
+from models.population.cohorts import Cohorts
 from models.population.scored import needs_all_features, scores_metadata
-from models.population.scores_table import SCHEMA, as_metadata, write_common
 from models.registry.cluster.lists import WithReasons
 from models.registry.cluster.scorer import (
     BEFORE,
     QUOTED_SCHEMA,
-    SPARK_SCHEMA,
     ClusterScorer,
-    ContractCheck,
     pack_scorer,
 )
 from models.registry.publication import as_of_before
@@ -104,6 +103,10 @@ class ScoredThere:
         Customers with transactions who have kept nothing of what they bought.
     not_given : tuple of str
         Tables that the scorer's features come from, and that this run was not given.
+    cohorts : Cohorts or None
+        Who bought in each month since the first purchase, and what is to come; None without a forecast.
+    cohort_groups : tuple of CohortGroups
+        The same of groups of customers, of each grouping.
     """
 
     folder: Path
@@ -118,6 +121,8 @@ class ScoredThere:
     without_behaviour: int
     without_purchase: int
     not_given: tuple[str, ...]
+    cohorts: Cohorts | None
+    cohort_groups: tuple[CohortGroups, ...]
 
 
 def score_there(
@@ -162,10 +167,12 @@ def score_there(
         rows = described if before is None else left_joined(described, before, ["customer_id"])
         scored = backend.keep_frame(backend.data_frame(rows).mapInArrow(scorer, QUOTED_SCHEMA), "scored")
     with step("make the action lists and explain the scores"):
-        actions, reasons = find_actions_there(backend, scored, described, release, files, settings.reasons)
+        plan = find_actions_there(backend, scored, described, release, files, settings.reasons)
+        actions, texts, reference = plan
     with step("write the scores, read them back and check them"):
         folder = backend.folder / "published"
-        _write(backend, scored, reasons, folder / FILE, metadata)
+        rows = scored if reference is None else with_features(scored, described, release)
+        write_there(backend, rows, WithReasons(texts, files, reference), folder / FILE, metadata)
         scores = backend.read_parquet(folder / FILE, table_name="scores")
         customers = check_written(cluster, scores, metadata)
     with step("sum the scores up, and check whether a retrain is due"):
@@ -177,7 +184,12 @@ def score_there(
         stable = stability_there(scored, described, release, customers)
         drift = drift_there(inputs, release)
     with step("compute the measures"):
-        measured = measure_there(settings, inputs)
+        measured = measure_there(backend, settings, inputs)
+    cohorts: Cohorts | None = None
+    groups: tuple[CohortGroups, ...] = ()
+    if release.scorer.has_forecast:
+        with step("follow the cohorts"):
+            cohorts, groups = follow_there(backend, settings, inputs, scored, described, files)
     all_customers = int(everyone(inputs.tables.transactions, as_of).table.count().to_pyarrow().as_py())
     return ScoredThere(
         folder,
@@ -192,6 +204,8 @@ def score_there(
         _count_without(described, release),
         all_customers - customers,
         tables_not_given(release, inputs),
+        cohorts,
+        groups,
     )
 
 
@@ -208,40 +222,6 @@ def drift_there(inputs: Inputs, release: Release) -> Drift:
     )
 
 
-def check_written(cluster: Cluster, scores: ir.Table, metadata: dict[str, str]) -> int:
-    """Check scores as they were written: each part by its contract, and over all parts that no customer is repeated.
-
-    Returns
-    -------
-    int
-        The number of rows.
-
-    Raises
-    ------
-    RevealedError
-        If they break the contract.
-    """
-    encoded = {key.encode(): value.encode() for key, value in as_metadata(metadata).items()}
-    frame = cluster.backend.data_frame(scores.select(*SCHEMA.names))
-    parts = frame.mapInArrow(ContractCheck(encoded), "rows bigint, without_forecast bigint")
-    parts.createOrReplaceTempView("checked_parts")
-    parts_of = cluster.backend.table("checked_parts")
-    [row] = parts_of.agg(rows=parts_of["rows"].sum(), without=parts_of.without_forecast.sum()).to_pyarrow().to_pylist()
-    rows, distinct = int(row["rows"] or 0), int(scores.customer_id.nunique().to_pyarrow().as_py())
-    problem = (
-        "holds no customer"
-        if not rows
-        else f"is repeated in {rows - distinct:,} rows"
-        if rows != distinct
-        else f"has a forecast in only {rows - row['without']:,} of {rows:,} rows"
-        if row["without"] not in (0, rows)
-        else None
-    )
-    if problem:
-        raise RevealedError(f"the scores break their contract: customer_id {problem}; nothing was published")
-    return rows
-
-
 def _earlier(cluster: Cluster, tables: Tables, since: date, release: Release) -> ir.Table:
     """Describe everyone at the earlier date, by the features that its scores need, whose names begin with `BEFORE`."""
     spine = everyone_matched(tables, since)
@@ -251,15 +231,6 @@ def _earlier(cluster: Cluster, tables: Tables, since: date, release: Release) ->
         earlier = summarise_purchases(tables.transactions, spine)
     names = {f"{BEFORE}{name}": name for name in earlier.columns if name != "customer_id"}
     return cluster.backend.keep(earlier.rename(names), "described_before")
-
-
-def _write(
-    backend: ClusterBackend, scored: ir.Table, reasons: Mapping[str, str], place: Path, metadata: Mapping[str, str]
-) -> None:
-    # Rows of one customer's neighbours lie together, so that a reader finds a customer in a part of the files.
-    frame = backend.data_frame(scored).mapInArrow(WithReasons(reasons), SPARK_SCHEMA)
-    frame.sort("customer_id").write.mode("overwrite").option("compression", "zstd").parquet(str(place))
-    write_common(place, metadata)
 
 
 def _count_without(described: ir.Table, release: Release) -> int:

@@ -17,6 +17,7 @@ from features.measures.windows import Grouping, Windows
 from features.spine import is_drawn
 from features.tables import Tables, to_frame
 from flows.settings import Settings
+from flows.steps.cluster.levels import grouping_there
 from flows.steps.inputs import Inputs
 from flows.steps.measuring import HISTORY, Measured, answer_measures_of, has_values, measures_of, options_of
 from models.monitoring.stability import OF_BASE, OF_SCORES, SCORES, Stability, Transitions
@@ -31,24 +32,28 @@ LARGEST_SAMPLE = 20_000
 NOT_DONE = (UnsupportedOperationError, OperationNotDefinedError, UnsupportedOperationException)
 
 
-def measure_there(settings: Settings, inputs: Inputs) -> Measured:
-    """Measure everyone over the windows of a scoring, and touchpoints over the newest two, by the cluster's counts.
+def measure_there(backend: ClusterBackend, settings: Settings, inputs: Inputs) -> Measured:
+    """Measure as `flows.steps.measuring.measure_run` does, by the cluster's counts.
 
-    A measure that the cluster's engine does not know the operations of has no value, and says so. Attributes of
-    customers are not measured by, as the labels of everyone would pass through the driver.
+    A measure that the cluster's engine does not know the operations of has no value, and says so.
     """
     options, tables = options_of(settings), inputs.tables
-    windows = Windows(inputs.as_of, settings.measure_days, HISTORY)
+    measures = [_where_it_is_known(each) for each in measures_of(settings)]
+    windows = Windows(inputs.as_of, settings.measure_days)
     with sharing():
-        measures = [_where_it_is_known(each) for each in measures_of(settings)]
-        history = measure(tables, windows, Grouping(), options, measures)
-        if not has_values(tables.answers, "touchpoint"):
-            return Measured(history, history[:0].assign(segmentation=""))
-        of_answers = [_where_it_is_known(each) for each in answer_measures_of(settings)]
-        grouping = Grouping("touchpoint", column="touchpoint")
-        by_touchpoint = measure(tables, Windows(inputs.as_of, settings.measure_days), grouping, options, of_answers)
-    by_touchpoint.insert(0, "segmentation", grouping.name)
-    return Measured(history, by_touchpoint)
+        history = measure(tables, Windows(inputs.as_of, settings.measure_days, HISTORY), Grouping(), options, measures)
+        columns = [] if tables.customers is None else tables.customers.columns
+        names = [name for name in settings.segments if name in columns]
+        groupings = [(grouping_there(backend, tables, inputs.as_of, name), measures) for name in names]
+        if has_values(tables.answers, "touchpoint"):
+            of_answers = [_where_it_is_known(each) for each in answer_measures_of(settings)]
+            groupings.append((Grouping("touchpoint", column="touchpoint"), of_answers))
+        panels = [
+            measure(tables, windows, grouping, options, its_measures).assign(segmentation=grouping.name)
+            for grouping, its_measures in groupings
+        ]
+    by_segment = pd.concat(panels, ignore_index=True) if panels else history[:0].assign(segmentation="")
+    return Measured(history, by_segment.set_index("segmentation").reset_index())
 
 
 def _where_it_is_known(each: Measure) -> Measure:
