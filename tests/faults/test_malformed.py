@@ -24,17 +24,17 @@ EXAMPLES = int(os.environ.get("FAULTS_EXAMPLES", "1000"))
 @pytest.mark.parametrize("written", FORMATS)
 @pytest.mark.parametrize("name", CONTRACTS)
 def test_a_broken_file_is_refused_or_each_of_its_rows_is_kept_or_set_aside(name, written, tmp_path):
-    ended = take_broken_files(name, written, tmp_path, EXAMPLES, SEED)
-    sys.stdout.write(f"\n{name}, {written}: {dict(ended)}\n")
+    judged = take_broken_files(name, written, tmp_path, EXAMPLES, SEED)
+    sys.stdout.write(f"\n{name}, {written}: {judged}\n")
     # A grammar of which everything is refused would test refusals only.
-    assert ended[TAKEN] > 0 or EXAMPLES < 100
+    assert judged.ended[TAKEN] > 0 or EXAMPLES < 100
 
 
 @pytest.mark.parametrize("load", [load_broken_settings, load_broken_environments])
 def test_broken_settings_are_read_or_refused(load, tmp_path):
-    ended = load(tmp_path, EXAMPLES, SEED)
-    sys.stdout.write(f"\n{load.__name__}: {dict(ended)}\n")
-    assert ended[TAKEN] > 0 or EXAMPLES < 100
+    judged = load(tmp_path, EXAMPLES, SEED)
+    sys.stdout.write(f"\n{load.__name__}: {judged}\n")
+    assert judged.ended[TAKEN] > 0 or EXAMPLES < 100
 
 
 @pytest.mark.parametrize(
