@@ -21,7 +21,7 @@ from models.registry.locking.holding import holding
 from models.registry.scorers import promote, read_champion, refuse, register_scorer
 from models.registry.store import Store
 from models.registry.tracking import forget_old_quarantine, tracked
-from models.registry.upkeep.killed_runs import mend_aliases
+from models.registry.upkeep.killed_runs import RETRAIN, close_runs_elsewhere, mend_aliases
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,8 @@ def retrain(settings: Settings) -> Retrained:
         If a limit stopped the run, or the gate did not let the version become the champion.
     """
     store = open_settings_store(settings)
-    with holding(store, "retrain"):
+    with holding(store, RETRAIN) as left_by:
+        close_runs_elsewhere(store, left_by)
         mend_aliases(store)
         done = retrain_in(store, settings)
     if not done.promoted:
@@ -63,7 +64,7 @@ def retrain(settings: Settings) -> Retrained:
 
 def retrain_in(store: Store, settings: Settings) -> Retrained:
     """Retrain while the store is held."""
-    with tracked(store, "retrain", settings.tags) as run:
+    with tracked(store, RETRAIN, settings.tags) as run:
         inputs = take_inputs(run, settings)
         champion = read_champion(store)
         check_inputs(settings, inputs, champion)

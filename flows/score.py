@@ -54,6 +54,7 @@ def score(settings: Settings) -> Published:
             store,
             settings,
             inputs.as_of,
+            run.run_id,
             chosen,
             lambda scorer: score_everyone(store, settings, inputs, scorer, run.run_id),
             lambda scorer, outcome: publish_scored(store, run, settings, inputs, scorer, outcome, before),

@@ -48,6 +48,7 @@ def score_on_cluster(settings: Settings) -> Published:
             store,
             settings,
             inputs.as_of,
+            run.run_id,
             chosen,
             lambda scorer: score_everyone(store, settings, cluster, inputs, scorer, run.run_id),
             lambda scorer, scored: publish_scored(store, run, settings, cluster, inputs, scorer, scored, before),

@@ -7,7 +7,7 @@ from flows.steps.stores import open_existing_store
 from models.registry.locking.holding import holding
 from models.registry.publication import finish_rollback, is_rollback_unfinished
 from models.registry.scorers import roll_back
-from models.registry.upkeep.killed_runs import close_killed_runs, mend_aliases
+from models.registry.upkeep.killed_runs import close_killed_runs, close_runs_elsewhere, mend_aliases
 
 
 def roll_back_all(settings: Settings, console: Console) -> None:
@@ -20,7 +20,8 @@ def roll_back_all(settings: Settings, console: Console) -> None:
     """
     store = open_existing_store(settings)
     close_killed_runs(store)
-    with holding(store, "rollback"):
+    with holding(store, "rollback") as left_by:
+        close_runs_elsewhere(store, left_by)
         is_unfinished = is_rollback_unfinished(store)
         mend_aliases(store)
         if is_unfinished:

@@ -31,7 +31,7 @@ from models.registry.publication import as_of_before, is_outdated
 from models.registry.published_file import FILE
 from models.registry.scorers import Registered, load_predict, read_champion, read_scorer
 from models.registry.store import Store
-from models.registry.upkeep.killed_runs import mend_aliases
+from models.registry.upkeep.killed_runs import close_runs_elsewhere, mend_aliases
 from models.release.release import Release
 
 # Retrains follow each other so closely only where something is wrong.
@@ -126,6 +126,7 @@ def by_the_champion(
     store: Store,
     settings: Settings,
     as_of: date,
+    run_id: str,
     chosen: Registered,
     score: Callable[[Registered], Outcome],
     publish: Callable[[Registered, Outcome], Result],
@@ -140,6 +141,8 @@ def by_the_champion(
         A scorer that they name is not replaced.
     as_of : datetime.date
         Scores of a past date are not replaced either.
+    run_id : str
+        The scoring run.
     chosen : Registered
         The scorer to begin with.
     score, publish : callable
@@ -157,7 +160,8 @@ def by_the_champion(
     """
     for _ in range(ATTEMPTS):
         outcome = score(chosen)
-        with step("publish"), holding(store, "score", settings.wait_minutes):
+        with step("publish"), holding(store, "score", settings.wait_minutes, run_id) as left_by:
+            close_runs_elsewhere(store, left_by)
             mend_aliases(store)
             if settings.scorer is not None or not is_outdated(store, chosen.version, as_of):
                 return chosen, outcome, publish(chosen, outcome)

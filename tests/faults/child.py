@@ -28,6 +28,7 @@ import mlflow.pyfunc
 import mlflow.store.model_registry.sqlalchemy_store
 import mlflow.store.tracking.sqlalchemy_store
 import pandas as pd
+import pyarrow.parquet as pq
 from mlflow.tracking import MlflowClient
 
 import flows.command.privacy.forgetting
@@ -36,8 +37,10 @@ import flows.command.published.publishing
 import flows.command.rollback
 import flows.retrain
 import flows.score
+from features.tables import StoredTable
 from flows.command.main import main
 from models.population.scores_table import as_metadata, read_metadata
+from models.registry.published_file import FILE
 
 # Imported for the processes that are forked later.
 IMPORTED = (ibis.backends.duckdb, lightgbm, matplotlib.backends.backend_agg, mlflow.pyfunc)
@@ -175,22 +178,39 @@ def _keep_computed(folder: Path) -> None:
 
 def _kept(folder: Path, name: str, compute: Callable[..., Any]) -> Callable[..., Any]:
     def step(*values: Any) -> Any:
-        # A score differs by its date, the others are made as of one date.
-        file = folder / (f"{name}-{values[2].as_of}.pickle" if name == "score_everyone" else f"{name}.pickle")
+        if name == "score_everyone":
+            return _scored(folder, compute, *values)
+        file = folder / f"{name}.pickle"
         if not file.exists():
             result = compute(*values)
-            draft = file.with_suffix(f".{os.getpid()}")
-            draft.write_bytes(pickle.dumps(result))
-            draft.replace(file)
+            _keep(file, pickle.dumps(result))
             return result
-        result = pickle.loads(file.read_bytes())
-        if name == "score_everyone":
-            *_, chosen, run_id = values
-            said = read_metadata(result.table) | {"run_id": run_id, "scorer_version": str(chosen.version)}
-            result = replace(result, table=result.table.replace_schema_metadata(as_metadata(said)))
-        return result
+        return pickle.loads(file.read_bytes())
 
     return step
+
+
+def _scored(folder: Path, compute: Callable[..., Any], *values: Any) -> Any:
+    """Give what was scored at a date, with a file of scores of this run's own: those of the run before went with it."""
+    *_, inputs, chosen, run_id = values
+    file, scores = folder / f"scored-{inputs.as_of}.pickle", folder / f"scored-{inputs.as_of}.parquet"
+    if not file.exists():
+        result = compute(*values)
+        _keep(scores, result.scores.file.read_bytes())
+        _keep(file, pickle.dumps(replace(result, scores=StoredTable(scores))))
+        return result
+    result = pickle.loads(file.read_bytes())
+    table = pq.read_table(scores)
+    said = read_metadata(table) | {"run_id": run_id, "scorer_version": str(chosen.version)}
+    place = Path(tempfile.mkdtemp()) / FILE
+    pq.write_table(table.replace_schema_metadata(as_metadata(said)), place)
+    return replace(result, scores=StoredTable(place))
+
+
+def _keep(file: Path, content: bytes) -> None:
+    draft = file.with_suffix(f".{os.getpid()}")
+    draft.write_bytes(content)
+    draft.replace(file)
 
 
 def pull(store: str, target: Path, customers: int, stop: Event, told: Path) -> None:

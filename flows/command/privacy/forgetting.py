@@ -14,7 +14,7 @@ from models.registry.privacy.forgotten import customer_key, put_on_list
 from models.registry.privacy.kinds import KINDS
 from models.registry.privacy.open_apps import take_out_of_apps
 from models.registry.store import Store
-from models.registry.upkeep.killed_runs import HOST, PROCESS, close_killed_runs
+from models.registry.upkeep.killed_runs import HOST, PROCESS, close_killed_runs, close_runs_elsewhere
 
 _REMAINS = (
     "What remains, and why:",
@@ -50,7 +50,8 @@ def run_forget(settings: Settings, customer: str, console: Console) -> None:
     store = open_existing_store(settings)
     whom = _customer(settings, customer_key(store), customer)
     close_killed_runs(store)
-    with holding(store, "forget", settings.wait_minutes):
+    with holding(store, "forget", settings.wait_minutes) as left_by:
+        close_runs_elsewhere(store, left_by)
         # First, so that a run which begins now leaves the customer out.
         put_on_list(store, next(name for name in whom.ids if is_pseudonym(name)))
         _refuse_beside_runs(store)
@@ -72,7 +73,7 @@ def _customer(settings: Settings, key: CustomerKey, customer: str) -> Customer:
 def _refuse_beside_runs(store: Store) -> None:
     filters = "attributes.status = 'RUNNING'"
     others = [
-        f"{run.info.run_name}, process {run.data.tags.get(PROCESS)} on {run.data.tags.get(HOST)}"
+        f"{run.info.run_name}, process {run.data.tags.get(PROCESS)} on {run.data.tags.get(HOST)}, {run.info.run_id}"
         for run in store.client.search_runs([store.experiment_id], filter_string=filters)
     ]
     if others or running_here(store):
@@ -81,7 +82,8 @@ def _refuse_beside_runs(store: Store) -> None:
             f"another run is going on in this store ({who}), and may have read the customer's rows. "
             "The customer is on the list of the forgotten now, so no later run "
             "takes them in; run the same again when that has ended. One that was killed is closed by the next run "
-            "on its machine."
+            "on its machine; where that machine is gone for good, close it yourself: "
+            "mlflow.MlflowClient().set_terminated(RUN, 'KILLED')."
         )
 
 

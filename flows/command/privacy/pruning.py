@@ -11,7 +11,7 @@ from models.registry.locking.holding import holding
 from models.registry.privacy.kinds import Kind
 from models.registry.privacy.pruning import remove
 from models.registry.privacy.retention import Removal, find_removals
-from models.registry.upkeep.killed_runs import close_killed_runs
+from models.registry.upkeep.killed_runs import close_killed_runs, close_runs_elsewhere
 
 
 def run_prune(settings: Settings, console: Console, *, is_done: bool) -> None:
@@ -31,7 +31,9 @@ def run_prune(settings: Settings, console: Console, *, is_done: bool) -> None:
     for kind, days in settings.retention_days.items():
         retention[kind] = days
     close_killed_runs(store)
-    with holding(store, "prune", settings.wait_minutes) if is_done else nullcontext():
+    with holding(store, "prune", settings.wait_minutes) if is_done else nullcontext() as left_by:
+        if is_done:
+            close_runs_elsewhere(store, left_by)
         removals = find_removals(store, retention)
         for removal in removals if is_done else ():
             remove(store, removal)

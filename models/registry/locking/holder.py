@@ -24,17 +24,20 @@ class Holder:
         Its machine.
     since : str
         When it began to hold or to wait, with the zone.
+    run : str
+        Its run; empty where the run begins after the lock was taken.
     """
 
     what: str
     pid: int
     host: str
     since: str
+    run: str = ""
 
     @classmethod
-    def here(cls, what: str) -> "Holder":
+    def here(cls, what: str, run: str = "") -> "Holder":
         """Return this process, from now on."""
-        return cls(what, os.getpid(), socket.gethostname(), datetime.now().astimezone().strftime("%F %T %Z"))
+        return cls(what, os.getpid(), socket.gethostname(), datetime.now().astimezone().strftime("%F %T %Z"), run)
 
     def to_json(self) -> str:
         """Write it down."""

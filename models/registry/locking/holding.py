@@ -20,8 +20,8 @@ _held: dict[str, Lock] = {}
 
 
 @contextmanager
-def holding(store: StoreLocation, what: str, wait_minutes: float = 0) -> Iterator[None]:
-    """Hold the store's lock: one run at a time changes what is published.
+def holding(store: StoreLocation, what: str, wait_minutes: float = 0, run: str = "") -> Iterator[Holder | None]:
+    """Hold the store's lock: one run at a time changes what is published; gives a holder that ended in the midst.
 
     The lock is free again once its holder has ended, however it ended: at once on this machine and in PostgreSQL, after
     two minutes behind a server of MLflow's.
@@ -34,6 +34,8 @@ def holding(store: StoreLocation, what: str, wait_minutes: float = 0) -> Iterato
         What is being done, for the message another run shows.
     wait_minutes : float
         How long to wait for another holder.
+    run : str
+        The run, for those that go on should this process be killed.
 
     Raises
     ------
@@ -43,7 +45,7 @@ def holding(store: StoreLocation, what: str, wait_minutes: float = 0) -> Iterato
         Where the lock cannot be written.
     """
     try:
-        lock = _lock_of(store, Holder.here(what))
+        lock = _lock_of(store, Holder.here(what, run))
         before = lock.acquire(wait_minutes * 60)
     except HeldError as error:
         raise StoreBusyError(f"another run holds the store {store.shown_uri}: {error}") from None
@@ -63,7 +65,7 @@ def holding(store: StoreLocation, what: str, wait_minutes: float = 0) -> Iterato
         logger.warning("The store was held by %s, which ended without giving it back: this run goes on.", before)
     _held[store.uri] = lock
     try:
-        yield
+        yield before
     finally:
         del _held[store.uri]
         lock.release()

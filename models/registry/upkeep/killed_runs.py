@@ -5,6 +5,7 @@ import logging
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 
+from models.registry.locking.holder import Holder
 from models.registry.scorers import (
     CHALLENGER,
     CHAMPION,
@@ -20,6 +21,8 @@ from models.registry.upkeep.workspaces import remove_abandoned
 
 WORKSPACE, PROCESS, HOST = "workspace", "process", "host"
 """Tags of a run: the name of its folder in the store, and who runs it."""
+RETRAIN = "retrain"
+"""The kind of a run that holds the store from its beginning."""
 
 logger = logging.getLogger("revealed")
 
@@ -28,7 +31,7 @@ def close_killed_runs(store: Store) -> None:
     """Close the runs whose process ended without closing them, and remove their folders.
 
     Such a run is told by its folder, which is there and held by nobody. A run on another machine is left alone, for
-    its folder lies there.
+    its folder lies there; `close_runs_elsewhere` closes those of which the lock tells that they have ended.
     """
 
     def close(workspace: str) -> None:
@@ -39,7 +42,31 @@ def close_killed_runs(store: Store) -> None:
     remove_abandoned(store, close)
 
 
-def _close(store: Store, run: Run) -> None:
+def close_runs_elsewhere(store: Store, left_by: Holder | None) -> None:
+    """Close the runs of other machines that ended while they held a store on a server: they may never come back.
+
+    To be called while the store is held, before a retraining begins a run of its own. No process is asked after by its
+    number: the same number may be in use here.
+
+    Parameters
+    ----------
+    store : Store
+        Where the runs are kept.
+    left_by : Holder or None
+        Who held the store before, and did not give it back.
+    """
+    if store.embedded:
+        # Their folders lie in the store.
+        return
+    running = store.client.search_runs([store.experiment_id], "attributes.status = 'RUNNING'")
+    for run in running:
+        # A retraining holds the store as long as it runs.
+        has_ended = run.data.tags.get("kind") == RETRAIN or (left_by is not None and run.info.run_id == left_by.run)
+        if has_ended:
+            _close(store, run, f"go with the next run on {run.data.tags.get(HOST)}")
+
+
+def _close(store: Store, run: Run, files: str = "are removed") -> None:
     client, tags, run_id = store.client, run.data.tags, run.info.run_id
     holder = f"process {tags.get(PROCESS)} on {tags.get(HOST)}"
     _drop_challenger_of(store, run_id)
@@ -47,10 +74,11 @@ def _close(store: Store, run: Run) -> None:
     client.set_tag(run_id, "error", f"{holder} ended without closing the run, which was done by the next one")
     client.set_terminated(run_id, "KILLED")
     logger.warning(
-        "The run %s (%s, %s) was cut off: it is closed now, and its temporary files are removed.",
+        "The run %s (%s, %s) was cut off: it is closed now, and its temporary files %s.",
         tags.get("mlflow.runName", run_id),
         run_id,
         holder,
+        files,
     )
 
 

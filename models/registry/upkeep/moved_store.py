@@ -18,7 +18,7 @@ _PLACES = (
 logger = logging.getLogger("revealed")
 
 
-def follow_move(database: Path, experiment: str, hold: Callable[[], AbstractContextManager[None]]) -> None:
+def follow_move(database: Path, experiment: str, hold: Callable[[], AbstractContextManager[object]]) -> None:
     """Make the paths of a store those of the place where it is now, in one transaction, and say so.
 
     The store's lock is held meanwhile, and only where something is to be rewritten. A store that is reached by another

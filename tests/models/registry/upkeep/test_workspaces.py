@@ -1,7 +1,10 @@
 """The private folder of a run: nobody else enters it, and nothing of it stays, even of a process that was killed."""
 
+import os
+import socket
 import stat
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,10 +14,11 @@ from mlflow.store.artifact.local_artifact_repo import _TEMP_ARTIFACT_PREFIX
 from mlflow.tracking import MlflowClient
 
 from data.errors import InputError
+from models.registry.locking.holder import Holder
 from models.registry.privacy.artifacts import local_folder
 from models.registry.scorers import CHALLENGER, SCORER, alias_version
 from models.registry.tracking import tracked
-from models.registry.upkeep.killed_runs import close_killed_runs, mend_aliases
+from models.registry.upkeep.killed_runs import close_killed_runs, close_runs_elsewhere, mend_aliases
 from models.registry.upkeep.workspaces import WORK, leave_mark, workspace
 
 
@@ -83,6 +87,30 @@ def test_a_folder_that_is_held_is_that_of_a_living_process(store):
         close_killed_runs(store)
     assert store.client.get_run(run.run_id).info.status == "RUNNING"
     assert folders(store) == [run.folder]
+
+
+def test_who_holds_a_store_on_a_server_closes_the_runs_of_machines_that_are_gone(with_scorers):
+    store = replace(with_scorers, embedded=False)
+    kinds = {"held": "score", "computes": "score", "fits": "retrain"}
+    left = {
+        name: store.client.create_run(store.experiment_id, tags={"kind": kind}).info.run_id
+        for name, kind in kinds.items()
+    }
+    store.client.create_model_version(SCORER, source="nowhere", run_id=left["fits"])
+    store.client.set_registered_model_alias(SCORER, CHALLENGER, "1")
+
+    def statuses():
+        return {name: store.client.get_run(run_id).info.status for name, run_id in left.items()}
+
+    running = dict.fromkeys(left, "RUNNING")
+    close_runs_elsewhere(with_scorers, Holder("score", os.getpid(), socket.gethostname(), "now", left["held"]))
+    assert statuses() == running
+    # Another run of the same process number and host is no sign: a score computes without the lock.
+    close_runs_elsewhere(store, Holder("score", os.getpid(), socket.gethostname(), "now"))
+    assert statuses() == running | {"fits": "KILLED"}
+    assert alias_version(store, CHALLENGER) is None
+    close_runs_elsewhere(store, Holder("score", 1, "rome", "now", left["held"]))
+    assert statuses() == running | {"fits": "KILLED", "held": "KILLED"}
 
 
 def test_a_run_that_could_not_be_closed_as_the_store_was_gone_is_closed_by_the_next_one(store, monkeypatch):
