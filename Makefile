@@ -73,7 +73,7 @@ audit: $(READY)
 
 # With OLIST=FOLDER, the folder of the public Olist files, the NPS category is judged on real reviews too. With
 # ONLINE_RETAIL=FOLDER and GROCERY=FOLDER purchases are judged on the real shops of these names. With MILLION=1 the NPS
-# of bases of a million customers is judged, which takes a quarter of an hour more.
+# of bases of a million customers is judged, which takes some minutes more.
 bench: $(READY)
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python -m benchmarks.whole.run

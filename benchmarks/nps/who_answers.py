@@ -5,7 +5,7 @@ and estimates what all would answer: as published with both intervals, and by th
 is the error less that of the same estimator with everyone's true chance to answer: what not knowing it costs, free of
 the luck of who answered. In the tilted worlds answering depends on the answer itself, by a known gamma: the report's
 line at that gamma is judged, and whether the truth lies between the lines of that gamma in both directions. With
-`--customers 1000000` a world takes three minutes.
+`--customers 1000000` a world takes a minute.
 
 Run: python -m benchmarks.nps.who_answers [--replicates 20] [--customers 60000] [--worlds visible ...]
 """
@@ -126,8 +126,10 @@ def summarise(rows: pd.DataFrame) -> dict[str, str]:
 
 
 def mean(values: pd.Series, written: str) -> str:
-    """Write a mean with its Monte Carlo error."""
-    error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+    """Write a mean with its Monte Carlo error; of one world the value alone."""
+    if len(values) < 2:
+        return f"{values.mean():{written}}"
+    error = values.std(ddof=1) / np.sqrt(len(values))
     return f"{values.mean():{written}} ± {error:{written.lstrip('+')}}"
 
 

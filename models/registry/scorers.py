@@ -12,6 +12,7 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -182,8 +183,10 @@ def load_predict_from(uri: str, folder: str | None = None) -> Callable[[pd.DataF
     numbers = [name for name in wanted if name != AS_OF]
 
     def predict(described: pd.DataFrame) -> pd.DataFrame:
-        rows = described.reindex(columns=wanted).astype(dict.fromkeys(numbers, "float64"))
-        return pd.DataFrame(model.predict(rows))
+        # Column by column: a selection of columns would copy all of them.
+        columns = {name: described.get(name, np.nan) for name in wanted}
+        rows = pd.DataFrame(columns, index=described.index, copy=False)
+        return pd.DataFrame(model.predict(rows.astype(dict.fromkeys(numbers, "float64"))))
 
     return predict
 

@@ -1,8 +1,8 @@
-"""Arrays and tuples of the scorer: their types, distinct pairs of values, and groups of equal rows."""
+"""Arrays and tuples of the scorer: types, matrices of columns, distinct pairs of values, and groups of equal rows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,22 @@ def groups(x: Floats, size: NDArray[np.int64], rows: NDArray[np.int64]) -> Itera
     order = rows[np.lexsort((size[rows], x[rows]))]
     ends = np.flatnonzero((np.diff(x[order]) != 0) | (np.diff(size[order]) != 0)) + 1
     return (group for group in np.split(order, ends) if group.size)
+
+
+def matrix_of(table: pd.DataFrame, names: Sequence[str]) -> Floats:
+    """Return columns as a matrix (n, k) that lies by columns, as trees are read; NaN where a column is not there."""
+    matrix = np.empty((len(table), len(names)), order="F")
+    fill_columns(matrix, table, names)
+    return matrix
+
+
+def fill_columns(
+    matrix: Floats, table: pd.DataFrame, names: Sequence[str], rows: NDArray[np.int64] | None = None
+) -> None:
+    """Write columns into a matrix (n, k): all rows, or those at the places ``rows``, so that no others are copied."""
+    for place, name in enumerate(names):
+        column = table[name].to_numpy(float) if name in table else np.broadcast_to(np.nan, len(table))
+        matrix[:, place] = column if rows is None else column[rows]
 
 
 def as_columns(*columns: ArrayLike) -> tuple[Floats, ...]:

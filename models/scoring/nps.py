@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from .arrays import Floats
+from .arrays import Floats, matrix_of
 from .boosted.trees import Trees
 from .columns import CATEGORIES
 from .members import (
@@ -171,7 +171,7 @@ def category_probabilities(
     if parameters.source == "prior":
         prior = np.tile(np.asarray(parameters.prior, dtype=float), (len(features), 1))
         return shifted_probabilities(prior, parameters.offsets)
-    X = features.reindex(columns=list(parameters.features)).to_numpy(dtype=float, na_value=np.nan)
+    X = matrix_of(features, parameters.features)
     return blended_probabilities(parameters.members, boosters, X, parameters.offsets)
 
 

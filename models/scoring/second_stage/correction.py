@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from ..arrays import Floats
+from ..arrays import Floats, fill_columns
 from ..boosted.trees import Trees
 from ..columns import PURCHASE_COLUMNS
 from ..parameters import LogisticParameters, SecondStageParameters
@@ -58,11 +58,11 @@ def second_stage(
     log_ratio = {name: np.full(len(first), stage.levels.get(name, 0.0)) for name in SECOND_STAGE_BOOSTERS}
     for start in range(0, rows.size, _ROWS_AT_ONCE):
         part = rows[start : start + _ROWS_AT_ONCE]
-        matrix = second_stage_matrix(first.iloc[part], features.iloc[part], stage.features)
+        matrix = second_stage_matrix(first, features, stage.features, part)
         for name, booster in boosters.items():
             log_ratio[name][part] += stage.weight(name) * booster.raw_scores(matrix)
         if stage.logistic is not None:
-            of_line = regression(stage.logistic, offsets.buys[part], features.iloc[part])
+            of_line = regression(stage.logistic, offsets.buys[part], features, part)
             log_ratio["buys"][part] += stage.weight("logistic") * of_line
     buys = expit(offsets.buys + log_ratio["buys"])
     purchases = buys * (1.0 + np.exp(offsets.purchases + log_ratio["purchases"]))
@@ -72,15 +72,20 @@ def second_stage(
     return corrected
 
 
-def regression(logistic: LogisticParameters, log_odds: Floats, features: pd.DataFrame) -> Floats:
+def regression(
+    logistic: LogisticParameters, log_odds: Floats, features: pd.DataFrame, rows: NDArray[np.int64] | None = None
+) -> Floats:
     """Return what the logistic regression adds to the first stage's log odds, shape (n,)."""
-    Z = standardised(log_scale(log_odds, features, logistic.features), logistic.centres, logistic.scales)
+    Z = standardised(log_scale(log_odds, features, logistic.features, rows), logistic.centres, logistic.scales)
     return np.asarray(Z @ np.array(logistic.coefficients))
 
 
-def log_scale(log_odds: Floats, features: pd.DataFrame, names: Sequence[str]) -> Floats:
+def log_scale(
+    log_odds: Floats, features: pd.DataFrame, names: Sequence[str], rows: NDArray[np.int64] | None = None
+) -> Floats:
     """Return what the regression sees, shape (n, 1 + k): the log odds, then sign(v) ln(1 + |v|) of each feature."""
-    values = features.reindex(columns=list(names)).to_numpy(float)
+    values = np.empty((len(log_odds), len(names)))
+    fill_columns(values, features, names, rows)
     return np.column_stack([log_odds, np.sign(values) * np.log1p(np.abs(values))])
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
-from ..arrays import Floats
+from ..arrays import Floats, fill_columns
 from ..bg_nbd import expected_purchases, p_alive, p_purchase
 from ..gamma_gamma import expected_spend
 from ..parameters import PurchaseParameters, SpendParameters
@@ -68,12 +68,14 @@ class Offsets:
         return cls(logit(buys), np.log(np.maximum(purchases / buys - 1.0, _NO_MORE)), np.log(spend))
 
 
-def second_stage_matrix(first: pd.DataFrame, features: pd.DataFrame, names: Sequence[str]) -> Floats:
-    """Return what the trees see, shape (n, 5 + k): the first stage, then the named features, NaN where not there."""
-    # By columns, as the trees read it.
-    matrix = np.empty((len(first), len(FIRST_STAGE) + len(names)), order="F")
-    for place, column in enumerate([first[name] for name in FIRST_STAGE]):
-        matrix[:, place] = column.to_numpy(float)
-    for place, name in enumerate(names, start=len(FIRST_STAGE)):
-        matrix[:, place] = features[name].to_numpy(float) if name in features else np.nan
+def second_stage_matrix(
+    first: pd.DataFrame, features: pd.DataFrame, names: Sequence[str], rows: NDArray[np.int64] | None = None
+) -> Floats:
+    """Return what the trees see, shape (n, 5 + k): the first stage, then the named features, NaN where not there.
+
+    Of all rows, or of those at the places ``rows``. It lies by columns, as trees are read.
+    """
+    matrix = np.empty((len(first) if rows is None else rows.size, len(FIRST_STAGE) + len(names)), order="F")
+    fill_columns(matrix[:, : len(FIRST_STAGE)], first, FIRST_STAGE, rows)
+    fill_columns(matrix[:, len(FIRST_STAGE) :], features, names, rows)
     return matrix
