@@ -17,7 +17,8 @@ from features.behaviour import (
 )
 from features.catalogue import catalogue_of, feature_names
 from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
-from features.engine.compiled import Rows, compiled
+from features.engine.compiled import Query, Rows, compiled
+from features.engine.parts import Parts, by_customers
 from features.events import event_features
 from features.purchases import summarise_purchases
 from features.returns.kept import everyone_matched, everyone_read, pairs_read, tables_to_read, with_matching
@@ -42,6 +43,7 @@ SUMMARY = (
     "total_value",
 )
 _OTHER_TABLES = ("answers", "events", "customers")
+_LARGEST = ("transactions", "events")
 # Columns that order rows, as far as a table has them.
 _ORDER = ("customer_id", "as_of", "date", "answered_at", "score", "invited_at")
 
@@ -172,12 +174,17 @@ def everyone_described(tables: Tables, as_of: date, vocabulary: Vocabulary) -> S
     """
     names_from = json.dumps(vocabulary.to_dict())
 
-    def rows() -> Rows:
+    def rows() -> Rows | Parts:
         spine = everyone_matched(tables, as_of)
         if vocabulary.question is not None:
-            # Stores are judged at many dates, whose returns are matched on the way.
+            # Stores are judged at many dates, whose returns are matched on the way, and by all customers.
             return in_order(describe(tables, spine, vocabulary))
-        return compiled(_everyone, _to_read(tables, spine), [as_of], [names_from])
+        read = _to_read(tables, spine)
+        whole = compiled(_everyone, read, [as_of], [names_from])
+        if not isinstance(whole, Query):
+            return whole
+        parts = [compiled(_everyone, part, [as_of], [names_from]) for part in by_customers(read, _LARGEST)]
+        return Parts([part for part in parts if isinstance(part, Query)]) if len(parts) > 1 else whole
 
     return tables.workspace.table(("everyone", as_of, names_from), rows)
 

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from data.errors import InputError
 from features.engine.compiled import Rows
+from features.engine.parts import Parts
 from features.returns.matching import NO_RETURNS
 
 T = TypeVar("T")
@@ -44,7 +45,7 @@ def to_frame(rows: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def give_memory_back(table: Rows) -> None:
+def give_memory_back(table: Rows | Parts) -> None:
     """Let the engine that holds a table, and Arrow, give the memory back that they no longer use.
 
     They keep it for their next query, and the process seems to need it: after 200,000 customers were described and read
@@ -172,7 +173,7 @@ class Workspace:
             raise type(result)(*result.args)
         return result  # type: ignore[no-any-return]
 
-    def table(self, key: Hashable, expression: Callable[[], Rows]) -> StoredTable:
+    def table(self, key: Hashable, expression: Callable[[], Rows | Parts]) -> StoredTable:
         """Return the rows of an expression, which is run at the first call only, straight into a file of the folder."""
 
         def write() -> StoredTable:
