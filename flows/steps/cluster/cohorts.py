@@ -63,12 +63,15 @@ def follow_there(
     past = sums_of_labels(backend.keep(counted, "counted_by_month"), labels).to_pandas()
     past = past.sort_values(["label", "cohort", "month"], ignore_index=True)
     ahead = _added_up(backend, followed.drop("customer_id", "first_purchase"), SumsAhead(files, as_of, labels))
-    cohorts = _everyone(*(rows[rows["label"] == 0] for rows in (past, ahead)), month_of(as_of))
     groups = []
     for number, by in enumerate(groupings, start=1):
-        own = (rows[rows["label"] // _WIDTH == number].reset_index(drop=True) for rows in (past, ahead))
-        groups.append(_groups(by, names[number - 1], *own, month_of(as_of)))
-    return cohorts, tuple(groups)
+        of_past, of_ahead = (_of_grouping(rows, number) for rows in (past, ahead))
+        groups.append(_groups(by, names[number - 1], of_past, of_ahead, month_of(as_of)))
+    return _everyone(_of_grouping(past, 0), _of_grouping(ahead, 0), month_of(as_of)), tuple(groups)
+
+
+def _of_grouping(rows: pd.DataFrame, number: int) -> pd.DataFrame:
+    return rows[rows["label"] // _WIDTH == number].reset_index(drop=True)
 
 
 def _labelled(

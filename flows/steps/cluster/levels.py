@@ -50,8 +50,8 @@ def _level(values: ir.Table) -> ir.StringValue:
         counts = named.group_by("value").agg(customers=named.count())
         frequent = counts.order_by([ibis.desc("customers"), "value"]).limit(MOST_SEGMENTS)
         names = frequent.to_pyarrow()["value"].to_pylist()
-        known = ibis.ifelse(value.isin(names), value, OTHERS) if names else value
-        return known.fill_null(NOT_KNOWN)
+        # Whether a null is among names is not known, so it is asked for first.
+        return ibis.cases((value.isnull(), NOT_KNOWN), (value.isin(names), value), else_=OTHERS)
     levels = named.select("value").distinct().limit(MOST_LEVELS + 1).to_pyarrow()["value"].to_pylist()
     if not levels:
         return ibis.literal(NOT_KNOWN)

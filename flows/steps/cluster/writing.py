@@ -1,5 +1,6 @@
 """Writing scores on a cluster: the files that a version points to, with everyone's reasons, and their check."""
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -42,7 +43,9 @@ def write_there(
     """
     # Rows of one customer's neighbours lie together, so that a reader finds a customer in a part of the files.
     frame = backend.data_frame(scored).mapInArrow(reasons, SPARK_SCHEMA)
-    frame.sort("customer_id").write.mode("overwrite").option("compression", "zstd").parquet(str(place))
+    # What an earlier attempt wrote is deleted: where it may write over files, Sail leaves out the order.
+    shutil.rmtree(place, ignore_errors=True)
+    frame.sort("customer_id").write.option("compression", "zstd").parquet(str(place))
     write_common(place, metadata)
 
 

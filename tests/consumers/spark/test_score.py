@@ -26,9 +26,10 @@ from tests.consumers.spark.conftest import ENGINE
 
 # Counts, sums and samples; the base of the shop has more customers.
 MOST_ROWS_COLLECTED = 500
-# Of the page; cohorts are not followed on a cluster, and distributions are those of a sample.
+# Of the page; distributions are those of a sample.
 SAME_FIGURES = (
     *("base", "categories", "segments", "personas", "rfm", "concentration", "transitions", "actions", "measures"),
+    *("cohorts", "cohort_groups"),
     *("drivers", "drift", "without_purchase", "without_behaviour", "not_given", "currency", "horizon", "as_of"),
 )
 
@@ -55,16 +56,18 @@ def of_cluster(project, remote):
 
 @pytest.fixture(scope="module")
 def published(project, named, remote):
-    """The scores of one machine and of the cluster, and the rows that each query brought to the driver.
+    """The scores of one machine and of the cluster, and what each query brought to the driver.
 
-    What is bounded by a number of customers is bounded by a smaller one than the shop has.
+    What is bounded by a number of customers is bounded by a smaller one than the shop has. An attribute of many numbers
+    is measured by, and everyone's score is explained.
     """
     settings = {**named, "mlruns": str(project / "mlruns"), "as_of": AS_OF}
+    settings |= {"segments": ["cost_to_serve"], "reasons": "all"}
     collected, execute = [], Backend.execute
 
     def counted(self, expr, **options):
         result = execute(self, expr, **options)
-        collected.append(len(result) if hasattr(result, "__len__") else 1)
+        collected.append(result)
         return result
 
     with pytest.MonkeyPatch.context() as patch:
@@ -100,11 +103,12 @@ def test_the_one_line_reads_the_scores_that_one_machine_gives(project, published
     assert pulled(project, "@current")["segment_before"].notna().mean() > 0.8
 
 
-def test_people_on_lists_have_the_same_reasons(project, published):
+def test_people_on_lists_and_all_others_have_the_same_reasons(project, published):
     here, there, _ = published
-    rows = [pulled(project, f"/{each.version}") for each in (here, there)]
-    assert 100 < rows[0]["reasons"].notna().sum() < 400
-    assert '"points"' in "".join(rows[1]["reasons"].dropna())
+    reasons = pulled(project, f"/{here.version}")["reasons"]
+    assert reasons.tolist() == pulled(project, f"/{there.version}")["reasons"].tolist()
+    of_others = reasons.dropna().str.startswith('[{"group": "NPS", "points"')
+    assert 100 < of_others.sum() < len(of_others) - 100
     store = open_store(str(project / "mlruns"))
     listed = [store.client.download_artifacts(each.run_id, "action_lists.csv") for each in (here, there)]
     own, theirs = (pd.read_csv(file, dtype={"customer_id": str}) for file in listed)
@@ -138,9 +142,23 @@ def test_the_page_has_the_figures_of_one_machine(project, published):
             (numbers if isinstance(value, int | float) else texts)[side][path] = value
     assert texts[0] == texts[1]
     assert numbers[1] == pytest.approx(numbers[0], rel=1e-9, abs=1e-9)
-    assert len(numbers[0]) > 400
+    # Of cohorts a cell for each month.
+    assert len(numbers[0]) > 4000
     page = Path(store.client.download_artifacts(there.run_id, "report/report.html")).read_text()
     assert "Likely detractors of high value" in page
+
+
+def test_measures_by_an_attribute_are_those_of_one_machine(project, published):
+    here, there, _ = published
+    store = open_store(str(project / "mlruns"))
+    own, theirs = (
+        pd.read_csv(store.client.download_artifacts(each.run_id, "measures/by_segment.csv")) for each in (here, there)
+    )
+    own, theirs = (each[~each["title"].map(lambda title: is_unknown({"title": title}))] for each in (own, theirs))
+    by = own[own["segmentation"] == "cost_to_serve"]
+    assert by["group"].str.contains("over|or less").sum() > 5
+    assert by["value"].notna().sum() > 50
+    pd.testing.assert_frame_equal(theirs.reset_index(drop=True), own.reset_index(drop=True), rtol=1e-9)
 
 
 def test_cdnow_is_scored_alike(remote, tmp_path):
@@ -156,7 +174,15 @@ def test_nothing_of_the_size_of_the_base_comes_to_the_driver(published):
     here, _, collected = published
     assert here.customers > MOST_ROWS_COLLECTED
     assert len(collected) > 10
-    assert max(collected) <= MOST_ROWS_COLLECTED
+    # What grows with months, and not with customers, has a row for each group and month.
+    by_month = [each for each in collected if "cohort" in getattr(each, "columns", ())]
+    assert [sorted({"cohort", "label", "month", "part"} & set(each.columns)) for each in by_month] == [
+        ["cohort", "label", "month"],
+        ["cohort", "label", "part"],
+    ]
+    assert not any(each.duplicated(list({"cohort", "label", "month", "part"} & set(each))).any() for each in by_month)
+    others = [each for each in collected if "cohort" not in getattr(each, "columns", ())]
+    assert max(len(each) if hasattr(each, "__len__") else 1 for each in others) <= MOST_ROWS_COLLECTED
 
 
 def test_the_version_points_to_files_with_schema_and_metadata(project, published):
