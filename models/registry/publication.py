@@ -93,11 +93,12 @@ def register_dataset(
     run_id : str
         The scoring run.
     folder : Path
-        Holds `scores.parquet`, a folder of Parquet files. It is read where it lies, so it must stay.
+        Holds `scores.parquet`, a folder of Parquet files, and with `publish_features` such a folder of `FEATURES`. They
+        are read where they lie, so they must stay.
     customers, as_of, metadata
         The number of rows, the date customers are described at, and the metadata of the scores.
     """
-    for part in (folder / FILE).iterdir():
+    for part in folder.glob("*/*"):
         part.chmod(0o444)
     return create_version(store, run_id, folder.as_uri(), customers, as_of, metadata)
 

@@ -20,7 +20,7 @@ from flows.steps.cluster.cohorts import follow_there
 from flows.steps.cluster.place import Cluster
 from flows.steps.cluster.ranks import tenths
 from flows.steps.cluster.watching import measure_there, stability_there, transitions_there
-from flows.steps.cluster.writing import check_written, with_features, write_there
+from flows.steps.cluster.writing import check_written, with_features, write_features_there, write_there
 from flows.steps.inputs import Inputs, input_digest
 from flows.steps.measuring import Measured
 from flows.steps.progress import step
@@ -38,7 +38,7 @@ from models.registry.cluster.scorer import (
     ClusterScorer,
     pack_scorer,
 )
-from models.registry.publication import as_of_before
+from models.registry.publication import FEATURES, as_of_before
 from models.registry.published_file import FILE
 from models.registry.scorers import Registered
 from models.registry.store import Store
@@ -175,13 +175,15 @@ def score_there(
         write_there(backend, rows, WithReasons(texts, files, reference), folder / FILE, metadata)
         scores = backend.read_parquet(folder / FILE, table_name="scores")
         customers = check_written(cluster, scores, metadata)
+        if settings.publish_features:
+            write_features_there(backend, described, folder / FEATURES)
     with step("sum the scores up, and check whether a retrain is due"):
         sums = _summed(scores, customers, has_forecast=release.scorer.has_forecast)
         transitions = None
         if since is not None and before is not None:
             counts = _counts(scores, ("segment_before", "segment"))
             transitions = transitions_there(backend, counts, before, described, since, release, files)
-        stable = stability_there(scored, described, release, customers)
+        stable = stability_there(inputs.tables, as_of, scored, described, release, customers)
         drift = drift_there(inputs, release)
     with step("compute the measures"):
         measured = measure_there(backend, settings, inputs)

@@ -10,7 +10,8 @@ from ibis.common.exceptions import OperationNotDefinedError, UnsupportedOperatio
 from pyspark.errors import UnsupportedOperationException
 
 from data.intake.cluster.session import ClusterBackend
-from features.describe import feature_names
+from features.describe import described_beside, feature_names
+from features.labels import labelled_answers
 from features.measures.definition import Measure, MeasureOptions, absent, sharing
 from features.measures.panel import measure
 from features.measures.windows import Grouping, Windows
@@ -20,7 +21,7 @@ from flows.settings import Settings
 from flows.steps.cluster.levels import grouping_there
 from flows.steps.inputs import Inputs
 from flows.steps.measuring import HISTORY, Measured, answer_measures_of, has_values, measures_of, options_of
-from models.monitoring.stability import OF_BASE, OF_SCORES, SCORES, Stability, Transitions
+from models.monitoring.stability import OF_BASE, OF_RESPONDENTS, OF_SCORES, SCORES, Stability, Transitions
 from models.monitoring.transitions import GONE, NEW
 from models.registry.cluster.scorer import BEFORE, SegmentsBefore
 from models.release.release import Release
@@ -105,8 +106,13 @@ def transitions_there(
     return Transitions(since, table)
 
 
-def stability_there(scored: ir.Table, described: ir.Table, release: Release, customers: int) -> Stability:
-    """Compare the distributions of features and scores with the training's, by a sample drawn by a hash of the ids."""
+def stability_there(
+    tables: Tables, as_of: date, scored: ir.Table, described: ir.Table, release: Release, customers: int
+) -> Stability:
+    """Compare distributions with the training's, by samples drawn by a hash of the ids.
+
+    Those of the features and scores of everyone, and of the features of those who answered since, where anybody did.
+    """
     profiles, share = release.parameters.profiles or {}, min(LARGEST_SAMPLE / max(customers, 1), 1.0)
 
     def sample(table: ir.Table, names: Sequence[str]) -> Callable[[], pd.DataFrame]:
@@ -120,4 +126,18 @@ def stability_there(scored: ir.Table, described: ir.Table, release: Release, cus
         for name, take in samples.items()
         if name in profiles
     }
-    return Stability(release.as_of, compared, 0)
+    if tables.answers is None or OF_RESPONDENTS not in profiles or as_of <= release.as_of:
+        return Stability(release.as_of, compared, 0)
+    answers, share = _new_answers(tables, tables.answers, as_of, release)
+    if len(answers):
+        compared[OF_RESPONDENTS] = stability(profiles[OF_RESPONDENTS], answers)
+    return Stability(release.as_of, compared, round(len(answers) / share))
+
+
+def _new_answers(tables: Tables, answers: ir.Table, as_of: date, release: Release) -> tuple[pd.DataFrame, float]:
+    """Give the answers since the training with the features of their customers; of many a share is drawn."""
+    of = release.parameters
+    given = labelled_answers(answers, of.nps_question, before=as_of, since=release.as_of, gap_days=of.label_gap_days)
+    share = min(LARGEST_SAMPLE / max(int(given.count().to_pyarrow().as_py()), 1), 1.0)
+    drawn = given.filter(is_drawn(given.customer_id, share, of.seed))
+    return described_beside(tables, drawn, release.vocabulary), share

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import ibis.expr.types as ir
 
@@ -41,12 +42,20 @@ def write_there(
     metadata : Mapping of str to str
         Of the scores.
     """
-    # Rows of one customer's neighbours lie together, so that a reader finds a customer in a part of the files.
-    frame = backend.data_frame(scored).mapInArrow(reasons, SPARK_SCHEMA)
+    _write_in_order(backend.data_frame(scored).mapInArrow(reasons, SPARK_SCHEMA), place)
+    write_common(place, metadata)
+
+
+def write_features_there(backend: ClusterBackend, described: ir.Table, place: Path) -> None:
+    """Write the features of everyone as a folder of Parquet files, as they are published beside the scores."""
+    _write_in_order(backend.data_frame(described), place)
+
+
+def _write_in_order(frame: Any, place: Path) -> None:
+    """Write rows by customer_id: those of one part of the ids lie together, so that a reader finds a customer."""
     # What an earlier attempt wrote is deleted: where it may write over files, Sail leaves out the order.
     shutil.rmtree(place, ignore_errors=True)
     frame.sort("customer_id").write.option("compression", "zstd").parquet(str(place))
-    write_common(place, metadata)
 
 
 def check_written(cluster: Cluster, scores: ir.Table, metadata: dict[str, str]) -> int:

@@ -1,7 +1,7 @@
 """`revealed score` on a cluster publishes what it publishes on one machine, and brings no base to the driver."""
 
 import subprocess
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import mlflow
@@ -41,11 +41,14 @@ def named(files):
 
 @pytest.fixture(scope="module")
 def project(named, tmp_path_factory):
-    """A store with a champion and scores of an earlier date, and an empty folder for those of the cluster."""
+    """A store with a champion and scores of an earlier date, and an empty folder for those of the cluster.
+
+    Some have answered since the champion was trained.
+    """
     folder = tmp_path_factory.mktemp("project")
     of_store = {"mlruns": str(folder / "mlruns")}
-    retrain(Settings(**named, **of_store, as_of=AS_OF))
-    score(Settings(**named, **of_store, as_of=str(pd.Timestamp(AS_OF).date() - timedelta(days=60))))
+    retrain(Settings(**named, **of_store, as_of=str(date.fromisoformat(AS_OF) - timedelta(days=30))))
+    score(Settings(**named, **of_store, as_of=str(date.fromisoformat(AS_OF) - timedelta(days=60))))
     (folder / "shared").mkdir()
     return folder
 
@@ -62,7 +65,7 @@ def published(project, named, remote):
     is measured by, and everyone's score is explained.
     """
     settings = {**named, "mlruns": str(project / "mlruns"), "as_of": AS_OF}
-    settings |= {"segments": ["cost_to_serve"], "reasons": "all"}
+    settings |= {"segments": ["cost_to_serve"], "reasons": "all", "publish_features": True}
     collected, execute = [], Backend.execute
 
     def counted(self, expr, **options):
@@ -133,6 +136,7 @@ def test_the_page_has_the_figures_of_one_machine(project, published):
     store = open_store(str(project / "mlruns"))
     own, theirs = (
         {name: of[name] for name in SAME_FIGURES}
+        | {"respondents": of["stability"]["kinds"]["respondents"]}
         | {"measures": [each for each in of["measures"] if not is_unknown(each)]}
         for of in (read_json(store, each.run_id, "report/figures.json") for each in (here, there))
     )
@@ -196,7 +200,9 @@ def test_the_version_points_to_files_with_schema_and_metadata(project, published
     assert table.schema.remove_metadata().equals(SCHEMA)
     assert read_metadata(table)["scorer_version"] == version.tags["scorer_version"] == "1"
     assert "published" in version.tags
-    assert not any(part.stat().st_mode & 0o222 for part in place.glob("*.parquet"))
+    features = place.parent / "features.parquet"
+    assert pd.read_parquet(features)["customer_id"].tolist() == table["customer_id"].to_pylist()
+    assert not any(part.stat().st_mode & 0o222 for folder in (place, features) for part in folder.glob("*.parquet"))
     assert pq.read_schema(place / "_common_metadata").metadata
 
 
