@@ -12,7 +12,7 @@ from flows.reports.intake import intake_section
 from flows.reports.measures import log_measures, measures_sections
 from flows.reports.monitoring import log_monitoring, monitoring_metrics, monitoring_sections
 from flows.reports.sections import Section, to_markdown
-from flows.reports.segments import SEGMENT_COLUMNS, log_segments, personas_section, segments_section
+from flows.reports.segments import SEGMENT_COLUMNS, log_segments, log_transitions, personas_section, segments_section
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.measuring import measures_of
@@ -66,7 +66,8 @@ def log_score(
     )
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
     log_actions(run, scored.actions)
-    log_segments(run, scored.scores.frame(SEGMENT_COLUMNS), scored.transitions)
+    log_segments(run, scored.scores.frame(SEGMENT_COLUMNS))
+    log_transitions(run, scored.transitions)
     log_measures(run, scored.measured.history, scored.measured.by_segment)
     log_monitoring(run, scored.transitions, scored.stability, scored.prospective)
     run.describe(f"{len(scored.scores):,} customers scored with scorer {chosen.version}: version {version}.")

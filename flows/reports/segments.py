@@ -97,12 +97,16 @@ def _time_alone(by_time: pd.DataFrame) -> str:
     )
 
 
-def log_segments(run: Run, scores: pd.DataFrame, transitions: Transitions | None) -> None:
-    """Log the segments, the personas and the transitions with the run."""
+def log_segments(run: Run, scores: pd.DataFrame) -> None:
+    """Log the segments and the personas with the run."""
     for name in ("segment", "persona"):
         if scores[name].notna().any():
             means = scores.groupby(name)[list(SEGMENT_MEANS)].mean()
             run.log_csv(means.assign(customers=scores[name].value_counts()).reset_index(), f"segments/{name}s.csv")
+
+
+def log_transitions(run: Run, transitions: Transitions | None) -> None:
+    """Log the transitions between segments with the run."""
     if transitions is not None:
         run.log_csv(transitions.segments.reset_index(), "change/segment_transitions.csv")
         if transitions.by_time is not None:

@@ -12,7 +12,7 @@ from flows.reports.measures import log_measures, measures_sections
 from flows.reports.monitoring import log_monitoring, monitoring_metrics, monitoring_sections
 from flows.reports.score import where_section
 from flows.reports.sections import Section, to_markdown
-from flows.reports.segments import SEGMENT_MEANS, personas_of, segments_of
+from flows.reports.segments import SEGMENT_MEANS, log_transitions, personas_of, segments_of
 from flows.settings import Settings
 from flows.steps.cluster.scoring import SUMMED, ScoredThere
 from flows.steps.inputs import Inputs
@@ -22,9 +22,8 @@ from models.registry.store import Store
 from models.registry.tracking import Run, grouped
 
 _LEFT_OUT = (
-    "A scoring on a cluster follows no cohorts, measures by no attributes of customers, and does not compare those who "
-    "answered since the training. Distributions are compared by a sample of the customers, and reasons are given of "
-    'those on a list. `revealed score` with engine = "duckdb" does all of it.'
+    "A scoring on a cluster does not compare published predictions with the answers given since. Distributions are "
+    'compared by a sample of the customers. `revealed score` with engine = "duckdb" does all of it.'
 )
 
 
@@ -68,9 +67,11 @@ def log_cluster_score(
     )
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
     log_actions(run, scored.actions)
-    run.log_csv(means_by(scored.sums.groups, "segment").reset_index(), "segments/segments.csv")
-    if scored.transitions is not None:
-        run.log_csv(scored.transitions.segments.reset_index(), "change/segment_transitions.csv")
+    for name in ("segment", "persona"):
+        groups = means_by(scored.sums.groups.dropna(subset=[name]), name)
+        if len(groups):
+            run.log_csv(groups[[*SEGMENT_MEANS, "customers"]].reset_index(), f"segments/{name}s.csv")
+    log_transitions(run, scored.transitions)
     log_measures(run, scored.measured.history, scored.measured.by_segment)
     log_monitoring(run, scored.transitions, scored.stability, None)
     run.describe(f"{scored.customers:,} customers scored with scorer {chosen.version}: version {version}.")

@@ -90,7 +90,7 @@ class ScoredThere:
     actions : Actions
         The action lists; their reasons are in the scores.
     transitions : Transitions or None
-        Transitions between segments since the earlier scores; None without them.
+        Transitions since the earlier scores; None without them.
     stability : Stability
         Of features and scores of a sample, since the training.
     measured : Measured
@@ -181,8 +181,7 @@ def score_there(
         sums = _summed(scores, customers, has_forecast=release.scorer.has_forecast)
         transitions = None
         if since is not None and before is not None:
-            counts = _counts(scores, ("segment_before", "segment"))
-            transitions = transitions_there(backend, counts, before, described, since, release, files)
+            transitions = transitions_there(backend, scored, before, since, as_of, files)
         stable = stability_there(inputs.tables, as_of, scored, described, release, customers)
         drift = drift_there(inputs, release)
     with step("compute the measures"):
@@ -244,11 +243,6 @@ def _count_without(described: ir.Table, release: Release) -> int:
         int(each.count().to_pyarrow().as_py()) for each in (described, described.drop_null(list(needed)))
     )
     return everyone_there - whole if needed else 0
-
-
-def _counts(scores: ir.Table, names: Sequence[str]) -> pd.DataFrame:
-    counted: pd.DataFrame = scores.group_by(list(names)).agg(customers=scores.count()).to_pandas()
-    return counted
 
 
 def _summed(scores: ir.Table, customers: int, *, has_forecast: bool) -> Sums:

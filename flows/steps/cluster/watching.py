@@ -21,9 +21,9 @@ from flows.settings import Settings
 from flows.steps.cluster.levels import grouping_there
 from flows.steps.inputs import Inputs
 from flows.steps.measuring import HISTORY, Measured, answer_measures_of, has_values, measures_of, options_of
-from models.monitoring.stability import OF_BASE, OF_RESPONDENTS, OF_SCORES, SCORES, Stability, Transitions
-from models.monitoring.transitions import GONE, NEW
-from models.registry.cluster.scorer import BEFORE, SegmentsBefore
+from models.monitoring.stability import MOVED_BY, OF_BASE, OF_RESPONDENTS, OF_SCORES, SCORES, Stability, Transitions
+from models.registry.cluster.changes import CHANGES_SCHEMA, COUNTED, Changes, transitions_of
+from models.registry.cluster.scorer import BEFORE
 from models.release.release import Release
 from models.stats.population_stability import stability
 
@@ -68,42 +68,31 @@ def _where_it_is_known(each: Measure) -> Measure:
 
 
 def transitions_there(
-    backend: ClusterBackend,
-    counts: pd.DataFrame,
-    before: ir.Table,
-    described: ir.Table,
-    since: date,
-    release: Release,
-    files: bytes,
+    backend: ClusterBackend, scored: ir.Table, before: ir.Table, since: date, as_of: date, files: bytes
 ) -> Transitions:
-    """Count the customers of each pair of segments, those who came and those who went.
+    """Count transitions as `models.monitoring.stability.transitions_since` does, of parts of the base at once.
 
     Parameters
     ----------
     backend : ClusterBackend
         The session with the cluster.
-    counts : pandas.DataFrame
-        segment_before (null for customers who were not there), segment and customers.
-    before, described : ibis.expr.types.Table
-        Kept features of the earlier date, with names that begin with `BEFORE`, and of today.
-    since : datetime.date
-        The earlier date.
-    release, files
-        Those of the scorer.
+    scored : ibis.expr.types.Table
+        Kept scores of today.
+    before : ibis.expr.types.Table
+        Kept features of the earlier date, with names that begin with `BEFORE`.
+    since, as_of : datetime.date
+        The earlier date, and today's.
+    files : bytes
+        The version of the scorer, packed.
     """
-    names = tuple(release.rfm_segments)
-    table = pd.DataFrame(0, index=pd.Index([*names, NEW], name="before"), columns=pd.Index([*names, GONE], name="now"))
-    for row in counts.fillna({"segment_before": NEW}).to_dict("records"):
-        if row["segment"] in names:
-            table.loc[row["segment_before"], row["segment"]] = int(row["customers"])
-    gone = before.anti_join(described, "customer_id").drop("customer_id")
-    frame = backend.data_frame(gone).mapInArrow(SegmentsBefore(files), "segment string")
-    frame.createOrReplaceTempView("gone_segments")
-    segments = backend.table("gone_segments")
-    for row in segments.group_by("segment").agg(customers=segments.count()).to_pyarrow().to_pylist():
-        if row["segment"] in names:
-            table.loc[row["segment"], GONE] = int(row["customers"])
-    return Transitions(since, table)
+    either = before.outer_join(scored.select(*MOVED_BY), "customer_id", rname="{name}_now")
+    customer = either.customer_id.coalesce(either.customer_id_now)
+    either = either.mutate(customer_id=customer).drop("customer_id_now")
+    frame = backend.data_frame(either).mapInArrow(Changes(files, since, as_of), CHANGES_SCHEMA)
+    frame.createOrReplaceTempView("changes")
+    counts = backend.table("changes")
+    sums = counts.group_by(list(COUNTED)).agg(value=counts["value"].sum())
+    return transitions_of(since, to_frame(sums.to_pyarrow()))
 
 
 def stability_there(

@@ -92,28 +92,6 @@ def _earlier(rows: pa.Table, release: Release) -> pd.DataFrame | None:
     return scores_of_earlier(base, release, None) if len(base) else None
 
 
-@dataclass(frozen=True)
-class SegmentsBefore:
-    """Tells the segments that customers were in at the earlier date: a function for `mapInArrow`, "segment string".
-
-    Attributes
-    ----------
-    files : bytes
-        As of `ClusterScorer`.
-    """
-
-    files: bytes
-
-    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """Take rows of the features of that date, whose names begin with `BEFORE`."""
-        _, release = loaded(self.files)
-        for chunks in gathered(batches, BATCH_ROWS):
-            rows = pa.Table.from_batches(chunks)
-            rows = rows.rename_columns([name.removeprefix(BEFORE) for name in rows.column_names])
-            segments = release.rfm_scores(to_frame(rows))["segment"]
-            yield pa.RecordBatch.from_pydict({"segment": pa.array(segments.astype(object), pa.string())})
-
-
 @lru_cache(maxsize=2)
 def loaded(files: bytes) -> tuple[Callable[[pd.DataFrame], pd.DataFrame], Release]:
     """Load a scorer once a process, as a consumer loads it."""
