@@ -213,18 +213,21 @@ def _load_parquet(
     parquet = f"read_parquet({quote(str(link))}, binary_as_string = true, file_row_number = true)"
     try:
         described = connection.execute(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {parquet}").fetchall()
+        header = tuple(str(row[0]) for row in described)
+        types = tuple("NUMERIC" if row[0] in file.numerics else str(row[1]) for row in described)
+        # Where a column is missing, the first rows of the others are read.
+        columns = match_columns(
+            contract,
+            header,
+            source.columns,
+            file.name,
+            computed=tuple(source.computed),
+            contents=lambda: kinds_of_parquet(connection, parquet, header, types),
+        )
+    except duckdb.OutOfMemoryException:
+        raise
     except duckdb.Error as error:
         raise unreadable(file.name, error) from None
-    header = tuple(str(row[0]) for row in described)
-    types = tuple("NUMERIC" if row[0] in file.numerics else str(row[1]) for row in described)
-    columns = match_columns(
-        contract,
-        header,
-        source.columns,
-        file.name,
-        computed=tuple(source.computed),
-        contents=lambda: kinds_of_parquet(connection, parquet, header, types),
-    )
     selected = "".join(f", {identifier(name)} AS c{k}" for k, name in enumerate(header))
     connection.execute(
         f"CREATE VIEW {relation} AS SELECT file_row_number + 1 AS line, 0::TINYINT AS shape, "

@@ -168,8 +168,10 @@ def test_a_file_that_cannot_be_used_gives_one_clear_message(take, tmp_path, cont
     assert not (tmp_path / "clean" / "transactions.parquet").exists()
 
 
-def test_a_parquet_file_damaged_inside_is_told(take, write_parquet):
-    path = write_parquet("SELECT i::VARCHAR AS customer_id, DATE '2024-01-02' AS ts, i AS amount FROM range(9999) t(i)")
+# Where a column is missing, what the others hold is looked at for the message.
+@pytest.mark.parametrize("column", ["customer_id", "somebody"])
+def test_a_parquet_file_damaged_inside_is_told(take, write_parquet, column):
+    path = write_parquet(f"SELECT i::VARCHAR AS {column}, DATE '2024-01-02' AS ts, i AS amount FROM range(9999) t(i)")
     damaged = bytearray(path.read_bytes())
     damaged[4:2000] = b"\xff" * 1996
     path.write_bytes(damaged)
