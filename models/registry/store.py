@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 from filelock import FileLock
+from mlflow.entities import Experiment
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
@@ -58,7 +60,7 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
     Raises
     ------
     InputError
-        Where the store cannot be reached or written.
+        Where the store cannot be reached or written, or keeps its files on another machine.
     """
     location = store_location(mlruns, beside or Path.cwd())
     uri, folder = location.uri, location.folder
@@ -76,6 +78,7 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
             experiment_id = client.create_experiment(EXPERIMENT, artifact_location=artifacts)
         else:
             experiment_id = experiment.experiment_id
+            _check_files_are_here(client, experiment, location)
     except (OSError, MlflowException, SQLAlchemyError, sqlite3.Error, ImportError) as error:
         _check_welcome(error, location)
         reason = why_not(error, location)
@@ -84,6 +87,19 @@ def open_store(mlruns: str | None = None, beside: Path | None = None) -> Store:
             "Name a folder that can be written with --mlruns, or a running server with MLFLOW_TRACKING_URI."
         ) from None
     return Store(uri, folder, location.embedded, str(experiment_id))
+
+
+def _check_files_are_here(client: MlflowClient, experiment: Experiment, location: StoreLocation) -> None:
+    """Refuse a database whose runs left their files in a folder of another machine: half of the store would be here."""
+    parts = urlsplit(experiment.artifact_location or "")
+    is_there = location.embedded or parts.scheme not in ("", "file") or Path(unquote(parts.path)).is_dir()
+    if is_there or not client.search_runs([experiment.experiment_id], "attributes.status = 'FINISHED'", max_results=1):
+        return
+    raise InputError(
+        f"the store {location.shown_uri} keeps the files of its runs in a folder that is not on this machine. Share "
+        "that folder under the same path, or name an MLflow server with MLFLOW_TRACKING_URI, which passes files on. In "
+        f"a new store, make the experiment {EXPERIMENT} with an artifact location that all machines reach."
+    )
 
 
 def _check_welcome(error: Exception, location: StoreLocation) -> None:

@@ -15,7 +15,7 @@ import pytest
 from filelock import FileLock
 
 from data.errors import InputError, StoreBusyError
-from models.registry.location import EXPERIMENT
+from models.registry.location import EXPERIMENT, StoreLocation
 from models.registry.locking.holding import holding
 from models.registry.store import open_store
 from models.registry.upkeep.moved_store import follow_move
@@ -39,6 +39,21 @@ def test_an_opened_store_keeps_runs_and_artifacts_in_its_folder(store):
 def test_a_store_in_the_environment_is_opened(store, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     assert open_store(None, Path("/nowhere")) == store
+
+
+def test_a_database_whose_runs_left_their_files_on_another_machine_is_refused(store, monkeypatch):
+    shared = StoreLocation(store.uri, store.folder, embedded=False)
+    monkeypatch.setattr("models.registry.store.store_location", lambda *_: shared)
+    files = store.folder / "artifacts"
+    run_id = store.client.create_run(store.experiment_id).info.run_id
+    assert not files.exists()
+    # A run that has not ended well may have left no files.
+    assert open_store().experiment_id == store.experiment_id
+    store.client.set_terminated(run_id)
+    with pytest.raises(InputError, match="files of its runs in a folder that is not on this machine"):
+        open_store()
+    files.mkdir()
+    assert open_store().experiment_id == store.experiment_id
 
 
 def open_and_tell(folder, barrier, line):
