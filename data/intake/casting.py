@@ -6,12 +6,12 @@ from typing import Literal
 
 import duckdb
 
-from data.contracts import NUMBER, SCALES, Column
+from data.contracts import LONGEST_NAME, NUMBER, SCALES, Column
 from data.intake.privacy.customers import create_customer_macros
 from data.intake.reading.numbers import NumberReading, create_number_macros
 from data.intake.reading.times import TimeReading, create_time_macros
 from data.intake.rules import Rules
-from data.intake.sameness.ids import create_id_macros
+from data.intake.sameness.ids import SURELY_PRESENT, create_id_macros
 from data.intake.sql import identifier, only_row, quote
 
 _NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
@@ -22,9 +22,6 @@ _BLANK = r"[\s\x{a0}]*"
 _NOTHING = "null|none|<na>"
 _MISSING = rf"{_NOTHING}|na|n/a|n\.a\.|#n/a|#na|#null!|\\N|-+|–|—"
 """What stands for a missing id, number or time, beside blanks and nan; in a text, NA may be a word of its own."""
-
-_SURELY_PRESENT = " OR ".join(f"(x >= '{first}' AND x < '{end}')" for first, end in ("0:", "AN", "O[", "an", "o{"))
-"""SQL that is true where a cell starts with a digit, or with a letter that no missing value starts with: it is fast."""
 
 _AT_ONCE = 50
 _WHOLE_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT")
@@ -45,14 +42,13 @@ def create_macros(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
     fillings = {"filled": f"{_NOTHING}|nan", "present": f"{_MISSING}|nan", "present_or_nan": _MISSING}
     create_number_macros(connection)
     create_time_macros(connection)
-    create_id_macros(connection, rules)
-    create_customer_macros(connection, rules.protection)
     for macro in (
         *(
-            f"{name}(x) AS CASE WHEN {_SURELY_PRESENT} THEN x "
+            f"{name}(x) AS CASE WHEN {SURELY_PRESENT} THEN x "
             f"WHEN regexp_full_match(x, '(?i){_BLANK}({words})?{_BLANK}') THEN NULL ELSE x END"
             for name, words in fillings.items()
         ),
+        f"is_plain_text(x) AS ({SURELY_PRESENT}) AND strlen(x) <= {LONGEST_NAME}",
         f"is_number(x) AS regexp_full_match(x, '{_NUMBER}')",
         rf"""as_time(x, zone) AS CASE
             WHEN regexp_full_match(x, '\d{{4}}-\d\d-\d\d({_CLOCK})?') THEN TRY_CAST(x AS TIMESTAMP)
@@ -67,6 +63,8 @@ def create_macros(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
         f"usual_scale(question) AS CASE question {scales} END",
     ):
         connection.execute(f"CREATE MACRO {macro}")
+    create_id_macros(connection, rules)
+    create_customer_macros(connection, rules.protection)
 
 
 def as_text(column: str, kind: str) -> str:
@@ -81,6 +79,10 @@ def as_text(column: str, kind: str) -> str:
     if kind == "NUMERIC" or (kind.startswith("DECIMAL") and not kind.endswith(",0)")):
         return rf"regexp_replace(CAST({column} AS VARCHAR), '\.0+$', '')"
     return column if kind == "VARCHAR" else f"CAST({column} AS VARCHAR)"
+
+
+def _is_whole(sql_type: str) -> bool:
+    return sql_type.removeprefix("U") in _WHOLE_NUMBERS
 
 
 _TYPES = {
@@ -103,11 +105,15 @@ class Readings:
         Columns of text, and of whole numbers that are times; a column that is not named is plain.
     cents
         Whether amounts of money are written in hundredths.
+    as_they_are
+        Columns of ids and names, of which each cell of text is known to be there, to have no blanks at its ends, to be
+        in one form, and to be no longer than it may be.
     """
 
     numbers: Mapping[str, NumberReading] = field(default_factory=dict)
     times: Mapping[str, TimeReading] = field(default_factory=dict)
     cents: bool = False
+    as_they_are: frozenset[str] = frozenset()
 
     def describe(self) -> dict[str, str]:
         """Say by column how its numbers and times are written."""
@@ -125,14 +131,27 @@ def describe_all(readings: Sequence[Readings]) -> dict[str, str]:
     return {name: " or ".join(forms) for name, forms in ways.items()}
 
 
-def text_cell(column: Column, raw_column: str, sql_type: str) -> str:
-    """Write SQL for the text in a cell, null where it is missing; NaN is no missing value of a required amount."""
+def text_cell(column: Column, raw_column: str, sql_type: str, *, as_it_is: bool = False) -> str:
+    """Write SQL for the text in a cell, null where it is missing; NaN is no missing value of a required amount.
+
+    Parameters
+    ----------
+    column, raw_column, sql_type
+        The contract's column, the raw one, and its SQL type.
+    as_it_is
+        Whether each cell of a column of ids or names is known to hold its value and nothing else.
+    """
     text = as_text(raw_column, sql_type)
+    # A whole number is there, and in one form only.
+    as_it_is = as_it_is or _is_whole(sql_type)
     if column.kind == "text":
-        return f"filled({text})"
+        return text if as_it_is else f"filled({text})"
     if column.kind == "id":
         # Settings of ids speak of customers and orders, not of kinds of events.
-        clean = f"{'clean' if column.name.endswith('_id') else 'trimmed'}_id(present({text}))"
+        if column.name.endswith("_id"):
+            clean = f"clean_plain_id({text})" if as_it_is else f"clean_id(present({text}))"
+        else:
+            clean = text if as_it_is else f"trimmed_id(present({text}))"
         return f"customer({clean})" if column.name == "customer_id" else clean
     present = "present_or_nan" if column.kind == "number" and column.required else "present"
     return f"trim({present}({text}))"
@@ -168,7 +187,8 @@ def read_value(column: Column, raw_column: str | None, sql_type: str, readings: 
         return _read_time(cell, column, raw_column, sql_type, readings, zone)
     if column.kind in ("number", "score"):
         return _read_number(cell, column, raw_column, sql_type, readings)
-    return Value(text_cell(column, raw_column, sql_type), f"as_scale({cell})" if column.kind == "scale" else cell)
+    text = text_cell(column, raw_column, sql_type, as_it_is=column.name in readings.as_they_are)
+    return Value(text, f"as_scale({cell})" if column.kind == "scale" else cell)
 
 
 def _read_time(cell: str, column: Column, raw_column: str, sql_type: str, readings: Readings, zone: str) -> Value:
@@ -189,7 +209,7 @@ def _read_number(cell: str, column: Column, raw_column: str, sql_type: str, read
         keeps_nan = column.required and column.kind == "number"
         text = raw_column if keeps_nan else f"CASE WHEN isnan({raw_column}) THEN NULL ELSE {raw_column} END"
         value = f"CASE WHEN isfinite({cell}) THEN TRY_CAST({cell} AS {target}) END"
-    elif sql_type.removeprefix("U") in _WHOLE_NUMBERS or sql_type.startswith("DECIMAL"):
+    elif _is_whole(sql_type) or sql_type.startswith("DECIMAL"):
         text, value = raw_column, f"TRY_CAST({cell} AS {target})"
     else:
         text = text_cell(column, raw_column, sql_type)

@@ -1,6 +1,7 @@
 """Reading values and checking rows, in SQL over whole columns: each row gets the first violation that holds."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -37,6 +38,8 @@ _CLEAN = {
 }
 """Clean columns that are more than the value read."""
 
+_UNKNOWN = "customer_id NOT IN (SELECT customer_id FROM known_customers)"
+
 _MANY = 50
 """Attributes of customers from which on a query is not searched for what stands in it twice."""
 
@@ -50,7 +53,28 @@ def create_staged(connection: duckdb.DuckDBPyConnection, contract: Contract, att
     connection.execute(f"CREATE OR REPLACE TABLE staged (file INTEGER, line BIGINT, violation UTINYINT, {typed})")
 
 
-def stage(
+@dataclass(frozen=True)
+class CheckedRows:
+    """The rows of a file, each with its values and its first violation, as a query.
+
+    Parameters
+    ----------
+    names
+        Columns of `staged` beside file, line and violation, which come first.
+    query
+        SQL that gives all of them.
+    """
+
+    names: tuple[str, ...]
+    query: str
+
+    def insert(self, connection: duckdb.DuckDBPyConnection, where: str = "true") -> None:
+        """Add the rows, or those that a condition holds for, to `staged`."""
+        names = ", ".join(map(identifier, ("file", "line", "violation", *self.names)))
+        connection.execute(f"INSERT INTO staged ({names}) SELECT {names} FROM ({self.query}) WHERE {where}")
+
+
+def check_rows(
     connection: duckdb.DuckDBPyConnection,
     contract: Contract,
     raw: RawFile,
@@ -58,8 +82,8 @@ def stage(
     readings: Readings,
     rules: Rules,
     attributes: Sequence[str],
-) -> None:
-    """Read the values of a file into `staged`, each row with its first violation.
+) -> CheckedRows:
+    """Write SQL that reads the values of a file, each row with its first violation.
 
     Parameters
     ----------
@@ -80,7 +104,7 @@ def stage(
     cases = " ".join(
         f"WHEN {violation.condition} THEN {k}"
         for k, violation in enumerate(violations_of(contract), start=1)
-        if violation.condition
+        if violation.condition and not (violation.of_length and violation.column in readings.as_they_are)
     )
     clean = [_CLEAN.get(name, name) for name in contract.clean] + [f"a{k}" for k in range(len(attributes))]
     names = [*contract.clean, *attribute_columns(attributes)]
@@ -93,14 +117,15 @@ def stage(
         # Looking for expressions that stand twice takes time with the square of the number of columns.
         connection.execute("SET disabled_optimizers = 'common_subexpressions'")
     now = f"{quote(rules.local_now().isoformat(' '))}::TIMESTAMP"
-    connection.execute(
+    given = ", ".join(f"{value} AS {identifier(name)}" for value, name in zip(clean, names, strict=True))
+    return CheckedRows(
+        tuple(names),
         f"""
-        INSERT INTO staged (file, line, violation, {", ".join(map(identifier, names))})
         WITH cells AS (SELECT line, shape, {", ".join(cells)} FROM {raw.relation}),
         typed AS (SELECT *, {", ".join(values)}, {now} AS now FROM cells),
         whole AS (SELECT *{scale} FROM typed)
-        SELECT {number}, line, CASE {cases} END, {", ".join(clean)} FROM whole
-        """
+        SELECT {number} AS file, line, CASE {cases} END AS violation, {given} FROM whole
+        """,
     )
 
 
@@ -167,13 +192,8 @@ def _mark_repeated(
 
 
 def remember_customers(connection: duckdb.DuckDBPyConnection) -> None:
-    """Add the customers of the valid rows of `staged` to the table `known_customers`."""
-    connection.execute(
-        """
-        INSERT INTO known_customers SELECT DISTINCT customer_id FROM staged
-        WHERE violation IS NULL AND customer_id NOT IN (SELECT customer_id FROM known_customers)
-        """
-    )
+    """Add the customers of the valid rows to the table `known_customers`."""
+    connection.execute(f"INSERT INTO known_customers SELECT DISTINCT customer_id FROM valid WHERE {_UNKNOWN}")
 
 
 def remember_later_customers(connection: duckdb.DuckDBPyConnection, contract: Contract, files: Sequence[Path]) -> None:
@@ -195,14 +215,22 @@ def check_known_customers(connection: duckdb.DuckDBPyConnection, contract: Contr
     """Set aside the rows of customers with no valid transaction and no row among the customers."""
     connection.execute(
         f"""
-        UPDATE staged SET violation = {_code(contract, UNKNOWN_CUSTOMER)}
-        WHERE violation IS NULL AND customer_id NOT IN (SELECT customer_id FROM known_customers)
+        UPDATE staged SET violation = {_code(contract, UNKNOWN_CUSTOMER)} WHERE violation IS NULL AND {_UNKNOWN}
         """
     )
 
 
-def check_currency(connection: duckdb.DuckDBPyConnection, rules: Rules) -> str | None:
+def check_currency(
+    connection: duckdb.DuckDBPyConnection, rules: Rules, rows: str = "staged WHERE violation IS NULL"
+) -> str | None:
     """Find the one currency of the valid transactions; None where neither a column nor a setting names it.
+
+    Parameters
+    ----------
+    connection, rules
+        The working database, and what holds for all tables.
+    rows
+        SQL behind FROM that gives the valid rows with their currency.
 
     Raises
     ------
@@ -210,8 +238,7 @@ def check_currency(connection: duckdb.DuckDBPyConnection, rules: Rules) -> str |
         There are several, or the one in the column is not the one of the setting.
     """
     rows = connection.execute(
-        "SELECT currency FROM staged WHERE violation IS NULL AND currency IS NOT NULL "
-        "GROUP BY 1 ORDER BY count(*) DESC, 1"
+        f"SELECT currency, count(*) FROM (FROM {rows}) WHERE currency IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
     return one_currency([str(row[0]) for row in rows], rules)
 

@@ -21,6 +21,8 @@ from data.intake.sources import Source
 from data.intake.sql import only_row
 
 _EXAMPLES = 5
+_PLAIN = {"id": "is_plain_id", "text": "is_plain_text"}
+"""Kind of a column -> the function that is true for text which needs no reading, and that tells so fast."""
 
 
 def find_readings_by_way(
@@ -82,7 +84,7 @@ def find_readings(
     """
     numbers = _read_numbers(connection, contract, raws, source)
     times = _read_times(connection, contract, raws, source, zone)
-    changed = _count_changed_ids(connection, contract, raws)
+    plain, changed = _texts_as_they_are(connection, contract, raws)
     notes += [note for number in numbers.values() for note in number.notes]
     notes += [note for time in times.values() for note in time.notes]
     notes += changed
@@ -91,7 +93,7 @@ def find_readings(
     money = [column.name for column in contract.columns if column.money and column.name in present]
     if cents and money:
         notes.append(f"{contract.table}: {', '.join(money)} was read in cents, and divided by 100.")
-    return Readings(numbers, times, cents)
+    return Readings(numbers, times, cents, plain)
 
 
 def near_miss_note(contract: Contract, raw: RawFile) -> str | None:
@@ -175,22 +177,38 @@ def _cells(column: Column, raws: Sequence[RawFile]) -> str:
     return " UNION ALL ".join(parts)
 
 
-def _count_changed_ids(connection: duckdb.DuckDBPyConnection, contract: Contract, raws: Sequence[RawFile]) -> list[str]:
-    """Say how many ids were trimmed or brought to one Unicode form."""
-    notes = []
+def _texts_as_they_are(
+    connection: duckdb.DuckDBPyConnection, contract: Contract, raws: Sequence[RawFile]
+) -> tuple[frozenset[str], list[str]]:
+    """Find the columns of ids and names whose cells need no reading.
+
+    Of other ids it is said how many were trimmed or brought to one Unicode form.
+    """
+    plain, notes = set(), []
     for column in contract.columns:
+        if column.kind not in _PLAIN:
+            continue
+        places = [(raw.relation, *raw.place(column.name)) for raw in raws if column.name in raw.columns]
+        texts = [(relation, cell) for relation, cell, sql_type in places if sql_type == "VARCHAR"]
+        unread = f"NOT {_PLAIN[column.kind]}"
+        other = [
+            (relation, cell)
+            for relation, cell in texts
+            if connection.execute(f"SELECT 1 FROM {relation} WHERE {unread}({cell}) LIMIT 1").fetchone()
+        ]
+        is_text = len(texts) == sum(column.name in (*raw.columns, *raw.computed) for raw in raws)
+        if is_text and not other:
+            plain.add(column.name)
         changed = 0
-        for raw in raws:
-            at = raw.columns.get(column.name) if column.kind == "id" else None
-            if at is not None and raw.types[at] == "VARCHAR":
-                condition = f"trimmed_id(c{at}) <> c{at} AND present(c{at}) IS NOT NULL AND shape = 0"
-                changed += only_row(connection, f"SELECT count(*) FROM {raw.relation} WHERE {condition}")[0]
+        for relation, cell in other if column.kind == "id" else ():
+            condition = f"trimmed_id({cell}) <> {cell} AND present({cell}) IS NOT NULL AND shape = 0"
+            changed += only_row(connection, f"SELECT count(*) FROM {relation} WHERE {condition}")[0]
         if changed:
             notes.append(
                 f"{contract.table}.{column.name}: {changed:,} ids were trimmed of blanks or "
                 "brought to one Unicode form (NFC)."
             )
-    return notes
+    return frozenset(plain), notes
 
 
 def _mark(connection: duckdb.DuckDBPyConnection, cells: str) -> str:

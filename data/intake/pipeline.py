@@ -10,35 +10,24 @@ import duckdb
 
 from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
-from data.intake.casting import attribute_columns, create_macros, describe_all
-from data.intake.checks import (
-    check_currency,
-    check_known_customers,
-    check_repeated_customers,
-    check_repeated_lines,
-    create_staged,
-    remember_customers,
-    remember_later_customers,
-    stage,
-)
-from data.intake.clean.clean_table import names_in_files, write_clean, write_parquet
+from data.intake.casting import create_macros, describe_all
+from data.intake.checks import check_currency, remember_later_customers
+from data.intake.clean.clean_table import clean_path, names_in_files, write_clean, write_parquet
 from data.intake.clean.kept_rows import KeptRows
 from data.intake.databases.reading import files_on_disk, find_files_and_tables, without_rows
 from data.intake.evidence import find_readings_by_way, near_miss_note
-from data.intake.privacy.customers import drop_forgotten
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
 from data.intake.raw import RawFile, load, telling_damage
 from data.intake.reading.computed import apply_expressions
 from data.intake.reading.matching import check_mapping
 from data.intake.reading.pasting import naming_section
 from data.intake.reading.times import check_time_format
-from data.intake.report import Intake, Overlap, TableReport
+from data.intake.report import Intake, TableReport
 from data.intake.rules import Rules
-from data.intake.sameness.customers import join_rows_of_customers
 from data.intake.sameness.ids import find_alike_ids
-from data.intake.sameness.rows import drop_repeated, find_overlaps
 from data.intake.sources import File, Source
 from data.intake.sql import confine, only_row
+from data.intake.staging import TableFiles, stage_table
 from data.intake.violations import violations_of
 from data.intake.working_database import LARGEST, allow_memory, open_database, size_of
 from data.secrecy.showing import shown_location
@@ -147,20 +136,10 @@ def _take_tables(
         with telling_damage(connection, raws):
             readings = find_readings_by_way(connection, contract, raws, ways, rules.timezone, notes)
             attributes = _attributes(contract, raws)
-            create_staged(connection, contract, attributes)
-            forgotten = 0
-            for number, raw in enumerate(raws):
-                stage(connection, contract, raw, number, readings[number], rules, attributes)
-                left_out = drop_forgotten(connection, raw, number, rules.protection)
-                forgotten += left_out
-                # A file with rows of forgotten customers is read each time, so that they are counted.
-                if len(files) > 1 and not left_out:
-                    unchanged.keep(connection, files[number], ways[number], contract, raw, number)
-            dropped, overlaps = _compare_rows(connection, contract, raws, source, attributes, notes)
-            joined = _join_customers(connection, contract, raws, attributes, notes)
-            _check_across_rows(connection, contract, attributes)
+            table_files = TableFiles(contract, source, raws, files, ways, readings, attributes)
+            staged = stage_table(connection, table_files, rules, unchanged, clean_path(working, table), notes)
             remember_later_customers(connection, contract, [file.later for file in found if file.later is not None])
-            rows = joined + int(only_row(connection, "SELECT count(*) FROM staged")[0])
+            rows = staged.rows
             if not rows:
                 raise without_rows(source, contract, [raw.name for raw in raws])
             set_aside(connection, table, raws, violations_of(contract), rules.protection)
@@ -168,18 +147,18 @@ def _take_tables(
             sections = {raw.name: way.section for raw, way in zip(raws, ways, strict=True)}
             judge(connection, table, rows, reasons, rules, names_in_files(raws), sections)
             if table == "transactions":
-                currency = check_currency(connection, rules)
+                currency = check_currency(connection, rules, staged.with_currency)
                 first, newest = _days(connection)
             report = write_clean(connection, contract, raws, rows, reasons, attributes, source, working)
             reports[table] = replace(
                 report,
-                left_out=report.left_out + dropped + joined,
-                overlaps=overlaps,
+                left_out=report.left_out + staged.dropped + staged.joined,
+                overlaps=staged.overlaps,
                 forms=describe_all(readings),
-                forgotten=forgotten,
+                forgotten=staged.forgotten,
             )
-            if forgotten:
-                notes.append(f"{table}: rows left out, as their customers are forgotten: {forgotten:,}.")
+            if staged.forgotten:
+                notes.append(f"{table}: rows left out, as their customers are forgotten: {staged.forgotten:,}.")
         for raw in raws:
             raw.drop(connection)
     unchanged.forget_unused()
@@ -235,52 +214,6 @@ def _attributes(contract: Contract, raws: Sequence[RawFile]) -> list[str]:
     return list(names.values())
 
 
-def _compare_rows(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    raws: Sequence[RawFile],
-    source: Source,
-    attributes: Sequence[str],
-    notes: list[str],
-) -> tuple[int, tuple[Overlap, ...]]:
-    """Find the rows that stand in several files, or take out those that are repeated; return how many, and where."""
-    columns = [*contract.clean, *attribute_columns(attributes)]
-    columns += ["currency"] if contract.table == "transactions" else []
-    if source.repeated == "keep":
-        return 0, find_overlaps(connection, contract.table, raws, columns)
-    dropped = drop_repeated(connection, columns)
-    if dropped:
-        notes.append(f'{contract.table}: rows left out by repeated = "drop", as they equal another one: {dropped:,}.')
-    return dropped, ()
-
-
-def _join_customers(
-    connection: duckdb.DuckDBPyConnection,
-    contract: Contract,
-    raws: Sequence[RawFile],
-    attributes: Sequence[str],
-    notes: list[str],
-) -> int:
-    """Join what several files tell of one customer; return how many rows became part of another."""
-    if contract.table != "customers" or len(raws) < 2:
-        return 0
-    joined = join_rows_of_customers(connection, [*contract.clean, *attribute_columns(attributes)])
-    if joined:
-        notes.append(f"customers: rows that were joined to those of the same customer in another file: {joined:,}.")
-    return joined
-
-
-def _check_across_rows(connection: duckdb.DuckDBPyConnection, contract: Contract, attributes: Sequence[str]) -> None:
-    if contract.table == "transactions":
-        check_repeated_lines(connection, contract)
-    elif contract.table == "customers":
-        check_repeated_customers(connection, contract, attributes)
-    else:
-        check_known_customers(connection, contract)
-        return
-    remember_customers(connection)
-
-
 def _days(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
-    row = only_row(connection, "SELECT min(ts)::DATE, max(ts)::DATE FROM staged WHERE violation IS NULL")
+    row = only_row(connection, "SELECT min(ts)::DATE, max(ts)::DATE FROM valid")
     return row[0], row[1]

@@ -30,11 +30,14 @@ class Violation:
         What people read.
     condition
         SQL that is true for rows that have it; None where it is found by comparing rows.
+    of_length
+        Whether it is about a text that is too long.
     """
 
     column: str
     reason: str
     condition: str | None = None
+    of_length: bool = False
 
 
 def violations_of(contract: Contract) -> tuple[Violation, ...]:
@@ -75,7 +78,7 @@ def _column_violations(contract: Contract, column: Column) -> list[Violation]:
     longest = longest_text(column)
     if longest:
         violations.append(
-            Violation(name, f"{name} is longer than {longest:,} characters", f"length({name}) > {longest}")
+            Violation(name, f"{name} is longer than {longest:,} characters", f"length({name}) > {longest}", True)
         )
     if column.kind == "time":
         violations.append(Violation(name, f"{name} is not a time", unreadable))

@@ -7,6 +7,7 @@ import duckdb
 
 from data.contracts import Contract
 from data.intake.casting import attribute_values
+from data.intake.clean.hashes import count_repeated
 from data.intake.raw import RawFile
 from data.intake.report import TableReport
 from data.intake.sources import Source
@@ -24,39 +25,35 @@ def write_clean(
     source: Source,
     working: Path,
 ) -> TableReport:
-    """Write the valid rows of `staged` to the folder `clean`; count and digest them as they were written."""
-    path = working / "clean" / f"{contract.table}.parquet"
-    columns = [identifier(name) for name in contract.clean]
-    columns += attribute_values(connection, attributes, source.decimal or ".")
-    write_parquet(connection, f"SELECT {', '.join(columns)} FROM staged WHERE violation IS NULL", path)
+    """Write the valid rows to the folder `clean`, unless they are there; count and digest them as they were written."""
+    path = clean_path(working, contract.table)
+    if not path.exists():
+        columns = [identifier(name) for name in contract.clean]
+        columns += attribute_values(connection, attributes, source.decimal or ".")
+        write_parquet(connection, f"SELECT {', '.join(columns)} FROM valid", path)
     names = [*contract.clean, *attributes]
     hashed = f"hash({quote(chr(10).join(names))}, {', '.join(map(identifier, names))})"
+    written = f"read_parquet({quote(str(path))})"
     transactions = contract.table == "transactions"
-    orders = "order_id" if transactions else "NULL AS order_id"
-    without_key = "order_id IS NULL OR line_id IS NULL" if transactions else "true"
     # Rows that a key tells apart are not compared; without a key all are.
-    repeated = "count(*) - count(DISTINCT hashed), 0"
-    if transactions:
-        kinds = ("loose", "loose AND order_id IS NOT NULL")
-        repeated = ", ".join(f"count(*) FILTER ({kind}) - count(DISTINCT hashed) FILTER ({kind})" for kind in kinds)
-    row = only_row(
-        connection,
-        f"""
-        SELECT count(*), sum(hashed::HUGEINT), {repeated}
-        FROM (SELECT {orders}, {hashed} AS hashed, {without_key} AS loose FROM read_parquet({quote(str(path))}))
-        """,
-    )
+    kinds = ("order_id IS NULL", "order_id IS NOT NULL AND line_id IS NULL") if transactions else ("true",)
+    counts = ", ".join(f"count(*) FILTER ({kind})" for kind in kinds)
+    valid, digest, *loose = only_row(connection, f"SELECT count(*), sum({hashed}::HUGEINT), {counts} FROM {written}")
+    repeated = [
+        count_repeated(connection, f"{hashed} FROM {written} WHERE {kind}", rows) if rows > 1 else 0
+        for kind, rows in zip(kinds, loose, strict=True)
+    ]
     return TableReport(
         files=tuple(raw.name for raw in raws),
         columns=names_in_files(raws),
         left_out=sum(raw.left_out for raw in raws),
         rows_read=rows,
-        rows_valid=int(row[0]),
+        rows_valid=int(valid),
         set_aside=sum(reasons.values()),
         reasons=reasons,
-        identical_lines=int(row[2]),
-        identical_of_orders=int(row[3]),
-        digest=f"{int(row[1]):032x}",
+        identical_lines=sum(repeated),
+        identical_of_orders=repeated[1] if transactions else 0,
+        digest=f"{int(digest):032x}",
         unread=unread_columns(raws),
         states=count_states(connection, raws),
         payment_ids=count_payment_ids(connection, raws) if transactions else 0,
@@ -69,6 +66,11 @@ def names_in_files(raws: Sequence[RawFile]) -> dict[str, str]:
     return {name: raw.header[at] for raw in reversed(raws) for name, at in raw.columns.items()}
 
 
-def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> None:
-    """Write the rows of a query to a Parquet file."""
-    connection.execute(f"COPY ({query}) TO {quote(str(path))} (FORMAT parquet)")
+def clean_path(working: Path, table: str) -> Path:
+    """Say where a clean table is written while others are still read."""
+    return working / "clean" / f"{table}.parquet"
+
+
+def write_parquet(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> int:
+    """Write the rows of a query to a Parquet file, and count them."""
+    return int(only_row(connection, f"COPY ({query}) TO {quote(str(path))} (FORMAT parquet)")[0])

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 
 import duckdb
 
+from data.contracts import LONGEST_ID
 from data.intake.reading.pasting import paste
 from data.intake.report import AlikeIds
 from data.intake.rules import Rules
 from data.intake.sql import only_row, quote
 from data.intake.violations import UNKNOWN_CUSTOMER
 
-_SPACES = " \t\r\n\v\f\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"
+_ASCII_SPACES = " \t\r\n\v\f"
+_SPACES = _ASCII_SPACES + "\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200C))) + "\u202f\u205f\u3000\ufeff"
 _WITHOUT_ZERO = r"regexp_replace({}, '^(\d+)\.0+$', '\1')"
 _FORMS: Mapping[str, tuple[str, str]] = {
     "id_case": ("fold", "nfc_normalize(lower({}))"),
@@ -18,20 +20,31 @@ _FORMS: Mapping[str, tuple[str, str]] = {
 }
 """Setting -> its value that takes such ids for one, and SQL for the one form of an id."""
 
+SURELY_PRESENT = " OR ".join(f"(x >= '{first}' AND x < '{end}')" for first, end in ("0:", "AN", "O[", "an", "o{"))
+"""SQL that is true where a cell starts with a digit, or with a letter that no missing value starts with: it is fast."""
+
 JOINING = {setting: value for setting, (value, _) in _FORMS.items()}
 """Setting -> its value that takes such ids for one."""
 
 
 def create_id_macros(connection: duckdb.DuckDBPyConnection, rules: Rules) -> None:
-    """Define `trimmed_id`, which every id goes through, and `clean_id`, which follows the settings as well."""
-    clean = "trimmed_id(x)"
+    """Define `trimmed_id`, which every id goes through, and `clean_id`, which follows the settings as well.
+
+    `clean_plain_id` does so for an id that trimming leaves as it is, as it does where `is_plain_id` is true.
+    """
+    clean, plain = "trimmed_id(x)", "x"
     for setting, (value, form) in _FORMS.items():
-        clean = form.format(clean) if getattr(rules, setting) == value else clean
+        if getattr(rules, setting) == value:
+            clean, plain = form.format(clean), form.format(plain)
+    blank_at_end = " OR ".join(f"suffix(x, {quote(blank)})" for blank in _ASCII_SPACES)
     for macro in (
         # Most ids are plain ASCII, and trimming so many kinds of spaces is slow.
         f"trimmed_id(x) AS CASE WHEN regexp_full_match(x, '[!-~]*') THEN x "
         f"ELSE nfc_normalize(trim(x, {quote(_SPACES)})) END",
         f"clean_id(x) AS {clean}",
+        f"clean_plain_id(x) AS {plain}",
+        f"is_plain_id(x) AS ({SURELY_PRESENT}) AND strlen(x) <= {LONGEST_ID} AND strlen(x) = length(x) "
+        f"AND NOT ({blank_at_end})",
     ):
         connection.execute(f"CREATE MACRO {macro}")
 
