@@ -19,14 +19,14 @@ from flows.steps.cluster.actions import find_actions_there
 from flows.steps.cluster.cohorts import follow_there
 from flows.steps.cluster.place import Cluster
 from flows.steps.cluster.ranks import tenths
-from flows.steps.cluster.watching import measure_there, stability_there, transitions_there
+from flows.steps.cluster.watching import drift_there, measure_there, stability_there, transitions_there
 from flows.steps.cluster.writing import check_written, with_features, write_features_there, write_there
 from flows.steps.inputs import Inputs, input_digest
 from flows.steps.measuring import Measured
 from flows.steps.progress import step
 from flows.steps.scoring import check_currency, tables_not_given
 from models.actions.plan import Actions
-from models.monitoring.drift import Drift, measure_drift
+from models.monitoring.drift import Drift
 from models.monitoring.stability import Stability, Transitions
 from models.population.cohort_groups import CohortGroups
 from models.population.cohorts import Cohorts
@@ -183,7 +183,7 @@ def score_there(
         if since is not None and before is not None:
             transitions = transitions_there(backend, scored, before, since, as_of, files)
         stable = stability_there(inputs.tables, as_of, scored, described, release, customers)
-        drift = drift_there(inputs, release)
+        drift = drift_there(inputs.tables, as_of, release, customers)
     with step("compute the measures"):
         measured = measure_there(backend, settings, inputs)
     cohorts: Cohorts | None = None
@@ -207,19 +207,6 @@ def score_there(
         tables_not_given(release, inputs),
         cohorts,
         groups,
-    )
-
-
-def drift_there(inputs: Inputs, release: Release) -> Drift:
-    """Measure drift by the counts of histories, which the cluster makes."""
-    parameters = release.parameters
-    return measure_drift(
-        inputs.tables,
-        inputs.as_of,
-        parameters.purchases,
-        release.training_fit,
-        parameters.horizon,
-        clock=release.scorer.clock,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a scoring on a cluster looks at beside the scores: measures, transitions, and distributions of a sample."""
+"""What a scoring on a cluster looks at beside the scores: measures, transitions, distributions and drift."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -16,12 +16,14 @@ from features.measures.definition import Measure, MeasureOptions, absent, sharin
 from features.measures.panel import measure
 from features.measures.windows import Grouping, Windows
 from features.spine import is_drawn
-from features.tables import Tables, to_frame
+from features.tables import Tables, tables_of, to_frame
 from flows.settings import Settings
 from flows.steps.cluster.levels import grouping_there
 from flows.steps.inputs import Inputs
 from flows.steps.measuring import HISTORY, Measured, answer_measures_of, has_values, measures_of, options_of
+from models.monitoring.drift import Drift, measure_drift
 from models.monitoring.stability import MOVED_BY, OF_BASE, OF_RESPONDENTS, OF_SCORES, SCORES, Stability, Transitions
+from models.purchases.counts import MOST_HISTORIES
 from models.registry.cluster.changes import CHANGES_SCHEMA, COUNTED, Changes, transitions_of
 from models.registry.cluster.scorer import BEFORE
 from models.release.release import Release
@@ -130,3 +132,28 @@ def _new_answers(tables: Tables, answers: ir.Table, as_of: date, release: Releas
     share = min(LARGEST_SAMPLE / max(int(given.count().to_pyarrow().as_py()), 1), 1.0)
     drawn = given.filter(is_drawn(given.customer_id, share, of.seed))
     return described_beside(tables, drawn, release.vocabulary), share
+
+
+def drift_there(tables: Tables, as_of: date, release: Release, customers: int) -> Drift:
+    """Measure drift by the counts of histories, of customers drawn by a hash of their ids where they are many.
+
+    Parameters
+    ----------
+    tables, as_of
+        The shop's checked tables, which lie on the cluster; the date is exclusive.
+    release : Release
+        The scorer's.
+    customers : int
+        Of the base.
+    """
+    of, training, share = release.parameters, release.training_fit, min(MOST_HISTORIES / max(customers, 1), 1.0)
+    if share < 1.0:
+        transactions = tables.transactions
+        tables = tables_of(transactions.filter(is_drawn(transactions.customer_id, share, of.seed)))
+        # It is told where the customers of then are others than those of the training.
+        training = training and replace(training, customers=round(training.customers * share))
+    drift = measure_drift(tables, as_of, of.purchases, training, of.horizon, clock=release.scorer.clock)
+    if share == 1.0 or drift.fit is None:
+        return drift
+    note = f"Drift is measured of {drift.customers:,} of {customers:,} customers, drawn by a hash of their ids."
+    return replace(drift, notes=(*drift.notes, note))

@@ -1,6 +1,7 @@
 """`revealed score` on a cluster publishes what it publishes on one machine, and brings no base to the driver."""
 
 import subprocess
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,7 +19,9 @@ from flows.score import score
 from flows.settings import TABLES, Settings
 from flows.steps.cluster import watching
 from models.actions import lists, plan
+from models.monitoring.drift import measure_drift
 from models.population.scores_table import SCHEMA, read_metadata, read_scores_at
+from models.registry.scorers import read_champion
 from models.registry.store import open_store
 from models.registry.tracking import read_json
 from tests.consumers.conftest import AS_OF, BIN, clean_environment
@@ -30,7 +33,7 @@ MOST_ROWS_COLLECTED = 500
 SAME_FIGURES = (
     *("base", "categories", "segments", "personas", "rfm", "concentration", "transitions", "actions", "measures"),
     *("cohorts", "cohort_groups"),
-    *("drivers", "drift", "without_purchase", "without_behaviour", "not_given", "currency", "horizon", "as_of"),
+    *("drivers", "without_purchase", "without_behaviour", "not_given", "currency", "horizon", "as_of"),
 )
 
 
@@ -47,7 +50,7 @@ def project(named, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("project")
     of_store = {"mlruns": str(folder / "mlruns")}
-    retrain(Settings(**named, **of_store, as_of=str(date.fromisoformat(AS_OF) - timedelta(days=30))))
+    retrain(Settings(**named, **of_store, as_of=str(date.fromisoformat(AS_OF) - timedelta(days=60))))
     score(Settings(**named, **of_store, as_of=str(date.fromisoformat(AS_OF) - timedelta(days=60))))
     (folder / "shared").mkdir()
     return folder
@@ -77,6 +80,7 @@ def published(project, named, remote):
         patch.setattr(lists, "LONGEST_LIST", 100)
         patch.setattr(plan, "REFERENCE", 120)
         patch.setattr(watching, "LARGEST_SAMPLE", 300)
+        patch.setattr(watching, "MOST_HISTORIES", 400)
         here = score(Settings(**settings))
         patch.setattr(Backend, "execute", counted)
         there = score(Settings(**settings, **of_cluster(project, remote)))
@@ -131,6 +135,17 @@ def leaves(figures, path=""):
     return {path: figures}
 
 
+def assert_figures_alike(there, here):
+    """Texts to the letter, numbers to 1e-9; how many numbers there are."""
+    numbers, texts = ({}, {}), ({}, {})
+    for side, figures in enumerate((here, there)):
+        for path, value in leaves(figures).items():
+            (numbers if isinstance(value, int | float) else texts)[side][path] = value
+    assert texts[0] == texts[1]
+    assert numbers[1] == pytest.approx(numbers[0], rel=1e-9, abs=1e-9, nan_ok=True)
+    return len(numbers[0])
+
+
 def test_the_page_has_the_figures_of_one_machine(project, published):
     here, there, _ = published
     store = open_store(str(project / "mlruns"))
@@ -140,14 +155,8 @@ def test_the_page_has_the_figures_of_one_machine(project, published):
         | {"measures": [each for each in of["measures"] if not is_unknown(each)]}
         for of in (read_json(store, each.run_id, "report/figures.json") for each in (here, there))
     )
-    numbers, texts = ({}, {}), ({}, {})
-    for side, figures in enumerate((own, theirs)):
-        for path, value in leaves(figures).items():
-            (numbers if isinstance(value, int | float) else texts)[side][path] = value
-    assert texts[0] == texts[1]
-    assert numbers[1] == pytest.approx(numbers[0], rel=1e-9, abs=1e-9)
     # Of cohorts a cell for each month.
-    assert len(numbers[0]) > 4000
+    assert assert_figures_alike(theirs, own) > 4000
     page = Path(store.client.download_artifacts(there.run_id, "report/report.html")).read_text()
     assert "Likely detractors of high value" in page
 
@@ -175,6 +184,20 @@ def test_files_of_the_run_are_those_of_one_machine(project, published, file):
         assert by["value"].notna().sum() > 50
         own, theirs = (each[[not is_unknown(row) for row in each.to_dict("records")]] for each in (own, theirs))
     pd.testing.assert_frame_equal(theirs.reset_index(drop=True), own.reset_index(drop=True), rtol=1e-9)
+
+
+def test_drift_is_that_of_one_machine_and_of_a_large_base_that_of_a_sample(project, published, shop):
+    _, there, _ = published
+    store, as_of = open_store(str(project / "mlruns")), date.fromisoformat(AS_OF)
+    release = read_champion(store).release
+    here = measure_drift(
+        *(shop.embedded, as_of, release.parameters.purchases, release.training_fit, release.parameters.horizon),
+        clock=release.scorer.clock,
+    )
+    found = watching.drift_there(shop.cluster, as_of, release, there.customers)
+    assert assert_figures_alike(asdict(found), asdict(here)) > 10
+    of_sample = read_json(store, there.run_id, "report/figures.json")["drift"]
+    assert any("drawn by a hash of their ids" in note for note in of_sample["notes"])
 
 
 def test_cdnow_is_scored_alike(remote, tmp_path):
