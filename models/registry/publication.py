@@ -99,7 +99,7 @@ def register_dataset(
         The number of rows, the date customers are described at, and the metadata of the scores.
     """
     for part in folder.glob("*/*"):
-        part.chmod(0o444)
+        part.chmod(part.stat().st_mode & 0o555)
     return create_version(store, run_id, folder.as_uri(), customers, as_of, metadata)
 
 

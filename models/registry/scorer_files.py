@@ -46,7 +46,8 @@ def copy_code(folder: Path) -> dict[str, Path]:
         if file != PACKAGE / ENTRY.name:
             copy = place / file.relative_to(PACKAGE)
             copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, copy)
+            # Without the rights of what is installed: those of a store's files are others.
+            shutil.copyfile(file, copy)
     return {place.name: place}
 
 

@@ -5,6 +5,7 @@ them its holdout refit (twin): the same recipe fitted before the cutoff, which t
 is set before all of a version has been written.
 """
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -108,7 +109,7 @@ def register_scorer(store: Store, run_id: str, release: Release, twin: Release |
         with without_requirements_check():
             logged = mlflow.pyfunc.log_model(
                 name=SCORER,
-                python_model=str(ENTRY),
+                python_model=shutil.copyfile(ENTRY, str(Path(folder) / ENTRY.name)),
                 artifacts={name: str(file) for name, file in files.items()},
                 signature=ModelSignature(outputs=output_schema()),
                 input_example=example_row(release),

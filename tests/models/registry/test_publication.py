@@ -86,8 +86,10 @@ def test_scores_that_a_cluster_wrote_are_published_where_they_lie(store, run_id,
     for part in (0, 1):
         pq.write_table(table.slice(2 * part, 2), parts / f"part-{part}.parquet")
     pq.write_metadata(table.schema, parts / COMMON)
+    for part in parts.iterdir():
+        part.chmod(0o640)
     version = register_dataset(store, run_id, folder, 4, date(2024, 1, 31), read_metadata(table))
-    assert {stat.S_IMODE(part.stat().st_mode) for part in parts.iterdir()} == {0o444}
+    assert {stat.S_IMODE(part.stat().st_mode) for part in parts.iterdir()} == {0o440}
     make_current(store, version)
     assert current_file(store) == parts
     assert read_current(store).equals(table)
