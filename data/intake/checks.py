@@ -237,10 +237,10 @@ def check_currency(
     InputError
         There are several, or the one in the column is not the one of the setting.
     """
-    rows = connection.execute(
+    counted = connection.execute(
         f"SELECT currency, count(*) FROM (FROM {rows}) WHERE currency IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1"
     ).fetchall()
-    return one_currency([str(row[0]) for row in rows], rules)
+    return one_currency([str(row[0]) for row in counted], rules)
 
 
 def _code(contract: Contract, reason: str) -> int:
