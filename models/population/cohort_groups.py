@@ -19,6 +19,7 @@ from features.tables import Tables
 from models.population.cohorts import MONTHS, Cohorts, forecast_months, month_of, months_of
 from models.population.counted_groups import OF_FIRST_PURCHASE, OTHER, UNKNOWN, Groups, count_groups
 from models.population.group_forecasts import GroupForecast, forecast_groups
+from models.population.months_ahead import AheadKept
 from models.release.release import Release
 from models.scoring.clock.clock import day_number
 from models.scoring.clock.future import Future
@@ -88,6 +89,7 @@ def follow_groups(
     release: Release,
     history: pd.DataFrame,
     scores: pd.DataFrame,
+    kept: AheadKept | None = None,
 ) -> list[CohortGroups]:
     """Follow the groups through the months that were over before the one that holds as_of, and forecast them.
 
@@ -103,6 +105,8 @@ def follow_groups(
         The columns `HISTORY` of everyone.
     scores : pandas.DataFrame
         customer_id, first_purchase, last_purchase, p_purchase and expected_revenue of everyone, in the same order.
+    kept : AheadKept or None
+        As for `forecast_groups`.
     """
     if not groupings:
         return []
@@ -115,7 +119,8 @@ def follow_groups(
     in_horizon = forecast_groups(scores, history, release, future, days, numbered)
     cohorts, place = np.unique(cohort, return_inverse=True)
     keys = [np.unique(group * cohorts.size + place, return_inverse=True) for group in numbered]
-    monthly = forecast_months(scores, history, release, as_of, MONTHS, [*numbered, *(of_both for _, of_both in keys)])
+    both = [*numbered, *(of_both for _, of_both in keys)]
+    monthly = forecast_months(scores, history, release, as_of, MONTHS, both, kept)
     followed = []
     for (each, groups), of, ahead, by_cohort, (key, _) in zip(
         found, in_horizon, monthly[: len(keys)], monthly[len(keys) :], keys, strict=True

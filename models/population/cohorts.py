@@ -13,6 +13,7 @@ from features.purchases import purchase_days
 from features.returns.kept import everyone_matched
 from features.tables import StoredTable, Tables
 from models.population.group_forecasts import GroupForecast, forecast_groups
+from models.population.months_ahead import AheadKept
 from models.population.sums_ahead import HISTORY
 from models.release.release import Release
 from models.scoring.clock.clock import day_number
@@ -45,7 +46,12 @@ class Cohorts:
 
 
 def follow_cohorts(
-    tables: Tables, as_of: date, release: Release, described: StoredTable, scores: pd.DataFrame
+    tables: Tables,
+    as_of: date,
+    release: Release,
+    described: StoredTable,
+    scores: pd.DataFrame,
+    kept: AheadKept | None = None,
 ) -> Cohorts:
     """Follow the cohorts of a base through the months until as_of, and forecast the `MONTHS` from there on.
 
@@ -59,8 +65,10 @@ def follow_cohorts(
         The features of everyone.
     scores : pandas.DataFrame
         The columns `FOLLOWED_BY` of everyone's scores, in the same order.
+    kept : AheadKept or None
+        As for `forecast_groups`.
     """
-    ahead = cohorts_ahead(scores, described.frame(HISTORY), release, as_of, MONTHS)
+    ahead = cohorts_ahead(scores, described.frame(HISTORY), release, as_of, MONTHS, kept)
     sizes = pd.Series(months_of(scores["first_purchase"])).value_counts().sort_index()
     return Cohorts(materialise(monthly_cohorts(tables, as_of)), ahead, sizes)
 
@@ -97,11 +105,16 @@ def month_of(day: date) -> int:
 
 
 def cohorts_ahead(
-    scores: pd.DataFrame, history: pd.DataFrame, release: Release, as_of: date, months: int
+    scores: pd.DataFrame,
+    history: pd.DataFrame,
+    release: Release,
+    as_of: date,
+    months: int,
+    kept: AheadKept | None = None,
 ) -> pd.DataFrame:
     """Forecast each cohort month by month, as `forecast_months` does, with its month as `cohort`."""
     cohorts, place = np.unique(months_of(scores["first_purchase"]), return_inverse=True)
-    (ahead,) = forecast_months(scores, history, release, as_of, months, [place])
+    (ahead,) = forecast_months(scores, history, release, as_of, months, [place], kept)
     ahead.insert(0, "cohort", cohorts[ahead.pop("place")])
     return ahead
 
@@ -113,6 +126,7 @@ def forecast_months(
     as_of: date,
     months: int,
     groupings: Sequence[np.ndarray],
+    kept: AheadKept | None = None,
 ) -> list[pd.DataFrame]:
     """Forecast groups of customers month by month, from the month that holds as_of.
 
@@ -130,6 +144,8 @@ def forecast_months(
         How many.
     groupings : sequence of ndarray
         Of each grouping the number of each customer's group, from 0 on; each group has customers.
+    kept : AheadKept or None
+        As for `forecast_groups`.
 
     Returns
     -------
@@ -140,7 +156,8 @@ def forecast_months(
     """
     here, has_bought = month_of(as_of), months_of(scores["last_purchase"]) == month_of(as_of)
     future = Future(release.scorer.clock, day_number(as_of))
-    forecasts = forecast_groups(scores, history, release, future, month_ends(as_of, months), groupings, has_bought)
+    ends = month_ends(as_of, months)
+    forecasts = forecast_groups(scores, history, release, future, ends, groupings, has_bought, kept)
     return [
         by_month(of, np.bincount(place), np.bincount(place, weights=has_bought.astype(float)), here)
         for place, of in zip(groupings, forecasts, strict=True)

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import gammaincinv
 
+from models.population.months_ahead import AheadKept
 from models.population.sums_ahead import Totals, sums_ahead
 from models.release.release import Release
 from models.scoring.clock.future import Future
@@ -50,6 +51,7 @@ def forecast_groups(
     days: Floats,
     groupings: Sequence[np.ndarray],
     has_bought: np.ndarray | None = None,
+    kept: AheadKept | None = None,
 ) -> list[GroupForecast]:
     """Forecast the groups of each of several groupings.
 
@@ -69,6 +71,8 @@ def forecast_groups(
         Of each grouping the number of each customer's group, from 0 on; each group has customers.
     has_bought : ndarray of bool or None
         Who has bought in the first period already, and is not counted among those who will.
+    kept : AheadKept or None
+        What the living do ahead, where other groupings of the same customers are forecast, too.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def forecast_groups(
         # Numbered anew each time, or the product of many groupings would be larger than a number may be.
         cell = pd.factorize(cell * (int(grouping.max()) + 1) + grouping)[0]
     first = np.unique(cell, return_index=True)[1]
-    sums = sums_ahead(scores, history, release, future, days, cell, has_bought)
+    sums = sums_ahead(scores, history, release, future, days, cell, has_bought, kept)
     return [forecast_of(sums, grouping[first], int(grouping.max()) + 1) for grouping in groupings]
 
 

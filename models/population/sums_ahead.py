@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from models.population.months_ahead import ahead_of_the_living
+from models.population.months_ahead import AheadKept
 from models.release.release import Release
 from models.scoring.arrays import distinct_pairs
 from models.scoring.bg_nbd import p_alive, p_purchase_of_the_living, purchases_of_the_living
@@ -95,6 +95,7 @@ def sums_ahead(
     days: Floats,
     cell: np.ndarray,
     has_bought: np.ndarray | None = None,
+    kept: AheadKept | None = None,
 ) -> list[Totals]:
     """Add up what customers do ahead.
 
@@ -114,6 +115,8 @@ def sums_ahead(
         The number of each customer's cell, from 0 on; each cell has customers.
     has_bought : ndarray of bool or None
         Who has bought in the first period already, and is not counted among those who will.
+    kept : AheadKept or None
+        What the living do ahead, where other groupings of the same customers are forecast, too.
 
     Returns
     -------
@@ -124,9 +127,9 @@ def sums_ahead(
     purchases = release.scorer.purchases
     assert purchases is not None, "there is a forecast"
     ends = np.array([future.length(day) for day in days])
-    customers = _customers(scores, history, release, future, cell, has_bought)
-    totals = _totals(customers, ends, purchases, release.scorer.spend)
-    return [totals, *_moved(customers, ends, release, future, days)]
+    customers, kept = _customers(scores, history, release, future, cell, has_bought), kept or AheadKept()
+    totals = _totals(customers, ends, purchases, release.scorer.spend, kept)
+    return [totals, *_moved(customers, ends, release, future, days, kept)]
 
 
 def _customers(
@@ -162,10 +165,12 @@ def _kinds(x: Floats, T: Floats, cell: np.ndarray) -> _Kinds:
     return _Kinds(of_x, of_T, kind, keys // cells, keys % cells, cells)
 
 
-def _totals(customers: _Customers, ends: Floats, parameters: PurchaseParameters, spend: SpendParameters) -> Totals:
+def _totals(
+    customers: _Customers, ends: Floats, parameters: PurchaseParameters, spend: SpendParameters, kept: AheadKept
+) -> Totals:
     """Add up what customers do by group."""
     kinds = customers.kinds
-    ahead = ahead_of_the_living(ends, kinds.x, kinds.T, parameters)
+    ahead = kept.of(ends, kinds.x, kinds.T, parameters)
     own, shared = _spread(customers.spend_x, spend)
     alive, mean = customers.alive, customers.spend
 
@@ -202,7 +207,9 @@ def _spread(x: Floats, spend: SpendParameters) -> tuple[Floats, Floats]:
     return within * shared, shared
 
 
-def _moved(customers: _Customers, ends: Floats, release: Release, future: Future, days: Floats) -> Iterator[Totals]:
+def _moved(
+    customers: _Customers, ends: Floats, release: Release, future: Future, days: Floats, kept: AheadKept
+) -> Iterator[Totals]:
     """Yield the totals with the parameters moved by one standard error along each axis of what is not known of them."""
     purchases, spend, uncertainty = release.scorer.purchases, release.scorer.spend, release.parameters.uncertainty
     assert purchases is not None
@@ -213,17 +220,17 @@ def _moved(customers: _Customers, ends: Floats, release: Release, future: Future
             moved = replace(purchases, **{name: getattr(purchases, name) * factors[name] for name in factors})
             ratio = p_alive(customers.x, customers.t_x, customers.T, moved) / np.maximum(before, 1e-300)
             alive = np.clip(customers.alive * ratio, 0.0, np.maximum(customers.alive, 1.0))
-            yield _totals(replace(customers, alive=alive), ends, moved, spend)
+            yield _totals(replace(customers, alive=alive), ends, moved, spend, kept)
     if uncertainty is not None and uncertainty.spend is not None:
         before = expected_spend(customers.spend_x, customers.spend_m, spend)
         for step in _axes(np.asarray(uncertainty.spend)):
             factors = dict(zip(("p", "q", "v"), np.exp(step), strict=True))
             other = replace(spend, **{name: getattr(spend, name) * factors[name] for name in factors})
             ratio = expected_spend(customers.spend_x, customers.spend_m, other) / before
-            yield _totals(replace(customers, spend=customers.spend * ratio), ends, purchases, spend)
+            yield _totals(replace(customers, spend=customers.spend * ratio), ends, purchases, spend, kept)
     error = future.error(int(days[-1]))
     if error > 0:
-        yield _totals(customers, ends * np.exp(error), purchases, spend)
+        yield _totals(customers, ends * np.exp(error), purchases, spend, kept)
 
 
 def _axes(covariance: Floats) -> Iterator[Floats]:
