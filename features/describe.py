@@ -42,7 +42,8 @@ SUMMARY = (
     "spend_value",
     "total_value",
 )
-_OTHER_TABLES = ("answers", "events", "customers")
+# What is read beside transactions where no store is judged by answers.
+_OTHER_TABLES = ("events", "customers")
 _LARGEST = ("transactions", "events")
 # Columns that order rows, as far as a table has them.
 _ORDER = ("customer_id", "as_of", "date", "answered_at", "score", "invited_at")

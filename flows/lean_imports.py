@@ -22,7 +22,10 @@ _ON_DEMAND = (
     f"{_JUDGES}.scorers",
     f"{_JUDGES}.scorers.online",
     "mlflow.gateway",
+    "scipy.stats",
 )
+# What scikit-learn takes of them when it is imported, and what nothing here uses.
+_USED_LATER = {"scipy.stats": ("chi2", "gmean", "rankdata", "spearmanr")}
 # Mako, which comes with Alembic, looks whether it can colour its error pages.
 _COLOURS = "mako.ext.pygmentplugin"
 _SCIKIT_LEARN = "sklearn"
@@ -69,14 +72,41 @@ class _OnDemand(ModuleType):
 
     def __getattr__(self, name: str) -> Any:
         """Find what is not there yet; Python asks only then."""
+        if name in _USED_LATER.get(self.__name__, ()) and not self.__dict__.get("_has_run"):
+            return _Later(self, name)
         if not name.startswith("_") and PathFinder.find_spec(f"{self.__name__}.{name}", self.__path__):
             return importlib.import_module(f"{self.__name__}.{name}")
-        spec = self.__spec__
-        if spec is None or spec.loader is None or self.__dict__.get("_has_run"):
+        if not _run(self):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        self.__dict__["_has_run"] = True
-        spec.loader.exec_module(self)
         return getattr(self, name)
+
+
+def _run(package: ModuleType) -> bool:
+    """Run a package that has not run yet; say whether it did."""
+    spec = package.__spec__
+    if spec is None or spec.loader is None or package.__dict__.get("_has_run"):
+        return False
+    package.__dict__["_has_run"] = True
+    spec.loader.exec_module(package)
+    return True
+
+
+class _Later:
+    """A function or an object of a package that runs once it is used."""
+
+    def __init__(self, package: ModuleType, name: str) -> None:
+        self._place = package, name
+
+    def __call__(self, *values: Any, **named: Any) -> Any:
+        return _object(*self._place)(*values, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(_object(*self._place), name)
+
+
+def _object(package: ModuleType, name: str) -> Any:
+    _run(package)
+    return package.__dict__[name]
 
 
 def join_what_is_left_out() -> None:

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from features.describe import materialise
 from features.labels import labelled_answers
@@ -128,7 +128,7 @@ def beside_base(base: BaseNps, customers: int, counts: Integers) -> WithoutPurch
     both = of_base + share * nps
     error = float(np.hypot((1.0 - share) * base.standard_error, share * error))
     bias = (1.0 - share) * base.unmeasured + share * bias
-    margin = float(student.ppf(0.975, base.degrees_of_freedom)) * error
+    margin = float(stdtrit(base.degrees_of_freedom, 0.975)) * error
     wide = wide_margin(error, base.degrees_of_freedom, bias)
     ends = (both - margin, both + margin, both - wide, both + wide)
     together = Figure(both, *(_bounded(end) for end in ends))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from scipy.stats import chi2
+from scipy.special import chdtri
 from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning
 
@@ -156,9 +156,7 @@ class _Associations:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = 2 * (shared * np.log(shared / expected) - (shared - expected))
         pairs = max(len(words) * (len(words) - 1) / 2, 1)
-        beyond_chance = (
-            (shared > expected) & (ratio > chi2.isf(2 * FALSE_PAIR / pairs, 1)) & (shared >= FEWEST_TOGETHER)
-        )
+        beyond_chance = (shared > expected) & (ratio > chdtri(1, 2 * FALSE_PAIR / pairs)) & (shared >= FEWEST_TOGETHER)
         np.fill_diagonal(beyond_chance, False)
         kept = np.flatnonzero(beyond_chance.any(axis=1))
         surplus = ((shared - expected) / np.sqrt(np.outer(f, f)))[np.ix_(kept, kept)].clip(min=0)
