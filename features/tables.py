@@ -82,7 +82,8 @@ class StoredTable:
 
     def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read all rows of some columns (all unless told), as `to_frame` gives them."""
-        return to_frame(pq.read_table(self.file, columns=None if columns is None else list(columns)))
+        with pq.ParquetFile(self.file) as stored:
+            return to_frame(stored.read(columns=None if columns is None else list(columns)))
 
     def batches(self, columns: Sequence[str] | None = None, rows: int | None = None) -> Iterator[pd.DataFrame]:
         """Read some columns in batches of so many rows, at least one batch; the index counts the rows of the table."""

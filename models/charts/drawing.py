@@ -3,6 +3,7 @@
 import re
 from typing import Literal
 
+from models.charts.kept_pictures import kept_picture
 from models.charts.style import Spec
 
 Locale = Literal["en-US", "ru-RU", "zh-CN"]
@@ -48,8 +49,10 @@ def to_svg_file(spec: Spec, locale: Locale = "en-US") -> bytes:
 
 
 def _draw(spec: Spec, locale: Locale) -> str:
-    # It starts an engine of half a second of processor time, which a run that draws nothing need not pay.
-    import vl_convert
+    def drawn() -> str:
+        # It starts an engine of half a second of processor time, which a run that draws nothing need not pay.
+        import vl_convert
 
-    drawn: str = vl_convert.vegalite_to_svg(spec, format_locale=locale)
-    return drawn
+        return str(vl_convert.vegalite_to_svg(spec, format_locale=locale))
+
+    return kept_picture(spec, locale, drawn)

@@ -22,6 +22,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from data.errors import RevealedError
 from data.intake.pipeline import Intake
 from features.engine.kept_texts import texts_kept_in
+from models.charts.kept_pictures import pictures_kept_in
 from models.registry.store import Store
 from models.registry.upkeep.killed_runs import HOST, PROCESS, WORKSPACE, close_killed_runs
 from models.registry.upkeep.workspaces import leave_mark, workspace
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 INPUT = "input"
 QUARANTINE = "quarantine"
 _KEPT = "quarantine.kept"
-# SQL that was written for earlier runs.
+# SQL that was written, and pictures that were drawn, for earlier runs.
 TEXTS = "queries"
+PICTURES = "pictures"
 EPOCH = date(1970, 1, 1).toordinal()
 # MLflow accepts no more metrics in one call.
 MOST_AT_ONCE = 1000
@@ -174,7 +176,7 @@ def read_json(store: Store, run_id: str, path: str) -> Any:
 def tracked(store: Store, kind: str, tags: Mapping[str, str]) -> Iterator[Run]:
     """Open a run with a private folder, and record its status and its error, whatever ends it.
 
-    Before, runs that were killed are closed. An embedded store keeps the SQL of its runs for the next ones.
+    Before, runs that were killed are closed. An embedded store keeps SQL and pictures of its runs for the next ones.
 
     Parameters
     ----------
@@ -188,7 +190,8 @@ def tracked(store: Store, kind: str, tags: Mapping[str, str]) -> Iterator[Run]:
     client, is_closed = store.client, True
     close_killed_runs(store)
     try:
-        with workspace(store) as folder, texts_kept_in(store.folder / TEXTS if store.embedded else None):
+        texts, pictures = (store.folder / name if store.embedded else None for name in (TEXTS, PICTURES))
+        with workspace(store) as folder, texts_kept_in(texts), pictures_kept_in(pictures):
             who = {PROCESS: str(os.getpid()), HOST: socket.gethostname(), WORKSPACE: folder.name}
             run = client.create_run(store.experiment_id, run_name=kind, tags={"kind": kind, **who, **tags})
             run_id, is_closed = str(run.info.run_id), False

@@ -88,8 +88,9 @@ def profile_of(frame: Columns, columns: Sequence[str]) -> Profile:
         If a column holds neither numbers nor text, e.g. dates.
     """
     profiles: dict[str, ColumnProfile] = {}
+    names = list(frame.columns)
     for name in columns:
-        column = _checked(frame, name)
+        column = _checked(frame, names, name)
         levels: list[float] | list[str] | None
         if _is_text(column):
             levels, edges = list(column.value_counts().sort_index(kind="stable").nlargest(MOST_LEVELS).index), None
@@ -129,10 +130,10 @@ def stability(profile: Profile, frame: Columns, *, same_customers: bool = False)
     TypeError
         If a column was text and is numbers now, or the reverse.
     """
-    n0, n1 = profile["rows"], len(frame)
+    n0, n1, there = profile["rows"], len(frame), list(frame.columns)
     rows = []
     for name, bins in profile["columns"].items():
-        column = _checked(frame, name)
+        column = _checked(frame, there, name)
         if min(n0, n1) == 0:
             rows.append((name, np.nan, np.nan, np.nan, 0, "too few rows to tell", ""))
             continue
@@ -198,9 +199,9 @@ def verdict_of(psi: float, upper: float, *, same_customers: bool = False) -> str
     return "moved" if psi < MOVED_MUCH else "moved much"
 
 
-def _checked(frame: Columns, name: str) -> "pd.Series[Any]":
-    if name not in frame.columns:
-        raise KeyError(f"the frame lacks the column {name}; it has {', '.join(map(str, frame.columns))}")
+def _checked(frame: Columns, names: Sequence[Any], name: str) -> "pd.Series[Any]":
+    if name not in names:
+        raise KeyError(f"the frame lacks the column {name}; it has {', '.join(map(str, names))}")
     column: pd.Series[Any] = frame[name]
     if not (_is_text(column) or pd.api.types.is_numeric_dtype(column)):
         raise TypeError(f"column {name} must hold numbers or text, got {column.dtype}")

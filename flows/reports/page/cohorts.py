@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from flows.reports.page.language import Words
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from models.population.cohort_groups import CohortGroups
     from models.population.cohorts import Cohorts
 
@@ -33,8 +35,13 @@ def cohort_figures(cohorts: "Cohorts", as_of: date) -> Figures:
     from the month that holds as_of on they are forecast, with the ends of their 90 % intervals.
     """
     sizes = cohorts.sizes.tail(_MOST_COHORTS)
+    past, ahead = _by_cohort(cohorts.past), _by_cohort(cohorts.ahead)
     rows = [
-        {"month": _iso(cohort), "customers": size, "cells": list(_cells(cohorts, cohort, size, as_of))}
+        {
+            "month": _iso(cohort),
+            "customers": size,
+            "cells": list(_cells(past.get(cohort, []), ahead.get(cohort, []), cohort, size, as_of)),
+        }
         for cohort, size in zip(sizes.index.astype(int).tolist(), sizes.astype(int).tolist(), strict=True)
     ]
     return {"rows": rows, "all_cohorts": len(cohorts.sizes)}
@@ -44,13 +51,20 @@ def _iso(month: int) -> str:
     return f"{month // 12:04d}-{month % 12 + 1:02d}"
 
 
-def _cells(cohorts: "Cohorts", cohort: int, size: int, as_of: date) -> Iterator[Figures]:
+def _by_cohort(frame: "pd.DataFrame") -> dict[int, list[Figures]]:
+    """Give the rows of each cohort, in one pass over all."""
+    rows: dict[int, list[Figures]] = {}
+    for row in frame.to_dict("records"):
+        rows.setdefault(int(row["cohort"]), []).append({str(name): value for name, value in row.items()})
+    return rows
+
+
+def _cells(counted: list[Figures], predicted: list[Figures], cohort: int, size: int, as_of: date) -> Iterator[Figures]:
     # A page is written without what follows cohorts, and without pandas.
     from flows.reports.page.figures import plain
     from models.population.cohorts import month_of
 
-    own = cohorts.past[cohorts.past["cohort"] == cohort]
-    past = {row["month"]: (row["buyers"], row["value"]) for row in own.to_dict("records")}
+    past = {row["month"]: (row["buyers"], row["value"]) for row in counted}
     here, value = month_of(as_of), 0.0
     for month in range(cohort, here):
         buyers, net = past.get(month, (0, 0.0))
@@ -58,8 +72,7 @@ def _cells(cohorts: "Cohorts", cohort: int, size: int, as_of: date) -> Iterator[
         if month - cohort <= _OLDEST:
             yield {"age": month - cohort, **_short({"share": buyers / size, "value": value}), "is_ahead": False}
     value += past.get(here, (0, 0.0))[1] / size
-    ahead = cohorts.ahead[cohorts.ahead["cohort"] == cohort]
-    for row in ahead.to_dict("records"):
+    for row in predicted:
         age = int(row["month"]) - cohort
         if 0 <= age <= _OLDEST:
             amounts = {name: value + row[name] for name in _AMOUNTS}
