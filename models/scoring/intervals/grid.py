@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -247,15 +248,13 @@ def weighted_quantiles(values: Floats, weights: Floats, above: Floats) -> Floats
     ndarray, shape (n,)
     """
     draws, sets = values.size, weights.shape[1]
+    edges, bins, first = _ranks(draws, sets)
     order = np.argsort(values)
-    edges = np.linspace(0, draws, _RANK_BINS + 1).astype(np.int64)
-    bins = np.repeat(np.arange(_RANK_BINS), np.diff(edges))
-    counts = np.bincount(bins * sets + order % sets, minlength=_RANK_BINS * sets).reshape(_RANK_BINS, sets)
+    counts = np.bincount(first[order] + bins, minlength=sets * _RANK_BINS).reshape(sets, _RANK_BINS)
     # What of each set lies above each edge, weighted: how likely the figure is to be more than the value there.
-    beyond = np.zeros((_RANK_BINS + 1, sets))
-    beyond[:-1] = counts[::-1].cumsum(axis=0)[::-1]
+    by_set = np.zeros((sets, _RANK_BINS + 1))
+    by_set[:, :-1] = counts[:, ::-1].cumsum(axis=1)[:, ::-1] / draws
     # In blocks so small that BLAS starts no threads for them, which cost more than they bring.
-    by_set = np.ascontiguousarray(beyond.T) / draws
     survival = (weights.reshape(5, -1, sets) @ by_set).reshape(-1, _RANK_BINS + 1)
     edge = np.clip((survival > above[:, None]).sum(axis=1), 1, _RANK_BINS)
     rows = np.arange(above.size)
@@ -264,3 +263,11 @@ def weighted_quantiles(values: Floats, weights: Floats, above: Floats) -> Floats
     position = edges[edge - 1] + along * (edges[edge] - edges[edge - 1]) - 0.5
     quantiles = np.interp(position, np.arange(draws), values[order])
     return np.where(survival[:, 0] > above, quantiles, 0.0)
+
+
+@lru_cache(maxsize=4)
+def _ranks(draws: int, sets: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Return the edges of the bins of ranks, each rank's bin, and of each draw where the counts of its set begin."""
+    edges = np.linspace(0, draws, _RANK_BINS + 1).astype(np.int64)
+    bins = np.repeat(np.arange(_RANK_BINS), np.diff(edges))
+    return edges, bins, np.arange(draws) % sets * _RANK_BINS
