@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from data.errors import InputError
+from data.intake import staging
 from data.intake.clean import hashes
+from data.intake.clean.direct import write_directly
 
 
 def keyed(who="'A'", amount="n", line="n", more="", rows=6):
@@ -34,16 +36,18 @@ EVENTS = (
 @pytest.mark.parametrize("settings", [{}, {"id_case": "fold", "id_point_zero": "drop"}])
 def test_rows_written_at_once_are_those_that_are_compared_first(take, write_parquet, monkeypatch, who, settings):
     tables = write_parquet(DIRTY), write_parquet(EVENTS.format(who), "events.parquet")
-    outcomes = []
+    outcomes, direct = [], []
+    monkeypatch.setattr(staging, "write_directly", lambda *given: direct.append(given[1].table) or write_directly(*given))
     for compares in (False, True):
         if compares:
-            monkeypatch.setattr("data.intake.staging.is_read_alone", lambda *_: False)
+            monkeypatch.setattr(staging, "is_read_alone", lambda *_: False)
         taken = take(tables[0], settings, events=tables[1])
         rows = [taken.rows(name) for name in ("transactions", "events", "quarantine")]
         outcomes.append((replace(taken.intake, notes=()), taken.intake.notes, rows))
     assert repr(outcomes[0]) == repr(outcomes[1])
+    assert direct == ["transactions", *(["events"] if who == "'A'" else [])]
     assert taken.intake.currency == "EUR"
-    assert taken.reasons()["customer_id is longer than 256 characters"] == 9
+    assert taken.reasons()["customer_id is longer than 256 characters"] == 8
 
 
 def test_repeated_lines_are_still_found(take, write_parquet):
