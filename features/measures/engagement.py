@@ -52,9 +52,12 @@ def _visit_frequency(tables: Tables, windows: Windows, grouping: Grouping, _: Me
     events, kinds, missing = _own_events(tables, windows, grouping)
     if events is None:
         return absent(missing, windows)
-    rows = windows.of(grouping.of(events.filter(is_own(events))))
+    rows = windows.of(grouping.before(events.filter(is_own(events))))
     is_visit = rows.kind == VISIT if VISIT in kinds else ibis.literal(True)
-    active = rows.group_by(["customer_id", *BY]).agg(days=rows.ts.date().nunique(where=is_visit))
+    keys = ["customer_id", "window", *grouping.of_rows]
+    # Days are told apart by groups: a set of days for each customer takes twice as long.
+    by_day = rows.group_by([*keys, rows.ts.date().name("day")]).agg(visits=rows.count(where=is_visit))
+    active = grouping.after(by_day.group_by(keys).agg(days=by_day.count(where=by_day.visits > 0)))
     sums = run_by_window(
         active.group_by(BY).agg(n=active.count(), days=active.days.sum(), squares=(active.days * active.days).sum())
     )
@@ -74,8 +77,9 @@ def _core_user_actions(tables: Tables, windows: Windows, grouping: Grouping, opt
         return absent(f"no core action is named; {there}", windows)
     if action not in kinds:
         return absent(f"no event of the kind {action!r} before {windows.until}; {there}", windows)
-    rows = windows.of(grouping.of(events.filter(is_own(events) | (events.kind == action))))
-    active = rows.group_by(["customer_id", *BY]).agg(times=rows.count(where=rows.kind == action))
+    rows = windows.of(grouping.before(events.filter(is_own(events) | (events.kind == action))))
+    keys = ["customer_id", "window", *grouping.of_rows]
+    active = grouping.after(rows.group_by(keys).agg(times=rows.count(where=rows.kind == action)))
     counts = run_by_window(
         active.group_by(BY).agg(n=active.count(), doing=active.count(where=active.times >= options.core_action_times))
     )
@@ -103,8 +107,8 @@ def time_spent(events: ir.Table, windows: Windows, grouping: Grouping) -> ir.Tab
     Table
         customer_id, window, group, spent (microseconds, exact decimal).
     """
-    by = ["customer_id", "window", "group"]
-    rows = windows.of(grouping.of(events.filter(is_own(events))))
+    by = ["customer_id", "window", *grouping.of_rows]
+    rows = windows.of(grouping.before(events.filter(is_own(events))))
     started = rows.ts.delta(midnight(windows.start(windows.count - 1)), unit="microsecond")
     # Cut before it is turned into microseconds, which a wrong duration of many years would not fit.
     seconds = ibis.greatest(ibis.least(rows.duration_s.fill_null(0), windows.days * SECONDS_A_DAY), 0)
@@ -118,7 +122,7 @@ def time_spent(events: ir.Table, windows: Windows, grouping: Grouping) -> ir.Tab
     is_new = (rows.started - rows.over > IDLE_MINUTES * 60 * MICROSECONDS).fill_null(True)
     added = ibis.ifelse(is_new, rows.ended - rows.started, ibis.greatest(rows.ended - rows.over, 0))
     rows = rows.mutate(added=added)
-    return rows.group_by(by).agg(spent=rows.added.sum().cast(EXACT))
+    return grouping.after(rows.group_by(by).agg(spent=rows.added.sum().cast(EXACT)))
 
 
 @shared

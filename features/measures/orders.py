@@ -32,7 +32,7 @@ def sales(tables: Tables, until: date) -> ir.Table:
 
 
 def orders(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
-    """Put sale lines together to orders. Grain: one row per customer, group and order.
+    """Put sale lines together to orders. Grain: one row per customer, group of the rows and order.
 
     An order is what a customer bought under one `order_id`; lines without one are an order per customer and day. A
     return (amount < 0) is no part of one, and an order that came back in full is none, whichever window that falls
@@ -51,27 +51,28 @@ def orders(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
     Returns
     -------
     Table
-        customer_id, group, ordered_at (TIMESTAMP of its first line).
+        customer_id, what `Grouping.of_rows` names, ordered_at (TIMESTAMP of its first line).
     """
-    lines = grouping.of(sales(tables, until))
+    lines = grouping.before(sales(tables, until))
     no_number = lines.order_id.isnull()  # noqa: PD003 - an expression of Ibis
     day = ibis.ifelse(no_number, lines.ts.date(), ibis.null("date"))
-    lines = lines.select("customer_id", "group", "order_id", "ts", unnumbered=day)
-    whole = lines.group_by(["customer_id", "group", "order_id", "unnumbered"]).agg(ordered_at=lines.ts.min())
-    return whole.select("customer_id", "group", "ordered_at")
+    keys = ["customer_id", *grouping.of_rows]
+    lines = lines.select(*keys, "order_id", "ts", unnumbered=day)
+    whole = lines.group_by([*keys, "order_id", "unnumbered"]).agg(ordered_at=lines.ts.min())
+    return whole.select(*keys, "ordered_at")
 
 
-def purchase_ages(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
-    """List days with a sale. Grain: one row per customer, group and day.
+def sale_ages(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
+    """Say how old sales are. Grain: one row per sale line.
 
     Returns
     -------
     Table
-        customer_id, group, age (days from the day to `until`: 1 is the last day seen).
+        customer_id, what `Grouping.of_rows` names, age (days from the day to `until`: 1 is the last day seen).
     """
-    lines = grouping.of(sales(tables, until))
+    lines = grouping.before(sales(tables, until))
     age = ibis.literal(until).delta(lines.ts.date(), unit="day")
-    return lines.select("customer_id", "group", age=age).distinct()
+    return lines.select("customer_id", *grouping.of_rows, age=age)
 
 
 def active_customers(
@@ -101,10 +102,11 @@ def active_customers(
         customer_id, group, and two BIGINT of bits: boundaries (bit k: active at the end of window first + k, which is
         the start of the window before in number) and within (bit k: active in window first + k).
     """
-    lines = grouping.of(sales(tables, windows.until))
-    lines = lines.select("customer_id", "group", age=ibis.literal(windows.until).delta(lines.ts.date(), unit="day"))
+    lines = sale_ages(tables, windows.until, grouping)
     seen = lines.join(ibis.memtable(_bits(windows, inactivity_days, first, last)), "age")
-    return seen.group_by(["customer_id", "group"]).agg(boundaries=bit_or(seen.boundaries), within=bit_or(seen.within))
+    bits = {name: bit_or(seen[name]) for name in ("boundaries", "within")}
+    active = grouping.after(seen.group_by(["customer_id", *grouping.of_rows]).agg(**bits))
+    return active.select("customer_id", "group", *bits)
 
 
 @ibis.udf.agg.builtin  # type: ignore[untyped-decorator]

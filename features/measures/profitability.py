@@ -190,15 +190,16 @@ def _sums_of_lines(
 ) -> ir.Table:
     """Add up the accounts with lines, and take off what those active were counted with without them."""
     money, nothing = "decimal(18, 4)", ibis.literal(0).cast("decimal(18, 4)")
-    lines = windows.of(grouping.of(tables.transactions))
-    accounts = lines.group_by(["customer_id", *BY]).agg(
+    lines = windows.of(grouping.before(tables.transactions))
+    keys = ["customer_id", *grouping.of_rows]
+    accounts = lines.group_by([*keys, "window"]).agg(
         revenue=lines.amount.cast(money).sum(),
         cost=lines["cost"].cast(money).sum().fill_null(nothing),
         lines=lines.count(),
         costed=lines["cost"].count(),
     )
-    accounts = accounts.join(bits, "window")
-    accounts = left_joined(accounts, active, ["customer_id", "group"])
+    accounts = grouping.after(accounts.join(bits, "window"))
+    accounts = left_joined(accounts, active.select(*keys, "boundaries", "within"), keys)
     if served is None:
         accounts = accounts.mutate(cost_to_serve=ibis.null(money))
     else:

@@ -12,7 +12,7 @@ from features.measures.answer_sums import BY, with_interval
 from features.measures.definition import FIGURES, Measure, MeasureOptions, absent, shared
 from features.measures.figures import figures_of_purchases, run_by_window, why_not
 from features.measures.intervals import Interval, mean_interval, wilson_interval
-from features.measures.orders import orders, purchase_ages, sales
+from features.measures.orders import orders, sale_ages, sales
 from features.measures.profitability import PROFITABILITY_MEASURES
 from features.measures.retention import RETENTION_MEASURES
 from features.measures.windows import Grouping, Windows
@@ -64,7 +64,7 @@ def _repeat_purchases_ratio(tables: Tables, windows: Windows, grouping: Grouping
 def _orders(tables: Tables, windows: Windows, grouping: Grouping) -> pd.DataFrame:
     """Count customers by their orders, and add up those beyond the first, by window and group."""
     made = windows.of(orders(tables, windows.until, grouping), "ordered_at")
-    buyers = made.group_by(["customer_id", *BY]).agg(orders=made.count())
+    buyers = grouping.after(made.group_by(["customer_id", "window", *grouping.of_rows]).agg(orders=made.count()))
     repeats = buyers.orders - 1
     return run_by_window(
         buyers.group_by(BY).agg(
@@ -95,11 +95,12 @@ def _days_to_second_sd(tables: Tables, windows: Windows, grouping: Grouping, _: 
 @shared
 def _second_purchases(tables: Tables, windows: Windows, grouping: Grouping) -> pd.DataFrame:
     """Add up the days from first to second purchase day, by the window of the second."""
-    ages = purchase_ages(tables, windows.until, grouping)
-    ages = ages.mutate(oldest=ages.age.max().over(group_by=["customer_id", "group"]))
-    later = ages.filter(ages.age < ages.oldest)
-    second = later.group_by(["customer_id", "group", "oldest"]).agg(age=later.age.max())
-    second = second.filter(second.age <= windows.days * windows.count)
+    keys = ["customer_id", *grouping.of_rows]
+    lines = sale_ages(tables, windows.until, grouping)
+    later = lines.join(lines.group_by(keys).agg(oldest=lines.age.max()), keys)
+    later = later.filter(later.age < later.oldest)
+    second = later.group_by([*keys, "oldest"]).agg(age=later.age.max())
+    second = grouping.after(second.filter(second.age <= windows.days * windows.count))
     second = second.mutate(window=((second.age - 1) // windows.days).cast("int32"), days=second.oldest - second.age)
     return run_by_window(
         second.group_by(BY).agg(n=second.count(), days=second.days.sum(), squares=(second.days * second.days).sum())
@@ -109,13 +110,18 @@ def _second_purchases(tables: Tables, windows: Windows, grouping: Grouping) -> p
 def _upselling_ratio(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
     if grouping.column == "category":
         return absent("by category every customer of a group buys one category", windows)
-    lines = windows.of(grouping.of(sales(tables, windows.until).drop_null("category")))
-    buyers = lines.group_by(["customer_id", *BY]).agg(categories=lines.category.nunique())
+    lines = windows.of(grouping.before(sales(tables, windows.until).drop_null("category")))
+    # Of one category where the first by name is the last: no set of categories need be kept.
+    buyers = grouping.after(
+        lines.group_by(["customer_id", "window", *grouping.of_rows]).agg(
+            least=lines.category.min(), greatest=lines.category.max()
+        )
+    )
     counts = run_by_window(
         buyers.group_by(BY).agg(
             n=buyers.count(),
-            once=buyers.count(where=buyers.categories == 1),
-            more=buyers.count(where=buyers.categories > 1),
+            once=buyers.count(where=buyers.least == buyers.greatest),
+            more=buyers.count(where=buyers.least != buyers.greatest),
         )
     )
     why = why_not(counts["once"] > 0, "no customer bought of exactly one category in this window")

@@ -98,6 +98,19 @@ class Grouping:
         """Whether rows can be grouped so."""
         return self.column is None or self.column in rows.columns
 
+    @property
+    def of_rows(self) -> tuple[str, ...]:
+        """Name the columns of rows that tell their group; where customers tell it, none."""
+        return () if self.column is None else ("group",)
+
+    def before(self, rows: ir.Table) -> ir.Table:
+        """Add what `of_rows` names to rows that are then added up by customer: a group's text in each is dear."""
+        return rows if self.column is None else self.of(rows)
+
+    def after(self, sums: ir.Table) -> ir.Table:
+        """Add `group` to what was added up by customer and `of_rows`."""
+        return sums if self.column is not None else self.of(sums)
+
     def of(self, rows: ir.Table) -> ir.Table:
         """Add `group` (text) to rows that have customer_id; what is in no group is in "not known"."""
         if self.column is not None:
