@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from functools import partial
 
 import ibis
 import ibis.expr.types as ir
@@ -18,7 +19,7 @@ from features.behaviour import (
 from features.catalogue import catalogue_of, feature_names
 from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
 from features.engine.compiled import Query, Rows, compiled
-from features.engine.parts import Parts, by_customers
+from features.engine.parts import Parts, by_customers, edges_of_parts, is_scattered, put_apart
 from features.events import event_features
 from features.purchases import summarise_purchases
 from features.returns.kept import everyone_matched, everyone_read, pairs_read, tables_to_read, with_matching
@@ -184,10 +185,25 @@ def everyone_described(tables: Tables, as_of: date, vocabulary: Vocabulary) -> S
         whole = compiled(_everyone, read, [as_of], [names_from])
         if not isinstance(whole, Query):
             return whole
-        parts = [compiled(_everyone, part, [as_of], [names_from]) for part in by_customers(read, _LARGEST)]
+        parts = [compiled(_everyone, part, [as_of], [names_from]) for part in _in_parts(tables, read)]
         return Parts([part for part in parts if isinstance(part, Query)]) if len(parts) > 1 else whole
 
     return tables.workspace.table(("everyone", as_of, names_from), rows)
+
+
+def _in_parts(tables: Tables, read: Mapping[str, ir.Table]) -> list[Mapping[str, ir.Table]]:
+    """Cut what is read by customers; what lies scattered over a file is put apart, once a run."""
+    workspace, large = tables.workspace, {name: read[name] for name in _LARGEST if name in read}
+    edges = workspace.once("edges of parts", lambda: edges_of_parts(list(large.values())))
+    if not edges:
+        return [read]
+
+    put: dict[str, list[ir.Table]] = {}
+    for name, table in large.items():
+        if workspace.once(("scattered", name), partial(is_scattered, table, edges)):
+            place = workspace.folder / f"parts_{name}"
+            put[name] = workspace.once(("parts", name), partial(put_apart, table, edges, place))
+    return by_customers(read, edges, put)
 
 
 def described_beside(tables: Tables, rows: ir.Table, vocabulary: Vocabulary) -> pd.DataFrame:
