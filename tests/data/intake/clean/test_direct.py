@@ -37,7 +37,8 @@ EVENTS = (
 def test_rows_written_at_once_are_those_that_are_compared_first(take, write_parquet, monkeypatch, who, settings):
     tables = write_parquet(DIRTY), write_parquet(EVENTS.format(who), "events.parquet")
     outcomes, direct = [], []
-    monkeypatch.setattr(staging, "write_directly", lambda *given: direct.append(given[1].table) or write_directly(*given))
+    spy = lambda *given: direct.append(given[1].table) or write_directly(*given)  # noqa: E731
+    monkeypatch.setattr(staging, "write_directly", spy)
     for compares in (False, True):
         if compares:
             monkeypatch.setattr(staging, "is_read_alone", lambda *_: False)
