@@ -14,6 +14,7 @@ from data.intake.casting import create_macros, describe_all
 from data.intake.checks import check_currency, remember_later_customers
 from data.intake.clean.clean_table import clean_path, names_in_files, write_clean, write_parquet
 from data.intake.clean.kept_rows import KeptRows
+from data.intake.clean.staging import TableFiles, stage_table
 from data.intake.databases.reading import files_on_disk, find_files_and_tables, without_rows
 from data.intake.evidence import find_readings_by_way, near_miss_note
 from data.intake.quarantine import count_reasons, create_quarantine, judge, set_aside
@@ -27,7 +28,6 @@ from data.intake.rules import Rules
 from data.intake.sameness.ids import find_alike_ids
 from data.intake.sources import File, Source
 from data.intake.sql import confine, only_row
-from data.intake.staging import TableFiles, stage_table
 from data.intake.violations import violations_of
 from data.intake.working_database import LARGEST, allow_memory, open_database, size_of
 from data.secrecy.showing import shown_location

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from data.errors import InputError
-from data.intake import staging
-from data.intake.clean import hashes
+from data.intake.clean import hashes, staging
 from data.intake.clean.direct import write_directly
 
 
@@ -22,7 +21,7 @@ def keyed(who="'A'", amount="n", line="n", more="", rows=6):
 
 DIRTY = keyed(
     "CASE n % 7 WHEN 1 THEN NULL WHEN 2 THEN ' B ' WHEN 3 THEN 'nan' WHEN 4 THEN repeat('x', 257) ELSE 'A' END",
-    "CASE WHEN n % 5 = 1 THEN 'nan' ELSE n END",
+    "CASE WHEN n % 5 = 1 THEN 'nan'::DOUBLE ELSE n END",
     more=", CASE n % 9 WHEN 4 THEN 'n/a' WHEN 5 THEN 'null' ELSE 'toys' END AS category, 'eur ' AS currency",
     rows=60,
 )
