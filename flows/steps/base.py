@@ -164,7 +164,8 @@ def estimate(
     with step("estimate the NPS of segments"):
         labels = segment_labels(inputs.tables, release.as_of, release, settings.segments)
         gamma = base.figures.unmeasured_gamma
-        segments = {name: segment_nps(survey, _in_order(segment, survey), gamma) for name, segment in labels.items()}
+        base_customer = pd.Index(survey.base_customer)
+        segments = {name: segment_nps(survey, each.reindex(base_customer), gamma) for name, each in labels.items()}
         others = survey_without_purchase(inputs.tables, release, base.figures)
     if champion is None or champion.release.as_of >= release.as_of:
         return Estimated(base, segments, without_purchase=others)
@@ -192,16 +193,12 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
                 for batch in described.batches(read)
             ]
         )
-        customer, seed = described["customer_id"], release.parameters.seed
+        seed = release.parameters.seed
         champions = None if champion is None else champion.release.parameters.personas
-        some = described.take(drawn(customer, seed))
+        some = described.take(drawn(described["customer_id"], seed))
         personas = fit_personas(some, release.vocabulary, seed, champions, customers=len(described))
         with_profile = release.with_base(profiles_of(described, scores, release), personas)
-        placed_by = described.frame(
-            ["customer_id", *(name for name in personas.space.features if name in described.columns)]
-        )
-        described_by = profile(personas, placed_by, scores.assign(customer_id=customer))
-        return Profiled(with_profile, personas, described_by, base_totals(scores))
+        return Profiled(with_profile, personas, profile(personas, described, scores), base_totals(scores))
 
 
 def find_comment_topics(inputs: Inputs, release: Release) -> Topics | None:
@@ -214,10 +211,6 @@ def find_comment_topics(inputs: Inputs, release: Release) -> Topics | None:
         return None
     with step(f"find the topics of {len(answers):,} comments"):
         return find_topics(answers, seed)
-
-
-def _in_order(segment: pd.Series, survey: Survey) -> pd.Series:
-    return segment.reindex(survey.base_customer)
 
 
 def published_nps(store: Store, champion: Registered, release: Release) -> float | None:

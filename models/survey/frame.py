@@ -139,6 +139,11 @@ class Survey:
         return shifted + self.design_weight[self.answered] * clipped_by_part(asked_per_answer, in_sample)
 
     @cached_property
+    def place_in_base(self) -> npt.NDArray[np.int64]:
+        """Place in the base of each customer who answered, (n,); -1 where not in the base."""
+        return pd.Index(self.base_customer).get_indexer(pd.Index(self.customer[self.answered]))
+
+    @cached_property
     def balanced_columns(self) -> Floats:
         """What the weights balance, of those who answered, (n, 0 to 2): their predicted points m and log odds.
 

@@ -150,8 +150,8 @@ def _groups(survey: Survey, segment: npt.ArrayLike) -> tuple[npt.NDArray[np.int6
 
 def _groups_of_answers(survey: Survey, group: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Give the number of the segment in which each customer who answered is now; -1 where not in the base."""
-    position = pd.Index(survey.base_customer).get_indexer(pd.Index(survey.customer[survey.answered]))
-    return np.where(position >= 0, group[position], -1)
+    place = survey.place_in_base
+    return np.where(place >= 0, group[place], -1)
 
 
 def _smoothed_variance(survey: Survey) -> Floats:

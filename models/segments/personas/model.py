@@ -9,7 +9,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from features.catalogue import Catalogue, catalogue_of
-from features.definition import Feature, write_value
+from features.definition import write_value
 from features.vocabulary import Vocabulary
 from models.segments.personas.names import ALL, TELLING, persona_names, same_people, telling_words
 from models.segments.personas.number_of_clusters import (
@@ -22,7 +22,8 @@ from models.segments.personas.number_of_clusters import (
     try_numbers,
 )
 from models.segments.personas.space import Space, feature_values, fit_space
-from models.stats.typing import Floats, Integers, Texts
+from models.stats.population_stability import Columns
+from models.stats.typing import Flags, Floats, Integers, Texts
 
 # Most customers that personas are fitted on. From a larger base they are drawn by a hash of their ids, so that refits
 # use mostly the same customers.
@@ -174,7 +175,7 @@ def assign_personas(personas: Personas, described: pd.DataFrame) -> Texts:
     return assigned
 
 
-def profile(personas: Personas, described: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
+def profile(personas: Personas, described: Columns, scores: pd.DataFrame | None = None) -> pd.DataFrame:
     """Describe each persona: its size, the features that set it apart and its mean scores.
 
     Parameters
@@ -182,9 +183,9 @@ def profile(personas: Personas, described: pd.DataFrame, scores: pd.DataFrame | 
     personas
         The fitted personas.
     described
-        Features as for `fit_personas`.
+        Features as for `fit_personas`, read one column at a time.
     scores
-        A scores table with customer_id; the means of those of its columns that are in `VALUES` are added.
+        Scores of the same customers, row for row; the means of those of its columns that are in `VALUES` are added.
 
     Returns
     -------
@@ -203,14 +204,12 @@ def profile(personas: Personas, described: pd.DataFrame, scores: pd.DataFrame | 
             "customers": customers,
             "share": customers / max(len(described), 1),
             "told_by": [
-                _told_by(personas.space, described, described[position == number], differences[number])
-                for number in range(k)
+                _told_by(personas.space, described, position == number, differences[number]) for number in range(k)
             ],
         }
     )
     if scores is not None:
-        values = scores.set_index("customer_id").reindex(described["customer_id"])
-        means = values[[name for name in VALUES if name in values]].groupby(position).mean().reindex(range(k))
+        means = scores[[name for name in VALUES if name in scores]].groupby(position).mean().reindex(range(k))
         rows = rows.join(means)
     return rows
 
@@ -227,11 +226,11 @@ def drawn(customer: pd.Series, seed: int) -> Integers:
     return np.flatnonzero(hashed <= np.partition(hashed, FITTED_ON - 1)[FITTED_ON - 1])
 
 
-def _positions(personas: Personas, described: pd.DataFrame) -> Integers:
+def _positions(personas: Personas, described: Columns) -> Integers:
     return nearest(personas.space.place(described), personas.centres)
 
 
-def _differences(space: Space, described: pd.DataFrame, position: Integers, k: int) -> Floats:
+def _differences(space: Space, described: Columns, position: Integers, k: int) -> Floats:
     """Return (k, coordinates): the mean of each persona minus that of all customers, in standard deviations."""
     customers = np.maximum(np.bincount(position, minlength=k), 1)
     differences = np.zeros((k, len(space.coordinates)))
@@ -244,7 +243,7 @@ def _differences(space: Space, described: pd.DataFrame, position: Integers, k: i
     return differences
 
 
-def _told_by(space: Space, everyone: pd.DataFrame, persona: pd.DataFrame, differences: Floats) -> str:
+def _told_by(space: Space, described: Columns, persona: Flags, differences: Floats) -> str:
     """Say in words which features set a persona apart."""
     sentences: dict[str, str] = {}
     for number in np.argsort(-np.abs(differences), kind="stable"):
@@ -252,17 +251,14 @@ def _told_by(space: Space, everyone: pd.DataFrame, persona: pd.DataFrame, differ
         if len(sentences) == FEATURES_TOLD or abs(differences[number]) < TELLING:
             break
         feature = coordinate.definition
-        if coordinate.theme in sentences or feature is None or coordinate.feature not in everyone:
+        if coordinate.theme in sentences or feature is None or coordinate.feature not in described.columns:
             continue
-        own, of_all = (write_value(_median(of, feature), feature.entry.format) for of in (persona, everyone))
+        values = pd.Series(feature_values(described, feature))
+        # Over the customers for whom the feature is defined; NaN where there are none.
+        own, of_all = (write_value(float(of.median()), feature.entry.format) for of in (values[persona], values))
         if own != of_all:
             sentences[coordinate.theme] = f"{feature.label} {own} (all {of_all})"
     return "; ".join(sentences.values())
-
-
-def _median(described: pd.DataFrame, feature: Feature) -> float:
-    """Return the median over the customers for whom the feature is defined, NaN where there are none."""
-    return float(pd.Series(feature_values(described, feature)).median())
 
 
 def _why(space: Space, trials: tuple[Trial, ...], k: int, customers: int) -> str:

@@ -15,6 +15,7 @@ from scipy.special import ndtr
 
 from features.catalogue import Catalogue
 from features.definition import Feature, PersonaUse
+from models.stats.population_stability import Columns
 from models.stats.typing import Floats
 
 # A feature is stored as this many values with their scores. Scores are interpolated between the values and constant
@@ -52,7 +53,7 @@ class Coordinate:
     scores: tuple[float, ...]
     weight: float = 1.0
 
-    def place(self, described: pd.DataFrame) -> Floats:
+    def place(self, described: Columns) -> Floats:
         """Return the (n,) coordinates of customers, each from that customer's features only; 0 where undefined."""
         if self.definition is None:
             return np.zeros(len(described))
@@ -102,7 +103,7 @@ class Space:
                 total += component[number] * column
         return placed.T
 
-    def place(self, described: pd.DataFrame) -> Floats:
+    def place(self, described: Columns) -> Floats:
         """Return the places of customers in the space: (n, components)."""
         return self.project((coordinate.place(described) for coordinate in self.coordinates), len(described))
 
@@ -217,14 +218,14 @@ def _scale(column: Floats, use: PersonaUse) -> tuple[tuple[float, ...], tuple[fl
     return tuple(knots.tolist()), tuple((scores / spread if is_bounded else scores).tolist())
 
 
-def feature_values(described: pd.DataFrame, feature: Feature) -> Floats:
+def feature_values(described: Columns, feature: Feature) -> Floats:
     """Return the (n,) column of a feature, NaN where it is undefined or the column is missing."""
     column = _column(described, feature.name)
     # A one-time buyer has no mean value of repeat purchases; the column holds 0 there.
     return np.where(column > 0.0, column, np.nan) if _use(feature).zero_is_unknown else column
 
 
-def _column(described: pd.DataFrame, name: str) -> Floats:
+def _column(described: Columns, name: str) -> Floats:
     if name not in described.columns:
         return np.full(len(described), np.nan)
     column: Floats = described[name].to_numpy(dtype=np.float64, na_value=np.nan)

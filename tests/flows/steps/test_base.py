@@ -176,7 +176,7 @@ def two_personas(inputs, profiled) -> Profiled:
     placed = profiled.personas.space.place(described)
     centres = tuple(tuple(end.tolist()) for end in (placed.min(axis=0), placed.max(axis=0)))
     personas = replace(profiled.personas, names=("these", "those"), centres=centres, why="")
-    scores = profiled.release.scorer.score(described).assign(customer_id=described["customer_id"].to_numpy())
+    scores = profiled.release.scorer.score(described)
     release = profiled.release.with_base(profiled.release.parameters.profiles, personas)
     return Profiled(release, personas, profile(personas, described, scores))
 

@@ -206,9 +206,7 @@ def test_a_customer_without_defined_features_is_at_the_mean_of_the_base(planted)
 
 
 def test_the_profile_counts_as_pandas_does(planted):
-    scores = pd.DataFrame({"customer_id": planted.described["customer_id"][::-1]})
-    scores["clv"] = planted.described["net_value_ever"][::-1]
-    scores["p_purchase"] = 0.25
+    scores = pd.DataFrame({"clv": planted.described["net_value_ever"], "p_purchase": 0.25})
     rows = profile(planted.fitted, planted.described, scores)
     assert rows["persona"].tolist() == list(planted.fitted.names)
     by_hand = planted.described.groupby(planted.named)
