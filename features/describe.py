@@ -181,19 +181,18 @@ def everyone_described(tables: Tables, as_of: date, vocabulary: Vocabulary) -> S
         if vocabulary.question is not None:
             # Stores are judged at many dates, whose returns are matched on the way, and by all customers.
             return in_order(describe(tables, spine, vocabulary))
-        read = _to_read(tables, spine)
-        whole = compiled(_everyone, read, [as_of], [names_from])
-        if not isinstance(whole, Query):
-            return whole
-        parts = [compiled(_everyone, part, [as_of], [names_from]) for part in _in_parts(tables, read)]
-        return Parts([part for part in parts if isinstance(part, Query)]) if len(parts) > 1 else whole
+        in_parts = _in_parts(tables, _to_read(tables, spine))
+        parts = [compiled(_everyone, part, [as_of], [names_from]) for part in in_parts]
+        return parts[0] if len(parts) == 1 else Parts([part for part in parts if isinstance(part, Query)])
 
     return tables.workspace.table(("everyone", as_of, names_from), rows)
 
 
 def _in_parts(tables: Tables, read: Mapping[str, ir.Table]) -> list[Mapping[str, ir.Table]]:
-    """Cut what is read by customers; what lies scattered over a file is put apart, once a run."""
+    """Cut what DuckDB reads by customers; what lies scattered over a file is put apart, once a run."""
     workspace, large = tables.workspace, {name: read[name] for name in _LARGEST if name in read}
+    if tables.transactions.get_backend().name != "duckdb":
+        return [read]
     edges = workspace.once("edges of parts", lambda: edges_of_parts(list(large.values())))
     if not edges:
         return [read]

@@ -22,11 +22,11 @@ def test_scores_by_another_scorer_than_the_champion_become_current_only_if_it_wa
     assert alias_version(store, CURRENT, SCORES) == 1
 
     @contextmanager
-    def promoting(store, what, wait_minutes):
+    def promoting(*arguments):
         """Hold the store after a retrain that held it until now."""
-        with holding(store, what, wait_minutes):
+        with holding(*arguments) as left_by:
             promote(store, 2, "better")
-            yield
+            yield left_by
 
     monkeypatch.setattr("flows.steps.scoring.holding", promoting)
     code, out, _ = revealed("score", *tables, "--mlruns", trained)
