@@ -1,6 +1,8 @@
 """The house: small rooms whose names differ, each saying what it holds, and the README's map drawn from that."""
 
 import ast
+import importlib
+from importlib.util import find_spec
 from itertools import combinations
 from pathlib import Path
 
@@ -52,3 +54,22 @@ def test_no_file_holds_more_than_one_screen_of_thought():
 
 def test_the_map_in_the_readme_is_the_house_as_it_is():
     assert map_of_the_house() in (ROOT / "README.md").read_text(), f"renew the map in README.md:\n{map_of_the_house()}"
+
+
+@pytest.mark.parametrize("folder", ["tests/faults", "tests/consumers", "benchmarks"])
+def test_what_other_targets_than_make_test_import_of_the_rooms_is_there(folder):
+    wanted = {
+        (node.module, alias.name)
+        for file in (ROOT / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in LAYERS
+        for alias in node.names
+    }
+    assert wanted
+    assert [f"{module}.{name}" for module, name in sorted(wanted) if not is_there(module, name)] == []
+
+
+def is_there(module: str, name: str) -> bool:
+    """Say whether a module holds a name, or is a room with a file of that name."""
+    found = importlib.import_module(module)
+    return hasattr(found, name) or (hasattr(found, "__path__") and find_spec(f"{module}.{name}") is not None)

@@ -3,8 +3,9 @@
 import duckdb
 import pyarrow.parquet as pq
 
-from models.registry.publication import published_versions, read_scores
+from models.registry.publication import published_versions
 from models.registry.published_file import SCORES
+from models.registry.reading import read_scores
 from models.registry.scorers import model_versions
 from models.registry.store import open_store
 from tests.faults.conftest import QUICK
