@@ -18,7 +18,7 @@ from features.behaviour import (
 )
 from features.catalogue import catalogue_of, feature_names
 from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
-from features.engine.compiled import Query, Rows, compiled
+from features.engine.compiled import Query, Rows, compiled, is_compilable
 from features.engine.parts import Parts, by_customers, edges_of_parts, is_scattered, put_apart
 from features.events import event_features
 from features.purchases import summarise_purchases
@@ -189,9 +189,9 @@ def everyone_described(tables: Tables, as_of: date, vocabulary: Vocabulary) -> S
 
 
 def _in_parts(tables: Tables, read: Mapping[str, ir.Table]) -> list[Mapping[str, ir.Table]]:
-    """Cut what DuckDB reads by customers; what lies scattered over a file is put apart, once a run."""
+    """Cut what a compiled query reads by customers; what lies scattered over a file is put apart, once a run."""
     workspace, large = tables.workspace, {name: read[name] for name in _LARGEST if name in read}
-    if tables.transactions.get_backend().name != "duckdb":
+    if not is_compilable(read):
         return [read]
     edges = workspace.once("edges of parts", lambda: edges_of_parts(list(large.values())))
     if not edges:

@@ -220,9 +220,7 @@ def check_known_customers(connection: duckdb.DuckDBPyConnection, contract: Contr
     )
 
 
-def check_currency(
-    connection: duckdb.DuckDBPyConnection, rules: Rules, rows: str = "staged WHERE violation IS NULL"
-) -> str | None:
+def check_currency(connection: duckdb.DuckDBPyConnection, rules: Rules, rows: str) -> str | None:
     """Find the one currency of the valid transactions; None where neither a column nor a setting names it.
 
     Parameters

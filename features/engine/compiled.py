@@ -99,7 +99,7 @@ def compiled(
     Query or Table
         A query of DuckDB's; of another engine, and of tables in memory, the expression.
     """
-    if any(not _has_places(table) for table in tables.values()):
+    if not is_compilable(tables):
         return write(tables, *dates, *settings)
     columns = tuple((name, table.schema()) for name, table in tables.items())
     sql, schema = _text(write, columns, len(dates), tuple(settings))
@@ -166,9 +166,9 @@ def _in_sql(day: date) -> str:
     return f"({day.year}, {day.month}, {day.day}"
 
 
-def _has_places(table: ir.Table) -> bool:
-    """Say whether a table is one of DuckDB's, or a selection of its columns, and holds no rows of this process."""
-    return table.get_backend().name == _ENGINE and not table.op().find(ops.InMemoryTable)
+def is_compilable(tables: Mapping[str, ir.Table]) -> bool:
+    """Say whether all tables are DuckDB's, or selections of such, and hold no rows of this process."""
+    return all(t.get_backend().name == _ENGINE and not t.op().find(ops.InMemoryTable) for t in tables.values())
 
 
 def _place_of(table: ir.Table) -> str:

@@ -7,10 +7,9 @@ and kinds of events, as parameters of a scorer do, and nothing of customers. Los
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
 from importlib.metadata import version
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+
+from features.engine.kept_files import keep_file
 
 # A run has about forty; more are left by other code or other settings.
 MOST_KEPT = 200
@@ -109,23 +110,7 @@ def _read(file: Path) -> tuple[str, ibis.Schema] | None:
 
 
 def _keep(file: Path, sql: str, schema: ibis.Schema) -> None:
-    """Write a text beside its place and move it there; a folder that cannot be written, or is full, keeps nothing."""
+    """Keep a text, unless its schema cannot be written down."""
     types = _types(schema)
-    if ibis.schema(types) != schema:
-        return
-    unfinished = file.with_suffix(f".{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(json.dumps({"sql": sql, "schema": types}), encoding="utf-8")
-        unfinished.replace(file)
-        for old in sorted(file.parent.iterdir(), key=_written_at, reverse=True)[MOST_KEPT:]:
-            old.unlink(missing_ok=True)
-    except OSError:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-
-
-def _written_at(file: Path) -> float:
-    with suppress(OSError):
-        return file.stat().st_mtime
-    return 0.0
+    if ibis.schema(types) == schema:
+        keep_file(file, json.dumps({"sql": sql, "schema": types}), MOST_KEPT)

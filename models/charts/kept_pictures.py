@@ -6,13 +6,13 @@ the library that draws. It holds what the page of the run holds. Losing it costs
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.metadata import version
 from pathlib import Path
 
+from features.engine.kept_files import keep_file
 from models.charts.style import Spec
 
 # A page has about a dozen; more are left by earlier runs.
@@ -52,25 +52,5 @@ def kept_picture(spec: Spec, locale: str, draw: Callable[[], str]) -> str:
         if found.endswith("</svg>"):
             return found
     drawn = draw()
-    _keep(file, drawn)
+    keep_file(file, drawn, MOST_KEPT)
     return drawn
-
-
-def _keep(file: Path, drawn: str) -> None:
-    """Write a picture beside its place and move it there; a folder that cannot be written keeps nothing."""
-    unfinished = file.with_suffix(f".{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(drawn, encoding="utf-8")
-        unfinished.replace(file)
-        for old in sorted(file.parent.iterdir(), key=_written_at, reverse=True)[MOST_KEPT:]:
-            old.unlink(missing_ok=True)
-    except OSError:
-        with suppress(OSError):
-            unfinished.unlink(missing_ok=True)
-
-
-def _written_at(file: Path) -> float:
-    with suppress(OSError):
-        return file.stat().st_mtime
-    return 0.0

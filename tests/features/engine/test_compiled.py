@@ -69,7 +69,7 @@ def everything(tables: Tables, dates: Sequence[date]) -> dict[str, pd.DataFrame]
 
 def test_what_is_compiled_once_gives_what_each_expression_gives(whole_shop, monkeypatch):
     quick = everything(whole_shop(), DATES)
-    monkeypatch.setattr(features.engine.compiled, "_has_places", lambda table: False)
+    monkeypatch.setattr(features.engine.compiled, "is_compilable", lambda tables: False)
     plain = everything(whole_shop(), DATES[1:])
     for name, frame in plain.items():
         pd.testing.assert_frame_equal(quick[name], frame, check_exact=True, obj=name)

@@ -2,12 +2,14 @@
 
 from datetime import date, timedelta
 
+import ibis
 import numpy as np
 import pandas as pd
 import pytest
 
 from features.describe import everyone_described
 from features.engine import parts
+from features.tables import Tables
 from features.vocabulary import learn_vocabulary
 
 AS_OF = date(2024, 2, 20)
@@ -42,3 +44,15 @@ def test_everyone_in_parts_is_everyone_at_once(shop, monkeypatch, scattered):
     assert sorted(folder.name for folder in workspace.folder.glob("parts_*")) == (
         ["parts_events", "parts_transactions"] if scattered else []
     )
+
+
+def test_with_a_table_in_memory_everyone_is_described_at_once(shop, monkeypatch):
+    sales = [{"customer_id": f"{k % 9}", "ts": f"2024-01-{k % 28 + 1:02d}", "amount": k} for k in range(60)]
+    tables = shop(sales, customers=[{"customer_id": f"{k}"} for k in range(9)])
+    vocabulary = learn_vocabulary(tables, AS_OF, [])
+    stored = everyone_described(tables, AS_OF, vocabulary).frame()
+    monkeypatch.setattr(parts, "PART_ROWS", 10)
+    tables = shop(sales)
+    tables = Tables(tables.transactions, customers=ibis.memtable({"customer_id": [f"{k}" for k in range(9)]}))
+    in_memory = everyone_described(tables, AS_OF, vocabulary).frame()
+    pd.testing.assert_frame_equal(in_memory, stored, check_exact=True)
