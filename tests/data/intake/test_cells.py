@@ -18,6 +18,7 @@ from data.intake.casting import (
     read_value,
 )
 from data.intake.checks import check_currency, remember_later_customers
+from data.intake.clean.staging import Staged
 from data.intake.reading.numbers import NumberReading
 from data.intake.reading.times import TimeReading
 from data.intake.rules import Rules, one_currency
@@ -174,7 +175,7 @@ def test_the_currency_is_that_of_valid_rows_the_most_frequent_first(connection):
     rows = "(NULL, 'USD'), (NULL, 'EUR'), (NULL, 'USD'), (NULL, NULL), (3, 'GBP')"
     connection.execute(f"CREATE OR REPLACE TABLE staged AS FROM (VALUES {rows}) AS t(violation, currency)")
     with pytest.raises(InputError, match=r"in 2 currencies \(USD, EUR\)"):
-        check_currency(connection, Rules())
+        check_currency(connection, Rules(), Staged(rows=5).with_currency)
 
 
 @pytest.mark.parametrize(
