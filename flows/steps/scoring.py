@@ -20,9 +20,8 @@ from models.actions.plan import LISTED_BY, Actions, find_actions
 from models.monitoring.drift import Drift, measure_drift
 from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import MOVED_BY, Stability, Transitions, stability_of, transitions_since
-from models.population.cohort_groups import CohortGroups, choose_groupings, follow_groups
-from models.population.cohorts import FOLLOWED_BY, Cohorts, follow_cohorts
-from models.population.months_ahead import AheadKept
+from models.population.cohort_groups import CohortGroups, choose_groupings, follow_base
+from models.population.cohorts import FOLLOWED_BY, Cohorts
 from models.population.scored import publishable, score_described, scores_at, scores_metadata
 from models.population.scores_table import write_scores
 from models.population.sums_ahead import HISTORY
@@ -227,11 +226,9 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
     groups: tuple[CohortGroups, ...] = ()
     if release.scorer.has_forecast:
         with step("follow the cohorts"):
-            followed, kept = scores.frame(FOLLOWED_BY), AheadKept()
-            cohorts = follow_cohorts(inputs.tables, as_of, release, described, followed, kept)
             by = choose_groupings(inputs.tables, settings.cohorts_by, settings.segments)
-            history = described.frame(HISTORY)
-            groups = tuple(follow_groups(inputs.tables, as_of, by, release, history, followed, kept))
+            history, followed = described.frame(HISTORY), scores.frame(FOLLOWED_BY)
+            cohorts, groups = follow_base(inputs.tables, as_of, by, release, history, followed)
     provenance = {"run_id": run_id, "input_digest": input_digest(inputs.intake), "currency": currency}
     metadata = scores_metadata(release, chosen.version, as_of, provenance)
     write_scores(publishable(scores, actions.reasons, metadata), place / FILE)

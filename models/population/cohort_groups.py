@@ -16,7 +16,7 @@ import pandas as pd
 from data.errors import InputError
 from data.secrecy.showing import describe, nearest
 from features.tables import Tables
-from models.population.cohorts import MONTHS, Cohorts, forecast_months, month_of, months_of
+from models.population.cohorts import MONTHS, Cohorts, cohorts_ahead, forecast_months, month_of, months_of
 from models.population.counted_groups import OF_FIRST_PURCHASE, OTHER, UNKNOWN, Groups, count_groups
 from models.population.group_forecasts import GroupForecast, forecast_groups
 from models.population.months_ahead import AheadKept
@@ -82,16 +82,15 @@ def choose_groupings(tables: Tables, wanted: str | None, segments: Sequence[str]
     return list(dict.fromkeys([*first, *there, *named, *others]))[:MOST_GROUPINGS]
 
 
-def follow_groups(
+def follow_base(
     tables: Tables,
     as_of: date,
     groupings: Sequence[str],
     release: Release,
     history: pd.DataFrame,
     scores: pd.DataFrame,
-    kept: AheadKept | None = None,
-) -> list[CohortGroups]:
-    """Follow the groups through the months that were over before the one that holds as_of, and forecast them.
+) -> tuple[Cohorts, tuple[CohortGroups, ...]]:
+    """Follow everyone and groups of customers through the months until as_of, and forecast them.
 
     Parameters
     ----------
@@ -104,19 +103,29 @@ def follow_groups(
     history : pandas.DataFrame
         The columns `HISTORY` of everyone.
     scores : pandas.DataFrame
-        customer_id, first_purchase, last_purchase, p_purchase and expected_revenue of everyone, in the same order.
-    kept : AheadKept or None
-        As for `forecast_groups`.
+        The columns `FOLLOWED_BY` of everyone's scores, in the same order.
     """
-    if not groupings:
-        return []
-    cohort = months_of(scores["first_purchase"])
-    counted = count_groups(tables, as_of, groupings, scores["customer_id"], cohort)
+    kept, cohort = AheadKept(), months_of(scores["first_purchase"])
+    past, counted = count_groups(tables, as_of, groupings, scores["customer_id"], cohort)
+    ahead = cohorts_ahead(scores, history, release, as_of, MONTHS, kept)
+    everyone = Cohorts(past, ahead, _sizes(cohort))
+    return everyone, tuple(_followed(counted, as_of, release, history, scores, cohort, kept)) if groupings else ()
+
+
+def _followed(
+    counted: Sequence[Groups],
+    as_of: date,
+    release: Release,
+    history: pd.DataFrame,
+    scores: pd.DataFrame,
+    cohort: np.ndarray,
+    kept: AheadKept,
+) -> list[CohortGroups]:
     found = [_described(each, scores) for each in counted]
     numbered = [each.label.codes.astype(np.int64) for each, _ in found]
     future = Future(release.scorer.clock, day_number(as_of))
     days = np.array([float(release.parameters.horizon)])
-    in_horizon = forecast_groups(scores, history, release, future, days, numbered)
+    in_horizon = forecast_groups(scores, history, release, future, days, numbered, kept=kept)
     cohorts, place = np.unique(cohort, return_inverse=True)
     keys = [np.unique(group * cohorts.size + place, return_inverse=True) for group in numbered]
     both = [*numbered, *(of_both for _, of_both in keys)]
@@ -128,9 +137,14 @@ def follow_groups(
         names = groups["group"].to_numpy()
         group, month = names[key // cohorts.size], cohorts[key % cohorts.size]
         of_cohorts = by_cohort.assign(group=group[by_cohort["place"]], cohort=month[by_cohort["place"]])
-        sizes = {name: pd.Series(cohort[each.label == name]).value_counts().sort_index() for name in names}
+        sizes = {name: _sizes(cohort[each.label == name]) for name in names}
         followed.append(put_together(each.by, groups, each.past, sizes, of, ahead, of_cohorts, month_of(as_of)))
     return followed
+
+
+def _sizes(cohort: np.ndarray) -> pd.Series:
+    """Count the customers of each month of first purchase."""
+    return pd.Series(cohort).value_counts().sort_index()
 
 
 def put_together(

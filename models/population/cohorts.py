@@ -4,17 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from features.describe import materialise
-from features.purchases import purchase_days
-from features.returns.kept import everyone_matched
-from features.tables import StoredTable, Tables
 from models.population.group_forecasts import GroupForecast, forecast_groups
 from models.population.months_ahead import AheadKept
-from models.population.sums_ahead import HISTORY
 from models.release.release import Release
 from models.scoring.clock.clock import day_number
 from models.scoring.clock.future import Future
@@ -33,7 +27,8 @@ class Cohorts:
     Attributes
     ----------
     past : pandas.DataFrame
-        As `monthly_cohorts` gives it.
+        cohort (the month of first purchase) and month, numbered by `month_of`; buyers, customers with a purchase in
+        that month; and value, the net value of their purchases. No row where nobody bought.
     ahead : pandas.DataFrame
         As `cohorts_ahead` gives it.
     sizes : pandas.Series
@@ -43,60 +38,6 @@ class Cohorts:
     past: pd.DataFrame
     ahead: pd.DataFrame
     sizes: pd.Series
-
-
-def follow_cohorts(
-    tables: Tables,
-    as_of: date,
-    release: Release,
-    described: StoredTable,
-    scores: pd.DataFrame,
-    kept: AheadKept | None = None,
-) -> Cohorts:
-    """Follow the cohorts of a base through the months until as_of, and forecast the `MONTHS` from there on.
-
-    Parameters
-    ----------
-    tables, as_of
-        The shop's checked tables; the date is exclusive.
-    release : Release
-        The scorer's, with a purchase model.
-    described : StoredTable
-        The features of everyone.
-    scores : pandas.DataFrame
-        The columns `FOLLOWED_BY` of everyone's scores, in the same order.
-    kept : AheadKept or None
-        As for `forecast_groups`.
-    """
-    ahead = cohorts_ahead(scores, described.frame(HISTORY), release, as_of, MONTHS, kept)
-    sizes = pd.Series(months_of(scores["first_purchase"])).value_counts().sort_index()
-    return Cohorts(materialise(monthly_cohorts(tables, as_of)), ahead, sizes)
-
-
-def monthly_cohorts(tables: Tables, as_of: date) -> ir.Table:
-    """Count, for the customers of each month of first purchase, the buyers of each month and add up their purchases.
-
-    Parameters
-    ----------
-    tables
-        Clean tables.
-    as_of
-        Exclusive: the month that holds it is complete only where it is the first day of a month.
-
-    Returns
-    -------
-    Table
-        cohort and month (INT64: 12 times the year, plus the month from 0), buyers (customers with a purchase in that
-        month) and value (net value of their purchases, DOUBLE); no row where nobody bought.
-    """
-    days = purchase_days(tables.transactions, everyone_matched(tables, as_of))
-    # One row a customer and month, so that buyers are counted as rows.
-    dated = days.mutate(month=(12 * days.day.year() + days.day.month() - 1).cast("int64"))
-    by_month = dated.group_by(["customer_id", "month"]).agg(net=dated.net.sum())
-    firsts = by_month.group_by("customer_id").agg(cohort=by_month.month.min())
-    joined = by_month.join(firsts, "customer_id")
-    sums = joined.group_by(["cohort", "month"]).agg(buyers=joined.count(), net=joined.net.sum())
-    return sums.select("cohort", "month", "buyers", value=sums.net.cast("float64")).order_by(["cohort", "month"])
 
 
 def month_of(day: date) -> int:

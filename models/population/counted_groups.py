@@ -44,8 +44,10 @@ class Groups:
 
 def count_groups(
     tables: Tables, as_of: date, groupings: Sequence[str], customer_id: pd.Series, cohort: np.ndarray
-) -> list[Groups]:
+) -> tuple[pd.DataFrame, list[Groups]]:
     """Count the buyers of each group and month of first purchase in each month, and add up what they bought.
+
+    The month that holds as_of is complete only where as_of is the first day of a month.
 
     Parameters
     ----------
@@ -57,17 +59,20 @@ def count_groups(
         Everyone.
     cohort : numpy.ndarray
         (n,) month of first purchase of each.
+
+    Returns
+    -------
+    tuple of pandas.DataFrame and list of Groups
+        Of everyone cohort, month, buyers and value, as `Groups.past` has them; and the groups of each grouping.
     """
-    labels = _labels(tables, as_of, groupings, customer_id)
+    labels = _labels(tables, as_of, groupings, customer_id) if groupings else []
     sums = _counted(tables, as_of, customer_id, cohort, labels)
     width, found = MOST_GROUPS + 2, []
-    for k, (by, label) in enumerate(zip(groupings, labels, strict=True)):
-        own = sums[sums["label"] // width == k]
-        names = label.categories.to_numpy()[own["label"] % width]
-        past = own[["cohort", "month", "buyers", "value"]].reset_index(drop=True)
-        past.insert(0, "group", names)
-        found.append(Groups(by, label, past))
-    return found
+    pasts = [sums[sums["label"] // width == number].reset_index(drop=True) for number in range(len(groupings) + 1)]
+    for by, label, past in zip(groupings, labels, pasts[1:], strict=True):
+        past.insert(0, "group", label.categories.to_numpy()[past["label"] % width])
+        found.append(Groups(by, label, past.drop(columns="label")))
+    return pasts[0].drop(columns="label"), found
 
 
 def _labels(tables: Tables, as_of: date, groupings: Sequence[str], customer_id: pd.Series) -> list[pd.Categorical]:
@@ -147,7 +152,10 @@ def grouped_by(tables: Tables, as_of: date, groupings: Sequence[str], customers:
 def _counted(
     tables: Tables, as_of: date, customer_id: pd.Series, cohort: np.ndarray, labels: Sequence[pd.Categorical]
 ) -> pd.DataFrame:
-    """Give label (the number of a grouping and of a group of it), cohort, month, buyers and value."""
+    """Give label (the number of a grouping and of a group of it), cohort, month, buyers and value.
+
+    The grouping 0 is everyone.
+    """
     # Customers who are together in each grouping are counted as one.
     codes = np.zeros(len(cohort), dtype=np.int64)
     for label in labels:
@@ -155,7 +163,9 @@ def _counted(
     _, first, cell = np.unique(codes, return_index=True, return_inverse=True)
     celled = pa.table({"customer_id": pa.array(customer_id), "cell": cell.astype(np.int32), "cohort": cohort})
     width = MOST_GROUPS + 2
-    numbers = {f"label_{k}": width * k + label.codes[first].astype(np.int32) for k, label in enumerate(labels)}
+    numbers = {"label_0": np.zeros(first.size, dtype=np.int32)}
+    for number, label in enumerate(labels, start=1):
+        numbers[f"label_{number}"] = width * number + label.codes[first].astype(np.int32)
     labelled = pa.table({"cell": np.arange(first.size, dtype=np.int32), **numbers})
     with (
         given_meanwhile(celled, tables.transactions) as customers,

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.special import gammaincinv
 
 from models.population.months_ahead import AheadKept
-from models.population.sums_ahead import Totals, sums_ahead
+from models.population.sums_ahead import Means, Totals, cells_of, sums_ahead
 from models.release.release import Release
 from models.scoring.clock.future import Future
 from models.stats.typing import Floats
@@ -72,7 +72,7 @@ def forecast_groups(
     has_bought : ndarray of bool or None
         Who has bought in the first period already, and is not counted among those who will.
     kept : AheadKept or None
-        What the living do ahead, where other groupings of the same customers are forecast, too.
+        What was computed of the same customers at the same date for other groupings.
 
     Returns
     -------
@@ -86,24 +86,25 @@ def forecast_groups(
         cell = pd.factorize(cell * (int(grouping.max()) + 1) + grouping)[0]
     first = np.unique(cell, return_index=True)[1]
     sums = sums_ahead(scores, history, release, future, days, cell, has_bought, kept)
-    return [forecast_of(sums, grouping[first], int(grouping.max()) + 1) for grouping in groupings]
+    return [forecast_of(*sums, grouping[first], int(grouping.max()) + 1) for grouping in groupings]
 
 
-def forecast_of(sums: Sequence[Totals], group: np.ndarray, groups: int) -> GroupForecast:
+def forecast_of(totals: Totals, moved: Sequence[Means], group: np.ndarray, groups: int) -> GroupForecast:
     """Forecast groups of cells.
 
     Parameters
     ----------
-    sums : sequence of Totals
+    totals, moved : Totals and sequence of Means
         By cell, as `models.population.sums_ahead.sums_ahead` gives them.
     group : ndarray of int
         The number of each cell's group.
     groups : int
         How many there are.
     """
-    own, *moved = (each.of(group, groups) for each in sums)
-    buyers_variance = own.buyers_variance + sum((each.buyers - own.buyers) ** 2 for each in moved)
-    value_variance = own.value_variance + sum((each.value - own.value) ** 2 for each in moved)
+    cells = cells_of(group, groups)
+    own, others = totals.of(cells), [each.of(cells) for each in moved]
+    buyers_variance = own.buyers_variance + sum((each.buyers - own.buyers) ** 2 for each in others)
+    value_variance = own.value_variance + sum((each.value - own.value) ** 2 for each in others)
     low, high = _interval(own.value, value_variance)
     low = np.where(np.exp(-own.ever) < QUANTILES[0], low, 0.0)
     return GroupForecast(own.buyers, *_whole(own.buyers, buyers_variance), own.value, low, high)

@@ -7,18 +7,19 @@ All is a sum over customers, so parts of a base may be added up apart, and their
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
+from scipy.sparse import csr_array
 
-from models.population.months_ahead import AheadKept
+from models.population.months_ahead import Ahead, AheadKept, MeansAhead
 from models.release.release import Release
 from models.scoring.arrays import distinct_pairs
 from models.scoring.bg_nbd import p_alive, p_purchase_of_the_living, purchases_of_the_living
 from models.scoring.clock.future import Future
 from models.scoring.gamma_gamma import expected_spend
-from models.scoring.parameters import PurchaseParameters, SpendParameters
+from models.scoring.parameters import SpendParameters
 from models.stats.typing import Floats
 
 # With a tail as heavy as this or heavier the variance of spend does not exist; it is taken as that of this shape.
@@ -28,7 +29,11 @@ HISTORY = ["frequency", "recency", "T", "spend_frequency", "spend_value"]
 
 @dataclass(frozen=True)
 class _Customers:
-    """The customers of a base, (n,) each: history in the time of the model, and what was published of them."""
+    """The customers of a base, (n,) each: history in the time of the model, and what was published of them.
+
+    What is ahead of the living depends on (x, T) alone: `pairs` are the distinct ones, and `pair` says which of them
+    each customer has.
+    """
 
     x: Floats
     t_x: Floats
@@ -37,54 +42,88 @@ class _Customers:
     spend_m: Floats
     alive: Floats
     spend: Floats
-    has_bought: np.ndarray
-    kinds: "_Kinds"
+    pairs: tuple[Floats, Floats]
+    pair: np.ndarray
 
 
 @dataclass(frozen=True)
 class _Kinds:
-    """Customers of one group with the same (x, T), of which all that is ahead of the living depends.
+    """Customers of one cell with the same (x, T), who are added up together.
 
     Attributes
     ----------
-    x, T : ndarray, shape (p,)
-        The distinct pairs.
     kind : ndarray, shape (n,)
         Of each customer.
-    pair, cell : ndarray, shape (k,)
-        Of each kind.
-    cells : int
-        How many groups there are.
+    pair : ndarray, shape (k,)
+        Of each kind, those of a cell together and in the order of the pairs.
+    start : ndarray, shape (cells + 1,)
+        Where the kinds of each cell begin.
+    has_bought : ndarray of bool, shape (n,), or None
+        Who has bought in the first period already.
     """
 
-    x: Floats
-    T: Floats
     kind: np.ndarray
     pair: np.ndarray
-    cell: np.ndarray
-    cells: int
+    start: np.ndarray
+    has_bought: np.ndarray | None
+
+    @classmethod
+    def of(cls, customers: _Customers, cell: np.ndarray, has_bought: np.ndarray | None) -> "_Kinds":
+        """Put the customers of each cell together."""
+        pairs, cells = customers.pairs[0].size, int(cell.max()) + 1
+        keys, kind = np.unique(cell * np.int64(pairs) + customers.pair, return_inverse=True)
+        return cls(kind, keys % pairs, np.searchsorted(keys, np.arange(cells + 1) * pairs), has_bought)
+
+    def summed(self, weights: Floats, of_pair: Floats) -> Floats:
+        """Add up by cell and period what each customer weighs times what the customer's pair has, (pairs, periods)."""
+        by_kind = np.bincount(self.kind, weights=weights, minlength=self.pair.size)
+        cells = csr_array((by_kind, self.pair, self.start), shape=(self.start.size - 1, len(of_pair)))
+        return np.asarray(cells @ of_pair)
+
+    def later(self, alive: Floats) -> Floats:
+        """Leave out who has bought in the first period already: they are counted, and not counted again."""
+        return alive if self.has_bought is None else np.where(self.has_bought, 0.0, alive)
+
+    def means(self, alive: Floats, spend: Floats, ahead: MeansAhead) -> "Means":
+        """Add up buyers and value."""
+        first = self.summed(self.later(alive), ahead.buys[:, :1])
+        buyers = np.hstack([first, self.summed(alive, ahead.buys[:, 1:])])
+        return Means(buyers, self.summed(alive * spend, ahead.purchases))
 
 
 @dataclass(frozen=True)
-class Totals:
-    """Totals by group and period, (groups, periods) each: mean and variance of the buyers and of the value to come.
+class Means:
+    """Totals by group and period, (groups, periods) each: means of the buyers and of the value to come."""
+
+    buyers: Floats
+    value: Floats
+
+    def of(self, groups: csr_array) -> "Means":
+        """Add the cells of each group up, as `cells_of` gives them."""
+        return Means(groups @ self.buyers, groups @ self.value)
+
+
+@dataclass(frozen=True)
+class Totals(Means):
+    """The same with their variances.
 
     `ever` counts the customers who buy at all from now to the end of the period.
     """
 
-    buyers: Floats
     buyers_variance: Floats
-    value: Floats
     value_variance: Floats
     ever: Floats
 
-    def of(self, group: np.ndarray, groups: int) -> "Totals":
+    def of(self, groups: csr_array) -> "Totals":
         """Add the cells of each group up; variances are those of independent outcomes."""
+        return Totals(*(groups @ getattr(self, each.name) for each in fields(self)))
 
-        def added(cells: Floats) -> Floats:
-            return _by_place(group, cells, groups)
 
-        return Totals(*map(added, (self.buyers, self.buyers_variance, self.value, self.value_variance, self.ever)))
+def cells_of(group: np.ndarray, groups: int) -> csr_array:
+    """Say which cells each group has, (groups, cells), from the number of each cell's group."""
+    ends = np.bincount(group, minlength=groups).cumsum()
+    cells = np.argsort(group, kind="stable")
+    return csr_array((np.ones(cells.size), cells, np.concatenate([[0], ends])), shape=(groups, cells.size))
 
 
 def sums_ahead(
@@ -96,7 +135,7 @@ def sums_ahead(
     cell: np.ndarray,
     has_bought: np.ndarray | None = None,
     kept: AheadKept | None = None,
-) -> list[Totals]:
+) -> tuple[Totals, list[Means]]:
     """Add up what customers do ahead.
 
     Parameters
@@ -116,30 +155,25 @@ def sums_ahead(
     has_bought : ndarray of bool or None
         Who has bought in the first period already, and is not counted among those who will.
     kept : AheadKept or None
-        What the living do ahead, where other groupings of the same customers are forecast, too.
+        What was computed of the same customers at the same date for other groupings.
 
     Returns
     -------
-    list of Totals
-        By cell: with the parameters as they are, and then with each of what is not known of them moved by one standard
+    tuple of Totals and list of Means
+        By cell: with the parameters as they are, and with each of what is not known of them moved by one standard
         error, in the same order for any customers.
     """
-    purchases = release.scorer.purchases
+    purchases, kept = release.scorer.purchases, kept or AheadKept()
     assert purchases is not None, "there is a forecast"
     ends = np.array([future.length(day) for day in days])
-    customers, kept = _customers(scores, history, release, future, cell, has_bought), kept or AheadKept()
-    totals = _totals(customers, ends, purchases, release.scorer.spend, kept)
-    return [totals, *_moved(customers, ends, release, future, days, kept)]
+    customers = kept.once("customers", lambda: _customers(scores, history, release, future))
+    kinds = _Kinds.of(customers, cell, has_bought)
+    ahead = kept.of(ends, *customers.pairs, purchases)
+    totals = _totals(customers, kinds, ahead, release.scorer.spend)
+    return totals, list(_moved(customers, kinds, totals, ends, ahead, release, future, days, kept))
 
 
-def _customers(
-    scores: pd.DataFrame,
-    history: pd.DataFrame,
-    release: Release,
-    future: Future,
-    cell: np.ndarray,
-    has_bought: np.ndarray | None,
-) -> _Customers:
+def _customers(scores: pd.DataFrame, history: pd.DataFrame, release: Release, future: Future) -> _Customers:
     parameters = release.scorer.purchases
     assert parameters is not None
     x, t_x, T, spend_x, spend_m = (history[name].to_numpy(float) for name in HISTORY)
@@ -153,47 +187,21 @@ def _customers(
     alive = buys / p_purchase_of_the_living(length, x, T, parameters)
     expected = alive * purchases_of_the_living(length, x, T, parameters)
     spend = np.divide(revenue, expected, out=np.zeros_like(revenue), where=expected > 0)
-    nobody = np.zeros(x.size, dtype=bool)
-    bought = nobody if has_bought is None else has_bought
-    return _Customers(x, t_x, T, spend_x, spend_m, alive, spend, bought, _kinds(x, T, cell))
-
-
-def _kinds(x: Floats, T: Floats, cell: np.ndarray) -> _Kinds:
     of_x, of_T, pair = distinct_pairs(x, T)
-    cells = int(cell.max()) + 1
-    keys, kind = np.unique(pair * cells + cell, return_inverse=True)
-    return _Kinds(of_x, of_T, kind, keys // cells, keys % cells, cells)
+    return _Customers(x, t_x, T, spend_x, spend_m, alive, spend, (of_x, of_T), pair)
 
 
-def _totals(
-    customers: _Customers, ends: Floats, parameters: PurchaseParameters, spend: SpendParameters, kept: AheadKept
-) -> Totals:
-    """Add up what customers do by group."""
-    kinds = customers.kinds
-    ahead = kept.of(ends, kinds.x, kinds.T, parameters)
+def _totals(customers: _Customers, kinds: _Kinds, ahead: Ahead, spend: SpendParameters) -> Totals:
+    """Add up what customers do by cell."""
     own, shared = _spread(customers.spend_x, spend)
-    alive, mean = customers.alive, customers.spend
-
-    def summed(weights: Floats, of_pair: Floats) -> Floats:
-        by_kind = np.bincount(kinds.kind, weights=weights, minlength=kinds.pair.size)[:, None] * of_pair[kinds.pair]
-        return _by_place(kinds.cell, by_kind, kinds.cells)
-
-    # Who has bought in this period already is counted, and is not counted again.
-    later = np.where(customers.has_bought, 0.0, alive)
-    buys = np.hstack([summed(later, ahead.buys[:, :1]), summed(alive, ahead.buys[:, 1:])])
-    buys_twice = np.hstack([summed(later**2, ahead.buys[:, :1] ** 2), summed(alive**2, ahead.buys[:, 1:] ** 2)])
-    value = summed(alive * mean, ahead.purchases)
+    alive, mean, summed = customers.alive, customers.spend, kinds.summed
+    means = kinds.means(alive, mean, ahead)
+    first = summed(kinds.later(alive) ** 2, ahead.buys[:, :1] ** 2)
+    buys_twice = np.hstack([first, summed(alive**2, ahead.buys[:, 1:] ** 2)])
     squares = summed(alive * mean**2 * own, ahead.purchases) + summed(alive * mean**2 * shared, ahead.pairs)
     variance = squares - summed((alive * mean) ** 2, ahead.purchases**2)
-    return Totals(buys, buys - buys_twice, value, variance, summed(alive, ahead.buys_by_end))
-
-
-def _by_place(place: np.ndarray, rows: Floats, places: int) -> Floats:
-    """Add up the rows of each place, column by column: several times as fast as `numpy.add.at`, in the same order."""
-    totals = np.empty((places, rows.shape[1]))
-    for k, column in enumerate(rows.T):
-        totals[:, k] = np.bincount(place, weights=column, minlength=places)
-    return totals
+    ever = summed(alive, ahead.buys_by_end)
+    return Totals(means.buyers, means.value, means.buyers - buys_twice, variance, ever)
 
 
 def _spread(x: Floats, spend: SpendParameters) -> tuple[Floats, Floats]:
@@ -208,9 +216,17 @@ def _spread(x: Floats, spend: SpendParameters) -> tuple[Floats, Floats]:
 
 
 def _moved(
-    customers: _Customers, ends: Floats, release: Release, future: Future, days: Floats, kept: AheadKept
-) -> Iterator[Totals]:
-    """Yield the totals with the parameters moved by one standard error along each axis of what is not known of them."""
+    customers: _Customers,
+    kinds: _Kinds,
+    totals: Totals,
+    ends: Floats,
+    ahead: Ahead,
+    release: Release,
+    future: Future,
+    days: Floats,
+    kept: AheadKept,
+) -> Iterator[Means]:
+    """Yield the means with the parameters moved by one standard error along each axis of what is not known of them."""
     purchases, spend, uncertainty = release.scorer.purchases, release.scorer.spend, release.parameters.uncertainty
     assert purchases is not None
     if uncertainty is not None and uncertainty.purchases is not None:
@@ -220,17 +236,21 @@ def _moved(
             moved = replace(purchases, **{name: getattr(purchases, name) * factors[name] for name in factors})
             ratio = p_alive(customers.x, customers.t_x, customers.T, moved) / np.maximum(before, 1e-300)
             alive = np.clip(customers.alive * ratio, 0.0, np.maximum(customers.alive, 1.0))
-            yield _totals(replace(customers, alive=alive), ends, moved, spend, kept)
+            yield kinds.means(alive, customers.spend, kept.means_of(ends, *customers.pairs, moved))
     if uncertainty is not None and uncertainty.spend is not None:
         before = expected_spend(customers.spend_x, customers.spend_m, spend)
         for step in _axes(np.asarray(uncertainty.spend)):
             factors = dict(zip(("p", "q", "v"), np.exp(step), strict=True))
             other = replace(spend, **{name: getattr(spend, name) * factors[name] for name in factors})
             ratio = expected_spend(customers.spend_x, customers.spend_m, other) / before
-            yield _totals(replace(customers, spend=customers.spend * ratio), ends, purchases, spend, kept)
+            value = kinds.summed(customers.alive * (customers.spend * ratio), ahead.purchases)
+            # What a purchase is worth moves nobody to buy.
+            yield Means(totals.buyers, value)
     error = future.error(int(days[-1]))
     if error > 0:
-        yield _totals(customers, ends * np.exp(error), purchases, spend, kept)
+        yield kinds.means(
+            customers.alive, customers.spend, kept.means_of(ends * np.exp(error), *customers.pairs, purchases)
+        )
 
 
 def _axes(covariance: Floats) -> Iterator[Floats]:

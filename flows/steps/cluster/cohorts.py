@@ -17,7 +17,7 @@ from models.population.cohort_groups import CohortGroups, choose_groupings, in_o
 from models.population.cohorts import FOLLOWED_BY, Cohorts, by_month, month_of
 from models.population.counted_groups import MOST_GROUPS, OTHER, UNKNOWN, grouped_by, sums_by_month, sums_of_labels
 from models.population.group_forecasts import forecast_of
-from models.population.sums_ahead import HISTORY, Totals
+from models.population.sums_ahead import HISTORY, Means, Totals
 from models.registry.cluster.ahead import AHEAD_SCHEMA, COUNTS, KEYS, SUMS, SumsAhead, totals_of
 
 # Of a grouping the numbers of its groups; the grouping 0 is everyone.
@@ -32,7 +32,7 @@ def follow_there(
     described: ir.Table,
     files: bytes,
 ) -> tuple[Cohorts, tuple[CohortGroups, ...]]:
-    """Follow everyone and groups of customers, as `follow_cohorts` and `follow_groups` of one machine do.
+    """Follow everyone and groups of customers, as `follow_base` of one machine does.
 
     To the driver come counts and sums by group, month of first purchase and month.
 
@@ -141,13 +141,13 @@ def _groups(by: str, names: Sequence[str], past: pd.DataFrame, sums: pd.DataFram
     sizes = {str(name): _sizes(own[group == name]) for name in groups["group"]}
     counted = past.drop(columns="label")
     counted.insert(0, "group", name_of[past["label"] % _WIDTH])
-    in_horizon = forecast_of(horizon, place, len(groups))
+    in_horizon = forecast_of(*horizon, place, len(groups))
     return put_together(by, groups, counted, sizes, in_horizon, _monthly(own, months, place, here), of_cohorts, here)
 
 
-def _monthly(own: pd.DataFrame, months: Sequence[Totals], place: np.ndarray, here: int) -> pd.DataFrame:
+def _monthly(own: pd.DataFrame, months: tuple[Totals, list[Means]], place: np.ndarray, here: int) -> pd.DataFrame:
     customers, has_bought = (np.bincount(place, weights=own[name]) for name in ("customers", "has_bought"))
-    return by_month(forecast_of(months, place, customers.size), customers, has_bought, here)
+    return by_month(forecast_of(*months, place, customers.size), customers, has_bought, here)
 
 
 def _sizes(own: pd.DataFrame) -> pd.Series:

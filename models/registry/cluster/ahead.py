@@ -1,7 +1,7 @@
 """What customers on a cluster do ahead: each batch adds its own up by group and month of first purchase."""
 
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import date
 
 import numpy as np
@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from features.tables import BATCH_ROWS, gathered, to_frame
 from models.population.cohorts import MONTHS, month_ends, month_of, months_of
-from models.population.sums_ahead import HISTORY, Totals, sums_ahead
+from models.population.months_ahead import AheadKept
+from models.population.sums_ahead import HISTORY, Means, Totals, sums_ahead
 from models.registry.cluster.scorer import loaded
 from models.release.release import Release
 from models.scoring.clock.clock import day_number
@@ -63,12 +64,11 @@ class SumsAhead:
         future, horizon = Future(release.scorer.clock, day_number(self.as_of)), float(release.parameters.horizon)
         has_bought = months_of(frame["last_purchase"]) == month_of(self.as_of)
         shop, ends = (frame, frame[HISTORY], release, future), month_ends(self.as_of, MONTHS)
-        parts = [
-            np.concatenate([_stacked(each) for each in both], axis=1)
-            for both in zip(
-                sums_ahead(*shop, ends, cell, has_bought), sums_ahead(*shop, np.array([horizon]), cell), strict=True
-            )
-        ]
+        kept = AheadKept()
+        months, moved = sums_ahead(*shop, ends, cell, has_bought, kept)
+        total, others = sums_ahead(*shop, np.array([horizon]), cell, kept=kept)
+        both = zip([months, *moved], [total, *others], strict=True)
+        parts = [np.concatenate([_stacked(each) for each in pair], axis=1) for pair in both]
         counted = frame.assign(customers=1.0, has_bought=has_bought.astype(float)).groupby(cell)[list(COUNTS)].sum()
         first = frame.iloc[np.unique(cell, return_index=True)[1]]
         rows = []
@@ -82,12 +82,13 @@ class SumsAhead:
         return pd.concat(rows, ignore_index=True)
 
 
-def _stacked(totals: Totals) -> Floats:
-    """Give totals as (cells, periods, fields)."""
-    return np.stack(astuple(totals), axis=2)
+def _stacked(means: Means) -> Floats:
+    """Give totals as (cells, periods, fields); those that means do not have are 0."""
+    nothing = np.zeros_like(means.buyers)
+    return np.stack([getattr(means, name, nothing) for name in _FIELDS], axis=2)
 
 
-def totals_of(rows: pd.DataFrame) -> tuple[list[Totals], list[Totals]]:
+def totals_of(rows: pd.DataFrame) -> tuple[tuple[Totals, list[Means]], tuple[Totals, list[Means]]]:
     """Give the sums of rows of `AHEAD_SCHEMA` as `sums_ahead` gives them: of the months, and of the horizon.
 
     Parameters
@@ -100,4 +101,4 @@ def totals_of(rows: pd.DataFrame) -> tuple[list[Totals], list[Totals]]:
         sums = part[list(SUMS[len(COUNTS) :])].to_numpy().reshape(len(part), _PERIODS, len(_FIELDS))
         months.append(Totals(*(sums[:, :MONTHS, k] for k in range(len(_FIELDS)))))
         horizon.append(Totals(*(sums[:, MONTHS:, k] for k in range(len(_FIELDS)))))
-    return months, horizon
+    return (months[0], list(months[1:])), (horizon[0], list(horizon[1:]))

@@ -9,7 +9,7 @@ import pytest
 
 from data.errors import InputError
 from features.tables import open_tables
-from models.population.cohort_groups import OTHER, UNKNOWN, choose_groupings, follow_groups
+from models.population.cohort_groups import OTHER, UNKNOWN, choose_groupings, follow_base
 from models.population.sums_ahead import HISTORY
 
 AS_OF = date(2024, 4, 10)
@@ -37,7 +37,7 @@ def followed(tables, release, by, scores):
     bought_once = pd.DataFrame(0.0, range(len(scores)), HISTORY)
     history = bought_once.assign(T=(pd.Timestamp(AS_OF) - scores["first_purchase"]).dt.days - 1.0)
     last = scores["first_purchase"].mask(scores["customer_id"] == "d", pd.Timestamp("2024-04-02"))
-    (found,) = follow_groups(tables, AS_OF, [by], release, history, scores.assign(last_purchase=last))
+    _, (found,) = follow_base(tables, AS_OF, [by], release, history, scores.assign(last_purchase=last))
     return found
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from features.describe import materialise
 from features.purchases import purchase_summary
-from models.population.cohorts import MONTHS, cohorts_ahead, forecast_months, month_of, monthly_cohorts
+from models.population.cohorts import MONTHS, cohorts_ahead, forecast_months, month_of, months_of
+from models.population.counted_groups import count_groups
 from models.population.group_forecasts import forecast_groups
 from models.population.sums_ahead import HISTORY
 from models.scoring.bg_nbd import expected_purchases, p_purchase
@@ -114,7 +115,7 @@ def test_what_is_past_is_counted_and_who_has_bought_this_month_is_known(simulate
     tables, as_of = simulated_shop.tables, release.as_of - timedelta(days=10)
     summary = materialise(purchase_summary(tables, as_of))
     scores = summary.join(release.scorer.predict_horizon(summary))
-    past = materialise(monthly_cohorts(tables, as_of))
+    past, _ = count_groups(tables, as_of, [], summary["customer_id"], months_of(summary["first_purchase"]))
     days = kept_sales(pd.read_parquet(simulated_shop.files["transactions"]), as_of)
     months = days["ts"].dt.year * 12 + days["ts"].dt.month - 1
     first = months.groupby(days["customer_id"]).transform("min")
