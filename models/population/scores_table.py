@@ -121,7 +121,12 @@ def write_scores(parts: Iterable[pa.Table], file: Path) -> None:
     """Write scores part by part, one at least, to a new file; an existing file is never overwritten."""
     rest = iter(parts)
     first = next(rest)
-    with file.open("xb") as sink, pq.ParquetWriter(sink, first.schema, compression="zstd") as writer:
+    # Of doubles nearly all differ: without a dictionary they are written in half the time, and smaller.
+    repeated = [field.name for field in first.schema if not pa.types.is_floating(field.type)]
+    with (
+        file.open("xb") as sink,
+        pq.ParquetWriter(sink, first.schema, compression="zstd", use_dictionary=repeated) as writer,
+    ):
         for part in chain([first], rest):
             writer.write_table(part, row_group_size=GROUP_ROWS)
 

@@ -62,7 +62,9 @@ def as_doubles(rows: Any, columns: Iterable[str]) -> pd.DataFrame:
         Naming a column that does not hold numbers.
     """
     table = pd.DataFrame(rows)
-    table = table[[name for name in columns if name in table]]
+    # Chosen as a list of names they would be copied.
+    chosen = {name: table[name] for name in columns if name in table}
+    table = pd.DataFrame(chosen, index=table.index, copy=False)
     numbers = [name for name in table if name != DATE]
     for name, column in table[numbers].items():
         kind = "floating" if column.dtype.kind in "fiub" else pd.api.types.infer_dtype(column, skipna=True)

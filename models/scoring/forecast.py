@@ -48,7 +48,7 @@ class Forecast:
         """Predict p_purchase, expected_purchases, expected_spend and expected_revenue; NaN without a purchase model."""
         if self.purchases is None:
             return pd.DataFrame(np.nan, index=features.index, columns=list(FIRST_STAGE[1:]))
-        return self._both_stages(features, future)[1]
+        return self._both_stages(features, future, self._is_behaviour_known(features))[1]
 
     def p_none(self, features: pd.DataFrame, future: Future, days: float) -> Floats:
         """Return the first stage's probability of no purchase within so many days; 1 without a purchase model."""
@@ -75,11 +75,14 @@ class Forecast:
             return pd.DataFrame(np.nan, index=features.index, columns=list(FORECAST_COLUMNS))
         x, t_x, T, x_spend, m_spend = self._history(features, future)
         of = self.parameters
-        first, expected = self._both_stages(features, future)
-        alive, scale = self._of_the_living(features, future, first, expected, 1.0)
-        share = reach(of.horizon, of.clv_horizon)
-        alive_later, clv_scale = self._of_the_living(features, future, first, expected, share)
-        clv_scale = clv_scale * np.exp(self._level("clv", features))
+        is_known = self._is_behaviour_known(features)
+        first, expected = self._both_stages(features, future, is_known)
+        of_horizon, of_clv = self._of_the_living(
+            features, future, first, expected, (1.0, reach(of.horizon, of.clv_horizon))
+        )
+        alive, scale = of_horizon
+        alive_later, clv_scale = of_clv
+        clv_scale = clv_scale * np.exp(self._level("clv", is_known))
         left, left_later = (-logit(each) if of.second_stage.used else None for each in (alive, alive_later))
         latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
         horizon, clv_horizon = map(future.length, (of.horizon, of.clv_horizon))
@@ -119,7 +122,7 @@ class Forecast:
                 "p_alive": p_alive_if_judged(x, t_x, T, self.purchases),
                 "p_purchase": expected["p_purchase"],
                 "expected_purchases": expected["expected_purchases"],
-                "p_churn": self._p_churn(features, future, first, expected),
+                "p_churn": self._p_churn(features, future, first, expected, is_known),
                 "expected_spend": expected["expected_spend"],
                 "expected_revenue": expected["expected_revenue"],
                 # A purchase is a day of positive value to the spend model: there is revenue where there is a purchase.
@@ -134,7 +137,16 @@ class Forecast:
             index=features.index,
         )
 
-    def _both_stages(self, features: pd.DataFrame, future: Future) -> tuple[pd.DataFrame, pd.DataFrame]:
+    def _is_behaviour_known(self, features: pd.DataFrame) -> NDArray[np.bool_]:
+        """Say which rows the second stage corrects, (n,): none where there is no such stage."""
+        stage = self.parameters.second_stage
+        if not stage.used:
+            return np.zeros(len(features), dtype=bool)
+        return is_behaviour_known(features, stage.features, stage.needed)
+
+    def _both_stages(
+        self, features: pd.DataFrame, future: Future, is_known: NDArray[np.bool_]
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict the horizon by the first stage alone, and as it is published."""
         assert self.purchases is not None
         length, history = future.length(self.parameters.horizon), self._history(features, future)
@@ -142,12 +154,17 @@ class Forecast:
         first.index = features.index
         if not self.parameters.second_stage.used:
             return first, first.drop(columns="p_alive")
-        return first, second_stage(self.trees, first, features, self.parameters.second_stage)
+        return first, second_stage(self.trees, first, features, self.parameters.second_stage, is_known)
 
     def _of_the_living(
-        self, features: pd.DataFrame, future: Future, first: pd.DataFrame, second: pd.DataFrame, share: float
-    ) -> tuple[Floats, Floats]:
-        """Return the probability of being alive and the factor of what the living spend, by a share of the correction.
+        self,
+        features: pd.DataFrame,
+        future: Future,
+        first: pd.DataFrame,
+        second: pd.DataFrame,
+        shares: tuple[float, float],
+    ) -> list[tuple[Floats, Floats]]:
+        """Return the probability of being alive and the factor of what the living spend, by shares of the correction.
 
         The factor holds the returns to come.
         """
@@ -155,32 +172,37 @@ class Forecast:
         x, t_x, T, x_spend, m_spend = self._history(features, future)
         kept = self._kept(features, self.purchases)
         if not self.parameters.second_stage.used:
-            return p_alive(x, t_x, T, self.purchases), kept
+            return [(p_alive(x, t_x, T, self.purchases), kept)] * len(shares)
         horizon = future.length(self.parameters.horizon)
         spend = expected_spend(x_spend, m_spend, self.spend) * kept
         revenue_living = purchases_of_the_living(horizon, x, T, self.purchases) * spend
         p_living = p_purchase_of_the_living(horizon, x, T, self.purchases)
-        corrected = second if share == 1.0 else by_share(first, second, share)
-        evidence = Evidence.of(corrected, p_living, revenue_living)
-        return evidence.alive, evidence.scale * kept
+        found = []
+        for share in shares:
+            corrected = second if share == 1.0 else by_share(first, second, share)
+            evidence = Evidence.of(corrected, p_living, revenue_living)
+            found.append((evidence.alive, evidence.scale * kept))
+        return found
 
-    def _p_churn(self, features: pd.DataFrame, future: Future, first: pd.DataFrame, second: pd.DataFrame) -> Floats:
+    def _p_churn(
+        self,
+        features: pd.DataFrame,
+        future: Future,
+        first: pd.DataFrame,
+        second: pd.DataFrame,
+        is_known: NDArray[np.bool_],
+    ) -> Floats:
         of = self.parameters
         p_none = self.p_none(features, future, of.churn_horizon)
         if not of.second_stage.used:
             return p_none
         corrected = p_none_beyond(p_none, first, second, reach(of.horizon, of.churn_horizon))
         longer = of.churn_horizon >= of.horizon
-        return at_level(corrected, second["p_purchase"].to_numpy(float), self._level("churn", features), longer)
+        return at_level(corrected, second["p_purchase"].to_numpy(float), self._level("churn", is_known), longer)
 
-    def _level(self, name: str, features: pd.DataFrame) -> Floats:
+    def _level(self, name: str, is_known: NDArray[np.bool_]) -> Floats:
         """Return a level of the second stage, (n,): 0 of rows that keep the first stage."""
-        stage = self.parameters.second_stage
-        level = stage.levels.get(name, 0.0) if stage.used else 0.0
-        if level == 0.0:
-            return np.zeros(len(features))
-        is_known: NDArray[np.bool_] = is_behaviour_known(features, stage.features, stage.needed)
-        return np.where(is_known, level, 0.0)
+        return np.where(is_known, self.parameters.second_stage.levels.get(name, 0.0), 0.0)
 
     def _history(self, features: pd.DataFrame, future: Future) -> tuple[Floats, Floats, Floats, Floats, Floats]:
         x, t_x, T, x_spend, m_spend = (features[name].to_numpy(float) for name in PURCHASE_COLUMNS)

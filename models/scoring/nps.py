@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, log_softmax, softmax
 
-from .arrays import Floats, matrix_of
+from .arrays import Floats, interpolated, matrices_of
 from .boosted.trees import Trees
 from .columns import CATEGORIES
 from .members import (
@@ -77,7 +77,7 @@ def _terms_by_feature(member: ProportionalOddsMember, features: Floats) -> Itera
     """Yield each feature's term, (n,)."""
     lines = zip(features.T, member.knots, member.values, member.missing, strict=True)
     for column, knots, values, missing in lines:
-        yield np.where(np.isnan(column), missing, np.interp(column, knots, values))
+        yield np.where(np.isnan(column), missing, interpolated(column, knots, values))
 
 
 def latent_scores(member: Member, boosters: Mapping[str, Trees], features: Floats) -> Floats:
@@ -171,8 +171,10 @@ def category_probabilities(
     if parameters.source == "prior":
         prior = np.tile(np.asarray(parameters.prior, dtype=float), (len(features), 1))
         return shifted_probabilities(prior, parameters.offsets)
-    X = matrix_of(features, parameters.features)
-    return blended_probabilities(parameters.members, boosters, X, parameters.offsets)
+    probabilities = np.empty((len(features), 3))
+    for rows, X in matrices_of(features, parameters.features):
+        probabilities[rows] = blended_probabilities(parameters.members, boosters, X, parameters.offsets)
+    return probabilities
 
 
 def shifted_probabilities(probabilities: Floats, offsets: Sequence[float]) -> Floats:

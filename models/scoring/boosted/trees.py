@@ -13,12 +13,9 @@ import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Floats
+from ..arrays import BLOCK_ROWS, Floats
 from .text import Tree, read_trees, value_of
 
-# Rows that are read together. Of 16,000 to 64,000 a customer's six sets of trees take the same time, of 8,000 a fifth
-# more and of 200,000 a tenth.
-_BLOCK = 32_768
 # Trees are read from one table of sums together while their combinations of leaves are no more than this, the numbers
 # of a byte.
 _COMBINATIONS = 256
@@ -74,12 +71,12 @@ class Trees:
         if features.shape[1] != self.features:
             raise ValueError(f"the trees know {self.features} features, and were given {features.shape[1]}")
         scores = np.zeros(len(features))
-        for start in range(0, len(features), _BLOCK):
-            columns = features[start : start + _BLOCK].T
+        for start in range(0, len(features), BLOCK_ROWS):
+            columns = features[start : start + BLOCK_ROWS].T
             # A comparison of values that lie apart takes several times as long.
             if columns.strides[1] != columns.itemsize:
                 columns = np.ascontiguousarray(columns)
-            of_block = scores[start : start + _BLOCK]
+            of_block = scores[start : start + BLOCK_ROWS]
             for trees, sums in self.tables:
                 place = leaves_of(trees[0], columns)
                 for tree in trees[1:]:

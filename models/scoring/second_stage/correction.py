@@ -9,17 +9,16 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from ..arrays import Floats, fill_columns
+from ..arrays import BLOCK_ROWS, Floats, consecutive, fill_columns
 from ..boosted.trees import Trees
 from ..columns import PURCHASE_COLUMNS
 from ..parameters import LogisticParameters, SecondStageParameters
-from .first import FIRST_STAGE, Offsets, second_stage_matrix
+from .first import FIRST_STAGE, Offsets, fill_second_stage
 
 SECOND_STAGE_BOOSTERS = ("buys", "purchases", "revenue")
 # Standardised features of the regression are held within so many standard deviations: it is a straight line, which
 # must not lead far beyond what it was fitted on.
 _FARTHEST = 4.0
-_ROWS_AT_ONCE = 100_000
 
 
 def second_stage(
@@ -27,6 +26,7 @@ def second_stage(
     first: pd.DataFrame,
     features: pd.DataFrame,
     stage: SecondStageParameters,
+    is_known: NDArray[np.bool_] | None = None,
 ) -> pd.DataFrame:
     """Correct what the purchase and spend models expect of the horizon by what else customers do.
 
@@ -46,19 +46,25 @@ def second_stage(
         `is_behaviour_known`.
     stage : SecondStageParameters
         Weights, levels, the regression, and the names of the features.
+    is_known : ndarray of bool, optional
+        What `is_behaviour_known` says of the rows, where it was asked already.
 
     Returns
     -------
     pandas.DataFrame
         p_purchase, expected_purchases, expected_spend and expected_revenue; index of ``first``.
     """
-    is_known = is_behaviour_known(features, stage.features, stage.needed)
+    if is_known is None:
+        is_known = is_behaviour_known(features, stage.features, stage.needed)
     rows = np.flatnonzero(is_known)
     offsets = Offsets.of(first)
     log_ratio = {name: np.full(len(first), stage.levels.get(name, 0.0)) for name in SECOND_STAGE_BOOSTERS}
-    for start in range(0, rows.size, _ROWS_AT_ONCE):
-        part = rows[start : start + _ROWS_AT_ONCE]
-        matrix = second_stage_matrix(first, features, stage.features, part)
+    # One matrix for all blocks: new memory for each takes as long as reading the trees.
+    block = np.empty((min(rows.size, BLOCK_ROWS), len(FIRST_STAGE) + len(stage.features)), order="F")
+    for start in range(0, rows.size, BLOCK_ROWS):
+        part = consecutive(rows[start : start + BLOCK_ROWS])
+        matrix = block[: rows[start : start + BLOCK_ROWS].size]
+        fill_second_stage(matrix, first, features, stage.features, part)
         for name, booster in boosters.items():
             log_ratio[name][part] += stage.weight(name) * booster.raw_scores(matrix)
         if stage.logistic is not None:
@@ -73,7 +79,10 @@ def second_stage(
 
 
 def regression(
-    logistic: LogisticParameters, log_odds: Floats, features: pd.DataFrame, rows: NDArray[np.int64] | None = None
+    logistic: LogisticParameters,
+    log_odds: Floats,
+    features: pd.DataFrame,
+    rows: NDArray[np.int64] | slice | None = None,
 ) -> Floats:
     """Return what the logistic regression adds to the first stage's log odds, shape (n,)."""
     Z = standardised(log_scale(log_odds, features, logistic.features, rows), logistic.centres, logistic.scales)
@@ -81,7 +90,7 @@ def regression(
 
 
 def log_scale(
-    log_odds: Floats, features: pd.DataFrame, names: Sequence[str], rows: NDArray[np.int64] | None = None
+    log_odds: Floats, features: pd.DataFrame, names: Sequence[str], rows: NDArray[np.int64] | slice | None = None
 ) -> Floats:
     """Return what the regression sees, shape (n, 1 + k): the log odds, then sign(v) ln(1 + |v|) of each feature."""
     values = np.empty((len(log_odds), len(names)))

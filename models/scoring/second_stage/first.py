@@ -68,14 +68,23 @@ class Offsets:
         return cls(logit(buys), np.log(np.maximum(purchases / buys - 1.0, _NO_MORE)), np.log(spend))
 
 
-def second_stage_matrix(
-    first: pd.DataFrame, features: pd.DataFrame, names: Sequence[str], rows: NDArray[np.int64] | None = None
-) -> Floats:
+def second_stage_matrix(first: pd.DataFrame, features: pd.DataFrame, names: Sequence[str]) -> Floats:
     """Return what the trees see, shape (n, 5 + k): the first stage, then the named features, NaN where not there.
 
-    Of all rows, or of those at the places ``rows``. It lies by columns, as trees are read.
+    It lies by columns, as trees are read.
     """
-    matrix = np.empty((len(first) if rows is None else rows.size, len(FIRST_STAGE) + len(names)), order="F")
+    matrix = np.empty((len(first), len(FIRST_STAGE) + len(names)), order="F")
+    fill_second_stage(matrix, first, features, names)
+    return matrix
+
+
+def fill_second_stage(
+    matrix: Floats,
+    first: pd.DataFrame,
+    features: pd.DataFrame,
+    names: Sequence[str],
+    rows: NDArray[np.int64] | slice | None = None,
+) -> None:
+    """Write what `second_stage_matrix` returns into a matrix: all rows, or those at the places ``rows``."""
     fill_columns(matrix[:, : len(FIRST_STAGE)], first, FIRST_STAGE, rows)
     fill_columns(matrix[:, len(FIRST_STAGE) :], features, names, rows)
-    return matrix

@@ -15,6 +15,7 @@ from scipy.special import ndtr
 
 from features.catalogue import Catalogue
 from features.definition import Feature, PersonaUse
+from models.scoring.arrays import interpolated
 from models.stats.population_stability import Columns
 from models.stats.typing import Floats
 
@@ -58,7 +59,7 @@ class Coordinate:
         if self.definition is None:
             return np.zeros(len(described))
         column = feature_values(described, self.definition)
-        placed: Floats = np.interp(column, self.values, self.scores) * self.weight
+        placed: Floats = interpolated(column, self.values, self.scores) * self.weight
         if _use(self.definition).scale == "habit":
             orders = np.nan_to_num(_column(described, "orders_ever"))
             placed *= orders / (orders + ORDERS_OF_A_HABIT)

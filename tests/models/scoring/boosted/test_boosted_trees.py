@@ -49,7 +49,7 @@ def test_a_score_depends_neither_on_the_rows_beside_it_nor_on_how_they_lie_in_me
     of_text = Trees(grown(X, X[:, 0] > 2, objective="binary", num_leaves=9))
     scores = of_text.raw_scores(X)
     assert np.ptp(scores) > 1
-    monkeypatch.setattr(trees, "_BLOCK", 7)
+    monkeypatch.setattr(trees, "BLOCK_ROWS", 7)
     order = rng.permutation(len(X))
     for other in (X, np.asfortranarray(X)):
         assert (of_text.raw_scores(other) == scores).all()
