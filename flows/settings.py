@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     )
 
     keep_rows: bool = Field(
-        True, description="keep the checked rows of Parquet files in the store, to read only files that changed"
+        True, description="keep the checked rows of files in the store, to read only files that changed"
     )
 
     as_of: date | None = Field(None, description="the day to describe customers at; default: after the newest day")

@@ -14,6 +14,7 @@ from data.intake.casting import create_macros, describe_all
 from data.intake.checks import check_currency, remember_later_customers
 from data.intake.clean.clean_table import clean_path, names_in_files, write_clean, write_parquet
 from data.intake.clean.kept_rows import KeptRows
+from data.intake.clean.last_reading import LastReading
 from data.intake.clean.staging import TableFiles, stage_table
 from data.intake.databases.reading import files_on_disk, find_files_and_tables, without_rows
 from data.intake.evidence import find_readings_by_way, near_miss_note
@@ -36,7 +37,11 @@ __all__ = ["Intake", "Rules", "Source", "TableReport", "take_in"]
 
 
 def take_in(
-    sources: Mapping[str, Source], folder: Path, rules: Rules | None = None, kept: Path | None = None
+    sources: Mapping[str, Source],
+    folder: Path,
+    rules: Rules | None = None,
+    kept: Path | None = None,
+    last: Path | None = None,
 ) -> Intake:
     """Read tables, check every row, and write the valid ones to a folder of clean Parquet.
 
@@ -51,6 +56,9 @@ def take_in(
     kept
         Folder of checked rows of earlier intakes, which are read instead of Parquet files that have not changed since.
         None: every file is read.
+    last
+        Folder of the clean tables of the last intake, which are used where no file has changed since. None: there are
+        none.
 
     Raises
     ------
@@ -66,11 +74,16 @@ def take_in(
     if "transactions" not in sources:
         raise InputError("transactions are needed and no source of them is given.")
     folder.mkdir(parents=True, exist_ok=True)
+    reading = LastReading(last, sources, rules)
+    intake = reading.find(folder)
+    if intake is not None:
+        return intake
     try:
-        return _take_in(sources, folder, rules, kept, 0)
+        intake = _take_in(sources, folder, rules, kept, 0)
     except duckdb.OutOfMemoryException:
         # Some files hold far more than their size tells, such as ones that are packed a thousandfold.
-        return _take_in(sources, folder, rules, kept, LARGEST)
+        intake = _take_in(sources, folder, rules, kept, LARGEST)
+    return reading.keep(intake)
 
 
 def _take_in(sources: Mapping[str, Source], folder: Path, rules: Rules, kept: Path | None, more: int) -> Intake:

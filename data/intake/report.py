@@ -6,6 +6,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+_LISTS = ("files", "unread", "written")
+
 
 @dataclass(frozen=True)
 class Overlap:
@@ -116,7 +118,7 @@ class Intake:
     alike_ids
         Ids of customers that a setting would take for one.
     files_read
-        By table of several files, how many were read and why, in sentences; empty where no rows are kept.
+        How much was read of files that were read before, and why, in sentences; empty where nothing is kept.
     """
 
     folder: Path
@@ -140,8 +142,27 @@ class Intake:
             "alike_ids": [asdict(each) | {"example": list(each.example)} for each in self.alike_ids],
         }
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> "Intake":
+        """Give the report that `to_dict` wrote."""
+        return cls(
+            folder=Path(told["folder"]),
+            tables={name: _from_json(report) for name, report in told["tables"].items()},
+            currency=told["currency"],
+            first_day=date.fromisoformat(told["first_day"]),
+            newest_day=date.fromisoformat(told["newest_day"]),
+            notes=tuple(told["notes"]),
+            alike_ids=tuple(AlikeIds(**each | {"example": tuple(each["example"])}) for each in told["alike_ids"]),
+            files_read=tuple(told["files_read"]),
+        )
+
 
 def _as_json(report: TableReport) -> dict[str, Any]:
     overlaps = [asdict(each) for each in report.overlaps]
-    lists = {name: list(getattr(report, name)) for name in ("files", "unread", "written")}
+    lists = {name: list(getattr(report, name)) for name in _LISTS}
     return asdict(report) | lists | {"overlaps": overlaps}
+
+
+def _from_json(report: Mapping[str, Any]) -> TableReport:
+    overlaps = tuple(Overlap(**each) for each in report["overlaps"])
+    return TableReport(**{**report, **{name: tuple(report[name]) for name in _LISTS}, "overlaps": overlaps})

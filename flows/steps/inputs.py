@@ -26,7 +26,11 @@ class Inputs:
 
 
 def read_inputs(
-    settings: Settings, folder: Path, kept: Path | None = None, protection: Protection | None = None
+    settings: Settings,
+    folder: Path,
+    kept: Path | None = None,
+    protection: Protection | None = None,
+    last: Path | None = None,
 ) -> Intake:
     """Read, check and type the tables the settings name.
 
@@ -40,6 +44,8 @@ def read_inputs(
         Where the checked rows of unchanged files are kept between runs; None: every file is read.
     protection : Protection, optional
         What the store asks for the privacy of customers; None where nothing is kept of what is read.
+    last : Path, optional
+        Where the clean tables of the last reading are kept, which are used where no file has changed; None: nowhere.
 
     Raises
     ------
@@ -52,7 +58,8 @@ def read_inputs(
         raise only_flows()
     sources = _sources(settings, folder / "source")
     with step(f"read and check {', '.join(sources)}"):
-        return take_in(sources, folder, rules_of(settings, protection), kept)
+        # The tables that are made of the Olist files are new in each run.
+        return take_in(sources, folder, rules_of(settings, protection), kept, None if settings.olist else last)
 
 
 def rules_of(settings: Settings, protection: Protection | None = None) -> Rules:

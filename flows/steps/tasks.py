@@ -16,7 +16,7 @@ from flows.faults import describe_fault
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, open_inputs, read_inputs
 from flows.steps.store_place import locate_store
-from models.registry.privacy.beside import KEPT_ROWS
+from models.registry.privacy.beside import KEPT_ROWS, KEPT_TABLES
 from models.registry.privacy.forgotten import protection_of
 from models.registry.tracking import Run
 
@@ -87,10 +87,11 @@ def _as_step(function: Callable[P, T], retries: Callable[[], int]) -> Callable[P
 
 @io_task
 def extract(settings: Settings, folder: Path, protection: Protection) -> Intake:
-    """Read and check the inputs into a folder of clean tables; of large tables only the files that changed."""
+    """Read and check the inputs into a folder of clean tables, as far as what they are made of has changed."""
     location = locate_store(settings.mlruns)
-    kept = location.folder / KEPT_ROWS if location.embedded and settings.keep_rows else None
-    return read_inputs(settings, folder, kept, protection)
+    if not location.embedded or not settings.keep_rows:
+        return read_inputs(settings, folder, protection=protection)
+    return read_inputs(settings, folder, location.folder / KEPT_ROWS, protection, location.folder / KEPT_TABLES)
 
 
 def take_inputs(run: Run, settings: Settings) -> Inputs:

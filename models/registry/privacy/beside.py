@@ -15,6 +15,7 @@ from models.registry.privacy.open_apps import is_settled
 from models.registry.upkeep.workspaces import WORK
 
 KEPT_ROWS = "kept_rows"
+KEPT_TABLES = "kept_tables"
 _PREFECT = "prefect/prefect.db"
 # Tables and columns of Prefect's in which it keeps what runs said.
 _SAID = (
@@ -44,16 +45,32 @@ def running_here(location: StoreLocation) -> list[str]:
 
 
 def drop_kept_rows(location: StoreLocation, customer: Customer) -> int:
-    """Delete the kept rows of those files in which the customer is, and count them; the next run reads these files."""
-    folder = location.folder / KEPT_ROWS
+    """Delete the kept rows of those files in which the customer is, and count them; the next run reads these files.
+
+    The clean tables of the last reading go in any case: no later run uses them, as it leaves the customer out.
+    """
     dropped = 0
+    folder = location.folder / KEPT_ROWS
     for file in sorted(folder.glob("*.parquet")) if folder.is_dir() else ():
-        ids = pq.read_table(file, columns=["customer_id"])["customer_id"]
-        if pc.any(pc.is_in(ids, pa.array(sorted(customer.ids), pa.string()))).as_py():
+        if _holds(file, customer):
             file.unlink()
             file.with_suffix(".json").unlink(missing_ok=True)
             dropped += 1
+    folder = location.folder / KEPT_TABLES
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        dropped += file.suffix == ".parquet" and _holds(file, customer)
+        file.unlink()
     return dropped
+
+
+def _holds(file: Path, customer: Customer) -> bool:
+    """Whether a customer is in a table, read a part at a time; in one without customer_id nobody is looked for."""
+    ids = pa.array(sorted(customer.ids), pa.string())
+    with pq.ParquetFile(file) as stored:
+        if "customer_id" not in stored.schema_arrow.names:
+            return False
+        batches = stored.iter_batches(columns=["customer_id"])
+        return any(pc.any(pc.is_in(batch.column(0), ids)).as_py() for batch in batches)
 
 
 def clear_prefect(location: StoreLocation, customer: Customer) -> int:

@@ -11,7 +11,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
 from models.registry.privacy.artifacts import Artifact, all_runs, artifacts_of, local_folder
-from models.registry.privacy.beside import KEPT_ROWS
+from models.registry.privacy.beside import KEPT_ROWS, KEPT_TABLES
 from models.registry.privacy.kinds import KINDS, Kind, kind_of
 from models.registry.publication import newest_scores_of, published_versions
 from models.registry.published_file import CURRENT, FILE, SCORES
@@ -183,10 +183,10 @@ def _without_a_run(store: Store, runs: list[Run], now: float) -> Iterator[Remova
 
 
 def _old_kept_rows(store: Store, retention: Mapping[Kind, int], now: float) -> Iterator[Removal]:
-    folder = store.folder / KEPT_ROWS
-    if "kept_rows" not in retention or not folder.is_dir():
+    if "kept_rows" not in retention:
         return
-    for file in sorted(folder.iterdir()):
+    folders = [folder for name in (KEPT_ROWS, KEPT_TABLES) if (folder := store.folder / name).is_dir()]
+    for file in (file for folder in folders for file in sorted(folder.iterdir())):
         if file.stat().st_mtime < now - retention["kept_rows"] * _DAY:
             why = f"not used, {_days(now, file.stat().st_mtime)}"
             yield Removal(KINDS["kept_rows"], why, 1, file.stat().st_size, place=file)

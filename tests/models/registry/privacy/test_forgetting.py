@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from models.registry.privacy.artifacts import replace
+from models.registry.privacy.beside import KEPT_ROWS, KEPT_TABLES, drop_kept_rows
 from models.registry.privacy.customer import Customer
 from models.registry.privacy.forgetting import FORGOTTEN_ON, forget_customer
 from models.registry.publication import make_current
@@ -128,3 +129,18 @@ def test_files_that_a_cluster_wrote_lose_the_customer_too(store, published, whom
     left = pq.read_table(folder)["customer_id"].to_pylist()
     assert left == [each for each in table["customer_id"].to_pylist() if each != name]
     assert (folder / "part-1.parquet").stat().st_mtime_ns == untouched
+
+
+def test_kept_rows_go_with_the_customer_and_kept_tables_go_in_any_case(store, whom):
+    files = {}
+    for folder in (KEPT_ROWS, KEPT_TABLES):
+        (store.folder / folder).mkdir()
+        for name, ids in (("with", IDS), ("without", ["other"])):
+            files[folder, name] = store.folder / folder / f"{name}.parquet"
+            pq.write_table(pa.table({"customer_id": ids}), files[folder, name])
+            files[folder, name].with_suffix(".json").touch()
+    pq.write_table(pa.table({"record": ["{}"]}), store.folder / KEPT_TABLES / "quarantine.parquet")
+    assert drop_kept_rows(store, whom) == 2
+    assert [key for key, file in files.items() if file.exists()] == [(KEPT_ROWS, "without")]
+    assert list((store.folder / KEPT_TABLES).iterdir()) == []
+    assert drop_kept_rows(store, whom) == 0

@@ -97,13 +97,13 @@ def test_a_sample_that_was_removed_counts_no_more(store):
 
 
 def test_files_without_a_run_and_old_kept_rows_go(store):
-    orphan, kept = store.folder / "artifacts" / "no-run", store.folder / "kept_rows"
-    for folder in (orphan, kept):
+    orphan, *kept = (store.folder / name for name in ("artifacts/no-run", "kept_rows", "kept_tables"))
+    for folder in (orphan, *kept):
         folder.mkdir(parents=True)
         (folder / "file.parquet").write_text("rows")
-    os.utime(orphan, (0, 0))
-    os.utime(kept / "file.parquet", (0, 0))
+    for old in (orphan, *(folder / "file.parquet" for folder in kept)):
+        os.utime(old, (0, 0))
     for removal in find_removals(store, {"kept_rows": 30}):
         remove(store, removal)
     assert not orphan.exists()
-    assert list(kept.iterdir()) == []
+    assert [list(folder.iterdir()) for folder in kept] == [[], []]
