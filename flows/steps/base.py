@@ -16,7 +16,7 @@ from flows.steps.inputs import Inputs
 from flows.steps.progress import step
 from models.monitoring.stability import SCORES, profiles_of
 from models.population.category_level import probabilities_of_everyone, with_level
-from models.population.segment_labels import segment_labels
+from models.population.segment_labels import places_of_everyone, segment_labels
 from models.population.totals import BASE_COLUMNS, base_totals
 from models.registry.scorers import SCORER, Registered
 from models.registry.store import Store
@@ -198,7 +198,8 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
         some = described.take(drawn(described["customer_id"], seed))
         personas = fit_personas(some, release.vocabulary, seed, champions, customers=len(described))
         with_profile = release.with_base(profiles_of(described, scores, release), personas)
-        return Profiled(with_profile, personas, profile(personas, described, scores), base_totals(scores))
+        places = places_of_everyone(inputs.tables, release.as_of, release.vocabulary, personas)
+        return Profiled(with_profile, personas, profile(personas, described, places, some, scores), base_totals(scores))
 
 
 def find_comment_topics(inputs: Inputs, release: Release) -> Topics | None:

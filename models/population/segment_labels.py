@@ -1,5 +1,6 @@
 """Which segment each customer is in: by RFM, by persona, or by any attribute of customers."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,10 +17,10 @@ from features.spine import everyone
 from features.tables import Tables
 from features.vocabulary import Vocabulary
 from models.release.release import Release
-from models.segments.personas.model import Personas, assign_personas
-from models.segments.rfm import Rfm, rfm_cuts
+from models.segments.personas.model import Personas, places_of
+from models.segments.rfm import MEASURES, Rfm, rfm_cuts
 from models.segments.segment_names import PERSONA, Segments
-from models.stats.typing import Floats
+from models.stats.typing import Floats, Integers, Texts
 
 RFM = "RFM segment"
 # Columns of customers that identify its rows.
@@ -128,17 +129,14 @@ def segment_of(tables: Tables, as_of: date, segmentations: Segmentations, name: 
         If there is no such segmentation.
     """
     if name == PERSONA and segmentations.personas is not None:
-        described, personas = everyone_described(tables, as_of, segmentations.vocabulary), segmentations.personas
-        columns = ["customer_id", *(name for name in personas.space.features if name in described.columns)]
-        parts = [
-            pd.Series(assign_personas(personas, batch), index=batch["customer_id"], name=PERSONA)
-            for batch in described.batches(columns)
-        ]
-        labels: pd.Series = pd.concat(parts)
-        return labels
+        personas, vocabulary = segmentations.personas, segmentations.vocabulary
+        names: Texts = np.array(personas.names, dtype=object)
+        who = everyone_described(tables, as_of, vocabulary)["customer_id"]
+        place = places_of_everyone(tables, as_of, vocabulary, personas)
+        return pd.Series(names[place], index=pd.Index(who), name=PERSONA)
     if name in (RFM, "rfm"):
-        summary = materialise(purchase_summary(tables, as_of)).set_index("customer_id")
-        return segmentations.rfm.scores(summary)["segment"].rename(RFM)
+        measures = purchase_summary(tables, as_of).select("customer_id", *MEASURES)
+        return segmentations.rfm.segments_of(materialise(measures).set_index("customer_id")).rename(RFM)
     check_attributes(tables, [name])
     assert tables.customers is not None
     # Whoever gave everything back is no customer of the base, but has attributes, answers and events.
@@ -148,6 +146,27 @@ def segment_of(tables: Tables, as_of: date, segmentations: Segmentations, name: 
     if tables.customers[name].type().is_decimal():
         valid = valid.astype(float)
     return _levels(valid.reindex(customer)).rename(name)
+
+
+def places_of_everyone(tables: Tables, as_of: date, vocabulary: Vocabulary, personas: Personas) -> Integers:
+    """Give the place of everyone's persona among the names as of a date, (M,), once a run.
+
+    Parameters
+    ----------
+    tables, as_of, vocabulary
+        As for `features.describe.everyone_described`, in whose rows they are.
+    personas : Personas
+        The fitted personas.
+    """
+
+    def placed() -> Integers:
+        described = everyone_described(tables, as_of, vocabulary)
+        columns = ["customer_id", *(name for name in personas.space.features if name in described.columns)]
+        # There are a few personas: a byte a customer.
+        return np.concatenate([places_of(personas, batch).astype(np.int8) for batch in described.batches(columns)])
+
+    key = ("personas", as_of, json.dumps(vocabulary.to_dict()), json.dumps(personas.to_dict()))
+    return tables.workspace.once(key, placed)
 
 
 def has_personas(release: Release) -> bool:

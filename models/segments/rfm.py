@@ -15,8 +15,11 @@ import pandas as pd
 from data.errors import InputError
 from features.engine.compiled import compiled
 from models.segments.segment_names import SEGMENTS, Segments, segment_names
+from models.stats.typing import Integers, Texts
 
 FIFTHS = (1, 2, 3, 4)
+MEASURES = ("T", "recency", "frequency", "total_value")
+"""What a segment is told from: columns of `features.purchases.summarise_purchases`."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,13 @@ class Rfm:
         Parameters
         ----------
         base : pandas.DataFrame
-            Columns T, recency, frequency and total_value of `features.purchases.summarise_purchases`.
+            The columns `MEASURES`, and others.
         """
-        days_since, purchases = base["T"] - base["recency"], base["frequency"] + 1
-        return rfm_scores(days_since, purchases, base["total_value"], self.cuts, self.segments)
+        return rfm_scores(*_measured(base), self.cuts, self.segments)
+
+    def segments_of(self, base: pd.DataFrame) -> pd.Series:
+        """Name the segment of each row of a base, as `scores` does."""
+        return pd.Series(_named(*_scored(*_measured(base), self.cuts), self.segments), index=base.index)
 
 
 def rfm_cuts(summary: ir.Table) -> RfmCuts:
@@ -88,15 +94,29 @@ def rfm_scores(
     pandas.DataFrame
         ``rfm`` such as ``"545"`` and ``segment``, its name.
     """
+    recency, frequency, monetary = _scored(days_since, purchases, value, cuts)
+    digits = recency * 100 + frequency * 10 + monetary
+    segment = _named(recency, frequency, monetary, segments)
+    return pd.DataFrame({"rfm": digits.astype(str), "segment": segment}, index=days_since.index)
+
+
+def _measured(base: pd.DataFrame) -> tuple[pd.Series, pd.Series, pd.Series]:
+    return base["T"] - base["recency"], base["frequency"] + 1, base["total_value"]
+
+
+def _scored(
+    days_since: pd.Series, purchases: pd.Series, value: pd.Series, cuts: RfmCuts
+) -> tuple[Integers, Integers, Integers]:
+    """Give the score of each measure."""
     recency = 5 - np.searchsorted(cuts.recency, days_since, side="left")
     frequency = 1 + np.searchsorted(cuts.frequency, purchases, side="left")
-    monetary = 1 + np.searchsorted(cuts.monetary, value, side="left")
-    digits = recency * 100 + frequency * 10 + monetary
-    names = segment_names(segments)
+    return recency, frequency, 1 + np.searchsorted(cuts.monetary, value, side="left")
+
+
+def _named(recency: Integers, frequency: Integers, monetary: Integers, segments: Segments) -> Texts:
     # Half a point rounds up, to the better of the two names.
-    mean_score = (frequency + monetary + 1) // 2
-    segment = names[recency - 1, mean_score - 1]
-    return pd.DataFrame({"rfm": digits.astype(str), "segment": segment}, index=days_since.index)
+    named: Texts = segment_names(segments)[recency - 1, (frequency + monetary + 1) // 2 - 1]
+    return named
 
 
 def _quintiles(summary: ir.Table, measure: str) -> tuple[float, ...]:

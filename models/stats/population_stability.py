@@ -92,12 +92,13 @@ def profile_of(frame: Columns, columns: Sequence[str]) -> Profile:
     for name in columns:
         column = _checked(frame, names, name)
         levels: list[float] | list[str] | None
-        if _is_text(column):
+        values = None if _is_text(column) else _sorted_values(column)
+        if values is None:
             levels, edges = list(column.value_counts().sort_index(kind="stable").nlargest(MOST_LEVELS).index), None
         else:
-            levels, edges = _bins_of(_sorted_values(column))
+            levels, edges = _bins_of(values)
         profiles[name] = {"levels": levels, "edges": edges, "counts": []}
-        profiles[name]["counts"] = _count(profiles[name], column).tolist()
+        profiles[name]["counts"] = _count(profiles[name], column, values).tolist()
     return {"rows": len(frame), "columns": profiles}
 
 
@@ -234,10 +235,10 @@ def _bins_of(values: Floats) -> tuple[list[float] | None, list[float] | None]:
     return None, sorted(edges - {float(values[-1])})
 
 
-def _count(profile: ColumnProfile, column: "pd.Series[Any]") -> Integers:
-    """Rows in each bin of a profile, the missing last."""
+def _count(profile: ColumnProfile, column: "pd.Series[Any]", ascending: Floats | None = None) -> Integers:
+    """Rows in each bin of a profile, the missing last; numbers are sorted unless they are given so."""
     if profile["edges"] is not None:
-        values = _sorted_values(column)
+        values = _sorted_values(column) if ascending is None else ascending
         up_to = np.searchsorted(values, profile["edges"], side="right")
         inside = np.diff(up_to, prepend=0, append=len(values))
         return np.append(inside, len(column) - len(values))
@@ -252,7 +253,7 @@ def _count(profile: ColumnProfile, column: "pd.Series[Any]") -> Integers:
     else:
         if any(isinstance(level, str) for level in levels):
             raise TypeError(f"column {column.name} held text when it was profiled, now it holds numbers")
-        values = _sorted_values(column)
+        values = _sorted_values(column) if ascending is None else ascending
         of_level = np.searchsorted(values, levels, side="right") - np.searchsorted(values, levels)
     return np.asarray([*of_level, present - of_level.sum(), len(column) - present], dtype=np.int64)
 

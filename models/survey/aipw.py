@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.special import stdtrit
 
 from models.nps.out_of_fold import POINTS
+from models.stats.added import added_by_customer
 from models.stats.balance import covariate_balance
 from models.stats.typing import Floats
 from models.survey.frame import BALANCED, Survey
@@ -245,8 +246,7 @@ def _influence(survey: Survey, h: Floats, residual: Floats, m: Floats) -> pd.Ser
     q = survey.frame_weight / survey.frame_weight.sum()
     of_frame = slopes[BALANCED[1]] * (survey.log_odds - q @ survey.log_odds) * q
     of_frame[survey.answered] += _leverage_corrected(h, left)
-    influence = pd.concat([pd.Series(of_base, index=survey.base_customer), pd.Series(of_frame, index=survey.customer)])
-    return influence.groupby(level=0).sum().rename_axis("customer_id")
+    return added_by_customer(survey.base_customer, of_base, survey.customer, of_frame)
 
 
 def _balance_of_scores(survey: Survey, w: Floats) -> pd.DataFrame:

@@ -85,7 +85,8 @@ def survey_without_purchase(tables: Tables, release: Release, base: BaseNps) -> 
     """
     if tables.answers is None:
         return None
-    customers = without_purchase(tables, release.as_of)
+    # Read twice: counted, and beside the answers.
+    customers = without_purchase(tables, release.as_of).cache()
     number = int(customers.count().to_pyarrow().as_py())
     if not number:
         return None

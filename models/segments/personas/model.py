@@ -156,8 +156,8 @@ def fit_personas(
     )
 
 
-def assign_personas(personas: Personas, described: pd.DataFrame) -> Texts:
-    """Return the name of each customer's persona, at the date of the fit or later.
+def places_of(personas: Personas, described: pd.DataFrame) -> Integers:
+    """Return the place of each customer's persona among the names, (n,), at the date of the fit or later.
 
     Parameters
     ----------
@@ -165,17 +165,30 @@ def assign_personas(personas: Personas, described: pd.DataFrame) -> Texts:
         The fitted personas.
     described
         Features as for `fit_personas`; a missing column counts as undefined for all customers.
+    """
+    return nearest(personas.space.place(described), personas.centres)
+
+
+def assign_personas(personas: Personas, described: pd.DataFrame) -> Texts:
+    """Return the name of each customer's persona, at the date of the fit or later.
+
+    Parameters
+    ----------
+    personas, described
+        As for `places_of`.
 
     Returns
     -------
     array of shape (n,)
         Names. Each depends only on that customer's row, so a persona changes only when the customer's behaviour does.
     """
-    assigned: Texts = np.array(personas.names, dtype=object)[_positions(personas, described)]
+    assigned: Texts = np.array(personas.names, dtype=object)[places_of(personas, described)]
     return assigned
 
 
-def profile(personas: Personas, described: Columns, scores: pd.DataFrame | None = None) -> pd.DataFrame:
+def profile(
+    personas: Personas, described: Columns, position: Integers, some: pd.DataFrame, scores: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Describe each persona: its size, the features that set it apart and its mean scores.
 
     Parameters
@@ -183,7 +196,12 @@ def profile(personas: Personas, described: Columns, scores: pd.DataFrame | None 
     personas
         The fitted personas.
     described
-        Features as for `fit_personas`, read one column at a time.
+        Features as for `fit_personas`, of which a few columns are read.
+    position
+        As `places_of` gives it of the same customers, row for row.
+    some
+        Those of the customers whom `drawn` gives, as for `fit_personas`: which features set a persona apart is told
+        from them.
     scores
         Scores of the same customers, row for row; the means of those of its columns that are in `VALUES` are added.
 
@@ -195,9 +213,9 @@ def profile(personas: Personas, described: Columns, scores: pd.DataFrame | None 
         differ most from those of all customers, at most one per theme, each with the median of the persona and of all
         customers. A feature whose two medians read the same is left out.
     """
-    position, k = _positions(personas, described), len(personas.names)
+    k = len(personas.names)
     customers = np.bincount(position, minlength=k)
-    differences = _differences(personas.space, described, position, k)
+    differences = _differences(personas.space, some, places_of(personas, some), k)
     rows = pd.DataFrame(
         {
             "persona": personas.names,
@@ -224,10 +242,6 @@ def drawn(customer: pd.Series, seed: int) -> Integers:
         return np.arange(len(customer))
     hashed = pd.util.hash_array(customer.to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:])
     return np.flatnonzero(hashed <= np.partition(hashed, FITTED_ON - 1)[FITTED_ON - 1])
-
-
-def _positions(personas: Personas, described: Columns) -> Integers:
-    return nearest(personas.space.place(described), personas.centres)
 
 
 def _differences(space: Space, described: Columns, position: Integers, k: int) -> Floats:

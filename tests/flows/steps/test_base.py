@@ -31,7 +31,7 @@ from models.registry.scorers import SCORER, Registered
 from models.registry.tracking import Run, tracked
 from models.release.parameters import ReleaseParameters
 from models.release.release import fit_release
-from models.segments.personas.model import profile
+from models.segments.personas.model import places_of, profile
 from models.segments.segment_names import PERSONA
 from models.survey.aipw import Estimate
 from models.survey.prepare import prepare_survey
@@ -178,7 +178,8 @@ def two_personas(inputs, profiled) -> Profiled:
     personas = replace(profiled.personas, names=("these", "those"), centres=centres, why="")
     scores = profiled.release.scorer.score(described)
     release = profiled.release.with_base(profiled.release.parameters.profiles, personas)
-    return Profiled(release, personas, profile(personas, described, scores))
+    places = places_of(personas, described)
+    return Profiled(release, personas, profile(personas, described, places, described, scores))
 
 
 def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas, release):

@@ -13,7 +13,16 @@ from sklearn.metrics import adjusted_rand_score
 from data.simulation.behaviour import simulate_behaviour
 from features.catalogue import catalogue_of, feature_names
 from features.vocabulary import Vocabulary
-from models.segments.personas.model import FITTED_ON, Personas, _why, assign_personas, drawn, fit_personas, profile
+from models.segments.personas.model import (
+    FITTED_ON,
+    Personas,
+    _why,
+    assign_personas,
+    drawn,
+    fit_personas,
+    places_of,
+    profile,
+)
 from models.segments.personas.number_of_clusters import Trial
 
 VOCABULARY = Vocabulary(
@@ -75,12 +84,16 @@ def planted():
     return SimpleNamespace(kind=kind, described=described, fitted=fitted, named=named)
 
 
+def profiled(personas: Personas, described: pd.DataFrame, scores: pd.DataFrame | None = None) -> pd.DataFrame:
+    return profile(personas, described, places_of(personas, described), described, scores)
+
+
 def test_planted_personas_are_found_and_no_others(planted):
     assert len(planted.fitted.names) == 4
     assert adjusted_rand_score(planted.kind, planted.named) > 0.9
     assert planted.fitted.agreement >= 0.9
     assert planted.fitted.why == ""
-    shares = profile(planted.fitted, planted.described)["share"]
+    shares = profiled(planted.fitted, planted.described)["share"]
     np.testing.assert_allclose(shares, np.bincount(planted.kind) / CUSTOMERS, atol=0.02)
 
 
@@ -190,7 +203,7 @@ def test_small_shops_have_few_personas_or_one(planted, customers):
     assert 1 <= len(fitted.names) <= 3
     assert (fitted.why != "") == (len(fitted.names) == 1)
     assert len(assign_personas(fitted, described)) == customers
-    assert profile(fitted, described)["customers"].sum() == customers
+    assert profiled(fitted, described)["customers"].sum() == customers
 
 
 def test_a_shop_where_all_are_equal_has_one_persona(planted):
@@ -207,7 +220,7 @@ def test_a_customer_without_defined_features_is_at_the_mean_of_the_base(planted)
 
 def test_the_profile_counts_as_pandas_does(planted):
     scores = pd.DataFrame({"clv": planted.described["net_value_ever"], "p_purchase": 0.25})
-    rows = profile(planted.fitted, planted.described, scores)
+    rows = profiled(planted.fitted, planted.described, scores)
     assert rows["persona"].tolist() == list(planted.fitted.names)
     by_hand = planted.described.groupby(planted.named)
     assert rows.set_index("persona")["customers"].to_dict() == by_hand.size().to_dict()
@@ -216,6 +229,18 @@ def test_the_profile_counts_as_pandas_does(planted):
     largest = by_hand.get_group(rows["persona"][0])
     value = f"value bought in 365 days {largest['net_value_365d'].median():,.2f}"
     assert f"{value} (all {planted.described['net_value_365d'].median():,.2f})" in rows["told_by"][0]
+
+
+def test_a_sample_tells_what_sets_a_persona_apart_and_everyone_how_far(planted):
+    place, some = places_of(planted.fitted, planted.described), planted.described.iloc[::3]
+    rows, of_all = profile(planted.fitted, planted.described, place, some), profiled(planted.fitted, planted.described)
+    for each in (rows, of_all):
+        # Which feature comes fourth may turn on one that comes near.
+        each["told_by"] = each["told_by"].str.split(";").str[:2]
+    pd.testing.assert_frame_equal(rows, of_all)
+    of_others = planted.described.assign(net_value_365d=0.0)
+    told = profile(planted.fitted, of_others, place, some)["told_by"][0]
+    assert told and "value bought in 365 days" not in told
 
 
 def test_of_a_large_base_mostly_the_same_customers_are_fitted_on():
