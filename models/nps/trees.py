@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit, logit
 
+from models.stats.boosting import ONE_BY_ONE
 from models.stats.metrics import log_losses
 from models.stats.typing import Floats, Integers
 
@@ -45,6 +46,7 @@ def parameters(objective: Objective, answers: int, seed: int) -> dict[str, Any]:
         "max_bin": 63,
         "deterministic": True,
         "force_col_wise": True,
+        **ONE_BY_ONE,
         "num_threads": 1,
         "seed": seed,
         "verbosity": -1,

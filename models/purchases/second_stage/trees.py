@@ -8,6 +8,7 @@ import numpy as np
 from scipy.special import expit, xlogy
 from threadpoolctl import threadpool_limits
 
+from models.stats.boosting import ONE_BY_ONE
 from models.stats.typing import Floats
 
 Objective = Literal["binary", "poisson", "tweedie"]
@@ -49,6 +50,7 @@ def parameters(objective: Objective, rows: int, seed: int) -> dict[str, Any]:
         "lambda_l2": 20.0,
         "deterministic": True,
         "force_col_wise": True,
+        **ONE_BY_ONE,
         "num_threads": 1,
         "seed": seed,
         "verbosity": -1,

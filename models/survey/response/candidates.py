@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import lightgbm
 import numpy as np
 
+from models.stats.boosting import ONE_BY_ONE
 from models.stats.typing import Flags, Floats, Integers
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _TREES = {
     "lambda_l2": 20.0,
     "deterministic": True,
     "force_col_wise": True,
+    **ONE_BY_ONE,
     "num_threads": 1,
     "verbosity": -1,
 }
