@@ -63,10 +63,9 @@ def segment_transitions_section(transitions: Transitions) -> Section:
         }
     )
     by_time = transitions.by_time
-    if by_time is not None:
-        # Beside those who left.
-        rows.insert(4, "by time alone", by_time["left_by_time"])
-        rows.insert(5, "expected so", by_time["expected_by_time"].round().astype(int))
+    # Beside those who left.
+    rows.insert(4, "by time alone", by_time["left_by_time"])
+    rows.insert(5, "expected so", by_time["expected_by_time"].round().astype(int))
     rows = rows[(rows["then"] > 0) | (rows["now"] > 0)]
     gone = int(table[GONE].sum())
     counts = table.loc[names, names].to_numpy() * (1 - np.eye(len(names), dtype=int))
@@ -81,7 +80,7 @@ def segment_transitions_section(transitions: Transitions) -> Section:
             if largest_transitions
             else ["No customer changed the segment."]
         ),
-        *([_time_alone(by_time)] if by_time is not None and by_time["left"].sum() else []),
+        *([_time_alone(by_time)] if by_time["left"].sum() else []),
         *([f"{gone:,} are not customers any more: their purchases were returned."] if gone else []),
     )
     for name in rows.columns[1:]:
@@ -109,8 +108,7 @@ def log_transitions(run: Run, transitions: Transitions | None) -> None:
     """Log the transitions between segments with the run."""
     if transitions is not None:
         run.log_csv(transitions.segments.reset_index(), "change/segment_transitions.csv")
-        if transitions.by_time is not None:
-            run.log_csv(transitions.by_time.reset_index(), "change/segments_by_time.csv")
+        run.log_csv(transitions.by_time.reset_index(), "change/segments_by_time.csv")
 
 
 def _table(groups: pd.DataFrame) -> pd.DataFrame:

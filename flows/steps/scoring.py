@@ -19,10 +19,11 @@ from flows.steps.progress import step
 from models.actions.plan import LISTED_BY, Actions, find_actions
 from models.monitoring.drift import Drift, measure_drift
 from models.monitoring.prospective_calibration import ProspectiveCalibration
-from models.monitoring.stability import MOVED_BY, Stability, Transitions, stability_of, transitions_since
+from models.monitoring.stability import Stability, Transitions, stability_of, transitions_between
 from models.population.cohort_groups import CohortGroups, choose_groupings, follow_base
 from models.population.cohorts import FOLLOWED_BY, Cohorts
-from models.population.scored import publishable, score_described, scores_at, scores_metadata
+from models.population.earlier_scores import score_earlier
+from models.population.scored import publishable, score_described, scores_metadata
 from models.population.scores_table import write_scores
 from models.population.sums_ahead import HISTORY
 from models.registry.locking.holding import holding
@@ -202,14 +203,15 @@ def score_base(store: Store, settings: Settings, inputs: Inputs, chosen: Registe
         described = everyone_described(inputs.tables, as_of, release.vocabulary)
     with step(f"score {len(described):,} customers with scorer {chosen.version}"):
         earlier_date = as_of_before(store, as_of)
-        before = None if earlier_date is None else scores_at(inputs.tables, earlier_date, release, as_of)
         place = Path(tempfile.mkdtemp(prefix="scores-", dir=inputs.tables.workspace.folder))
-        scores = score_described(described, load_predict(chosen.version), release, before, place / "draft.parquet")
+        earlier = None
+        if earlier_date is not None:
+            earlier = score_earlier(inputs.tables, earlier_date, release, as_of, place / "earlier.parquet")
+        scores = score_described(described, load_predict(chosen.version), release, earlier, place / "draft.parquet")
     with step("make the action lists and explain the scores"):
         actions = find_actions(scores.frame(LISTED_BY), described, release, settings.reasons)
     with step("check whether a retrain is due"):
-        now = None if before is None else scores.frame(MOVED_BY)
-        transitions = transitions_since(earlier_date, before, now, release, as_of)
+        transitions = None if earlier is None else transitions_between(earlier, scores, release, as_of)
         stability = stability_of(inputs.tables, as_of, release, described, scores)
         prospective = judge_published(store, inputs.tables, as_of, release, described)
         drift = measure_drift(

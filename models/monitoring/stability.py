@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ from features.describe import feature_names
 from features.tables import StoredTable, Tables
 from models.monitoring.transitions import count_transitions, expected_categories, moved_by_time
 from models.nps.point_in_time import answers_with_features
+from models.population.earlier_scores import EarlierScores
 from models.release.release import Release
 from models.scoring.columns import CATEGORIES, PROBABILITIES
 from models.stats.population_stability import Columns, profile_of, stability
@@ -31,22 +33,21 @@ class Transitions:
         The date of the last scores.
     segments : pandas.DataFrame
         Customers by RFM segment then and now, as `models.monitoring.transitions.count_transitions` gives them.
+    by_time : pandas.DataFrame
+        Who left each segment by the passing of time alone, as `models.monitoring.transitions.moved_by_time` gives it.
     categories : pandas.DataFrame or None
         Customers by NPS category then and now, as `models.monitoring.transitions.count_transitions` gives them; None
         without an NPS model.
     expected_categories : pandas.DataFrame or None
         Expected number of customers of each NPS category, as `models.monitoring.transitions.expected_categories` gives
         it; None without an NPS model.
-    by_time : pandas.DataFrame or None
-        Who left each segment by the passing of time alone, as `models.monitoring.transitions.moved_by_time` gives it;
-        None where today's date was not given.
     """
 
     as_of: date
     segments: pd.DataFrame
+    by_time: pd.DataFrame
     categories: pd.DataFrame | None = None
     expected_categories: pd.DataFrame | None = None
-    by_time: pd.DataFrame | None = None
 
 
 @dataclass(frozen=True)
@@ -70,37 +71,55 @@ class Stability:
 
 
 def transitions_since(
-    as_of: date | None,
-    before: pd.DataFrame | None,
-    scores: pd.DataFrame | None,
-    release: Release,
-    today: date | None = None,
-) -> Transitions | None:
-    """Count the transitions since the last scores; None if there are none.
+    as_of: date, before: pd.DataFrame, scores: pd.DataFrame, release: Release, today: date
+) -> Transitions:
+    """Count the transitions since the last scores.
 
     Parameters
     ----------
-    as_of : datetime.date or None
+    as_of : datetime.date
         The date of the last scores.
-    before : pandas.DataFrame or None
-        Scores at that date, as `models.population.scored.scores_at` gives them.
-    scores : pandas.DataFrame or None
-        The columns `MOVED_BY` of today's scores; not needed where there are none of an earlier date.
+    before : pandas.DataFrame
+        Scores at that date, as `models.population.earlier_scores.scores_of_earlier` gives them with days.
+    scores : pandas.DataFrame
+        The columns `MOVED_BY` of today's scores.
     release : Release
         The release of the scorer that gave both.
-    today : datetime.date, optional
-        The date of today's scores; with it the transitions by the passing of time alone are counted.
+    today : datetime.date
+        The date of today's scores.
     """
-    if as_of is None or before is None or scores is None:
-        return None
     of_today, names = scores.set_index("customer_id"), tuple(release.rfm_segments)
     segments = count_transitions(before["segment_before"], of_today["segment"], names)
-    by_time = None if today is None else moved_by_time(before, of_today, names, (today - as_of).days)
+    by_time = moved_by_time(before, of_today, names, (today - as_of).days)
     if release.parameters.nps.source != "model":
-        return Transitions(as_of, segments, by_time=by_time)
+        return Transitions(as_of, segments, by_time)
     then, now = before[list(PROBABILITIES)], of_today[list(PROBABILITIES)]
     categories = count_transitions(before["nps_category_before"], of_today["nps_category"], CATEGORIES)
-    return Transitions(as_of, segments, categories, expected_categories(then, now), by_time)
+    return Transitions(as_of, segments, by_time, categories, expected_categories(then, now))
+
+
+def transitions_between(earlier: EarlierScores, scores: StoredTable, release: Release, today: date) -> Transitions:
+    """Count the transitions since the last scores, of parts of the customers at once.
+
+    Parameters
+    ----------
+    earlier : EarlierScores
+        Of the date of the last scores.
+    scores : StoredTable
+        Today's scores, sorted by customer_id.
+    release, today
+        As in `transitions_since`.
+    """
+    both = earlier.beside(scores, MOVED_BY)
+    return reduce(_added, (transitions_since(earlier.as_of, before, now, release, today) for now, before in both))
+
+
+def _added(one: Transitions, other: Transitions) -> Transitions:
+    segments, by_time = one.segments + other.segments, one.by_time + other.by_time
+    if one.categories is None or one.expected_categories is None:
+        return Transitions(one.as_of, segments, by_time)
+    categories = one.categories + other.categories
+    return Transitions(one.as_of, segments, by_time, categories, one.expected_categories + other.expected_categories)
 
 
 def profiles_of(described: StoredTable, scores: pd.DataFrame, release: Release) -> dict[str, Any]:

@@ -3,6 +3,9 @@
 The published category flickers: a customer near a cut point changes class with the smallest change of behaviour. So the
 counts of classes come with summed probabilities, the expected numbers of detractors, passives and promoters, which do
 not flicker.
+
+Probabilities are rounded to whole numbers of 2^-26 before they are summed. Such sums are exact up to 134 million
+customers, so they do not depend on the order of the customers, nor on the parts that are counted at once.
 """
 
 from collections.abc import Sequence
@@ -15,6 +18,7 @@ from models.stats.typing import Floats
 
 # In brackets, because "new" is also the name of a segment.
 NEW, GONE = "(new)", "(gone)"
+_WHOLE = 2.0**26
 
 
 def count_transitions(before: pd.Series, now: pd.Series, names: Sequence[str]) -> pd.DataFrame:
@@ -60,7 +64,7 @@ def moved_by_time(before: pd.DataFrame, now: pd.DataFrame, names: Sequence[str],
     Parameters
     ----------
     before : pandas.DataFrame
-        As `models.population.scored.scores_at` gives it with `until`, indexed by customer_id.
+        As `models.population.earlier_scores.scores_of_earlier` gives it with `days`, indexed by customer_id.
     now : pandas.DataFrame
         Today's scores, indexed by customer_id: segment, T and recency.
     names : sequence of str
@@ -85,7 +89,7 @@ def moved_by_time(before: pd.DataFrame, now: pd.DataFrame, names: Sequence[str],
             "then": 1.0,
             "left": moved.astype(float),
             "left_by_time": (moved & silent & would_move).astype(float),
-            "expected_by_time": np.where(would_move, before["p_silent"].to_numpy(float), 0.0),
+            "expected_by_time": np.where(would_move, _summable(before["p_silent"].to_numpy(float)), 0.0),
         },
         index=before.index,
     )
@@ -110,7 +114,7 @@ def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame
         date; ``stayed``, at the earlier date among the customers of both dates; ``changed``, the change of that number
         until now; ``new``, among the customers who came since; ``now``, stayed + changed + new.
     """
-    then, today = _checked(before), _checked(now)
+    then, today = _summable(_checked(before)), _summable(_checked(now))
     place = before.index.get_indexer(now.index)
     predicted_then, predicted_now = (np.asarray(~np.isnan(p).any(axis=1)) for p in (then, today))
     was_predicted = (place >= 0) & predicted_then[place] if len(before) else np.zeros(len(now), dtype=bool)
@@ -125,6 +129,10 @@ def expected_categories(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame
         "now": kept + new,
     }
     return pd.DataFrame(sums, index=pd.Index(CATEGORIES, name="category"))
+
+
+def _summable(probabilities: Floats) -> Floats:
+    return np.round(probabilities * _WHOLE) / _WHOLE
 
 
 def _checked(probabilities: pd.DataFrame) -> Floats:

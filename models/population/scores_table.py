@@ -1,5 +1,7 @@
 """The published table of scores: its columns, and how it is written and read; `scores_contract` checks it.
 
+The features that the scorer read are published beside it where the settings say so.
+
 Grain: one row per customer with at least one purchase visible at ``as_of``. Adding a column is allowed,
 renaming is not.
 """
@@ -18,6 +20,8 @@ import pyarrow.parquet as pq
 if TYPE_CHECKING:
     import pandas as pd
 
+# Rows of features that are in memory at a time.
+_FEATURES_BATCH = 65_536
 _DATES = ("as_of", "first_purchase", "last_purchase")
 
 SCHEMA = pa.schema(
@@ -131,7 +135,9 @@ def write_scores(parts: Iterable[pa.Table], file: Path) -> None:
             writer.write_table(part, row_group_size=GROUP_ROWS)
 
 
-def read_scores_at(place: Path, columns: Sequence[str] | None = None, customer: str | None = None) -> pa.Table:
+def read_scores_at(
+    place: Path, columns: Sequence[str] | None = None, customers: Sequence[str] | None = None
+) -> pa.Table:
     """Read published scores, with their metadata, from the file or from the folder that a cluster wrote.
 
     Parameters
@@ -140,10 +146,10 @@ def read_scores_at(place: Path, columns: Sequence[str] | None = None, customer: 
         A file, or a folder of Parquet files beside a file `COMMON` with the schema and the metadata.
     columns : sequence of str, optional
         Those to read; all unless given.
-    customer : str, optional
-        Read the rows of this customer only, without the other parts of the folder where these tell.
+    customers : sequence of str, optional
+        Read the rows of these customers only, without the parts of the file or the folder that tell they have none.
     """
-    filters = None if customer is None else pc.field("customer_id") == customer
+    filters = None if customers is None else pc.field("customer_id").isin(pa.array(customers, pa.string()))
     table = pq.read_table(place, columns=columns, filters=filters)
     if place.is_dir():
         schema = pq.read_schema(place / COMMON)
@@ -154,3 +160,22 @@ def read_scores_at(place: Path, columns: Sequence[str] | None = None, customer: 
 def write_common(place: Path, metadata: Mapping[str, str]) -> None:
     """Write the schema and the metadata of scores into the folder of Parquet files that a cluster wrote."""
     pq.write_metadata(schema_of(metadata), place / COMMON)
+
+
+def write_features(described: Path, file: Path, metadata: Mapping[str, str]) -> None:
+    """Copy the described customers into a file of their own, batch by batch.
+
+    Parameters
+    ----------
+    described : Path
+        The file of what `features.describe.everyone_described` gives.
+    file : Path
+        Where to: the same rows and columns, each documented in ``docs/features.md``.
+    metadata : Mapping of str to str
+        The file's metadata: those of the scores beside it.
+    """
+    source = pq.ParquetFile(described)
+    schema = source.schema_arrow.with_metadata(as_metadata(metadata))
+    with pq.ParquetWriter(file, schema) as writer:
+        for batch in source.iter_batches(_FEATURES_BATCH):
+            writer.write_batch(batch.replace_schema_metadata(schema.metadata))

@@ -10,8 +10,6 @@ from datetime import date, timedelta
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
 from mlflow.entities.model_registry import ModelVersion
 
 from features.describe import feature_names, materialise
@@ -89,9 +87,8 @@ def _weights(customer: pd.Series, release: Release, described: StoredTable) -> n
 
 def _predictions(store: Store, version: ModelVersion, customers: pd.Series) -> pd.DataFrame:
     """Read the predictions of one version for some customers: few of a large base have answered."""
-    scores = read_scores(store, int(version.version)).select(_COLUMNS)
-    is_wanted = pc.is_in(scores["customer_id"], pa.array(customers.unique(), pa.string()))
-    predictions: pd.DataFrame = scores.filter(is_wanted).to_pandas()
+    scores = read_scores(store, int(version.version), _COLUMNS, customers.unique().tolist())
+    predictions: pd.DataFrame = scores.to_pandas()
     return predictions.assign(scorer_version=version.tags["scorer_version"])
 
 

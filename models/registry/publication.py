@@ -12,9 +12,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from mlflow.entities.model_registry import ModelVersion
 
-from models.population.features_table import write_features
 from models.population.scores_contract import check_stored_scores
-from models.population.scores_table import read_metadata
+from models.population.scores_table import read_metadata, write_features
 from models.registry.locking.holding import ensure_held
 from models.registry.published_file import CURRENT, FILE, PUBLISHED, SCORES, is_published
 from models.registry.reading import local_file, stored_scores

@@ -1,7 +1,7 @@
 """Published scores read back from the registry: the file of a version where it lies, or a copy of it."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -28,10 +28,12 @@ def stored_scores(store: Store, version: int) -> Iterator[Path]:
         yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri))
 
 
-def read_scores(store: Store, version: int) -> pa.Table:
-    """Read a published version back from the store."""
+def read_scores(
+    store: Store, version: int, columns: Sequence[str] | None = None, customers: Sequence[str] | None = None
+) -> pa.Table:
+    """Read a published version back from the store; some columns, and some customers, only where these are named."""
     with stored_scores(store, version) as place:
-        return read_scores_at(place)
+        return read_scores_at(place, columns, customers)
 
 
 def read_current(store: Store) -> pa.Table:

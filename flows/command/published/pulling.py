@@ -64,7 +64,7 @@ def _names_of(customer: str, settings: Settings, store: StoreLocation) -> tuple[
 def _read_around(file: Path, names: tuple[str, ...]) -> pa.Table:
     """Read the group of rows that holds a customer; the ids of all where none does."""
     if file.is_dir():
-        row = read_scores_at(file, customer=names[0])
+        row = read_scores_at(file, customers=names[:1])
         return row if row.num_rows else read_scores_at(file, ["customer_id"])
     with pq.ParquetFile(file) as rows:
         for group in range(rows.num_row_groups):

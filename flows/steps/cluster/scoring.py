@@ -30,7 +30,8 @@ from models.monitoring.drift import Drift
 from models.monitoring.stability import Stability, Transitions
 from models.population.cohort_groups import CohortGroups
 from models.population.cohorts import Cohorts
-from models.population.scored import needs_all_features, scores_metadata
+from models.population.earlier_scores import needs_all_features
+from models.population.scored import scores_metadata
 from models.registry.cluster.lists import WithReasons
 from models.registry.cluster.scorer import (
     BEFORE,

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from features.tables import BATCH_ROWS, gathered, to_frame
 from models.monitoring.stability import MOVED_BY, Transitions, transitions_since
-from models.population.scored import scores_of_earlier
+from models.population.earlier_scores import scores_of_earlier
 from models.registry.cluster.scorer import BEFORE, loaded
 
 COUNTED = ("kind", "row", "row_name", "column", "column_name")
@@ -55,8 +55,7 @@ class Changes:
             base = to_frame(then.filter(then["T"].is_valid()))
             before = scores_of_earlier(base, release, (self.as_of - self.since).days)
             found = transitions_since(self.since, before, now, release, self.as_of)
-            if found is not None:
-                yield from pa.Table.from_pandas(_rows(found), preserve_index=False).to_batches()
+            yield from pa.Table.from_pandas(_rows(found), preserve_index=False).to_batches()
 
 
 def _rows(transitions: Transitions) -> pd.DataFrame:

@@ -15,7 +15,8 @@ import pyarrow as pa
 
 from features.tables import BATCH_ROWS, gathered, to_frame
 from models.actions.lists import QUOTED
-from models.population.scored import assemble_scores, scores_metadata, scores_of_earlier
+from models.population.earlier_scores import scores_of_earlier
+from models.population.scored import assemble_scores, scores_metadata
 from models.population.scores_contract import check_scores
 from models.population.scores_table import SCHEMA, to_table
 from models.registry.scorer_files import read_release

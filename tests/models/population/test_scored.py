@@ -1,6 +1,7 @@
 """What is added at publication, computed another way: from the raw rows, with pandas and plain loops."""
 
 import math
+from collections.abc import Callable
 from dataclasses import astuple
 from datetime import date, timedelta
 
@@ -12,8 +13,9 @@ import pytest
 from features.describe import describe, everyone_described, materialise
 from features.spine import everyone
 from features.tables import StoredTable
-from models.monitoring.stability import transitions_since
-from models.population.scored import assemble_scores, publishable, score_described, scores_at, scores_metadata
+from models.monitoring.stability import MOVED_BY, transitions_between, transitions_since
+from models.population.earlier_scores import EarlierScores, score_earlier
+from models.population.scored import assemble_scores, publishable, score_described, scores_metadata
 from models.population.scores_contract import check_stored_scores
 from models.population.scores_table import COLUMNS, read_metadata, to_table, typed, write_scores
 from models.scoring.bg_nbd import p_purchase
@@ -21,6 +23,20 @@ from models.scoring.columns import SCORE_COLUMNS
 from tests.models.kept_orders import kept_sales
 
 PROVENANCE = {"run_id": "a-run", "input_digest": "a-digest", "currency": "EUR"}
+
+
+@pytest.fixture
+def earlier_scores(simulated_shop, release, tmp_path) -> Callable[[date], EarlierScores]:
+    def score(before: date) -> EarlierScores:
+        return score_earlier(
+            simulated_shop.tables, before, release, simulated_shop.as_of, tmp_path / f"{before}.parquet"
+        )
+
+    return score
+
+
+def all_of(earlier: EarlierScores) -> pd.DataFrame:
+    return earlier.stored.frame().set_index("customer_id")
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +78,11 @@ def test_the_changes_are_null_at_first(scores):
     assert scores[["next_purchase_index_change", "nps_category_before", "segment_before"]].isna().all(axis=None)
 
 
-def test_the_change_is_that_of_the_index_under_the_same_scorer(simulated_shop, release, described, predicted):
+def test_the_change_is_that_of_the_index_under_the_same_scorer(
+    simulated_shop, release, described, predicted, earlier_scores
+):
     before = simulated_shop.as_of - timedelta(days=170)
-    scores = assemble_scores(described, predicted, release, scores_at(simulated_shop.tables, before, release))
+    scores = assemble_scores(described, predicted, release, all_of(earlier_scores(before)))
     raw = pd.read_parquet(simulated_shop.files["transactions"])
     then, now = (index_by_hand(raw, day, release) for day in (before, simulated_shop.as_of))
     change = scores.set_index("customer_id")["next_purchase_index_change"]
@@ -78,7 +96,7 @@ def test_the_change_is_that_of_the_index_under_the_same_scorer(simulated_shop, r
 
 
 def test_the_category_before_is_the_one_the_same_scorer_gave_the_features_of_then(
-    simulated_shop, release, described, predicted
+    simulated_shop, release, described, predicted, earlier_scores
 ):
     before = simulated_shop.as_of - timedelta(days=170)
     tables = simulated_shop.tables
@@ -86,7 +104,7 @@ def test_the_category_before_is_the_one_the_same_scorer_gave_the_features_of_the
     expected = release.scorer.score(then).set_index(then["customer_id"])["nps_category"]
     # Some gave everything back since.
     expected = expected[expected.index.isin(described["customer_id"])]
-    scores = assemble_scores(described, predicted, release, scores_at(tables, before, release))
+    scores = assemble_scores(described, predicted, release, all_of(earlier_scores(before)))
     category_before = scores.set_index("customer_id")["nps_category_before"]
     assert category_before[expected.index].tolist() == expected.tolist()
     assert category_before.drop(expected.index).isna().all()
@@ -95,18 +113,17 @@ def test_the_category_before_is_the_one_the_same_scorer_gave_the_features_of_the
     ).any()
 
 
-def test_the_segment_before_is_by_the_same_cut_points(simulated_shop, release, described, predicted):
+def test_the_segment_before_is_by_the_same_cut_points(simulated_shop, release, described, predicted, earlier_scores):
     before, tables = simulated_shop.as_of - timedelta(days=170), simulated_shop.tables
     then = materialise(describe(tables, everyone(tables.transactions, before), release.vocabulary))
     expected = release.rfm_scores(then).set_index(then["customer_id"])["segment"]
     # Some gave everything back since.
     expected = expected[expected.index.isin(described["customer_id"])]
-    scores = assemble_scores(described, predicted, release, scores_at(tables, before, release))
-    scores = scores.set_index("customer_id")
+    earlier = all_of(earlier_scores(before))
+    scores = assemble_scores(described, predicted, release, earlier).set_index("customer_id")
     assert scores["segment_before"][expected.index].tolist() == expected.tolist()
     assert scores["segment_before"].drop(expected.index).isna().all()
     today = simulated_shop.as_of
-    earlier = scores_at(tables, before, release, today)
     transitions = transitions_since(before, earlier, scores.reset_index(), release, today)
     both = scores.loc[expected.index]
     by_hand = pd.crosstab(both["segment_before"], both["segment"])
@@ -129,22 +146,35 @@ def test_the_segment_before_is_by_the_same_cut_points(simulated_shop, release, d
     )
 
 
-def test_rows_in_another_order_get_the_same_change(simulated_shop, release, described, predicted):
-    before = scores_at(simulated_shop.tables, simulated_shop.cutoff, release)
+def test_rows_in_another_order_get_the_same_change(simulated_shop, release, described, predicted, earlier_scores):
+    before = all_of(earlier_scores(simulated_shop.cutoff))
     scores = assemble_scores(described, predicted, release, before)
     turned = assemble_scores(described[::-1], predicted[::-1], release, before.sample(frac=1.0, random_state=1))
     pd.testing.assert_frame_equal(turned.sort_index(), scores, check_exact=True)
 
 
-def test_the_size_of_batches_changes_no_bit(simulated_shop, release, predicted, tmp_path, monkeypatch):
-    tables, as_of, before = simulated_shop.tables, simulated_shop.as_of, simulated_shop.cutoff
-    described = everyone_described(tables, as_of, release.vocabulary)
+@pytest.mark.parametrize("days", [20, 400])
+def test_the_size_of_batches_changes_no_bit(
+    simulated_shop, release, predicted, tmp_path, monkeypatch, earlier_scores, days
+):
+    as_of = simulated_shop.as_of
+    before = as_of - timedelta(days=days)
+    described = everyone_described(simulated_shop.tables, as_of, release.vocabulary)
 
-    whole = assemble_scores(described.frame(), predicted, release, scores_at(tables, before, release))
+    earlier = all_of(earlier_scores(before))
+    whole = assemble_scores(described.frame(), predicted, release, earlier)
+    transitions = transitions_since(before, earlier, whole[list(MOVED_BY)], release, as_of)
     monkeypatch.setattr("features.tables.BATCH_ROWS", 2 * len(described) // 3)
-    earlier = scores_at(tables, before, release)
-    in_two = score_described(described, release.scorer.score, release, earlier, tmp_path / "scores.parquet")
+    monkeypatch.setattr("models.population.earlier_scores._PART_ROWS", len(earlier) // 7 + 1)
+    kept = earlier_scores(before)
+    in_two = score_described(described, release.scorer.score, release, kept, tmp_path / "scores.parquet")
     assert pq.read_table(in_two.file).equals(typed(whole))
+    assert len(list(kept.beside(in_two, MOVED_BY))) == 2
+    for name, table in vars(transitions_between(kept, in_two, release, as_of)).items():
+        if name == "as_of":
+            assert table == before
+        else:
+            pd.testing.assert_frame_equal(table, getattr(transitions, name), check_exact=True)
 
 
 def test_rfm_by_the_cut_points_of_the_release(simulated_shop, release, scores):

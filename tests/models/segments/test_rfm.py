@@ -178,7 +178,8 @@ def test_segments_of_any_other_name_are_reported_with_their_transitions(name):
     before, now = pd.Series([name, name, "others"], index=list("abc")), pd.Series(["others", name], index=list("ad"))
     transitions = count_transitions(before, now, tuple(segments))
     assert transitions.to_numpy().sum() == 4
-    section = segment_transitions_section(Transitions(date(2024, 1, 1), transitions))
+    by_time = pd.DataFrame(0, list(segments), ["then", "left", "left_by_time", "expected_by_time"])
+    section = segment_transitions_section(Transitions(date(2024, 1, 1), transitions, by_time))
     assert section.sentences[1] == f"Largest transitions: {name} to others 1."
     assert section.table["now"].tolist() == ["1", "1"]
     assert len(transitions.reset_index().columns) == 4
