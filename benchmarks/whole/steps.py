@@ -64,6 +64,7 @@ def main() -> None:
     parser.add_argument("command", choices=("retrain", "score"))
     parser.add_argument("shop", type=Path, help="folder of Parquet files, one per table")
     parser.add_argument("store", type=Path, help="folder of the store")
+    parser.add_argument("--as-of", help="date to retrain or score at; the day after the newest row unless given")
     options = parser.parse_args()
     meter = Meter()
     logging.getLogger("revealed").addHandler(meter)
@@ -71,7 +72,7 @@ def main() -> None:
     settings = importlib.import_module("flows.settings").Settings
     tables = {name: [str(options.shop / f"{name}.parquet")] for name in TABLES}
     try:
-        flow(settings(**tables, mlruns=str(options.store)))
+        flow(settings(**tables, mlruns=str(options.store), as_of=options.as_of))
     finally:
         meter.note(REST)
         print(json.dumps(meter.steps))
