@@ -11,17 +11,17 @@ LEAST_OF_ANSWERS, MOST_OF_ANSWERS = 0.02, 0.8
 CONTINUOUS_SHARE = 0.2
 
 
-def customer_folds(customer: npt.NDArray[np.str_], seed: int) -> npt.NDArray[np.int64]:
+def customer_folds(customer: npt.NDArray[np.str_], seed: int, folds: int = FOLDS) -> npt.NDArray[np.int64]:
     """Draw the fold 0..k-1 of each row; all rows of a customer share one.
 
-    Five folds, fewer where there are fewer customers.
+    Five folds unless told, fewer where there are fewer customers.
     """
     people = np.unique(customer, return_inverse=True)[1]
     fold = np.empty(len(people), dtype=np.int64)
     # A scoring imports this module and splits nothing.
     from sklearn.model_selection import GroupKFold
 
-    splitter = GroupKFold(n_splits=min(FOLDS, int(people.max()) + 1), shuffle=True, random_state=seed)
+    splitter = GroupKFold(n_splits=min(folds, int(people.max()) + 1), shuffle=True, random_state=seed)
     for number, (_, held_out) in enumerate(splitter.split(people, groups=people)):
         fold[held_out] = number
     return fold

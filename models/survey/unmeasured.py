@@ -22,6 +22,8 @@ from models.survey.sensitivity import LARGEST_GAMMA, tilted_nps
 # Penalty on the answer's regression: that of features which together explain so much of an answer's variance.
 EXPLAINED_SHARE = 0.15
 _STEPS = 12
+# A step that moves nobody's log odds by more is the last: what another one would move is its square.
+_LAST_STEP = 1e-7
 _WITHIN_95 = 0.95
 
 
@@ -162,7 +164,10 @@ class _Fit:
             p = expit(A @ b)
             information = (A * (p * (1.0 - p))[:, None]).T @ A
             step = np.linalg.solve(information + np.diag(penalty), A.T @ (answered - p) - penalty * b)
-            b = b + step * min(1.0, 1.0 / max(float(np.abs(A @ step).max()), 1e-300))
+            longest = float(np.abs(A @ step).max())
+            b = b + step * min(1.0, 1.0 / max(longest, 1e-300))
+            if longest < _LAST_STEP:
+                break
         # The constant is profiled out.
         own = information[:-1, :-1] - np.outer(information[:-1, -1], information[-1, :-1]) / information[-1, -1]
         return cls(b[:-1], own, own + np.diag(penalty[:-1]), np.cov(Z, rowvar=False).reshape(len(own), -1), 1.0)

@@ -18,6 +18,7 @@ from models.scoring.members import CategoryParameters
 from models.scoring.nps import median_category
 from models.scoring.scorer import Scorer
 from models.stats import metrics
+from models.stats.folds import FOLDS
 
 ELEVEN = np.array([0] * 7 + [1] * 2 + [2] * 2)
 
@@ -194,7 +195,9 @@ def test_the_noise_is_that_of_other_answers_to_learn_from():
     assert np.mean([model.noise for model in models]) == pytest.approx(spread, rel=0.35)
 
 
-def test_the_last_wave_is_judged_by_what_others_answered_before():
+def test_the_last_wave_is_judged_by_what_others_answered_before(monkeypatch):
+    # As many as a training has.
+    monkeypatch.setattr("models.nps.evaluation.WAVE_FOLDS", FOLDS)
     X, y, level = simulate(500, 0.3, 13)
     day = np.datetime64("2024-01-01") + np.repeat([0, 1, 90, 91], [150, 150, 100, 100])
     who = np.arange(500)
