@@ -30,9 +30,11 @@ FEWEST_WHO_ANSWERED = 2
 # Covariate-shift weights lie within a factor of three of their median: behaviour at the time of asking and behaviour
 # now overlap too little for larger ones.
 LARGEST_SHIFT_WEIGHT = 3.0
-# A sample of so many customers gives a share, or the mean difference of two models, precisely enough for any base. Of
-# those asked it gives their shift: with 100,000 the NPS was the same to .06 of its standard error (docs/scale.md).
+# A sample of so many customers gives the mean difference of two models precisely enough for any base.
 LARGEST_SAMPLE = 20_000
+# Of those asked and of the base, so many give their shift: from twice as many the NPS was the same to .06 and .03 of
+# its standard error (two seeds; docs/scale.md).
+SHIFT_SAMPLE = 10_000
 # Of those who answered and of the base, so many tell which share of the base is unlike them, which is compared with
 # `MOST_UNLIKE`: .073 to .093 from 1,836 and 5,000 by seed and rows, from 20,000 of the base .091 to .097; .090 to .111
 # from 5,000 and 5,000, .106 to .110 from 9,027 and 20,000, which take three times as long.
@@ -249,6 +251,7 @@ def _shift_weights(asked: pd.DataFrame, some: pd.DataFrame, names: Sequence[str]
     A classifier of "base now" against "asked then" gives them: its odds are the ratio of the two densities. It learns
     from random samples of both.
     """
+    some = some.iloc[_spread(len(some), SHIFT_SAMPLE)]
     both = pd.concat([asked[[*names, "customer_id"]], some[[*names, "customer_id"]]], ignore_index=True)
     is_base = np.arange(len(both)) >= len(asked)
     # Those drawn are a random sample of the frame: with and without an answer, each with the same chance.
@@ -261,23 +264,23 @@ def _shift_weights(asked: pd.DataFrame, some: pd.DataFrame, names: Sequence[str]
 
 
 def _first_drawn(asked: pd.DataFrame) -> Flags:
-    """Flag `LARGEST_SAMPLE` of the rows that are a random sample of the frame, drawn by a hash of the customer."""
+    """Flag `SHIFT_SAMPLE` of the rows that are a random sample of the frame, drawn by a hash of the customer."""
     drawn = asked["is_drawn"].to_numpy(bool)
     order = pd.util.hash_array(asked["customer_id"].to_numpy(object))
-    if drawn.sum() <= LARGEST_SAMPLE:
+    if drawn.sum() <= SHIFT_SAMPLE:
         return drawn
-    return np.asarray(drawn & (order <= np.sort(order[drawn])[LARGEST_SAMPLE - 1]))
+    return np.asarray(drawn & (order <= np.sort(order[drawn])[SHIFT_SAMPLE - 1]))
 
 
 def _unlike_share(answered: pd.DataFrame, some: pd.DataFrame, names: Sequence[str], seed: int) -> float:
     """Share of the base whose predicted likeness to those who answered is below the 1 % quantile of theirs."""
-    parts = [rows[[*names, "customer_id"]].iloc[_spread(len(rows))] for rows in (answered, some)]
+    parts = [rows[[*names, "customer_id"]].iloc[_spread(len(rows), LIKENESS_SAMPLE)] for rows in (answered, some)]
     both = pd.concat(parts, ignore_index=True)
     is_answer = np.arange(len(both)) < len(parts[0])
     likeness = response_propensity(both[list(names)], is_answer, both["customer_id"], seed)
     return float(np.mean(likeness[~is_answer] < np.quantile(likeness[is_answer], 0.01)))
 
 
-def _spread(rows: int) -> Integers:
-    """Places of `LIKENESS_SAMPLE` of so many rows, in the order of ids, at even distances; of fewer all."""
-    return np.unique(np.linspace(0, rows - 1, min(rows, LIKENESS_SAMPLE)).astype(np.int64))
+def _spread(rows: int, most: int) -> Integers:
+    """Places of at most so many of the rows, which are in the order of ids, at even distances."""
+    return np.unique(np.linspace(0, rows - 1, min(rows, most)).astype(np.int64))

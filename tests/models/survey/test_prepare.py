@@ -1,6 +1,8 @@
 """The NPS of the base beside the truth of a simulated shop, whose survey is biased."""
 
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -153,8 +155,15 @@ def test_a_sample_of_the_non_respondents_gives_the_estimate_of_all(
 ):
     monkeypatch.setattr(asked, "FEWEST_NON_RESPONDENTS", 400)
     monkeypatch.setattr(asked, "NON_RESPONDENTS_PER_ANSWER", 0)
+    monkeypatch.setattr(prepare, "SHIFT_SAMPLE", 300)
+    monkeypatch.setattr(prepare, "LIKENESS_SAMPLE", 200)
     monkeypatch.setattr(tables_of_run, "BATCH_ROWS", 97)
+    learned: list[tuple[int, int]] = []
+    monkeypatch.setattr(prepare, "response_propensity", partial(_noted, learned, prepare.response_propensity))
     sampled = prepare_survey(simulated_shop.tables, release)
+    # Likeness to those who answered, who answers, and the shift of those asked.
+    everyone = len(sampled.customer)
+    assert learned == [(400, 400), (everyone, everyone), (everyone + 300, 600)]
     non_respondents = ~sampled.answered
     assert 300 < non_respondents.sum() < 500 < np.sum(~survey.answered)
     assert set(sampled.customer) < set(survey.customer)
@@ -175,6 +184,11 @@ def test_a_sample_of_the_non_respondents_gives_the_estimate_of_all(
     found = estimate_nps(sampled).figures
     assert found.nps == pytest.approx(estimate.nps, abs=estimate.standard_error)
     assert found.standard_error == pytest.approx(estimate.standard_error, rel=0.2)
+
+
+def _noted(learned: list[tuple[int, int]], model: Any, features: pd.DataFrame, *others: Any, **named: Any) -> Any:
+    learned.append((len(features), int(np.sum(named.get("learned", np.ones(len(features)))))))
+    return model(features, *others, **named)
 
 
 def test_few_unanswered_of_many_asked_are_no_record_either():
