@@ -106,7 +106,9 @@ def _parts_of_batches(
     nps: CategoryParameters, boosters: Mapping[str, Trees], batches: Iterable[pd.DataFrame]
 ) -> list[Part]:
     of_batches = [_parts(nps, boosters, batch) for batch in batches]
-    return [(of_member[0][0], np.concatenate([p for _, p in of_member])) for of_member in zip(*of_batches, strict=True)]
+    # Member by member, and what a batch holds of one goes at once: of a large base little is there twice.
+    weights = [weight for weight, _ in of_batches[0]]
+    return [(weight, np.concatenate([parts.pop(0)[1] for parts in of_batches])) for weight in weights]
 
 
 def _parts(nps: CategoryParameters, boosters: Mapping[str, Trees], described: pd.DataFrame) -> list[Part]:

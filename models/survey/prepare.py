@@ -194,7 +194,7 @@ def predict_survey(
         category=asked["category"].to_numpy(np.int64),
         probabilities=probabilities,
         propensity=_propensity(asked, names, seed, share),
-        base_customer=base["customer_id"].to_numpy(str),
+        base_customer=_ids(base),
         base_features=base,
         base_probabilities=of_base,
         fold_points=fold_points(asked[answered], training),
@@ -236,6 +236,12 @@ def _of_parts(
     if training.fold_models and len(own):
         probabilities[own] = predict_base([base.take(own, columns)], training, trained_customer)
     return probabilities
+
+
+def _ids(base: pd.DataFrame | StoredTable) -> Strings:
+    """Ids of a base, (M,): of a large one in batches, as each is an object of Python's on its way."""
+    batches = iter([base]) if isinstance(base, pd.DataFrame) else base.batches(["customer_id"])
+    return np.concatenate([batch["customer_id"].to_numpy(str) for batch in batches])
 
 
 def sample_positions(customers: int, seed: int) -> Integers:
