@@ -6,6 +6,7 @@ dates that stand in for others, and these are put in their places: the text is t
 A store keeps it for the next run (`features.engine.kept_texts`).
 """
 
+import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias
+from weakref import WeakKeyDictionary
 
 import ibis
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 import pyarrow as pa
 
-from data.intake.sql import quote
+from data.intake.sql import identifier, quote
 from features.engine.kept_texts import kept_text
 
 # Writes an expression of tables (by name), dates and settings; nothing else may decide what it writes.
@@ -34,6 +36,8 @@ _STANDS_IN = "stands_in_for_"
 # A retraining has about thirty.
 _MOST_TEXTS = 256
 _numbers = count()
+# Texts of selections for as long as these are used: a run asks of the same ones many times.
+_places: WeakKeyDictionary[ops.Node, str] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,18 @@ class Query:
         return self.engine
 
     def to_pyarrow(self) -> pa.Table:
-        """Run it, and give its rows with the types of the schema."""
+        """Run it, and give its rows with the types of the schema.
+
+        DuckDB plans it once, where it plans a relation twice, and copies its rows, which is what it warns of: planning
+        takes longer than a copy of a million numbers. Of many rows see `many_to_pyarrow`.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)
+            rows = self.engine.raw_sql(self.sql).to_arrow_table()
+        return rows.cast(self.schema.to_pyarrow())
+
+    def many_to_pyarrow(self) -> pa.Table:
+        """Run it as `to_pyarrow` does, without a copy of its rows: for those that fill much of the memory."""
         return self.engine.con.sql(self.sql).to_arrow_table().cast(self.schema.to_pyarrow())
 
     def to_parquet(self, file: Path, /) -> None:
@@ -172,5 +187,11 @@ def is_compilable(tables: Mapping[str, ir.Table]) -> bool:
 
 
 def _place_of(table: ir.Table) -> str:
-    sql: str = table.get_backend().compile(table)
-    return sql.removeprefix("SELECT * FROM ") if isinstance(table.op(), ops.PhysicalTable) else f"({sql})"
+    """Give what stands after FROM, in the text that Ibis would have written."""
+    node = table.op()
+    if isinstance(node, ops.DatabaseTable):
+        names = (node.namespace.catalog, node.namespace.database, node.name)
+        return ".".join(identifier(name) for name in names if name)
+    if node not in _places:
+        _places[node] = f"({table.get_backend().compile(table)})"
+    return _places[node]

@@ -46,7 +46,7 @@ class Parts:
         """Run them into one file."""
         with pq.ParquetWriter(file, self.queries[0].schema.to_pyarrow()) as stored:
             for query in self.queries:
-                stored.write_table(query.to_pyarrow())
+                stored.write_table(query.many_to_pyarrow())
 
 
 def edges_of_parts(large: Sequence[ir.Table]) -> list[str]:
