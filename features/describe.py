@@ -1,7 +1,7 @@
 """One row of features per customer and as_of: the one function for training and for scoring."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -46,6 +46,7 @@ SUMMARY = (
 # What is read beside transactions where no store is judged by answers.
 _OTHER_TABLES = ("events", "customers")
 _LARGEST = ("transactions", "events")
+_PAIR = ["customer_id", "as_of"]
 # Columns that order rows, as far as a table has them.
 _ORDER = ("customer_id", "as_of", "date", "answered_at", "score", "invited_at")
 
@@ -224,10 +225,14 @@ def described_beside(tables: Tables, rows: ir.Table, vocabulary: Vocabulary) -> 
     """
     if vocabulary.question is not None:
         described = describe(tables, with_matching(tables, pairs(rows)), vocabulary)
-        return materialise(rows.inner_join(described, ["customer_id", "as_of"]))
+        return materialise(rows.inner_join(described, _PAIR))
     kept = rows.cache()
-    read = _to_read(tables, with_matching(tables, pairs(kept)))
-    return materialised(compiled(_beside, {**read, "rows": kept}, (), [json.dumps(vocabulary.to_dict())]))
+    # Of other columns of the rows nothing is asked, so that the text serves all rows of such pairs.
+    read = {**_to_read(tables, with_matching(tables, pairs(kept))), "rows": kept.select(*_PAIR)}
+    described = compiled(_of_pairs, read, (), [json.dumps(vocabulary.to_dict())])
+    if isinstance(described, Query):
+        return materialised(described.beside(kept, _PAIR, _order_of(kept.columns)))
+    return materialise(kept.inner_join(described, _PAIR))
 
 
 def _to_read(tables: Tables, spine: Spine) -> dict[str, ir.Table]:
@@ -239,10 +244,8 @@ def _everyone(tables: Mapping[str, ir.Table], as_of: date, names_from: str) -> i
     return in_order(_described(tables, everyone_read(tables, as_of), names_from))
 
 
-def _beside(tables: Mapping[str, ir.Table], names_from: str) -> ir.Table:
-    rows = tables["rows"]
-    described = _described(tables, pairs_read(tables, rows), names_from)
-    return in_order(rows.inner_join(described, ["customer_id", "as_of"]))
+def _of_pairs(tables: Mapping[str, ir.Table], names_from: str) -> ir.Table:
+    return _described(tables, pairs_read(tables, tables["rows"]), names_from)
 
 
 def _described(tables: Mapping[str, ir.Table], spine: Spine, names_from: str) -> ir.Table:
@@ -281,5 +284,9 @@ def materialised(rows: Rows) -> pd.DataFrame:
 
 def in_order(table: ir.Table) -> ir.Table:
     """Sort rows as `materialise` gives them."""
-    order = [name for name in _ORDER if name in table.columns]
+    order = _order_of(table.columns)
     return table.order_by(order) if order else table
+
+
+def _order_of(columns: Collection[str]) -> list[str]:
+    return [name for name in _ORDER if name in columns]

@@ -77,6 +77,19 @@ class Query:
         """Run it as `to_pyarrow` does, without a copy of its rows: for those that fill much of the memory."""
         return self.engine.con.sql(self.sql).to_arrow_table().cast(self.schema.to_pyarrow())
 
+    def beside(self, rows: ir.Table, keys: Sequence[str], order: Sequence[str]) -> "Query":
+        """Put its columns beside those of a table of the same engine, where both have the keys, in an order of these.
+
+        The keys are the table's; of the order the table has the columns.
+        """
+        columns = [name for name in self.schema if name not in keys]
+        on = " AND ".join(f"l.{identifier(key)} = r.{identifier(key)}" for key in keys)
+        by = ", ".join(f"l.{identifier(name)} ASC" for name in order)
+        both = ", ".join(["l.*", *(f"r.{identifier(name)}" for name in columns)])
+        sql = f"SELECT {both} FROM {_place_of(rows)} AS l INNER JOIN ({self.sql}) AS r ON {on} ORDER BY {by}"
+        schema = ibis.schema({**rows.schema(), **{name: self.schema[name] for name in columns}})
+        return Query(self.engine, sql, schema)
+
     def to_parquet(self, file: Path, /) -> None:
         """Run it straight into a file."""
         self.engine.raw_sql(f"COPY ({self.sql}) TO {quote(str(file))} (FORMAT PARQUET)")
