@@ -12,7 +12,7 @@ import ibis
 import ibis.expr.types as ir
 
 from data.errors import InputError
-from features.engine.compiled import compiled
+from features.engine.compiled import Query, compiled
 from features.returns.kept import everyone_matched, everyone_read, matching_at, tables_to_read, visible_lines
 from features.returns.matching import NO_RETURNS
 from features.spine import Spine, everyone, left_joined, midnight
@@ -125,7 +125,7 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
 
 
 def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
-    """Summarise everyone's purchases before a date: once a run, kept in the engine, where it is counted several times.
+    """Summarise everyone's purchases before a date: once a run, into a file, as it is counted several times.
 
     Parameters
     ----------
@@ -142,7 +142,12 @@ def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
 
     def summary() -> ir.Table:
         read = tables_to_read(tables.transactions, everyone_matched(tables, as_of, with_lags=True))
-        return compiled(_summary, read, [as_of]).cache()
+        rows = compiled(_summary, read, [as_of])
+        if not isinstance(rows, Query):
+            return rows.cache()
+        # Kept in the engine, those of ten million customers at three dates would fill its memory.
+        stored = tables.workspace.table(("file of the purchase summary", as_of), lambda: rows)
+        return rows.engine.read_parquet(stored.file)
 
     return tables.workspace.once(("purchase summary", as_of), summary)
 

@@ -1,10 +1,11 @@
 """The clean tables that everything is computed from, and the results that a run keeps of them."""
 
 import tempfile
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import ibis
 import ibis.expr.types as ir
@@ -24,9 +25,8 @@ T = TypeVar("T")
 # Rows that are read at once. At 100 columns of doubles they take 200 MB. The scorer makes its tables of
 # intervals, about a second, with the first batch.
 BATCH_ROWS = 250_000
-# What the engine may hold before it spills to disk. Describing a million customers (5.4 million lines, 9.8 million
-# events) at once takes 4.4 GB and 41 processor seconds where it may; within 2 GB 48 seconds, within 1 GB 71. In parts
-# (`features.engine.parts`) it takes 34 seconds and 1.1 GB of the process.
+# What the engine may hold before it spills to disk. To describe a million customers at once takes 4.4 GB and 41 processor
+# seconds where it may, within 2 GB 48 seconds, within 1 GB 71; in parts (`features.engine.parts`) 34 and 1.1 GB.
 ENGINE_MEMORY = "2GB"
 # Bytes of clean files below which the engine works with one thread. Of 20,000 customers (8 MB) another one takes a
 # tenth more processor seconds of its queries (6.3 instead of 5.5 of a retraining) and shortens none of them by half.
@@ -68,6 +68,16 @@ class StoredTable:
 
     file: Path
     folder: object = field(default=None, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, frames: Iterable[pd.DataFrame], file: Path, folder: object, schema: pa.Schema | None = None) -> Self:
+        """Write frames of the same columns, one at least, into a new file, so that one at a time is in memory."""
+        parts = (pa.Table.from_pandas(frame, schema=schema, preserve_index=False) for frame in frames)
+        first = next(parts)
+        with pq.ParquetWriter(file, first.schema) as writer:
+            for part in chain([first], parts):
+                writer.write_table(part)
+        return cls(file, folder)
 
     def __len__(self) -> int:
         return int(pq.read_metadata(self.file).num_rows)
@@ -179,8 +189,9 @@ class Workspace:
         """Return the rows of an expression, which is run at the first call only, straight into a file of the folder."""
 
         def write() -> StoredTable:
+            # The expression may write files of its own: the name comes after theirs.
+            rows = expression()  # It may write files of its own, which are named before.
             file = self.folder / f"{len(self._results):04d}.parquet"
-            rows = expression()
             rows.to_parquet(file)
             give_memory_back(rows)
             return StoredTable(file, self._temporary)

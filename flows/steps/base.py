@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from features.describe import everyone_described, materialise
 from features.labels import commented_answers
+from features.tables import StoredTable
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step
@@ -162,10 +163,11 @@ def estimate(
     if survey is None or base is None:
         return Estimated()
     with step("estimate the NPS of segments"):
-        labels = segment_labels(inputs.tables, release.as_of, release, settings.segments)
-        gamma = base.figures.unmeasured_gamma
+        gamma, segments = base.figures.unmeasured_gamma, {}
         base_customer = pd.Index(survey.base_customer)
-        segments = {name: segment_nps(survey, each.reindex(base_customer), gamma) for name, each in labels.items()}
+        for name, labels in segment_labels(inputs.tables, release.as_of, release, settings.segments):
+            segments[name] = segment_nps(survey, labels.reindex(base_customer), gamma)
+            del labels
         others = survey_without_purchase(inputs.tables, release, base.figures)
     if champion is None or champion.release.as_of >= release.as_of:
         return Estimated(base, segments, without_purchase=others)
@@ -187,12 +189,11 @@ def profile_base(inputs: Inputs, release: Release, champion: Registered | None) 
         )
         kept = list(dict.fromkeys((*SCORES, *BASE_COLUMNS)))
         read = [name for name in release.scorer.columns if name in described.columns]
-        scores = pd.concat(
-            [
-                score(batch, nps=None if nps is None else nps[batch.index.to_numpy()])[kept]
-                for batch in described.batches(read)
-            ]
+        scored = (
+            score(batch, nps=None if nps is None else nps[batch.index.to_numpy()])[kept].astype(float)
+            for batch in described.batches(read)
         )
+        scores = StoredTable.of(scored, described.file.with_suffix(".scores.parquet"), described.folder)
         seed = release.parameters.seed
         champions = None if champion is None else champion.release.parameters.personas
         some = described.take(drawn(described["customer_id"], seed))

@@ -122,14 +122,14 @@ def _added(one: Transitions, other: Transitions) -> Transitions:
     return Transitions(one.as_of, segments, by_time, categories, one.expected_categories + other.expected_categories)
 
 
-def profiles_of(described: StoredTable, scores: pd.DataFrame, release: Release) -> dict[str, Any]:
+def profiles_of(described: Columns, scores: Columns, release: Release) -> dict[str, Any]:
     """Profile the base, its scores and those who answered; a release keeps these profiles of its training date.
 
     Parameters
     ----------
-    described : StoredTable
+    described : pandas.DataFrame or StoredTable
         The features of everyone at the release's as_of.
-    scores : pandas.DataFrame
+    scores : pandas.DataFrame or StoredTable
         Their scores by the release's scorer.
     release : Release
         Freshly fitted, with the answers it learned from.

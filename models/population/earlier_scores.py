@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from features.describe import everyone_described, in_order
 from features.purchases import purchase_summary
@@ -91,11 +90,9 @@ def score_earlier(tables: Tables, as_of: date, release: Release, today: date, fi
     file : Path
         Where the scores are kept.
     """
-    with pq.ParquetWriter(file, _SCHEMA) as writer:
-        for base in _bases(tables, as_of, release):
-            scores = scores_of_earlier(base, release, (today - as_of).days).reset_index()
-            writer.write_table(pa.Table.from_pandas(scores, schema=_SCHEMA, preserve_index=False))
-    return EarlierScores(as_of, StoredTable(file, tables.workspace))
+    days = (today - as_of).days
+    scored = (scores_of_earlier(base, release, days).reset_index() for base in _bases(tables, as_of, release))
+    return EarlierScores(as_of, StoredTable.of(scored, file, tables.workspace, _SCHEMA))
 
 
 def _bases(tables: Tables, as_of: date, release: Release) -> Iterator[pd.DataFrame]:

@@ -1,7 +1,7 @@
 """Which segment each customer is in: by RFM, by persona, or by any attribute of customers."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -73,7 +73,7 @@ def todays_segmentations(tables: Tables, as_of: date, segments: Segments) -> Seg
 
 def segment_labels(
     tables: Tables, as_of: date, release: Release, attributes: Sequence[str] = ()
-) -> Mapping[str, pd.Series]:
+) -> Iterator[tuple[str, pd.Series]]:
     """Name each customer's segment as of a date, by every segmentation.
 
     Parameters
@@ -89,11 +89,11 @@ def segment_labels(
         others are one. Numbers are taken as they are or, if there are more than `MOST_LEVELS`, in fifths. An attribute
         named here does not become a feature.
 
-    Returns
-    -------
-    Mapping of str to pandas.Series
-        By `RFM`, `PERSONA` if there are personas, and each attribute: the segment of everyone with a purchase before
-        ``as_of``, by customer_id.
+    Yields
+    ------
+    tuple of str and pandas.Series
+        `RFM`, `PERSONA` if there are personas, and each attribute, one after another, as the labels of a large base take
+        much memory: its name, and the segment of everyone with a purchase before ``as_of``, by customer_id.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def segment_labels(
     """
     segmentations = segmentations_of(release)
     names = [RFM, *([PERSONA] if segmentations.personas else []), *attributes]
-    return {name: segment_of(tables, as_of, segmentations, name) for name in names}
+    return ((name, segment_of(tables, as_of, segmentations, name)) for name in names)
 
 
 def segment_of(tables: Tables, as_of: date, segmentations: Segmentations, name: str) -> pd.Series:

@@ -1,17 +1,18 @@
 """A base in few figures: how many customers, what is expected of all of them, and how the mean customer is."""
 
 import numpy as np
-import pandas as pd
+
+from models.stats.population_stability import Columns
 
 BASE_COLUMNS = ("next_purchase_index", "expected_revenue", "expected_purchases", "clv", "p_churn")
 
 
-def base_totals(scores: pd.DataFrame) -> dict[str, float | None]:
+def base_totals(scores: Columns) -> dict[str, float | None]:
     """Describe a base by its scores.
 
     Parameters
     ----------
-    scores : pandas.DataFrame
+    scores : pandas.DataFrame or StoredTable
         One row per customer with the columns `BASE_COLUMNS`; without a forecast they are null.
 
     Returns

@@ -187,7 +187,7 @@ def assign_personas(personas: Personas, described: pd.DataFrame) -> Texts:
 
 
 def profile(
-    personas: Personas, described: Columns, position: Integers, some: pd.DataFrame, scores: pd.DataFrame | None = None
+    personas: Personas, described: Columns, position: Integers, some: pd.DataFrame, scores: Columns | None = None
 ) -> pd.DataFrame:
     """Describe each persona: its size, the features that set it apart and its mean scores.
 
@@ -227,8 +227,9 @@ def profile(
         }
     )
     if scores is not None:
-        means = scores[[name for name in VALUES if name in scores]].groupby(position).mean().reindex(range(k))
-        rows = rows.join(means)
+        for name in VALUES:
+            if name in scores.columns:
+                rows[name] = scores[name].groupby(position).mean().reindex(range(k))
     return rows
 
 

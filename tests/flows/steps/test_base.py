@@ -184,7 +184,7 @@ def two_personas(inputs, profiled) -> Profiled:
 
 def test_personas_are_told_with_share_value_and_nps(store, inputs, two_personas, release):
     profiled, personas, with_personas = two_personas, two_personas.personas, two_personas.release
-    labels = segment_labels(inputs.tables, inputs.as_of, with_personas)
+    labels = dict(segment_labels(inputs.tables, inputs.as_of, with_personas))
     assert set(labels) == {RFM, PERSONA}
     shares = labels[PERSONA].value_counts()
     table = profiled.profile.set_index("persona")
@@ -214,7 +214,7 @@ def test_where_no_personas_are_told_apart_that_is_said_and_none_are_published(in
     alone = replace(profiled.personas, names=("everyone",), why="all behave alike")
     assert personas_section(replace(profiled, personas=alone), None).sentences == ("There are none: all behave alike.",)
     release = profiled.release.with_base(profiled.release.parameters.profiles, alone)
-    assert set(segment_labels(inputs.tables, inputs.as_of, release)) == {RFM}
+    assert set(dict(segment_labels(inputs.tables, inputs.as_of, release))) == {RFM}
 
 
 def test_comments_are_told_by_topic_with_their_nps(store, inputs, release):

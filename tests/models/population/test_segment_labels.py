@@ -12,7 +12,7 @@ from models.population.segment_labels import NOT_KNOWN, RFM, segment_labels
 
 
 def test_rfm_segments_are_those_of_the_published_scores(simulated_shop, release, described, predicted):
-    labels = segment_labels(simulated_shop.tables, simulated_shop.as_of, release)
+    labels = dict(segment_labels(simulated_shop.tables, simulated_shop.as_of, release))
     published = assemble_scores(described, predicted, release, None).set_index("customer_id")["segment"]
     assert list(labels) == [RFM]
     assert labels[RFM].to_dict() == published.to_dict()
@@ -27,7 +27,7 @@ def test_attributes_are_taken_as_they_are_and_numbers_with_many_values_in_fifths
     customers["children"] = np.arange(len(customers)) % 3
     customers.loc[customers.index[:7], ["region", "age"]] = None
     tables = take_frames(transactions=raw["transactions"], customers=customers)
-    labels = segment_labels(tables, simulated_shop.as_of, release, ["region", "age", "children"])
+    labels = dict(segment_labels(tables, simulated_shop.as_of, release, ["region", "age", "children"]))
     # Who gave everything back has attributes, too.
     assert set(labels["region"].index) == set(raw["transactions"]["customer_id"]) > set(described["customer_id"])
     of = customers.set_index("customer_id").reindex(labels["region"].index)
@@ -46,7 +46,7 @@ def test_an_attribute_that_is_not_there_is_told_with_those_that_are(simulated_sh
     with pytest.raises(
         InputError, match=r"a text of 4 characters: no column of customers .* it has cost_to_serve, region"
     ):
-        segment_labels(simulated_shop.tables, simulated_shop.as_of, release, ["city"])
+        dict(segment_labels(simulated_shop.tables, simulated_shop.as_of, release, ["city"]))
     bare = replace(simulated_shop.tables, customers=None)
     with pytest.raises(InputError, match="no customers were given"):
-        segment_labels(bare, simulated_shop.as_of, release, ["region"])
+        dict(segment_labels(bare, simulated_shop.as_of, release, ["region"]))
