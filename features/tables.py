@@ -25,8 +25,8 @@ T = TypeVar("T")
 # Rows that are read at once. At 100 columns of doubles they take 200 MB. The scorer makes its tables of
 # intervals, about a second, with the first batch.
 BATCH_ROWS = 250_000
-# What the engine may hold before it spills to disk. To describe a million customers at once takes 4.4 GB and 41 processor
-# seconds where it may, within 2 GB 48 seconds, within 1 GB 71; in parts (`features.engine.parts`) 34 and 1.1 GB.
+# What the engine may hold before it spills to disk. To describe a million customers at once takes 4.4 GB and 41 seconds
+# of processor time where it may, within 2 GB 48, within 1 GB 71; in parts (`features.engine.parts`) 34 and 1.1 GB.
 ENGINE_MEMORY = "2GB"
 # Bytes of clean files below which the engine works with one thread. Of 20,000 customers (8 MB) another one takes a
 # tenth more processor seconds of its queries (6.3 instead of 5.5 of a retraining) and shortens none of them by half.

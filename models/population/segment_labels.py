@@ -1,7 +1,7 @@
 """Which segment each customer is in: by RFM, by persona, or by any attribute of customers."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -92,8 +92,8 @@ def segment_labels(
     Yields
     ------
     tuple of str and pandas.Series
-        `RFM`, `PERSONA` if there are personas, and each attribute, one after another, as the labels of a large base take
-        much memory: its name, and the segment of everyone with a purchase before ``as_of``, by customer_id.
+        `RFM`, `PERSONA` if there are personas, and each attribute, one after another, as the labels of a large base
+        take much memory: its name, and the segment of everyone with a purchase before ``as_of``, by customer_id.
 
     Raises
     ------
