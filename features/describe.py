@@ -186,7 +186,11 @@ def everyone_described(tables: Tables, as_of: date, vocabulary: Vocabulary) -> S
         parts = [compiled(_everyone, part, [as_of], [names_from]) for part in in_parts]
         return parts[0] if len(parts) == 1 else Parts([part for part in parts if isinstance(part, Query)])
 
-    return tables.workspace.table(("everyone", as_of, names_from), rows)
+    before = tables.workspace.before
+    key = ("everyone", as_of, names_from)
+    if before is None or before.as_of != as_of:
+        return tables.workspace.table(key, rows)
+    return tables.workspace.table(key, lambda: before.of(tables.transactions.get_backend(), names_from, rows))
 
 
 def _in_parts(tables: Tables, read: Mapping[str, ir.Table]) -> list[Mapping[str, ir.Table]]:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from data.errors import InputError
 from features.engine.compiled import Rows
+from features.engine.described_before import Described, DescribedBefore
 from features.engine.parts import Parts
 from features.returns.matching import NO_RETURNS
 
@@ -46,7 +47,7 @@ def to_frame(rows: pa.Table) -> pd.DataFrame:
     return frame
 
 
-def give_memory_back(table: Rows | Parts) -> None:
+def give_memory_back(table: Rows | Parts | Described) -> None:
     """Let the engine that holds a table, and Arrow, give the memory back that they no longer use.
 
     They keep it for their next query, and the process seems to need it: after 200,000 customers were described and read
@@ -157,9 +158,15 @@ class Workspace:
     ----------
     folder : Path, optional
         Where tables are kept; a temporary folder of its own unless given.
+
+    Attributes
+    ----------
+    before : DescribedBefore or None
+        Where everyone at the date of the run is kept for the next one.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
+        self.before: DescribedBefore | None = None
         self._folder = folder
         self._temporary: tempfile.TemporaryDirectory[str] | None = None
         self._results: dict[Hashable, Any] = {}
@@ -185,7 +192,7 @@ class Workspace:
             raise type(result)(*result.args)
         return result  # type: ignore[no-any-return]
 
-    def table(self, key: Hashable, expression: Callable[[], Rows | Parts]) -> StoredTable:
+    def table(self, key: Hashable, expression: Callable[[], Rows | Parts | Described]) -> StoredTable:
         """Return the rows of an expression, which is run at the first call only, straight into a file of the folder."""
 
         def write() -> StoredTable:
@@ -255,7 +262,7 @@ class Tables:
         return self if self.sample is None else self.sample.surveyed
 
 
-def open_tables(folder: Path) -> Tables:
+def open_tables(folder: Path, before: DescribedBefore | None = None) -> Tables:
     """Open the clean Parquet files of a folder in an embedded engine of their own.
 
     Parameters
@@ -263,6 +270,8 @@ def open_tables(folder: Path) -> Tables:
     folder
         Holds `transactions.parquet` and, where they were given, `answers.parquet`, `events.parquet` and
         `customers.parquet`.
+    before
+        Where everyone at the date of the run is kept for the next one; None: nowhere.
 
     Raises
     ------
@@ -284,7 +293,9 @@ def open_tables(folder: Path) -> Tables:
         return connection.read_parquet(file, table_name=name) if file.exists() else None
 
     transactions = connection.read_parquet(folder / "transactions.parquet", table_name="transactions")
-    return tables_of(transactions, opened("answers"), opened("events"), opened("customers"))
+    tables = tables_of(transactions, opened("answers"), opened("events"), opened("customers"))
+    tables.workspace.before = before
+    return tables
 
 
 def tables_of(

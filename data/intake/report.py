@@ -119,6 +119,8 @@ class Intake:
         Ids of customers that a setting would take for one.
     files_read
         How much was read of files that were read before, and why, in sentences; empty where nothing is kept.
+    kept_as
+        Folder and beginning of the names of the clean tables, where they are kept for the next intake.
     """
 
     folder: Path
@@ -129,10 +131,13 @@ class Intake:
     notes: tuple[str, ...] = ()
     alike_ids: tuple[AlikeIds, ...] = ()
     files_read: tuple[str, ...] = ()
+    kept_as: Path | None = field(default=None, compare=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON can hold it."""
-        return asdict(self) | {
+        told = asdict(self)
+        del told["kept_as"]
+        return told | {
             "folder": str(self.folder),
             "tables": {name: _as_json(report) for name, report in self.tables.items()},
             "first_day": self.first_day.isoformat(),

@@ -76,7 +76,7 @@ def _file(
     # Of a function within another one the name does not tell what it writes.
     if "<" in write.__qualname__:
         return None
-    tables, code = [(name, _types(schema)) for name, schema in columns], _code(write.__module__.partition(".")[0])
+    tables, code = [(name, _types(schema)) for name, schema in columns], code_of(write.__module__.partition(".")[0])
     try:
         parts = json.dumps([write.__module__, write.__qualname__, tables, dates, list(settings), code])
     except (TypeError, ValueError, OSError):
@@ -85,7 +85,7 @@ def _file(
 
 
 @cache
-def _code(package: str) -> str:
+def code_of(package: str) -> str:
     """Give one digest of all code that decides the texts of a package, and of the libraries' versions."""
     digest = hashlib.sha256(" ".join(version(library) for library in _LIBRARIES).encode())
     for name in sorted({*_BASIS, package}):

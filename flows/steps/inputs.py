@@ -10,6 +10,7 @@ from data.errors import InputError
 from data.intake.pipeline import Intake, Rules, Source, take_in
 from data.pseudonyms import Protection
 from data.samples.olist import write_olist
+from features.engine.described_before import DescribedBefore
 from features.tables import Tables, open_tables
 from flows.settings import Settings
 from flows.steps.progress import step
@@ -80,7 +81,8 @@ def rules_of(settings: Settings, protection: Protection | None = None) -> Rules:
 def open_inputs(intake: Intake, settings: Settings) -> Inputs:
     """Open the clean tables and determine as_of, as `as_of_of` does."""
     as_of = as_of_of(intake, settings)
-    return Inputs(open_tables(intake.folder), intake, as_of)
+    before = None if intake.kept_as is None else DescribedBefore(intake.kept_as, as_of)
+    return Inputs(open_tables(intake.folder, before), intake, as_of)
 
 
 def as_of_of(intake: Intake, settings: Settings) -> date:

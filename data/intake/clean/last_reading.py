@@ -13,7 +13,6 @@ import os
 import shutil
 import sys
 import time
-import zlib
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -25,6 +24,7 @@ from typing import Any
 from uuid import uuid4
 
 import data
+from data.checksum import checksum
 from data.errors import InputError
 from data.intake.databases.address import split_addresses
 from data.intake.report import Intake
@@ -39,7 +39,6 @@ _NAME = "reading.json"
 _QUARANTINE = "quarantine"
 _LIBRARIES = ("duckdb", "pyarrow", "python-calamine", "charset-normalizer")
 _FUTURE = "is in the future"
-_BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -105,17 +104,18 @@ class LastReading:
         """Keep what was taken in, where nothing stands against it; say why all was read."""
         if self.folder is None:
             return intake
-        if self._files and self._is_settled() and not _has_future(intake):
-            token = uuid4().hex
-            try:
+        token = uuid4().hex if self._files and self._is_settled() and not _has_future(intake) else ""
+        try:
+            if token:
                 self._write(intake, token)
-            except OSError:
-                # Of a file system without links, or that is full, all is read each time.
-                token = ""
-            with suppress(OSError):
-                self._drop_all_but(token)
+        except OSError:
+            # Of a file system without links, or that is full, all is read each time.
+            token = ""
+        with suppress(OSError):
+            self._drop_all_but(token)
         told = f"The tables of the last reading are not used: {self.why}."
-        return replace(intake, files_read=(*intake.files_read, told))
+        kept = self.folder / token if token else None
+        return replace(intake, files_read=(*intake.files_read, told), kept_as=kept)
 
     def _look(self) -> str:
         """Note the files and the settings; say why an outcome can never be kept, if it is so."""
@@ -168,7 +168,7 @@ class LastReading:
     def _taken(self, told: Mapping[str, Any], place: Path) -> Intake:
         """Link the tables into a folder, and make sure that they are as they were written."""
         assert self.folder is not None, "nothing is kept"
-        for name, (size, checksum) in told["tables"].items():
+        for name, (size, summed) in told["tables"].items():
             kept, file = self.folder / f"{told['token']}-{name}.parquet", place / f"{name}.parquet"
             file.unlink(missing_ok=True)
             if name == _QUARANTINE:
@@ -176,12 +176,14 @@ class LastReading:
                 shutil.copyfile(kept, file)
             else:
                 os.link(kept, file)
-            if file.stat().st_size != size or _checksum(file) != checksum:
+            if file.stat().st_size != size or checksum(file) != summed:
                 raise ValueError("not as it was written")
             # The newest use decides how long it stays.
             os.utime(kept)
         os.utime(self.folder / _NAME)
-        return Intake.from_dict(told["intake"] | {"folder": str(place), "files_read": [_SAME]})
+        self._drop_all_but(told["token"])
+        intake = Intake.from_dict(told["intake"] | {"folder": str(place), "files_read": [_SAME]})
+        return replace(intake, kept_as=self.folder / told["token"])
 
     def _is_settled(self) -> bool:
         """Whether the files are those of the beginning still, and had not changed just before it."""
@@ -205,7 +207,7 @@ class LastReading:
             else:
                 os.link(file, kept)
             kept.chmod(0o600)
-            tables[name] = (kept.stat().st_size, _checksum(kept))
+            tables[name] = (kept.stat().st_size, checksum(kept))
         told = {
             "token": token,
             "settings": self._settings,
@@ -231,14 +233,6 @@ class LastReading:
 def _has_future(intake: Intake) -> bool:
     """Whether a row was set aside for its time, which may have come when it is read next."""
     return any(reason.endswith(_FUTURE) for report in intake.tables.values() for reason in report.reasons)
-
-
-def _checksum(file: Path) -> int:
-    found = 0
-    with file.open("rb") as content:
-        while block := content.read(_BLOCK):
-            found = zlib.crc32(block, found)
-    return found
 
 
 @cache

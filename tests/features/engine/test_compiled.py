@@ -98,7 +98,7 @@ def test_a_text_that_is_kept_is_not_written_again_and_a_damaged_one_is(shop, tmp
     # Another setting, and other code, have texts of their own; the folder holds no more than it may.
     monkeypatch.setattr(kept_texts, "MOST_KEPT", 2)
     assert ask(30)[0] != first[0]
-    monkeypatch.setattr(kept_texts, "_code", lambda package: "other code")
+    monkeypatch.setattr(kept_texts, "code_of", lambda package: "other code")
     assert ask(3) == first
     assert len(written) == 4
     assert len(list((tmp_path / "queries").iterdir())) == 2

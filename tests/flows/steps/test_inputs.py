@@ -3,6 +3,9 @@ from datetime import date
 import pytest
 
 from data.errors import InputError
+from data.intake.clean import last_reading
+from features import describe
+from features.vocabulary import learn_vocabulary
 from flows.reports.intake import intake_section
 from flows.settings import Settings
 from flows.steps.inputs import input_digest, open_inputs, read_inputs
@@ -55,3 +58,26 @@ def test_no_transactions_and_two_kinds_of_input_are_mistakes(settings, own_envir
         read_inputs(Settings.load(), own_environment / "clean")
     with pytest.raises(InputError, match="leave out transactions, or olist"):
         read_inputs(settings.model_copy(update={"olist": "folder"}), own_environment / "clean")
+
+
+def test_a_second_run_on_the_same_files_neither_reads_nor_describes(settings, own_environment, monkeypatch):
+    monkeypatch.setattr(last_reading, "SETTLED", 0)
+
+    def run(name, last, **others):
+        chosen = settings.model_copy(update=others)
+        inputs = open_inputs(read_inputs(chosen, own_environment / name, last=last), chosen)
+        vocabulary = learn_vocabulary(inputs.tables, date(2024, 2, 1), [])
+        # Another date than that of the run is neither kept nor found.
+        earlier = describe.everyone_described(inputs.tables, date(2024, 1, 20), vocabulary)
+        described = describe.everyone_described(inputs.tables, inputs.as_of, vocabulary)
+        return [table.file.read_bytes() for table in (earlier, described)]
+
+    kept, whole, asked, matched = own_environment / "kept", run("whole", None), [], describe.everyone_matched
+    monkeypatch.setattr(describe, "everyone_matched", lambda *args: (asked.append(args[1]), matched(*args))[1])
+    assert run("first", kept) == whole
+    assert asked == [date(2024, 1, 20), date(2024, 2, 2)]
+    assert run("second", kept) == whole
+    assert asked[2:] == [date(2024, 1, 20)]
+    run("later", kept, as_of=date(2024, 3, 1))
+    assert asked[3:] == [date(2024, 1, 20), date(2024, 3, 1)]
+    assert len(list(kept.glob("*-everyone-*"))) == 1
