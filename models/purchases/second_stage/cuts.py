@@ -171,7 +171,8 @@ def count_customers(tables: Tables, as_of: date) -> int:
 
 
 def _sample(tables: Tables, halvings: int, seed: int) -> Tables:
-    ids = tables.transactions.select("customer_id").distinct()
+    # Each sample is drawn from the same ids.
+    ids = tables.workspace.once("ids", lambda: tables.transactions.select("customer_id").distinct().cache())
     chosen = ids.filter(is_drawn(ids.customer_id, 0.5**halvings, seed)).cache()
 
     def of_chosen(rows: ibis.Table | None) -> ibis.Table | None:
