@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -83,9 +84,9 @@ class StoredTable:
     def __len__(self) -> int:
         return int(pq.read_metadata(self.file).num_rows)
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
-        """Names of the columns."""
+        """Names of the columns; the file is read once for them, as many ask for one name after the other."""
         return tuple(pq.read_schema(self.file).names)
 
     def __getitem__(self, name: str) -> pd.Series:
