@@ -20,12 +20,13 @@ from features.catalogue import catalogue_of, feature_names
 from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
 from features.engine.compiled import Query, Rows, compiled, is_compilable
 from features.engine.parts import Parts, by_customers, edges_of_parts, is_scattered, put_apart
+from features.engine.stored import StoredTable, to_frame
 from features.events import event_features
 from features.purchases import summarise_purchases
 from features.returns.kept import everyone_matched, everyone_read, pairs_read, tables_to_read, with_matching
 from features.spine import Spine, left_joined, pairs
 from features.standing import standing_features
-from features.tables import StoredTable, Tables, give_memory_back, to_frame
+from features.tables import Tables, give_memory_back
 from features.vocabulary import Vocabulary
 
 __all__ = ["describe", "describe_everyone", "feature_names", "materialise"]

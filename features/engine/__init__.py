@@ -1,4 +1,4 @@
 """Asking the engine that holds the tables: SQL that is compiled once and run as of many dates.
 
-Imports nothing of the project.
+Imports `data`.
 """

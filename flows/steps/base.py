@@ -10,8 +10,8 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from features.describe import everyone_described, materialise
+from features.engine.stored import StoredTable
 from features.labels import commented_answers
-from features.tables import StoredTable
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from flows.steps.progress import step

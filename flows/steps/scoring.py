@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from data.errors import InputError, RefusedError
 from features.describe import everyone_described
+from features.engine.stored import StoredTable
 from features.spine import everyone
-from features.tables import StoredTable, Tables
+from features.tables import Tables
 from flows.settings import Settings
 from flows.steps.inputs import Inputs, input_digest
 from flows.steps.measuring import Measured, measure_run

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from features.tables import StoredTable
+from features.engine.stored import StoredTable
 from models.actions.drivers import Driver, nps_drivers
 from models.actions.lists import QUOTED, ActionList, action_lists
 from models.actions.reasons import Reason, nps_reasons

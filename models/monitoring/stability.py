@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from features.describe import feature_names
-from features.tables import StoredTable, Tables
+from features.engine.stored import StoredTable
+from features.tables import Tables
 from models.monitoring.transitions import count_transitions, expected_categories, moved_by_time
 from models.nps.point_in_time import answers_with_features
 from models.population.earlier_scores import EarlierScores

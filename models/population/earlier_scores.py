@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from features.describe import everyone_described, in_order
+from features.engine.stored import StoredTable, to_frame
 from features.purchases import purchase_summary
-from features.tables import StoredTable, Tables, to_frame
+from features.tables import Tables
 from models.release.release import Release
 from models.scoring.columns import PROBABILITIES
 from models.scoring.nps import categories

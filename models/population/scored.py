@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from features.tables import StoredTable
+from features.engine.stored import StoredTable
 from models.population.earlier_scores import TEXTS_BEFORE, EarlierScores
 from models.population.scores_table import GROUP_ROWS, schema_of, typed, write_scores
 from models.population.segment_labels import has_personas

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from data.errors import RevealedError
-from features.tables import StoredTable
+from features.engine.stored import StoredTable
 from models.population.scores_table import (
     COLUMNS,
     COMMON,

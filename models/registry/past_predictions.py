@@ -13,8 +13,9 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
 from features.describe import feature_names, materialise
+from features.engine.stored import StoredTable
 from features.labels import labelled_answers
-from features.tables import StoredTable, Tables
+from features.tables import Tables
 from models.monitoring.prospective_calibration import ProspectiveCalibration, prospective_calibration
 from models.monitoring.prospective_predictions import PRIORS, predictions_before_answers
 from models.registry.publication import published_before

@@ -9,7 +9,8 @@ import pandas as pd
 
 from features.catalogue import catalogue_of
 from features.describe import everyone_described, feature_names
-from features.tables import StoredTable, Tables
+from features.engine.stored import StoredTable
+from features.tables import Tables
 from models.nps.model import NpsTraining, predict_nps_category
 from models.nps.out_of_fold import fold_points, predict_base
 from models.population.category_level import Part, parts_of_everyone

@@ -37,7 +37,7 @@ import flows.command.published.publishing
 import flows.command.rollback
 import flows.retrain
 import flows.score
-from features.tables import StoredTable
+from features.engine.stored import StoredTable
 from flows.command.main import main
 from models.population.scores_table import as_metadata, read_metadata
 from models.registry.published_file import FILE

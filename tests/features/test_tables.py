@@ -69,7 +69,7 @@ def test_a_table_is_written_to_the_folder_once_and_read_from_there(tmp_path):
 
 @pytest.mark.parametrize("rows", [1, 7, 10, 24, 25, 99])
 def test_a_stored_table_is_read_in_batches_by_column_and_by_row(tmp_path, monkeypatch, rows):
-    monkeypatch.setattr("features.tables._CHUNK_ROWS", 10)
+    monkeypatch.setattr("features.engine.stored._CHUNK_ROWS", 10)
     frame = pd.DataFrame({"name": [f"c{i}" for i in range(24)], "x": np.arange(24.0), "y": -np.arange(24.0)})
     stored = Workspace(tmp_path).table("all", lambda: ibis.memtable(frame))
     batches = list(stored.batches(["name", "x"], rows))

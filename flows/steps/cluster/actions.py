@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.intake.cluster.session import ClusterBackend
-from features.tables import to_frame
+from features.engine.stored import to_frame
 from flows.steps.cluster.ranks import ranked
 from models.actions import lists as of_lists
 from models.actions.base_figures import BaseFigures, top_fifth

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from data.intake.cluster.session import ClusterBackend
+from features.engine.stored import to_frame
 from features.spine import left_joined
-from features.tables import Tables, to_frame
+from features.tables import Tables
 from flows.settings import Settings
 from flows.steps.inputs import Inputs
 from models.population.cohort_groups import CohortGroups, choose_groupings, in_order, put_together

@@ -11,12 +11,13 @@ from pyspark.errors import UnsupportedOperationException
 
 from data.intake.cluster.session import ClusterBackend
 from features.describe import described_beside, feature_names
+from features.engine.stored import to_frame
 from features.labels import labelled_answers
 from features.measures.definition import Measure, MeasureOptions, absent, sharing
 from features.measures.panel import measure
 from features.measures.windows import Grouping, Windows
 from features.spine import is_drawn
-from features.tables import Tables, tables_of, to_frame
+from features.tables import Tables, tables_of
 from flows.settings import Settings
 from flows.steps.cluster.levels import grouping_there
 from flows.steps.inputs import Inputs

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from features.tables import BATCH_ROWS, gathered, to_frame
+from features.engine.stored import BATCH_ROWS, gathered, to_frame
 from models.population.cohorts import MONTHS, month_ends, month_of, months_of
 from models.population.months_ahead import AheadKept
 from models.population.sums_ahead import HISTORY, Means, Totals, sums_ahead

@@ -7,7 +7,7 @@ from datetime import date
 import pandas as pd
 import pyarrow as pa
 
-from features.tables import BATCH_ROWS, gathered, to_frame
+from features.engine.stored import BATCH_ROWS, gathered, to_frame
 from models.monitoring.stability import MOVED_BY, Transitions, transitions_since
 from models.population.earlier_scores import scores_of_earlier
 from models.registry.cluster.scorer import BEFORE, loaded

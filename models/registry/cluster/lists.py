@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from features.tables import BATCH_ROWS, gathered, to_frame
+from features.engine.stored import BATCH_ROWS, gathered, to_frame
 from models.actions.base_figures import BaseFigures
 from models.actions.lists import action_lists, rank_of
 from models.actions.plan import Reference, explainer_of, to_json

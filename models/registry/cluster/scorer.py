@@ -13,7 +13,7 @@ import mlflow
 import pandas as pd
 import pyarrow as pa
 
-from features.tables import BATCH_ROWS, gathered, to_frame
+from features.engine.stored import BATCH_ROWS, gathered, to_frame
 from models.actions.lists import QUOTED
 from models.population.earlier_scores import scores_of_earlier
 from models.population.scored import assemble_scores, scores_metadata

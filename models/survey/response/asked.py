@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from features.describe import describe, described_beside, materialise
+from features.engine.stored import StoredTable
 from features.labels import invitations
 from features.returns.kept import with_matching
 from features.spine import is_drawn, pairs
-from features.tables import StoredTable, Tables
+from features.tables import Tables
 from models.release.release import Release
 from models.survey.frame import newest_per_customer
 from models.survey.probability_samples import check_probability_samples, customers_of_samples, match_samples

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from features.tables import StoredTable
+from features.engine.stored import StoredTable
 from flows.reports.score import _base
 from models.scoring.members import CategoryParameters
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from features.tables import StoredTable
+from features.engine.stored import StoredTable
 from models.actions import lists
 from models.actions.plan import find_actions, to_table
 from models.population.scored import assemble_scores

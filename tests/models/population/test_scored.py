@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.describe import describe, everyone_described, materialise
+from features.engine.stored import StoredTable
 from features.spine import everyone
-from features.tables import StoredTable
 from models.monitoring.stability import MOVED_BY, transitions_between, transitions_since
 from models.population.earlier_scores import EarlierScores, score_earlier
 from models.population.scored import assemble_scores, publishable, score_described, scores_metadata
@@ -164,7 +164,7 @@ def test_the_size_of_batches_changes_no_bit(
     earlier = all_of(earlier_scores(before))
     whole = assemble_scores(described.frame(), predicted, release, earlier)
     transitions = transitions_since(before, earlier, whole[list(MOVED_BY)], release, as_of)
-    monkeypatch.setattr("features.tables.BATCH_ROWS", 2 * len(described) // 3)
+    monkeypatch.setattr("features.engine.stored.BATCH_ROWS", 2 * len(described) // 3)
     monkeypatch.setattr("models.population.earlier_scores._PART_ROWS", len(earlier) // 7 + 1)
     kept = earlier_scores(before)
     in_two = score_described(described, release.scorer.score, release, kept, tmp_path / "scores.parquet")

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import features.tables as tables_of_run
 from features.tables import Tables
 from models.nps.model import predict_nps_category
 from models.stats.balance import covariate_balance
@@ -157,7 +156,7 @@ def test_a_sample_of_the_non_respondents_gives_the_estimate_of_all(
     monkeypatch.setattr(asked, "NON_RESPONDENTS_PER_ANSWER", 0)
     monkeypatch.setattr(prepare, "SHIFT_SAMPLE", 300)
     monkeypatch.setattr(prepare, "LIKENESS_SAMPLE", 200)
-    monkeypatch.setattr(tables_of_run, "BATCH_ROWS", 97)
+    monkeypatch.setattr("features.engine.stored.BATCH_ROWS", 97)
     learned: list[tuple[int, int]] = []
     monkeypatch.setattr(prepare, "response_propensity", partial(_noted, learned, prepare.response_propensity))
     sampled = prepare_survey(simulated_shop.tables, release)
