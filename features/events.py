@@ -1,6 +1,6 @@
 """What happened to customers: counts, values and promises of each kind of event."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import ibis.expr.types as ir
 
@@ -10,6 +10,10 @@ from features.spine import Spine, left_joined
 
 # The contract's own word for the end of a promise. Other kinds are recognised by what they follow in the data.
 COMPLETES_BY_NAME = frozenset({"delivered"})
+# Rows with a due time that tell which kinds follow which, as a rule the same in all of them. Of the 4.6 million of a
+# million simulated customers, whose kinds follow in one order, an eighth takes .7 processor seconds, and all take 2.9.
+MOST_DUE = 500_000
+_SECONDS_A_DAY = 86_400
 
 
 def event_features(events: ir.Table, spine: Spine, features: Sequence[Feature]) -> ir.Table:
@@ -119,13 +123,31 @@ def _overdue(visible: ir.Table, spine: Spine, kinds: Sequence[str]) -> ir.Table:
     )
 
 
-def completing_kinds(events: ir.Table) -> frozenset[str]:
+def completing_kinds(events: ir.Table, due: Mapping[str, int] | None = None) -> frozenset[str]:
     """Find the kinds whose due_at ends a promise instead of making one.
 
     They are 'delivered', and each kind that comes at or after another kind with the same customer and due_at at
     least twice as often as another comes at or after it.
+
+    Parameters
+    ----------
+    events
+        Visible events.
+    due
+        Rows with a due_at of each kind that is asked about. Where they are more than `MOST_DUE`, those due on some days
+        are looked at, as long as these show all of the kinds.
     """
-    due = events.filter(events.due_at.notnull()).select("customer_id", "due_at", "kind", "ts")
+    rows = events.filter(events.due_at.notnull()).select("customer_id", "due_at", "kind", "ts")
+    step = sum(due.values()) // MOST_DUE if due else 0
+    if due and step > 1:
+        some = _orders_of_kinds(rows.filter((rows.due_at.epoch_seconds() // _SECONDS_A_DAY) % step == 0))
+        if some.keys() >= due.keys():
+            return _following(some)
+    return _following(_orders_of_kinds(rows))
+
+
+def _orders_of_kinds(due: ir.Table) -> dict[str, tuple[int, int]]:
+    """Count how often a kind comes at or after another one of the same customer and due_at, and another after it."""
     # One row per customer, due_at and kind keeps the join small.
     firsts = due.group_by(["customer_id", "due_at", "kind"]).agg(first=due.ts.min(), latest=due.ts.max())
     others = firsts.view()
@@ -134,6 +156,9 @@ def completing_kinds(events: ir.Table) -> frozenset[str]:
         follows=met.count(where=met.latest >= met.other_first),
         followed=met.count(where=met.other_latest >= met["first"]),
     )
-    rows = counts.to_pyarrow().to_pylist()
-    following = {row["kind"] for row in rows if row["follows"] and 2 * row["followed"] <= row["follows"]}
+    return {row["kind"]: (row["follows"], row["followed"]) for row in counts.to_pyarrow().to_pylist()}
+
+
+def _following(orders: Mapping[str, tuple[int, int]]) -> frozenset[str]:
+    following = {kind for kind, (follows, followed) in orders.items() if follows and 2 * followed <= follows}
     return frozenset(following) | COMPLETES_BY_NAME

@@ -135,7 +135,7 @@ def _kinds(events: ir.Table) -> dict[str, tuple[str, ...]]:
     extras = {name: events[name].count() for name in EVENT_EXTRAS}
     counts = events.group_by("kind").agg(n=events.count(), **extras)
     top = counts.order_by([ibis.desc("n"), "kind"]).limit(MAX_KINDS).order_by("kind").to_pyarrow().to_pylist()
-    completing = completing_kinds(events)
+    completing = completing_kinds(events, {row["kind"]: row["due_at"] for row in top if row["due_at"]})
     kinds = {}
     for row in top:
         filled = tuple(name for name in EVENT_EXTRAS if row[name])
