@@ -185,7 +185,7 @@ def test_a_sample_of_the_non_respondents_gives_the_estimate_of_all(
     assert found.standard_error == pytest.approx(estimate.standard_error, rel=0.2)
 
 
-def _noted(learned: list[tuple[int, int]], model: Any, features: pd.DataFrame, *others: Any, **named: Any) -> Any:
+def _noted(learned: list[tuple[int, int]], model: Any, features: pd.DataFrame, /, *others: Any, **named: Any) -> Any:
     learned.append((len(features), int(np.sum(named.get("learned", np.ones(len(features)))))))
     return model(features, *others, **named)
 
