@@ -1,8 +1,6 @@
 """The NPS of the base beside the truth of a simulated shop, whose survey is biased."""
 
 from dataclasses import replace
-from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -157,8 +155,13 @@ def test_a_sample_of_the_non_respondents_gives_the_estimate_of_all(
     monkeypatch.setattr(prepare, "SHIFT_SAMPLE", 300)
     monkeypatch.setattr(prepare, "LIKENESS_SAMPLE", 200)
     monkeypatch.setattr("features.engine.stored.BATCH_ROWS", 97)
-    learned: list[tuple[int, int]] = []
-    monkeypatch.setattr(prepare, "response_propensity", partial(_noted, learned, prepare.response_propensity))
+    model, learned = prepare.response_propensity, []
+
+    def noted(X, *given, **named):
+        learned.append((len(X), np.sum(named.get("learned", len(X)))))
+        return model(X, *given, **named)
+
+    monkeypatch.setattr(prepare, "response_propensity", noted)
     sampled = prepare_survey(simulated_shop.tables, release)
     # Likeness to those who answered, who answers, and the shift of those asked.
     everyone = len(sampled.customer)
@@ -183,26 +186,6 @@ def test_a_sample_of_the_non_respondents_gives_the_estimate_of_all(
     found = estimate_nps(sampled).figures
     assert found.nps == pytest.approx(estimate.nps, abs=estimate.standard_error)
     assert found.standard_error == pytest.approx(estimate.standard_error, rel=0.2)
-
-
-def _noted(learned: list[tuple[int, int]], model: Any, features: pd.DataFrame, /, *others: Any, **named: Any) -> Any:
-    learned.append((len(features), int(np.sum(named.get("learned", np.ones(len(features)))))))
-    return model(features, *others, **named)
-
-
-def test_few_unanswered_of_many_asked_are_no_record_either():
-    def tells(answered, represents=1.0):
-        return prepare.tells_who_was_asked(pd.DataFrame({"answered": answered, "represents": represents}))
-
-    assert tells(np.arange(1000) >= 50)
-    assert not tells(np.arange(1000) >= 49)
-    assert tells(np.arange(100) >= 30)
-    assert not tells(np.arange(100) >= 29)
-    assert not tells(np.ones(0, bool))
-    # Ten that stand for five each.
-    sampled = np.arange(960) >= 10
-    assert tells(sampled, np.where(sampled, 1.0, 5.0))
-    assert not tells(sampled, np.where(sampled, 1.0, 4.0))
 
 
 def _with_unanswered(tables: Tables, survey, customers: int) -> Tables:

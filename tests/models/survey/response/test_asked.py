@@ -8,7 +8,7 @@ import pytest
 from features.spine import is_drawn
 from features.tables import Sample, Tables
 from models.survey.response import asked
-from models.survey.response.asked import available_share, describe_asked, with_non_respondents
+from models.survey.response.asked import available_share, describe_asked, tells_who_was_asked, with_non_respondents
 
 SHARE = 0.5
 
@@ -66,3 +66,18 @@ def test_who_did_not_answer_is_a_sample_of_a_sample(sample, release):
     frame, share = with_non_respondents(answered, Base(), 0, SHARE)
     assert share == SHARE
     assert np.unique(frame["represents"]).tolist() == [1.0, 2.0]
+
+
+def test_few_unanswered_of_many_asked_are_no_record_either():
+    def tells(answered, represents=1.0):
+        return tells_who_was_asked(pd.DataFrame({"answered": answered, "represents": represents}))
+
+    assert tells(np.arange(1000) >= 50)
+    assert not tells(np.arange(1000) >= 49)
+    assert tells(np.arange(100) >= 30)
+    assert not tells(np.arange(100) >= 29)
+    assert not tells(np.ones(0, bool))
+    # Ten that stand for five each.
+    sampled = np.arange(960) >= 10
+    assert tells(sampled, np.where(sampled, 1.0, 5.0))
+    assert not tells(sampled, np.where(sampled, 1.0, 4.0))
