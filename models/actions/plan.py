@@ -78,7 +78,8 @@ def find_actions(
     reference: Reference | None = None
     customers: Iterable[pd.DataFrame] = ()
     if explains(release, reasons):
-        read = [name for name in release.parameters.nps.features if name in described.columns]
+        stored = set(described.columns)
+        read = [name for name in release.parameters.nps.features if name in stored]
         reference = _reference(scores, described, read)
         customers = [described.take(listed, read)] if reasons == "lists" else described.batches(read)
     actions, texts = with_reasons(lists, release, reference, customers)

@@ -18,7 +18,6 @@ from models.segments.personas.model import assign_personas
 
 _FROM_FEATURES = ("customer_id", "as_of", "first_purchase", "last_purchase", "monetary_value")
 _DAYS = ("frequency", "recency", "T")
-_BEFORE = ("next_purchase_index_before", *TEXTS_BEFORE)
 
 
 def score_described(
@@ -82,14 +81,16 @@ def assemble_scores(
         predicted = predicted.assign(p_any_revenue=predicted["p_purchase"])
     for name in SCORE_COLUMNS:
         scores[name] = predicted[name].to_numpy()
-    earlier = scores[["customer_id"]].join(
-        pd.DataFrame(columns=[*_BEFORE]) if before is None else before, "customer_id"
-    )
-    index_before = earlier["next_purchase_index_before"].astype(float)
-    scores["next_purchase_index_change"] = scores["next_purchase_index"] - index_before
-    for name in TEXTS_BEFORE:
-        texts = earlier[name].astype(object)
-        scores[name] = texts.where(texts.notna(), None)
+    if before is None:
+        scores["next_purchase_index_change"] = np.nan
+        scores[list(TEXTS_BEFORE)] = None
+    else:
+        earlier = scores[["customer_id"]].join(before, "customer_id")
+        index_before = earlier["next_purchase_index_before"].astype(float)
+        scores["next_purchase_index_change"] = scores["next_purchase_index"] - index_before
+        for name in TEXTS_BEFORE:
+            texts = earlier[name].astype(object)
+            scores[name] = texts.where(texts.notna(), None)
     scores[["rfm", "segment"]] = release.rfm_scores(described)
     personas = release.parameters.personas if has_personas(release) else None
     scores["persona"] = assign_personas(personas, described) if personas is not None else None
