@@ -100,8 +100,9 @@ def log_segments(run: Run, scores: pd.DataFrame) -> None:
     """Log the segments and the personas with the run."""
     for name in ("segment", "persona"):
         if scores[name].notna().any():
-            means = scores.groupby(name)[list(SEGMENT_MEANS)].mean()
-            run.log_csv(means.assign(customers=scores[name].value_counts()).reset_index(), f"segments/{name}s.csv")
+            groups = scores.groupby(name)
+            means = groups[list(SEGMENT_MEANS)].mean()
+            run.log_csv(means.assign(customers=groups.size()).reset_index(), f"segments/{name}s.csv")
 
 
 def log_transitions(run: Run, transitions: Transitions | None) -> None:

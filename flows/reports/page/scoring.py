@@ -140,8 +140,9 @@ def in_order(groups: pd.DataFrame, customers: int, order: Sequence[str] | None) 
 
 def _rfm(scores: pd.DataFrame) -> list[Figures]:
     """Count the customers of each pair of recency and frequency scores, with their mean lifetime value."""
-    codes = scores["rfm"].astype(str)
-    groups = scores.assign(r=codes.str[0].astype(int), f=codes.str[1].astype(int)).groupby(["r", "f"])
+    number, codes = pd.factorize(scores["rfm"])
+    r, f = (np.array([int(code[place]) for code in codes], dtype=np.int64).take(number) for place in (0, 1))
+    groups = scores[["clv"]].assign(r=r, f=f).groupby(["r", "f"])
     return records(groups.agg(customers=("clv", "size"), clv=("clv", "mean")).reset_index())
 
 
