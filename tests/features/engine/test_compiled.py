@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import features.engine.compiled
-from features.describe import describe_everyone
+from features.describe import describe_everyone, described_beside
 from features.engine import kept_texts
 from features.engine.compiled import Query, compiled, given, kept_meanwhile
 from features.engine.kept_texts import texts_kept_in
@@ -168,3 +168,37 @@ def test_rows_of_this_process_become_a_table_beside_others(shop):
     transactions = shop([{"customer_id": "a", "ts": "2024-01-01", "amount": 1}]).transactions
     ages = given(pd.DataFrame({"customer_id": ["a", "b"], "age": [3, 4]}), transactions)
     assert transactions.join(ages, "customer_id").age.to_pyarrow().to_pylist() == [3]
+
+
+@pytest.mark.filterwarnings("error:Arrow output:UserWarning")
+def test_columns_beside_a_table_are_those_of_the_join_in_its_order(shop):
+    transactions = shop(
+        [{"customer_id": name, "ts": "2024-01-01", "amount": place} for place, name in enumerate("badb", 1)]
+    ).transactions
+    totals = compiled(_totals, {"lines": transactions})
+    assert isinstance(totals, Query)
+    rows = given(pd.DataFrame({"customer_id": ["d", "a", "c", "a"], 'a "score"': [1, 9, 5, 3]}), transactions)
+    beside = totals.beside(rows, ["customer_id"], ["customer_id", 'a "score"'])
+    joined = rows.inner_join(_totals({"lines": transactions}), ["customer_id"])
+    assert beside.to_pyarrow().equals(joined.order_by(["customer_id", 'a "score"']).to_pyarrow())
+    assert beside.to_pyarrow()["total"].to_pylist() == [2, 2, 3]
+    assert beside.many_to_pyarrow().equals(beside.to_pyarrow())
+
+
+def _totals(tables):
+    return tables["lines"].group_by("customer_id").agg(total=tables["lines"].amount.sum())
+
+
+def test_answers_and_invitations_are_described_by_one_text(whole_shop, monkeypatch):
+    tables, written = whole_shop(), []
+    vocabulary = learn_vocabulary(tables, DATES[0], ["age", "region"])
+    to_sql = ibis.to_sql
+    features.engine.compiled._text.cache_clear()
+    monkeypatch.setattr(ibis, "to_sql", lambda *asked, **how: written.append(asked) or to_sql(*asked, **how))
+    answers = tables.answers.select("customer_id", "score", as_of=tables.answers.answered_at.date())
+    first = described_beside(tables, answers, vocabulary)
+    texts = len(written)
+    second = described_beside(tables, answers.mutate(is_drawn=answers.score > 5), vocabulary)
+    assert len(written) == texts > 0
+    pd.testing.assert_frame_equal(second.drop(columns="is_drawn"), first, check_exact=True)
+    assert len(first)
