@@ -1,6 +1,5 @@
 """How long after a sale its returns come: what was sold, what came back of it, and when."""
 
-import ibis
 import ibis.expr.types as ir
 
 from features.purchases import purchase_days
@@ -47,8 +46,17 @@ def sold_by_age(transactions: ir.Table, spine: Spine) -> ir.Table:
     return sales.group_by("age").agg(sold=sales.amount.sum()).order_by("age")
 
 
-def repeat_value_by_age(transactions: ir.Table, spine: Spine) -> ir.Table:
+def repeat_value_by_age(transactions: ir.Table, spine: Spine, summary: ir.Table) -> ir.Table:
     """Add up the value of the purchases after each customer's first, by their age. Grain: one row per age.
+
+    Parameters
+    ----------
+    transactions
+        Clean transactions, one row per line.
+    spine
+        Everyone at one date.
+    summary
+        Their customer_id and first_purchase, as `features.purchases.summarise_purchases` gives them.
 
     Returns
     -------
@@ -56,6 +64,6 @@ def repeat_value_by_age(transactions: ir.Table, spine: Spine) -> ir.Table:
         age (as in `returned_by_lag`), net (exact decimal: less what has come back), ordered by age.
     """
     days = purchase_days(transactions, spine)
-    days = days.mutate(oldest=days.age.max().over(ibis.window(group_by=spine.keys)))
-    repeats = days.filter(days.age < days.oldest)
+    dated = days.inner_join(summary.select("customer_id", "first_purchase"), "customer_id")
+    repeats = dated.filter(dated.day > dated.first_purchase)
     return repeats.group_by("age").agg(net=repeats.net.sum()).order_by("age")

@@ -58,7 +58,7 @@ def test_sufficient_statistics_are_counted_alike(name, request):
             "spend": spend_statistics(summary),
             "changes": purchase_changes(tables, before, as_of),
             "sold": sold_by_age(tables.transactions, spine),
-            "kept": repeat_value_by_age(tables.transactions, spine),
+            "kept": repeat_value_by_age(tables.transactions, spine, summary),
             "returned": returned_by_lag(tables.transactions, spine),
         }
         return {key: table.to_pandas() for key, table in counted.items()}

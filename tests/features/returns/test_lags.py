@@ -1,10 +1,12 @@
 """What came back by lag adds up to what the matching took, and each return has the lag of its own sale."""
 
 from datetime import date, timedelta
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from features.purchases import purchase_days, summarise_purchases
 from features.returns.kept import visible_lines
 from features.returns.lags import repeat_value_by_age, returned_by_lag, sold_by_age
 from features.returns.matching import match
@@ -41,7 +43,8 @@ def test_each_return_has_the_lag_of_the_sale_it_takes_from(shop):
     ]
     sold = sold_by_age(transactions, spine).to_pyarrow().to_pylist()
     assert [(row["age"], float(row["sold"])) for row in sold] == [(1, 8), (22, 30), (31, 50)]
-    assert repeat_value_by_age(transactions, spine).to_pyarrow().to_pylist() == []
+    summary = summarise_purchases(transactions, spine)
+    assert repeat_value_by_age(transactions, spine, summary).to_pyarrow().to_pylist() == []
 
 
 @pytest.mark.parametrize("ids", [3, 0])
@@ -64,3 +67,12 @@ def test_random_returns_by_lag_add_up_to_what_each_day_lost(shop, ids):
         day.date(): value for day, value in lost.items()
     }
     assert len(summed) > 20
+    # Each purchase but a customer's first, one by one.
+    days = purchase_days(transactions, spine).to_pandas().sort_values(["customer_id", "day"])
+    repeats = {}
+    for before, row in pairwise(days.itertuples()):
+        if before.customer_id == row.customer_id:
+            repeats[row.age] = repeats.get(row.age, 0) + row.net
+    values = repeat_value_by_age(transactions, spine, summarise_purchases(transactions, spine)).to_pandas()
+    assert dict(zip(values.age, values.net, strict=True)) == repeats
+    assert len(repeats) > 20
