@@ -62,7 +62,7 @@ class EarlierScores:
         part: pa.Table | None = next(parts)
         for batch in today.batches(columns):
             missing -= len(batch)
-            found = [part.slice(0, 0)] if part is not None else [_SCHEMA.empty_table()]
+            found = [_SCHEMA.empty_table()]
             while part is not None:
                 count = _count_up_to(part, batch["customer_id"].iloc[-1]) if missing else len(part)
                 found.append(part.slice(0, count))

@@ -52,15 +52,11 @@ def groups(x: Floats, size: NDArray[np.int64], rows: NDArray[np.int64]) -> Itera
     return (group for group in np.split(order, ends) if group.size)
 
 
-def matrix_of(table: pd.DataFrame, names: Sequence[str]) -> Floats:
-    """Return columns as a matrix (n, k) that lies by columns, as trees are read; NaN where a column is not there."""
-    matrix = np.empty((len(table), len(names)), order="F")
-    fill_columns(matrix, table, names)
-    return matrix
-
-
 def matrices_of(table: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[slice, Floats]]:
-    """Yield the same by blocks of rows, each until the next: new memory for all rows takes as long as reading trees."""
+    """Yield columns by blocks of rows, each a matrix (n, k) until the next; NaN where a column is not there.
+
+    They lie by columns, as trees are read. New memory for all rows would take as long as reading the trees.
+    """
     matrix = np.empty((min(len(table), BLOCK_ROWS), len(names)), order="F")
     for start in range(0, len(table), BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, len(table)))

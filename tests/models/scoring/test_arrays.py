@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from models.scoring import arrays
-from models.scoring.arrays import interpolated, matrices_of, matrix_of
+from models.scoring.arrays import interpolated, matrices_of
 
 
 @pytest.mark.parametrize("knots", [1, 2, 22, 300])
@@ -25,4 +25,6 @@ def test_blocks_of_rows_are_the_matrix(monkeypatch):
     names = ("b", "absent", "a")
     parts = [(rows, block.copy()) for rows, block in matrices_of(table, names)]
     assert [(rows.start, rows.stop) for rows, _ in parts] == [(0, 3), (3, 6), (6, 8)]
-    np.testing.assert_array_equal(np.vstack([block for _, block in parts]), matrix_of(table, names))
+    np.testing.assert_array_equal(
+        np.vstack([block for _, block in parts]), table.reindex(columns=names).to_numpy(float)
+    )
