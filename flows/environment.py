@@ -1,4 +1,4 @@
-"""What Prefect must find in the environment when it is imported: no account, no network, no pickle.
+"""What Prefect and the library of matrices must find in the environment when they are imported.
 
 `flows` sets it as soon as any of its modules is imported. A deployment's worker imports Prefect first, and keeps the
 settings it was started with.
@@ -12,11 +12,16 @@ from pathlib import Path
 from data.errors import InputError, RevealedError
 
 _DEFAULTS = {
+    # No account, no network, no pickle.
     "DO_NOT_TRACK": "true",
     "PREFECT_RESULTS_DEFAULT_SERIALIZER": "json",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A cold machine needs longer than the 20 seconds Prefect allows its temporary server.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
+    # Matrices are small here: a second thread of BLAS mostly waits, which takes a processor's time as well. And sums
+    # over several threads differ with their number in the last digit.
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
 }
 
 

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from features.describe import everyone_described, materialise
 from features.engine.stored import StoredTable
@@ -125,13 +124,11 @@ class Base:
 
 def learn_base(store: Store, settings: Settings, inputs: Inputs, release: Release, champion: Registered | None) -> Base:
     """Estimate the NPS of a base, set the level of its predictions, profile it and find the topics of its comments."""
-    # As where the release is fitted, a second thread of BLAS mostly waits.
-    with threadpool_limits(limits=1, user_api="blas"):
-        surveyed = survey_base(store, inputs, release)
-        levelled = set_level(inputs, release, surveyed)
-        profiled = profile_base(inputs, levelled, champion)
-        estimated = estimate(store, settings, inputs, profiled.release, champion, surveyed)
-        return Base(profiled, estimated, find_comment_topics(inputs, release))
+    surveyed = survey_base(store, inputs, release)
+    levelled = set_level(inputs, release, surveyed)
+    profiled = profile_base(inputs, levelled, champion)
+    estimated = estimate(store, settings, inputs, profiled.release, champion, surveyed)
+    return Base(profiled, estimated, find_comment_topics(inputs, release))
 
 
 def survey_base(store: Store, inputs: Inputs, release: Release) -> Surveyed:

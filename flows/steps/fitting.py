@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import date
 
 import pandas as pd
-from threadpoolctl import threadpool_limits
 
 from data.errors import InputError, RefusedError
 from data.secrecy.showing import describe
@@ -133,12 +132,6 @@ def fit(settings: Settings, inputs: Inputs, champion: Registered | None) -> Fitt
         and nobody bought again in these data.
     """
     decision = decide(settings, inputs, make_recipe(settings, inputs, champion))
-    # Matrices are small here: a second thread of BLAS mostly waits, and takes half a second of processor time for it.
-    with threadpool_limits(limits=1, user_api="blas"):
-        return _fitted(settings, inputs, champion, decision)
-
-
-def _fitted(settings: Settings, inputs: Inputs, champion: Registered | None, decision: Decision) -> Fitted:
     recipe = decision.recipe
     cutoff = cutoff_of(inputs.as_of, recipe.horizon)
     carried = champion if settings.without_answers else None

@@ -1,6 +1,8 @@
-"""Prefect's home is in the store."""
+"""Prefect's home is in the store, and matrices have one thread."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -46,3 +48,19 @@ def test_a_home_or_a_profile_of_the_users_stays(no_profile, monkeypatch):
     set_prefect_home(no_profile / "mlruns")
     assert "PREFECT_HOME" not in os.environ
     assert not (no_profile / "mlruns").exists()
+
+
+def test_matrices_have_one_thread_wherever_a_flow_runs_unless_the_user_says_otherwise():
+    shown = (
+        "import flows, numpy, threadpoolctl; "
+        "print({each['num_threads'] for each in threadpoolctl.threadpool_info() if each['user_api'] == 'blas'})"
+    )
+    unset = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+
+    def threads(**environment: str) -> str:
+        command = [sys.executable, "-c", shown]
+        return subprocess.run(command, env=unset | environment, capture_output=True, text=True, check=True).stdout
+
+    assert threads() == "{1}\n"
+    if (os.cpu_count() or 1) > 1:
+        assert threads(OPENBLAS_NUM_THREADS="2") == "{2}\n"
