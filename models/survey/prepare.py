@@ -34,7 +34,7 @@ LARGEST_SHIFT_WEIGHT = 3.0
 # A sample of so many customers gives the mean difference of two models precisely enough for any base.
 LARGEST_SAMPLE = 20_000
 # Of those asked and of the base, so many give their shift: from twice as many the NPS was the same to .06, .03 and .09
-# of its standard error (three seeds; docs/scale.md).
+# of its standard error (three seeds; benchmarks/README.md).
 SHIFT_SAMPLE = 10_000
 # Of those who answered and of the base, so many tell which share of the base is unlike them, which is compared with
 # `MOST_UNLIKE`: .073 to .093 from 1,836 and 5,000 by seed and rows, from 20,000 of the base .091 to .097; .090 to .111

@@ -17,7 +17,7 @@ from models.survey.response.stacking import stack
 FEWEST_ANSWERS_PER_FOLD = 2
 # More non-respondents per answer add almost no information (King & Zeng 2001). Below the second number it is not worth
 # leaving any out: of some 125,000 customers asked, 1,836 with an answer, the 20,000 others that are drawn give an NPS
-# of the base that is .06 of its standard error from that of all (docs/scale.md).
+# of the base that is .06 of its standard error from that of all (benchmarks/README.md).
 NON_RESPONDENTS_PER_ANSWER = 5
 FEWEST_NON_RESPONDENTS = 20_000
 # Share of the largest weight below which a candidate is left out.

@@ -182,7 +182,7 @@ def test_a_sample_of_the_non_respondents_gives_the_estimate_of_all(
     # The base is read in other batches, to the last bit.
     assert sampled.base_customer.tolist() == survey.base_customer.tolist()
     assert sampled.base_probabilities.tolist() == survey.base_probabilities.tolist()
-    # So few drawn make a difference, within chance; that of as many as a run draws stands in docs/scale.md.
+    # So few drawn make a difference, within chance; that of as many as a run draws stands in benchmarks/README.md.
     found = estimate_nps(sampled).figures
     assert found.nps == pytest.approx(estimate.nps, abs=estimate.standard_error)
     assert found.standard_error == pytest.approx(estimate.standard_error, rel=0.2)
