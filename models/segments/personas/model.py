@@ -26,8 +26,9 @@ from models.stats.population_stability import Columns
 from models.stats.typing import Flags, Floats, Integers, Texts
 
 # Most customers that personas are fitted on. From a larger base they are drawn by a hash of their ids, so that refits
-# use mostly the same customers.
-FITTED_ON = 20_000
+# use mostly the same customers. Of 193,000 simulated ones, all find the same five personas again in bootstrap samples
+# (agreement .983, .9 is asked for), and so do 40,000 (.972); of 20,000 it depended on the seed (.899 and .928).
+FITTED_ON = 40_000
 # How many features a profile names, and the scores whose means it gives.
 FEATURES_TOLD = 4
 VALUES = ("revenue", "clv", "expected_revenue", "p_purchase", "p_churn")
