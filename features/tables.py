@@ -5,6 +5,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import ibis
 import ibis.expr.types as ir
@@ -22,18 +23,22 @@ T = TypeVar("T")
 # What the engine may hold before it spills to disk. To describe a million customers at once takes 4.4 GB and 41 seconds
 # of processor time where it may, within 2 GB 48, within 1 GB 71; in parts (`features.engine.parts`) 34 and 1.1 GB.
 ENGINE_MEMORY = "2GB"
-# Bytes of clean files below which the engine works with one thread. Of 20,000 customers (8 MB) another one takes a
-# tenth more processor seconds of its queries (6.3 instead of 5.5 of a retraining) and shortens none of them by half.
+# Bytes of clean files below which the engine works with one thread, and keeps its memory. Of 20,000 customers (8 MB)
+# another thread takes a tenth more processor seconds of its queries (6.3 instead of 5.5 of a retraining) and shortens
+# none of them by half; memory that is given back and taken again costs .6 s of a retraining, and is 70 MB.
 SMALL = 16 * 2**20
+_small_engines: WeakSet[Any] = WeakSet()
 
 
 def give_memory_back(table: Rows | Parts | Described) -> None:
     """Let the engine that holds a table, and Arrow, give the memory back that they no longer use.
 
     They keep it for their next query, and the process seems to need it: after 200,000 customers were described and read
-    1.1 of 1.6 GB.
+    1.1 of 1.6 GB. Those of a small shop hold little and may keep it.
     """
     engine = table.get_backend()
+    if engine in _small_engines:
+        return
     if engine.name == "duckdb":
         # Setting a limit, be it the same, empties the engine's allocator.
         engine.raw_sql(f"SET memory_limit = '{ENGINE_MEMORY}'")
@@ -176,6 +181,7 @@ def open_tables(folder: Path, before: DescribedBefore | None = None) -> Tables:
     connection = ibis.duckdb.connect(temp_directory=str(folder / "spilled"), memory_limit=ENGINE_MEMORY)
     if sum(file.stat().st_size for file in folder.glob("*.parquet")) <= SMALL:
         connection.raw_sql("SET threads = 1")
+        _small_engines.add(connection)
 
     def opened(name: str) -> ir.Table | None:
         file = folder / f"{name}.parquet"
