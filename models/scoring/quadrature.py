@@ -8,6 +8,7 @@ Golub & Welsch (1969), Calculation of Gauss Quadrature Rules, Mathematics of Com
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,8 @@ _NODE_COUNTS = np.array([16, 24, 32, 48, 64, 96, 128, 192])
 # Steps of the trapezoid rule that replaces Gauss-Jacobi where that would need hundreds of nodes.
 _STEPS = 416
 _TERMS_AT_ONCE = 1 << 20
+# A retraining asks for some 550 sets of nodes, each three or four times: they take as long as all that is summed.
+_MOST_KEPT = 1024
 # Stands for a dropout chance of 0: (1 - (1 + p z)^-k) / p has its limit there to the last digit.
 _LEAST = 1e-290
 
@@ -134,8 +137,9 @@ def _weighted_terms(shape: Floats | None, ratio: Floats, shares: Floats, p: Floa
     return np.asarray((terms.sum(axis=2) * shares).sum(axis=1))
 
 
+@lru_cache(maxsize=_MOST_KEPT)
 def beta_nodes(count: int, a: float, B: float) -> tuple[Floats, Floats]:
-    """Gauss-Jacobi nodes and weights (summing to 1) of Beta(a, B) on (0, 1), by Golub & Welsch (1969).
+    """Gauss-Jacobi nodes and weights (summing to 1) of Beta(a, B) on (0, 1), by Golub & Welsch (1969), read-only.
 
     The recurrence is that of the Jacobi polynomials shifted to (0, 1), with its factors arranged so that none
     vanishes at a + B = 1 or 2.
@@ -154,7 +158,9 @@ def beta_nodes(count: int, a: float, B: float) -> tuple[Floats, Floats]:
     p, vectors = eigh_tridiagonal(diagonal, np.sqrt(squares))
     weights = vectors[0] ** 2
     # A node may round to 0 or just below.
-    return np.clip(p, _LEAST, 1.0), weights / weights.sum()
+    nodes, weights = np.clip(p, _LEAST, 1.0), weights / weights.sum()
+    nodes.flags.writeable = weights.flags.writeable = False
+    return nodes, weights
 
 
 def beta_steps(x: Floats, z: Floats, parameters: PurchaseParameters) -> tuple[Floats, Floats]:

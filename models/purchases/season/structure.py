@@ -95,6 +95,11 @@ def likeness(one: Floats, other: Floats, length: float) -> Floats:
     return np.asarray((np.exp((near - 1.0) / length**2) - mean) / (1.0 - mean))
 
 
+def _diagonal(square: Floats) -> Floats:
+    """Give the diagonal of a matrix as a part of it that can be written to."""
+    return square.reshape(-1)[:: len(square) + 1]
+
+
 class _Model:
     """The covariances of a series at a point of the expansion."""
 
@@ -107,18 +112,25 @@ class _Model:
         self.walk = np.minimum(back[:, None], back[None, :])
         self.line = SLOPE_PRIOR**2 * np.outer(back, back)
         self.feasts = FEAST_PRIOR**2 * series.feasts @ series.feasts.T
-        self.size = back.size
+        self._fixed = _CONSTANT**2 + self.line
 
     def covariance(self, scales: Floats) -> Floats:
         long, short, walk, noise = scales**2
         season = long * self.season[0] + short * self.season[1]
-        level = _CONSTANT**2 + self.line + walk * self.walk
-        return np.asarray(level + season + self.feasts + noise * np.eye(self.size))
+        # Searches for the best scales ask for hundreds: each sum goes into the same matrix, in the same order.
+        total = walk * self.walk
+        total += self._fixed
+        total += season
+        total += self.feasts
+        _diagonal(total)[:] += noise
+        return total
 
     def loss(self, log_scales: Floats) -> float:
         """Negative log of marginal likelihood times priors."""
         scales = np.exp(log_scales)
-        root = np.linalg.cholesky(self.covariance(scales) + np.diag(self.variance))
+        covariance = self.covariance(scales)
+        _diagonal(covariance)[:] += self.variance
+        root = np.linalg.cholesky(covariance)
         white = solve_triangular(root, self.response, lower=True)
         prior = scales / [SEASON_PRIOR, SEASON_PRIOR, WALK_PRIOR, NOISE_PRIOR]
         return float(0.5 * white @ white + np.log(np.diag(root)).sum() + 0.5 * prior @ prior)
