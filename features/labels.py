@@ -7,6 +7,7 @@ import ibis
 import ibis.expr.types as ir
 
 from data.errors import InputError
+from features.engine.compiled import Rows, compiled
 from features.spine import midnight
 
 # (lowest, highest score of the scale) -> (highest score of a detractor, highest score of a passive).
@@ -102,7 +103,8 @@ def labelled_answers(
     InputError
         If a score stands on a scale without cut points, or `gap_days` is negative.
     """
-    labels = _answered(_with_answers(answers, question, before, gap_days, cuts), question, since, cuts)
+    asked = _with_answers(answers, question, before, gap_days, cuts)
+    labels = _answered(asked, answers, question, since, cuts)
     return labels.select("customer_id", "as_of", "invited_at", *_OF_ANSWER).order_by(_ORDER)
 
 
@@ -126,7 +128,8 @@ def commented_answers(answers: ir.Table, question: str, *, before: date) -> ir.T
         If a score with a comment stands on a scale without cut points.
     """
     commented = answers.filter(answers.comment.re_search(_NOT_BLANK))
-    labels = _answered(_with_answers(commented, question, before, 0, CATEGORY_CUTS), question, None, CATEGORY_CUTS)
+    asked = _with_answers(commented, question, before, 0, CATEGORY_CUTS)
+    labels = _answered(asked, answers, question, None, CATEGORY_CUTS)
     columns = ["customer_id", "answered_at", "category", "comment", "touchpoint"]
     return labels.select(columns).order_by(["customer_id", "answered_at", "comment", "category", "touchpoint"])
 
@@ -154,12 +157,14 @@ def _with_answers(answers: ir.Table, question: str, before: date, gap_days: int,
     )
 
 
-def _answered(asked: ir.Table, question: str, since: date | None, cuts: Cuts) -> ir.Table:
+def _answered(asked: ir.Table, answers: ir.Table, question: str, since: date | None, cuts: Cuts) -> ir.Table:
     """Keep what was answered, at or after a midnight, and check that every score has a category."""
     labels = asked.filter(asked.answered)
     if since is not None:
         labels = labels.filter(labels.answered_at >= midnight(since))
-    _check_scales(labels, question, cuts)
+    # Where all scores ever given to the question have one, which is told at little cost, these have.
+    if not cuts.keys() >= set(_scales(compiled(_scored, {"answers": answers}, (), [question]))):
+        _check_scales(labels, question, cuts)
     return labels
 
 
@@ -176,10 +181,21 @@ def _asked(answers: ir.Table, question: str, gap_days: int) -> ir.Table:
     return rows.mutate(as_of=(rows.asked_on - ibis.interval(days=gap_days)).cast("date"))
 
 
+def _scored(tables: Mapping[str, ir.Table], question: str) -> ir.Table:
+    answers = tables["answers"]
+    return _distinct_scales(answers.filter((answers.question == question) & answers.score.notnull()))
+
+
+def _distinct_scales(rows: ir.Table) -> ir.Table:
+    return rows.select("scale_low", "scale_high").distinct().order_by(["scale_low", "scale_high"])
+
+
+def _scales(rows: Rows) -> list[tuple[int, int]]:
+    return [(row["scale_low"], row["scale_high"]) for row in rows.to_pyarrow().to_pylist()]
+
+
 def _check_scales(rows: ir.Table, question: str, cuts: Cuts) -> None:
-    pairs = rows.select("scale_low", "scale_high").distinct().order_by(["scale_low", "scale_high"])
-    scales = [(row["scale_low"], row["scale_high"]) for row in pairs.to_pyarrow().to_pylist()]
-    without_cuts = [f"{low}-{high}" for low, high in scales if (low, high) not in cuts]
+    without_cuts = [f"{low}-{high}" for low, high in _scales(_distinct_scales(rows)) if (low, high) not in cuts]
     if without_cuts:
         expected = ", ".join(f"{low}-{high}" for low, high in cuts)
         raise InputError(
