@@ -126,10 +126,14 @@ def _cut(tables: Tables, cutoff: date, as_of: date, recipe: Recipe, vocabulary: 
 
 
 def first_day_of(tables: Tables, as_of: date) -> date | None:
-    """Return the day of the first transaction available before a date."""
-    available = tables.transactions.filter(tables.transactions.available_at < midnight(as_of))
-    first = available.ts.min().to_pyarrow().as_py()
-    return None if first is None else first.date()
+    """Return the day of the first transaction available before a date, asked once a run."""
+
+    def asked() -> date | None:
+        available = tables.transactions.filter(tables.transactions.available_at < midnight(as_of))
+        first = available.ts.min().to_pyarrow().as_py()
+        return None if first is None else first.date()
+
+    return tables.workspace.once(("first day", as_of), asked)
 
 
 def described_now(
