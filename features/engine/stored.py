@@ -16,7 +16,8 @@ import pyarrow.parquet as pq
 # Rows that are read at once. At 100 columns of doubles they take 200 MB. The scorer makes its tables of
 # intervals, about a second, with the first batch.
 BATCH_ROWS = 250_000
-# Rows that are read from a file at once.
+# Rows that are read from a file at once. Of a table that holds no more all columns are read with the first one: 20,000
+# customers' are read in 25 ms, one of a hundred by itself in 1.2.
 _CHUNK_ROWS = 50_000
 
 
@@ -61,7 +62,12 @@ class StoredTable:
 
     def __getitem__(self, name: str) -> pd.Series:
         """Read all rows of one column."""
-        return self.frame([name])[name]
+        small = self._whole_if_small
+        return self.frame([name])[name] if small is None else small[name]
+
+    @cached_property
+    def _whole_if_small(self) -> pd.DataFrame | None:
+        return self.frame() if len(self) <= _CHUNK_ROWS else None
 
     def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read all rows of some columns (all unless told), as `to_frame` gives them."""
