@@ -89,11 +89,17 @@ def code_of(package: str) -> str:
     """Give one digest of all code that decides the texts of a package, and of the libraries' versions."""
     digest = hashlib.sha256(" ".join(version(library) for library in _LIBRARIES).encode())
     for name in sorted({*_BASIS, package}):
-        root = Path(sys.modules[name].__path__[0])
-        for file in sorted(root.rglob("*.py")):
-            digest.update(str(file.relative_to(root.parent)).encode())
-            digest.update(file.read_bytes())
+        digest.update(_files_of(name))
     return digest.hexdigest()
+
+
+@cache
+def _files_of(package: str) -> bytes:
+    digest, root = hashlib.sha256(), Path(sys.modules[package].__path__[0])
+    for file in sorted(root.rglob("*.py")):
+        digest.update(str(file.relative_to(root.parent)).encode())
+        digest.update(file.read_bytes())
+    return digest.digest()
 
 
 def _types(schema: ibis.Schema) -> list[tuple[str, str]]:

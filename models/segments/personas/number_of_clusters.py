@@ -29,6 +29,8 @@ LEAST_SHARE, LEAST_CUSTOMERS = 0.02, 10
 # An earlier number is kept while its silhouette is this near to the best, as a share of it.
 NEAR = 0.05
 STARTS = 8
+# Rows among which distinct ones are looked for before all are: to sort those of nine fits takes .08 s.
+_FIRST_ROWS = 100
 
 CRITERION = (
     f"A number of personas from 2 to {MOST_PERSONAS} is stable where the mean adjusted Rand index between "
@@ -216,4 +218,8 @@ def adjusted_rand_index(one: Integers, other: Integers, k: int) -> float:
 
 
 def _distinct(placed: Floats) -> int:
-    return len(np.unique(placed, axis=0)) if placed.shape[1] else 0
+    """Count the distinct rows; as many as there may be personas are enough, and the first ones mostly have them."""
+    if not placed.shape[1]:
+        return 0
+    few = len(np.unique(placed[:_FIRST_ROWS], axis=0))
+    return few if few >= MOST_PERSONAS else len(np.unique(placed, axis=0))
