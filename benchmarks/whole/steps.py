@@ -68,11 +68,12 @@ def main() -> None:
     options = parser.parse_args()
     meter = Meter()
     logging.getLogger("revealed").addHandler(meter)
-    flow = getattr(importlib.import_module(f"flows.{options.command}"), options.command)
-    settings = importlib.import_module("flows.settings").Settings
+    running, settings = (importlib.import_module(f"flows.{name}") for name in ("command.running", "settings"))
     tables = {name: [str(options.shop / f"{name}.parquet")] for name in TABLES}
+    of_shop = settings.Settings(**tables, mlruns=str(options.store), as_of=options.as_of)
     try:
-        flow(settings(**tables, mlruns=str(options.store), as_of=options.as_of))
+        # As the command runs it: with its imports, and its looking for garbage; without a console steps are log lines.
+        running.run_plainly(options.command, of_shop, None)
     finally:
         meter.note(REST)
         print(json.dumps(meter.steps))

@@ -64,8 +64,13 @@ def has_prefect() -> bool:
     return bool(get_current_settings().api.url)
 
 
-def run_plainly(name: str, settings: Settings, console: Console, *, verbose: bool = True, is_told: bool = True) -> Any:
-    """Run a flow as the plain function it is; its steps are functions too, with the same retries."""
+def run_plainly(
+    name: str, settings: Settings, console: Console | None, *, verbose: bool = True, is_told: bool = True
+) -> Any:
+    """Run a flow as the plain function it is; its steps are functions too, with the same retries.
+
+    Without a console its steps are log lines.
+    """
     import_lean()
     with nullcontext() if settings.engine == "spark" else without_spark():
         with _without_garbage():
@@ -116,6 +121,6 @@ def _without_garbage() -> Iterator[None]:
         gc.set_threshold(_YOUNG_OBJECTS)
 
 
-def _shown_on(console: Console, flow: str, verbose: bool, is_told: bool = True) -> AbstractContextManager[None]:
+def _shown_on(console: Console | None, flow: str, verbose: bool, is_told: bool = True) -> AbstractContextManager[None]:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     return shown_on(console, flow, verbose=verbose, is_told=is_told)
