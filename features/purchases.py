@@ -64,7 +64,7 @@ def purchase_sequence(transactions: ir.Table, spine: Spine) -> ir.Table:
     return days.mutate(gap=days.age.lag().over(in_order) - days.age)
 
 
-def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
+def summarise_purchases(transactions: ir.Table, spine: Spine, *, with_first_value: bool = False) -> ir.Table:
     """Summarise each customer's visible purchases. Grain: one row per pair with at least one of them.
 
     Equal to `lifetimes.utils.summary_data_from_transaction_data` with observation_period_end = as_of - 1 day where no
@@ -76,6 +76,8 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         Clean transactions, one row per line.
     spine
         Whom to describe, and as of when.
+    with_first_value
+        Whether to add first_value (exact decimal): the value of the first purchase, after its returns.
 
     Returns
     -------
@@ -120,6 +122,7 @@ def summarise_purchases(transactions: ir.Table, spine: Spine) -> ir.Table:
         spend_frequency=sums.spends.cast("float64"),
         spend_value=mean(sums.spend, sums.spends).fill_null(0.0),
         total_value=sums.net.cast("float64"),
+        **({"first_value": sums.first_value} if with_first_value else {}),
     )
     return spine.with_as_of(summary)
 
@@ -139,6 +142,12 @@ def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
     Table
         As `summarise_purchases` gives it.
     """
+    key = ("purchase summary", as_of)
+    return tables.workspace.once(key, lambda: purchase_summary_with_first_value(tables, as_of).drop("first_value"))
+
+
+def purchase_summary_with_first_value(tables: Tables, as_of: date) -> ir.Table:
+    """Give `purchase_summary` with first_value, as `summarise_purchases` does: the same file."""
 
     def summary() -> ir.Table:
         read = tables_to_read(tables.transactions, everyone_matched(tables, as_of, with_lags=True))
@@ -149,11 +158,11 @@ def purchase_summary(tables: Tables, as_of: date) -> ir.Table:
         stored = tables.workspace.table(("file of the purchase summary", as_of), lambda: rows)
         return rows.engine.read_parquet(stored.file)
 
-    return tables.workspace.once(("purchase summary", as_of), summary)
+    return tables.workspace.once(("purchase summary with the first value", as_of), summary)
 
 
 def _summary(tables: Mapping[str, ir.Table], as_of: date) -> ir.Table:
-    return summarise_purchases(tables["transactions"], everyone_read(tables, as_of))
+    return summarise_purchases(tables["transactions"], everyone_read(tables, as_of), with_first_value=True)
 
 
 def without_purchase(tables: Tables, as_of: date) -> ir.Table:

@@ -1,9 +1,9 @@
 """How long after a sale its returns come: what was sold, what came back of it, and when."""
 
+import ibis
 import ibis.expr.types as ir
 
-from features.purchases import purchase_days
-from features.returns.kept import visible_lines
+from features.returns.kept import matching_at, visible_lines
 from features.returns.matching import events_of, matched_to_orders, matched_to_sales
 from features.returns.pairing import sums_by_lag
 from features.spine import Spine
@@ -47,7 +47,10 @@ def sold_by_age(transactions: ir.Table, spine: Spine) -> ir.Table:
 
 
 def repeat_value_by_age(transactions: ir.Table, spine: Spine, summary: ir.Table) -> ir.Table:
-    """Add up the value of the purchases after each customer's first, by their age. Grain: one row per age.
+    """Add up the value of the purchases after each customer's first, by their age. Grain: one row per age with any.
+
+    It is all that was sold, less what came back of it, less the first purchases: no day of a customer is added up anew.
+    Of a day that is no purchase, as all of it came back, nothing is left.
 
     Parameters
     ----------
@@ -56,14 +59,22 @@ def repeat_value_by_age(transactions: ir.Table, spine: Spine, summary: ir.Table)
     spine
         Everyone at one date.
     summary
-        Their customer_id and first_purchase, as `features.purchases.summarise_purchases` gives them.
+        Their first_purchase and first_value, as `features.purchases.summarise_purchases` gives them.
 
     Returns
     -------
     Table
-        age (as in `returned_by_lag`), net (exact decimal: less what has come back), ordered by age.
+        age (as in `returned_by_lag`), net (exact decimal: less what has come back; not zero), ordered by age.
     """
-    days = purchase_days(transactions, spine)
-    dated = days.inner_join(summary.select("customer_id", "first_purchase"), "customer_id")
-    repeats = dated.filter(dated.day > dated.first_purchase)
-    return repeats.group_by("age").agg(net=repeats.net.sum()).order_by("age")
+    sold = sold_by_age(transactions, spine)
+    parts = [sold.select("age", value=sold.sold)]
+    matching = matching_at(transactions, spine)
+    less = [] if matching is None else [matching.by_day.select("day", value=matching.by_day.returned)]
+    less.append(summary.select(day=summary.first_purchase, value=summary.first_value))
+    for taken in less:
+        age = spine.date_of(taken).delta(taken.day, unit="day")
+        by_age = taken.mutate(age=age).group_by("age").agg(value=taken.value.sum())
+        parts.append(by_age.select("age", value=(-by_age.value).cast(sold.sold.type())))
+    together = ibis.union(*parts)
+    net = together.group_by("age").agg(net=together.value.sum())
+    return net.filter(net.net != 0).order_by("age")

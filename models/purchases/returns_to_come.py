@@ -14,7 +14,7 @@ import ibis.expr.types as ir
 import numpy as np
 
 from features.engine.compiled import compiled
-from features.purchases import purchase_summary
+from features.purchases import purchase_summary_with_first_value
 from features.returns.kept import everyone_matched, everyone_read, tables_to_read
 from features.returns.lags import repeat_value_by_age, returned_by_lag, sold_by_age
 from features.returns.matching import NO_RETURNS
@@ -86,7 +86,7 @@ def _estimate(tables: Tables, as_of: date) -> ReturnsToCome | None:
     if not drops.size:
         return None
     without_share = ReturnsToCome(tuple(drops.tolist()), tuple(curve[drops].tolist()), 0.0)
-    with_summary = {**read, "summary": purchase_summary(tables, as_of)}
+    with_summary = {**read, "summary": purchase_summary_with_first_value(tables, as_of)}
     repeats = compiled(_repeats, with_summary, [as_of]).to_pyarrow().to_pydict()
     age, net = (np.array(repeats[name], dtype=float) for name in ("age", "net"))
     share = float(net @ to_come(without_share, age) / net.sum()) if net.sum() > 0 else 0.0

@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 
 from features.describe import describe, everyone_described
-from features.purchases import purchase_changes, purchase_statistics, purchase_summary, spend_statistics
+from features.purchases import (
+    purchase_changes,
+    purchase_statistics,
+    purchase_summary,
+    purchase_summary_with_first_value,
+    spend_statistics,
+)
 from features.returns.kept import everyone_matched
 from features.returns.lags import repeat_value_by_age, returned_by_lag, sold_by_age
 from features.spine import everyone
@@ -58,7 +64,7 @@ def test_sufficient_statistics_are_counted_alike(name, request):
             "spend": spend_statistics(summary),
             "changes": purchase_changes(tables, before, as_of),
             "sold": sold_by_age(tables.transactions, spine),
-            "kept": repeat_value_by_age(tables.transactions, spine, summary),
+            "kept": repeat_value_by_age(tables.transactions, spine, purchase_summary_with_first_value(tables, as_of)),
             "returned": returned_by_lag(tables.transactions, spine),
         }
         return {key: table.to_pandas() for key, table in counted.items()}
