@@ -116,8 +116,7 @@ def _strengths(survey: Survey) -> Iterator[_Strength]:
     """Give the strength of each group given all others, by a ridge regression of answering and one of the answer."""
     X, R = survey.features.to_numpy(dtype=float, na_value=np.nan), survey.answered
     learned = case_control_sample(R, survey.customer, 0)[0]
-    columns = Columns.of(X[learned])
-    Z, answered = columns.standardised(X[learned]), R[learned]
+    (columns, Z), answered = Columns.learned(X[learned]), R[learned]
     group = np.array(survey.group_of_features)[columns.source]
     answer = survey.answers
     by_answering = _Fit.of_answering(Z, answered)

@@ -63,15 +63,16 @@ class Columns:
     scale: Floats
 
     @classmethod
-    def of(cls, X: Floats) -> "Columns":
-        """Learn the columns of features (n, k), NaN where not defined."""
+    def learned(cls, X: Floats) -> "tuple[Columns, Floats]":
+        """Learn the columns of features (n, k), NaN where not defined; also give these (n, k + flags)."""
         is_amount = (np.nanmin(X, axis=0, initial=np.inf) >= 0.0) & (np.nanmax(X, axis=0, initial=-np.inf) > 1.0)
         has_gaps: Flags = np.asarray(np.isnan(X).any(axis=0))
         median = np.nan_to_num([np.median(x[~np.isnan(x)]) if not np.isnan(x).all() else 0.0 for x in X.T])
         unscaled = cls(is_amount, has_gaps, median, np.zeros(1), np.ones(1))
         Z = unscaled._filled(X)
         scale = Z.std(axis=0)
-        return cls(is_amount, has_gaps, median, Z.mean(axis=0), np.where(scale > 0.0, scale, 1.0))
+        columns = cls(is_amount, has_gaps, median, Z.mean(axis=0), np.where(scale > 0.0, scale, 1.0))
+        return columns, columns._on_one_scale(Z)
 
     @property
     def source(self) -> Integers:
@@ -80,14 +81,23 @@ class Columns:
 
     def standardised(self, X: Floats) -> Floats:
         """Give the columns (n, k + flags) of features (n, k)."""
-        limit = LARGEST_STANDARD_VALUE
-        return np.asarray(np.clip((self._filled(X) - self.centre) / self.scale, -limit, limit))
+        return self._on_one_scale(self._filled(X))
+
+    def _on_one_scale(self, Z: Floats) -> Floats:
+        # In its place: copies of all rows take longer than the arithmetic.
+        Z -= self.centre
+        Z /= self.scale
+        return np.clip(Z, -LARGEST_STANDARD_VALUE, LARGEST_STANDARD_VALUE, out=Z)
 
     def _filled(self, X: Floats) -> Floats:
-        missing = np.isnan(X)
-        Z = np.where(missing, self.median, X)
-        Z[:, self.is_amount] = np.log1p(np.maximum(Z[:, self.is_amount], 0.0))
-        return np.hstack([Z, missing[:, self.has_gaps]])
+        missing, k = np.isnan(X), X.shape[1]
+        Z = np.empty((len(X), k + int(self.has_gaps.sum())))
+        Z[:, :k] = np.where(missing, self.median, X)
+        Z[:, k:] = missing[:, self.has_gaps]
+        amounts = Z[:, np.flatnonzero(self.is_amount)]
+        np.maximum(amounts, 0.0, out=amounts)
+        Z[:, np.flatnonzero(self.is_amount)] = np.log1p(amounts, out=amounts)
+        return Z
 
 
 @dataclass(frozen=True)
@@ -131,15 +141,19 @@ class Training:
         """Give the chosen rows, (n,), to learn from."""
         return Training(self.X[chosen], self.R[chosen], self.seed, (self, np.flatnonzero(chosen)))
 
-    @cached_property
+    @property
     def columns(self) -> Columns:
         """Columns of the regressions."""
-        return Columns.of(self.X)
+        return self._learned[0]
 
-    @cached_property
+    @property
     def standardised(self) -> Floats:
         """(n, k + flags) of the rows."""
-        return self.columns.standardised(self.X)
+        return self._learned[1]
+
+    @cached_property
+    def _learned(self) -> tuple[Columns, Floats]:
+        return Columns.learned(self.X)
 
     @cached_property
     def strong(self) -> "LogisticRegression":

@@ -60,7 +60,7 @@ def test_the_bound_by_refits_without_the_strongest_group():
     found = unmeasured_trait(survey)
     assert found.group == "trait"
     X, R, t = survey.features.to_numpy(), survey.answered, survey.answers
-    Z = Columns.of(X).standardised(X)
+    Z = Columns.learned(X)[1]
     rest = [1, 2]
     whole = LogisticRegression(C=0.1, max_iter=500).fit(Z, R)
     without = LogisticRegression(C=0.1, max_iter=500).fit(Z[:, rest], R)

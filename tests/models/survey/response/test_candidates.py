@@ -13,10 +13,11 @@ from models.survey.response.stacking import stack
 
 def test_amounts_are_logarithms_and_gaps_have_flags():
     X = np.array([[0.0, 0.2, -1.0, 5.0], [3.0, 0.4, 2.0, np.nan], [20.0, 0.9, 0.0, 80.0]])
-    columns = Columns.of(X)
+    columns, learned_from = Columns.learned(X)
     assert columns.is_amount.tolist() == [True, False, False, True]
     assert columns.source.tolist() == [0, 1, 2, 3, 3]
     Z = columns.standardised(X)
+    assert np.array_equal(Z, learned_from)
     counts = np.log1p([0.0, 3.0, 20.0])
     assert Z[:, 0] == pytest.approx((counts - counts.mean()) / counts.std())
     # What is missing is the median of the others, 42.5.
