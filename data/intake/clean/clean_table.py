@@ -7,7 +7,7 @@ import duckdb
 
 from data.contracts import Contract
 from data.intake.casting import attribute_values
-from data.intake.clean.hashes import count_repeated
+from data.intake.clean.hashes import add_and_count_repeated, count_repeated
 from data.intake.raw import RawFile
 from data.intake.report import TableReport
 from data.intake.sources import Source
@@ -35,14 +35,20 @@ def write_clean(
     hashed = f"hash({quote(chr(10).join(names))}, {', '.join(map(identifier, names))})"
     written = f"read_parquet({quote(str(path))})"
     transactions = contract.table == "transactions"
-    # Rows that a key tells apart are not compared; without a key all are.
-    kinds = ("order_id IS NULL", "order_id IS NOT NULL AND line_id IS NULL") if transactions else ("true",)
-    counts = ", ".join(f"count(*) FILTER ({kind})" for kind in kinds)
-    valid, digest, *loose = only_row(connection, f"SELECT count(*), sum({hashed}::HUGEINT), {counts} FROM {written}")
-    repeated = [
-        count_repeated(connection, f"{hashed} FROM {written} WHERE {kind}", rows) if rows > 1 else 0
-        for kind, rows in zip(kinds, loose, strict=True)
-    ]
+    # Rows that a key tells apart are not compared; without a key all are, and their hashes are read once for both.
+    kinds = ("order_id IS NULL", "order_id IS NOT NULL AND line_id IS NULL") if transactions else ()
+    if transactions:
+        counts = ", ".join(f"count(*) FILTER ({kind})" for kind in kinds)
+        total = f"SELECT count(*), sum({hashed}::HUGEINT), {counts} FROM {written}"
+        valid, digest, *loose = only_row(connection, total)
+        repeated = [
+            count_repeated(connection, f"{hashed} FROM {written} WHERE {kind}", rows) if rows > 1 else 0
+            for kind, rows in zip(kinds, loose, strict=True)
+        ]
+    else:
+        [valid] = only_row(connection, f"SELECT count(*) FROM {written}")
+        digest, in_all = add_and_count_repeated(connection, f"{hashed} FROM {written}", int(valid))
+        repeated = [in_all]
     return TableReport(
         files=tuple(raw.name for raw in raws),
         columns=names_in_files(raws),

@@ -25,11 +25,22 @@ def count_repeated(connection: duckdb.DuckDBPyConnection, hashes: str, rows: int
     rows
         How many there are at most.
     """
-    repeated = 0
+    return sum(map(_repeated_in, _parts(connection, hashes, rows)))
+
+
+def add_and_count_repeated(connection: duckdb.DuckDBPyConnection, hashes: str, rows: int) -> tuple[int, int]:
+    """Give the sum of hashes, and what `count_repeated` says of them, with its parameters."""
+    total = repeated = 0
     for part in _parts(connection, hashes, rows):
-        part.sort()
-        repeated += int(np.count_nonzero(part[1:] == part[:-1]))
-    return repeated
+        # Halves do not exceed 64 bits when they are added up.
+        total += (int(np.sum(part >> np.uint64(32))) << 32) + int(np.sum(part & np.uint64(0xFFFFFFFF)))
+        repeated += _repeated_in(part)
+    return total, repeated
+
+
+def _repeated_in(part: npt.NDArray[np.uint64]) -> int:
+    part.sort()
+    return int(np.count_nonzero(part[1:] == part[:-1]))
 
 
 def _parts(connection: duckdb.DuckDBPyConnection, hashes: str, rows: int) -> Iterator[npt.NDArray[np.uint64]]:
