@@ -10,15 +10,11 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from features.attributes import attribute_features
-from features.behaviour import (
-    category_features,
-    line_features,
-    order_features,
-    rhythm_features,
-)
+from features.behaviour import category_features, line_features, order_features, rhythm_features
 from features.catalogue import catalogue_of, feature_names
 from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
 from features.engine.compiled import Query, Rows, compiled, is_compilable
+from features.engine.few import of_few
 from features.engine.parts import Parts, by_customers, edges_of_parts, is_scattered, put_apart
 from features.engine.stored import StoredTable, to_frame
 from features.events import event_features
@@ -232,17 +228,22 @@ def described_beside(tables: Tables, rows: ir.Table, vocabulary: Vocabulary) -> 
         described = describe(tables, with_matching(tables, pairs(rows)), vocabulary)
         return materialise(rows.inner_join(described, _PAIR))
     kept = rows.cache()
-    # Of other columns of the rows nothing is asked, so that the text serves all rows of such pairs.
-    read = {**_to_read(tables, with_matching(tables, pairs(kept))), "rows": kept.select(*_PAIR)}
-    described = compiled(_of_pairs, read, (), [json.dumps(vocabulary.to_dict())])
-    if isinstance(described, Query):
-        return materialised(described.beside(kept, _PAIR, _order_of(kept.columns)))
-    return materialise(kept.inner_join(described, _PAIR))
+    with of_few({"transactions": tables.transactions, **_others(tables)}, kept) as their:
+        own = Tables(**their)
+        # Of other columns of the rows nothing is asked, so that the text serves all rows of such pairs.
+        read = {**_to_read(own, with_matching(own, pairs(kept))), "rows": kept.select(*_PAIR)}
+        described = compiled(_of_pairs, read, (), [json.dumps(vocabulary.to_dict())])
+        if isinstance(described, Query):
+            return materialised(described.beside(kept, _PAIR, _order_of(kept.columns)))
+        return materialise(kept.inner_join(described, _PAIR))
 
 
 def _to_read(tables: Tables, spine: Spine) -> dict[str, ir.Table]:
-    others = {name: getattr(tables, name) for name in _OTHER_TABLES if getattr(tables, name) is not None}
-    return tables_to_read(tables.transactions, spine) | others
+    return tables_to_read(tables.transactions, spine) | _others(tables)
+
+
+def _others(tables: Tables) -> dict[str, ir.Table]:
+    return {name: getattr(tables, name) for name in _OTHER_TABLES if getattr(tables, name) is not None}
 
 
 def _everyone(tables: Mapping[str, ir.Table], as_of: date, names_from: str) -> ir.Table:
