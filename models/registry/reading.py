@@ -19,13 +19,18 @@ from models.registry.store import Store
 def stored_scores(store: Store, version: int) -> Iterator[Path]:
     """Give the file, or the folder, of a published version; what lies elsewhere is downloaded for the while."""
     # A local file is read where it is: a copy would hold customers' data and outlive a process that is killed.
-    local = local_file(f"{store.client.get_model_version_download_uri(SCORES, str(version))}/{FILE}")
+    local = place_of(store, version)
     if local is not None:
         yield local
         return
     uri = f"models:/{SCORES}/{version}/{FILE}"
     with tempfile.TemporaryDirectory() as folder:
         yield Path(mlflow.artifacts.download_artifacts(uri, dst_path=folder, tracking_uri=store.uri))
+
+
+def place_of(store: Store, version: int) -> Path | None:
+    """Return the file, or the folder, of a published version that lies on this machine, or on a disk that it shares."""
+    return local_file(f"{store.client.get_model_version_download_uri(SCORES, str(version))}/{FILE}")
 
 
 def read_scores(

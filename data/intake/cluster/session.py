@@ -100,8 +100,8 @@ class ClusterBackend(Backend):  # type: ignore[misc]
         return self.keep(expr, name)
 
     def _drop_cached_table(self, name: str) -> None:
-        # The files go with the folder of the run.
-        self._session.catalog.dropTempView(name)
+        # The files go with the folder of the run, and the view with the session: a server that is gone is not asked.
+        pass
 
 
 def connect(remote: str | None, folder: Path) -> ClusterBackend:

@@ -15,15 +15,16 @@ from flows.reports.sections import Section, to_markdown
 from flows.reports.segments import SEGMENT_MEANS, log_transitions, personas_of, segments_of
 from flows.settings import Settings
 from flows.steps.cluster.scoring import SUMMED, ScoredThere
+from flows.steps.cluster.watching import LARGEST_SAMPLE
 from flows.steps.inputs import Inputs
 from flows.steps.measuring import measures_of
 from models.registry.scorers import Registered
 from models.registry.store import Store
 from models.registry.tracking import Run, grouped
 
-_LEFT_OUT = (
-    "A scoring on a cluster does not compare published predictions with the answers given since. Distributions are "
-    'compared by a sample of the customers. `revealed score` with engine = "duckdb" does all of it.'
+_SAMPLES = (
+    "Distributions are compared by a sample of the customers, and of more than "
+    f"{LARGEST_SAMPLE:,} answers since then, or since earlier scores, so many are taken."
 )
 
 
@@ -47,10 +48,10 @@ def cluster_sections(
         segments_of(means_by(groups, "segment"), tuple(chosen.release.rfm_segments)),
         *([personas_of(means_by(personas, "persona"))] if len(personas) else []),
         *action_sections(scored.actions),
-        *monitoring_sections(scored.transitions, scored.stability, None),
+        *monitoring_sections(scored.transitions, scored.stability, scored.prospective),
         *measures_sections(scored.measured.history, measures_of(settings), inputs.intake.currency, brief=True),
         drift_section(scored.drift),
-        Section("What is left out", (_LEFT_OUT,)),
+        Section("What is compared by samples", (_SAMPLES,)),
         where_section(store, version, why_not_current),
     ]
 
@@ -63,7 +64,7 @@ def log_cluster_score(
         parameters={"as_of": scored.drift.as_of, "scorer_version": chosen.version, "engine": "spark"},
         metrics=grouped("scores", _totals(scored))
         | grouped("drift", drift_metrics(scored.drift))
-        | monitoring_metrics(scored.stability, None),
+        | monitoring_metrics(scored.stability, scored.prospective),
     )
     run.tag(scores_version=str(version), scorer_version=str(chosen.version), retrain=scored.drift.verdict)
     log_actions(run, scored.actions)
@@ -73,7 +74,7 @@ def log_cluster_score(
             run.log_csv(groups[[*SEGMENT_MEANS, "customers"]].reset_index(), f"segments/{name}s.csv")
     log_transitions(run, scored.transitions)
     log_measures(run, scored.measured.history, scored.measured.by_segment)
-    log_monitoring(run, scored.transitions, scored.stability, None)
+    log_monitoring(run, scored.transitions, scored.stability, scored.prospective)
     run.describe(f"{scored.customers:,} customers scored with scorer {chosen.version}: version {version}.")
     run.log_text(to_markdown("Score", sections), "report.md")
 

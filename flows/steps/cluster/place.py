@@ -27,6 +27,11 @@ class Cluster:
     backend: ClusterBackend
     published: Path
 
+    @property
+    def shared(self) -> Path:
+        """The folder of all runs, which the cluster and this machine see."""
+        return self.published.parent
+
 
 @contextmanager
 def cluster_of_run(settings: Settings, run_id: str) -> Iterator[Cluster]:

@@ -17,6 +17,7 @@ from features.tables import Tables
 from flows.settings import Settings
 from flows.steps.cluster.actions import find_actions_there
 from flows.steps.cluster.cohorts import follow_there
+from flows.steps.cluster.judging import judge_there
 from flows.steps.cluster.place import Cluster
 from flows.steps.cluster.ranks import tenths
 from flows.steps.cluster.watching import drift_there, measure_there, stability_there, transitions_there
@@ -27,6 +28,7 @@ from flows.steps.progress import step
 from flows.steps.scoring import check_currency, tables_not_given
 from models.actions.plan import Actions
 from models.monitoring.drift import Drift
+from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import Stability, Transitions
 from models.population.cohort_groups import CohortGroups
 from models.population.cohorts import Cohorts
@@ -94,6 +96,8 @@ class ScoredThere:
         Transitions since the earlier scores; None without them.
     stability : Stability
         Of features and scores of a sample, since the training.
+    prospective : ProspectiveCalibration or None
+        Calibration of predictions published before the answers came; None if there are no such predictions.
     measured : Measured
         The measures.
     drift : Drift
@@ -117,6 +121,7 @@ class ScoredThere:
     actions: Actions
     transitions: Transitions | None
     stability: Stability
+    prospective: ProspectiveCalibration | None
     measured: Measured
     drift: Drift
     without_behaviour: int
@@ -184,6 +189,7 @@ def score_there(
         if since is not None and before is not None:
             transitions = transitions_there(backend, scored, before, since, as_of, files)
         stable = stability_there(inputs.tables, as_of, scored, described, release, customers)
+        prospective = judge_there(store, backend, cluster.shared, inputs.tables, as_of, release, described)
         drift = drift_there(inputs.tables, as_of, release, customers)
     with step("compute the measures"):
         measured = measure_there(backend, settings, inputs)
@@ -201,6 +207,7 @@ def score_there(
         actions,
         transitions,
         stable,
+        prospective,
         measured,
         drift,
         _count_without(described, release),

@@ -26,7 +26,8 @@ def answer_weights(
         (M,) ids.
     share
         Share of those without an answer that is among the rows, as
-        `models.survey.response.propensity.case_control_sample` gives it.
+        `models.survey.response.propensity.case_control_sample` gives it; where only a share of those who answered is
+        among them, divided by that.
     seed
         Of folds and trees.
 

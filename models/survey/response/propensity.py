@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -268,11 +269,22 @@ def case_control_sample(R: Flags, who: npt.NDArray[np.str_], seed: int) -> tuple
     A hash of the customer's id draws them: who is drawn does not depend on who else is there.
     """
     non_respondents = np.flatnonzero(~R)
-    size = min(len(non_respondents), max(NON_RESPONDENTS_PER_ANSWER * int(R.sum()), FEWEST_NON_RESPONDENTS))
+    size = sample_size(int(R.sum()), len(non_respondents))
     learned = R.copy()
     if size == len(non_respondents):
         learned[:] = True
         return learned, 1.0
-    hashed = pd.util.hash_array(who[non_respondents].astype(object), hash_key=f"{seed % 10**16:016d}")
+    hashed = drawing_hash(who[non_respondents], seed)
     learned[non_respondents[np.argsort(hashed, kind="stable")[:size]]] = True
     return learned, size / len(non_respondents)
+
+
+def sample_size(answered: int, others: int) -> int:
+    """Say how many non-respondents models learn from beside so many answers."""
+    return min(others, max(NON_RESPONDENTS_PER_ANSWER * answered, FEWEST_NON_RESPONDENTS))
+
+
+def drawing_hash(who: npt.NDArray[Any], seed: int) -> npt.NDArray[np.uint64]:
+    """Hash ids: those of the lowest hashes are drawn, and of equal ones those that come first by their ids."""
+    hashed: npt.NDArray[np.uint64] = pd.util.hash_array(who.astype(object), hash_key=f"{seed % 10**16:016d}")
+    return hashed

@@ -3,9 +3,14 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
+import mlflow
+import numpy as np
+import pandas as pd
 import pytest
+from ibis.backends.pyspark import Backend
 from pysail.spark import SparkConnectServer
 
 from data.intake.cluster.pipeline import TakenIn, take_in_on_cluster
@@ -14,9 +19,15 @@ from data.intake.sources import Source
 from data.samples.cdnow import write_cdnow
 from data.simulation.shop import write_shop
 from features.tables import Tables, open_tables, tables_of
+from flows.retrain import retrain
+from flows.score import score
 from flows.settings import TABLES, Settings
+from flows.steps.cluster import watching
 from flows.steps.inputs import read_inputs
-from tests.consumers.conftest import CUSTOMERS, SHOP
+from models.actions import lists, plan
+from models.population.scores_table import SCHEMA
+from models.survey.response import propensity
+from tests.consumers.conftest import AS_OF, CUSTOMERS, SHOP
 
 ATTRIBUTES = ("region", "loyalty_tier")
 
@@ -87,3 +98,89 @@ def cdnow(backend: ClusterBackend, tmp_path_factory: pytest.TempPathFactory) -> 
     """CDNOW by both ways."""
     folder = tmp_path_factory.mktemp("cdnow")
     return on_both(backend, write_cdnow(folder / "files"), tmp_path_factory.mktemp("clean-cdnow"))
+
+
+@pytest.fixture(scope="session")
+def named(files):
+    return {name: [str(path)] for name, path in files.items() if name in TABLES}
+
+
+@pytest.fixture(scope="session")
+def project(named, tmp_path_factory):
+    """A store with a champion and scores of an earlier date, and an empty folder for those of the cluster.
+
+    Some were asked and have answered since.
+    """
+    folder = tmp_path_factory.mktemp("project")
+    of_store = {"mlruns": str(folder / "mlruns")}
+    retrain(Settings(**named, **of_store, as_of=str(date.fromisoformat(AS_OF) - timedelta(days=66))))
+    score(Settings(**named, **of_store, as_of=str(date.fromisoformat(AS_OF) - timedelta(days=66))))
+    (folder / "shared").mkdir()
+    return folder
+
+
+def of_cluster(project, remote):
+    return {"engine": "spark", "spark_remote": remote, "scores_location": str(project / "shared")}
+
+
+@pytest.fixture(scope="session")
+def published(project, named, remote):
+    """The scores of one machine and of the cluster, and what each query brought to the driver.
+
+    What is bounded by a number of customers is bounded by a smaller one than the shop has. An attribute of many numbers
+    is measured by, and everyone's score is explained.
+    """
+    settings = {**named, "mlruns": str(project / "mlruns"), "as_of": AS_OF}
+    settings |= {"segments": ["cost_to_serve"], "reasons": "all", "publish_features": True}
+    collected, execute = [], Backend.execute
+
+    def counted(self, expr, **options):
+        result = execute(self, expr, **options)
+        collected.append(result)
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lists, "LONGEST_LIST", 100)
+        patch.setattr(plan, "REFERENCE", 120)
+        patch.setattr(watching, "LARGEST_SAMPLE", 300)
+        patch.setattr(watching, "MOST_HISTORIES", 400)
+        patch.setattr(propensity, "FEWEST_NON_RESPONDENTS", 100)
+        patch.setattr(propensity, "NON_RESPONDENTS_PER_ANSWER", 2)
+        here = score(Settings(**settings))
+        patch.setattr(Backend, "execute", counted)
+        there = score(Settings(**settings, **of_cluster(project, remote)))
+    return here, there, collected
+
+
+def pulled(project: Path, version: str) -> pd.DataFrame:
+    """What the one line reads that every run prints."""
+    mlflow.set_tracking_uri(f"sqlite:///{project}/mlruns/mlflow.db")
+    return pd.read_parquet(mlflow.artifacts.download_artifacts(f"models:/customer_scores{version}/scores.parquet"))
+
+
+def assert_scores_alike(there: pd.DataFrame, here: pd.DataFrame) -> None:
+    assert list(there.columns) == list(here.columns) == SCHEMA.names
+    for name in here.columns:
+        if pd.api.types.is_float_dtype(here[name]):
+            np.testing.assert_allclose(there[name], here[name], rtol=1e-9, atol=1e-9, err_msg=name)
+        else:
+            assert there[name].fillna("").astype(str).tolist() == here[name].fillna("").astype(str).tolist(), name
+
+
+def leaves(figures, path=""):
+    """Every figure by the path to it."""
+    if isinstance(figures, dict | list):
+        items = figures.items() if isinstance(figures, dict) else enumerate(figures)
+        return {place: value for name, each in items for place, value in leaves(each, f"{path}/{name}").items()}
+    return {path: figures}
+
+
+def assert_figures_alike(there, here):
+    """Texts to the letter, numbers to 1e-9; how many numbers there are."""
+    numbers, texts = ({}, {}), ({}, {})
+    for side, figures in enumerate((here, there)):
+        for path, value in leaves(figures).items():
+            (numbers if isinstance(value, int | float) else texts)[side][path] = value
+    assert texts[0] == texts[1]
+    assert numbers[1] == pytest.approx(numbers[0], rel=1e-9, abs=1e-9, nan_ok=True)
+    return len(numbers[0])

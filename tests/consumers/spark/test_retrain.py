@@ -7,7 +7,7 @@ from ibis.backends.pyspark import Backend
 
 from features.vocabulary import learn_vocabulary
 from flows.retrain import retrain
-from flows.settings import TABLES, Settings
+from flows.settings import Settings
 from flows.steps.cluster.learning import take_learning_inputs
 from flows.steps.stores import open_settings_store
 from models.nps.point_in_time import answers_with_features
@@ -21,11 +21,6 @@ from tests.consumers.conftest import AS_OF
 
 # Counts, sums and examples; the shop has more customers and far more rows.
 MOST_ROWS_COLLECTED = 500
-
-
-@pytest.fixture(scope="module")
-def named(files):
-    return {name: [str(path)] for name, path in files.items() if name in TABLES}
 
 
 def settings_of(folder, named, remote=None):

@@ -2,30 +2,32 @@
 
 import subprocess
 from dataclasses import asdict
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
-import mlflow
-import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from ibis.backends.pyspark import Backend
 
 from data.samples.cdnow import write_cdnow
 from features.measures.panel import MEASURES
 from flows.retrain import retrain
 from flows.score import score
-from flows.settings import TABLES, Settings
+from flows.settings import Settings
 from flows.steps.cluster import watching
-from models.actions import lists, plan
 from models.monitoring.drift import measure_drift
 from models.population.scores_table import SCHEMA, read_metadata, read_scores_at
 from models.registry.scorers import read_champion
 from models.registry.store import open_store
 from models.registry.tracking import read_json
 from tests.consumers.conftest import AS_OF, BIN, clean_environment
-from tests.consumers.spark.conftest import ENGINE
+from tests.consumers.spark.conftest import (
+    ENGINE,
+    assert_figures_alike,
+    assert_scores_alike,
+    of_cluster,
+    pulled,
+)
 
 # Counts, sums and samples; the base of the shop has more customers.
 MOST_ROWS_COLLECTED = 500
@@ -35,71 +37,6 @@ SAME_FIGURES = (
     *("cohorts", "cohort_groups"),
     *("drivers", "without_purchase", "without_behaviour", "not_given", "currency", "horizon", "as_of"),
 )
-
-
-@pytest.fixture(scope="module")
-def named(files):
-    return {name: [str(path)] for name, path in files.items() if name in TABLES}
-
-
-@pytest.fixture(scope="module")
-def project(named, tmp_path_factory):
-    """A store with a champion and scores of an earlier date, and an empty folder for those of the cluster.
-
-    Some have answered since the champion was trained.
-    """
-    folder = tmp_path_factory.mktemp("project")
-    of_store = {"mlruns": str(folder / "mlruns")}
-    retrain(Settings(**named, **of_store, as_of=str(date.fromisoformat(AS_OF) - timedelta(days=60))))
-    score(Settings(**named, **of_store, as_of=str(date.fromisoformat(AS_OF) - timedelta(days=60))))
-    (folder / "shared").mkdir()
-    return folder
-
-
-def of_cluster(project, remote):
-    return {"engine": "spark", "spark_remote": remote, "scores_location": str(project / "shared")}
-
-
-@pytest.fixture(scope="module")
-def published(project, named, remote):
-    """The scores of one machine and of the cluster, and what each query brought to the driver.
-
-    What is bounded by a number of customers is bounded by a smaller one than the shop has. An attribute of many numbers
-    is measured by, and everyone's score is explained.
-    """
-    settings = {**named, "mlruns": str(project / "mlruns"), "as_of": AS_OF}
-    settings |= {"segments": ["cost_to_serve"], "reasons": "all", "publish_features": True}
-    collected, execute = [], Backend.execute
-
-    def counted(self, expr, **options):
-        result = execute(self, expr, **options)
-        collected.append(result)
-        return result
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lists, "LONGEST_LIST", 100)
-        patch.setattr(plan, "REFERENCE", 120)
-        patch.setattr(watching, "LARGEST_SAMPLE", 300)
-        patch.setattr(watching, "MOST_HISTORIES", 400)
-        here = score(Settings(**settings))
-        patch.setattr(Backend, "execute", counted)
-        there = score(Settings(**settings, **of_cluster(project, remote)))
-    return here, there, collected
-
-
-def pulled(project: Path, version: str) -> pd.DataFrame:
-    """What the one line reads that every run prints."""
-    mlflow.set_tracking_uri(f"sqlite:///{project}/mlruns/mlflow.db")
-    return pd.read_parquet(mlflow.artifacts.download_artifacts(f"models:/customer_scores{version}/scores.parquet"))
-
-
-def assert_scores_alike(there: pd.DataFrame, here: pd.DataFrame) -> None:
-    assert list(there.columns) == list(here.columns) == SCHEMA.names
-    for name in here.columns:
-        if pd.api.types.is_float_dtype(here[name]):
-            np.testing.assert_allclose(there[name], here[name], rtol=1e-9, atol=1e-9, err_msg=name)
-        else:
-            assert there[name].fillna("").astype(str).tolist() == here[name].fillna("").astype(str).tolist(), name
 
 
 def test_the_one_line_reads_the_scores_that_one_machine_gives(project, published):
@@ -125,25 +62,6 @@ def test_people_on_lists_and_all_others_have_the_same_reasons(project, published
 def is_unknown(figure):
     """Whether it is the measure that Sail does not know (`test_engine`)."""
     return ENGINE == "sail" and figure["title"] == next(each.title for each in MEASURES if each.name == "activity_time")
-
-
-def leaves(figures, path=""):
-    """Every figure by the path to it."""
-    if isinstance(figures, dict | list):
-        items = figures.items() if isinstance(figures, dict) else enumerate(figures)
-        return {place: value for name, each in items for place, value in leaves(each, f"{path}/{name}").items()}
-    return {path: figures}
-
-
-def assert_figures_alike(there, here):
-    """Texts to the letter, numbers to 1e-9; how many numbers there are."""
-    numbers, texts = ({}, {}), ({}, {})
-    for side, figures in enumerate((here, there)):
-        for path, value in leaves(figures).items():
-            (numbers if isinstance(value, int | float) else texts)[side][path] = value
-    assert texts[0] == texts[1]
-    assert numbers[1] == pytest.approx(numbers[0], rel=1e-9, abs=1e-9, nan_ok=True)
-    return len(numbers[0])
 
 
 def test_the_page_has_the_figures_of_one_machine(project, published):
