@@ -1,7 +1,7 @@
 """Taking tables in on a cluster: checked by the contracts of all tables, and kept there for the run."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from data.contracts import CONTRACTS, Contract
 from data.errors import InputError
+from data.intake.cluster.aside import NONE, examples_aside
 from data.intake.cluster.joining import put_together
 from data.intake.cluster.session import ClusterBackend
 from data.intake.cluster.sources import read_sources
@@ -22,10 +23,6 @@ from data.intake.reading.matching import check_mapping, match_columns
 from data.intake.report import Intake, TableReport
 from data.intake.rules import Rules, one_currency
 from data.intake.sources import Source
-from data.intake.violations import violations_of
-
-MOST_ROWS_ASIDE = 1000
-"""Rows set aside of a table that leave the cluster as examples; all are counted."""
 
 _EXAMPLES = 3
 
@@ -80,9 +77,16 @@ def take_in_on_cluster(
             staged, joined = stage(backend, raw, contract, matched, rules, names[0], known)
             if joined:
                 notes.append(f"customers: rows that were joined to those of the same customer elsewhere: {joined:,}.")
-            rows, reasons = count_reasons(staged, contract)
+            rows, reasons, forgotten = count_reasons(staged, contract)
             rows += joined
-            aside.append(_set_aside(staged, contract, names[0], matched) if reasons else _NONE)
+            if forgotten:
+                notes.append(f"{table}: rows left out, as their customers are forgotten: {forgotten:,}.")
+            if reasons:
+                valid = staged.filter(staged.violation.isnull())
+                everyone = _known({**clean, table: valid} if known is None else clean)
+                aside.append(examples_aside(staged, contract, names[0], matched, rules, everyone))
+            else:
+                aside.append(NONE)
             _judge(table, rows, reasons, rules, aside[-1], names[0])
             if table == "transactions":
                 currency = _currency(staged, rules)
@@ -90,14 +94,14 @@ def take_in_on_cluster(
             attributes = [name for name in matched if name not in contract.names]
             clean[table] = clean_table(staged, contract, attributes)
             unread = {column for each in raws for column in each.columns} - {n for m in matches for n in m.values()}
-            reports[table] = _report(clean[table], names, matches, rows, reasons, joined, unread)
+            report = _report(clean[table], names, matches, rows, reasons, joined, unread)
+            reports[table] = replace(report, forgotten=forgotten)
     finally:
-        pq.write_table(pa.concat_tables([_NONE, *aside]), folder / "quarantine.parquet")
+        pq.write_table(pa.concat_tables([NONE, *aside]), folder / "quarantine.parquet")
     return TakenIn(clean, Intake(folder, reports, currency, first, newest, tuple(notes)))
 
 
 _NOTE = "Read and checked on the cluster; lines that equal another one are kept and not counted there."
-_NONE = pa.schema({name: pa.string() for name in ("table", "file", "column", "cell", "reason", "record")}).empty_table()
 
 
 def _match(contract: Contract, raw: ir.Table, name: str, source: Source) -> dict[str, str]:
@@ -120,36 +124,6 @@ def _holds(cell: ir.Value) -> str:
 def _known(clean: Mapping[str, ir.Table]) -> ir.Table:
     ids = [clean[name].select("customer_id") for name in ("transactions", "customers") if name in clean]
     return (ids[0] if len(ids) == 1 else ids[0].union(ids[1])).distinct()
-
-
-def _set_aside(staged: ir.Table, contract: Contract, name: str, matched: Mapping[str, str]) -> pa.Table:
-    """Collect some of the rows set aside, those of the commonest reasons as well as of the others."""
-    bad = staged.filter(staged.violation.notnull())
-    place = ibis.row_number().over(group_by="violation", order_by=list(contract.clean))
-    bad = bad.mutate(place_of_the_row=place)
-    rows = (
-        bad.filter(bad.place_of_the_row < MOST_ROWS_ASIDE // 10)
-        .drop("place_of_the_row")
-        .limit(MOST_ROWS_ASIDE)
-        .to_pyarrow()
-        .to_pylist()
-    )
-    violations = violations_of(contract)
-    records = []
-    for row in rows:
-        violation = violations[int(row.pop("violation")) - 1]
-        cell = row.get(violation.column)
-        records.append(
-            {
-                "table": contract.table,
-                "file": name,
-                "column": matched.get(violation.column),
-                "cell": None if cell is None else str(cell),
-                "reason": violation.reason,
-                "record": str({key: str(value) for key, value in row.items() if value is not None}),
-            }
-        )
-    return pa.Table.from_pylist(records, schema=_NONE.schema)
 
 
 def _judge(table: str, rows: int, reasons: Mapping[str, int], rules: Rules, aside: pa.Table, name: str) -> None:

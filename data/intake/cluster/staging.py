@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 from data.contracts import NUMBER, SCALES, Contract
 from data.intake.cluster.columns import FILLED, MONEY, is_filled, read_columns, trimmed
 from data.intake.cluster.joining import SOURCE, join_customers
+from data.intake.cluster.protecting import protect
 from data.intake.cluster.session import ClusterBackend
 from data.intake.cluster.violations import answered_that_day, first_violation, number_of
 from data.intake.rules import Rules
@@ -50,8 +51,9 @@ def stage(
     Returns
     -------
     Table, int
-        violation (its number, null for a valid row), the clean columns of the contract and the attributes; of
-        transactions also currency. And how many rows of customers became part of another source's.
+        violation (its number, null for a valid row, `FORGOTTEN` where nothing else is left of it), the clean columns of
+        the contract and the attributes; of transactions also currency. And how many rows of customers became part of
+        another source's.
     """
     values = read_columns(table, contract, matched, backend.moments(table), rules.timezone, name)
     for each in ("customer_id", "order_id"):
@@ -64,10 +66,13 @@ def stage(
         **{f"attribute_{k}": table[each] for k, each in enumerate(_attributes(contract, matched).values())},
     )
     typed = _with_scale(typed, rules) if contract.table == "answers" else typed
-    staged = typed.mutate(violation=first_violation(typed, contract, rules.local_now()))
+    pseudonymous = rules.protection.is_pseudonymous
+    violation = first_violation(typed, contract, rules.local_now(), is_pseudonymous=pseudonymous)
+    staged = typed.mutate(violation=violation)
     attributes = list(_attributes(contract, matched))
     of_row = {name: staged[name] for name in ("violation", *of_sources)}
     staged = staged.select(**of_row, **_clean_values(staged, contract), **_attribute_texts(staged, attributes))
+    staged = protect(backend, staged, rules, frozenset(of_sources))
     if known is not None:
         staged = _with_unknown(staged, known, contract)
     kept, joined = backend.keep(staged, f"staged_{contract.table}"), 0

@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 
 from data.contracts import Contract
 from data.intake.cluster.columns import is_filled, is_finite
+from data.intake.cluster.protecting import FORGOTTEN
 from data.intake.raw import SHAPES
 from data.intake.violations import REPEATED_CUSTOMER, REPEATED_LINE, UNKNOWN_CUSTOMER, Violation, violations_of
 
@@ -15,7 +16,9 @@ OF_SEVERAL_ROWS = (REPEATED_LINE, REPEATED_CUSTOMER, UNKNOWN_CUSTOMER)
 """Found by comparing rows."""
 
 
-def first_violation(table: ir.Table, contract: Contract, now: datetime) -> ir.IntegerValue:
+def first_violation(
+    table: ir.Table, contract: Contract, now: datetime, *, is_pseudonymous: bool = False
+) -> ir.IntegerValue:
     """Give the number of the first violation that each row shows by itself; null where there is none.
 
     Parameters
@@ -26,11 +29,14 @@ def first_violation(table: ir.Table, contract: Contract, now: datetime) -> ir.In
         Whose violations; the number is the place in `violations_of`, from 1.
     now
         What is later is in the future.
+    is_pseudonymous
+        Whether pseudonyms stand for the ids of customers: none is too long, whatever the id is.
     """
     conditions = [
         (condition, k)
         for k, violation in enumerate(violations_of(contract), start=1)
-        if (condition := _condition(table, violation, now)) is not None
+        if not (is_pseudonymous and violation.reason.startswith("customer_id is longer"))
+        and (condition := _condition(table, violation, now)) is not None
     ]
     return ibis.cases(*conditions, else_=ibis.null("int32")).cast("int32")
 
@@ -93,10 +99,12 @@ _OF_ANSWERS = {
 }
 
 
-def count_reasons(staged: ir.Table, contract: Contract) -> tuple[int, Mapping[str, int]]:
-    """Count the rows, and those set aside by reason, the commonest first."""
+def count_reasons(staged: ir.Table, contract: Contract) -> tuple[int, Mapping[str, int], int]:
+    """Count the rows, those set aside by reason, the commonest first, and beside these those of the forgotten."""
     rows = staged.group_by("violation").agg(rows=staged.count()).to_pyarrow().to_pylist()
     names: Sequence[Violation] = violations_of(contract)
-    counts = {names[int(row["violation"]) - 1].reason: int(row["rows"]) for row in rows if row["violation"] is not None}
+    by_violation = {row["violation"]: int(row["rows"]) for row in rows}
+    forgotten = by_violation.pop(FORGOTTEN, 0)
+    counts = {names[int(each) - 1].reason: count for each, count in by_violation.items() if each is not None}
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return sum(int(row["rows"]) for row in rows), dict(ordered)
+    return sum(by_violation.values()), dict(ordered), forgotten

@@ -7,7 +7,7 @@ from data.intake.raw import RawFile
 from data.intake.sql import quote
 from data.pseudonyms import DIGITS, FORM, Protection
 
-_KEPT_OUT = ("comment",)
+KEPT_OUT = ("comment",)
 """Columns of a contract that may name anyone: where pseudonyms stand for ids, no row that is set aside keeps them."""
 
 
@@ -77,7 +77,7 @@ def kept_of_record(raw: RawFile, table: str, protection: Protection) -> dict[str
     """
     if not protection.is_pseudonymous:
         return {name: f"CAST(c{k} AS VARCHAR)" for k, name in enumerate(raw.header)}
-    kept = {name: at for name, at in raw.columns.items() if name in CONTRACTS[table].names and name not in _KEPT_OUT}
+    kept = {name: at for name, at in raw.columns.items() if name in CONTRACTS[table].names and name not in KEPT_OUT}
     return {raw.header[at]: shown_cell(name, at, protection) for name, at in kept.items()}
 
 
@@ -86,4 +86,4 @@ def shown_cell(name: str, at: int, protection: Protection) -> str:
     cell = f"CAST(c{at} AS VARCHAR)"
     if not protection.is_pseudonymous:
         return cell
-    return "who" if name == "customer_id" else "NULL" if name in _KEPT_OUT else f"masked({cell})"
+    return "who" if name == "customer_id" else "NULL" if name in KEPT_OUT else f"masked({cell})"

@@ -10,8 +10,7 @@ from flows.steps.cluster.place import Cluster
 from flows.steps.inputs import Inputs, as_of_of, rules_of
 from flows.steps.progress import step
 from flows.steps.sources import named_sources
-from models.registry.privacy.forgotten import forgotten_of
-from models.registry.store import Store
+from models.registry.privacy.forgotten import protection_of
 from models.registry.tracking import Run
 
 
@@ -30,11 +29,11 @@ def take_cluster_inputs(run: Run, settings: Settings, cluster: Cluster) -> Input
     Raises
     ------
     InputError
-        If a table cannot be read, no row of it is valid, or as_of is not possible.
+        If a table cannot be read, no row of it is valid, as_of is not possible, or the key of pseudonyms is lost.
     RefusedError
         If too large a share of a table was set aside.
     """
-    _refuse_what_needs_the_key(run.store, settings)
+    protection = protection_of(run.store, is_pseudonymous=settings.pseudonymise)
     sources = named_sources(settings)
     try:
         with step(f"read and check {', '.join(sources)} on the cluster"):
@@ -43,7 +42,7 @@ def take_cluster_inputs(run: Run, settings: Settings, cluster: Cluster) -> Input
                 cluster.backend,
                 {name: replace(source, before=None) for name, source in sources.items()},
                 run.folder,
-                rules_of(settings),
+                rules_of(settings, protection),
             )
     except (InputError, RefusedError):
         run.log_quarantine(run.folder)
@@ -52,17 +51,6 @@ def take_cluster_inputs(run: Run, settings: Settings, cluster: Cluster) -> Input
     as_of = as_of_of(taken.intake, settings)
     run.rename(f"{run.kind} {as_of}")
     return Inputs(_tables(taken), taken.intake, as_of)
-
-
-def _refuse_what_needs_the_key(store: Store, settings: Settings) -> None:
-    """Refuse pseudonyms and forgotten customers: the key would stand in the cluster's plans and logs."""
-    if settings.pseudonymise or forgotten_of(store):
-        what = "pseudonymise = true" if settings.pseudonymise else "leaving out customers who are forgotten"
-        raise InputError(
-            f'engine = "spark" does not do {what}: that takes the key of the store, which would stand in the plans and '
-            'logs of the cluster. Work on one machine, with engine = "duckdb" and the same tables as files; or let '
-            "the tables of the cluster hold pseudonyms, and none of these customers, and use a store of their own."
-        )
 
 
 def _tables(taken: TakenIn) -> Tables:

@@ -22,6 +22,7 @@ from models.registry.privacy.artifacts import Artifact, all_runs, artifacts_of, 
 from models.registry.privacy.customer import Customer
 from models.registry.privacy.kinds import KINDS, kind_of
 from models.registry.privacy.rewriting import may_name_customers, same_but_for, write_without
+from models.registry.publication import FEATURES
 from models.registry.published_file import FILE, SCORES
 from models.registry.scorers import model_versions
 from models.registry.store import Store
@@ -140,7 +141,7 @@ def _tag_version(store: Store, version: int) -> None:
 
 
 def _exchange_parts(store: Store, customer: Customer, removed: Removed) -> None:
-    """Exchange the part of the scores that a cluster wrote in which the customer is: one part has all their rows."""
+    """Exchange the parts that a cluster wrote, of scores and of features beside them, in which the customer is."""
     for version in model_versions(store, SCORES):
         source = str(version.source)
         folder = local_folder(source)
@@ -148,7 +149,7 @@ def _exchange_parts(store: Store, customer: Customer, removed: Removed) -> None:
             if urlsplit(source).scheme not in ("", "file") and "/scores/" not in source:
                 removed.left.append(f"version {version.version} of {SCORES}, whose files lie outside the store")
             continue
-        for part in sorted((folder / FILE).glob("*.parquet")):
+        for part in sorted(part for name in (FILE, FEATURES) for part in (folder / name).glob("*.parquet")):
             draft = part.with_name(f".{part.name}.draft")
             draft.unlink(missing_ok=True)
             gone = write_without(customer, part, draft)
@@ -156,8 +157,11 @@ def _exchange_parts(store: Store, customer: Customer, removed: Removed) -> None:
                 _check(customer, part, draft)
                 _tag_version(store, int(version.version))
                 draft.chmod(stat.S_IMODE(part.stat().st_mode))
+                # Spark reads no part whose checksum is another one; without any it reads.
+                part.with_name(f".{part.name}.crc").unlink(missing_ok=True)
                 draft.replace(part)
-                removed.versions.append(int(version.version))
+                if int(version.version) not in removed.versions:
+                    removed.versions.append(int(version.version))
                 removed.add(KINDS["scores"], gone)
 
 

@@ -9,9 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from data.samples.cdnow import write_cdnow
 from features.measures.panel import MEASURES
-from flows.retrain import retrain
 from flows.score import score
 from flows.settings import Settings
 from flows.steps.cluster import watching
@@ -116,15 +114,6 @@ def test_drift_is_that_of_one_machine_and_of_a_large_base_that_of_a_sample(proje
     assert assert_figures_alike(asdict(found), asdict(here)) > 10
     of_sample = read_json(store, there.run_id, "report/figures.json")["drift"]
     assert any("drawn by a hash of their ids" in note for note in of_sample["notes"])
-
-
-def test_cdnow_is_scored_alike(remote, tmp_path):
-    sold = {"transactions": [str(write_cdnow(tmp_path / "cdnow")["transactions"])], "mlruns": str(tmp_path / "mlruns")}
-    (tmp_path / "shared").mkdir()
-    retrain(Settings(**sold, second_stage="off", purchase_model="bg_nbd"))
-    here = score(Settings(**sold))
-    score(Settings(**sold, **of_cluster(tmp_path, remote)))
-    assert_scores_alike(pulled(tmp_path, "@current"), pulled(tmp_path, f"/{here.version}"))
 
 
 def test_nothing_of_the_size_of_the_base_comes_to_the_driver(published):
