@@ -94,14 +94,14 @@ def take_in_on_cluster(
             attributes = [name for name in matched if name not in contract.names]
             clean[table] = clean_table(staged, contract, attributes)
             unread = {column for each in raws for column in each.columns} - {n for m in matches for n in m.values()}
-            report = _report(clean[table], names, matches, rows, reasons, joined, unread)
+            report = _report(contract, clean[table], names, matches, rows, reasons, joined, unread)
             reports[table] = replace(report, forgotten=forgotten)
     finally:
         pq.write_table(pa.concat_tables([NONE, *aside]), folder / "quarantine.parquet")
     return TakenIn(clean, Intake(folder, reports, currency, first, newest, tuple(notes)))
 
 
-_NOTE = "Read and checked on the cluster; lines that equal another one are kept and not counted there."
+_NOTE = "Read and checked on the cluster."
 
 
 def _match(contract: Contract, raw: ir.Table, name: str, source: Source) -> dict[str, str]:
@@ -155,6 +155,7 @@ def xxhash64(text: str) -> int:  # type: ignore[empty-body]
 
 
 def _report(
+    contract: Contract,
     clean: ir.Table,
     names: tuple[str, ...],
     matches: Sequence[Mapping[str, str]],
@@ -163,10 +164,16 @@ def _report(
     joined: int,
     unread: Collection[str],
 ) -> TableReport:
-    """Count and digest the valid rows; the digest depends on neither their order nor their files."""
+    """Count, compare and digest the valid rows; the digest depends on neither their order nor their files."""
     cells = [clean[name].cast("string").fill_null("\x00") for name in clean.columns]
-    hashed = clean.select(hashed=xxhash64(ibis.literal("\x1f").join(cells)).cast("decimal(38, 0)"))
-    digest = hashed.hashed.sum().to_pyarrow().as_py()
+    of_order = clean.order_id.notnull() if contract.table == "transactions" else ibis.literal(False)
+    hashed = clean.select(hashed=xxhash64(ibis.literal("\x1f").join(cells)).cast("decimal(38, 0)"), of_order=of_order)
+    # Rows that a key tells apart are not equal, so each of their hashes stands once.
+    alike = hashed.group_by(["hashed", "of_order"]).agg(total=hashed.hashed.sum(), others=hashed.count() - 1)
+    counted = alike.agg(
+        digest=alike.total.sum(), alike=alike.others.sum(), of_orders=alike.others.sum(where=alike.of_order)
+    )
+    [found] = counted.to_pyarrow().to_pylist()
     columns = {name: column for match in reversed(matches) for name, column in match.items()}
     return TableReport(
         files=names,
@@ -176,8 +183,9 @@ def _report(
         rows_valid=rows - joined - sum(reasons.values()),
         set_aside=sum(reasons.values()),
         reasons=reasons,
-        identical_lines=0,
-        digest=f"{int(digest or 0) & (2**128 - 1):032x}",
+        identical_lines=int(found["alike"] or 0),
+        identical_of_orders=int(found["of_orders"] or 0),
+        digest=f"{int(found['digest'] or 0) & (2**128 - 1):032x}",
         unread=tuple(sorted(unread)),
         written=("on the cluster",),
     )

@@ -105,6 +105,32 @@ def test_the_same_rows_are_set_aside_for_the_same_reasons(backend, tmp_path):
     assert len(aside) == sum(report.set_aside for report in cluster.intake.tables.values())
 
 
+def test_lines_that_equal_another_one_are_counted(backend, tmp_path):
+    """Without an order, within an order without lines; not where a key tells them apart or one column differs."""
+    day = pa.array([datetime(2024, 1, 2)] * 10, pa.timestamp("us"))
+    sold = parquet(
+        tmp_path,
+        "sold",
+        customer_id=["a", "a", "a", "b", "b", "c", "c", "c", "d", "d"],
+        ts=day,
+        amount=pa.array([1.0] * 10),
+        order_id=[None, None, None, "1", "1", "2", "2", "2", "3", "3"],
+        line_id=[None, None, None, None, None, "1", "2", "2", None, None],
+        channel=[None, None, None, "web", "web", "web", "web", "web", "web", "shop"],
+    )
+    people = parquet(tmp_path, "people", customer_id=["a", "b"], order_id=["1", "1"])
+    rules = Rules(now=NOW, quarantine_limit=1.0)
+    sources = {"transactions": Source(sold), "customers": Source(people)}
+    files = take_in(sources, tmp_path / "files", rules)
+    cluster = take_in_on_cluster(backend, sources, tmp_path, rules)
+    for name in sources:
+        here, there = files.tables[name], cluster.intake.tables[name]
+        assert (there.identical_lines, there.identical_of_orders) == (here.identical_lines, here.identical_of_orders)
+        assert there.rows_valid == here.rows_valid
+    assert (here.identical_lines, files.tables["transactions"].identical_lines) == (0, 3)
+    assert cluster.intake.tables["transactions"].identical_of_orders == 1
+
+
 def test_ids_keep_their_first_and_last_letters(backend):
     """Ibis's own strip also takes off the letters v and f, for which Spark reads the signs in its literal."""
     kept = backend.session.createDataFrame([(" visit\u3000",), ("fief",)], "kind string")

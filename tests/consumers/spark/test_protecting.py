@@ -30,7 +30,10 @@ from tests.consumers.spark.conftest import assert_scores_alike, of_cluster, pull
 from tests.consumers.spark.test_intake import NOW, parquet, rows_of
 
 KEY = CustomerKey(bytes(range(32)))
-COUNTED = ("rows_read", "rows_valid", "set_aside", "reasons", "forgotten")
+COUNTED = (
+    *("rows_read", "rows_valid", "set_aside", "reasons", "forgotten"),
+    *("identical_lines", "identical_of_orders"),
+)
 
 
 def assert_taken_alike(cluster, files, folder):
