@@ -42,7 +42,7 @@ def score_on_cluster(settings: Settings) -> Published:
     """
     store = open_settings_store(settings)
     chosen, before = choose_scorer(store, settings), alias_version(store, CURRENT, SCORES)
-    with tracked(store, "score", settings.tags) as run, cluster_of_run(settings, run.run_id) as cluster:
+    with tracked(store, "score", settings.tags) as run, cluster_of_run(store, settings, run.run_id) as cluster:
         inputs = take_cluster_inputs(run, settings, cluster)
         chosen, _, (done, kept, sections) = by_the_champion(
             store,

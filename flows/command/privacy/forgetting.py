@@ -1,9 +1,12 @@
 """``revealed forget``: one customer is taken out of the store, and no later run brings them back."""
 
+from pathlib import Path
+
 from rich.console import Console
 
 from data.errors import InputError, StoreBusyError
 from data.pseudonyms import CustomerKey, clean_id, is_pseudonym
+from data.secrecy.location import text_of
 from flows.settings import Settings
 from flows.steps.stores import open_existing_store
 from models.registry.locking.holding import holding
@@ -15,6 +18,7 @@ from models.registry.privacy.kinds import KINDS
 from models.registry.privacy.open_apps import take_out_of_apps
 from models.registry.store import Store
 from models.registry.upkeep.killed_runs import HOST, PROCESS, close_killed_runs, close_runs_elsewhere
+from models.registry.upkeep.shared_folders import remove_left_by_killed
 
 _REMAINS = (
     "What remains, and why:",
@@ -59,7 +63,10 @@ def run_forget(settings: Settings, customer: str, console: Console) -> None:
         kept, prefect = drop_kept_rows(store, whom), clear_prefect(store, whom)
         overwrite_freed_pages(store.database)
         apps = take_out_of_apps(store, whom)
-    for line in _told(removed, kept, prefect, apps):
+        # No run is going on, so what stands there was left by killed ones.
+        place = text_of(settings.scores_location)
+        folders = 0 if place is None else remove_left_by_killed(store, Path(place).expanduser())
+    for line in _told(removed, kept, prefect, apps, folders):
         console.print(line, markup=False, soft_wrap=True)
 
 
@@ -87,7 +94,7 @@ def _refuse_beside_runs(store: Store) -> None:
         )
 
 
-def _told(removed: Removed, kept: int, prefect: int, apps: int) -> list[str]:
+def _told(removed: Removed, kept: int, prefect: int, apps: int, folders: int) -> list[str]:
     lines = [
         f"- {kind}: rows or names: {removed.rows[kind]:,}, in files: {files:,}" for kind, files in removed.files.items()
     ]
@@ -96,6 +103,8 @@ def _told(removed: Removed, kept: int, prefect: int, apps: int) -> list[str]:
         lines.append(f"- versions of the scores written anew, read back and compared: {versions}")
     if kept:
         lines.append(f"- {KINDS['kept_rows']}: files, which the next run reads anew: {kept:,}")
+    if folders:
+        lines.append(f"- tables of killed runs on the cluster, in scores_location: folders: {folders:,}")
     if prefect:
         lines.append(f"- Prefect's database in the store: rows or names: {prefect:,}")
     if apps:

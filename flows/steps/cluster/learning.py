@@ -58,7 +58,7 @@ def take_learning_inputs(run: Run, settings: Settings) -> Inputs:
     InputError, RefusedError
         As `take_cluster_inputs` raises them.
     """
-    with cluster_of_run(settings, run.run_id) as cluster:
+    with cluster_of_run(run.store, settings, run.run_id) as cluster:
         inputs = take_cluster_inputs(run, settings, cluster)
         there, backend, folder = inputs.tables, cluster.backend, inputs.intake.folder
         customers = int(everyone(there.transactions, inputs.as_of).table.count().to_pyarrow().as_py())

@@ -10,6 +10,8 @@ from data.intake.cluster.session import ClusterBackend, connect, mended
 from data.secrecy.location import text_of
 from flows.settings import Settings
 from flows.steps.sources import check_scores_location
+from models.registry.store import Store
+from models.registry.upkeep.shared_folders import remove_left_by_killed, shared_folder
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,8 @@ class Cluster:
 
 
 @contextmanager
-def cluster_of_run(settings: Settings, run_id: str) -> Iterator[Cluster]:
-    """Open a session for a run; the tables that it keeps are deleted at its end, whatever ends it.
+def cluster_of_run(store: Store, settings: Settings, run_id: str) -> Iterator[Cluster]:
+    """Open a session for a run; the tables that it keeps are deleted at its end, and by the next run if it is killed.
 
     Raises
     ------
@@ -45,7 +47,8 @@ def cluster_of_run(settings: Settings, run_id: str) -> Iterator[Cluster]:
         Where the cluster fails: with the first line of what it says.
     """
     place = check_scores_location(settings)
-    work = place / f"work-{run_id}"
+    remove_left_by_killed(store, place)
+    work = shared_folder(place, run_id)
     work.mkdir()
     try:
         yield Cluster(connect(text_of(settings.spark_remote), work), place / run_id)

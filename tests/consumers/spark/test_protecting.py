@@ -143,8 +143,10 @@ def test_who_is_forgotten_afterwards_is_taken_out_of_what_the_cluster_wrote(cdno
     parts = [part for name in before for part in (place / name).glob("*.parquet")]
     for part in parts:
         part.with_name(f".{part.name}.crc").write_bytes(b"sum")
+    (folder / "shared" / f"work-{there.run_id}").mkdir()
     told = io.StringIO()
-    run_forget(Settings(**settings), "00004", Console(file=told))
+    run_forget(Settings(**settings, scores_location=str(folder / "shared")), "00004", Console(file=told))
+    assert [each.name for each in (folder / "shared").iterdir()] == [there.run_id]
     assert f"versions of the scores written anew, read back and compared: {there.version - 1}, {there.version}" in (
         told.getvalue()
     )
