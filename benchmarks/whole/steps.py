@@ -1,6 +1,7 @@
 """Run one command on the tables of a folder, in this process, and print what each of its steps took."""
 
 import argparse
+import atexit
 import importlib
 import json
 import logging
@@ -68,6 +69,7 @@ def main() -> None:
     options = parser.parse_args()
     meter = Meter()
     logging.getLogger("revealed").addHandler(meter)
+    atexit.register(importlib.import_module("flows.environment").let_go_of_engine)
     running, settings = (importlib.import_module(f"flows.{name}") for name in ("command.running", "settings"))
     tables = {name: [str(options.shop / f"{name}.parquet")] for name in TABLES}
     of_shop = settings.Settings(**tables, mlruns=str(options.store), as_of=options.as_of)
