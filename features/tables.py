@@ -25,7 +25,7 @@ T = TypeVar("T")
 ENGINE_MEMORY = "2GB"
 # Bytes of clean files below which the engine works with one thread, and keeps its memory. Of 20,000 customers (8 MB)
 # another thread takes a tenth more processor seconds of its queries (6.3 instead of 5.5 of a retraining) and shortens
-# none of them by half; memory that is given back and taken again costs .6 s of a retraining, and is 70 MB.
+# none of them by half; memory that is given back and taken again costs .6 s of a retraining, and is 60 to 170 MB.
 SMALL = 16 * 2**20
 _small_engines: WeakSet[Any] = WeakSet()
 

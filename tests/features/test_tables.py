@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from data.errors import InputError
+from features import tables as module
 from features.returns.matching import NO_RETURNS
-from features.tables import Tables, Workspace, open_tables
+from features.tables import ENGINE_MEMORY, Tables, Workspace, give_memory_back, open_tables
 
 
 def test_transactions_with_a_return_are_not_said_to_have_none(tmp_path):
@@ -30,6 +31,21 @@ def test_tables_are_opened_where_they_lie_and_missing_ones_are_none(tmp_path):
     assert tables.events.count().to_pyarrow().as_py() == 1
     assert tables.answers is None
     assert tables.customers is None
+
+
+def test_the_engine_of_a_small_shop_keeps_its_memory_and_that_of_a_larger_one_gives_it_back(tmp_path, monkeypatch):
+    asked: dict[str, list[object]] = {}
+    for name, small in (("small", module.SMALL), ("large", 0)):
+        monkeypatch.setattr(module, "SMALL", small)
+        (tmp_path / name).mkdir()
+        with duckdb.connect() as own:
+            lines = own.sql("SELECT 'a' AS customer_id, 1.5::DECIMAL(18,4) AS amount")
+            lines.write_parquet(str(tmp_path / name / "transactions.parquet"))
+        rows = open_tables(tmp_path / name).transactions
+        monkeypatch.setattr(rows.get_backend(), "raw_sql", asked.setdefault(name, []).append)
+        give_memory_back(rows)
+        asked[name].append(rows)  # The first engine lives while the second one is asked.
+    assert [each[:-1] for each in asked.values()] == [[], [f"SET memory_limit = '{ENGINE_MEMORY}'"]]
 
 
 def test_a_folder_without_transactions_says_what_it_lacks(tmp_path):
