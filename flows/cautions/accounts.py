@@ -11,7 +11,18 @@ from features.describe import materialise
 from features.purchases import purchase_summary
 from features.tables import Tables
 from flows.reports.sections import Section, number
-from models.monitoring.large_accounts import MOST_NAMED, fit_without, is_large, large_accounts, large_order
+from models.monitoring.large_accounts import (
+    ACCOUNT_SUMS,
+    EACH,
+    MOST_NAMED,
+    ORDERS,
+    WORTH,
+    ScoredAccounts,
+    fit_without,
+    large_accounts,
+    large_order,
+    scored_accounts,
+)
 from models.purchases.fit import PurchaseFit, fit_purchases_at
 from models.recipe import Recipe
 from models.scoring.bg_nbd import new_customer_expected_purchases
@@ -61,52 +72,58 @@ def fitted_accounts_section(tables: Tables, as_of: date, recipe: Recipe) -> Sect
     return Section(TITLE, (*sentences, _advice(names)), table)
 
 
-def scored_accounts_section(scores: pd.DataFrame, currency: str | None) -> Section | None:
-    """Name accounts with a large share of expected revenue or purchases, and show the totals without them.
+def accounts_of(scores: pd.DataFrame) -> ScoredAccounts | None:
+    """Find accounts with a large share of expected revenue or purchases.
 
     Parameters
     ----------
     scores : pandas.DataFrame
         The columns `ACCOUNT_COLUMNS` of the published table.
-    currency : str or None
-        Of its amounts.
     """
     frame = scores.assign(orders=scores["frequency"] + 1.0)
-    what = {"expected_revenue": "the expected revenue", "orders": "the purchases so far"}
-    sentences: list[str] = []
-    names: list[str] = []
-    for name, words in what.items():
-        total = float(frame[name].sum())
-        for row in frame.nlargest(MOST_NAMED, name).to_dict("records"):
-            share = row[name] / total if total > 0 else 0.0
-            if is_large(share, len(frame)):
-                sentences.append(f"Customer {row['customer_id']} makes {_percent(share)} of {words}.")
-                names.append(row["customer_id"])
-    if not names:
-        return None
-    others = frame[~frame["customer_id"].isin(names)]
+
+    def largest(name: str) -> list[tuple[str, float]]:
+        rows = frame.nlargest(MOST_NAMED, name)
+        return list(zip(rows["customer_id"], rows[name], strict=True))
+
+    def sums(names: Sequence[str]) -> dict[str, float]:
+        rows = frame[~frame["customer_id"].isin(names)]
+        found = {name: float(rows[name].sum(min_count=1)) for name in ACCOUNT_SUMS}
+        return {"customers": len(rows), **found, EACH: float(rows[WORTH].mean())}
+
+    return scored_accounts(largest, sums)
+
+
+def scored_accounts_section(accounts: ScoredAccounts, currency: str | None) -> Section:
+    """Name accounts with a large share of expected revenue or purchases, and show the totals without them.
+
+    Parameters
+    ----------
+    accounts : ScoredAccounts
+        The accounts, and the sums.
+    currency : str or None
+        Of the amounts.
+    """
+    sentences = [
+        f"Customer {each.customer_id} makes {_percent(each.share)} of {each.of_what}." for each in accounts.shares
+    ]
     unit = f", {currency}" if currency else ""
+    both = (accounts.everyone, accounts.others)
     rows = [
-        ("customers", *(f"{len(each):,}" for each in (frame, others))),
+        ("customers", *(f"{each['customers']:,}" for each in both)),
         *(
-            (
-                title,
-                *(_total(each[name], 0 if name == "orders" else 2) for each in (frame, others)),
-            )
+            # An en dash where nothing is forecast.
+            (title, *(number(each[name], 0 if name == ORDERS else 2) for each in both))
             for name, title in (
-                ("orders", "purchases so far"),
+                (ORDERS, "purchases so far"),
                 ("expected_purchases", "expected purchases"),
-                ("expected_revenue", f"expected revenue{unit}"),
+                (WORTH, f"expected revenue{unit}"),
                 ("clv", f"lifetime value{unit}"),
+                (EACH, f"expected revenue a customer{unit}"),
             )
-        ),
-        (
-            f"expected revenue a customer{unit}",
-            *(number(each["expected_revenue"].mean(), 2) for each in (frame, others)),
         ),
     ]
-    unique = tuple(dict.fromkeys(names))
-    table = pd.DataFrame(rows, columns=["in all", "everyone", f"without {_joined(unique)}"])
+    table = pd.DataFrame(rows, columns=["in all", "everyone", f"without {_joined(accounts.names)}"])
     note = "The scorer learned from them, too: the report of the retraining tells what it is without them."
     return Section(TITLE, (*sentences, note), table)
 
@@ -146,8 +163,3 @@ def _joined(names: Sequence[str]) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:.1f} %"
-
-
-def _total(values: pd.Series, digits: int) -> str:
-    """Write a sum, an en dash where nothing is forecast."""
-    return number(float(values.sum(min_count=1)), digits)

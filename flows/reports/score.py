@@ -1,10 +1,11 @@
 """The report of a scoring, and what is logged with its run."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
-from flows.cautions.accounts import ACCOUNT_COLUMNS, scored_accounts_section
+from flows.cautions.accounts import ACCOUNT_COLUMNS, accounts_of, scored_accounts_section
 from flows.cautions.history import short_history
 from flows.reports.actions import action_sections, log_actions
 from flows.reports.drift import drift_metrics, drift_section
@@ -23,6 +24,10 @@ from models.registry.scorers import Registered
 from models.registry.store import Store
 from models.registry.tracking import Run, grouped
 
+if TYPE_CHECKING:
+    # It imports pyspark.
+    from flows.steps.cluster.scoring import ScoredThere
+
 _SUMMED = ("expected_purchases", "expected_revenue", "clv")
 _AVERAGED = ("next_purchase_index", "p_churn")
 
@@ -38,13 +43,13 @@ def score_sections(
 ) -> list[Section]:
     """Write the report of a scoring: input, base, action lists, change, measures, drift, and where the scores are."""
     read, of = intake_section(inputs.intake), chosen.release.parameters
-    accounts = scored_accounts_section(scored.scores.frame(ACCOUNT_COLUMNS), of.currency or inputs.intake.currency)
+    accounts = accounts_of(scored.scores.frame(ACCOUNT_COLUMNS))
     short = short_history(inputs.intake.first_day, inputs.as_of, of.horizon, of.churn_horizon, of.clv_horizon)
     return [
         Section(read.title, (*settings.notes, *read.sentences), read.table),
-        _base(inputs, chosen, scored),
+        base_section(inputs, chosen, scored, len(scored.scores), _totals(scored)),
         *([Section("A short history", short)] if short else []),
-        *([accounts] if accounts is not None else []),
+        *([scored_accounts_section(accounts, of.currency or inputs.intake.currency)] if accounts else []),
         *_segments(chosen, scored),
         *action_sections(scored.actions),
         *monitoring_sections(scored.transitions, scored.stability, scored.prospective),
@@ -81,8 +86,25 @@ def _segments(chosen: Registered, scored: Scored) -> list[Section]:
     return [segments] if personas is None else [segments, personas]
 
 
-def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
-    totals, horizon = _totals(scored), chosen.release.parameters.horizon
+def base_section(
+    inputs: Inputs,
+    chosen: Registered,
+    scored: "Scored | ScoredThere",
+    customers: int,
+    totals: Mapping[str, float],
+) -> Section:
+    """Tell what is expected of everyone, and what the scores lack and why.
+
+    Parameters
+    ----------
+    inputs, chosen, scored
+        As for `score_sections`, or what a cluster scored.
+    customers : int
+        Of the base.
+    totals : Mapping of str to float
+        Of their scores.
+    """
+    horizon = chosen.release.parameters.horizon
     if chosen.release.scorer.has_forecast:
         forecast = (
             f"In the {horizon} days from {inputs.as_of}: {totals['expected_purchases']:,.0f} purchases and "
@@ -120,7 +142,7 @@ def _base(inputs: Inputs, chosen: Registered, scored: Scored) -> Section:
             f"WARNING: {scored.without_behaviour:,} customers are scored by the purchase models alone, without the "
             "second stage: events or attributes that the retraining read are missing here. Name them for this run too."
         )
-    return Section(f"{len(scored.scores):,} customers scored with scorer {chosen.version}", tuple(sentences))
+    return Section(f"{customers:,} customers scored with scorer {chosen.version}", tuple(sentences))
 
 
 def where_section(store: Store, version: int, why_not_current: str | None) -> Section:

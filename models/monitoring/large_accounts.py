@@ -1,5 +1,6 @@
 """Orders and accounts that are far larger than all others, and what is fitted without them."""
 
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -81,6 +82,57 @@ def large_accounts(tables: Tables, as_of: date) -> tuple[LargeAccount, ...]:
             if is_large(share, totals["customers"]):
                 found.append(LargeAccount(row["customer_id"], what, share))
     return tuple(found)
+
+
+WORTH, ORDERS, EACH = "expected_revenue", "orders", "revenue_each"
+"""Of scores, names of sums: the expected revenue, the purchases so far, and the mean of the first."""
+ACCOUNT_SUMS = (ORDERS, "expected_purchases", WORTH, "clv")
+
+
+@dataclass(frozen=True)
+class ScoredAccounts:
+    """Accounts with a large share of what is scored.
+
+    Attributes
+    ----------
+    shares : tuple of LargeAccount
+        Of the expected revenue and of the purchases so far, the largest first.
+    everyone, others : Mapping of str to float
+        Sums of all customers, and of all but these: customers, each of `ACCOUNT_SUMS` (NaN where nothing is forecast),
+        and under `EACH` the mean expected revenue.
+    """
+
+    shares: tuple[LargeAccount, ...]
+    everyone: Mapping[str, float]
+    others: Mapping[str, float]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The customers, each once."""
+        return tuple(dict.fromkeys(each.customer_id for each in self.shares))
+
+
+def scored_accounts(
+    largest: Callable[[str], Iterable[tuple[str, float]]], sums: Callable[[Sequence[str]], Mapping[str, float]]
+) -> ScoredAccounts | None:
+    """Find accounts with a large share of the expected revenue or of the purchases so far; None where there are none.
+
+    Parameters
+    ----------
+    largest
+        Gives the `MOST_NAMED` customers with most of a column, with the value, the largest first.
+    sums
+        Gives the sums of `ScoredAccounts` of all but some customers.
+    """
+    everyone, shares = sums(()), []
+    for name, words in {WORTH: "the expected revenue", ORDERS: "the purchases so far"}.items():
+        for customer, value in largest(name):
+            share = value / everyone[name] if everyone[name] > 0 else 0.0
+            if is_large(share, int(everyone["customers"])):
+                shares.append(LargeAccount(customer, words, share))
+    if not shares:
+        return None
+    return ScoredAccounts(tuple(shares), everyone, sums([each.customer_id for each in shares]))
 
 
 def fit_without(

@@ -4,13 +4,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from flows.cautions.accounts import scored_accounts_section
 from flows.cautions.history import short_history
 from flows.reports.actions import action_sections, log_actions
 from flows.reports.drift import drift_metrics, drift_section
 from flows.reports.intake import intake_section
 from flows.reports.measures import log_measures, measures_sections
 from flows.reports.monitoring import log_monitoring, monitoring_metrics, monitoring_sections
-from flows.reports.score import where_section
+from flows.reports.score import base_section, where_section
 from flows.reports.sections import Section, to_markdown
 from flows.reports.segments import SEGMENT_MEANS, log_transitions, personas_of, segments_of
 from flows.settings import Settings
@@ -43,8 +44,9 @@ def cluster_sections(
     personas = groups.dropna(subset=["persona"])
     return [
         Section(read.title, (*settings.notes, *read.sentences), read.table),
-        _base(inputs, chosen, scored),
+        base_section(inputs, chosen, scored, scored.customers, _totals(scored)),
         *([Section("A short history", short)] if short else []),
+        *([scored_accounts_section(scored.accounts, of.currency or inputs.intake.currency)] if scored.accounts else []),
         segments_of(means_by(groups, "segment"), tuple(chosen.release.rfm_segments)),
         *([personas_of(means_by(personas, "persona"))] if len(personas) else []),
         *action_sections(scored.actions),
@@ -84,33 +86,6 @@ def means_by(groups: pd.DataFrame, column: str) -> pd.DataFrame:
     sums = groups.groupby(column)[["customers", *SUMMED]].sum(min_count=1)
     means = sums[list(SEGMENT_MEANS)].div(sums["customers"], axis=0)
     return means.assign(customers=sums["customers"], expected_revenue=sums["expected_revenue"])
-
-
-def _base(inputs: Inputs, chosen: Registered, scored: ScoredThere) -> Section:
-    totals, horizon = _totals(scored), chosen.release.parameters.horizon
-    sentences = []
-    if chosen.release.scorer.has_forecast:
-        sentences.append(
-            f"In the {horizon} days from {inputs.as_of}: {totals['expected_purchases']:,.0f} purchases and "
-            f"{totals['expected_revenue']:,.0f} of revenue expected. "
-            f"Next purchase index {totals['next_purchase_index']:.1f}."
-        )
-    if scored.without_purchase:
-        sentences.append(
-            f"{scored.without_purchase:,} customers are not scored: what they bought came back in full, so they have "
-            "no purchase."
-        )
-    if scored.not_given:
-        sentences.append(
-            f"WARNING: scorer {chosen.version} was trained with {' and '.join(scored.not_given)}, which this run does "
-            "not have. Name these tables for this run too."
-        )
-    if scored.without_behaviour:
-        sentences.append(
-            f"WARNING: {scored.without_behaviour:,} customers are scored by the purchase models alone, without the "
-            "second stage: events or attributes that the retraining read are missing here. Name them for this run too."
-        )
-    return Section(f"{scored.customers:,} customers scored with scorer {chosen.version}", tuple(sentences))
 
 
 def _totals(scored: ScoredThere) -> dict[str, float]:

@@ -15,6 +15,7 @@ from features.returns.kept import everyone_matched
 from features.spine import everyone, left_joined
 from features.tables import Tables
 from flows.settings import Settings
+from flows.steps.cluster.accounts import accounts_there
 from flows.steps.cluster.actions import find_actions_there
 from flows.steps.cluster.cohorts import follow_there
 from flows.steps.cluster.judging import judge_there
@@ -28,6 +29,7 @@ from flows.steps.progress import step
 from flows.steps.scoring import check_currency, tables_not_given
 from models.actions.plan import Actions
 from models.monitoring.drift import Drift
+from models.monitoring.large_accounts import ScoredAccounts
 from models.monitoring.prospective_calibration import ProspectiveCalibration
 from models.monitoring.stability import Stability, Transitions
 from models.population.cohort_groups import CohortGroups
@@ -112,6 +114,8 @@ class ScoredThere:
         Who bought in each month since the first purchase, and what is to come; None without a forecast.
     cohort_groups : tuple of CohortGroups
         The same of groups of customers, of each grouping.
+    accounts : ScoredAccounts or None
+        Accounts that outweigh the others; None where there are none.
     """
 
     folder: Path
@@ -129,6 +133,7 @@ class ScoredThere:
     not_given: tuple[str, ...]
     cohorts: Cohorts | None
     cohort_groups: tuple[CohortGroups, ...]
+    accounts: ScoredAccounts | None
 
 
 def score_there(
@@ -215,6 +220,7 @@ def score_there(
         tables_not_given(release, inputs),
         cohorts,
         groups,
+        accounts_there(scored),
     )
 
 

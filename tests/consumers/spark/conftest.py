@@ -25,6 +25,7 @@ from flows.settings import TABLES, Settings
 from flows.steps.cluster import watching
 from flows.steps.inputs import read_inputs
 from models.actions import lists, plan
+from models.monitoring import large_accounts
 from models.population.scores_table import SCHEMA
 from models.survey.response import propensity
 from tests.consumers.conftest import AS_OF, CUSTOMERS, SHOP
@@ -144,6 +145,7 @@ def published(project, named, remote):
         patch.setattr(plan, "REFERENCE", 120)
         patch.setattr(watching, "LARGEST_SAMPLE", 300)
         patch.setattr(watching, "MOST_HISTORIES", 400)
+        patch.setattr(large_accounts, "LARGE_SHARE", 0.005)
         patch.setattr(propensity, "FEWEST_NON_RESPONDENTS", 100)
         patch.setattr(propensity, "NON_RESPONDENTS_PER_ANSWER", 2)
         here = score(Settings(**settings))

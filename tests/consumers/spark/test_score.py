@@ -77,6 +77,33 @@ def test_the_page_has_the_figures_of_one_machine(project, published):
     assert "Likely detractors of high value" in page
 
 
+# Of the report: sections about the files, about what a sample is compared by, and about what Sail does not know.
+OTHER_SECTIONS = (
+    "What was read",
+    "Stability",
+    "A retrain",
+    "No retrain",
+    "Not measured",
+    "Where the scores",
+    "Measures",
+)
+
+
+def sections_of(store, run_id):
+    """The text of each section of a report by its title."""
+    text = Path(store.client.download_artifacts(run_id, "report.md")).read_text()
+    return dict(each.partition("\n")[::2] for each in text.split("\n## ")[1:])
+
+
+def test_the_report_says_what_that_of_one_machine_says(project, published):
+    here, there, _ = published
+    store = open_store(str(project / "mlruns"))
+    own, theirs = (sections_of(store, each.run_id) for each in (here, there))
+    compared = [title for title in own if not title.startswith(OTHER_SECTIONS)]
+    assert {"Large accounts", "Predictions published before the answers"} < set(compared)
+    assert {title: theirs[title] for title in compared} == {title: own[title] for title in compared}
+
+
 @pytest.mark.parametrize(
     "file",
     [

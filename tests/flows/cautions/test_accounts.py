@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from flows.cautions.accounts import fitted_accounts_section, scored_accounts_section
+from flows.cautions.accounts import accounts_of, fitted_accounts_section, scored_accounts_section
 from flows.settings import Settings
 from flows.steps.inputs import open_inputs, read_inputs
 from models.monitoring.rhythm import gap_variation
@@ -81,19 +81,19 @@ def scored(revenue, frequency):
 
 
 def test_an_account_with_much_of_what_is_expected_is_named():
-    section = scored_accounts_section(scored([30.0] + [1.0] * 99, 1), "EUR")
+    section = scored_accounts_section(accounts_of(scored([30.0] + [1.0] * 99, 1)), "EUR")
     assert section.sentences[0] == "Customer c00 makes 23.3 % of the expected revenue."
     table = section.table.set_index("in all")
     assert table.loc["expected revenue, EUR"].tolist() == ["129.00", "99.00"]
     assert table.loc["customers"].tolist() == ["100", "99"]
     assert table.loc["purchases so far"].tolist() == ["200", "198"]
-    of_orders = scored_accounts_section(scored([1.0] * 100, [49] + [1] * 99), "EUR")
+    of_orders = scored_accounts_section(accounts_of(scored([1.0] * 100, [49] + [1] * 99)), "EUR")
     assert of_orders.sentences[0] == "Customer c00 makes 20.2 % of the purchases so far."
 
 
 @pytest.mark.parametrize("revenue", [[1.0] * 5, [11.0] + [1.0] * 99, [0.0] * 60])
 def test_no_account_is_large_where_all_are_alike_or_nothing_is_expected(revenue):
-    assert scored_accounts_section(scored(revenue, 1), "EUR") is None
+    assert accounts_of(scored(revenue, 1)) is None
 
 
 def test_the_gaps_of_subscribers_vary_little_and_those_of_others_as_at_random(opened):
