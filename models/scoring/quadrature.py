@@ -158,9 +158,10 @@ def beta_nodes(count: int, a: float, B: float) -> tuple[Floats, Floats]:
     p, vectors = eigh_tridiagonal(diagonal, np.sqrt(squares))
     weights = vectors[0] ** 2
     # A node may round to 0 or just below.
-    nodes, weights = np.clip(p, _LEAST, 1.0), weights / weights.sum()
-    nodes.flags.writeable = weights.flags.writeable = False
-    return nodes, weights
+    found: tuple[Floats, Floats] = np.clip(p, _LEAST, 1.0), weights / weights.sum()
+    for each in found:
+        each.flags.writeable = False
+    return found
 
 
 def beta_steps(x: Floats, z: Floats, parameters: PurchaseParameters) -> tuple[Floats, Floats]:

@@ -118,7 +118,7 @@ class _Model:
         long, short, walk, noise = scales**2
         season = long * self.season[0] + short * self.season[1]
         # Searches for the best scales ask for hundreds: each sum goes into the same matrix, in the same order.
-        total = walk * self.walk
+        total: Floats = walk * self.walk
         total += self._fixed
         total += season
         total += self.feasts
