@@ -242,7 +242,7 @@ def drawn(customer: pd.Series, seed: int) -> Integers:
     """
     if len(customer) <= FITTED_ON:
         return np.arange(len(customer))
-    hashed = pd.util.hash_array(customer.to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:])
+    hashed = pd.util.hash_array(customer.to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:], categorize=False)
     return np.flatnonzero(hashed <= np.partition(hashed, FITTED_ON - 1)[FITTED_ON - 1])
 
 

@@ -18,7 +18,7 @@ from features.tables import Tables
 from models.release.release import Release
 from models.survey.frame import newest_per_customer
 from models.survey.probability_samples import check_probability_samples, customers_of_samples, match_samples
-from models.survey.response.propensity import FEWEST_NON_RESPONDENTS, NON_RESPONDENTS_PER_ANSWER
+from models.survey.response.propensity import FEWEST_NON_RESPONDENTS, NON_RESPONDENTS_PER_ANSWER, drawing_hash
 
 # With fewer unanswered invitations, or a smaller share of them, the data hold the answers only: those few are slips.
 FEWEST_UNANSWERED = 30
@@ -146,7 +146,7 @@ def with_non_respondents(
     places = np.flatnonzero(~customer.isin(answered["customer_id"]))
     share = min(1.0, _most_non_respondents(len(answered)) / max(len(places), 1))
     if share < 1.0:
-        hashed = pd.util.hash_array(customer.to_numpy(object)[places], hash_key=f"{seed % 10**16:016d}")
+        hashed = drawing_hash(customer.to_numpy(object)[places], seed)
         places = places[hashed < np.uint64(share * 2.0**64)]
     share *= available
     others = base.take(places).assign(answered=False, represents=1.0 / share, is_drawn=True)
