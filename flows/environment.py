@@ -1,4 +1,4 @@
-"""What Prefect and the library of matrices must find in the environment when they are imported.
+"""What Prefect and the libraries of matrices must find in the environment when they are imported.
 
 `flows` sets it as soon as any of its modules is imported. A deployment's worker imports Prefect first, and keeps the
 settings it was started with.
@@ -18,10 +18,11 @@ _DEFAULTS = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     # A cold machine needs longer than the 20 seconds Prefect allows its temporary server.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
-    # Matrices are small here: a second thread of BLAS mostly waits, which takes a processor's time as well. And sums
-    # over several threads differ with their number in the last digit.
+    # Matrices are small here, and trees and clusters learn from samples: a second thread of theirs mostly waits, which
+    # takes a processor's time as well. And sums over several threads differ with their number in the last digit.
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
 }
 
 
