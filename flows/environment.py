@@ -19,7 +19,8 @@ _DEFAULTS = {
     # A cold machine needs longer than the 20 seconds Prefect allows its temporary server.
     "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "180",
     # Matrices are small here, and trees and clusters learn from samples: a second thread of theirs mostly waits, which
-    # takes a processor's time as well. And sums over several threads differ with their number in the last digit.
+    # takes a processor's time as well. And sums over several threads differ with their number in the last digit. Arrow
+    # goes by the last one of these, too.
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
