@@ -273,9 +273,9 @@ def _shift_weights(asked: pd.DataFrame, some: pd.DataFrame, names: Sequence[str]
 def _first_drawn(asked: pd.DataFrame) -> Flags:
     """Flag `SHIFT_SAMPLE` of the rows that are a random sample of the frame, drawn by a hash of the customer."""
     drawn = asked["is_drawn"].to_numpy(bool)
-    order = pd.util.hash_array(asked["customer_id"].to_numpy(object), categorize=False)
     if drawn.sum() <= SHIFT_SAMPLE:
         return drawn
+    order = pd.util.hash_array(asked["customer_id"].to_numpy(object), categorize=False)
     return np.asarray(drawn & (order <= np.sort(order[drawn])[SHIFT_SAMPLE - 1]))
 
 

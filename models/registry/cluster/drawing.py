@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from models.survey.response.propensity import drawing_hash
+from models.stats.drawing import drawing_hash
 
 HASHED_SCHEMA = "customer_id string, hashed bigint"
 

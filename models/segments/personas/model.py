@@ -22,12 +22,12 @@ from models.segments.personas.number_of_clusters import (
     try_numbers,
 )
 from models.segments.personas.space import Space, feature_values, fit_space
+from models.stats.drawing import drawing_hash
 from models.stats.population_stability import Columns
 from models.stats.typing import Flags, Floats, Integers, Texts
 
-# Most customers that personas are fitted on. From a larger base they are drawn by a hash of their ids, so that refits
-# use mostly the same customers. Of 193,000 simulated ones, all find the same five personas again in bootstrap samples
-# (agreement .983, .9 is asked for), and so do 40,000 (.972); of 20,000 it depended on the seed (.899 and .928).
+# Most customers that personas are fitted on. Of 193,000 simulated ones, all find the same five personas again in
+# bootstrap samples (agreement .983, .9 is asked for), as do 40,000 (.972); of 20,000 by the seed (.899 and .928).
 FITTED_ON = 40_000
 # How many features a profile names, and the scores whose means it gives.
 FEATURES_TOLD = 4
@@ -242,7 +242,7 @@ def drawn(customer: pd.Series, seed: int) -> Integers:
     """
     if len(customer) <= FITTED_ON:
         return np.arange(len(customer))
-    hashed = pd.util.hash_array(customer.to_numpy(dtype=object), hash_key=f"{seed:016d}"[-16:], categorize=False)
+    hashed = drawing_hash(customer.to_numpy(dtype=object), seed)
     return np.flatnonzero(hashed <= np.partition(hashed, FITTED_ON - 1)[FITTED_ON - 1])
 
 

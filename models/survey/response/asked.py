@@ -16,9 +16,10 @@ from features.returns.kept import with_matching
 from features.spine import is_drawn, pairs
 from features.tables import Tables
 from models.release.release import Release
+from models.stats.drawing import drawing_hash
 from models.survey.frame import newest_per_customer
 from models.survey.probability_samples import check_probability_samples, customers_of_samples, match_samples
-from models.survey.response.propensity import FEWEST_NON_RESPONDENTS, NON_RESPONDENTS_PER_ANSWER, drawing_hash
+from models.survey.response.propensity import FEWEST_NON_RESPONDENTS, NON_RESPONDENTS_PER_ANSWER
 
 # With fewer unanswered invitations, or a smaller share of them, the data hold the answers only: those few are slips.
 FEWEST_UNANSWERED = 30

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +9,7 @@ import pandas as pd
 from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
+from models.stats.drawing import drawing_hash
 from models.stats.folds import customer_folds
 from models.stats.typing import Flags, Floats
 from models.survey.response.candidates import FEWEST_ANSWERS_FOR_TREES, Fit, Rows, Training, candidates
@@ -282,11 +282,3 @@ def case_control_sample(R: Flags, who: npt.NDArray[np.str_], seed: int) -> tuple
 def sample_size(answered: int, others: int) -> int:
     """Say how many non-respondents models learn from beside so many answers."""
     return min(others, max(NON_RESPONDENTS_PER_ANSWER * answered, FEWEST_NON_RESPONDENTS))
-
-
-def drawing_hash(who: npt.NDArray[Any], seed: int) -> npt.NDArray[np.uint64]:
-    """Hash ids: those of the lowest hashes are drawn, and of equal ones those that come first by their ids."""
-    key = f"{seed % 10**16:016d}"
-    # Ids differ: to look for equal ones first takes five times as long as to hash them.
-    hashed: npt.NDArray[np.uint64] = pd.util.hash_array(who.astype(object), hash_key=key, categorize=False)
-    return hashed
