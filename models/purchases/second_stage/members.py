@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import lightgbm
 import numpy as np
 import numpy.typing as npt
 
@@ -30,8 +31,13 @@ class Members:
     logistic: LogisticParameters
 
 
+def rows_of(cuts: Sequence[PastCut], names: Sequence[str], seed: int) -> lightgbm.Dataset:
+    """Give the customers of past cuts, one cut after the other, as trees read them."""
+    return binned(np.vstack([second_stage_matrix(cut.first, cut.described, names) for cut in cuts]), seed)
+
+
 def fit_members(
-    cuts: Sequence[PastCut], names: Sequence[str], seed: int, parts: Collection[str] = tuple(OBJECTIVES)
+    cuts: Sequence[PastCut], everyone: lightgbm.Dataset, seed: int, parts: Collection[str] = tuple(OBJECTIVES)
 ) -> Members:
     """Fit all members on the customers of some past cuts together.
 
@@ -39,17 +45,16 @@ def fit_members(
     ----------
     cuts : sequence of PastCut
         The level of each is set to what was realised, so that the trees only learn to tell customers apart.
-    names : sequence of str
-        The features.
+    everyone : lightgbm.Dataset
+        The customers of the cuts, as `rows_of` gives them.
     seed : int
         Of the trees.
     parts : collection of str
         Those to grow trees of, all unless told.
     """
     boosters = {}
-    everyone = np.vstack([second_stage_matrix(cut.first, cut.described, names) for cut in cuts])
-    # Two parts learn of those who bought, whose rows are put into bins once.
-    buyers = binned(everyone[np.concatenate([cut.bought for cut in cuts])], seed)
+    # Two parts learn of those who bought.
+    buyers = everyone.subset(np.flatnonzero(np.concatenate([cut.bought for cut in cuts])).tolist())
     for part in (name for name in OBJECTIVES if name in parts):
         objective = OBJECTIVES[part]
         targets = [at_realised_level(outcomes_of(cut, part)) for cut in cuts]
@@ -86,7 +91,9 @@ def at_realised_level(target: Target) -> Target:
     return replace(target, offset=target.offset + np.log(realised / expected)) if realised > 0 else target
 
 
-def judged_out_of_time(cuts: Sequence[PastCut], names: Sequence[str], seed: int) -> dict[str, list[JudgedOutcomes]]:
+def judged_out_of_time(
+    cuts: Sequence[PastCut], everyone: lightgbm.Dataset, names: Sequence[str], seed: int
+) -> dict[str, list[JudgedOutcomes]]:
     """Predict each past cut by members that were fitted on the cuts before it.
 
     With one cut alone, customers are predicted by members that were fitted on others of the same cut.
@@ -95,6 +102,8 @@ def judged_out_of_time(cuts: Sequence[PastCut], names: Sequence[str], seed: int)
     ----------
     cuts : sequence of PastCut
         The newest first.
+    everyone : lightgbm.Dataset
+        Their customers, as `rows_of` gives them: the classes of a feature's values are those of all cuts, for each fit.
     names : sequence of str
         The features.
     seed : int
@@ -106,10 +115,11 @@ def judged_out_of_time(cuts: Sequence[PastCut], names: Sequence[str], seed: int)
         By part; of "buys" the members are the trees and the regression, of the others the trees.
     """
     if len(cuts) == 1:
-        return _judged_across_customers(cuts[0], names, seed)
+        return _judged_across_customers(cuts[0], everyone, names, seed)
     judged: dict[str, list[JudgedOutcomes]] = {part: [] for part in OBJECTIVES}
+    ends = np.cumsum([len(cut.described) for cut in cuts]).tolist()
     for number, cut in enumerate(cuts[:-1]):
-        members = fit_members(cuts[number + 1 :], names, seed)
+        members = fit_members(cuts[number + 1 :], everyone.subset(list(range(ends[number], ends[-1]))), seed)
         for part in OBJECTIVES:
             judged[part].append(_judged(cut, part, added_by(members, cut, part, names)))
     return judged
@@ -126,11 +136,14 @@ def added_by(members: Members, cut: PastCut, part: str, names: Sequence[str]) ->
     return np.column_stack(columns)
 
 
-def _judged_across_customers(cut: PastCut, names: Sequence[str], seed: int) -> dict[str, list[JudgedOutcomes]]:
+def _judged_across_customers(
+    cut: PastCut, everyone: lightgbm.Dataset, names: Sequence[str], seed: int
+) -> dict[str, list[JudgedOutcomes]]:
     fold = np.random.default_rng(seed).permutation(len(cut.described)) % _FOLDS
     parts = {part: np.zeros((len(fold), 2 if part == "buys" else 1)) for part in OBJECTIVES}
     for number in range(_FOLDS):
-        members, held_out = fit_members([_rows(cut, fold != number)], names, seed), _rows(cut, fold == number)
+        others, held_out = fold != number, _rows(cut, fold == number)
+        members = fit_members([_rows(cut, others)], everyone.subset(np.flatnonzero(others).tolist()), seed)
         for part, added in parts.items():
             rows = (fold == number) & (cut.bought | (part == "buys"))
             added[rows] = added_by(members, held_out, part, names)

@@ -28,7 +28,7 @@ from models.purchases.second_stage.levels import (
     levels_of_horizon,
     was_open,
 )
-from models.purchases.second_stage.members import OBJECTIVES, fit_members, judged_out_of_time
+from models.purchases.second_stage.members import OBJECTIVES, fit_members, judged_out_of_time, rows_of
 from models.purchases.second_stage.stacking import JudgedOutcomes, stacked_weights
 from models.purchases.second_stage.words import Learned, figures_at_past_cuts, in_words
 from models.recipe import Recipe
@@ -172,10 +172,11 @@ def _train(tables: Tables, as_of: date, recipe: Recipe, vocabulary: Vocabulary) 
     # These show whether behaviour, events and attributes are given: a count is 0, not null, where nothing happened.
     shown = [name for name, feature in catalogue.items() if feature.entry.shows_its_table]
     needed = tuple(name for name in shown if all(cut.described[name].notna().all() for cut in cuts))
-    judged = judged_out_of_time(cuts, names, recipe.seed)
+    everyone = rows_of(cuts, names, recipe.seed)
+    judged = judged_out_of_time(cuts, everyone, names, recipe.seed)
     weights = _weights(judged, alone=len(cuts) == 1)
     parts = [part for part in OBJECTIVES if weights[part] > 0]
-    members = fit_members(cuts, names, recipe.seed, parts)
+    members = fit_members(cuts, everyone, recipe.seed, parts)
     boosters, logistic = members.boosters, members.logistic if weights["logistic"] > 0 else None
     biases = _biases(sample, as_of, recipe, cuts, fit)
     bare = SecondStageParameters(True, "", names, needed, weights, {}, logistic)

@@ -17,6 +17,10 @@ Objective = Literal["binary", "poisson", "tweedie"]
 # weight that is stacked shrinks them.
 TREES = 60
 LARGE = 20_000
+# Of a feature's values trees see 63 classes, found on a sample of the rows. With LightGBM's 255 classes, found on all
+# rows, the log loss of later dates is .0001 higher at 20,000 simulated customers, and the same where only purchases are
+# given, at 1.15 times the processor seconds.
+BINS, ROWS_TO_FIND_BINS = 63, 10_000
 # Rows of each kind (some outcome, none), as many as the smallest leaf holds. LightGBM refuses a Poisson or Tweedie
 # target whose outcomes are all zero.
 FEWEST_OUTCOMES = 20
@@ -48,6 +52,10 @@ def parameters(objective: Objective, rows: int, seed: int) -> dict[str, Any]:
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
         "lambda_l2": 20.0,
+        "max_bin": BINS,
+        "bin_construct_sample_cnt": ROWS_TO_FIND_BINS,
+        # What is too rare to split all rows may split some of them.
+        "feature_pre_filter": False,
         "deterministic": True,
         "force_col_wise": True,
         **ONE_BY_ONE,
@@ -57,14 +65,13 @@ def parameters(objective: Objective, rows: int, seed: int) -> dict[str, Any]:
     }
 
 
-def grow(X: Floats | lightgbm.Dataset, target: Target, seed: int) -> str | None:
+def grow(rows: lightgbm.Dataset, target: Target, seed: int) -> str | None:
     """Grow trees that start from the first stage.
 
     Parameters
     ----------
-    X : numpy.ndarray or lightgbm.Dataset
-        (n, k) features, one row a customer; NaN where not defined. What `binned` gives of them serves several targets,
-        one after the other.
+    rows : lightgbm.Dataset
+        Of n customers, as `binned` gives them, or a subset. They serve several targets, one after the other.
     target : Target
         What to predict.
     seed : int
@@ -82,14 +89,17 @@ def grow(X: Floats | lightgbm.Dataset, target: Target, seed: int) -> str | None:
     settings = parameters(target.objective, len(target.y), seed)
     # The setting num_threads alone does not hold: other calls of LightGBM reset it for the whole process.
     with threadpool_limits(limits=1):
-        data = X if isinstance(X, lightgbm.Dataset) else binned(X, seed)
-        data.set_label(target.y).set_weight(target.weight).set_init_score(target.offset)
-        return str(lightgbm.train(settings, data, num_boost_round=TREES).model_to_string())
+        rows.construct().set_label(target.y).set_weight(target.weight).set_init_score(target.offset)
+        return str(lightgbm.train(settings, rows, num_boost_round=TREES).model_to_string())
 
 
 def binned(X: Floats, seed: int) -> lightgbm.Dataset:
-    """Put rows into bins, as trees of every objective read them: bins do not depend on what is to be predicted."""
-    return lightgbm.Dataset(X, np.zeros(len(X)), params=parameters("binary", len(X), seed))
+    """Put (n, k) features, NaN where not defined, into bins, as trees of every objective and of any rows read them.
+
+    This takes half as long as to grow trees on them; to choose some of the rows afterwards takes almost nothing.
+    """
+    with threadpool_limits(limits=1):
+        return lightgbm.Dataset(X, np.zeros(len(X)), params=parameters("binary", len(X), seed)).construct()
 
 
 def losses(objective: Objective, y: Floats, score: Floats) -> Floats:

@@ -7,7 +7,7 @@ from scipy.special import expit
 from scipy.stats import bernoulli, poisson
 from sklearn.metrics import mean_tweedie_deviance
 
-from models.purchases.second_stage.trees import FEWEST_OUTCOMES, Target, grow, losses, slopes
+from models.purchases.second_stage.trees import FEWEST_OUTCOMES, Target, binned, grow, losses, slopes
 
 
 @pytest.fixture
@@ -31,12 +31,12 @@ def drawn(objective, score, rng):
 def test_what_a_feature_tells_is_learned_and_the_same_on_every_run(informative, rng, objective):
     X, offset, score = informative
     y = drawn(objective, score, rng)
-    text = grow(X, Target(objective, y, offset), seed=1)
+    text = grow(binned(X, 1), Target(objective, y, offset), seed=1)
     learned = lightgbm.Booster(model_str=text).predict(X, raw_score=True)
     assert np.corrcoef(learned, score - offset)[0, 1] > 0.7
     assert losses(objective, y, offset + learned).mean() < losses(objective, y, offset).mean()
-    assert grow(X, Target(objective, y, offset), seed=1) == text
-    assert grow(X, Target(objective, y, offset), seed=2) != text
+    assert grow(binned(X, 1), Target(objective, y, offset), seed=1) == text
+    assert grow(binned(X, 1), Target(objective, y, offset), seed=2) != text
 
 
 @pytest.mark.parametrize("objective", ["binary", "poisson", "tweedie"])
@@ -46,9 +46,9 @@ def test_a_target_with_hardly_any_outcomes_grows_no_trees(informative, objective
     X, offset, _ = informative
     y = np.zeros(len(X))
     y[:outcomes] = 1.0
-    assert grow(X, Target(objective, y, offset), seed=1) is None
+    assert grow(binned(X, 1), Target(objective, y, offset), seed=1) is None
     if objective == "binary":
-        assert grow(X, Target(objective, 1.0 - y, offset), seed=1) is None
+        assert grow(binned(X, 1), Target(objective, 1.0 - y, offset), seed=1) is None
 
 
 @pytest.mark.parametrize("objective", ["binary", "poisson", "tweedie"])
