@@ -4,7 +4,7 @@ Dolnicar & Leisch (2010, Marketing Letters 21, 83-101) call clusters reproducibl
 and natural where the data have groups. Both are required here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -54,7 +54,7 @@ class Trial:
     agreement : float or None
         Mean adjusted Rand index of Hubert & Arabie (1985) over all pairs of bootstrap fits. Each fit repeats all steps
         on a resample, from the scores of the features on; the fits are compared on the whole base. None, as it is not
-        computed, where its spread keeps the number from being chosen.
+        computed, where the number that is chosen does not depend on it.
     spread : float
         Sum of squares within the clusters, divided by that within as many clusters of `null_reference`: the gap
         statistic of Tibshirani, Walther & Hastie (2001, JRSS B 63) as a ratio. About 1 where there are no groups.
@@ -151,15 +151,32 @@ def try_numbers(
         smallest = np.bincount(nearest(placed, centres.tolist()), minlength=k).min() / len(placed)
         trials.append(Trial(k, None, spread, simplified_silhouette(placed, centres), float(smallest)))
 
-    def with_agreement(trial: Trial) -> Trial:
-        return trial if trial.agreement is not None else replace(trial, agreement=_agreement(resamples, trial.k, seed))
+    def agreement(k: int) -> float:
+        return _agreement(resamples, k, seed)
 
-    # Bootstrap fits are most of the cost, and of the other numbers the criterion asks for none.
-    asked = [with_agreement(t) if t.k in (2, before) or t.spread <= MOST_SPREAD else t for t in trials]
-    if chosen(asked, len(base), before) == 1:
+    return _with_agreements(trials, agreement, len(base), before)
+
+
+def _with_agreements(
+    trials: Sequence[Trial], agreement: Callable[[int], float], customers: int, before: int | None
+) -> tuple[Trial, ...]:
+    """Compute the agreements that the criterion asks for until the number is known: they are most of the cost."""
+    asked = {trial.k: trial for trial in trials}
+
+    def holds(k: int) -> bool:
+        if asked[k].agreement is None:
+            asked[k] = replace(asked[k], agreement=agreement(k))
+        return asked[k].holds(customers)
+
+    if before in asked:
+        holds(before)
+    groups = sorted((t for t in trials if t.spread <= MOST_SPREAD), key=lambda t: -t.silhouette)
+    # The first of the groups that holds is the best; two may be stable without groups.
+    if not any(holds(t.k) for t in groups) and asked and chosen(list(asked.values()), customers, before) == 1:
         # Where no number is chosen, it is told which one comes nearest.
-        asked = [with_agreement(trial) for trial in asked]
-    return tuple(asked)
+        for k in [] if holds(2) else list(asked):
+            holds(k)
+    return tuple(asked.values())
 
 
 def chosen(trials: Sequence[Trial], customers: int, before: int | None = None) -> int:

@@ -1,5 +1,7 @@
 """The number of personas: the null reference, the criterion, the silhouette and the space, each checked another way."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,6 +16,7 @@ from models.segments.personas.null_reference import null_reference
 from models.segments.personas.number_of_clusters import (
     CRITERION,
     Trial,
+    _with_agreements,
     adjusted_rand_index,
     chosen,
     cluster,
@@ -96,7 +99,23 @@ def test_the_agreement_is_scikit_learns_to_the_last_bit(rng):
     assert adjusted_rand_index(one, np.zeros_like(one), 4) == adjusted_rand_score(one, np.zeros_like(one)) == 0.0
 
 
-def test_numbers_that_cannot_be_chosen_are_not_refitted_and_the_choice_is_the_same(rng, monkeypatch):
+def test_the_number_is_the_same_where_only_the_agreements_that_it_depends_on_are_computed(rng):
+    fewer = 0
+    for _ in range(2000):
+        figures = [rng.choice(of) for of in ([0.85, 0.95], [0.9, 0.97, 1.1], [0.4, 0.41, 0.5]) for _ in range(5)]
+        every = trials(*zip(range(2, 7), figures[:5], figures[5:10], figures[10:], strict=True))[: rng.integers(0, 6)]
+        before = rng.choice([None, 2, 4, 8])
+        bare = [replace(trial, agreement=None) for trial in every]
+        asked = _with_agreements(bare, {t.k: t.agreement for t in every}.__getitem__, 1000, before)
+        assert chosen(asked, 1000, before) == chosen(every, 1000, before)
+        assert all(a == t or a.agreement is None for a, t in zip(asked, every, strict=True))
+        # Where none is chosen, all are told.
+        assert chosen(every, 1000, before) > 1 or asked == every
+        fewer += asked != every
+    assert fewer > 500
+
+
+def test_a_fit_on_customers_asks_for_no_more(rng, monkeypatch):
     common = rng.standard_normal(400)
     names = ("last_purchase_value", "quantity_per_order")
     orders = pd.DataFrame({name: np.exp(2 * common + rng.standard_normal(400)) for name in names})
@@ -106,18 +125,9 @@ def test_numbers_that_cannot_be_chosen_are_not_refitted_and_the_choice_is_the_sa
         number_of_clusters, "_agreement", lambda fits, k, seed: asked.append(k) or agreement(fits, k, seed)
     )
     some, with_before = (try_numbers(orders, space, FEATURES, 0, before) for before in (None, 5))
-    monkeypatch.setattr(number_of_clusters, "MOST_SPREAD", np.inf)
-    every = try_numbers(orders, space, FEATURES, 0)
-    monkeypatch.undo()
-    assert (asked[:1], asked[1:3], asked[3:]) == ([2], [2, 5], [2, 3, 4, 5, 6])
-    assert chosen(some, 400) == chosen(every, 400) == 2
-    assert chosen(with_before, 400, 5) == chosen(every, 400, 5)
-    assert [trial.agreement for trial in with_before] == [
-        trial.agreement if trial.k in (2, 5) else None for trial in every
-    ]
-    # Where none is chosen, all are told.
-    monkeypatch.setattr(number_of_clusters, "LEAST_AGREEMENT", 1.1)
-    assert try_numbers(orders, space, FEATURES, 0) == every
+    assert asked == [2, 5, 2]
+    assert chosen(some, 400) == chosen(with_before, 400, 5) == 2
+    assert [trial.agreement is None for trial in with_before] == [False, True, True, False, True]
 
 
 def test_the_silhouette_is_that_of_two_distances(rng):
