@@ -16,7 +16,8 @@ from features.measures.answer_sums import BY, Compute, with_interval
 from features.measures.definition import Measure, MeasureOptions, absent, shared, with_empty_windows
 from features.measures.figures import run_by_window, with_beginning
 from features.measures.intervals import mean_interval, wilson_interval
-from features.measures.windows import Grouping, Windows
+from features.measures.numbered import numbered_events
+from features.measures.windows import AGE, Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables
 
@@ -33,10 +34,11 @@ IDLE_MINUTES = 30
 EXACT = "decimal(19, 0)"
 
 
-def _activity_time(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
+def _activity_time(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
     events, kinds, missing = _own_events(tables, windows, grouping)
     if events is None:
         return absent(missing, windows)
+    events, grouping = numbered_events(tables, events, windows.until, grouping, options.core_action)
     active = time_spent(events, windows, grouping)
     sums = run_by_window(
         active.group_by(BY).agg(n=active.count(), spent=active.spent.sum(), squares=(active.spent * active.spent).sum())
@@ -48,15 +50,17 @@ def _activity_time(tables: Tables, windows: Windows, grouping: Grouping, _: Meas
     return _whole(with_interval(sums.assign(why=None), interval), windows, _first_own(kinds))
 
 
-def _visit_frequency(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
+def _visit_frequency(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
     events, kinds, missing = _own_events(tables, windows, grouping)
     if events is None:
         return absent(missing, windows)
+    events, grouping = numbered_events(tables, events, windows.until, grouping, options.core_action)
     rows = windows.of(grouping.before(events.filter(is_own(events))))
     is_visit = rows.kind == VISIT if VISIT in kinds else ibis.literal(True)
     keys = ["customer_id", "window", *grouping.of_rows]
     # Days are told apart by groups: a set of days for each customer takes twice as long.
-    by_day = rows.group_by([*keys, rows.ts.date().name("day")]).agg(visits=rows.count(where=is_visit))
+    day = (rows[AGE] if AGE in rows.columns else rows.ts.date()).name("day")
+    by_day = rows.group_by([*keys, day]).agg(visits=rows.count(where=is_visit))
     active = grouping.after(by_day.group_by(keys).agg(days=by_day.count(where=by_day.visits > 0)))
     sums = run_by_window(
         active.group_by(BY).agg(n=active.count(), days=active.days.sum(), squares=(active.days * active.days).sum())
@@ -77,6 +81,7 @@ def _core_user_actions(tables: Tables, windows: Windows, grouping: Grouping, opt
         return absent(f"no core action is named; {there}", windows)
     if action not in kinds:
         return absent(f"no event of the kind {action!r} before {windows.until}; {there}", windows)
+    events, grouping = numbered_events(tables, events, windows.until, grouping, action)
     rows = windows.of(grouping.before(events.filter(is_own(events) | (events.kind == action))))
     keys = ["customer_id", "window", *grouping.of_rows]
     active = grouping.after(rows.group_by(keys).agg(times=rows.count(where=rows.kind == action)))

@@ -7,6 +7,7 @@ import pandas as pd
 
 from features.measures.answer_sums import BY, Compute
 from features.measures.definition import MeasureOptions, absent, shared, with_empty_windows
+from features.measures.numbered import numbered_purchases
 from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables
@@ -45,6 +46,7 @@ def figures_of_purchases(
         began = first_day(tables.transactions, windows.until)
         if began is None:
             return absent(f"no transactions before {windows.until}", windows)
+        tables, grouping = numbered_purchases(tables, windows.until, grouping, options.core_action)
         full = with_empty_windows(figures(tables, windows, grouping, options), windows, nothing)
         reach = options.inactivity_days if looks_back else 0
         return with_beginning(full, windows, began, "transactions", reach, needs_start=needs_start)

@@ -7,9 +7,9 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
-from features.measures.windows import Grouping, Windows
+from features.measures.windows import AGE, Grouping, Windows
 from features.returns.kept import everyone_matched
-from features.returns.matching import standing_sales
+from features.returns.matching import STANDS, standing_sales
 from features.spine import midnight
 from features.tables import Tables
 
@@ -27,7 +27,10 @@ def sales(tables: Tables, until: date) -> ir.Table:
     tables, until
         As in `orders`.
     """
-    lines = tables.transactions.filter(tables.transactions.available_at < midnight(until))
+    lines = tables.transactions
+    if STANDS in lines.columns:
+        return lines.filter(lines[STANDS])
+    lines = lines.filter(lines.available_at < midnight(until))
     return standing_sales(lines, ["customer_id"], everyone_matched(tables, until).matching)
 
 
@@ -51,15 +54,15 @@ def orders(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
     Returns
     -------
     Table
-        customer_id, what `Grouping.of_rows` names, ordered_at (TIMESTAMP of its first line).
+        customer_id, what `Grouping.of_rows` names, age (that of its first line, as in `sale_ages`).
     """
-    lines = grouping.before(sales(tables, until))
-    no_number = lines.order_id.isnull()  # noqa: PD003 - an expression of Ibis
-    day = ibis.ifelse(no_number, lines.ts.date(), ibis.null("date"))
     keys = ["customer_id", *grouping.of_rows]
-    lines = lines.select(*keys, "order_id", "ts", unnumbered=day)
-    whole = lines.group_by([*keys, "order_id", "unnumbered"]).agg(ordered_at=lines.ts.min())
-    return whole.select(*keys, "ordered_at")
+    lines = _with_age(sales(tables, until), until)
+    lines = grouping.before(lines).select(*keys, "order_id", AGE)
+    no_number = lines.order_id.isnull()  # noqa: PD003 - an expression of Ibis
+    lines = lines.mutate(unnumbered=ibis.ifelse(no_number, lines[AGE], ibis.null(lines[AGE].type())))
+    whole = lines.group_by([*keys, "order_id", "unnumbered"]).agg(first=lines[AGE].max())
+    return whole.select(*keys, **{AGE: whole["first"]})
 
 
 def sale_ages(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
@@ -70,9 +73,14 @@ def sale_ages(tables: Tables, until: date, grouping: Grouping) -> ir.Table:
     Table
         customer_id, what `Grouping.of_rows` names, age (days from the day to `until`: 1 is the last day seen).
     """
-    lines = grouping.before(sales(tables, until))
-    age = ibis.literal(until).delta(lines.ts.date(), unit="day")
-    return lines.select("customer_id", *grouping.of_rows, age=age)
+    lines = grouping.before(_with_age(sales(tables, until), until))
+    return lines.select("customer_id", *grouping.of_rows, AGE)
+
+
+def _with_age(lines: ir.Table, until: date) -> ir.Table:
+    if AGE in lines.columns:
+        return lines
+    return lines.mutate(**{AGE: ibis.literal(until).delta(lines.ts.date(), unit="day")})
 
 
 def active_customers(

@@ -115,8 +115,10 @@ def _sums_of_windows(
         sums = [_counts(active, bits)]
         served = None
         if customers is not None and customers.cost_to_serve.count().to_pyarrow().as_py():
-            served = kept.enter_context(kept_meanwhile(cost_to_serve_by_window(customers, windows)))
-            sums.append(_sums_without_lines(active, served, bits, part_of_year))
+            served = cost_to_serve_by_window(customers, windows)
+            loss = _rounded(ibis.literal(0), served.cost_to_serve.fill_null(0), part_of_year)
+            served = kept.enter_context(kept_meanwhile(served.mutate(loss=loss)))
+            sums.append(_sums_without_lines(active, served, bits))
         sums.append(_sums_of_lines(tables, windows, grouping, active, served, bits, part_of_year))
         rows = ibis.union(*(_typed(part) for part in sums))
         summed = rows.group_by(BY).agg(**{name: rows[name].sum() for name in _SUMS})
@@ -167,15 +169,21 @@ def _rounded(net: ir.Value, served: ir.Value, part_of_year: float) -> ir.Decimal
     return rounded
 
 
-def _sums_without_lines(active: ir.Table, served: ir.Table, bits: ir.Table, part_of_year: float) -> ir.Table:
+def _sums_without_lines(active: ir.Table, served: ir.Table, bits: ir.Table) -> ir.Table:
     """Add up what serving those active costs, as if nobody had a line in the window."""
     rows = active.join(served.drop_null("cost_to_serve"), "customer_id")
-    loss = _rounded(ibis.literal(0), rows.cost_to_serve, part_of_year)
-    rows = rows.mutate(loss=loss, squares=loss * loss).cross_join(bits)
+    # Those who share all of it are added up before they are counted in each of their windows.
+    rows = rows.group_by(["group", "within", "first", "last"]).agg(
+        cost_to_serve=rows.cost_to_serve.sum(),
+        rounded=rows.loss.sum(),
+        squares=(rows.loss * rows.loss).sum(),
+        served=rows.count(),
+    )
+    rows = rows.cross_join(bits)
     is_valid = (rows.window >= rows["first"]) & (rows.window <= rows["last"])
     rows = rows.filter((rows.within & rows.of_end) != 0, is_valid)
     return rows.group_by(BY).agg(
-        cost_to_serve=rows.cost_to_serve.sum(), rounded=rows.loss.sum(), squares=rows.squares.sum(), served=rows.count()
+        **{name: rows[name].sum() for name in ("cost_to_serve", "rounded", "squares", "served")}
     )
 
 
@@ -201,7 +209,7 @@ def _sums_of_lines(
     accounts = grouping.after(accounts.join(bits, "window"))
     accounts = left_joined(accounts, active.select(*keys, "boundaries", "within"), keys)
     if served is None:
-        accounts = accounts.mutate(cost_to_serve=ibis.null(money))
+        accounts = accounts.mutate(cost_to_serve=ibis.null(money), loss=ibis.null(SQUARED))
     else:
         valid = served.rename(served_customer="customer_id")
         within = (accounts.window >= valid["first"]) & (accounts.window <= valid["last"])
@@ -217,7 +225,8 @@ def _sums_of_lines(
     net = accounts.revenue - accounts["cost"]
     accounts = accounts.mutate(
         rounded=_rounded(net, accounts.cost_to_serve, part_of_year),
-        loss=_rounded(ibis.literal(0), accounts.cost_to_serve * (1 - accounts.new), part_of_year),
+        # Nobody new was counted.
+        loss=ibis.ifelse(accounts.new == 1, 0, accounts.loss.fill_null(0)).cast(SQUARED),
     )
     return accounts.group_by(BY).agg(
         n=accounts.new.sum(),

@@ -63,7 +63,7 @@ def _repeat_purchases_ratio(tables: Tables, windows: Windows, grouping: Grouping
 @shared
 def _orders(tables: Tables, windows: Windows, grouping: Grouping) -> pd.DataFrame:
     """Count customers by their orders, and add up those beyond the first, by window and group."""
-    made = windows.of(orders(tables, windows.until, grouping), "ordered_at")
+    made = windows.of(orders(tables, windows.until, grouping))
     buyers = grouping.after(made.group_by(["customer_id", "window", *grouping.of_rows]).agg(orders=made.count()))
     repeats = buyers.orders - 1
     return run_by_window(

@@ -11,6 +11,8 @@ from features.spine import midnight
 
 EVERYONE_NAME = "everyone"
 NOT_KNOWN = "not known"
+# Visible rows may have their age in days at `until` (1 is the last day seen) instead of a time.
+AGE = "age"
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,8 @@ class Windows:
         Parameters
         ----------
         rows
-            Clean rows. Where they have `available_at`, what was not available before `until` is left out.
+            Clean rows. Where they have `available_at`, what was not available before `until` is left out. Where they
+            have their age in days at `until`, that says when.
         time
             The column that says when.
 
@@ -68,11 +71,15 @@ class Windows:
         Table
             The rows with `window` (INTEGER, 0 the newest) added.
         """
+        if AGE in rows.columns:
+            return self._of_ages(rows.filter(rows[AGE] <= self.count * self.days), rows[AGE])
         inside = rows.filter(rows[time] >= midnight(self.start(self.count - 1)), rows[time] < midnight(self.until))
         if "available_at" in rows.columns:
             inside = inside.filter(inside.available_at < midnight(self.until))
-        days_before = ibis.literal(self.until).delta(inside[time].date(), unit="day")
-        return inside.mutate(window=((days_before - 1) // self.days).cast("int32"))
+        return self._of_ages(inside, ibis.literal(self.until).delta(inside[time].date(), unit="day"))
+
+    def _of_ages(self, rows: ir.Table, age: ir.IntegerValue) -> ir.Table:
+        return rows.mutate(window=((age - 1) // self.days).cast("int32"))
 
 
 @dataclass(frozen=True)

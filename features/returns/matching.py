@@ -18,6 +18,8 @@ import ibis.expr.types as ir
 
 # Transactions with a column of this name hold no return, and nothing is matched: the expressions stay small.
 NO_RETURNS = "no_returns"
+# Transactions with a column of this name say of each line whether its order has not come back in full.
+STANDS = "stands"
 # What a line without an order_id has: no id is empty text.
 NO_ORDER = ""
 
