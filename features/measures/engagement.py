@@ -5,19 +5,23 @@ Active in a window is who makes at least one event of their own in it. Intervals
 Wilson's for shares; they take customers to be independent.
 """
 
+from contextlib import ExitStack
 from datetime import date
 
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
 
+from features.engine.compiled import given_meanwhile, kept_meanwhile
 from features.events import is_own
 from features.measures.answer_sums import BY, Compute, with_interval
 from features.measures.definition import Measure, MeasureOptions, absent, shared, with_empty_windows
 from features.measures.figures import run_by_window, with_beginning
 from features.measures.intervals import mean_interval, wilson_interval
-from features.measures.numbered import numbered_events
-from features.measures.windows import AGE, Grouping, Windows
+from features.measures.numbered import by_number, is_large, numbered_grouping, numbers_of
+from features.measures.visits import visits_of
+from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables
 
@@ -34,15 +38,18 @@ IDLE_MINUTES = 30
 EXACT = "decimal(19, 0)"
 
 
-def _activity_time(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+def _activity_time(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
     events, kinds, missing = _own_events(tables, windows, grouping)
     if events is None:
         return absent(missing, windows)
-    events, grouping = numbered_events(tables, events, windows.until, grouping, options.core_action)
-    active = time_spent(events, windows, grouping)
-    sums = run_by_window(
-        active.group_by(BY).agg(n=active.count(), spent=active.spent.sum(), squares=(active.spent * active.spent).sum())
-    ).astype({"spent": float, "squares": float})
+    with ExitStack() as stack:
+        numbered = _numbered_visits(stack, tables, events, windows, grouping, kinds)
+        active = time_spent(events, windows, grouping) if numbered is None else numbered
+        spent = active.spent.cast(EXACT)
+        sums = run_by_window(
+            active.group_by(BY).agg(n=active.count(), spent=spent.sum(), squares=(spent * spent).sum())
+        )
+    sums = sums.astype({"spent": float, "squares": float})
     if len(sums) and not sums["spent"].any():
         why = f"no event has duration_s, and no two of a customer are within {IDLE_MINUTES} minutes"
         return absent(f"{why}: give duration_s, or every action as an event", windows)
@@ -50,21 +57,16 @@ def _activity_time(tables: Tables, windows: Windows, grouping: Grouping, options
     return _whole(with_interval(sums.assign(why=None), interval), windows, _first_own(kinds))
 
 
-def _visit_frequency(tables: Tables, windows: Windows, grouping: Grouping, options: MeasureOptions) -> pd.DataFrame:
+def _visit_frequency(tables: Tables, windows: Windows, grouping: Grouping, _: MeasureOptions) -> pd.DataFrame:
     events, kinds, missing = _own_events(tables, windows, grouping)
     if events is None:
         return absent(missing, windows)
-    events, grouping = numbered_events(tables, events, windows.until, grouping, options.core_action)
-    rows = windows.of(grouping.before(events.filter(is_own(events))))
-    is_visit = rows.kind == VISIT if VISIT in kinds else ibis.literal(True)
-    keys = ["customer_id", "window", *grouping.of_rows]
-    # Days are told apart by groups: a set of days for each customer takes twice as long.
-    day = (rows[AGE] if AGE in rows.columns else rows.ts.date()).name("day")
-    by_day = rows.group_by([*keys, day]).agg(visits=rows.count(where=is_visit))
-    active = grouping.after(by_day.group_by(keys).agg(days=by_day.count(where=by_day.visits > 0)))
-    sums = run_by_window(
-        active.group_by(BY).agg(n=active.count(), days=active.days.sum(), squares=(active.days * active.days).sum())
-    )
+    with ExitStack() as stack:
+        numbered = _numbered_visits(stack, tables, events, windows, grouping, kinds)
+        active = _days_of_visits(events, windows, grouping, kinds) if numbered is None else numbered
+        sums = run_by_window(
+            active.group_by(BY).agg(n=active.count(), days=active.days.sum(), squares=(active.days * active.days).sum())
+        )
     began = kinds[VISIT][1] if VISIT in kinds else _first_own(kinds)
     return _whole(
         with_interval(sums.assign(why=None), mean_interval(sums.n, sums.days, sums.squares, 0)), windows, began
@@ -81,7 +83,6 @@ def _core_user_actions(tables: Tables, windows: Windows, grouping: Grouping, opt
         return absent(f"no core action is named; {there}", windows)
     if action not in kinds:
         return absent(f"no event of the kind {action!r} before {windows.until}; {there}", windows)
-    events, grouping = numbered_events(tables, events, windows.until, grouping, action)
     rows = windows.of(grouping.before(events.filter(is_own(events) | (events.kind == action))))
     keys = ["customer_id", "window", *grouping.of_rows]
     active = grouping.after(rows.group_by(keys).agg(times=rows.count(where=rows.kind == action)))
@@ -90,6 +91,45 @@ def _core_user_actions(tables: Tables, windows: Windows, grouping: Grouping, opt
     )
     interval = wilson_interval(counts["doing"], counts["n"])
     return _whole(with_interval(counts.assign(why=None), interval, 100), windows, kinds[action][1], action)
+
+
+def _days_of_visits(events: ir.Table, windows: Windows, grouping: Grouping, kinds: Kinds) -> ir.Table:
+    rows = windows.of(grouping.before(events.filter(is_own(events))))
+    keys = ["customer_id", "window", *grouping.of_rows]
+    is_visit = _is_visit(rows, has_visits=VISIT in kinds)
+    # Days are told apart by groups: a set of days for each customer takes twice as long.
+    by_day = rows.group_by([*keys, rows.ts.date().name("day")]).agg(visits=rows.count(where=is_visit))
+    return grouping.after(by_day.group_by(keys).agg(days=by_day.count(where=by_day.visits > 0)))
+
+
+def _is_visit(events: ir.Table, *, has_visits: bool) -> ir.BooleanValue:
+    return events.kind == VISIT if has_visits else ibis.literal(True)
+
+
+def _numbered_visits(
+    stack: ExitStack, tables: Tables, events: ir.Table, windows: Windows, grouping: Grouping, kinds: Kinds
+) -> ir.Table | None:
+    """Give spent and days of each customer, window and group of a large shop, for as long as the stack is open."""
+    if not is_large(events, grouping):
+        return None
+    visits = stack.enter_context(given_meanwhile(_visits(tables, events, windows, has_visits=VISIT in kinds), events))
+    return numbered_grouping(tables, windows.until, grouping).of(visits)
+
+
+@shared
+def _visits(tables: Tables, events: ir.Table, windows: Windows, *, has_visits: bool) -> pa.Table:
+    rows = windows.of(events.filter(is_own(events)))
+    started, ended = _span(rows, windows)
+    rows = rows.select(
+        *("customer_id", "window"),
+        started=started,
+        ended=ended,
+        age=ibis.literal(windows.until).delta(rows.ts.date(), unit="day").cast("int32"),
+        is_visit=_is_visit(rows, has_visits=has_visits),
+    )
+    length = windows.count * windows.days * SECONDS_A_DAY * MICROSECONDS
+    with kept_meanwhile(by_number(rows, numbers_of(tables, windows.until))) as numbered:
+        return visits_of(numbered, length, IDLE_MINUTES * 60 * MICROSECONDS)
 
 
 def time_spent(events: ir.Table, windows: Windows, grouping: Grouping) -> ir.Table:
@@ -114,12 +154,8 @@ def time_spent(events: ir.Table, windows: Windows, grouping: Grouping) -> ir.Tab
     """
     by = ["customer_id", "window", *grouping.of_rows]
     rows = windows.of(grouping.before(events.filter(is_own(events))))
-    started = rows.ts.delta(midnight(windows.start(windows.count - 1)), unit="microsecond")
-    # Cut before it is turned into microseconds, which a wrong duration of many years would not fit.
-    seconds = ibis.greatest(ibis.least(rows.duration_s.fill_null(0), windows.days * SECONDS_A_DAY), 0)
-    lasted = (seconds.cast("float64") * MICROSECONDS).round().cast("int64")
-    window_ends = (windows.count - rows.window).cast("int64") * (windows.days * SECONDS_A_DAY * MICROSECONDS)
-    rows = rows.select(*by, "ts", started=started, ended=ibis.least(started + lasted, window_ends))
+    started, ended = _span(rows, windows)
+    rows = rows.select(*by, "ts", started=started, ended=ended)
     # Events may overlap: what went before is over with the latest end, not with that of the event before.
     earlier = ibis.window(group_by=by, order_by="ts", rows=(None, -1))
     rows = rows.mutate(over=rows.ended.max().over(earlier))
@@ -128,6 +164,16 @@ def time_spent(events: ir.Table, windows: Windows, grouping: Grouping) -> ir.Tab
     added = ibis.ifelse(is_new, rows.ended - rows.started, ibis.greatest(rows.ended - rows.over, 0))
     rows = rows.mutate(added=added)
     return grouping.after(rows.group_by(by).agg(spent=rows.added.sum().cast(EXACT)))
+
+
+def _span(rows: ir.Table, windows: Windows) -> tuple[ir.IntegerValue, ir.IntegerValue]:
+    """Say when events start and end: microseconds from the beginning of all windows on."""
+    started = rows.ts.delta(midnight(windows.start(windows.count - 1)), unit="microsecond")
+    # Cut before it is turned into microseconds, which a wrong duration of many years would not fit.
+    seconds = ibis.greatest(ibis.least(rows.duration_s.fill_null(0), windows.days * SECONDS_A_DAY), 0)
+    lasted = (seconds.cast("float64") * MICROSECONDS).round().cast("int64")
+    window_ends = (windows.count - rows.window).cast("int64") * (windows.days * SECONDS_A_DAY * MICROSECONDS)
+    return started, ibis.least(started + lasted, window_ends)
 
 
 @shared

@@ -46,7 +46,7 @@ def figures_of_purchases(
         began = first_day(tables.transactions, windows.until)
         if began is None:
             return absent(f"no transactions before {windows.until}", windows)
-        tables, grouping = numbered_purchases(tables, windows.until, grouping, options.core_action)
+        tables, grouping = numbered_purchases(tables, windows.until, grouping)
         full = with_empty_windows(figures(tables, windows, grouping, options), windows, nothing)
         reach = options.inactivity_days if looks_back else 0
         return with_beginning(full, windows, began, "transactions", reach, needs_start=needs_start)

@@ -22,10 +22,9 @@ from features.tables import Tables
 # Rows of a table below which the numbers take longer than they spare.
 FEWEST_ROWS = 1_000_000
 _OF_LINES = ("amount", "cost", "category")
-_OF_EVENTS = ("ts", "kind", "due_at", "duration_s")
 
 
-def numbered_purchases(tables: Tables, until: date, grouping: Grouping, action: str | None) -> tuple[Tables, Grouping]:
+def numbered_purchases(tables: Tables, until: date, grouping: Grouping) -> tuple[Tables, Grouping]:
     """Give transactions, and the costs of customers, with a number as customer_id, and the grouping by it.
 
     Parameters
@@ -36,8 +35,6 @@ def numbered_purchases(tables: Tables, until: date, grouping: Grouping, action: 
         Only lines available before this midnight are seen.
     grouping
         What to measure by.
-    action
-        The kind of event that is the core user action: its customers are numbered, too.
 
     Returns
     -------
@@ -45,74 +42,56 @@ def numbered_purchases(tables: Tables, until: date, grouping: Grouping, action: 
         The columns that measures read, and which sale lines stand (`features.returns.matching.STANDS`). The same tables
         and grouping where these are small, of another engine, or grouped by a column.
     """
-    if not _is_large(tables.transactions, grouping):
+    if not is_large(tables.transactions, grouping):
         return tables, grouping
-    return _numbered_purchases(tables, until, action), _numbered(grouping, numbers_of(tables, until, action))
-
-
-def numbered_events(
-    tables: Tables, events: ir.Table, until: date, grouping: Grouping, action: str | None
-) -> tuple[ir.Table, Grouping]:
-    """Give the customers' own events, and those of one kind, likewise with a number as customer_id."""
-    if not _is_large(events, grouping):
-        return events, grouping
-    return _numbered_events(tables, events, until, action), _numbered(grouping, numbers_of(tables, until, action))
+    return _numbered_purchases(tables, until), numbered_grouping(tables, until, grouping)
 
 
 @shared
-def _is_large(rows: ir.Table, grouping: Grouping) -> bool:
+def is_large(rows: ir.Table, grouping: Grouping) -> bool:
+    """Say whether customers are measured by numbers: DuckDB's tables of many rows, not grouped by a column of these."""
     if grouping.column is not None or not is_compilable({"rows": rows}):
         return False
     return bool(rows.count().to_pyarrow().as_py() >= FEWEST_ROWS)
 
 
 @shared
-def numbers_of(tables: Tables, until: date, action: str | None) -> ir.Table:
+def numbers_of(tables: Tables, until: date) -> ir.Table:
     """Give a number to all customers with a line or an event that is measured: customer_id and number."""
     lines = tables.transactions
     ids = lines.filter(lines.available_at < midnight(until)).select("customer_id")
     if tables.events is not None:
-        events = _measured(tables.events, action)
-        ids = ibis.union(ids, events.filter(events.available_at < midnight(until)).select("customer_id"))
+        own = tables.events.filter(is_own(tables.events), tables.events.available_at < midnight(until))
+        ids = ibis.union(ids, own.select("customer_id"))
     customers = ids.distinct()
     return customers.mutate(number=ibis.row_number().cast("int32")).cache()
 
 
 @shared
-def _numbered_purchases(tables: Tables, until: date, action: str | None) -> Tables:
-    numbers, lines = numbers_of(tables, until, action), tables.transactions
+def _numbered_purchases(tables: Tables, until: date) -> Tables:
+    numbers, lines = numbers_of(tables, until), tables.transactions
     # Nothing is asked of an order's id but whether it is the same as another of the customer's, which are few: two of
     # them have the same 64 bits once in a million million runs.
     lines = lines.mutate(order=_bits_of(ibis.coalesce(lines.order_id, NO_ORDER)))
-    lines = _by_number(_aged(lines, until, "order", *_OF_LINES), numbers)
+    lines = by_number(_aged(lines, until, "order", *_OF_LINES), numbers)
     stands, matching = lines.amount >= 0, everyone_matched(tables, until).matching
     if matching is not None:
         came_back = matching.cancelled
         age = ibis.literal(until).delta(came_back.day, unit="day").cast("int32")
         came_back = came_back.select("customer_id", age=age, order=_bits_of(came_back.order), came_back=True)
-        lines = left_joined(lines, _by_number(came_back, numbers), ["customer_id", AGE, "order"])
+        lines = left_joined(lines, by_number(came_back, numbers), ["customer_id", AGE, "order"])
         stands = (lines.amount >= 0) & lines.came_back.isnull()
     order_id = lines.order.nullif(_bits_of(NO_ORDER))
     lines = lines.select("customer_id", AGE, *_OF_LINES, **{"order_id": order_id, STANDS: stands})
     customers = tables.customers
     if customers is not None:
-        customers = _by_number(customers.select("customer_id", "valid_from", "cost_to_serve"), numbers).cache()
+        customers = by_number(customers.select("customer_id", "valid_from", "cost_to_serve"), numbers).cache()
     return Tables(lines.cache(), customers=customers)
 
 
 @ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]
 def _bits_of(text: str) -> dt.UInt64:  # type: ignore[empty-body]
     """Hash a text to 64 bits, as DuckDB does."""
-
-
-@shared
-def _numbered_events(tables: Tables, events: ir.Table, until: date, action: str | None) -> ir.Table:
-    measured = _aged(_measured(events, action), until, *_OF_EVENTS)
-    return _by_number(measured, numbers_of(tables, until, action)).cache()
-
-
-def _measured(events: ir.Table, action: str | None) -> ir.Table:
-    return events.filter(is_own(events) if action is None else is_own(events) | (events.kind == action))
 
 
 def _aged(rows: ir.Table, until: date, *columns: str) -> ir.Table:
@@ -124,13 +103,14 @@ def _aged(rows: ir.Table, until: date, *columns: str) -> ir.Table:
 
 
 @shared
-def _numbered(grouping: Grouping, numbers: ir.Table) -> Grouping:
+def numbered_grouping(tables: Tables, until: date, grouping: Grouping) -> Grouping:
+    """Give the grouping of customers by their numbers."""
     if grouping.customers is None:
         return grouping
-    return Grouping(grouping.name, _by_number(grouping.customers, numbers).cache())
+    return Grouping(grouping.name, by_number(grouping.customers, numbers_of(tables, until)).cache())
 
 
-def _by_number(rows: ir.Table, numbers: ir.Table) -> ir.Table:
+def by_number(rows: ir.Table, numbers: ir.Table) -> ir.Table:
     """Put the number in the place of customer_id, and leave out whom the measures do not see."""
     named = numbers.select(named_customer="customer_id", number="number")
     joined = rows.join(named, rows.customer_id == named.named_customer).drop("customer_id", "named_customer")
