@@ -80,8 +80,11 @@ def find_actions(
     if explains(release, reasons):
         stored = set(described.columns)
         read = [name for name in release.parameters.nps.features if name in stored]
-        reference = _reference(scores, described, read)
-        customers = [described.take(listed, read)] if reasons == "lists" else described.batches(read)
+        drawn, shares = _drawn(scores)
+        # Both are read at once: to find a thousand rows of a large file takes as long as to read it.
+        rows = described.take([*drawn, *(listed if reasons == "lists" else ())], read)
+        reference = Reference(rows.iloc[: drawn.size], shares)
+        customers = [rows.iloc[drawn.size :]] if reasons == "lists" else described.batches(read)
     actions, texts = with_reasons(lists, release, reference, customers)
     written = np.full(len(scores), None, dtype=object)
     written[scores.index.get_indexer(pd.Index(list(texts)))] = list(texts.values())
@@ -170,12 +173,12 @@ def to_table(lists: Sequence[ActionList]) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)[columns]
 
 
-def _reference(scores: pd.DataFrame, described: StoredTable, columns: Sequence[str]) -> Reference:
-    """Draw customers evenly from the base in ascending order of the score."""
+def _drawn(scores: pd.DataFrame) -> tuple[npt.NDArray[np.int64], Sequence[float]]:
+    """Draw customers evenly from the base in ascending order of the score; also give the mean shares of the base."""
     shares = scores[[f"p_{name}" for name in CATEGORIES]].astype(float)
     m = shares["p_promoter"] - shares["p_detractor"]
-    drawn = scores.index[rows_at_places(m, scores["customer_id"], reference_places(len(m)))]
-    return Reference(described.take(drawn, columns), list(shares.mean()))
+    places = rows_at_places(m, scores["customer_id"], reference_places(len(m)))
+    return scores.index[places].to_numpy(np.int64), list(shares.mean())
 
 
 def rows_at_places(values: pd.Series, customer_id: pd.Series, places: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
