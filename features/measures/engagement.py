@@ -19,8 +19,8 @@ from features.measures.answer_sums import BY, Compute, with_interval
 from features.measures.definition import Measure, MeasureOptions, absent, shared, with_empty_windows
 from features.measures.figures import run_by_window, with_beginning
 from features.measures.intervals import mean_interval, wilson_interval
-from features.measures.numbered import by_number, is_large, numbered_grouping, numbers_of
-from features.measures.visits import visits_of
+from features.measures.numbered.customers import by_number, is_large, numbered_grouping, numbers_of
+from features.measures.numbered.visits import visits_of
 from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables

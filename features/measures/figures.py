@@ -7,7 +7,7 @@ import pandas as pd
 
 from features.measures.answer_sums import BY, Compute
 from features.measures.definition import MeasureOptions, absent, shared, with_empty_windows
-from features.measures.numbered import numbered_purchases
+from features.measures.numbered.customers import numbered_purchases
 from features.measures.windows import Grouping, Windows
 from features.spine import midnight
 from features.tables import Tables

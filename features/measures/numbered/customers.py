@@ -89,7 +89,7 @@ def _numbered_purchases(tables: Tables, until: date) -> Tables:
     return Tables(lines.cache(), customers=customers)
 
 
-@ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]
+@ibis.udf.scalar.builtin(name="hash")
 def _bits_of(text: str) -> dt.UInt64:  # type: ignore[empty-body]
     """Hash a text to 64 bits, as DuckDB does."""
 
