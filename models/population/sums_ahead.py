@@ -8,6 +8,7 @@ All is a sum over customers, so parts of a base may be added up apart, and their
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from models.scoring.arrays import distinct_pairs
 from models.scoring.bg_nbd import p_alive, p_purchase_of_the_living, purchases_of_the_living
 from models.scoring.clock.future import Future
 from models.scoring.gamma_gamma import expected_spend
-from models.scoring.parameters import SpendParameters
+from models.scoring.parameters import PurchaseParameters, SpendParameters
 from models.stats.typing import Floats
 
 # With a tail as heavy as this or heavier the variance of spend does not exist; it is taken as that of this shape.
@@ -230,12 +231,10 @@ def _moved(
     purchases, spend, uncertainty = release.scorer.purchases, release.scorer.spend, release.parameters.uncertainty
     assert purchases is not None
     if uncertainty is not None and uncertainty.purchases is not None:
-        before = p_alive(customers.x, customers.t_x, customers.T, purchases)
         for step in _axes(np.asarray(uncertainty.purchases)):
             factors = dict(zip(("r", "alpha", "a", "b"), np.exp(step), strict=True))
             moved = replace(purchases, **{name: getattr(purchases, name) * factors[name] for name in factors})
-            ratio = p_alive(customers.x, customers.t_x, customers.T, moved) / np.maximum(before, 1e-300)
-            alive = np.clip(customers.alive * ratio, 0.0, np.maximum(customers.alive, 1.0))
+            alive = kept.once(("alive", moved), partial(_alive_if, customers, purchases, moved, kept))
             yield kinds.means(alive, customers.spend, kept.means_of(ends, *customers.pairs, moved))
     if uncertainty is not None and uncertainty.spend is not None:
         before = expected_spend(customers.spend_x, customers.spend_m, spend)
@@ -251,6 +250,15 @@ def _moved(
         yield kinds.means(
             customers.alive, customers.spend, kept.means_of(ends * np.exp(error), *customers.pairs, purchases)
         )
+
+
+def _alive_if(
+    customers: _Customers, purchases: PurchaseParameters, moved: PurchaseParameters, kept: AheadKept
+) -> Floats:
+    """Weigh each customer as alive where the parameters are moved."""
+    before = kept.once("alive", lambda: p_alive(customers.x, customers.t_x, customers.T, purchases))
+    ratio = p_alive(customers.x, customers.t_x, customers.T, moved) / np.maximum(before, 1e-300)
+    return np.clip(customers.alive * ratio, 0.0, np.maximum(customers.alive, 1.0))
 
 
 def _axes(covariance: Floats) -> Iterator[Floats]:
