@@ -187,7 +187,10 @@ def load_predict_from(uri: str, folder: str | None = None) -> Callable[[pd.DataF
         # Column by column: a selection of columns would copy all of them.
         columns = {name: described.get(name, np.nan) for name in wanted}
         rows = pd.DataFrame(columns, index=described.index, copy=False)
-        return pd.DataFrame(model.predict(rows.astype(dict.fromkeys(numbers, "float64"))))
+        # As a rule all are doubles: giving each the type that it has would take as long as changing it.
+        dtypes = rows.dtypes
+        others = [name for name in numbers if dtypes[name] != np.float64]
+        return pd.DataFrame(model.predict(rows.astype(dict.fromkeys(others, "float64")) if others else rows))
 
     return predict
 

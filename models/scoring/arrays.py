@@ -58,20 +58,34 @@ def matrices_of(table: pd.DataFrame, names: Sequence[str]) -> Iterator[tuple[sli
     They lie by columns, as trees are read. New memory for all rows would take as long as reading the trees.
     """
     matrix = np.empty((min(len(table), BLOCK_ROWS), len(names)), order="F")
+    columns = columns_of(table, names)
     for start in range(0, len(table), BLOCK_ROWS):
         rows = slice(start, min(start + BLOCK_ROWS, len(table)))
         block = matrix[: rows.stop - start]
-        fill_columns(block, table, names, rows)
+        fill_columns(block, columns, names, rows)
         yield rows, block
 
 
+def columns_of(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Floats]:
+    """Take columns of a table by name, as far as they are there: once for all blocks, as asking a frame takes long."""
+    return {name: table[name].to_numpy(float) for name in dict.fromkeys(names) if name in table}
+
+
 def fill_columns(
-    matrix: Floats, table: pd.DataFrame, names: Sequence[str], rows: NDArray[np.int64] | slice | None = None
+    matrix: Floats,
+    columns: Mapping[str, Floats],
+    names: Sequence[str],
+    rows: NDArray[np.int64] | slice | None = None,
 ) -> None:
-    """Write columns into a matrix (n, k): all rows, or those at the places ``rows``, so that no others are copied."""
+    """Write columns into a matrix (n, k): all rows, or those at the places ``rows``, so that no others are copied.
+
+    NaN where a column is not there.
+    """
     for place, name in enumerate(names):
-        column = table[name].to_numpy(float) if name in table else np.broadcast_to(np.nan, len(table))
-        matrix[:, place] = column if rows is None else column[rows]
+        if name not in columns:
+            matrix[:, place] = np.nan
+        else:
+            matrix[:, place] = columns[name] if rows is None else columns[name][rows]
 
 
 def consecutive(rows: NDArray[np.int64]) -> NDArray[np.int64] | slice:

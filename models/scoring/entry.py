@@ -65,12 +65,14 @@ def as_doubles(rows: Any, columns: Iterable[str]) -> pd.DataFrame:
     # Chosen as a list of names they would be copied.
     chosen = {name: table[name] for name in columns if name in table}
     table = pd.DataFrame(chosen, index=table.index, copy=False)
-    numbers = [name for name in table if name != DATE]
-    for name, column in table[numbers].items():
+    # As a rule all are doubles, and nothing is done.
+    others = [name for name, dtype in table.dtypes.items() if name != DATE and dtype != "float64"]
+    for name in others:
+        column = table[name]
         kind = "floating" if column.dtype.kind in "fiub" else pd.api.types.infer_dtype(column, skipna=True)
         if kind not in _NUMBERS and column.notna().any():
             raise TypeError(f"column {name} must hold numbers, and holds {kind}")
-    return table.astype(dict.fromkeys(numbers, "float64"))
+    return table.astype(dict.fromkeys(others, "float64")) if others else table
 
 
 def with_nulls(scores: pd.DataFrame) -> pd.DataFrame:

@@ -76,16 +76,17 @@ class Forecast:
         x, t_x, T, x_spend, m_spend = self._history(features, future)
         of = self.parameters
         is_known = self._is_behaviour_known(features)
-        first, expected = self._both_stages(features, future, is_known)
+        horizon, clv_horizon = map(future.length, (of.horizon, of.clv_horizon))
+        living = purchases_of_the_living(horizon, x, T, self.purchases)
+        first, expected = self._both_stages(features, future, is_known, living)
         of_horizon, of_clv = self._of_the_living(
-            features, future, first, expected, (1.0, reach(of.horizon, of.clv_horizon))
+            features, future, first, expected, living, (1.0, reach(of.horizon, of.clv_horizon))
         )
         alive, scale = of_horizon
         alive_later, clv_scale = of_clv
         clv_scale = clv_scale * np.exp(self._level("clv", is_known))
         left, left_later = (-logit(each) if of.second_stage.used else None for each in (alive, alive_later))
         latent = (x, t_x, T, x_spend, m_spend, self.purchases, self.spend)
-        horizon, clv_horizon = map(future.length, (of.horizon, of.clv_horizon))
         discounting = future.discounting(of.clv_horizon, of.annual_rate)
         if with_intervals:
             revenue_low, revenue_high = revenue_interval(
@@ -95,6 +96,7 @@ class Forecast:
                 uncertainty=of.uncertainty,
                 log_odds_left=left,
                 horizon_error=future.error(of.horizon),
+                living=living,
             )
             clv_low, clv, clv_high = clv_interval(
                 clv_horizon,
@@ -145,12 +147,13 @@ class Forecast:
         return is_behaviour_known(features, stage.features, stage.needed)
 
     def _both_stages(
-        self, features: pd.DataFrame, future: Future, is_known: NDArray[np.bool_]
+        self, features: pd.DataFrame, future: Future, is_known: NDArray[np.bool_], living: Floats | None = None
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Predict the horizon by the first stage alone, and as it is published."""
         assert self.purchases is not None
         length, history = future.length(self.parameters.horizon), self._history(features, future)
-        first = first_stage(length, *history, self.purchases, self.spend, self._kept(features, self.purchases))
+        kept = self._kept(features, self.purchases)
+        first = first_stage(length, *history, self.purchases, self.spend, kept, living)
         first.index = features.index
         if not self.parameters.second_stage.used:
             return first, first.drop(columns="p_alive")
@@ -162,6 +165,7 @@ class Forecast:
         future: Future,
         first: pd.DataFrame,
         second: pd.DataFrame,
+        living: Floats,
         shares: tuple[float, float],
     ) -> list[tuple[Floats, Floats]]:
         """Return the probability of being alive and the factor of what the living spend, by shares of the correction.
@@ -175,7 +179,7 @@ class Forecast:
             return [(p_alive(x, t_x, T, self.purchases), kept)] * len(shares)
         horizon = future.length(self.parameters.horizon)
         spend = expected_spend(x_spend, m_spend, self.spend) * kept
-        revenue_living = purchases_of_the_living(horizon, x, T, self.purchases) * spend
+        revenue_living = living * spend
         p_living = p_purchase_of_the_living(horizon, x, T, self.purchases)
         found = []
         for share in shares:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from models.stats.typing import Floats, Strings
 
@@ -19,15 +20,22 @@ def added_by_customer(base: Strings, of_base: Floats, others: Strings, of_others
     Returns
     -------
     pandas.Series
-        By customer_id, ascending. As a rule a base is in the order of its ids, each there once, and holds all others:
-        then only the few rows of these are grouped, a sixth of the time for a million customers.
+        By customer_id, ascending. As a rule a base is in the order of its ids, each there once: then only the few rows
+        of the others are grouped, and those of them that are not in the base find their place in it: half of the time
+        that grouping all ids of a million customers takes.
     """
-    place = np.minimum(np.searchsorted(base, others), len(base) - 1)
-    if not (base[place] == others).all() or not (base[1:] > base[:-1]).all():
+    if not len(base) or not (base[1:] > base[:-1]).all():
         both = pd.concat([pd.Series(of_base, index=base), pd.Series(of_others, index=others)])
         return both.groupby(level=0).sum().rename_axis("customer_id")
-    of_both, row = np.unique(place, return_inverse=True)
-    parts = pd.Series(np.append(of_base[of_both], of_others))
-    sums = of_base.copy()
-    sums[of_both] = parts.groupby(np.append(np.arange(len(of_both)), row)).sum()
-    return pd.Series(sums, index=pd.Index(base, name="customer_id"))
+    names = np.unique(others)
+    place = np.searchsorted(base, names)
+    is_known = base[np.minimum(place, len(base) - 1)] == names
+    # As wide as the longest of both: a text that is put among shorter ones would be cut.
+    ids = np.insert(base.astype(np.result_type(base, names)), place[~is_known], names[~is_known])
+    sums = np.insert(of_base, place[~is_known], 0.0)
+    row = np.searchsorted(ids, names)
+    parts = pd.Series(np.append(sums[row], of_others))
+    sums[row] = parts.groupby(np.append(np.arange(len(row)), np.searchsorted(names, others))).sum()
+    # Arrow takes the texts as they lie; pandas would make an object of each.
+    texts = pd.StringDtype(na_value=np.nan).__from_arrow__(pa.array(ids))
+    return pd.Series(sums, index=pd.Index(texts, name="customer_id"))

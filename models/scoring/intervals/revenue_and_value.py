@@ -45,6 +45,7 @@ def revenue_interval(
     uncertainty: Uncertainty | None = None,
     log_odds_left: ArrayLike | None = None,
     horizon_error: float = 0.0,
+    living: Floats | None = None,
 ) -> tuple[Floats, Floats]:
     """Predictive interval of the revenue realised within the horizon, by simulation.
 
@@ -75,6 +76,8 @@ def revenue_interval(
         Log odds of having left where more is known than the purchases tell; those of the model by default.
     horizon_error : float
         Standard error of the logarithm of the horizon's length, where that is by a clock; its draws have the mean 1.
+    living : ndarray, shape (n,), optional
+        What `purchases_of_the_living` gives, where it is known already.
 
     Returns
     -------
@@ -82,7 +85,8 @@ def revenue_interval(
         0 <= low <= high, in units of ``spend_m``.
     """
     x, T, spend_x, spend_m = as_columns(x, T, spend_x, spend_m)
-    scale = purchases_of_the_living(horizon, x, T, purchase) * expected_spend(spend_x, spend_m, spend)
+    living = purchases_of_the_living(horizon, x, T, purchase) if living is None else living
+    scale = living * expected_spend(spend_x, spend_m, spend)
 
     def simulate(rng: np.random.Generator, traits: Traits, age: Floats) -> Floats:
         rate = traits.rate(age)

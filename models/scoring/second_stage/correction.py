@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
-from ..arrays import BLOCK_ROWS, Floats, consecutive, fill_columns
+from ..arrays import BLOCK_ROWS, Floats, columns_of, consecutive, fill_columns
 from ..boosted.trees import Trees
 from ..columns import PURCHASE_COLUMNS
 from ..parameters import LogisticParameters, SecondStageParameters
@@ -61,10 +61,11 @@ def second_stage(
     log_ratio = {name: np.full(len(first), stage.levels.get(name, 0.0)) for name in SECOND_STAGE_BOOSTERS}
     # One matrix for all blocks: new memory for each takes as long as reading the trees.
     block = np.empty((min(rows.size, BLOCK_ROWS), len(FIRST_STAGE) + len(stage.features)), order="F")
+    of_first, of_features = columns_of(first, FIRST_STAGE), columns_of(features, stage.features)
     for start in range(0, rows.size, BLOCK_ROWS):
         part = consecutive(rows[start : start + BLOCK_ROWS])
         matrix = block[: rows[start : start + BLOCK_ROWS].size]
-        fill_second_stage(matrix, first, features, stage.features, part)
+        fill_second_stage(matrix, of_first, of_features, stage.features, part)
         for name, booster in boosters.items():
             log_ratio[name][part] += stage.weight(name) * booster.raw_scores(matrix)
         if stage.logistic is not None:
@@ -94,7 +95,7 @@ def log_scale(
 ) -> Floats:
     """Return what the regression sees, shape (n, 1 + k): the log odds, then sign(v) ln(1 + |v|) of each feature."""
     values = np.empty((len(log_odds), len(names)))
-    fill_columns(values, features, names, rows)
+    fill_columns(values, columns_of(features, names), names, rows)
     return np.column_stack([log_odds, np.sign(values) * np.log1p(np.abs(values))])
 
 
@@ -122,7 +123,8 @@ def is_behaviour_known(features: pd.DataFrame, names: Sequence[str], needed: Seq
     has_any, has_needed = np.zeros(len(features), dtype=bool), np.ones(len(features), dtype=bool)
     for name in names:
         # One column at a time: all of them at once would be copied.
-        there = features[name].notna().to_numpy() if name in features else np.zeros(len(features), dtype=bool)
+        column = features[name].to_numpy(float) if name in features else np.full(len(features), np.nan)
+        there = ~np.isnan(column)
         if name not in PURCHASE_COLUMNS:
             has_any |= there
         if name in needed:

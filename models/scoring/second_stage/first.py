@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import logit
 
-from ..arrays import Floats, fill_columns
-from ..bg_nbd import expected_purchases, p_alive, p_purchase
+from ..arrays import Floats, columns_of, fill_columns
+from ..bg_nbd import p_alive, p_purchase_of_the_living, purchases_of_the_living
 from ..gamma_gamma import expected_spend
 from ..parameters import PurchaseParameters, SpendParameters
 
@@ -30,15 +30,17 @@ def first_stage(
     purchase: PurchaseParameters,
     spend: SpendParameters,
     kept: Floats | float = 1.0,
+    living: Floats | None = None,
 ) -> pd.DataFrame:
     """Return what the purchase and spend models say of each customer: the columns of `FIRST_STAGE`.
 
-    Parameters are those of `revenue_interval`, and the factor of spend that `kept_spend` gives; expected_revenue is
-    undiscounted, purchases times spend.
+    Parameters are those of `revenue_interval`, the factor of spend that `kept_spend` gives and, where that is known
+    already, what `purchases_of_the_living` gives; expected_revenue is undiscounted, purchases times spend.
     """
-    purchases = expected_purchases(horizon, x, t_x, T, purchase)
+    alive = p_alive(x, t_x, T, purchase)
+    purchases = alive * (purchases_of_the_living(horizon, x, T, purchase) if living is None else living)
     value = expected_spend(spend_x, spend_m, spend) * kept
-    chances = p_alive(x, t_x, T, purchase), p_purchase(horizon, x, t_x, T, purchase)
+    chances = alive, alive * p_purchase_of_the_living(horizon, x, T, purchase)
     return pd.DataFrame(dict(zip(FIRST_STAGE, (*chances, purchases, value, purchases * value), strict=True)))
 
 
@@ -74,14 +76,14 @@ def second_stage_matrix(first: pd.DataFrame, features: pd.DataFrame, names: Sequ
     It lies by columns, as trees are read.
     """
     matrix = np.empty((len(first), len(FIRST_STAGE) + len(names)), order="F")
-    fill_second_stage(matrix, first, features, names)
+    fill_second_stage(matrix, columns_of(first, FIRST_STAGE), columns_of(features, names), names)
     return matrix
 
 
 def fill_second_stage(
     matrix: Floats,
-    first: pd.DataFrame,
-    features: pd.DataFrame,
+    first: Mapping[str, Floats],
+    features: Mapping[str, Floats],
     names: Sequence[str],
     rows: NDArray[np.int64] | slice | None = None,
 ) -> None:

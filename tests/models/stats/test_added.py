@@ -12,6 +12,7 @@ from models.stats.added import added_by_customer
     [
         (["a", "b", "d", "f"], ["d", "a", "d"]),
         (["a", "b", "d", "f"], ["d", "c", "g"]),
+        (["a", "b", "d", "f"], ["g: of a longer name", "d", "c", "d", "g: of a longer name", "A"]),
         (["f", "b", "a", "d"], ["d", "a", "d"]),
         (["a", "b", "b", "f"], ["b", "a", "f"]),
     ],
