@@ -6,19 +6,25 @@ what scoring takes. Here each node is one comparison of a column, of so many row
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import BLOCK_ROWS, Floats
-from .text import Tree, read_trees, value_of
+from .text import Node, Tree, read_trees, value_of
 
 # Trees are read from one table of sums together while their combinations of leaves are no more than this, the numbers
 # of a byte.
 _COMBINATIONS = 256
+# Answers of so many bytes are kept at a time.
+_ANSWERS = 1 << 25
+# A column, whether more than the threshold is asked for (else at most the threshold), and the threshold.
+Question = tuple[int, bool, float]
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,22 @@ class Trees:
         return tables
 
     @cached_property
+    def place_of(self) -> dict[Question, int]:
+        """Each question that a node asks, and its place: those of a column follow each other."""
+        asked = {question_of(node) for trees, _ in self.tables for tree in trees for node in tree.nodes}
+        return {question: place for place, question in enumerate(sorted(asked))}
+
+    @cached_property
+    def thresholds(self) -> list[tuple[int, bool, slice, Floats]]:
+        """Column, kind, places and thresholds, (m, 1), of the questions that are answered together."""
+        together = []
+        for (feature, is_more), group in groupby(self.place_of, key=lambda question: question[:2]):
+            values = np.array([[threshold] for _, _, threshold in group])
+            first = self.place_of[feature, is_more, float(values[0, 0])]
+            together.append((feature, is_more, slice(first, first + len(values)), values))
+        return together
+
+    @cached_property
     def booster(self) -> lightgbm.Booster:
         """LightGBM's own reading of the text, for what it alone computes."""
         return lightgbm.Booster(model_str=self.text)
@@ -71,16 +93,22 @@ class Trees:
         if features.shape[1] != self.features:
             raise ValueError(f"the trees know {self.features} features, and were given {features.shape[1]}")
         scores = np.zeros(len(features))
-        for start in range(0, len(features), BLOCK_ROWS):
-            columns = features[start : start + BLOCK_ROWS].T
+        size = max(min(BLOCK_ROWS, len(features), _ANSWERS // max(len(self.place_of), 1)), 1)
+        # Trees ask the same again and again: each question is answered once, and those of a column one after the other.
+        answers = np.empty((len(self.place_of), size), dtype=bool)
+        for start in range(0, len(features), size):
+            columns = features[start : start + size].T
             # A comparison of values that lie apart takes several times as long.
             if columns.strides[1] != columns.itemsize:
                 columns = np.ascontiguousarray(columns)
-            of_block = scores[start : start + BLOCK_ROWS]
+            of_block = scores[start : start + size]
+            found = answers[:, : of_block.size]
+            for feature, is_more, places, thresholds in self.thresholds:
+                (np.greater if is_more else np.less_equal)(columns[feature], thresholds, out=found[places])
             for trees, sums in self.tables:
-                place = leaves_of(trees[0], columns)
+                place = leaves_of(trees[0], found, self.place_of)
                 for tree in trees[1:]:
-                    place = place * np.uint8(tree.values.size) + leaves_of(tree, columns)
+                    place = place * np.uint8(tree.values.size) + leaves_of(tree, found, self.place_of)
                 of_block += sums.take(place)
         return scores
 
@@ -89,8 +117,8 @@ class Trees:
         return np.asarray(self.booster.predict(features, pred_contrib=True, num_threads=1), dtype=float)
 
 
-def leaves_of(tree: Tree, columns: Floats) -> NDArray[np.unsignedinteger]:
-    """Return the number of the leaf of a tree that each row reaches, (n,); features come by rows, (k, n)."""
+def leaves_of(tree: Tree, answers: NDArray[np.bool_], place_of: Mapping[Question, int]) -> NDArray[np.unsignedinteger]:
+    """Return the number of the leaf of a tree that each row reaches, (n,), from answers (k, n) and their places."""
     kind = np.uint8 if len(tree.values) <= _COMBINATIONS else np.uint32
     span = 1 << (8 * np.dtype(kind).itemsize)
     found: list[NDArray[np.unsignedinteger]] = [np.zeros(0, kind)] * len(tree.nodes)
@@ -100,9 +128,7 @@ def leaves_of(tree: Tree, columns: Floats) -> NDArray[np.unsignedinteger]:
 
     for number in range(len(tree.nodes) - 1, -1, -1):
         node = tree.nodes[number]
-        # A comparison with NaN is false: so it is asked for the side that rows without a value do not take.
-        column, ends = columns[node.feature], (below(node.left), below(node.right))
-        goes = column > node.threshold if node.missing_left else column <= node.threshold
+        goes, ends = answers[place_of[question_of(node)]], (below(node.left), below(node.right))
         (no, of_no), (yes, of_yes) = ends if node.missing_left else ends[::-1]
         # no + goes (yes - no), modulo the numbers of the type: far faster than a choice between two values.
         if of_no is None and of_yes is None:
@@ -116,4 +142,9 @@ def leaves_of(tree: Tree, columns: Floats) -> NDArray[np.unsignedinteger]:
             step *= goes.view(np.uint8)
             chosen = of_no + step
         found[number] = chosen
-    return found[0] if tree.nodes else np.zeros(columns.shape[1], kind)
+    return found[0] if tree.nodes else np.zeros(answers.shape[1], kind)
+
+
+def question_of(node: Node) -> Question:
+    """Return what a node asks; a comparison with NaN is false, so it asks for the side without missing values."""
+    return node.feature, node.missing_left, node.threshold
