@@ -22,9 +22,12 @@ BATCH_ROWS = 65_536
 _CHUNK_ROWS = 65_536
 
 
-def to_frame(rows: pa.Table) -> pd.DataFrame:
-    """Give rows as a frame: doubles as float64 (NaN for null), dates and times as datetime64[us], text as str."""
-    frame: pd.DataFrame = rows.to_pandas(date_as_object=False)
+def to_frame(rows: pa.Table, *, by_column: bool = False) -> pd.DataFrame:
+    """Give rows as a frame: doubles as float64 (NaN for null), dates and times as datetime64[us], text as str.
+
+    By column each lies by itself: those without nulls as Arrow has them, without a copy. It suits what reads columns.
+    """
+    frame: pd.DataFrame = rows.to_pandas(date_as_object=False, split_blocks=by_column)
     for column in rows.schema:
         if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type):
             frame[column.name] = frame[column.name].astype("datetime64[us]")
@@ -54,12 +57,17 @@ class StoredTable:
         return cls(file, folder)
 
     def __len__(self) -> int:
-        return int(pq.read_metadata(self.file).num_rows)
+        return int(self._metadata.num_rows)
+
+    @cached_property
+    def _metadata(self) -> pq.FileMetaData:
+        """Read once, as a file does not change: of a hundred columns it takes as long as a few thousand rows."""
+        return pq.read_metadata(self.file)
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns; the file is read once for them, as many ask for one name after the other."""
-        return tuple(pq.read_schema(self.file).names)
+        return tuple(self._metadata.schema.to_arrow_schema().names)
 
     def __getitem__(self, name: str) -> pd.Series:
         """Read all rows of one column."""
@@ -72,14 +80,14 @@ class StoredTable:
 
     def frame(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read all rows of some columns (all unless told), as `to_frame` gives them."""
-        with pq.ParquetFile(self.file) as stored:
+        with pq.ParquetFile(self.file, metadata=self._metadata) as stored:
             return to_frame(stored.read(columns=None if columns is None else list(columns)))
 
     def batches(self, columns: Sequence[str] | None = None, rows: int | None = None) -> Iterator[pd.DataFrame]:
         """Read some columns in batches of so many rows, at least one batch; the index counts the rows of the table."""
         first = 0
         for part in self.parts(rows or BATCH_ROWS, columns):
-            frame = to_frame(part)
+            frame = to_frame(part, by_column=True)
             frame.index = pd.RangeIndex(first, first + len(frame))
             first += len(frame)
             yield frame
@@ -88,7 +96,7 @@ class StoredTable:
     def parts(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Read some columns in parts of so many rows, as they are stored, at least one part."""
         names = None if columns is None else list(columns)
-        with pq.ParquetFile(self.file) as stored:
+        with pq.ParquetFile(self.file, metadata=self._metadata) as stored:
             metadata = stored.schema_arrow.metadata
             if not stored.metadata.num_rows:
                 yield stored.read(columns=names)
@@ -102,7 +110,7 @@ class StoredTable:
         wanted, names = np.asarray(places, dtype=np.int64), None if columns is None else list(columns)
         rows, first = np.unique(wanted), 0
         parts: list[pa.RecordBatch] = []
-        with pq.ParquetFile(self.file) as stored:
+        with pq.ParquetFile(self.file, metadata=self._metadata) as stored:
             for chunk in stored.iter_batches(_CHUNK_ROWS, columns=names):
                 # Only the rows that are wanted become a frame.
                 start, end = np.searchsorted(rows, [first, first + len(chunk)])

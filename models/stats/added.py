@@ -37,5 +37,5 @@ def added_by_customer(base: Strings, of_base: Floats, others: Strings, of_others
     parts = pd.Series(np.append(sums[row], of_others))
     sums[row] = parts.groupby(np.append(np.arange(len(row)), np.searchsorted(names, others))).sum()
     # Arrow takes the texts as they lie; pandas would make an object of each.
-    texts = pd.StringDtype(na_value=np.nan).__from_arrow__(pa.array(ids))
+    texts = pd.StringDtype(na_value=np.nan).__from_arrow__(pa.array(ids))  # type: ignore[attr-defined]
     return pd.Series(sums, index=pd.Index(texts, name="customer_id"))
