@@ -28,7 +28,7 @@ from features.vocabulary import Vocabulary
 __all__ = ["describe", "describe_everyone", "feature_names", "materialise"]
 
 # Computes features of one part; None where the table that they need is not given.
-Part = Callable[[Tables, Spine, Vocabulary, Sequence[Feature]], ir.Table | None]
+Part = Callable[[Tables, Spine, Vocabulary, Sequence[Feature]], ir.Table | Sequence[ir.Table] | None]
 SUMMARY = (
     "first_purchase",
     "last_purchase",
@@ -80,9 +80,11 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
     _check_part("summary", by_part.pop("summary", []), SUMMARY, SUMMARY)
     for name, part in PARTS.items():
         features = by_part.pop(name, [])
-        table = part(tables, spine, vocabulary, features) if features else None
-        if table is not None:
-            _check_part(name, features, table.columns, spine.keys)
+        found = part(tables, spine, vocabulary, features) if features else None
+        beside = [found] if isinstance(found, ir.Table) else found or []
+        if beside:
+            _check_part(name, features, [column for table in beside for column in table.columns], spine.keys)
+        for table in beside:
             described = left_joined(described, table, spine.keys)
     for name, features in by_part.items():
         _check_part(name, features, (), ())
@@ -120,8 +122,8 @@ def _stores(tables: Tables, spine: Spine, vocabulary: Vocabulary, _: Sequence[Fe
     return standing_features(tables, tables.answers, spine, vocabulary.question)
 
 
-def _events(tables: Tables, spine: Spine, _: Vocabulary, features: Sequence[Feature]) -> ir.Table | None:
-    return None if tables.events is None else event_features(tables.events, spine, features)
+def _events(tables: Tables, spine: Spine, _: Vocabulary, features: Sequence[Feature]) -> list[ir.Table]:
+    return [] if tables.events is None else event_features(tables.events, spine, features)
 
 
 def _attributes(tables: Tables, spine: Spine, _: Vocabulary, features: Sequence[Feature]) -> ir.Table | None:
