@@ -6,8 +6,8 @@ import ibis
 import ibis.expr.types as ir
 
 from features.definition import WINDOWS
-from features.purchases import mean, purchase_sequence
-from features.returns.kept import matching_at, visible_lines
+from features.purchases import mean, purchase_sequence, summary_columns, summary_sums
+from features.returns.kept import matching_at, visible_lines, with_beyond
 from features.returns.matching import standing_sales
 from features.spine import Spine
 
@@ -94,8 +94,10 @@ def line_features(
     return summed.select(*spine.keys, **features)
 
 
-def rhythm_features(transactions: ir.Table, spine: Spine, columns: Sequence[str]) -> ir.Table:
-    """Compare the time since the last purchase with the customer's own rhythm. Grain: a row per pair with a purchase.
+def purchase_features(transactions: ir.Table, spine: Spine, columns: Sequence[str]) -> ir.Table:
+    """Summarise purchases, and compare the time since the last one with the customer's own rhythm.
+
+    Grain: a row per pair with a purchase. Both look at the purchase days, which are added up once.
 
     Parameters
     ----------
@@ -109,35 +111,41 @@ def rhythm_features(transactions: ir.Table, spine: Spine, columns: Sequence[str]
     Returns
     -------
     Table
-        The spine's keys; with order_id, without which a day is an order, purchase_days per window;
-        days_since_last_purchase (T - recency: 0 is the last day seen), days_between_purchases (mean gap), gap_ratio
-        (time since the last purchase / mean gap) and gap_z ((time since - mean gap) / standard deviation of the gaps),
-        null where there are too few gaps, or for gap_z, all are equal; weekend_share, the share of purchase days on
-        Saturdays and Sundays; last_purchase_value, the net of the last purchase day.
+        The columns of `features.purchases.summarise_purchases`; with order_id, without which a day is an order,
+        purchase_days per window; days_since_last_purchase (T - recency: 0 is the last day seen), days_between_purchases
+        (mean gap), gap_ratio (time since the last purchase / mean gap) and gap_z ((time since - mean gap) / standard
+        deviation of the gaps), null where there are too few gaps, or for gap_z, all are equal; weekend_share, the share
+        of purchase days on Saturdays and Sundays; last_purchase_value, the net of the last purchase day.
     """
     days = purchase_sequence(transactions, spine)
     sums = days.group_by(spine.keys).agg(
+        # Only the first purchase has no gap before it.
+        **summary_sums(days, days.net.sum(where=days.gap.isnull())),
         **{f"purchase_days_{window}": days.count(where=_inside(days, length)) for window, length in WINDOWS.items()},
         since=days.age.min() - 1,
         gaps=days.gap.count(),
-        total=days.gap.sum(),
+        gap_total=days.gap.sum(),
         squares=(days.gap * days.gap).sum(),
         weekend_days=days.count(where=days.day.day_of_week.index() >= 5),
         last_value=days.net.argmax(days.day),
     )
-    since, usual = sums.since.cast("float64"), mean(sums.total, sums.gaps)
+    sums = with_beyond(sums, transactions, spine)
+    since, usual = sums.since.cast("float64"), mean(sums.gap_total, sums.gaps)
     # Sums of integers are exact, so the variance has no rounding but its own: (n S2 - S1^2) / (n (n - 1)).
-    spread = mean(sums.gaps * sums.squares - sums.total * sums.total, sums.gaps * (sums.gaps - 1)).sqrt()
+    spread = mean(sums.gaps * sums.squares - sums.gap_total * sums.gap_total, sums.gaps * (sums.gaps - 1)).sqrt()
     counted = WINDOWS if "order_id" in columns else {}
-    return sums.select(
-        *spine.keys,
-        **{f"purchase_days_{window}": _double(sums[f"purchase_days_{window}"]) for window in counted},
-        days_since_last_purchase=since,
-        days_between_purchases=usual,
-        gap_ratio=since / usual.nullif(0.0),
-        gap_z=(since - usual) / spread.nullif(0.0),
-        weekend_share=mean(sums.weekend_days, sums.purchase_days_ever),
-        last_purchase_value=sums.last_value.cast("float64"),
+    return spine.with_as_of(
+        sums.select(
+            *spine.keys,
+            **summary_columns(sums, spine),
+            **{f"purchase_days_{window}": _double(sums[f"purchase_days_{window}"]) for window in counted},
+            days_since_last_purchase=since,
+            days_between_purchases=usual,
+            gap_ratio=since / usual.nullif(0.0),
+            gap_z=(since - usual) / spread.nullif(0.0),
+            weekend_share=mean(sums.weekend_days, sums.purchase_days_ever),
+            last_purchase_value=sums.last_value.cast("float64"),
+        )
     )
 
 

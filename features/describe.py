@@ -10,7 +10,7 @@ import ibis.expr.types as ir
 import pandas as pd
 
 from features.attributes import attribute_features
-from features.behaviour import category_features, line_features, order_features, rhythm_features
+from features.behaviour import category_features, line_features, order_features, purchase_features
 from features.catalogue import catalogue_of, feature_names
 from features.definition import CATEGORY, CHANNEL, LEVEL, NUMBER, Feature
 from features.engine.compiled import Query, Rows, compiled, is_compilable
@@ -18,7 +18,6 @@ from features.engine.few import of_few
 from features.engine.parts import Parts, by_customers, edges_of_parts, is_scattered, put_apart
 from features.engine.stored import StoredTable, to_frame
 from features.events import event_features
-from features.purchases import summarise_purchases
 from features.returns.kept import everyone_matched, everyone_read, pairs_read, tables_to_read, with_matching
 from features.spine import Spine, left_joined, pairs
 from features.standing import standing_features
@@ -63,7 +62,7 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
     Returns
     -------
     Table
-        One row per pair with a visible purchase: customer_id, as_of, the columns of `summarise_purchases`, then those
+        One row per pair with a visible purchase: customer_id, as_of, those of `summarise_purchases`, then those
         of `feature_names` that are not among them, all DOUBLE, null where undefined. Ages count to the last day seen,
         as_of - 1 day; windows reach back from as_of.
 
@@ -76,8 +75,9 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
     by_part: dict[str, list[Feature]] = {}
     for feature in catalogue.values():
         by_part.setdefault(feature.entry.part, []).append(feature)
-    described = summarise_purchases(tables.transactions, spine)
-    _check_part("summary", by_part.pop("summary", []), SUMMARY, SUMMARY)
+    described = purchase_features(tables.transactions, spine, vocabulary.purchase_columns)
+    about_purchases = [*by_part.pop("summary", []), *by_part.pop("rhythm", [])]
+    _check_part("summary, rhythm", about_purchases, described.columns, ("customer_id", "as_of", *SUMMARY))
     for name, part in PARTS.items():
         features = by_part.pop(name, [])
         found = part(tables, spine, vocabulary, features) if features else None
@@ -101,10 +101,6 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
 def _lines(tables: Tables, spine: Spine, vocabulary: Vocabulary, features: Sequence[Feature]) -> ir.Table:
     channels = {feature.name: feature.value for feature in features if feature.entry.family == CHANNEL}
     return line_features(tables.transactions, spine, vocabulary.purchase_columns, channels)
-
-
-def _rhythm(tables: Tables, spine: Spine, vocabulary: Vocabulary, _: Sequence[Feature]) -> ir.Table:
-    return rhythm_features(tables.transactions, spine, vocabulary.purchase_columns)
 
 
 def _orders(tables: Tables, spine: Spine, vocabulary: Vocabulary, _: Sequence[Feature]) -> ir.Table:
@@ -137,7 +133,6 @@ def _attributes(tables: Tables, spine: Spine, _: Vocabulary, features: Sequence[
 # By the part of an entry, in the order in which they are joined.
 PARTS: Mapping[str, Part] = {
     "lines": _lines,
-    "rhythm": _rhythm,
     "orders": _orders,
     "categories": _categories,
     "stores": _stores,

@@ -47,14 +47,14 @@ def event_features(events: ir.Table, spine: Spine, features: Sequence[Feature]) 
     return [_of_kind(visible, spine, kind, list(by_kind), own) for kind, own in by_kind.items()]
 
 
-def _of_kind(
-    visible: ir.Table, spine: Spine, kind: str, kinds: Sequence[str], features: Sequence[Feature]
-) -> ir.Table:
+def _of_kind(visible: ir.Table, spine: Spine, kind: str, kinds: Sequence[str], features: Sequence[Feature]) -> ir.Table:
     """Compute the features of one kind: in rows of a kind of its own nothing has to be told apart."""
     wanted = {feature.measure for feature in features}
     rows = visible.filter(visible.kind == kind)
     day = rows.ts.date()
-    rows = rows.mutate(age=spine.date_of(rows).delta(day, unit="day"), days_late=day.delta(rows.due_at.date(), unit="day"))
+    rows = rows.mutate(
+        age=spine.date_of(rows).delta(day, unit="day"), days_late=day.delta(rows.due_at.date(), unit="day")
+    )
     meant, last = ([name for name in _SUMMED if f"{what}_{name}" in wanted] for what in ("mean", "last"))
     of_pair = rows.group_by(spine.keys).agg(
         **{

@@ -13,7 +13,14 @@ import ibis.expr.types as ir
 
 from data.errors import InputError
 from features.engine.compiled import Query, compiled
-from features.returns.kept import everyone_matched, everyone_read, matching_at, tables_to_read, visible_lines
+from features.returns.kept import (
+    everyone_matched,
+    everyone_read,
+    matching_at,
+    tables_to_read,
+    visible_lines,
+    with_beyond,
+)
 from features.returns.matching import NO_RETURNS
 from features.spine import Spine, everyone, left_joined, midnight
 from features.tables import Tables
@@ -51,13 +58,7 @@ def purchase_days(transactions: ir.Table, spine: Spine) -> ir.Table:
 
 
 def purchase_sequence(transactions: ir.Table, spine: Spine) -> ir.Table:
-    """Put each customer's purchase days in order.
-
-    Returns
-    -------
-    Table
-        As `purchase_days`, with gap: days since the purchase day before, null for the first purchase.
-    """
+    """Give `purchase_days` with gap: days since the purchase day before, null for the first purchase."""
     days = purchase_days(transactions, spine)
     in_order = ibis.window(group_by=spine.keys, order_by="day")
     # The age falls by one a day, so the gap is what it has fallen since the purchase before.
@@ -90,41 +91,41 @@ def summarise_purchases(transactions: ir.Table, spine: Spine, *, with_first_valu
         all sales included).
     """
     days = purchase_days(transactions, spine)
+    by_pair = days.group_by(spine.keys).agg(**summary_sums(days, days.net.argmin(days.day)))
+    sums = with_beyond(by_pair, transactions, spine)
+    columns = summary_columns(sums, spine) | ({"first_value": sums.first_value} if with_first_value else {})
+    return spine.with_as_of(sums.select(*spine.keys, **columns))
+
+
+def summary_sums(days: ir.Table, first_value: ir.Value) -> dict[str, ir.Value]:
+    """Name the sums over purchase days that a summary is made of, given the value of the first day."""
     # The first purchase is taken off again below: sums of decimals are exact, and days need not be put in order.
-    sums = days.group_by(spine.keys).agg(
-        first_purchase=days.day.min(),
-        last_purchase=days.day.max(),
-        first_value=days.net.argmin(days.day),
-        days=days.count(),
-        total=days.net.sum(),
-        paid_days=days.count(where=days.net > 0),
-        paid=days.net.sum(where=days.net > 0),
-    )
-    matching = matching_at(transactions, spine)
-    if matching is not None:
-        sums = left_joined(sums, matching.beyond, spine.keys)
-    sums = sums.mutate(
-        net=sums.total if matching is None else sums.total - sums.beyond.fill_null(0),
-        repeats=sums.days - 1,
-        repeat_value=sums.total - sums.first_value,
-        spends=sums.paid_days - ibis.ifelse(sums.first_value > 0, 1, 0),
-        spend=sums.paid - ibis.greatest(sums.first_value, 0),
-    )
-    summary = sums.select(
-        *spine.keys,
-        "first_purchase",
-        "last_purchase",
-        frequency=sums.repeats.cast("float64"),
-        recency=sums.last_purchase.delta(sums.first_purchase, unit="day").cast("float64"),
+    return {
+        "first_purchase": days.day.min(),
+        "last_purchase": days.day.max(),
+        "first_value": first_value,
+        "days": days.count(),
+        "total": days.net.sum(),
+        "paid_days": days.count(where=days.net > 0),
+        "paid": days.net.sum(where=days.net > 0),
+    }
+
+
+def summary_columns(sums: ir.Table, spine: Spine) -> dict[str, ir.Value]:
+    """Make the columns of `summarise_purchases` from `summary_sums` by pair, after `with_beyond`."""
+    repeats, spends = sums.days - 1, sums.paid_days - ibis.ifelse(sums.first_value > 0, 1, 0)
+    spend = sums.paid - ibis.greatest(sums.first_value, 0)
+    return {
+        **{name: sums[name] for name in ("first_purchase", "last_purchase")},
+        "frequency": repeats.cast("float64"),
+        "recency": sums.last_purchase.delta(sums.first_purchase, unit="day").cast("float64"),
         # T ends at the last day seen, as_of - 1 day.
-        T=(spine.date_of(sums).delta(sums.first_purchase, unit="day") - 1).cast("float64"),
-        monetary_value=mean(sums.repeat_value, sums.repeats).fill_null(0.0),
-        spend_frequency=sums.spends.cast("float64"),
-        spend_value=mean(sums.spend, sums.spends).fill_null(0.0),
-        total_value=sums.net.cast("float64"),
-        **({"first_value": sums.first_value} if with_first_value else {}),
-    )
-    return spine.with_as_of(summary)
+        "T": (spine.date_of(sums).delta(sums.first_purchase, unit="day") - 1).cast("float64"),
+        "monetary_value": mean(sums.total - sums.first_value, repeats).fill_null(0.0),
+        "spend_frequency": spends.cast("float64"),
+        "spend_value": mean(spend, spends).fill_null(0.0),
+        "total_value": sums.net.cast("float64"),
+    }
 
 
 def purchase_summary(tables: Tables, as_of: date) -> ir.Table:

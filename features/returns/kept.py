@@ -19,7 +19,7 @@ from features.returns.matching import (
     needed_columns,
 )
 from features.returns.pairing import sums_by_lag
-from features.spine import Spine, everyone, pairs
+from features.spine import Spine, everyone, left_joined, pairs
 from features.tables import Tables
 
 
@@ -33,6 +33,15 @@ def matching_at(transactions: ir.Table, spine: Spine) -> Matching | None:
     if NO_RETURNS in transactions.columns:
         return None
     return spine.matching or match(visible_lines(transactions, spine), spine.keys)
+
+
+def with_beyond(sums: ir.Table, transactions: ir.Table, spine: Spine) -> ir.Table:
+    """Add net to sums by pair: their total less the returns that no sale is there for."""
+    matching = matching_at(transactions, spine)
+    if matching is None:
+        return sums.mutate(net=sums.total)
+    sums = left_joined(sums, matching.beyond, spine.keys)
+    return sums.mutate(net=sums.total - sums.beyond.fill_null(0))
 
 
 def everyone_matched(tables: Tables, as_of: date, *, with_lags: bool = False) -> Spine:
