@@ -23,7 +23,7 @@ from models.population.scores_table import (
 from models.scoring.columns import FORECAST_COLUMNS, PROBABILITIES
 
 _PROBABILITIES = ("p_alive", "p_purchase", "p_any_revenue", "p_churn", *PROBABILITIES, "p_satisfied")
-_NPS = (*PROBABILITIES, "nps_category", "nps_source")
+_NPS = (*PROBABILITIES, "nps_source")
 # Null for everyone where the scorer holds no purchase model; of p_alive also for customers it cannot judge.
 _FORECAST = tuple(name for name in FORECAST_COLUMNS if name not in ("p_alive", "p_any_revenue"))
 
@@ -117,6 +117,11 @@ def check_scores(table: pa.Table, customers: int | None = None, *, is_older: boo
     nulls = np.sum([pc.is_null(table[name]).to_numpy() for name in _NPS], axis=0)
     partly = int(np.sum((nulls > 0) & (nulls < len(_NPS))))
     _require(partly == 0, ", ".join(_NPS), "are null only in part", partly)
+    # Where nothing tells the categories apart everyone has the shares of all answers, and no category.
+    of_model, nameless = pc.equal(table["nps_source"], "model"), pc.is_null(table["nps_category"])
+    unlike = pc.or_kleene(pc.and_kleene(of_model, nameless), pc.and_not(pc.is_null(table["nps_source"]), nameless))
+    wrong = pc.sum(unlike).as_py() or 0
+    _require(wrong == 0, "nps_category", "is null with a model of the NPS, or is there without an NPS", wrong)
     total = values["p_detractor"] + values["p_passive"] + values["p_promoter"]
     off = int(np.sum(np.abs(total[~np.isnan(total)] - 1) > 1e-9))
     _require(off == 0, "p_detractor", "does not sum to 1 with p_passive and p_promoter", off)

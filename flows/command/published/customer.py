@@ -151,10 +151,9 @@ def _survey(row: Row, metadata: Mapping[str, str]) -> Group:
     if row["nps_source"] is not None:
         shares = ", ".join(_percent(row[f"p_{name}"]) for name in ("detractor", "passive", "promoter"))
         before = row["nps_category_before"]
-        figures = [
-            Figure("category", row["nps_category"] + _before(before, row["nps_category"])),
-            Figure("detractor, passive, promoter", shares),
-        ]
+        category = row["nps_category"]
+        figures = [] if category is None else [Figure("category", category + _before(before, category))]
+        figures.append(Figure("detractor, passive, promoter", shares))
     if satisfied is not None:
         figures.append(Figure("satisfied", _percent(satisfied)))
     notes = {

@@ -84,8 +84,17 @@ def test_without_an_nps_model_its_columns_are_null_and_typed(scores):
         assert table[name].type == SCHEMA.field(name).type
 
 
+def test_where_nothing_tells_the_categories_apart_everyone_has_shares_and_no_category(scores):
+    scores["nps_source"], scores["nps_category"] = "prior", None
+    check_scores(to_table(scores, SAID))
+    scores["nps_source"], scores[["p_detractor", "p_passive", "p_promoter"]] = None, np.nan
+    scores["nps_category"] = "passive"
+    with pytest.raises(RevealedError, match="nps_category .* is there without an NPS in 4 rows"):
+        check_scores(to_table(scores, SAID))
+
+
 NAN, INFINITY = float("nan"), float("inf")
-NPS = "p_detractor, p_passive, p_promoter, nps_category, nps_source"
+NPS = "p_detractor, p_passive, p_promoter, nps_source"
 FORECAST = (
     "p_purchase, expected_purchases, p_churn, expected_spend, expected_revenue, revenue_low, revenue_high, clv, "
     "clv_low, clv_high, next_purchase_index"
@@ -118,6 +127,11 @@ FORECAST = (
             "nps_source",
             None,
             f"{NPS} are null only in part in 1 rows",
+        ),
+        (
+            "nps_category",
+            None,
+            "nps_category is null with a model of the NPS, or is there without an NPS in 1 rows",
         ),
         ("clv_low", 91.0, "clv_low is not in order with clv_high in 1 rows"),
         ("clv", 91.0, "clv_low is not in order with clv_high in 1 rows"),

@@ -124,6 +124,13 @@ def test_without_an_nps_model_the_group_says_so(customer):
     assert not groups[-1].notes
 
 
+def test_where_nothing_tells_the_categories_apart_the_shares_stand_without_a_category(customer):
+    page = shown(customer | {"nps_source": "prior", "nps_category": None})
+    assert "  detractor, passive, promoter         20.0 %, 30.0 %, 50.0 %" in page
+    assert "The shares are those of all answers" in page
+    assert "  category" not in page
+
+
 def test_without_a_purchase_model_its_figures_are_left_open(customer):
     names = ("p_alive", "p_purchase", "expected_purchases", "p_churn", "expected_spend", "expected_revenue", "clv")
     others = ("p_any_revenue", "revenue_low", "revenue_high", "clv_low", "clv_high", "next_purchase_index")
