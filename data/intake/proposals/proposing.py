@@ -31,6 +31,7 @@ _ROLES = {
     "customers": ("customer_id", "valid_from", "cost_to_serve"),
 }
 _UNMAPPED = ("unit_price", "amount")
+_SHOWN = 40
 _GERMAN = r"kunde|datum|betrag|menge|bestell|rechnung|preis|umsatz|[äöüß]"
 
 
@@ -153,11 +154,21 @@ def _is_own(line: Line) -> bool:
 
 def _why(role: str, found: Role) -> str:
     column = found.column
-    shown = ", ".join(dict.fromkeys(column.examples[:20]))[:40]
+    shown = _some_of(column.examples)
     others = [each.name for each in close_others(found, role)] if found.score < 1.1 else []
     also = f"; it could also be {' or '.join(map(repr, others[:3]))}" if others else ""
     share = f", filled in {column.filled / column.rows:.0%} of the rows" if column.filled < 0.995 * column.rows else ""
     return f"its name says so, and it holds {shown}{share}{also}"
+
+
+def _some_of(examples: Sequence[str]) -> str:
+    """Write the first different examples, whole ones, as far as a line shows them."""
+    shown, *others = dict.fromkeys(examples[:20])
+    for other in others:
+        if len(shown) + len(other) > _SHOWN:
+            return f"{shown}, …"
+        shown = f"{shown}, {other}"
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
 
 
 def _notes(roles: Mapping[str, Role]) -> Iterator[str]:

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from difflib import SequenceMatcher, get_close_matches
 
-from data.contracts import LONGEST_NAME, MOST_COLUMNS, Column, Contract
+from data.contracts import CONTRACTS, LONGEST_NAME, MOST_COLUMNS, Column, Contract
 from data.errors import InputError
 from data.intake.reading.pasting import paste
 from data.secrecy.showing import describe
@@ -29,6 +29,7 @@ _OTHER_NAMES: Mapping[str, tuple[str, ...]] = {
 }
 """Parts of names that other systems use: they only help to propose a column, no file is read by them."""
 
+_MARKS = {"transactions": "amount", "answers": "score", "events": "kind"}  # each in one table only
 _GROSS = ("gross", "brutto", "tax", "shipping", "fee", "discount")
 
 
@@ -195,17 +196,45 @@ def _missing_message(
             "semicolon, a tab or a bar between its cells?"
         )
     shown = [name if _is_name(name) else "" for name in header]
-    proposals = _propose(contract, shown, mapping, missing, matched, contents)
     hidden = sum(not _is_name(name) for name in named)
     columns = ", ".join(name for name in named if _is_name(name)) or "none"
     columns += f", and {hidden} whose names are not shown, as they look like none" if hidden else ""
+    told = f"{contract.table}: {file} has no column {' and '.join(sources)}. Its columns: {columns}."
+    is_meant = _MARKS.get(contract.table) not in missing or _MARKS[contract.table] in mapping
+    other = None if is_meant else _other_table(contract.table, shown)
+    if other is not None:
+        why = f"It looks like {other[0]}, by {' and '.join(map(repr, other[1]))}: give it as {other[0]}, and another"
+        return (
+            f"{told} {why} file as {contract.table}. If it is meant so, name its columns in [columns.{contract.table}]."
+        )
+    proposals = _propose(contract, shown, mapping, missing, matched, contents)
     lines = {name: proposals.get(name, "its name in your file") for name in missing}
     return (
-        f"{contract.table}: {file} has no column {' and '.join(sources)}. "
-        f"Its columns: {columns}."
+        told
         + "".join(f" Nearest to {name!r}: {proposals[name]!r}." for name in missing if name in proposals)
         + f" {paste(f'columns.{contract.table}', lines)}"
     )
+
+
+def _other_table(table: str, header: Sequence[str]) -> tuple[str, list[str]] | None:
+    """Find another table that has all of its columns in the header, but nothing that could be what marks this one."""
+    for other in ("transactions", "answers", "events"):
+        # The mark first: of columns that could be several things it is the one that counts.
+        found: dict[str, str] = {}
+        for name in sorted(CONTRACTS[other].required, key=lambda each: each != _MARKS[other]):
+            free = [each for each in header if each and each not in found.values() and _may_be(name, each)]
+            if free:
+                found[name] = min(free, key=lambda each: normalise_name(each) != normalise_name(name))
+        rest = [each for each in header if each not in found.values() and _may_be(_MARKS[table], each)]
+        if other != table and len(found) == len(CONTRACTS[other].required) and not rest:
+            return other, [each for name, each in found.items() if name != "customer_id"]
+    return None
+
+
+def _may_be(name: str, other: str) -> bool:
+    """Whether a name is one that people give to a column; a mere name or type is no kind of event."""
+    usual = ("event",) if name == "kind" else _OTHER_NAMES.get(name, ())
+    return any(part in normalise_name(other) for part in (normalise_name(name), *usual))
 
 
 def _is_name(text: str) -> bool:

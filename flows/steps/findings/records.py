@@ -161,7 +161,7 @@ def find_in_ids(intake: Intake, sales: SalesOverview) -> Iterator[Finding]:
             )
         # E-mail addresses are the same in small letters and in capitals.
         same = each.unknown_rows or (each.setting == "id_case" and all("@" in one for one in each.example))
-        text = " ".join([*parts, "If they are the same customers:"])
+        text = " ".join([*parts, "If they are the same customers, join them."])
         yield Finding(text, "", {each.setting: each.value}, advice="assume" if same else "offer")
 
 

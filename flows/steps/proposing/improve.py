@@ -95,7 +95,9 @@ def _join_ids(draft: Draft, refusal: str, ask: Ask, asked: set[str]) -> bool:
     asked.add(told)
     what = told.partition(" Put ")[0].replace("of these rows", "rows of customers who are not known")
     setting = next(name for name, value in JOINING.items() if f"{name} = {toml_text(value)}" in refusal)
-    finding = Finding(f"{what} If they are the same customers:", "", {setting: JOINING[setting]}, advice="assume")
+    finding = Finding(
+        f"{what} If they are the same customers, join them.", "", {setting: JOINING[setting]}, advice="assume"
+    )
     return _apply(draft, finding, ask)
 
 

@@ -42,7 +42,7 @@ def to_toml(draft: Draft) -> str:
 
 
 def _with_reason(line: Line) -> Iterator[str]:
-    yield from _comment(f"{line.reason}.")
+    yield from _comment(line.reason if line.reason.endswith(("…", ".")) else f"{line.reason}.")
     yield _assignment(line)
     for other, meaning in line.others.items():
         yield f"# {other}   # {meaning}"

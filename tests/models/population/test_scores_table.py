@@ -89,7 +89,7 @@ def test_where_nothing_tells_the_categories_apart_everyone_has_shares_and_no_cat
     check_scores(to_table(scores, SAID))
     scores["nps_source"], scores[["p_detractor", "p_passive", "p_promoter"]] = None, np.nan
     scores["nps_category"] = "passive"
-    with pytest.raises(RevealedError, match="nps_category .* is there without an NPS in 4 rows"):
+    with pytest.raises(RevealedError, match=r"nps_category .* is there without an NPS in 4 rows"):
         check_scores(to_table(scores, SAID))
 
 

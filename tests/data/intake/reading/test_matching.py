@@ -64,6 +64,27 @@ def test_a_column_of_ours_is_not_taken_for_another_one():
     assert '"discount"' not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("table", "header", "other"),
+    [
+        ("transactions", ["customer_id", "answered_at", "score", "comment"], "answers, by 'score' and 'answered_at'"),
+        ("transactions", ["Respondent Email", "Submitted", "NPS rating"], "answers, by 'NPS rating' and 'Submitted'"),
+        ("transactions", ["customer_id", "ts", "kind"], "events, by 'kind' and 'ts'"),
+        ("answers", ["E-Mail", "Bestelldatum", "Betrag"], "transactions, by 'Betrag' and 'Bestelldatum'"),
+        ("events", ["customer_id", "answered_at", "score"], "answers, by 'score' and 'answered_at'"),
+    ],
+)
+def test_a_file_of_another_table_is_told_as_such(table, header, other):
+    with pytest.raises(InputError) as error:
+        match_columns(CONTRACTS[table], header, {}, "f")
+    assert f"It looks like {other}: give it as {other.partition(',')[0]}" in str(error.value)
+    assert "Nearest" not in str(error.value)
+    # What could be the column that marks the table keeps it that table.
+    usual = {"transactions": "Order total", "answers": "Rating", "events": "Event name"}[table]
+    with pytest.raises(InputError, match=f"Nearest to .*'{usual}'"):
+        match_columns(CONTRACTS[table], [*header, usual], {}, "f")
+
+
 def test_two_unused_columns_may_share_a_name():
     assert match_columns(TRANSACTIONS, ["x", "customer_id", "ts", "amount", "x"], {}, "f")["customer_id"] == 1
 
