@@ -8,6 +8,7 @@ from data.intake.report import Intake
 from features.tables import Tables, open_tables
 from flows.settings import Settings
 from flows.steps.findings.finding import Finding, Names
+from flows.steps.findings.gaps import find_gaps
 from flows.steps.findings.records import find_in_ids, find_in_rows, find_repeated
 from flows.steps.findings.sales import find_in_amounts, find_in_sizes
 from flows.steps.findings.surveys import find_in_answers
@@ -56,6 +57,7 @@ def find_what_looks_wrong(intake: Intake, settings: Settings, sales: SalesOvervi
         *find_repeated(intake),
         *find_in_ids(intake, sales),
         *find_in_sizes(sales, names),
+        *find_gaps(tables.transactions),
     ]
     findings = _in_each_section(findings, names)
     if tables.answers is not None:
