@@ -28,7 +28,8 @@ def named_sources(settings: Settings) -> dict[str, Source]:
     if "transactions" not in named:
         raise InputError(
             "no transactions are named: say where they are with --transactions FILE, "
-            'with transactions = ["FILE"] in revealed.toml, or with REVEALED_TRANSACTIONS'
+            'with transactions = ["FILE"] in revealed.toml, which `revealed init FILE` writes, or with '
+            "REVEALED_TRANSACTIONS"
         )
     return {table: _source(settings, table, paths) for table, paths in named.items()}
 

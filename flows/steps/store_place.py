@@ -30,9 +30,11 @@ def locate_existing_store(mlruns: Location | str | None) -> StoreLocation:
     """
     location = locate_store(mlruns)
     if location.database is not None and not location.database.exists():
+        # Of a path only what is there is shown; the name that is ours in any case is no secret.
+        is_ours = text_of(mlruns) is None and location.folder.name == "mlruns"
+        place = location.folder if is_ours else shown_location(str(location.folder))
         raise InputError(
-            f"there is no store in {shown_location(str(location.folder))}: run `revealed retrain` first, or name the "
-            "folder of another with --mlruns"
+            f"there is no store in {place}: run `revealed retrain` first, or name the folder of another with --mlruns"
         )
     return location
 

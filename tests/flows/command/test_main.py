@@ -111,7 +111,7 @@ def test_an_empty_variable_is_no_setting(revealed, shop, monkeypatch):
             "a setting that is not known (a text of 5 characters). Nearest: 'margin'",
         ),
         (("check", "--olist", "nowhere"), "The Olist files are read from a folder"),
-        (("scores",), "there is no store in"),
+        (("scores",), "/mlruns: run `revealed retrain` first"),
         (("rollback",), "there is no store in"),
         (("publish", "--to", "sqlite:///x.db/scores"), "there is no store in"),
         (("publish", "--to", "x.csv"), "--to must be postgresql://USER@HOST/DATABASE/SCHEMA.TABLE"),
