@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable
 from contextlib import nullcontext
+from pathlib import Path
 
 from rich.console import Console
 
+from data.secrecy.location import text_of
 from flows.settings import Settings
 from flows.steps.stores import open_existing_store
 from models.registry.locking.holding import holding
@@ -20,7 +22,7 @@ def run_prune(settings: Settings, console: Console, *, is_done: bool) -> None:
     Parameters
     ----------
     settings : Settings
-        ``retention_days`` and ``quarantine_retention_days``.
+        ``retention_days``, ``quarantine_retention_days`` and ``scores_location``.
     console : rich.console.Console
         Where it is listed.
     is_done : bool
@@ -34,7 +36,8 @@ def run_prune(settings: Settings, console: Console, *, is_done: bool) -> None:
     with holding(store, "prune", settings.wait_minutes) if is_done else nullcontext() as left_by:
         if is_done:
             close_runs_elsewhere(store, left_by)
-        removals = find_removals(store, retention)
+        shared = text_of(settings.scores_location)
+        removals = find_removals(store, retention, shared=None if shared is None else Path(shared).expanduser())
         for removal in removals if is_done else ():
             remove(store, removal)
     for line in _told(removals, is_done=is_done):

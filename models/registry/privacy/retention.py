@@ -14,9 +14,10 @@ from models.registry.privacy.artifacts import Artifact, all_runs, artifacts_of, 
 from models.registry.privacy.beside import KEPT_ROWS, KEPT_TABLES
 from models.registry.privacy.kinds import KINDS, Kind, kind_of
 from models.registry.publication import newest_scores_of, published_versions
-from models.registry.published_file import CURRENT, FILE, SCORES
+from models.registry.published_file import CURRENT, SCORES
 from models.registry.scorers import CHAMPION, PREVIOUS, SCORER, alias_version, model_versions
 from models.registry.store import Store
+from models.registry.upkeep.shared_folders import shared_folder
 
 _DAY = 86_400
 
@@ -51,7 +52,9 @@ class Removal:
     place: Path | None = None
 
 
-def find_removals(store: Store, retention: Mapping[Kind, int], now: float | None = None) -> list[Removal]:
+def find_removals(
+    store: Store, retention: Mapping[Kind, int], now: float | None = None, shared: Path | None = None
+) -> list[Removal]:
     """List what may go, in the order in which it is removed.
 
     The current scores, those before them, those of the champion and of the previous scorer that a rollback would make
@@ -66,6 +69,8 @@ def find_removals(store: Store, retention: Mapping[Kind, int], now: float | None
         Days by kind; what is of a kind that is not named stays.
     now : float, optional
         Seconds since 1970; the present unless given.
+    shared : Path, optional
+        `scores_location`, where runs on a cluster leave theirs.
     """
     now = time.time() if now is None else now
     held = _held(store)
@@ -74,6 +79,7 @@ def find_removals(store: Store, retention: Mapping[Kind, int], now: float | None
         *_old_versions(held, runs, retention, now),
         *(removal for run in runs for removal in _old_files(held, run, retention, now)),
         *_without_a_run(store, runs, now),
+        *(_left_on_cluster(held, runs, shared) if shared is not None and shared.is_dir() else ()),
         *_old_kept_rows(store, retention, now),
     ]
 
@@ -137,8 +143,13 @@ def _files_of_version(version: ModelVersion, folder: str | None) -> tuple[int, i
         files = [each for each in get_artifact_repository(folder).list_artifacts(path) if not each.is_dir]
         return len(files), sum(each.file_size or 0 for each in files), (path,)
     outside = local_folder(source)
-    parts = list((outside / FILE).glob("*")) if outside is not None and (outside / FILE).is_dir() else []
-    return len(parts), sum(part.stat().st_size for part in parts), ()
+    return *_count(outside), ()
+
+
+def _count(folder: Path | None) -> tuple[int, int]:
+    """Count the files in a folder, those of the features among them, and their bytes; 0 where it is none."""
+    files = [file for file in folder.rglob("*") if file.is_file()] if folder is not None else []
+    return len(files), sum(file.stat().st_size for file in files)
 
 
 def _old_files(held: _Held, run: Run, retention: Mapping[Kind, int], now: float) -> Iterator[Removal]:
@@ -177,9 +188,19 @@ def _without_a_run(store: Store, runs: list[Run], now: float) -> Iterator[Remova
     known = {run.info.run_id for run in runs} | {"models"}
     for folder in sorted(each for each in artifacts.iterdir() if each.is_dir()):
         if folder.name not in known and folder.stat().st_mtime < now - _DAY:
-            files = [file for file in folder.rglob("*") if file.is_file()]
-            size = sum(file.stat().st_size for file in files)
-            yield Removal("files without a run", folder.name, len(files), size, place=folder)
+            yield Removal("files without a run", folder.name, *_count(folder), place=folder)
+
+
+def _left_on_cluster(held: _Held, runs: list[Run], shared: Path) -> Iterator[Removal]:
+    """Folders of runs that were killed: their tables, and scores that were put in place and never registered."""
+    versions = {folder.resolve() for each in held.versions if (folder := local_folder(str(each.source))) is not None}
+    for run in runs:
+        if run.info.status == "RUNNING":
+            continue
+        for folder in (shared / run.info.run_id, shared_folder(shared, run.info.run_id)):
+            if folder.is_dir() and folder.resolve() not in versions:
+                why = f"of {run.info.run_name}, no version points to them"
+                yield Removal("files on the cluster", why, *_count(folder), place=folder)
 
 
 def _old_kept_rows(store: Store, retention: Mapping[Kind, int], now: float) -> Iterator[Removal]:

@@ -9,12 +9,13 @@ import pytest
 
 from models.registry.privacy.pruning import remove
 from models.registry.privacy.retention import find_removals, versions_to_keep
-from models.registry.publication import make_current
+from models.registry.publication import make_current, register_dataset
 from models.registry.published_file import CURRENT, SCORES
 from models.registry.reading import read_scores
 from models.registry.scorers import CHAMPION, SCORER, alias_version, model_versions
 from models.registry.stored_samples import SAMPLE, read_probability_samples, write_probability_sample
 from models.registry.tracking import tracked
+from models.registry.upkeep.shared_folders import shared_folder
 from tests.models.registering import register
 
 LATER = time.time() + 100 * 86_400
@@ -107,3 +108,30 @@ def test_files_without_a_run_and_old_kept_rows_go(store):
         remove(store, removal)
     assert not orphan.exists()
     assert [list(folder.iterdir()) for folder in kept] == [[], []]
+
+
+def test_scores_and_tables_that_killed_runs_left_on_a_cluster_go(store, tmp_path):
+    shared = tmp_path / "shared"
+    registered, killed, running = (store.client.create_run(store.experiment_id).info.run_id for _ in range(3))
+    for run_id in (registered, killed, running, "of-another-store"):
+        for name in ("scores.parquet", "features.parquet"):
+            (shared / run_id / name).mkdir(parents=True)
+            (shared / run_id / name / "part.parquet").write_text("rows")
+    shared_folder(shared, killed).mkdir()
+    register_dataset(store, registered, shared / registered, 1, date(2024, 1, 1), {"scorer_version": "1"})
+    store.client.set_terminated(registered, "FINISHED")
+    store.client.set_terminated(killed, "KILLED")
+    assert find_removals(store, {}) == []
+    removals = find_removals(store, {}, shared=shared)
+    assert [(each.place, each.files, each.size) for each in removals] == [
+        (shared / killed, 2, 8),
+        (shared_folder(shared, killed), 0, 0),
+    ]
+    for removal in removals:
+        remove(store, removal)
+    assert {folder.name for folder in shared.iterdir()} == {registered, running, "of-another-store"}
+    # Of a version all goes that lies beside the scores, and all of it is counted.
+    [version] = find_removals(store, {"scores": 30}, LATER, shared)
+    assert (version.version, version.files, version.size) == (1, 2, 8)
+    remove(store, version)
+    assert not (shared / registered).exists()
