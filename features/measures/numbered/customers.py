@@ -89,8 +89,8 @@ def _numbered_purchases(tables: Tables, until: date) -> Tables:
     return Tables(lines.cache(), customers=customers)
 
 
-@ibis.udf.scalar.builtin(name="hash")
-def _bits_of(text: str) -> dt.UInt64:  # type: ignore[empty-body]
+@ibis.udf.scalar.builtin(name="hash")  # type: ignore[untyped-decorator]
+def _bits_of(text: str) -> dt.UInt64:
     """Hash a text to 64 bits, as DuckDB does."""
 
 
