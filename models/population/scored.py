@@ -49,7 +49,8 @@ def score_described(
         The scores in the order of ``described``, with every column of the published table; ``reasons`` are null.
     """
     both = ((batch, None) for batch in described.batches()) if earlier is None else earlier.beside(described)
-    write_scores((typed(assemble_scores(batch, predict(batch), release, before)) for batch, before in both), file)
+    scored = (typed(assemble_scores(batch, predict(batch), release, before)) for batch, before in both)
+    write_scores(scored, file, is_draft=True)
     return StoredTable(file, described.folder)
 
 

@@ -121,15 +121,20 @@ def read_metadata(table: pa.Table | pa.Schema) -> dict[str, str]:
     return {k.removeprefix(prefix).decode(): v.decode() for k, v in metadata.items() if k.startswith(prefix)}
 
 
-def write_scores(parts: Iterable[pa.Table], file: Path) -> None:
-    """Write scores part by part, one at least, to a new file; an existing file is never overwritten."""
+def write_scores(parts: Iterable[pa.Table], file: Path, *, is_draft: bool = False) -> None:
+    """Write scores part by part, one at least, to a new file; an existing file is never overwritten.
+
+    A draft, which is read within the run and is then gone, is packed less: it is written and read in less time.
+    """
     rest = iter(parts)
     first = next(rest)
     # Of doubles nearly all differ: without a dictionary they are written in half the time, and smaller.
     repeated = [field.name for field in first.schema if not pa.types.is_floating(field.type)]
     with (
         file.open("xb") as sink,
-        pq.ParquetWriter(sink, first.schema, compression="zstd", use_dictionary=repeated) as writer,
+        pq.ParquetWriter(
+            sink, first.schema, compression="snappy" if is_draft else "zstd", use_dictionary=repeated
+        ) as writer,
     ):
         for part in chain([first], rest):
             writer.write_table(part, row_group_size=GROUP_ROWS)
