@@ -44,12 +44,13 @@ def test_a_tree_may_have_more_leaves_than_a_byte_counts(rng):
     np.testing.assert_allclose(Trees(text).raw_scores(X), expected, rtol=1e-13, atol=1e-13)
 
 
-def test_a_score_depends_neither_on_the_rows_beside_it_nor_on_how_they_lie_in_memory(rng, monkeypatch):
+@pytest.mark.parametrize(("limit", "most"), [("BLOCK_ROWS", 7), ("_ANSWERS", 300)])
+def test_a_score_depends_neither_on_the_rows_beside_it_nor_on_how_they_lie_in_memory(rng, monkeypatch, limit, most):
     X = whole_numbers(rng, 400, 0.2)
     of_text = Trees(grown(X, X[:, 0] > 2, objective="binary", num_leaves=9))
     scores = of_text.raw_scores(X)
     assert np.ptp(scores) > 1
-    monkeypatch.setattr(trees, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(trees, limit, most)
     order = rng.permutation(len(X))
     for other in (X, np.asfortranarray(X)):
         assert (of_text.raw_scores(other) == scores).all()
