@@ -1,6 +1,8 @@
 """What is done about runs that were killed: the next run closes them and takes away what they left."""
 
 import logging
+import socket
+import time
 
 from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
@@ -23,6 +25,8 @@ WORKSPACE, PROCESS, HOST = "workspace", "process", "host"
 """Tags of a run: the name of its folder in the store, and who runs it."""
 RETRAIN = "retrain"
 """The kind of a run that holds the store from its beginning."""
+LONGEST_DAYS = 7
+"""No run takes so many days: one of another machine that is older has ended with it."""
 
 logger = logging.getLogger("revealed")
 
@@ -45,6 +49,9 @@ def close_killed_runs(store: Store) -> None:
 def close_runs_elsewhere(store: Store, left_by: Holder | None) -> None:
     """Close the runs of other machines that ended while they held a store on a server: they may never come back.
 
+    So are those of other machines that began more than `LONGEST_DAYS` ago, such as scores that were killed while they
+    computed, without the lock.
+
     To be called while the store is held, before a retraining begins a run of its own. No process is asked after by its
     number: the same number may be in use here.
 
@@ -59,10 +66,12 @@ def close_runs_elsewhere(store: Store, left_by: Holder | None) -> None:
         # Their folders lie in the store.
         return
     running = store.client.search_runs([store.experiment_id], "attributes.status = 'RUNNING'")
+    oldest = (time.time() - LONGEST_DAYS * 86_400) * 1000
     for run in running:
-        # A retraining holds the store as long as it runs.
+        # A retraining holds the store as long as it runs; of a run here its folder tells.
         has_ended = run.data.tags.get("kind") == RETRAIN or (left_by is not None and run.info.run_id == left_by.run)
-        if has_ended:
+        is_elsewhere = run.data.tags.get(HOST) not in (None, socket.gethostname())
+        if has_ended or (is_elsewhere and run.info.start_time < oldest):
             _close(store, run, f"go with the next run on {run.data.tags.get(HOST)}")
 
 

@@ -4,6 +4,7 @@ import os
 import socket
 import stat
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,6 +112,23 @@ def test_who_holds_a_store_on_a_server_closes_the_runs_of_machines_that_are_gone
     assert alias_version(store, CHALLENGER) is None
     close_runs_elsewhere(store, Holder("score", 1, "rome", "now", left["held"]))
     assert statuses() == running | {"fits": "KILLED", "held": "KILLED"}
+
+
+def test_a_score_that_began_on_another_machine_a_week_ago_is_closed(store):
+    store = replace(store, embedded=False)
+    now = int(time.time() * 1000)
+    begun = {
+        "old": ("rome", now - 8 * 86_400_000),
+        "young": ("rome", now - 6 * 86_400_000),
+        "here": (socket.gethostname(), now - 8 * 86_400_000),
+    }
+    runs = {
+        name: store.client.create_run(store.experiment_id, start_time=start, tags={"kind": "score", "host": host})
+        for name, (host, start) in begun.items()
+    }
+    close_runs_elsewhere(store, None)
+    statuses = {name: store.client.get_run(run.info.run_id).info.status for name, run in runs.items()}
+    assert statuses == {"old": "KILLED", "young": "RUNNING", "here": "RUNNING"}
 
 
 def test_a_run_that_could_not_be_closed_as_the_store_was_gone_is_closed_by_the_next_one(store, monkeypatch):
