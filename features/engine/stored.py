@@ -65,11 +65,6 @@ class StoredTable:
         return pq.read_metadata(self.file)
 
     @cached_property
-    def _metadata(self) -> pq.FileMetaData:
-        # Of a wide table it takes longer to read than a column.
-        return pq.read_metadata(self.file)
-
-    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns; the file is read once for them, as many ask for one name after the other."""
         return tuple(self._metadata.schema.to_arrow_schema().names)
