@@ -1,7 +1,6 @@
 """Each kind of file that reads without complaint and means something else is told, with the line that mends it."""
 
 import tomllib
-from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -209,22 +208,6 @@ def test_the_lines_of_all_findings_are_one_piece_of_toml_that_mends_them_togethe
 def test_a_placeholder_after_1990_is_told_by_its_distance_and_old_sales_are_not(findings):
     assert "The first day is 2001-01-01" in only(findings(PLAIN + "z,2001-01-01,9\n")[0]).what
     assert findings(PLAIN + "z,2020-01-01,9\n")[0] == []
-
-
-def test_a_long_time_without_sales_is_told_unless_it_comes_back_each_year(findings):
-    def sold(days, without):
-        begin = date(2022, 1, 1)
-        kept = [begin + timedelta(days=k) for k in days if not any(a <= k < b for a, b in without)]
-        return "customer_id,ts,amount\n" + "".join(f"c{k % 7},{day},{k % 9 + 5}.50\n" for k, day in enumerate(kept))
-
-    found = only(findings(sold(range(400), [(100, 140)]))[0])
-    assert "No sale lies between 2022-04-10 and 2022-05-21, 40 days, while of the days beside them 100 %" in found.text
-    assert "Other such gaps" not in found.text
-    assert "Other such gaps: 1." in only(findings(sold(range(400), [(100, 140), (250, 281)]))[0]).text
-    # Three weeks, a season that is closed each year, and a shop that sells once a week.
-    assert findings(sold(range(400), [(100, 121)]))[0] == []
-    assert findings(sold(range(800), [(100, 140), (470, 500)]))[0] == []
-    assert findings(sold(range(0, 800, 7), [(100, 140)]))[0] == []
 
 
 def test_repeated_lines_are_told(findings):
