@@ -76,8 +76,9 @@ def describe(tables: Tables, spine: Spine, vocabulary: Vocabulary) -> ir.Table:
     for feature in catalogue.values():
         by_part.setdefault(feature.entry.part, []).append(feature)
     described = purchase_features(tables.transactions, spine, vocabulary.purchase_columns)
-    about_purchases = [*by_part.pop("summary", []), *by_part.pop("rhythm", [])]
-    _check_part("summary, rhythm", about_purchases, described.columns, ("customer_id", "as_of", *SUMMARY))
+    rhythm = [name for name in described.columns if name not in SUMMARY]
+    _check_part("summary", by_part.pop("summary", []), SUMMARY, SUMMARY)
+    _check_part("rhythm", by_part.pop("rhythm", []), rhythm, _PAIR)
     for name, part in PARTS.items():
         features = by_part.pop(name, [])
         found = part(tables, spine, vocabulary, features) if features else None
