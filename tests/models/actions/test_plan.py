@@ -8,7 +8,7 @@ import pytest
 
 from features.engine.stored import StoredTable
 from models.actions import lists
-from models.actions.plan import find_actions, to_table
+from models.actions.plan import find_actions, rows_at_places, to_table
 from models.population.scored import assemble_scores
 from models.release.release import Release
 
@@ -165,3 +165,14 @@ def test_without_a_signal_two_lists_remain_and_nobody_is_told_of_nps(base, a_sco
     assert [each.absent is None for each in actions.lists] == [False, True, False, True]
     assert set(to_table(actions.lists)["list"]) == {"lapsing", "second_purchase"}
     assert not actions.reasons.dropna().str.contains("NPS").any()
+
+
+@pytest.mark.parametrize("missing", [0, 40, 200])
+def test_rows_at_places_are_those_of_a_whole_sort_by_value_and_id(rng, missing):
+    values = rng.integers(0, 12, 200) / 7.0
+    values[rng.permutation(200)[:missing]] = np.nan
+    ids = rng.permutation([f"{name}{number}" for number in range(50) for name in ("a", "B", "é", "客")])
+    rows = pd.DataFrame({"value": values, "customer_id": ids})
+    places = np.sort(rng.permutation(200)[:60])
+    expected = rows.sort_values(["value", "customer_id"]).index[places]
+    assert rows_at_places(rows["value"], rows["customer_id"], places).tolist() == expected.tolist()
