@@ -36,6 +36,9 @@ from models.stats.metrics import expected_calibration_error
 from models.survey.aipw import level_shares
 from models.survey.frame import Survey
 
+# Of fewer the few answers leave a category of some worlds without a share.
+FEWEST_CUSTOMERS = 8_000
+
 
 def replicate(seed: int, customers: int) -> pd.DataFrame:
     """Simulate one world: a row of what is said of everyone, beside the truth."""
@@ -170,6 +173,8 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=20)
     parser.add_argument("--processes", type=int, default=2)
     options = parser.parse_args()
+    if options.customers < FEWEST_CUSTOMERS:
+        parser.error(f"the shares of all categories can be estimated from {FEWEST_CUSTOMERS:,} customers on: take more")
     os.environ["OMP_NUM_THREADS"] = "1"  # for the processes started below
     with ProcessPoolExecutor(options.processes, multiprocessing.get_context("spawn")) as pool:
         rows = pd.concat(pool.map(partial(replicate, customers=options.customers), range(options.replicates)))
