@@ -54,7 +54,7 @@ def find_what_looks_wrong(intake: Intake, settings: Settings, sales: SalesOvervi
     findings = [
         *find_in_amounts(sales, names),
         *find_in_rows(report, sales, names),
-        *find_repeated(intake),
+        *find_repeated(intake, names),
         *find_in_ids(intake, sales),
         *find_in_sizes(sales, names),
         *find_gaps(tables.transactions),

@@ -7,11 +7,15 @@ from data.intake.reading.expressions import in_expression
 from data.intake.reading.matching import normalise_name
 from data.intake.report import Intake, TableReport
 from data.intake.unread import KINDS
-from flows.steps.findings.finding import Finding, Names
+from flows.steps.findings.finding import Finding, Names, in_words
 from flows.steps.overview import SalesOverview
 
 _REPEATED_SHARE = 0.01
 _FEWEST_ORDERS = 50
+_ITEM = (
+    *("sku", "item", "product", "article", "artikel", "produkt", "produit", "producto", "prodotto", "articolo"),
+    *("articulo", "товар", "артикул", "商品", "barcode", "isbn", "variant", "lineno", "position", "description"),
+)
 _YEARS_BEFORE = timedelta(days=5 * 365)
 _OLDEST = date(1990, 1, 1)
 _PAID = {
@@ -121,7 +125,7 @@ def _find_transfers(name: str, kinds: Mapping[str, int], names: Names) -> Iterat
         )
 
 
-def find_repeated(intake: Intake) -> Iterator[Finding]:
+def find_repeated(intake: Intake, names: Names) -> Iterator[Finding]:
     """Find rows that equal another one of their table, in one file or in several."""
     for table, report in intake.tables.items():
         several_files = sum(each.rows for each in report.overlaps)
@@ -132,9 +136,12 @@ def find_repeated(intake: Intake) -> Iterator[Finding]:
         parts = [f"{lines:,} of {report.rows_valid:,} rows ({100 * lines / report.rows_valid:.1f} %)"]
         parts += [f"{report.identical_of_orders:,} of them with its order_id"] if report.identical_of_orders else []
         parts += [f"{several_files:,} of them from another file"] if several_files else []
+        # Lines of two items for one price are alike where the item is not read.
+        item = next((name for name in names.unread if in_words(name, _ITEM)), None) if table == names.table else None
+        unlike = "" if item is None else f" Where {item}, which is not read, tells them apart, leave them as they are."
         yield Finding(
             f"{table}: {', '.join(parts)} equal another row in every column that is read, and all of them count. If "
-            "they are the same thing twice, let them count once.",
+            f"they are the same thing twice, let them count once.{unlike}",
             f"formats.{table}",
             {"repeated": "drop"},
             advice="assume" if several_files else "offer",

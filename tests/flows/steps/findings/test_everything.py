@@ -217,6 +217,9 @@ def test_repeated_lines_are_told(findings):
     assert "3 of 28 rows (10.7 %) equal another row" in finding.what
     found, intake = mended(findings, finding)
     assert (found, intake.tables["transactions"].rows_valid) == ([], 25)
+    # Two items at one price are alike where the item is not read.
+    skus = "".join(f"{line},s{k}\n" for k, line in enumerate(PLAIN.splitlines()[1:4] * 9))
+    assert "SKU, which is not read" in only(findings("customer_id,ts,amount,SKU\n" + skus)[0]).what
 
 
 def test_a_customer_with_a_tenth_of_all_is_told_where_there_are_enough_customers(findings):
