@@ -172,9 +172,10 @@ def _with_agreements(
         holds(before)
     groups = sorted((t for t in trials if t.spread <= MOST_SPREAD), key=lambda t: -t.silhouette)
     # The first of the groups that holds is the best; two may be stable without groups.
-    if not any(holds(t.k) for t in groups) and asked and chosen(list(asked.values()), customers, before) == 1:
+    has_none = not any(holds(t.k) for t in groups) and chosen(list(asked.values()), customers, before) == 1
+    if has_none and asked and not holds(2):
         # Where no number is chosen, it is told which one comes nearest.
-        for k in [] if holds(2) else list(asked):
+        for k in tuple(asked):
             holds(k)
     return tuple(asked.values())
 
